@@ -1,0 +1,84 @@
+"""Callsheet: a unit-of-work SDK for entity servers, and the embedded server that goes with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from callsheet.core.statistics import Statistics
+    from callsheet.dialects.protocol import CommitResult, Description, Features
+    from callsheet.entity.collection import Collection
+    from callsheet.entity.entity import Entity
+    from callsheet.errors import (
+        CallsheetError,
+        CommitError,
+        ConflictError,
+        QueryError,
+        ResultError,
+        SchemaError,
+        ServerError,
+        StateError,
+        TransportError,
+        UsageError,
+    )
+    from callsheet.model.operation import Create, Delete, Operation, Update
+    from callsheet.model.record import NOT_SET, Identity
+    from callsheet.model.schema import Attribute, EntityType, Schema
+    from callsheet.server.process import Server, serve
+    from callsheet.session.asynchronous import AsyncSession
+    from callsheet.session.result import AsyncQueryResult, QueryResult
+    from callsheet.session.sync import Session
+
+__version__ = "0.1.0"
+
+#: The public names, and where each is at home. They are imported when first used.
+_HOMES = {
+    "AsyncQueryResult": "session.result",
+    "AsyncSession": "session.asynchronous",
+    "Attribute": "model.schema",
+    "CallsheetError": "errors",
+    "Collection": "entity.collection",
+    "CommitError": "errors",
+    "CommitResult": "dialects.protocol",
+    "ConflictError": "errors",
+    "Create": "model.operation",
+    "Delete": "model.operation",
+    "Description": "dialects.protocol",
+    "Entity": "entity.entity",
+    "EntityType": "model.schema",
+    "Features": "dialects.protocol",
+    "Identity": "model.record",
+    "NOT_SET": "model.record",
+    "Operation": "model.operation",
+    "QueryError": "errors",
+    "QueryResult": "session.result",
+    "ResultError": "errors",
+    "Schema": "model.schema",
+    "SchemaError": "errors",
+    "Server": "server.process",
+    "ServerError": "errors",
+    "Session": "session.sync",
+    "StateError": "errors",
+    "Statistics": "core.statistics",
+    "TransportError": "errors",
+    "Update": "model.operation",
+    "UsageError": "errors",
+    "serve": "server.process",
+}
+
+__all__ = [*sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'callsheet' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"callsheet.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

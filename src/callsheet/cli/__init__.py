@@ -1,0 +1,22 @@
+"""The command line. ``callsheet --help`` lists the commands; each has a file of its own here."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command the user typed, or say what must be installed for it."""
+    missing = [name for name in ("click", "rich") if importlib.util.find_spec(name) is None]
+    if missing:
+        sys.exit(
+            f"callsheet: the command line needs {' and '.join(missing)}, which come with an extra; type\n"
+            "  pip install 'callsheet[cli]'       to talk to a server\n"
+            "  pip install 'callsheet[server]'    to run one too"
+        )
+    from callsheet.cli.commands import callsheet
+
+    callsheet(prog_name="callsheet")

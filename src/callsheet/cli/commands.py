@@ -1,0 +1,43 @@
+"""The command group: which commands there are, and how errors are told."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from callsheet.errors import CallsheetError
+
+__all__ = ["COMMANDS", "callsheet"]
+
+COMMANDS = ("demo", "doctor", "query", "schema", "serve", "shell", "users")
+
+
+class Commands(click.Group):
+    """Commands imported when they are asked for, so that none waits for what only another needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"callsheet.cli.{cmd_name}").command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Errors of Callsheet are for people to read; a traceback would hide them."""
+        try:
+            return super().invoke(ctx)
+        except CallsheetError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="callsheet", message="%(prog)s %(version)s")
+def callsheet() -> None:
+    """Callsheet: a unit of work for entity servers, and a server of its own.
+
+    New here? `callsheet demo` imports the cut of a film and shows what happens.
+    """

@@ -1,0 +1,195 @@
+"""``callsheet demo``: a real cut through the whole of Callsheet, told as it happens."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from callsheet.cli.conform import Show, conform, new_show, project_name
+from callsheet.cli.cut import Cut, read_cut, revised, sol_levante
+from callsheet.cli.operation_table import counts_table, operations_table
+from callsheet.cli.reading import Reading, read_project
+from callsheet.model.operation import Operation
+from callsheet.model.record import Identity
+
+if TYPE_CHECKING:
+    from callsheet.server.process import Server
+    from callsheet.session.sync import Session
+
+__all__ = ["command"]
+
+FIRST = 6
+DATABASE = "demo.db"
+
+
+@click.command("demo")
+@click.option("--cut", "cut_path", type=click.Path(path_type=Path), help="A cut of yours: .csv, .otio, .edl …")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the database in this folder (made if needed) instead of throwing it away.",
+)
+def command(cut_path: Path | None, keep: Path | None) -> None:
+    """Import a real cut, change it, read it back, and see what that costs.
+
+    Without --cut this is Sol Levante, a film that Netflix published under CC BY 4.0. A server is started in a
+    process of its own, on a database that is thrown away in the end.
+    """
+    console = Console()
+    cut = read_cut(cut_path) if cut_path else sol_levante()
+    introduce(console, cut)
+    with _folder(keep) as folder:
+        key = play(console, cut, folder / DATABASE)
+    what_next(console, cut, keep, key)
+
+
+def play(console: Console, cut: Cut, database: Path) -> str:
+    """The whole story on one database; gives the administrator's key."""
+    from callsheet.server.process import serve
+
+    with console.status("starting a server …"):
+        server: Server = serve(schema="production", database=f"sqlite:///{database.as_posix()}")
+    with server:
+        console.print(f"A server of its own runs at [bold]{server.url}[/bold], process {server.process_id}.")
+        with connect(server) as session:
+            show = import_cut(console, session, cut)
+            change_cut(console, session, show, revised(cut))
+        with connect(server) as session:
+            read_back(console, session, project_name(cut))
+        return server.admin_key
+
+
+def connect(server: Server) -> Session:
+    """A session as any client would open it, over HTTP."""
+    from callsheet.session.sync import Session
+
+    return Session(server.url, api_user="admin", api_key=server.admin_key)
+
+
+def introduce(console: Console, cut: Cut) -> None:
+    frames = sum(clip.duration for clip in cut.clips)
+    seconds = sum(clip.duration / clip.rate for clip in cut.clips)
+    console.rule("1 · The cut")
+    console.print(
+        f"[bold]{escape(cut.name)}[/bold]: {len(cut.clips)} clips, {frames:,} frames, "
+        f"{seconds // 60:.0f} min {seconds % 60:.0f} s at {cut.clips[0].rate:g} frames per second."
+    )
+    if cut.credit:
+        console.print(f"Source: {escape(cut.credit)}", style="dim")
+
+
+def import_cut(console: Console, session: Session, cut: Cut) -> Show:
+    """Project, sequences, shots and tasks: recorded one by one, sent as one batch."""
+    console.rule("2 · Everything you do is written down")
+    show = new_show(session, cut)
+    with _progress(console, "recording", len(cut.clips)) as step:
+        conform(session, show, cut, step)
+    recorded, pending = list(session.recorded_operations), session.pending
+    console.print(operations_table(f"The first {FIRST} operations", recorded[:FIRST], _names(session, show)))
+    console.print(counts_table("Recorded, and after compression", recorded, pending))
+    commit(console, session)
+    return show
+
+
+def change_cut(console: Console, session: Session, show: Show, cut: Cut) -> None:
+    """The new cut is written over the old in full; only what differs is pending."""
+    console.rule("3 · The cut changes")
+    console.print("One shot gets longer, one is dropped, one is new. The script sets every value of every shot again:")
+    conform(session, show, cut)
+    console.print(operations_table("What is pending is what differs", session.pending, _names(session, show)))
+    commit(console, session)
+
+
+def commit(console: Console, session: Session) -> None:
+    """Send what is pending, and tell what that took."""
+    pending = len(session.pending)
+    before = session.statistics.requests, session.statistics.bytes_sent
+    with console.status("committing …"):
+        result = session.commit()
+    requests = session.statistics.requests - before[0]
+    sent = session.statistics.bytes_sent - before[1]
+    position = result.position if result is not None else "-"
+    console.print(
+        f"[green]✓[/green] {pending:,} operations, [bold]{requests} request{'s' if requests != 1 else ''}[/bold], "
+        f"{sent:,} bytes: all or nothing, commit number {position} in the server's log."
+    )
+
+
+def read_back(console: Console, session: Session, name: str) -> Reading:
+    """A second session that knows nothing reads everything, value by value."""
+    console.rule("4 · Another session reads it back, lazily")
+    session.open()
+    before = session.statistics.requests
+    total = session.query(f'Shot where project.name is "{name}"').count()
+    counting = session.statistics.requests - before
+    with _progress(console, "reading", total) as step:
+        read = read_project(session, name, step)
+    requests = session.statistics.requests - before - counting
+    table = Table(title=f"{read.values:,} values were read", title_justify="left")
+    table.add_column("way")
+    table.add_column("requests", justify="right")
+    table.add_row("lazily: a missing value is fetched for all its peers", f"[bold]{requests:,}[/bold]")
+    table.add_row("one by one: the same loop, each missing piece on its own", f"{read.one_by_one:,}")
+    console.print(table)
+    return read
+
+
+def what_next(console: Console, cut: Cut, keep: Path | None, key: str) -> None:
+    """What to type now."""
+    console.rule("5 · Your turn")
+    if keep is None:
+        console.print("The database is gone. Keep it next time:  [bold]callsheet demo --keep demo[/bold]")
+        console.print("Start a server for your team:             [bold]callsheet serve[/bold]")
+        console.print("Find out about everything else:           [bold]callsheet --help[/bold]")
+        return
+    lines = (
+        f"callsheet serve --database sqlite:///{(keep / DATABASE).as_posix()}",
+        f"export CALLSHEET_API_USER=admin CALLSHEET_API_KEY={key}",
+        f"callsheet query 'Task where project.name is \"{project_name(cut)}\" and status.name is \"Not started\"'",
+        "callsheet shell",
+    )
+    console.print("The database is kept. Serve it in one terminal, and talk to it in another:")
+    for line in lines:
+        console.print(f"  {line}", style="bold", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="callsheet-demo-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+        return
+    keep.mkdir(parents=True, exist_ok=True)
+    if (keep / DATABASE).exists():
+        raise click.ClickException(f"{keep / DATABASE} exists already; choose another folder, or delete it")
+    yield keep
+
+
+@contextmanager
+def _progress(console: Console, text: str, total: int) -> Iterator[Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("shots"))
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(text, total=total)
+        yield lambda: progress.advance(task)
+
+
+def _names(session: Session, show: Show) -> Any:
+    """Names for identities, from what this session knows."""
+    known = [show.project, *show.statuses.values(), *show.types.values()]
+    known += [*show.sequences.values(), *show.shots.values()]
+    by_identity: dict[Identity, str] = {entity.identity: entity["name"] for entity in known}
+    operations: list[Operation] = [*session.recorded_operations]
+    for operation in operations:
+        name = getattr(operation, "values", {}).get("name")
+        if name is not None:
+            by_identity.setdefault(operation.identity, name)
+    return lambda identity: by_identity.get(identity, f"…{str(identity.key)[-8:]}")

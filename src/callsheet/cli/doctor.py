@@ -1,0 +1,130 @@
+"""``callsheet doctor``: is everything as it should be between here and the server?"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from statistics import median
+from typing import TYPE_CHECKING
+
+import click
+from attrs import frozen
+from rich.console import Console
+from rich.markup import escape
+
+from callsheet.cli.connection import server_options
+from callsheet.errors import CallsheetError, Forbidden, Timeout, TransportError, Unauthorised
+
+if TYPE_CHECKING:
+    from callsheet.session.sync import Session
+
+__all__ = ["Check", "command"]
+
+ROUND_TRIPS = 5
+CLOCK_SECONDS = 5.0
+SLOW_SECONDS = 0.25
+
+
+@frozen
+class Check:
+    """One thing that was looked at: how it is, and the cure if it is not well."""
+
+    name: str
+    well: bool
+    told: str
+    cure: str = ""
+
+
+@click.command("doctor")
+@server_options
+def command(server: str, user: str | None, key: str | None) -> None:
+    """Check the connection, the versions, the clocks and the round-trip time.
+
+    Ends with exit code 1 when something is wrong.
+    """
+    console = Console()
+    sick = 0
+    for check in _checks(server, user, key):
+        mark = "[green]ok  [/green]" if check.well else "[red]fail[/red]"
+        console.print(f"{mark}  {check.name:<12} {escape(check.told)}", highlight=False, soft_wrap=True)
+        if not check.well:
+            sick += 1
+            console.print(f"      → {escape(check.cure)}", highlight=False, soft_wrap=True)
+    if sick:
+        raise click.exceptions.Exit(1)
+
+
+def _checks(server: str, user: str | None, key: str | None) -> Iterator[Check]:
+    from callsheet import __version__
+    from callsheet.session.sync import Session
+
+    yield Check("here", True, f"callsheet {__version__}, Python {platform.python_version()}, {platform.system()}")
+    try:
+        with Session(server, api_user=user, api_key=key) as session:
+            before, started = datetime.now(UTC), time.perf_counter()
+            told = session.open()
+            elapsed = time.perf_counter() - started
+            yield Check("connection", True, f"{server} answers to {told.user or 'everybody'}")
+            yield version(__version__, told.version)
+            yield Check("schema", True, f"{session.schema.name}: {len(session.schema.types)} entity types")
+            yield clock((told.time - before).total_seconds(), elapsed)
+            yield round_trip(_measure(session))
+    except CallsheetError as error:
+        yield Check("connection", False, f"{server}: {error}", cure(error, server))
+
+
+def version(here: str, there: str) -> Check:
+    """Both sides understand each other when the first two numbers agree.
+
+    >>> version("1.2.0", "1.2.9").well
+    True
+    """
+    well = here.split(".")[:2] == there.split(".")[:2]
+    return Check("versions", well, f"here {here}, server {there}", "install the same version on both sides")
+
+
+def clock(ahead: float, elapsed: float) -> Check:
+    """The server's time was taken somewhere between the question and the answer.
+
+    >>> clock(0.1, 0.2).told
+    'the clocks agree within 0.2 s'
+    """
+    if -CLOCK_SECONDS < ahead < elapsed + CLOCK_SECONDS:
+        return Check("clocks", True, f"the clocks agree within {max(abs(ahead), elapsed):.1f} s")
+    word = "ahead of" if ahead > 0 else "behind"
+    told = f"the server's clock is {abs(ahead):.0f} s {word} this one"
+    return Check("clocks", False, told, "let both machines set their clocks by the network (NTP)")
+
+
+def round_trip(seconds: list[float]) -> Check:
+    """How long a question and its answer take.
+
+    >>> round_trip([0.002, 0.004, 0.003]).told
+    'median 3.0 ms, fastest 2.0 ms of 3'
+    """
+    middle = median(seconds)
+    told = f"median {middle * 1000:.1f} ms, fastest {min(seconds) * 1000:.1f} ms of {len(seconds)}"
+    advice = "the network or the server is slow: look for a VPN or a proxy in between, and at the server's load"
+    return Check("round trip", middle < SLOW_SECONDS, told, advice)
+
+
+def cure(error: CallsheetError, server: str) -> str:
+    """What to do about an error."""
+    if isinstance(error, Unauthorised | Forbidden):
+        return "check CALLSHEET_API_USER and CALLSHEET_API_KEY; administrators make new keys: callsheet users key NAME"
+    if isinstance(error, Timeout):
+        return f"{server} does not answer: is it the right address, and does a firewall let you through?"
+    if isinstance(error, TransportError):
+        return f"start a server (callsheet serve), or name the right one: --server URL (this was {server})"
+    return "see the message above"
+
+
+def _measure(session: Session) -> list[float]:
+    seconds = []
+    for _ in range(ROUND_TRIPS):
+        started = time.perf_counter()
+        session.reload_schema()
+        seconds.append(time.perf_counter() - started)
+    return seconds

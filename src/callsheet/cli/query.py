@@ -1,0 +1,125 @@
+"""``callsheet query``: what a query finds, as a table, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from callsheet.cli.connection import connected
+from callsheet.model.schema import Attribute, EntityType, Schema
+
+if TYPE_CHECKING:
+    from callsheet.session.sync import Session
+
+__all__ = ["command"]
+
+COLUMNS = 8
+ROWS = 500
+WRITTEN_BY_THE_SERVER = ("created_at", "created_by", "updated_at", "updated_by")
+
+
+@click.command("query")
+@click.argument("text")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="How."
+)
+@connected
+def command(session: Session, text: str, form: str) -> None:
+    """Print what a query finds.
+
+    TEXT is a query, such as 'Task where status.name is "Done"' or
+    'select name, parent.name from Shot order by name limit 10'. JSON and CSV are streamed, however many rows
+    there are.
+    """
+    if form == "table":
+        _print_table(session, text)
+    elif form == "json":
+        _print_json(session.query(text).records())
+    else:
+        _print_csv(session.query(text).records())
+
+
+def _print_table(session: Session, text: str) -> None:
+    """Columns of the user's choice, or those that say most; names instead of keys."""
+    query = session.query(text)
+    chosen = bool(query.select_statement.projections)
+    if not chosen:
+        query = query.select(*_telling(session.schema, session.schema.type(query.select_statement.entity_type)))
+    rows = list(islice(query.records(), ROWS + 1))
+    shown = rows[:ROWS]
+    names = [name for name in _columns(shown) if chosen or any(row.get(name) is not None for row in shown)]
+    names = names if chosen and "id" in text else [name for name in names if name != "id"] or names
+    table = Table(*names)
+    for row in shown:
+        table.add_row(*(_text(row.get(name)) for name in names))
+    console = Console()
+    console.print(table)
+    console.print(_summary(len(rows), chosen), style="dim")
+
+
+def _summary(found: int, chosen: bool) -> str:
+    if found > ROWS:
+        return f"The first {ROWS} rows; --format csv or json prints all."
+    rows = f"{found} row{'' if found == 1 else 's'}."
+    return rows if chosen else f"{rows} Choose columns with: select name, … from …"
+
+
+def _columns(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Every name that occurs, in the order of occurrence: subtypes may have attributes of their own."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _telling(schema: Schema, entity_type: EntityType) -> list[str]:
+    """What tells an entity from others: its label, then references by their label, then values."""
+    attributes = [entity_type.attributes[name] for name in entity_type.attributes if name != "id"]
+    references = [_reference(schema, found) for found in attributes if found.kind == "reference" and _plain(found)]
+    values = [found.name for found in attributes if found.kind == "scalar" and _plain(found)]
+    names = dict.fromkeys([entity_type.label, *filter(None, references), *values])
+    return list(names)[:COLUMNS]
+
+
+def _plain(attribute: Attribute) -> bool:
+    audit = attribute.computed in WRITTEN_BY_THE_SERVER
+    return attribute.data_type not in ("json", "custom") and not audit and attribute.name != "sort"
+
+
+def _reference(schema: Schema, attribute: Attribute) -> str | None:
+    target = schema.type(str(attribute.target))
+    return f"{attribute.name}.{target.label}" if target.label in target.attributes else None
+
+
+def _print_json(records: Iterator[dict[str, Any]]) -> None:
+    encode = msgspec.json.Encoder().encode
+    separator = "[\n"
+    for record in records:
+        click.echo(separator + encode(record).decode(), nl=False)
+        separator = ",\n"
+    click.echo("[]" if separator == "[\n" else "\n]")
+
+
+def _print_csv(records: Iterator[dict[str, Any]]) -> None:
+    """The header comes from the first page, so that rows can be streamed."""
+    first = list(islice(records, ROWS))
+    writer = csv.DictWriter(sys.stdout, _columns(first), extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for rows in (first, records):
+        writer.writerows({name: _text(value) for name, value in row.items()} for row in rows)
+
+
+def _text(value: Any) -> str:
+    """A value in one cell; lists and JSON data as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return msgspec.json.encode(value).decode().strip('"')

@@ -1,0 +1,91 @@
+"""``callsheet schema``: the entity types of a server, one of them in full, or all in a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from callsheet.cli.connection import connected
+from callsheet.errors import StorageError
+from callsheet.model.schema import Attribute, EntityType, Schema
+
+if TYPE_CHECKING:
+    from callsheet.session.sync import Session
+
+__all__ = ["command"]
+
+
+@click.command("schema")
+@click.argument("entity_type", required=False, metavar="[TYPE]")
+@click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Write the schema to this .json file.")
+@connected
+def command(session: Session, entity_type: str | None, save: Path | None) -> None:
+    """List the entity types of the server, or the attributes of one TYPE."""
+    schema = session.schema
+    console = Console()
+    if save is not None:
+        _save(schema, save)
+        console.print(f"{len(schema.types)} entity types are written to {save}.")
+    elif entity_type is not None:
+        _print_type(console, schema.type(entity_type))
+    else:
+        _print_types(console, schema)
+
+
+def _save(schema: Schema, path: Path) -> None:
+    if path.suffix != ".json":
+        raise StorageError(f"a schema is saved as JSON; name the file {path.with_suffix('.json')}")
+    try:
+        path.write_text(json.dumps(schema.document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _print_types(console: Console, schema: Schema) -> None:
+    table = Table("type", "extends", "attributes", "what it is", title=f"Schema {schema.name}", title_justify="left")
+    for entity_type in schema.types.values():
+        name = f"({entity_type.name})" if entity_type.abstract else entity_type.name
+        table.add_row(name, entity_type.parent or "", str(len(entity_type.attributes)), entity_type.description)
+    console.print(table)
+    console.print("Types in parentheses are abstract. One type in full: callsheet schema TYPE", style="dim")
+
+
+def _print_type(console: Console, entity_type: EntityType) -> None:
+    ancestors = " → ".join((entity_type.name, *entity_type.ancestors))
+    console.print(f"[bold]{ancestors}[/bold]  {entity_type.description}")
+    table = Table("attribute", "holds", "rules", "what it is")
+    for attribute in entity_type.attributes.values():
+        table.add_row(attribute.name, _holds(attribute), _rules(attribute), attribute.description)
+    for key, item in entity_type.custom.items():
+        table.add_row(f"custom_attributes.{key}", _holds(item), _rules(item), item.description or item.label)
+    console.print(table)
+    for names in entity_type.unique:
+        console.print(f"Unique together: {', '.join(names)}", style="dim")
+
+
+def _holds(attribute: Attribute) -> str:
+    if attribute.kind in ("reference", "collection"):
+        arrow = "→" if attribute.kind == "reference" else "⇉"
+        return f"{arrow} {attribute.target}"
+    if attribute.kind == "mapping":
+        return f"mapping of {attribute.data_type}"
+    return " | ".join(attribute.choices) if attribute.choices else attribute.data_type
+
+
+def _rules(attribute: Attribute) -> str:
+    """What the server sees to, in words."""
+    words = [name for name in ("required", "immutable", "unique") if getattr(attribute, name)]
+    if attribute.computed:
+        words.append(f"computed: {attribute.computed}")
+    if attribute.default is not None:
+        words.append(f"default: {json.dumps(attribute.default)}")
+    if attribute.kind == "reference" and attribute.on_delete != "nullify":
+        words.append(f"on delete: {attribute.on_delete}")
+    if attribute.inverse:
+        words.append(f"inverse: {attribute.inverse}")
+    return ", ".join(words)

@@ -1,0 +1,121 @@
+"""``callsheet serve``: a server for others, in the foreground."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from callsheet.errors import UsageError
+
+if TYPE_CHECKING:
+    from callsheet.server.service import Service
+
+__all__ = ["command"]
+
+NEEDED = ("uvicorn", "starlette", "sqlalchemy", "filelock")
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+@click.command("serve")
+@click.option(
+    "--schema",
+    default="production",
+    show_default=True,
+    metavar="production|lab|FILE",
+    help="What a new database holds; one that exists keeps its own.",
+)
+@click.option(
+    "--database",
+    envvar="CALLSHEET_DATABASE",
+    default="sqlite:///callsheet.db",
+    show_default=True,
+    show_envvar=True,
+    metavar="URL",
+    help="sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free one.")
+@click.option("--certificate", type=_FILE, help="A certificate (PEM), for HTTPS.")
+@click.option("--certificate-key", type=_FILE, help="Its private key (PEM).")
+@click.option(
+    "--admin-key",
+    envvar="CALLSHEET_ADMIN_KEY",
+    show_envvar=True,
+    help="The API key of the account admin. Prefer the variable: others can read a command line.",
+)
+def command(
+    schema: str,
+    database: str,
+    host: str,
+    port: int,
+    certificate: Path | None,
+    certificate_key: Path | None,
+    admin_key: str | None,
+) -> None:
+    """Run a server until you press Ctrl-C.
+
+    On its first start it makes the account `admin` and prints its API key, once.
+    """
+    _require_extra()
+    if (certificate is None) != (certificate_key is None):
+        raise click.UsageError("HTTPS needs both --certificate and --certificate-key")
+    from callsheet.server.service import Service
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    service = Service.open(database, schema, admin_key, seed=True)
+    try:
+        _tell_key(service)
+        _listen(service, host, port, certificate, certificate_key)
+    finally:
+        service.close()
+
+
+def _require_extra() -> None:
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(f"the server needs {', '.join(missing)}: pip install 'callsheet[server]'")
+
+
+def _tell_key(service: Service) -> None:
+    """The administrator's key, if it was made just now: only its hash is kept."""
+    if service.new_admin_key is not None:
+        click.echo("This is the API key of the account admin. It is not shown again:")
+        click.echo(f"\n  {service.new_admin_key}\n")
+
+
+def _listen(service: Service, host: str, port: int, certificate: Path | None, key: Path | None) -> None:
+    """Answer requests until a signal ends it."""
+    import uvicorn
+
+    from callsheet.server.http import application
+
+    config = uvicorn.Config(
+        application(service),
+        host=host,
+        port=port,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+    )
+    listening = config.bind_socket()
+    try:
+        click.echo(f"Serving at {_url(config, listening.getsockname()[1])} — stop with Ctrl-C.")
+        uvicorn.Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        listening.close()
+
+
+def _url(config: Any, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(config.host, config.host)
+    return f"{'https' if config.is_ssl else 'http'}://{shown}:{port}"

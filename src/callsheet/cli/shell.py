@@ -1,0 +1,55 @@
+"""``callsheet shell``: a Python prompt with an open session."""
+
+from __future__ import annotations
+
+import code
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from callsheet.cli.connection import connected
+
+if TYPE_CHECKING:
+    from callsheet.session.sync import Session
+
+__all__ = ["command"]
+
+
+@click.command("shell")
+@click.option("--command", "-c", "source", help="Run this instead of asking.")
+@connected
+def command(session: Session, source: str | None) -> None:
+    """Open a Python prompt in which `session` is connected.
+
+    What is not committed when you leave is dropped; you are told.
+    """
+    import callsheet
+
+    names: dict[str, Any] = {"session": session, "callsheet": callsheet}
+    if source is not None:
+        exec(compile(source, "<command>", "exec"), names)
+    else:
+        session.open()
+        _complete(names)
+        code.interact(_banner(session), local=names, exitmsg="")
+    if not session.closed and session.pending:
+        click.echo(f"{len(session.pending)} operations were not committed; they are dropped.", err=True)
+
+
+def _banner(session: Session) -> str:
+    told = session.server_information
+    return (
+        f"Callsheet {told.version}, connected as {told.user or 'nobody'}; {len(session.schema.types)} entity types.\n"
+        "Try: session.query('Project').all()     session.types     session.pending     session.commit()"
+    )
+
+
+def _complete(names: dict[str, Any]) -> None:
+    """Completion with the Tab key, where this Python has it."""
+    try:
+        import readline
+        import rlcompleter
+    except ImportError:
+        return
+    readline.set_completer(rlcompleter.Completer(names).complete)
+    readline.parse_and_bind("tab: complete")

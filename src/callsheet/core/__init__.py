@@ -1,0 +1,1 @@
+"""The hall: everything a session holds in memory, and the flows that talk."""

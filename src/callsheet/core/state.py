@@ -1,0 +1,290 @@
+"""Everything a session holds in memory, and the verbs that need no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, TypeAlias
+
+from callsheet.core.schema_cache import SchemaCache
+from callsheet.core.statistics import Statistics
+from callsheet.dialects.protocol import Description, Dialect, Features
+from callsheet.entity.collection import Collection
+from callsheet.entity.entity import Entity
+from callsheet.entity.identity_map import IdentityMap
+from callsheet.entity.peers import Peers
+from callsheet.entity.types import Types
+from callsheet.entity.unit_of_work import UnitOfWork
+from callsheet.errors import Closed, NotLoaded, StateError
+from callsheet.flow import Flow
+from callsheet.model.compression import compress
+from callsheet.model.operation import Operation
+from callsheet.model.record import NOT_SET, new_key
+from callsheet.model.schema import Schema
+
+__all__ = ["Core", "Policy"]
+
+#: What happens when a value that is not loaded is read: it is fetched for all peers, or for this entity
+#: only; `NotLoaded` is raised with the projection that would have brought it along; or it is `NOT_SET`.
+Policy: TypeAlias = Literal["peers", "one", "strict", False]
+
+
+class Core:
+    """The memory of a session: its schema, types, entities and pending work.
+
+    ``talk`` runs a flow for a lazy read: a blocking session answers it, any other raises `NotLoaded`.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        who: Callable[[], int],
+        *,
+        cache: SchemaCache | None = None,
+        page_size: int = 1_000,
+        window: int = 1_000,
+        auto_populate: Policy | Literal[True] = "peers",
+        conflicts: str = "raise",
+    ) -> None:
+        self._dialect = dialect
+        self._who = who
+        self._cache = cache
+        self._window = window
+        self._busy = False
+        self._closed = False
+        self._unit: UnitOfWork | None = None
+        self._types: Types | None = None
+        self._description: Description | None = None
+        self.page_size = page_size
+        self.auto_populate: Policy = "peers" if auto_populate is True else auto_populate
+        self.conflicts = conflicts
+        self.origin = new_key()
+        self.identities = IdentityMap(window)
+        self.statistics = Statistics()
+
+    # -- what is known once the session is open ----------------------------------------------------------
+
+    @property
+    def unit(self) -> UnitOfWork:
+        """The pending work."""
+        if self._unit is None:
+            self._open_now()
+        assert self._unit is not None
+        return self._unit
+
+    @property
+    def types(self) -> Types:
+        """The entity classes by name."""
+        if self._types is None:
+            self._open_now()
+        assert self._types is not None
+        return self._types
+
+    @property
+    def schema(self) -> Schema:
+        """What the server knows: entity types and their attributes."""
+        return self.types.schema
+
+    @property
+    def server_information(self) -> Description:
+        """What the server said of itself when the session was opened."""
+        if self._description is None:
+            self._open_now()
+        assert self._description is not None
+        return self._description
+
+    @property
+    def features(self) -> Features:
+        """What the server can do."""
+        return self.server_information.features
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session was closed."""
+        return self._closed
+
+    def _open_now(self) -> None:
+        raise StateError("this session is not open yet: `await session.open()`, or use `async with`")
+
+    def opened(self, description: Description, schema: Schema) -> None:
+        """Take what the server said; types already built are kept."""
+        self._description = description
+        if self._types is None:
+            self._types = Types(schema)
+        elif self._types.schema.hash != schema.hash:
+            self._types.replace(schema)
+        self._dialect.learn(schema)
+        if self._unit is None:
+            self._unit = UnitOfWork(self, self._types, self.identities, self._who)
+
+    # -- recording ---------------------------------------------------------------------------------------
+
+    def create(self, entity_type: str, data: Mapping[str, Any] | None = None) -> Any:
+        """A new entity, pending until the next commit.
+
+        ``data`` maps attribute names to values; references take entities, foreign keys (``parent_id``)
+        take keys. Raises `SchemaError` for a type, name or value that is wrong, and records nothing then.
+
+        >>> project = session.create("Project", {"name": "sintel"})  # doctest: +SKIP
+        """
+        self._check_open()
+        return self.unit.create(entity_type, data or {})
+
+    def delete(self, entity: Any) -> None:
+        """Delete an entity with the next commit. It leaves collections at once."""
+        self._check_open()
+        self.unit.delete(entity)
+
+    def rollback(self) -> None:
+        """Forget everything recorded since the last commit; entities created since are detached."""
+        self.unit.rollback()
+
+    @property
+    def recorded_operations(self) -> list[Operation]:
+        """What was done since the last commit, one operation for each thing done."""
+        return self.unit.operations()
+
+    @property
+    def pending(self) -> tuple[Operation, ...]:
+        """What a commit would send now: the compressed change set."""
+        return compress(self.unit.operations())
+
+    @property
+    def created(self) -> list[Any]:
+        """Entities that the next commit will create."""
+        return self.unit.in_state("created")
+
+    @property
+    def modified(self) -> list[Any]:
+        """Entities that the next commit will update."""
+        return self.unit.in_state("modified")
+
+    @property
+    def deleted(self) -> list[Any]:
+        """Entities that the next commit will delete."""
+        return self.unit.in_state("deleted")
+
+    @contextmanager
+    def operation_recording(self, record: bool) -> Iterator[None]:
+        """Inside the block, changes are (not) recorded; unrecorded ones count as known from the server."""
+        unit = self.unit
+        before, unit.recording = unit.recording, record
+        try:
+            yield
+        finally:
+            unit.recording = before
+
+    @contextmanager
+    def auto_populating(self, policy: Policy | Literal[True]) -> Iterator[None]:
+        """Inside the block, reading what is not loaded fetches it for all peers (``"peers"``, True), for the
+        one entity (``"one"``), raises `NotLoaded` (``"strict"``), or gives `NOT_SET` (False)."""
+        before, self.auto_populate = self.auto_populate, "peers" if policy is True else policy
+        try:
+            yield
+        finally:
+            self.auto_populate = before
+
+    def hand_over(self) -> None:
+        """Let the next thread that uses the session own it."""
+        self._check_open()
+        self.unit.hand_over()
+
+    # -- what entities ask -------------------------------------------------------------------------------
+
+    def missing(self, entity: Any, name: str) -> Any:
+        """The value of an attribute that is not loaded; fetches it as the policy says."""
+        changes = entity._changes
+        if changes is not None and changes.state == "detached":
+            raise entity._gone()
+        attribute = entity._type.attributes[name]
+        if attribute.kind == "collection" and entity.peek(name) is NOT_SET:
+            return self.unit.collection(entity, name)
+        if changes is not None and changes.born:
+            return None if _is_token(attribute.default) else attribute.default
+        self._check_open()
+        collection = entity.peek(name) if attribute.kind == "collection" else None
+        if self.auto_populate is False and collection is None:
+            return NOT_SET
+        if self.auto_populate in ("strict", False):
+            raise NotLoaded(self._not_loaded(entity, name))
+        if self._busy:
+            raise StateError(f"{entity!r}.{name} was read while the session was talking to the server")
+        from callsheet.core import flows
+
+        self.talk(flows.load(self, entity, name), entity, name)
+        value = entity.peek(name)
+        if value is NOT_SET or (isinstance(value, Collection) and not value.loaded):
+            raise entity._gone()
+        return value
+
+    def load_all(self, entity: Any) -> None:
+        """Fetch all that is not loaded of an entity and its peers, in one go."""
+        unset = [
+            name
+            for name, attribute in entity._type.attributes.items()
+            if attribute.kind != "collection" and name not in entity._type.key and entity.peek(name) is NOT_SET
+        ]
+        born = entity._changes is not None and entity._changes.born
+        if unset and not born and self.auto_populate in ("peers", "one"):
+            from callsheet.core import flows
+
+            self.talk(flows.load_names(self, entity, unset), entity, unset[0])
+
+    def resolve(self, entity: Any) -> None:
+        """Find the concrete type of an entity of which only the key is known."""
+        from callsheet.core import flows
+
+        self.talk(flows.load_names(self, entity, []), entity, "id")
+
+    def talk(self, flow: Flow[Any], entity: Any, name: str) -> Any:
+        """Run a flow for a lazy read."""
+        flow.close()
+        raise NotLoaded(f"{entity!r}.{name} is not loaded; `await session.populate(entity, {name!r})` fetches it")
+
+    def _not_loaded(self, entity: Any, name: str) -> str:
+        path = entity._peers.path(name) if entity._peers is not None else name
+        return (
+            f"{entity!r}.{name} is not loaded, and automatic loading is off; the query would have brought it along "
+            f"with the projection `{path}`: `select {path} from …`, or `session.populate(entities, {path!r})`"
+        )
+
+    def _lend(self, other: Core) -> None:
+        """Let another core use the schema and types of this one."""
+        other._types = self.types
+        other._description = self.server_information
+        other._unit = UnitOfWork(other, self.types, other.identities, other._who)
+
+    def group(self, entities: list[Any]) -> None:
+        """Entities created together are peers."""
+        groups: dict[str, Peers] = {}
+        for entity in entities:
+            root = entity._type.root
+            peers = groups.get(root)
+            if peers is None:
+                peers = groups[root] = Peers(root)
+            peers.keys.append(entity._key)
+            object.__setattr__(entity, "_peers", peers)
+        self.identities.keep(entities)
+
+    def live(self, name: str) -> list[Any]:
+        """The live entities of a type (subtypes included)."""
+        entity_class = self.types[name]
+        family: Sequence[Any] = list(self.identities.family(entity_class._type.root))
+        return [entity for entity in family if isinstance(entity, entity_class)]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Closed("this session is closed; open a new one")
+
+    def _check_entities(self, entities: Any) -> list[Any]:
+        found = [entities] if isinstance(entities, Entity) else list(entities)
+        for entity in found:
+            if not isinstance(entity, Entity):
+                raise StateError(f"this takes entities, not {type(entity).__name__}: {entity!r:.80}")
+            if entity._core is not self:
+                raise StateError(f"{entity!r} belongs to another session; fetch it here with `session.get(…)`")
+        return found
+
+
+def _is_token(default: Any) -> bool:
+    return isinstance(default, str) and default.startswith("{") and default.endswith("}")

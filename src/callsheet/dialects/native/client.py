@@ -1,0 +1,171 @@
+"""The client's half: model statements become requests, answers become records, or errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import quote
+
+from callsheet import errors
+from callsheet.dialects.native import codec, shapes
+from callsheet.dialects.native.rows import RowReader
+from callsheet.dialects.native.values import Malformed, pack, unpack
+from callsheet.dialects.protocol import CommitResult, Description
+from callsheet.errors import ServerError, TransportError, Unavailable
+from callsheet.flow import Flow, Request, Response
+from callsheet.model.operation import ChangeSet, Operation
+from callsheet.model.query import Aggregate, Select
+from callsheet.model.record import Page
+from callsheet.model.schema import Schema
+
+__all__ = ["NativeDialect"]
+
+KINDS: dict[str, type[ServerError]] = {
+    error.kind: error
+    for error in (
+        errors.Unauthorised,
+        errors.Forbidden,
+        errors.NotFound,
+        errors.Conflict,
+        errors.Invalid,
+        errors.TooLarge,
+        errors.Unavailable,
+    )
+}
+# Statuses that proxies and gateways use in their own words, and that mean the same in everybody's.
+STATUSES: dict[int, type[ServerError]] = {
+    401: errors.Unauthorised,
+    403: errors.Forbidden,
+    413: errors.TooLarge,
+    429: errors.Unavailable,
+}
+T = TypeVar("T")
+
+
+class NativeDialect:
+    """Flows that speak Callsheet's own wire.
+
+    >>> flow = NativeDialect().describe("abc")
+    >>> request = next(flow)
+    >>> request.method, request.path, request.params["known"], request.safe
+    ('GET', '/v1/description', 'abc', True)
+    """
+
+    name = "native"
+
+    def __init__(self) -> None:
+        self._rows = RowReader(None)
+
+    def learn(self, schema: Schema) -> None:
+        """Read rows by this schema from now on."""
+        self._rows = RowReader(schema)
+
+    def describe(self, known_hash: str = "") -> Flow[Description]:
+        params = {"known": known_hash} if known_hash else {}
+        response = yield Request("GET", "/v1/description", params=params, safe=True)
+        reply = _read(response, shapes.DescriptionReply)
+        schema = None if reply.schema is None else Schema(reply.schema)
+        return Description(
+            reply.server, reply.version, reply.time, reply.schema_hash, schema, reply.user, reply.features
+        )
+
+    def select(self, select: Select, size: int, cursor: str | None = None) -> Flow[Page]:
+        body = shapes.SelectBody(codec.select_out(select), size, cursor)
+        response = yield _post("/v1/select", body)
+        reply = _read(response, shapes.PageReply)
+        try:
+            records = tuple(self._rows.read(block.type, tuple(block.attributes), block.rows) for block in reply.records)
+        except Malformed as error:
+            raise TransportError(f"the server's answer cannot be read: {error}") from None
+        return Page(records, reply.roots, reply.order, reply.cursor)
+
+    def aggregate(self, aggregate: Aggregate) -> Flow[list[tuple[Any, ...]]]:
+        response = yield _post("/v1/aggregate", codec.aggregate_out(aggregate))
+        rows: list[list[Any]] = _unpack(_read(response, shapes.AggregateReply).rows)
+        return [tuple([tuple(value) if isinstance(value, list) else value for value in row]) for row in rows]
+
+    def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> Flow[None]:
+        body = shapes.PartBody(codec.operations_out(operations))
+        response = yield _post(f"/v1/commits/{quote(commit_id, safe='')}/parts/{number}", body)
+        _read(response, dict[str, Any])
+
+    def commit(self, changes: ChangeSet) -> Flow[CommitResult]:
+        # Safe although it writes: the server knows the commit id and applies it once.
+        response = yield _post(f"/v1/commits/{quote(changes.commit_id, safe='')}", codec.changes_out(changes))
+        return codec.result_in(_read(response, shapes.ResultReply))
+
+    def call(self, action: str, arguments: Mapping[str, Any]) -> Flow[Any]:
+        response = yield _post(f"/v1/call/{quote(action, safe='')}", pack(dict(arguments)), safe=False)
+        return _unpack(_read(response, shapes.CallReply).result)
+
+
+def _post(path: str, body: Any, safe: bool = True) -> Request:
+    return Request("POST", path, shapes.encode(body), headers={"content-type": "application/json"}, safe=safe)
+
+
+def _read(response: Response, shape: type[T]) -> T:
+    """What a good answer holds; every other answer is raised."""
+    if response.status != 200:
+        _refuse(response)
+    if not _is_json(response):
+        raise TransportError(f"this is no answer of a Callsheet server: {_start(response)}")
+    try:
+        return shapes.decode(response.content, shape)
+    except Malformed as error:
+        raise TransportError(f"the server's answer cannot be read ({error}): {_start(response)}") from None
+
+
+def _unpack(value: Any) -> Any:
+    try:
+        return unpack(value)
+    except Malformed as error:
+        raise TransportError(f"the server's answer cannot be read: {error}") from None
+
+
+def _refuse(response: Response) -> NoReturn:
+    """Raise what the server raised, or what a status stands for that came from somebody else."""
+    status = response.status
+    if _is_json(response):
+        try:
+            error = shapes.decode(response.content, shapes.ErrorReply).error
+            details = unpack(error.details) if error.details else {}
+        except Malformed:
+            pass
+        else:
+            raised = KINDS.get(error.kind, ServerError)(
+                error.message,
+                operation=error.operation,
+                entity=error.entity,
+                attribute=error.attribute,
+                details=details,
+            )
+            _raise(raised, response)
+    if status >= 500:
+        _raise(Unavailable(f"the server cannot answer now: {_start(response)}"), response)
+    if status in STATUSES:
+        _raise(STATUSES[status](f"refused on the way to the server: {_start(response)}"), response)
+    if 300 <= status < 400:
+        place = response.headers.get("location", "elsewhere")
+        raise TransportError(f"the server's URL leads on to {place}; use that address (status {status})")
+    raise TransportError(f"this is no answer of a Callsheet server: {_start(response)}")
+
+
+def _raise(error: ServerError, response: Response) -> NoReturn:
+    if isinstance(error, Unavailable):
+        try:
+            error.retry_after = float(response.headers["retry-after"])
+        except (KeyError, ValueError):
+            pass
+    raise error
+
+
+def _is_json(response: Response) -> bool:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _start(response: Response) -> str:
+    """The status, and the beginning of a body in one readable line."""
+    text = response.content[:400].decode("utf-8", "replace")
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    kind = response.headers.get("content-type", "no content type")
+    return f"status {response.status}, {kind}: {line[:160] or 'nothing'}"

@@ -1,0 +1,248 @@
+"""From the model to the shapes of the wire, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from callsheet.dialects.native.shapes import (
+    AggregateBody,
+    Both,
+    CommitBody,
+    Compare,
+    Either,
+    Neither,
+    ResultReply,
+    Some,
+    WireCondition,
+    WireCreate,
+    WireDelete,
+    WireMembers,
+    WireOperation,
+    WireOrder,
+    WirePath,
+    WireSelect,
+    WireUpdate,
+)
+from callsheet.dialects.native.values import Malformed, pack, unpack
+from callsheet.dialects.protocol import CommitResult
+from callsheet.errors import SchemaError
+from callsheet.model.condition import OPERATORS, And, Any_, Comparison, Condition, Not, Or, Path, Step
+from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
+from callsheet.model.query import Aggregate, Order, Select
+from callsheet.model.record import Identity
+
+__all__ = [
+    "aggregate_in",
+    "aggregate_out",
+    "changes_in",
+    "changes_out",
+    "operations_in",
+    "operations_out",
+    "result_in",
+    "result_out",
+    "select_in",
+    "select_out",
+]
+
+CONDITION_DEPTH = 32
+
+
+def path_out(path: Path) -> WirePath:
+    return [step.name if step.cast is None else (step.name, step.cast) for step in path.steps]
+
+
+def path_in(wire: WirePath) -> Path:
+    return Path(tuple(Step(step) if isinstance(step, str) else Step(step[0], step[1]) for step in wire))
+
+
+def condition_out(condition: Condition, depth: int = CONDITION_DEPTH) -> WireCondition:
+    if depth == 0:
+        raise SchemaError(f"a condition nested more than {CONDITION_DEPTH} deep cannot be sent")
+    if isinstance(condition, Comparison):
+        path = path_out(condition.path)
+        if isinstance(condition.value, Select):
+            return Compare(path, condition.operator, select=_select_out(condition.value, depth - 1))
+        return Compare(path, condition.operator, pack(condition.value))
+    if isinstance(condition, Any_):
+        inner = None if condition.condition is None else condition_out(condition.condition, depth - 1)
+        return Some(path_out(condition.path), inner, condition.word)
+    if isinstance(condition, Not):
+        return Neither(condition_out(condition.condition, depth - 1))
+    parts = [condition_out(part, depth - 1) for part in condition.conditions]
+    return Both(parts) if isinstance(condition, And) else Either(parts)
+
+
+def condition_in(wire: WireCondition, depth: int = CONDITION_DEPTH) -> Condition:
+    if depth == 0:
+        raise Malformed(f"the condition is nested more than {CONDITION_DEPTH} deep")
+    if isinstance(wire, Compare):
+        return _comparison_in(wire, depth)
+    if isinstance(wire, Some):
+        inner = None if wire.condition is None else condition_in(wire.condition, depth - 1)
+        if wire.word not in ("any", "has"):
+            raise Malformed(f"`{wire.word}` is neither `any` nor `has`")
+        return Any_(path_in(wire.path), inner, wire.word)
+    if isinstance(wire, Neither):
+        return Not(condition_in(wire.condition, depth - 1))
+    parts = tuple(condition_in(part, depth - 1) for part in wire.conditions)
+    return And(parts) if isinstance(wire, Both) else Or(parts)
+
+
+def _comparison_in(wire: Compare, depth: int) -> Comparison:
+    if wire.operator not in OPERATORS:
+        raise Malformed(f"`{wire.operator}` is no operator; one of {' '.join(OPERATORS)}")
+    several = wire.operator in ("in", "not_in")
+    if wire.select is not None:
+        if not several:
+            raise Malformed(f"`{wire.operator}` compares with a value, not with a query")
+        return Comparison(path_in(wire.path), wire.operator, _select_in(wire.select, depth - 1))
+    value = unpack(wire.value)
+    if several != isinstance(value, list):
+        raise Malformed(f"`{wire.operator}` takes {'a list' if several else 'one value'}, not {value!r:.80}")
+    if any(isinstance(item, dict | list | Identity) for item in (value if several else (value,))):
+        raise Malformed(f"`{wire.operator}` cannot compare with {value!r:.80}")
+    return Comparison(path_in(wire.path), wire.operator, tuple(value) if several else value)
+
+
+def select_out(select: Select) -> WireSelect:
+    return _select_out(select, CONDITION_DEPTH)
+
+
+def select_in(wire: WireSelect) -> Select:
+    return _select_in(wire, CONDITION_DEPTH)
+
+
+def _select_out(select: Select, depth: int) -> WireSelect:
+    return WireSelect(
+        select.entity_type,
+        [path_out(path) for path in select.projections],
+        None if select.where is None else condition_out(select.where, depth),
+        [WireOrder(path_out(order.path), order.descending) for order in select.order],
+        select.limit,
+        select.offset,
+    )
+
+
+def _select_in(wire: WireSelect, depth: int) -> Select:
+    return Select(
+        wire.entity_type,
+        tuple(path_in(path) for path in wire.projections),
+        None if wire.where is None else condition_in(wire.where, depth),
+        tuple(Order(path_in(order.path), order.descending) for order in wire.order),
+        wire.limit,
+        wire.offset,
+    )
+
+
+def aggregate_out(aggregate: Aggregate) -> AggregateBody:
+    functions = [(name, None if path is None else path_out(path)) for name, path in aggregate.functions]
+    return AggregateBody(select_out(aggregate.select), functions, [path_out(path) for path in aggregate.group])
+
+
+def aggregate_in(wire: AggregateBody) -> Aggregate:
+    functions = tuple((name, None if path is None else path_in(path)) for name, path in wire.functions)
+    return Aggregate(select_in(wire.select), functions, tuple(path_in(path) for path in wire.group))
+
+
+def operations_out(operations: Sequence[Operation]) -> list[WireOperation]:
+    return [_OUT[type(operation)](operation) for operation in operations]
+
+
+def operations_in(wire: list[WireOperation]) -> tuple[Operation, ...]:
+    return tuple([_IN[type(operation)](operation) for operation in wire])
+
+
+def changes_out(changes: ChangeSet) -> CommitBody:
+    """All but the commit id, which is in the address."""
+    return CommitBody(operations_out(changes.operations), changes.parts, changes.policy, changes.origin)
+
+
+def changes_in(commit_id: str, wire: CommitBody) -> ChangeSet:
+    if wire.policy not in ("raise", "ours", "theirs"):
+        raise Malformed(f"`{wire.policy}` is no policy; one of `raise`, `ours`, `theirs`")
+    return ChangeSet(commit_id, operations_in(wire.operations), wire.parts, wire.policy, wire.origin)
+
+
+def result_out(result: CommitResult) -> ResultReply:
+    return ResultReply(
+        result.commit_id,
+        result.position,
+        result.time,
+        list(result.versions),
+        list(result.merged),
+        [(identity.entity_type, identity.key) for identity in result.deleted],
+    )
+
+
+def result_in(wire: ResultReply) -> CommitResult:
+    return CommitResult(
+        wire.commit_id,
+        wire.position,
+        wire.time,
+        tuple(wire.versions),
+        tuple(wire.merged),
+        tuple(Identity(entity_type, key) for entity_type, key in wire.deleted),
+    )
+
+
+def _packed(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: pack(value) for name, value in values.items()}
+
+
+def _unpacked(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: unpack(value) for name, value in values.items()}
+
+
+def _members_out(members: Mapping[str, Sequence[Identity]]) -> WireMembers:
+    return {name: [(identity.entity_type, identity.key) for identity in found] for name, found in members.items()}
+
+
+def _members_in(wire: WireMembers) -> dict[str, tuple[Identity, ...]]:
+    return {name: tuple([Identity(entity_type, key) for entity_type, key in found]) for name, found in wire.items()}
+
+
+def _create_out(create: Create) -> WireCreate:
+    return WireCreate(create.identity, _packed(create.values), _members_out(create.added))
+
+
+def _create_in(wire: WireCreate) -> Create:
+    return Create(Identity(*wire.entity), _unpacked(wire.values), _members_in(wire.added))
+
+
+def _update_out(update: Update) -> WireUpdate:
+    return WireUpdate(
+        update.identity,
+        _packed(update.values),
+        _packed(update.before),
+        _members_out(update.added),
+        _members_out(update.removed),
+        update.version,
+    )
+
+
+def _update_in(wire: WireUpdate) -> Update:
+    return Update(
+        Identity(*wire.entity),
+        _unpacked(wire.values),
+        _unpacked(wire.before),
+        _members_in(wire.added),
+        _members_in(wire.removed),
+        wire.version,
+    )
+
+
+def _delete_out(delete: Delete) -> WireDelete:
+    return WireDelete(delete.identity, delete.version)
+
+
+def _delete_in(wire: WireDelete) -> Delete:
+    return Delete(Identity(*wire.entity), wire.version)
+
+
+_OUT: dict[type, Callable[[Any], WireOperation]] = {Create: _create_out, Update: _update_out, Delete: _delete_out}
+_IN: dict[type, Callable[[Any], Operation]] = {
+    WireCreate: _create_in,
+    WireUpdate: _update_in,
+    WireDelete: _delete_in,
+}

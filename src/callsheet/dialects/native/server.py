@@ -1,0 +1,145 @@
+"""The server's half: requests become calls of a `Backend`, its answers and refusals become responses. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+from callsheet.dialects.native import codec, shapes
+from callsheet.dialects.native.values import Malformed, pack, unpack
+from callsheet.dialects.protocol import Backend
+from callsheet.errors import Invalid, NotFound, QueryError, SchemaError, ServerError, Unavailable
+from callsheet.flow import Response
+from callsheet.model.record import Page
+
+__all__ = ["error_response", "handle"]
+
+COMMIT_ID_LENGTH = 128
+Headers: TypeAlias = Mapping[str, str]
+
+
+def handle(
+    backend: Backend, method: str, path: str, params: Mapping[str, str], headers: Headers, body: bytes
+) -> Response:
+    """Answer one request, as it is in HTTP: ``path`` still percent-encoded, header names in lower case.
+
+    Refusals become responses; any other exception is a fault and goes on up, to the boundary.
+    """
+    try:
+        return _route(backend, method, path, params, body)
+    except ServerError as error:
+        return error_response(error)
+    except QueryError as error:
+        details = {"position": error.position, "hint": error.hint}
+        return error_response(Invalid(str(error), details=details))
+    except SchemaError as error:
+        return error_response(Invalid(str(error)))
+    except Malformed as error:
+        return error_response(Invalid(f"the request cannot be read: {error}"))
+
+
+def error_response(error: ServerError, status: int | None = None, headers: Headers | None = None) -> Response:
+    """The refusal as a response; the client raises the same again."""
+    wire = shapes.WireError(error.kind, str(error), error.operation, error.entity, error.attribute)
+    if error.details:
+        wire.details = pack(error.details)
+    told = {"content-type": "application/json", **(headers or {})}
+    if isinstance(error, Unavailable) and error.retry_after is not None:
+        told["retry-after"] = f"{error.retry_after:g}"
+    return Response(status or error.status, shapes.encode(shapes.ErrorReply(wire)), told)
+
+
+def _route(backend: Backend, method: str, path: str, params: Mapping[str, str], body: bytes) -> Response:
+    match [unquote(part) for part in path.split("/")[1:]]:
+        case ["v1", "description"]:
+            return _only("GET", method, lambda: _describe(backend, params.get("known", "")))
+        case ["v1", "select"]:
+            return _only("POST", method, lambda: _select(backend, body))
+        case ["v1", "aggregate"]:
+            return _only("POST", method, lambda: _aggregate(backend, body))
+        case ["v1", "commits", commit_id, "parts", number]:
+            return _only("POST", method, lambda: _stage(backend, commit_id, number, body))
+        case ["v1", "commits", commit_id]:
+            return _only("POST", method, lambda: _commit(backend, commit_id, body))
+        case ["v1", "call", action]:
+            return _only("POST", method, lambda: _call(backend, action, body))
+    raise NotFound(f"there is nothing at {path!r:.200}; the server's verbs are below /v1/")
+
+
+def _only(allowed: str, method: str, answer: Callable[[], Response]) -> Response:
+    if method != allowed:
+        error = Invalid(f"this address takes {allowed}, not {method:.20}")
+        return error_response(error, 405, {"allow": allowed})
+    return answer()
+
+
+def _answer(data: Any) -> Response:
+    return Response(200, shapes.encode(data), {"content-type": "application/json"})
+
+
+def _describe(backend: Backend, known: str) -> Response:
+    told = backend.describe(known)
+    reply = shapes.DescriptionReply(
+        server=told.server,
+        version=told.version,
+        time=told.time,
+        schema_hash=told.schema_hash,
+        schema=None if told.schema is None else dict(told.schema.document),
+        user=told.user,
+        features=told.features,
+    )
+    return _answer(reply)
+
+
+def _select(backend: Backend, body: bytes) -> Response:
+    wanted = shapes.decode(body, shapes.SelectBody)
+    return _answer(page_out(backend.select(codec.select_in(wanted.select), wanted.size, wanted.cursor)))
+
+
+def page_out(page: Page) -> dict[str, Any]:
+    """A page as plain data: rows stay as they are, since JSON takes them so."""
+    return {
+        "roots": page.roots,
+        "order": page.order if page.order is None or isinstance(page.order, list) else list(page.order),
+        "cursor": page.cursor,
+        "records": [
+            {"type": block.entity_type, "attributes": block.attributes, "rows": _rows(block.rows)}
+            for block in page.records
+        ],
+    }
+
+
+def _rows(rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+    return rows if isinstance(rows, list | tuple) else list(rows)
+
+
+def _aggregate(backend: Backend, body: bytes) -> Response:
+    rows = backend.aggregate(codec.aggregate_in(shapes.decode(body, shapes.AggregateBody)))
+    return _answer({"rows": [[pack(value) for value in row] for row in rows]})
+
+
+def _stage(backend: Backend, commit_id: str, number: str, body: bytes) -> Response:
+    if not (number.isascii() and number.isdigit() and len(number) <= 6):
+        raise Invalid(f"the number of a part is a small number from 0, not {number!r:.40}")
+    part = shapes.decode(body, shapes.PartBody)
+    backend.stage(_commit_id(commit_id), int(number), codec.operations_in(part.operations))
+    return _answer({})
+
+
+def _commit(backend: Backend, commit_id: str, body: bytes) -> Response:
+    changes = codec.changes_in(_commit_id(commit_id), shapes.decode(body, shapes.CommitBody))
+    return _answer(codec.result_out(backend.commit(changes)))
+
+
+def _call(backend: Backend, action: str, body: bytes) -> Response:
+    arguments = unpack(shapes.decode(body, dict[str, Any]) if body else {})
+    if not isinstance(arguments, dict):
+        raise Invalid("the arguments of an action are a JSON object")
+    return _answer({"result": pack(backend.call(action, arguments))})
+
+
+def _commit_id(commit_id: str) -> str:
+    if not 0 < len(commit_id) <= COMMIT_ID_LENGTH or not commit_id.isprintable():
+        raise Invalid(f"a commit id has 1 to {COMMIT_ID_LENGTH} printable characters, not {commit_id!r:.40}")
+    return commit_id

@@ -1,0 +1,234 @@
+"""The shapes of the native wire, as structs, and JSON.
+
+Requests are decoded into these, so what arrives has the right shape and 64-bit numbers, or is refused with
+the place of the fault. A field that this version does not know is refused in a request (its sender counts on
+it) and ignored in an answer.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from callsheet.dialects.native.values import Malformed
+from callsheet.dialects.protocol import Features
+from callsheet.errors import SchemaError
+
+__all__ = [
+    "AggregateBody",
+    "AggregateReply",
+    "Both",
+    "CallReply",
+    "CommitBody",
+    "Compare",
+    "DescriptionReply",
+    "Either",
+    "ErrorReply",
+    "Neither",
+    "PageReply",
+    "PartBody",
+    "RecordsReply",
+    "ResultReply",
+    "SelectBody",
+    "Some",
+    "WireCondition",
+    "WireCreate",
+    "WireDelete",
+    "WireError",
+    "WireMembers",
+    "WireOperation",
+    "WireOrder",
+    "WirePath",
+    "WireSelect",
+    "WireUpdate",
+    "decode",
+    "encode",
+]
+
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+WirePath: TypeAlias = list[str | tuple[str, str]]
+WireKey: TypeAlias = str | int | tuple[str | int, ...]
+WireIdentity: TypeAlias = tuple[str, WireKey]
+WireMembers: TypeAlias = dict[str, list[WireIdentity]]
+
+
+class Compare(Struct, tag_field="is", tag="comparison", omit_defaults=True, forbid_unknown_fields=True):
+    """``value`` is packed; ``select`` takes its place for a subquery."""
+
+    path: WirePath
+    operator: str
+    value: Any = None
+    select: WireSelect | None = None
+
+
+class Some(Struct, tag_field="is", tag="any", omit_defaults=True, forbid_unknown_fields=True):
+    path: WirePath
+    condition: WireCondition | None = None
+    word: str = "any"
+
+
+class Both(Struct, tag_field="is", tag="and", forbid_unknown_fields=True):
+    conditions: list[WireCondition]
+
+
+class Either(Struct, tag_field="is", tag="or", forbid_unknown_fields=True):
+    conditions: list[WireCondition]
+
+
+class Neither(Struct, tag_field="is", tag="not", forbid_unknown_fields=True):
+    condition: WireCondition
+
+
+WireCondition: TypeAlias = Compare | Some | Both | Either | Neither
+
+
+class WireOrder(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    path: WirePath
+    descending: bool = False
+
+
+class WireSelect(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    entity_type: str
+    projections: list[WirePath] = []
+    where: WireCondition | None = None
+    order: list[WireOrder] = []
+    limit: Count | None = None
+    offset: Count = 0
+
+
+class SelectBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    select: WireSelect
+    size: Annotated[int, Meta(ge=1, le=10_000)]
+    cursor: str | None = None
+
+
+class AggregateBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    select: WireSelect
+    functions: list[tuple[str, WirePath | None]]
+    group: list[WirePath] = []
+
+
+class WireCreate(Struct, tag_field="is", tag="create", omit_defaults=True, forbid_unknown_fields=True):
+    entity: WireIdentity
+    values: dict[str, Any] = {}
+    added: WireMembers = {}
+
+
+class WireUpdate(Struct, tag_field="is", tag="update", omit_defaults=True, forbid_unknown_fields=True):
+    entity: WireIdentity
+    values: dict[str, Any] = {}
+    before: dict[str, Any] = {}
+    added: WireMembers = {}
+    removed: WireMembers = {}
+    version: Count | None = None
+
+
+class WireDelete(Struct, tag_field="is", tag="delete", omit_defaults=True, forbid_unknown_fields=True):
+    entity: WireIdentity
+    version: Count | None = None
+
+
+WireOperation: TypeAlias = WireCreate | WireUpdate | WireDelete
+
+
+class PartBody(Struct, forbid_unknown_fields=True):
+    operations: list[WireOperation]
+
+
+class CommitBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    operations: list[WireOperation]
+    parts: Count = 0
+    policy: str = "raise"
+    origin: str = ""
+
+
+class ResultReply(Struct):
+    commit_id: str
+    position: int
+    time: datetime
+    versions: list[int | None]
+    merged: list[int] = []
+    deleted: list[WireIdentity] = []
+
+
+class DescriptionReply(Struct, kw_only=True):
+    """``schema`` is the schema's document."""
+
+    server: str
+    version: str
+    time: datetime
+    schema_hash: str
+    schema: dict[str, Any] | None = None
+    user: str = ""
+    features: Features = msgspec.field(default_factory=Features)
+
+
+class RecordsReply(Struct):
+    type: str
+    attributes: list[str]
+    rows: Raw
+
+
+class PageReply(Struct):
+    records: list[RecordsReply]
+    roots: int
+    order: list[int] | None = None
+    cursor: str | None = None
+
+
+class AggregateReply(Struct):
+    rows: list[list[Any]]
+
+
+class CallReply(Struct):
+    result: Any
+
+
+class WireError(Struct, omit_defaults=True):
+    kind: str
+    message: str
+    operation: int | None = None
+    entity: WireIdentity | None = None
+    attribute: str | None = None
+    details: dict[str, Any] | UnsetType = UNSET
+
+
+class ErrorReply(Struct):
+    error: WireError
+
+
+T = TypeVar("T")
+
+
+def encode(data: Any) -> bytes:
+    """JSON; `SchemaError` for text that is no Unicode."""
+    try:
+        return msgspec.json.encode(data)
+    except UnicodeEncodeError as error:
+        raise SchemaError(f"text with half of a surrogate pair cannot be sent: {error.object!r:.80}") from None
+    except (OverflowError, TypeError, msgspec.MsgspecError) as error:
+        raise SchemaError(f"a value cannot be sent: {error}") from None
+
+
+def decode(data: bytes, shape: type[T]) -> T:
+    """The struct that JSON holds; `Malformed` with the reason and the place."""
+    try:
+        found: T = _decoder(shape).decode(data)
+        return found
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Malformed(str(error)) from None
+    except RecursionError:
+        raise Malformed("the JSON is nested too deep") from None
+
+
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
+    found = _DECODERS.get(shape)
+    if found is None:
+        found = _DECODERS[shape] = msgspec.json.Decoder(shape)
+    return found

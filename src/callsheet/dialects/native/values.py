@@ -1,0 +1,144 @@
+"""Values as JSON and back, exactly: what JSON lacks is written as an object with one ``$`` key.
+
+======================  ==========================================
+value                   on the wire
+======================  ==========================================
+date                    ``{"$date": "2026-11-21"}``
+datetime                ``{"$datetime": "2026-11-21T09:00:00+00:00"}``
+Identity                ``{"$identity": ["Task", "018f"]}``
+dict with a ``$`` key   ``{"$object": {"$date": "just text"}}``
+everything else         as it is; a tuple comes back as a list
+======================  ==========================================
+
+Integers and floats keep their kind (``1`` and ``1.0``). Used for conditions, operations, aggregates, calls
+and error details. Rows of a page are plain JSON, because there the schema says what a value is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from callsheet.errors import SchemaError
+from callsheet.model.record import Identity
+
+__all__ = ["Malformed", "key_in", "pack", "unpack"]
+
+DEPTH = 48
+PLAIN = frozenset({str, int, bool, type(None)})
+
+
+class Malformed(ValueError):
+    """Data that is not of this wire language; the reader turns it into an error of its own side."""
+
+
+def pack(value: Any, depth: int = DEPTH) -> Any:
+    """The value as JSON data; `SchemaError` for what cannot travel.
+
+    >>> from datetime import date
+    >>> pack({"start": date(2026, 11, 21), "fps": 24.0})
+    {'start': {'$date': '2026-11-21'}, 'fps': 24.0}
+    """
+    kind = type(value)
+    if kind in PLAIN:
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise SchemaError(f"{value!r} cannot be sent; numbers must be finite (None stands for no value)")
+        return float(value)
+    if isinstance(value, datetime):
+        return {"$datetime": value.isoformat()}
+    if isinstance(value, date):
+        return {"$date": value.isoformat()}
+    if isinstance(value, Identity):
+        return {"$identity": [value.entity_type, value.key]}
+    if depth == 0:
+        raise SchemaError(f"data nested more than {DEPTH} deep cannot be sent")
+    if isinstance(value, list | tuple):
+        return [pack(item, depth - 1) for item in value]
+    if isinstance(value, Mapping):
+        return _pack_mapping(value, depth)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    raise SchemaError(f"{type(value).__name__} cannot be sent: {value!r:.80}")
+
+
+def _pack_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    packed = {}
+    tagged = False
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise SchemaError(f"the keys of JSON data are strings, not {type(key).__name__}: {key!r:.80}")
+        tagged = tagged or key.startswith("$")
+        packed[key] = pack(item, depth - 1)
+    return {"$object": packed} if tagged else packed
+
+
+def unpack(value: Any, depth: int = DEPTH) -> Any:
+    """The value that `pack` was given; `Malformed` when it cannot have been.
+
+    >>> unpack({"$date": "2026-11-21"})
+    datetime.date(2026, 11, 21)
+    """
+    kind = type(value)
+    if kind is dict:
+        if depth == 0:
+            raise Malformed(f"data is nested more than {DEPTH} deep")
+        if len(value) == 1:
+            (name,) = value
+            if name.startswith("$"):
+                return _untag(name, value[name], depth)
+        return {_plain(name): unpack(item, depth - 1) for name, item in value.items()}
+    if kind is list:
+        if depth == 0:
+            raise Malformed(f"data is nested more than {DEPTH} deep")
+        return [unpack(item, depth - 1) for item in value]
+    return value
+
+
+def key_in(key: Any) -> Any:
+    """A primary key as it was before JSON: a composite one is a tuple."""
+    if isinstance(key, list):
+        key = tuple(key)
+        if key and all(type(part) in (str, int) for part in key):
+            return key
+    elif type(key) in (str, int):
+        return key
+    raise Malformed(f"{key!r:.80} cannot be a primary key")
+
+
+def _plain(name: str) -> str:
+    if name.startswith("$"):
+        raise Malformed(f"`{name}` among other keys; `$object` around them makes it plain data")
+    return name
+
+
+def _untag(name: str, value: Any, depth: int) -> Any:
+    reader = _READERS.get(name)
+    if reader is None:
+        raise Malformed(f"unknown kind of value `{name}`; one of {', '.join(_READERS)}")
+    try:
+        return reader(value, depth)
+    except Malformed:
+        raise
+    except (TypeError, ValueError, AttributeError):
+        raise Malformed(f"{value!r:.80} cannot be a `{name}`") from None
+
+
+def _identity(value: Any, _: int) -> Identity:
+    entity_type, key = value
+    if not isinstance(entity_type, str):
+        raise Malformed(f"{entity_type!r:.80} cannot be the name of an entity type")
+    return Identity(entity_type, key_in(key))
+
+
+_READERS: dict[str, Callable[[Any, int], Any]] = {
+    "$date": lambda value, _: date.fromisoformat(value),
+    "$datetime": lambda value, _: datetime.fromisoformat(value),
+    "$identity": _identity,
+    "$object": lambda value, depth: {name: unpack(item, depth - 1) for name, item in value.items()},
+}

@@ -1,0 +1,200 @@
+"""Entities: live objects, one for each identity in a session, that read and write like a mapping.
+
+Theory. All types of an inheritance family share one *storage class* with a slot for each attribute of any
+of them, so that an entity can be filled fast (plain slot writes, untracked) and its class be changed when
+its concrete type becomes known. The public class of a type adds no slots; its ``__setattr__`` records.
+A slot holds the current value, local over remote; what the server last told of a changed attribute is in
+the entity's `Changes`. An empty slot means *not loaded*: reading it falls through to ``__getattr__``, which
+asks the core to fetch, at no cost to slots that are filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from callsheet.errors import Detached, UnknownAttribute
+from callsheet.model.record import NOT_SET, Identity
+from callsheet.model.schema import EntityType, did_you_mean
+
+if TYPE_CHECKING:
+    from callsheet.entity.peers import Peers
+
+__all__ = ["Changes", "Entity", "State"]
+
+State = Literal["clean", "created", "modified", "deleted", "detached"]
+
+
+class Changes:
+    """What is pending on one entity.
+
+    ``before`` maps each changed attribute to what it was (`NOT_SET`: unknown), ``remote`` to what the
+    server told of it meanwhile; ``items`` holds the local values of mapping items by dotted name.
+    """
+
+    __slots__ = ("before", "born", "identity", "items", "remote", "state")
+
+    def __init__(self, identity: Identity, state: State, born: bool = False) -> None:
+        self.identity = identity
+        self.state: State = state
+        self.born = born
+        self.before: dict[Any, Any] = {}
+        self.remote: dict[str, Any] = {}
+        self.items: dict[str, Any] = {}
+
+
+class Unit(Protocol):
+    """What an entity needs of the unit of work."""
+
+    def assign(self, entity: Any, name: str, value: Any) -> None: ...
+
+    def assign_item(self, entity: Any, mapping: str, key: str, value: Any) -> None: ...
+
+    def link(self, entity: Any, name: str, member: Any, present: bool) -> None: ...
+
+    def is_alive(self, entity: Any) -> bool: ...
+
+
+class CoreProtocol(Protocol):
+    """What an entity needs of the core."""
+
+    _unit: Unit
+
+    def missing(self, entity: Any, name: str) -> Any: ...
+
+    def load_all(self, entity: Any) -> None: ...
+
+
+class Entity:
+    """One entity: ``task["name"]`` and ``task.name`` read (fetching what is not loaded) and write.
+
+    Attribute access works for every attribute whose name is not one of the names defined here; item
+    access always does. Two entities are equal when they are the same object, which in one session is when
+    they have the same identity.
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _core: CoreProtocol
+        _key: Any
+        _version: int | None
+        _changes: Changes | None
+        _peers: Peers | None
+
+    _type: EntityType
+    _name: str
+    _slot_of: dict[str, str]
+    _attribute_of: dict[str, str]
+    _getters: dict[str, Any]
+
+    @property
+    def identity(self) -> Identity:
+        """The concrete type and the primary key."""
+        return Identity(self._name, self._key)
+
+    @property
+    def entity_type(self) -> str:
+        """The name of the concrete type."""
+        return self._name
+
+    @property
+    def state(self) -> State:
+        """``clean``, ``created``, ``modified``, ``deleted`` (pending), or ``detached`` (for good)."""
+        return "clean" if self._changes is None else self._changes.state
+
+    def peek(self, name: str) -> Any:
+        """The value if it is known here, else `NOT_SET`; never fetches."""
+        getter = self._getters.get(name)
+        if getter is None:
+            attribute = self._type.attribute(name)
+            if name in self._type.aliases:
+                other = self.peek(attribute.name)
+                return other._key if other else other
+            return self[name] if name in self._type.key else NOT_SET
+        try:
+            return getter(self)
+        except AttributeError:
+            return NOT_SET
+
+    def keys(self) -> list[str]:
+        """The names of all attributes, foreign keys not counted twice."""
+        return list(self._type.attributes)
+
+    def values(self) -> list[Any]:
+        """All values, in the order of ``keys()``; what is not loaded is fetched in one request."""
+        self._core.load_all(self)
+        return [self[name] for name in self._type.attributes]
+
+    def items(self) -> list[tuple[str, Any]]:
+        """All names and values; what is not loaded is fetched in one request."""
+        return list(zip(self.keys(), self.values()))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of an attribute, or ``default`` where the type has none of this name."""
+        return self[name] if name in self else default
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return getattr(self, self._slot_of[name])
+        except KeyError:
+            if name in self._slot_of:
+                raise
+            raise self._unknown(name) from None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._core._unit.assign(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._core._unit.assign(self, self._attribute_of.get(name, name), value)
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = self._attribute_of.get(name)
+        if attribute is None:
+            raise self._unknown(name)
+        return self._core.missing(self, attribute)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._type.attributes)
+
+    def __len__(self) -> int:
+        return len(self._type.attributes)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._slot_of
+
+    def __dir__(self) -> list[str]:
+        return [*object.__dir__(self), *self._slot_of.values()]
+
+    def __repr__(self) -> str:
+        label = self.peek(self._type.label) if self._type.label in self._type.attributes else NOT_SET
+        shown = f" {label!r}" if label is not NOT_SET else ""
+        state = "" if self._changes is None else f" ({self._changes.state})"
+        return f"<{self._name}{shown} {self._key}{state}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{self!r} belongs to a session and cannot be pickled; send its identity instead")
+
+    def __copy__(self) -> Entity:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Entity:
+        return self
+
+    def _unknown(self, name: str) -> UnknownAttribute:
+        return UnknownAttribute(f"{self._name} has no attribute `{name}`{did_you_mean(name, self._slot_of)}")
+
+    def _gone(self) -> Detached:
+        return Detached(
+            f"{self._name} {self._key} is no longer part of the session: it was deleted or rolled back; "
+            "query again for what exists"
+        )
+
+
+Mapping.register(Entity)
+
+#: Names an attribute cannot be reached by with a dot; ``entity["…"]`` reaches every one.
+RESERVED = frozenset(name for name in vars(Entity) if not name.startswith("_"))

@@ -1,0 +1,231 @@
+"""Records become entities: the one place where code is generated.
+
+Theory. A page holds thousands of rows of one shape (entity type, attributes). Per row, a general loop
+would look up each attribute's slot, kind and target again; so the loop for a shape is written out once,
+compiled, and kept. It does what `merge_plainly` in the tests does, which must agree with it:
+
+- the entity of the row's key is found in the family's map, or made (filled as its storage class, whose
+  writes are not tracked, then given its public class);
+- every value of the row is stored; a reference becomes the live entity of that key, or a ghost of which
+  only the key is known;
+- an entity with pending changes keeps them: see `merge_changed`.
+
+The cost per row depends on the row alone, not on the width of the schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from callsheet.entity.collection import Collection
+from callsheet.entity.entity import Changes, Entity
+from callsheet.entity.frozen import freeze
+from callsheet.entity.identity_map import Slot, forget
+from callsheet.entity.peers import Peers
+from callsheet.entity.types import Types, slot_name
+from callsheet.model.record import NOT_SET, Records
+
+__all__ = ["make_ghost", "merge_records"]
+
+
+def merge_records(records: Records, core: Any, types: Types, peers: Peers, origin: Peers | None = None) -> list[Any]:
+    """The entities of the rows, in their order, with the rows' values merged in.
+
+    ``peers`` is the group they join; ``origin`` the group that new ghosts hang from (default: the same).
+    """
+    shape = (records.entity_type, records.attributes)
+    loader = types.loaders.get(shape)
+    if loader is None:
+        loader = types.loaders[shape] = _compile(types, *shape)
+    entity_class: Any = types[records.entity_type]
+    family = core.identities.family(entity_class._type.root)
+    relations = []
+    for name in records.attributes:
+        attribute = entity_class._type.attributes[name]
+        if attribute.kind in ("reference", "collection"):
+            relations.append(_Relation(core, types, attribute.target, Peers("", (origin or peers, name))))
+    entities: list[Any] = loader(records.rows, core, family.slots, peers, relations)
+    peers.keys.extend(entity._key for entity in entities)
+    return entities
+
+
+def make_ghost(core: Any, entity_class: Any, key: Any, peers: Peers | None) -> Any:
+    """An entity of which only the key is known, put in the identity map."""
+    storage = entity_class._storage
+    ghost = object.__new__(storage)
+    ghost._core, ghost._key, ghost._version, ghost._changes, ghost._peers = core, key, None, None, peers
+    ghost.__class__ = entity_class
+    core.identities.family(entity_class._type.root).add(key, ghost)
+    return ghost
+
+
+class _Relation:
+    """Finds or makes the entities at the other end of a relation, for one page."""
+
+    __slots__ = ("_core", "_peers", "_target", "_types", "polymorphic", "slots")
+
+    def __init__(self, core: Any, types: Types, target: str, peers: Peers) -> None:
+        self._core, self._types, self._target, self._peers = core, types, target, peers
+        entity_type = types.schema.types[target]
+        peers.root = entity_type.root
+        self.polymorphic = types.schema.polymorphic(target)
+        self.slots = core.identities.family(entity_type.root).slots
+
+    def ghost(self, key: Any) -> Any:
+        """A new ghost for what a row holds: a key, or a type and a key."""
+        name = self._target
+        if self.polymorphic:
+            name, key = key
+        self._peers.keys.append(key)
+        return make_ghost(self._core, self._types[name], key, self._peers)
+
+    def find(self, key: Any) -> Any:
+        """The live entity, or a ghost."""
+        slot = self.slots.get(key[1] if self.polymorphic else key)
+        found = slot() if slot is not None else None
+        return found if found is not None else self.ghost(key)
+
+    def find_all(self, keys: Sequence[Any] | None) -> list[Any]:
+        return [self.find(key) for key in keys or ()]
+
+
+def merge_changed(entity: Any, values: dict[str, Any], version: int | None, peers: Peers) -> None:
+    """Merge a row into an entity with pending changes: local values stay, the rest becomes current.
+
+    What the server says of a locally changed attribute is remembered for a rollback. The value that the
+    change was based on stays its base, so that the commit still finds the conflict.
+    """
+    changes: Changes = entity._changes
+    storage = entity._storage
+    for name, value in values.items():
+        attribute = entity._type.attributes[name]
+        if name in changes.before:
+            changes.remote[name] = value
+        else:
+            vars(storage)[slot_name(attribute)].__set__(entity, value)
+    object.__setattr__(entity, "_peers", peers)
+    if entity._version is None and not changes.before:
+        object.__setattr__(entity, "_version", version)
+
+
+def merge_collection(entity: Any, name: str, members: list[Any]) -> Collection:
+    """Put the members the server told into the entity's collection; what is pending on it stays."""
+    attribute = entity._type.attributes[name]
+    descriptor = vars(entity._storage)[slot_name(attribute)]
+    try:
+        collection: Collection = descriptor.__get__(entity)
+    except AttributeError:
+        collection = Collection(entity, name, members)
+        descriptor.__set__(entity, collection)
+    collection.remote = members
+    inverse = attribute.inverse
+    for member in members:
+        if inverse is not None and inverse in member._getters:
+            _fill_reference(member, inverse, entity)
+    return collection
+
+
+def _fill_reference(member: Any, name: str, entity: Any) -> None:
+    """A member of a one-to-many collection refers to its owner, which need not be asked for."""
+    attribute = member._type.attributes[name]
+    if attribute.kind == "reference" and member.peek(name) is NOT_SET:
+        vars(member._storage)[slot_name(attribute)].__set__(member, entity)
+
+
+def _compile(types: Types, type_name: str, attributes: tuple[str, ...]) -> Callable[..., list[Any]]:
+    entity_class: Any = types[type_name]
+    names = [f"v{index}" for index in range(len(attributes))]
+    converts: list[str] = []
+    stores: list[str] = []
+    collections: list[str] = []
+    setup: list[str] = []
+    relation = 0
+    for name, variable in zip(attributes, names):
+        attribute = entity_class._type.attributes[name]
+        slot = slot_name(attribute)
+        if attribute.kind == "reference":
+            key = f"{variable}[1]" if types.schema.polymorphic(attribute.target or "") else variable
+            setup += [f"r{relation} = relations[{relation}]", f"s{relation} = r{relation}.slots.get"]
+            setup += [f"g{relation} = r{relation}.ghost"]
+            converts += [
+                f"if {variable} is not None:",
+                f"    slot = s{relation}({key})",
+                "    other = slot() if slot is not None else None",
+                f"    {variable} = other if other is not None else g{relation}({variable})",
+            ]
+            relation += 1
+        elif attribute.kind == "collection":
+            setup += [f"c{relation} = relations[{relation}].find_all"]
+            collections += [f"merge_collection(entity, {name!r}, c{relation}({variable}))"]
+            relation += 1
+            continue
+        elif attribute.data_type == "json":
+            converts += [f"if type({variable}) in (dict, list): {variable} = freeze({variable})"]
+        stores += [f"entity.{slot} = {variable}"]
+    values = ", ".join(f"{name!r}: {v}" for name, v in zip(attributes, names) if not _is_collection(entity_class, name))
+    source = _LOADER.format(
+        setup=_indent(setup, 4),
+        unpack=", ".join(["key", "version", *names]) + ("," if not names else ""),
+        converts=_indent(converts, 8),
+        stores=_indent(stores, 12),
+        collections=_indent(collections, 8),
+        values=values,
+    )
+    scope = {
+        "new": object.__new__,
+        "become": object.__setattr__,
+        "Storage": entity_class._storage,
+        "Class": entity_class,
+        "Slot": Slot,
+        "forget": forget,
+        "freeze": freeze,
+        "merge_changed": merge_changed,
+        "merge_collection": merge_collection,
+    }
+    exec(compile(source, f"<loader of {type_name}>", "exec"), scope)
+    return scope["load"]  # type: ignore[return-value]
+
+
+def _is_collection(entity_class: type[Entity], name: str) -> bool:
+    return entity_class._type.attributes[name].kind == "collection"
+
+
+def _indent(lines: list[str], width: int) -> str:
+    return "\n".join(" " * width + line for line in lines)
+
+
+_LOADER = """
+def load(rows, core, slots, peers, relations):
+    entities = []
+    append = entities.append
+    find = slots.get
+{setup}
+    for row in rows:
+        {unpack} = row
+        slot = find(key)
+        entity = slot() if slot is not None else None
+{converts}
+        if entity is not None and entity._changes is not None:
+            merge_changed(entity, {{{values}}}, version, peers)
+            become(entity, "__class__", Class)
+        else:
+            if entity is None:
+                entity = new(Storage)
+                entity._core = core
+                entity._key = key
+                entity._changes = None
+                slot = Slot(entity, forget)
+                slot.key = key
+                slot.slots = slots
+                slots[key] = slot
+            else:
+                become(entity, "__class__", Storage)
+{stores}
+            entity._version = version
+            entity._peers = peers
+            entity.__class__ = Class
+{collections}
+        append(entity)
+    return entities
+"""

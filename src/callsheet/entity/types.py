@@ -1,0 +1,206 @@
+"""One class for each entity type, built from the schema when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from callsheet.entity.collection import MappingView
+from callsheet.entity.entity import RESERVED, Entity
+from callsheet.entity.expressions import Expression
+from callsheet.errors import SchemaError
+from callsheet.model.condition import Path, Step
+from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
+
+__all__ = ["EntityClass", "Types"]
+
+_HIDDEN = ("_core", "_key", "_version", "_changes", "_peers", "__weakref__")
+_EXACT = {"string": str, "integer": int, "number": float, "boolean": bool}
+
+
+class EntityClass(type):
+    """The class of entity classes: reading an attribute of one gives an `Expression` for conditions."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        if not name.startswith("_"):
+            schema = type.__getattribute__(cls, "__dict__").get("_schema")
+            if schema is not None:
+                entity_type = type.__getattribute__(cls, "_type")
+                if name in entity_type.attributes or name in entity_type.aliases:
+                    target = entity_type.attribute(name).target if name in entity_type.attributes else None
+                    return Expression(schema, target, Path((Step(name),)))
+        return type.__getattribute__(cls, name)
+
+
+class Types(Mapping[str, type[Entity]]):
+    """The entity classes of a schema by name.
+
+    ``types["Task"]`` is the class of all tasks: ``isinstance(x, types["Task"])`` works, and so does
+    ``isinstance(x, types["Context"])`` for a type it extends.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.loaders: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._classes: dict[str, type[Entity]] = {}
+        self._storages: dict[str, type] = {}
+        self._behaviours: dict[str, list[type]] = {}
+        self._mirrors: dict[tuple[str, str], list[tuple[str, str]]] = {}
+
+    def __getitem__(self, name: str) -> type[Entity]:
+        found = self._classes.get(name)
+        return found if found is not None else self._build(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.schema.types)
+
+    def __len__(self) -> int:
+        return len(self.schema.types)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.schema.types
+
+    def extend(self, name: str, behaviour: type) -> None:
+        """Add the methods of a class to an entity type and all types below it.
+
+        >>> class Greeter:
+        ...     def greet(self):
+        ...         return f"hello {self['name']}"
+        >>> session.types.extend("Project", Greeter)  # doctest: +SKIP
+        """
+        self.schema.type(name)
+        attributes = {slot for slot in vars(behaviour) if not slot.startswith("_")}
+        clash = sorted(attributes & set(self.schema.types[name].names))
+        if clash:
+            raise SchemaError(f"{behaviour.__name__}.{clash[0]} would hide the attribute {name}.{clash[0]}; rename it")
+        slotted = _slotted(behaviour)
+        self._behaviours.setdefault(name, []).append(slotted)
+        if name in self._classes:
+            built = self._classes[name]
+            built.__bases__ = (slotted, *built.__bases__)
+
+    def storage(self, root: str) -> type:
+        """The storage class of a family: a slot for each attribute of any of its types."""
+        found = self._storages.get(root)
+        if found is None:
+            slots = dict.fromkeys(_HIDDEN)
+            for entity_type in self.schema.types.values():
+                if entity_type.root == root:
+                    slots.update(dict.fromkeys(_storage_slots(entity_type)))
+            found = self._storages[root] = type(f"{root}Storage", (), {"__slots__": tuple(slots)})
+        return found
+
+    def mirrors(self, type_name: str, reference: str) -> list[tuple[str, str]]:
+        """The collections that mirror a reference: ``(owning type, collection)``."""
+        key = (type_name, reference)
+        found = self._mirrors.get(key)
+        if found is None:
+            found = []
+            target = self.schema.types[type_name].attributes[reference].target
+            for owner in self.schema.types.values():
+                if target is None or not (self.schema.is_a(owner.name, target) or self.schema.is_a(target, owner.name)):
+                    continue
+                for attribute in owner.attributes.values():
+                    if attribute.kind == "collection" and attribute.inverse == reference and attribute.target:
+                        if self.schema.is_a(type_name, attribute.target):
+                            found.append((owner.name, attribute.name))
+            self._mirrors[key] = found
+        return found
+
+    def replace(self, schema: Schema) -> None:
+        """Learn custom attributes that were added since; the types themselves must be the same."""
+        for name, entity_type in schema.types.items():
+            known = self.schema.types.get(name)
+            if known is not None:
+                known.custom = entity_type.custom
+
+    def _build(self, name: str) -> type[Entity]:
+        entity_type = self.schema.types.get(name)
+        if entity_type is None:
+            raise SchemaError(f"there is no entity type `{name}`{did_you_mean(name, self.schema.types)}")
+        storage = self.storage(entity_type.root)
+        bases: tuple[type, ...] = (self[entity_type.parent],) if entity_type.parent else (Entity, storage)
+        built = EntityClass(
+            name,
+            (*reversed(self._behaviours.get(name, ())), *bases),
+            {
+                "__slots__": (),
+                "__module__": "callsheet.entities",
+                "__doc__": entity_type.description or f"Entities of type {name}.",
+                "_schema": self.schema,
+                "_type": entity_type,
+                "_name": name,
+                "_storage": storage,
+                **_tables(entity_type, storage),
+                **_properties(entity_type),
+            },
+        )
+        self._classes[name] = built  # type: ignore[assignment]
+        return built  # type: ignore[return-value]
+
+
+def slot_name(attribute: Attribute) -> str:
+    """The slot of an attribute: its own name, unless that is taken or a view stands before it."""
+    if attribute.kind == "mapping" or attribute.name in RESERVED or not attribute.name.isidentifier():
+        return f"{attribute.name}_"
+    return attribute.name
+
+
+def _storage_slots(entity_type: EntityType) -> list[str]:
+    return [slot_name(a) for a in entity_type.attributes.values() if a.name not in entity_type.key]
+
+
+def _tables(entity_type: EntityType, storage: type) -> dict[str, Any]:
+    """The class's look-ups: attribute to access name, access name to attribute, readers, fast writers."""
+    slot_of, attribute_of, getters, fast = {}, {}, {}, {}
+    for name, attribute in entity_type.attributes.items():
+        if name in entity_type.key:
+            slot_of[name] = name
+            continue
+        slot = slot_name(attribute)
+        slot_of[name] = slot if attribute.kind != "mapping" else name
+        attribute_of[slot] = name
+        descriptor = vars(storage)[slot]
+        getters[name] = descriptor.__get__
+        plain = attribute.kind == "scalar" and not attribute.immutable and attribute.computed is None
+        if plain and attribute.data_type in _EXACT:
+            fast[name] = (descriptor.__get__, descriptor.__set__, _EXACT[attribute.data_type], attribute)
+    for alias in entity_type.aliases:
+        slot_of[alias] = alias
+    return {"_slot_of": slot_of, "_attribute_of": attribute_of, "_getters": getters, "_fast": fast}
+
+
+def _properties(entity_type: EntityType) -> dict[str, property]:
+    found = {}
+    for position, name in enumerate(entity_type.key):
+        found[name] = _key_property(position if len(entity_type.key) > 1 else None)
+    for alias, reference in entity_type.aliases.items():
+        if alias not in RESERVED:
+            found[alias] = _alias_property(reference)
+    for name, attribute in entity_type.attributes.items():
+        if attribute.kind == "mapping":
+            found[name] = property(lambda self, name=name: MappingView(self, name))  # type: ignore[misc]
+    return found
+
+
+def _key_property(position: int | None) -> property:
+    if position is None:
+        return property(lambda self: self._key)
+    return property(lambda self: self._key[position])
+
+
+def _alias_property(reference: str) -> property:
+    def key_of(self: Entity) -> Any:
+        other = self[reference]
+        return other._key if other else other
+
+    return property(key_of)
+
+
+def _slotted(behaviour: type) -> type:
+    """The class without an instance dictionary, which entities have no room for."""
+    if "__slots__" in vars(behaviour):
+        return behaviour
+    return attrs.define(slots=True, weakref_slot=False, init=False, repr=False, eq=False)(behaviour)

@@ -1,0 +1,666 @@
+"""Records what a script does, as it does it, and settles or rolls it back.
+
+The log holds one entry for each thing done, with identities instead of entities. Beside it, `changed` holds
+every entity with something pending, so its state is a field and not a scan, and committing touches these
+entities only, however many are cached. Nothing here talks: what must be fetched first, the core fetches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from callsheet.entity.collection import Collection, MappingView
+from callsheet.entity.entity import Changes, Entity, State
+from callsheet.entity.frozen import freeze, thaw
+from callsheet.entity.identity_map import IdentityMap
+from callsheet.entity.loader import make_ghost
+from callsheet.entity.types import Types, slot_name
+from callsheet.errors import SchemaError, StateError, UnknownAttribute, WrongThread
+from callsheet.model.operation import Create, Delete, Operation, Update
+from callsheet.model.record import NOT_SET, Identity, Key, new_key, same
+from callsheet.model.schema import Attribute, check_value, did_you_mean
+
+__all__ = ["UnitOfWork"]
+
+_hidden = object.__setattr__
+_NOBODY = -1
+
+# A log entry is a tuple that starts with one of these; see `_operation` for what follows.
+_CREATE, _UPDATE, _LINK, _DELETE = range(4)
+
+
+class UnitOfWork:
+    """The pending work of one session."""
+
+    def __init__(self, core: Any, types: Types, identities: IdentityMap, who: Callable[[], int]) -> None:
+        self._core = core
+        self._types = types
+        self._identities = identities
+        self._who = who
+        self.owner = who()
+        self.recording = True
+        self.committing = False
+        self.log: list[tuple[Any, ...]] = []
+        self.changed: dict[Identity, Any] = {}
+        self._collections: dict[int, Collection] = {}
+
+    # -- what users do ---------------------------------------------------------------------------------
+
+    def create(self, type_name: str, data: Mapping[str, Any]) -> Any:
+        """A new entity with these values, pending. Nothing is recorded unless all of them are right."""
+        self._check_turn()
+        entity_class: Any = self._types[type_name]
+        if entity_class._type.abstract:
+            concrete = self._types.schema.concrete(type_name)
+            raise SchemaError(f"{type_name} is abstract; create one of {', '.join(sorted(concrete))}")
+        draft = _Draft(self, entity_class, data)
+        identity = Identity(type_name, draft.key)
+        family = self._identities.family(entity_class._type.root)
+        if family.get(draft.key) is not None:
+            raise StateError(f"there is a {family.get(draft.key)!r} with this key already; nothing was created")
+        entity = make_ghost(self._core, entity_class, draft.key, None)
+        if not self.recording:
+            self._fill(entity, draft)
+            return entity
+        changes = Changes(identity, "created", born=True)
+        _hidden(entity, "_changes", changes)
+        self.changed[identity] = entity
+        changes.items.update(draft.items)
+        self._fill(entity, draft)
+        values = {**draft.plain, **{name: _identity(other) for name, other in draft.references.items()}, **draft.items}
+        links = {name: tuple(map(_identity, members)) for name, members in draft.links.items()}
+        self.log.append((_CREATE, identity, values, links))
+        for name, members in draft.members.items():
+            for member in members:
+                self.link(entity, name, member, True)
+        return entity
+
+    def _fill(self, entity: Any, draft: _Draft) -> None:
+        storage = vars(entity._storage)
+        attributes = entity._type.attributes
+        for name, value in draft.plain.items():
+            frozen = freeze(value) if attributes[name].data_type == "json" else value
+            storage[slot_name(attributes[name])].__set__(entity, frozen)
+        for name, other in draft.references.items():
+            storage[slot_name(attributes[name])].__set__(entity, other)
+            self._mirror(entity, name, None, other)
+        for name, members in draft.links.items():
+            collection = self.collection(entity, name)
+            for member in members:
+                collection.added[member] = None
+                self._mirror_link(entity, name, member, True)
+
+    def delete(self, entity: Any) -> None:
+        """The entity is deleted with the next commit; it leaves collections at once."""
+        self._check_turn()
+        self.check_usable(entity)
+        if not self.recording:
+            self.detach(entity)
+            return
+        changes = self._begin(entity)
+        changes.state = "deleted"
+        self.log.append((_DELETE, changes.identity, entity._version))
+
+    def assign(self, entity: Any, name: str, value: Any) -> None:
+        """Set an attribute; recorded unless it has this value already.
+
+        What follows is the path of every plain scalar, and is written to be fast; all else goes the slow way.
+        """
+        fast = entity._fast.get(name)
+        changes = entity._changes
+        if (
+            fast is None
+            or self._who() != self.owner
+            or self.committing
+            or not self.recording
+            or (changes is not None and changes.state not in _WRITABLE)
+        ):
+            self._assign_slowly(entity, name, value)
+            return
+        getter, setter, exact, attribute = fast
+        if type(value) is not str or exact is not str or not value.isascii() or "\x00" in value:
+            check_value(entity._name, attribute, value)
+        try:
+            old = getter(entity)
+        except AttributeError:
+            old = NOT_SET
+        if old == value and type(old) is type(value):
+            return
+        if changes is None:
+            changes = self._begin(entity)
+        self.log.append((_UPDATE, changes.identity, name, value, old, entity._version))
+        setter(entity, value)
+        if not changes.born:
+            was = changes.before.setdefault(name, old)
+            if was is not old and was == value and type(was) is type(value):
+                del changes.before[name]
+                self._clean_if_unchanged(entity, changes)
+
+    def assign_item(self, entity: Any, mapping: str, key: str, value: Any) -> None:
+        """Set or (None) remove one item of a mapping."""
+        self._check_turn()
+        self.check_usable(entity)
+        if entity._type.abstract:
+            self._core.resolve(entity)
+        attribute = entity._type.attributes[mapping]
+        if attribute.computed:
+            raise SchemaError(f"{entity._name}.{mapping} is computed by the server and cannot be set")
+        if not isinstance(key, str) or not key:
+            raise SchemaError(f"an item of {entity._name}.{mapping} has a non-empty string as its key, not {key!r}")
+        check_value(entity._name, entity._type.item(mapping, key), value)
+        cell = f"{mapping}.{key}"
+        changes = entity._changes
+        known = entity.peek(mapping)
+        if changes is not None and cell in changes.items:
+            old = changes.items[cell]
+        elif changes is not None and changes.born:
+            old = None
+        else:
+            old = NOT_SET if known is NOT_SET else (known or {}).get(key)
+        if old is not NOT_SET and same(old, value):
+            return
+        if not self.recording:
+            if known is not NOT_SET:
+                vars(entity._storage)[f"{mapping}_"].__set__(entity, {**(known or {}), key: value})
+            return
+        changes = self._begin(entity)
+        changes.items[cell] = value
+        self._note(entity, cell, value, old)
+        if entity._changes is not None and not changes.born and cell not in changes.before:
+            changes.items.pop(cell, None)
+
+    def link(self, entity: Any, name: str, member: Any, present: bool) -> None:
+        """Begin or end the membership of an entity in a collection."""
+        self._check_turn()
+        self.check_usable(entity)
+        attribute = entity._type.attributes[name]
+        if attribute.computed:
+            raise SchemaError(f"{entity._name}.{name} is computed by the server and cannot be changed")
+        self._check_target(entity._name, attribute, member)
+        inverse = self._inverse(attribute)
+        if inverse is not None and inverse.kind == "reference":
+            self._link_by_reference(entity, name, member, inverse, present)
+            return
+        collection = self.collection(entity, name)
+        loaded = collection.remote
+        was = None if loaded is None else member in loaded
+        local = member in collection.added or (was and member not in collection.removed)
+        if loaded is not None and bool(local) == present:
+            return
+        if (present and member in collection.added) or (not present and member in collection.removed):
+            return
+        _toggle(collection, member, present)
+        self._mirror_link(entity, name, member, present)
+        if not self.recording:
+            return
+        owner, cell, other, known = entity, name, member, was
+        if inverse is not None and not self._is_near_side(entity, attribute, inverse):
+            owner, cell, other = member, inverse.name, entity
+        changes = self._begin(owner)
+        before = NOT_SET if known is None else bool(local)
+        self.log.append((_LINK, changes.identity, cell, _identity(other), present, before, owner._version))
+        place = (cell, _identity(other))
+        if changes.before.setdefault(place, NOT_SET if known is None else known) is present:
+            del changes.before[place]
+            self._clean_if_unchanged(owner, changes)
+
+    def _link_by_reference(self, entity: Any, name: str, member: Any, inverse: Attribute, present: bool) -> None:
+        if present:
+            self.assign(member, inverse.name, entity)
+        elif member.peek(inverse.name) in (entity, NOT_SET):
+            if member._type.attributes[inverse.name].required:
+                raise SchemaError(
+                    f"{member!r} cannot leave {entity._name}.{name}: its {inverse.name} is required; "
+                    f"give it another {inverse.name}, or delete it"
+                )
+            self.assign(member, inverse.name, None)
+
+    # -- slow path of assign ---------------------------------------------------------------------------
+
+    def _assign_slowly(self, entity: Any, name: str, value: Any) -> None:
+        self._check_turn()
+        self.check_usable(entity)
+        if entity._type.abstract:
+            self._core.resolve(entity)
+            self.assign(entity, name, value)
+            return
+        entity_type = entity._type
+        if name not in entity_type.attributes and name not in entity_type.aliases:
+            raise UnknownAttribute(f"{entity._name} has no attribute `{name}`{did_you_mean(name, entity_type.names)}")
+        attribute = entity_type.attribute(name)
+        self._check_writable(entity, attribute)
+        if attribute.kind == "collection":
+            self.collection(entity, name).replace(value)
+        elif attribute.kind == "mapping":
+            self._replace_items(entity, name, value)
+        elif attribute.kind == "reference":
+            if name != attribute.name:
+                value = self.refer(attribute, value)
+            self._assign_reference(entity, attribute, value)
+        else:
+            self._assign_scalar(entity, attribute, value)
+
+    def _assign_scalar(self, entity: Any, attribute: Attribute, value: Any) -> None:
+        check_value(entity._name, attribute, value)
+        if attribute.data_type == "json":
+            value = freeze(value)
+        old = entity.peek(attribute.name)
+        if old is not NOT_SET and same(old, value):
+            return
+        if self.recording:
+            self._note(entity, attribute.name, thaw(value) if attribute.data_type == "json" else value, old)
+        vars(entity._storage)[slot_name(attribute)].__set__(entity, value)
+
+    def _assign_reference(self, entity: Any, attribute: Attribute, value: Any) -> None:
+        if value is not None:
+            self._check_target(entity._name, attribute, value)
+        old = entity.peek(attribute.name)
+        if old is value:
+            return
+        if self.recording:
+            was = old if old is NOT_SET else _identity(old)
+            self._note(entity, attribute.name, _identity(value), was, old)
+        vars(entity._storage)[slot_name(attribute)].__set__(entity, value)
+        self._mirror(entity, attribute.name, old or None, value)
+
+    def _replace_items(self, entity: Any, name: str, value: Any) -> None:
+        if not isinstance(value, Mapping):
+            raise SchemaError(f"{entity._name}.{name} takes a mapping, not {type(value).__name__}: {value!r:.80}")
+        view = MappingView(entity, name)
+        for key, item in value.items():
+            check_value(entity._name, entity._type.item(name, key), item)
+        for key in [key for key in view if key not in value]:
+            self.assign_item(entity, name, key, None)
+        for key, item in value.items():
+            self.assign_item(entity, name, key, item)
+
+    # -- the log ---------------------------------------------------------------------------------------
+
+    def _note(self, entity: Any, name: str, value: Any, old: Any, held: Any = NOT_SET) -> None:
+        """Put an update in the log. ``held`` is what the slot held, where that is not what is logged."""
+        changes = entity._changes
+        if changes is None:
+            changes = self._begin(entity)
+        self.log.append((_UPDATE, changes.identity, name, value, old, entity._version))
+        if changes.born:
+            return
+        before = changes.before
+        if name not in before:
+            before[name] = old if held is NOT_SET else held
+            return
+        was = before[name]
+        if was is not NOT_SET and same(_logged(was), value):
+            del before[name]
+            self._clean_if_unchanged(entity, changes)
+
+    def _begin(self, entity: Any) -> Changes:
+        changes: Changes | None = entity._changes
+        if changes is None:
+            changes = Changes(entity.identity, "modified")
+            _hidden(entity, "_changes", changes)
+            self.changed[changes.identity] = entity
+        return changes
+
+    def _clean_if_unchanged(self, entity: Any, changes: Changes) -> None:
+        if not changes.before and changes.state == "modified":
+            self.changed.pop(changes.identity, None)
+            _hidden(entity, "_changes", None)
+
+    def operations(self) -> list[Operation]:
+        """The log as operations, in the order in which things were done."""
+        return [_operation(entry) for entry in self.log]
+
+    # -- relations and their mirrors -------------------------------------------------------------------
+
+    def collection(self, entity: Any, name: str) -> Collection:
+        """The collection of an entity, made where there is none yet; remembered as touched."""
+        attribute = entity._type.attributes[name]
+        descriptor = vars(entity._storage)[slot_name(attribute)]
+        try:
+            found: Collection = descriptor.__get__(entity)
+        except AttributeError:
+            born = entity._changes is not None and entity._changes.born
+            found = Collection(entity, name, [] if born else None)
+            descriptor.__set__(entity, found)
+        self._collections[id(found)] = found
+        return found
+
+    def _mirror(self, entity: Any, reference: str, old: Any, new: Any) -> None:
+        """Let the collections that mirror a reference show its change."""
+        for owner_type, name in self._types.mirrors(entity._name, reference):
+            if old is not None and old._name == owner_type:
+                _toggle(self.collection(old, name), entity, False)
+            if new is not None and new._name == owner_type:
+                _toggle(self.collection(new, name), entity, True)
+
+    def _mirror_link(self, entity: Any, name: str, member: Any, present: bool) -> None:
+        inverse = self._inverse(entity._type.attributes[name])
+        if inverse is not None and inverse.kind == "collection" and inverse.name in member._type.attributes:
+            _toggle(self.collection(member, inverse.name), entity, present)
+
+    def _inverse(self, attribute: Attribute) -> Attribute | None:
+        if attribute.inverse is None or attribute.target is None:
+            return None
+        return self._types.schema.types[attribute.target].attributes.get(attribute.inverse)
+
+    def _is_near_side(self, entity: Any, attribute: Attribute, inverse: Attribute) -> bool:
+        """Whether this side of a many-to-many relation is the one that operations name."""
+        schema = self._types.schema
+        near = (schema.declarer(entity._name, attribute.name), attribute.name)
+        far = (schema.declarer(str(attribute.target), inverse.name), inverse.name)
+        return near <= far
+
+    def refer(self, attribute: Attribute, key: Key | None) -> Any:
+        """The entity of a foreign key: the live one, or a ghost."""
+        if key is None:
+            return None
+        target = str(attribute.target)
+        check_value(target, Attribute("id"), key)
+        found = self._identities.family(self._types.schema.types[target].root).get(key)
+        return found if found is not None else make_ghost(self._core, self._types[target], key, None)
+
+    # -- checks ----------------------------------------------------------------------------------------
+
+    def hand_over(self) -> None:
+        """Belong to whichever thread comes next."""
+        self._check_turn()
+        self.owner = _NOBODY
+
+    def _check_turn(self) -> None:
+        if self.owner == _NOBODY:
+            self.owner = self._who()
+        if self._who() != self.owner:
+            raise WrongThread(
+                "this session belongs to another thread; give each thread its own with `session.fork()`, "
+                "or pass it on with `session.hand_over()` before the other thread starts"
+            )
+        if self.committing:
+            raise StateError("a commit of this session is under way; wait for it, or use `session.fork()`")
+
+    def check_usable(self, entity: Any) -> None:
+        if not isinstance(entity, Entity):
+            raise SchemaError(f"this takes an entity, not {type(entity).__name__}: {entity!r:.80}")
+        if entity._core is not self._core:
+            raise StateError(f"{entity!r} belongs to another session; fetch it here with `session.get(…)`")
+        if entity._changes is not None and entity._changes.state not in _WRITABLE:
+            if entity._changes.state == "deleted":
+                raise StateError(f"{entity!r} is to be deleted with the next commit; `rollback()` takes that back")
+            raise entity._gone()
+
+    def _check_target(self, owner: str, attribute: Attribute, value: Any) -> None:
+        if not isinstance(value, Entity):
+            hint = f"; a key goes into `{attribute.foreign_key}`" if isinstance(value, str | int) else ""
+            raise SchemaError(
+                f"{owner}.{attribute.name} takes an entity of type {attribute.target}, "
+                f"not {type(value).__name__}: {value!r:.80}{hint}"
+            )
+        self.check_usable(value)
+        if not self._types.schema.is_a(value._name, str(attribute.target)) and not value._type.abstract:
+            raise SchemaError(f"{owner}.{attribute.name} takes an entity of type {attribute.target}, not {value!r}")
+
+    def _check_writable(self, entity: Any, attribute: Attribute) -> None:
+        if attribute.computed:
+            raise SchemaError(f"{entity._name}.{attribute.name} is computed by the server and cannot be set")
+        if attribute.name in entity._type.key:
+            raise SchemaError(f"{entity._name}.{attribute.name} is the primary key; it is given to `create` only")
+        if attribute.immutable and not (entity._changes is not None and entity._changes.born):
+            raise SchemaError(f"{entity._name}.{attribute.name} is immutable: only `create` can set it")
+
+    def is_alive(self, entity: Any) -> bool:
+        return entity._changes is None or entity._changes.state in _WRITABLE
+
+    # -- the end of the work ---------------------------------------------------------------------------
+
+    def in_state(self, state: State) -> list[Any]:
+        """The entities in a state, in the order in which they came into it."""
+        return [entity for entity in self.changed.values() if entity._changes.state == state]
+
+    def settle(self, versions: Mapping[Identity, int | None], merged: Iterable[Identity]) -> list[Any]:
+        """All pending work has been done by the server. Gives the entities created."""
+        stale = set(merged)
+        created = []
+        for identity, entity in self.changed.items():
+            changes: Changes = entity._changes
+            if changes.state == "deleted":
+                self.detach(entity)
+                continue
+            if changes.born:
+                created.append(entity)
+            self._settle_items(entity, changes)
+            _hidden(entity, "_changes", None)
+            if versions.get(identity) is not None:
+                _hidden(entity, "_version", versions[identity])
+            self.forget_values(entity, computed_only=identity not in stale)
+        for collection in self._collections.values():
+            if collection.remote is not None:
+                collection.remote = collection._members()
+            collection.added.clear()
+            collection.removed.clear()
+        self._clear()
+        return created
+
+    def _settle_items(self, entity: Any, changes: Changes) -> None:
+        for name, attribute in entity._type.attributes.items() if changes.items or changes.born else ():
+            if attribute.kind != "mapping":
+                continue
+            known = {} if changes.born else entity.peek(name)
+            if known is NOT_SET:
+                continue
+            start = f"{name}."
+            local = {cell[len(start) :]: item for cell, item in changes.items.items() if cell.startswith(start)}
+            merged = {key: item for key, item in {**(known or {}), **local}.items() if item is not None}
+            vars(entity._storage)[f"{name}_"].__set__(entity, merged)
+
+    def forget_values(self, entity: Any, computed_only: bool) -> None:
+        """Empty the slots of values the server may have changed, so that they are fetched when next read."""
+        storage = vars(entity._storage)
+        for name, attribute in entity._type.attributes.items():
+            if attribute.kind == "collection" or name in entity._type.key:
+                continue
+            if attribute.computed or not computed_only:
+                try:
+                    storage[slot_name(attribute)].__delete__(entity)
+                except AttributeError:
+                    pass
+
+    def rollback(self) -> None:
+        """Everything is as it was after the last commit; entities created since are detached."""
+        self._check_turn()
+        for entity in self.changed.values():
+            changes: Changes = entity._changes
+            if changes.born:
+                self.detach(entity)
+                continue
+            _hidden(entity, "_changes", None)
+            for name, was in changes.before.items():
+                if isinstance(name, str) and name in entity._type.attributes:
+                    self._restore(entity, name, changes.remote.get(name, was))
+        for collection in self._collections.values():
+            collection.added.clear()
+            collection.removed.clear()
+        self._clear()
+
+    def forget_changes(self, entities: Iterable[Any]) -> None:
+        """Drop what is pending on these entities; those created here are not touched."""
+        self._check_turn()
+        dropped = set()
+        for entity in entities:
+            changes: Changes | None = entity._changes
+            if changes is None or changes.born or changes.state == "detached":
+                continue
+            dropped.add(changes.identity)
+            self.changed.pop(changes.identity, None)
+            _hidden(entity, "_changes", None)
+            for name, was in changes.before.items():
+                if isinstance(name, str) and name in entity._type.attributes:
+                    self._unassign(entity, name, changes.remote.get(name, was))
+                elif isinstance(name, tuple):
+                    self._unlink(entity, *name)
+        self.log = [entry for entry in self.log if entry[1] not in dropped]
+
+    def _unassign(self, entity: Any, name: str, value: Any) -> None:
+        current = entity.peek(name)
+        self._restore(entity, name, value)
+        if entity._type.attributes[name].kind == "reference":
+            for owner in (current, value):
+                for _, collection in self._types.mirrors(entity._name, name) if owner else ():
+                    if collection in owner._type.attributes:
+                        mirror = self.collection(owner, collection)
+                        mirror.added.pop(entity, None)
+                        mirror.removed.pop(entity, None)
+
+    def _unlink(self, entity: Any, name: str, member: Identity) -> None:
+        other = self._identities.family(self._types.schema.types[member.entity_type].root).get(member.key)
+        for owner, collection, end in ((entity, name, other), (other, None, entity)):
+            if collection is None:
+                inverse = self._inverse(entity._type.attributes[name])
+                collection = inverse.name if inverse is not None else None
+            if owner is not None and collection is not None and collection in owner._type.attributes:
+                view = self.collection(owner, collection)
+                view.added.pop(end, None)
+                view.removed.pop(end, None)
+
+    def rebase(self, entity: Any, version: int | None) -> None:
+        """Let pending changes count as made on the values last told by the server."""
+        changes: Changes | None = entity._changes
+        _hidden(entity, "_version", version)
+        if changes is None or changes.state != "modified":
+            return
+        known = changes.remote
+        identity = changes.identity
+        for name in changes.before:
+            if name in known:
+                changes.before[name] = known[name]
+        rebased = []
+        for entry in self.log:
+            if entry[1] == identity and entry[0] == _UPDATE:
+                base = entry[4] if entry[2] not in known else _logged(known[entry[2]])
+                entry = (*entry[:4], base, version)
+            elif entry[1] == identity:
+                entry = (*entry[:-1], version)
+            rebased.append(entry)
+        self.log = rebased
+
+    def _restore(self, entity: Any, name: str, value: Any) -> None:
+        descriptor = vars(entity._storage)[slot_name(entity._type.attributes[name])]
+        if value is NOT_SET:
+            try:
+                descriptor.__delete__(entity)
+            except AttributeError:
+                pass
+        else:
+            descriptor.__set__(entity, value)
+
+    def detach(self, entity: Any) -> None:
+        """The entity is gone: out of the identity map, empty, and reading it says so."""
+        self._identities.family(entity._type.root).remove(entity._key)
+        _hidden(entity, "_changes", Changes(entity.identity, "detached"))
+        for name in entity._type.attributes:
+            if name not in entity._type.key:
+                self._restore(entity, name, NOT_SET)
+
+    def _clear(self) -> None:
+        self.log = []
+        self.changed = {}
+        self._collections = {}
+
+
+_WRITABLE = frozenset(("clean", "created", "modified"))
+
+
+class _Draft:
+    """The data of a create, sorted by what is to be done with it, once all of it is known to be right."""
+
+    def __init__(self, unit: UnitOfWork, entity_class: Any, data: Mapping[str, Any]) -> None:
+        self.plain: dict[str, Any] = {}
+        self.references: dict[str, Any] = {}
+        self.items: dict[str, Any] = {}
+        self.links: dict[str, list[Any]] = {}
+        self.members: dict[str, list[Any]] = {}
+        entity_type = entity_class._type
+        if not isinstance(data, Mapping):
+            raise SchemaError(f"the data of a {entity_type.name} is a mapping, not {type(data).__name__}")
+        for name, value in data.items():
+            if name not in entity_type.attributes and name not in entity_type.aliases:
+                raise UnknownAttribute(
+                    f"{entity_type.name} has no attribute `{name}`{did_you_mean(name, entity_type.names)}"
+                )
+            attribute = entity_type.attribute(name)
+            if attribute.computed:
+                raise SchemaError(f"{entity_type.name}.{name} is computed by the server and cannot be set")
+            self._take(unit, entity_type, attribute, name, value)
+        self.key = self.plain.pop("id", None) or new_key()
+
+    def _take(self, unit: UnitOfWork, entity_type: Any, attribute: Attribute, name: str, value: Any) -> None:
+        if attribute.kind == "scalar":
+            check_value(entity_type.name, attribute, value)
+            self.plain[name] = thaw(value) if attribute.data_type == "json" else value
+        elif attribute.kind == "reference":
+            if name != attribute.name:
+                value = unit.refer(attribute, value)
+            elif value is not None:
+                unit._check_target(entity_type.name, attribute, value)
+            if attribute.name in self.references and self.references[attribute.name] is not value:
+                raise SchemaError(f"{entity_type.name}.{attribute.name} and {attribute.foreign_key} disagree")
+            self.references[attribute.name] = value
+        elif attribute.kind == "mapping":
+            for key, item in dict(value).items():
+                check_value(entity_type.name, entity_type.item(name, key), item)
+                self.items[f"{name}.{key}"] = item
+        else:
+            members = list(value)
+            for member in members:
+                unit._check_target(entity_type.name, attribute, member)
+            inverse = unit._inverse(attribute)
+            mirrored = inverse is not None and (
+                inverse.kind == "reference"
+                or not unit._is_near_side(_Named(entity_type.name), attribute, inverse)
+            )
+            (self.members if mirrored else self.links)[name] = members
+
+
+class _Named:
+    """Stands in for an entity that does not exist yet, where only its type matters."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+
+def _toggle(collection: Collection, member: Any, present: bool) -> None:
+    """Change the local membership, cancelling the opposite change."""
+    if present:
+        if member in collection.removed:
+            del collection.removed[member]
+        if collection.remote is None or member not in collection.remote:
+            collection.added[member] = None
+    else:
+        collection.added.pop(member, None)
+        if collection.remote is None or member in collection.remote:
+            collection.removed[member] = None
+
+
+def _identity(entity: Any) -> Identity | None:
+    return None if entity is None else entity.identity
+
+
+def _logged(value: Any) -> Any:
+    """A slot's value as the log has it."""
+    return value.identity if isinstance(value, Entity) else thaw(value)
+
+
+def _operation(entry: tuple[Any, ...]) -> Operation:
+    kind, identity = entry[:2]
+    if kind == _CREATE:
+        return Create(identity, entry[2], entry[3])
+    if kind == _DELETE:
+        return Delete(identity, entry[2])
+    if kind == _UPDATE:
+        _, _, name, value, before, version = entry
+        return Update(identity, {name: value}, {} if before is NOT_SET else {name: before}, version=version)
+    _, _, name, member, present, was, version = entry
+    links = {name: (member,)}
+    before = {} if was is NOT_SET else {name: (member,) if was else ()}
+    if present:
+        return Update(identity, before=before, added=links, version=version)
+    return Update(identity, before=before, removed=links, version=version)

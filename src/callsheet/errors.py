@@ -1,0 +1,248 @@
+"""Everything Callsheet raises, grouped by what a caller would do about it.
+
+CallsheetError
+├─ UsageError            the call is wrong: fix the code
+│  ├─ SchemaError           a type, attribute or value the schema does not allow
+│  │  └─ UnknownAttribute      also an AttributeError and a KeyError
+│  ├─ QueryError            a query that cannot be read; has position and hint
+│  └─ StateError            right call, wrong moment
+│     ├─ NotLoaded             the value is on the server only
+│     ├─ Detached              the entity is deleted, or belongs to no session
+│     ├─ Closed                the session is closed
+│     └─ WrongThread           one session, one thread at a time
+├─ ResultError           a query gave another number of entities than asked for
+│  ├─ NoResult
+│  └─ MultipleResults
+├─ ServerError           the server said no
+│  ├─ Unauthorised          who are you?
+│  ├─ Forbidden             not you
+│  ├─ NotFound              there is no such thing
+│  ├─ Conflict              somebody else changed it meanwhile
+│  ├─ Invalid               the server's rules refuse the values
+│  ├─ TooLarge              more than the server takes at once
+│  └─ Unavailable           not now: may be tried again later
+├─ TransportError        nobody answered: may be retried
+│  ├─ Timeout
+│  └─ Disconnected
+├─ CommitError           a commit failed: which operation, which entity; nothing local is lost
+│  └─ ConflictError         base, ours and theirs of every attribute in conflict
+├─ StorageError          a file, a disk or a journal
+└─ PluginError           a plugin could not be loaded
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = [
+    "CallsheetError",
+    "Closed",
+    "CommitError",
+    "Conflict",
+    "ConflictError",
+    "Detached",
+    "Disconnected",
+    "Forbidden",
+    "Invalid",
+    "MultipleResults",
+    "NoResult",
+    "NotFound",
+    "NotLoaded",
+    "PluginError",
+    "QueryError",
+    "ResultError",
+    "SchemaError",
+    "ServerError",
+    "StateError",
+    "StorageError",
+    "Timeout",
+    "TooLarge",
+    "TransportError",
+    "Unauthorised",
+    "Unavailable",
+    "UnknownAttribute",
+    "UsageError",
+    "WrongThread",
+]
+
+
+class CallsheetError(Exception):
+    """The root: catching it catches all that Callsheet raises."""
+
+    def __str__(self) -> str:
+        # KeyError, a base of UnknownAttribute, would quote the message.
+        return str(self.args[0]) if self.args else ""
+
+
+class UsageError(CallsheetError):
+    """The call is wrong; trying again will not help."""
+
+
+class SchemaError(UsageError):
+    """The schema does not allow this type, attribute or value."""
+
+
+class UnknownAttribute(SchemaError, AttributeError, KeyError):
+    """The entity type has no attribute of this name."""
+
+
+class QueryError(UsageError):
+    """A query cannot be read. ``position`` is the offset in the text (-1: unknown), ``hint`` the cure."""
+
+    def __init__(self, message: str, position: int = -1, hint: str = "", text: str = "") -> None:
+        self.message, self.position, self.hint, self.text = message, position, hint, text
+        lines = [message]
+        if text and position >= 0:
+            start = max(0, position - 60)
+            lines += [f"  {text[start : position + 40]}", "  " + " " * (position - start) + "^"]
+        if hint:
+            lines.append(f"  hint: {hint}")
+        super().__init__("\n".join(lines))
+
+
+class StateError(UsageError):
+    """The call is right, the moment is not."""
+
+
+class NotLoaded(StateError):
+    """The value is on the server and was not fetched; the message says how to fetch it."""
+
+
+class Detached(StateError):
+    """The entity was deleted, rolled back, or belongs to no session any more."""
+
+
+class Closed(StateError):
+    """The session is closed."""
+
+
+class WrongThread(StateError):
+    """A session is used by a thread that does not own it; ``session.fork()`` gives each thread its own."""
+
+
+class ResultError(CallsheetError):
+    """A query found another number of entities than the call promises."""
+
+
+class NoResult(ResultError):
+    """``one()`` found nothing."""
+
+
+class MultipleResults(ResultError):
+    """``one()`` found more than one."""
+
+
+class ServerError(CallsheetError):
+    """The server refused. ``operation`` is the index in the batch, where one operation was at fault.
+
+    ``entity`` is the ``(type, key)`` of the entity concerned, ``attribute`` its attribute, ``details``
+    whatever else the server told, as plain data.
+    """
+
+    kind = "error"
+    status = 500
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: int | None = None,
+        entity: tuple[str, Any] | None = None,
+        attribute: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.operation, self.entity, self.attribute = operation, entity, attribute
+        self.details: dict[str, Any] = dict(details or {})
+
+
+class Unauthorised(ServerError):
+    """The user or the API key is missing, wrong, disabled or expired."""
+
+    kind, status = "unauthorised", 401
+
+
+class Forbidden(ServerError):
+    """The user may not do this."""
+
+    kind, status = "forbidden", 403
+
+
+class NotFound(ServerError):
+    """There is no such entity, type or address; or this user may not know of it."""
+
+    kind, status = "not_found", 404
+
+
+class Conflict(ServerError):
+    """Somebody else changed it meanwhile; ``details["conflicts"]`` says what."""
+
+    kind, status = "conflict", 409
+
+
+class Invalid(ServerError):
+    """The values break a rule of the server: required, unique, reference, limit of a query."""
+
+    kind, status = "invalid", 422
+
+
+class TooLarge(ServerError):
+    """The request is larger than the server takes at once."""
+
+    kind, status = "too_large", 413
+
+
+class Unavailable(ServerError):
+    """The server cannot answer now. ``retry_after`` is in seconds, where it said so."""
+
+    kind, status = "unavailable", 503
+    retry_after: float | None = None
+
+
+class TransportError(CallsheetError):
+    """Nobody answered, or what came was no answer."""
+
+
+class Timeout(TransportError):
+    """The answer did not come in time."""
+
+
+class Disconnected(TransportError):
+    """The connection could not be made, or was lost."""
+
+
+class CommitError(CallsheetError):
+    """A commit failed as a whole; everything recorded is still pending.
+
+    ``operation`` is the failing operation (or None), ``index`` its place in the change set, ``entity``
+    its identity, ``attribute`` its attribute. Commit again after a repair, or ``rollback()``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: Any = None,
+        index: int | None = None,
+        entity: tuple[str, Any] | None = None,
+        attribute: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.operation, self.index, self.entity, self.attribute = operation, index, entity, attribute
+
+
+class ConflictError(CommitError):
+    """Somebody else changed what this commit changes; ``conflicts`` lists every attribute concerned."""
+
+    def __init__(self, message: str, *, conflicts: tuple[Any, ...] = (), **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.conflicts = conflicts
+
+
+class StorageError(CallsheetError):
+    """A file, a disk or a journal refused."""
+
+
+class PluginError(CallsheetError):
+    """A plugin could not be imported or registered."""

@@ -1,0 +1,1 @@
+"""The ground: what every dialect, client and server agree on. Frozen data and pure functions."""

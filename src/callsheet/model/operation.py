@@ -1,0 +1,82 @@
+"""What a script did, as frozen data that names entities by identity: it can be printed, sent, kept, undone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from attrs import field, frozen
+
+from callsheet.model.record import Identity
+
+__all__ = ["Change", "ChangeSet", "Create", "Delete", "Operation", "Update"]
+
+
+@frozen
+class Create:
+    """An entity comes into being.
+
+    ``values`` maps attribute names to values; a reference's value is an `Identity` or None; an item of a
+    mapping has a dotted name (``metadata.colour``). ``added`` maps many-to-many collections to the
+    identities of their members.
+    """
+
+    identity: Identity
+    values: Mapping[str, Any] = field(factory=dict)
+    added: Mapping[str, tuple[Identity, ...]] = field(factory=dict)
+
+
+@frozen
+class Update:
+    """Attributes get new values.
+
+    ``values`` as in `Create` (None under a dotted name removes the item); ``before`` holds what was there,
+    for those attributes where it is known. ``added`` and ``removed`` are the members that join and leave
+    many-to-many collections. ``version`` is the entity's version when its values were read, where known.
+    """
+
+    identity: Identity
+    values: Mapping[str, Any] = field(factory=dict)
+    before: Mapping[str, Any] = field(factory=dict)
+    added: Mapping[str, tuple[Identity, ...]] = field(factory=dict)
+    removed: Mapping[str, tuple[Identity, ...]] = field(factory=dict)
+    version: int | None = None
+
+
+@frozen
+class Delete:
+    """An entity ends; what the schema says of its relations (cascade, nullify, restrict) happens with it."""
+
+    identity: Identity
+    version: int | None = None
+
+
+Operation: TypeAlias = Create | Update | Delete
+
+
+@frozen
+class ChangeSet:
+    """What one commit sends: compressed operations, in an order in which each refers only to what exists.
+
+    ``commit_id`` makes it safe to send again: the server applies it once and keeps the answer.
+    ``parts`` counts operations staged beforehand, in as many parts, under the same id; ``operations`` follow
+    them. ``policy`` says what happens to an attribute whose value differs from ``before`` on the server.
+    ``origin`` names the session that sends it.
+    """
+
+    commit_id: str
+    operations: tuple[Operation, ...]
+    parts: int = 0
+    policy: str = "raise"
+    origin: str = ""
+
+
+@frozen
+class Change:
+    """One attribute in conflict: the value ours was based on, ours, and theirs on the server."""
+
+    identity: Identity
+    attribute: str
+    base: Any
+    ours: Any
+    theirs: Any

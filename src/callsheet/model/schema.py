@@ -1,0 +1,355 @@
+"""What a server knows: entity types, their attributes, and which values these take."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any, Literal
+
+from attrs import define, field, frozen
+
+from callsheet.errors import SchemaError, UnknownAttribute
+
+__all__ = ["Attribute", "EntityType", "Schema", "did_you_mean"]
+
+Kind = Literal["scalar", "reference", "collection", "mapping"]
+SCALARS = ("string", "integer", "number", "boolean", "date", "datetime", "enum", "json")
+INTEGER_LIMIT = 2**63
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of an error message: the nearest names, or nothing.
+
+    >>> did_you_mean("nmae", ["name", "status"])
+    '; did you mean `name`?'
+    """
+    choices = list(names)
+    near = get_close_matches(name, choices, 3, 0.6)
+    if not near:
+        lower = {choice.lower(): choice for choice in choices}
+        near = [lower[match] for match in get_close_matches(name.lower(), lower, 3, 0.6)]
+    if not near:
+        return ""
+    return f"; did you mean {' or '.join(f'`{match}`' for match in near)}?"
+
+
+@frozen
+class Attribute:
+    """One attribute of an entity type.
+
+    ``kind`` says what it is and ``data_type`` what a scalar (or an item of a mapping) holds. ``target`` is
+    the entity type at the other end of a reference or collection, ``inverse`` the attribute over there that
+    mirrors it: a collection whose inverse is a reference holds the entities that refer here (one to many),
+    any other collection is many to many. ``foreign_key`` is the name under which a reference's key can be
+    read, written and queried (``parent`` and ``parent_id``). ``computed`` names the server's rule for an
+    attribute that users cannot write; ``default`` is a value, or ``{uid}`` or ``{now}``.
+    """
+
+    name: str
+    kind: Kind = "scalar"
+    data_type: str = "string"
+    target: str | None = None
+    inverse: str | None = None
+    foreign_key: str | None = None
+    required: bool = False
+    immutable: bool = False
+    computed: str | None = None
+    unique: bool = False
+    indexed: bool = False
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    on_delete: Literal["nullify", "cascade", "restrict"] = "nullify"
+    label: str = ""
+    description: str = ""
+
+    @property
+    def writable(self) -> bool:
+        return self.computed is None
+
+
+@define(eq=False)
+class EntityType:
+    """An entity type with all its attributes, inherited ones included.
+
+    ``attributes`` is ordered; ``aliases`` maps a foreign key name to its reference (``parent_id`` →
+    ``parent``). ``ancestors`` runs from the parent to the root. ``custom`` describes the items of
+    ``custom_attributes`` by key; ``unique`` lists combinations of attributes no two entities may share.
+    """
+
+    name: str
+    parent: str | None = None
+    abstract: bool = False
+    key: tuple[str, ...] = ("id",)
+    label: str = "name"
+    attributes: dict[str, Attribute] = field(factory=dict)
+    unique: tuple[tuple[str, ...], ...] = ()
+    ancestors: tuple[str, ...] = ()
+    custom: dict[str, Attribute] = field(factory=dict)
+    description: str = ""
+    aliases: dict[str, str] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.aliases = {a.foreign_key: a.name for a in self.attributes.values() if a.foreign_key}
+
+    @property
+    def root(self) -> str:
+        """The oldest ancestor: one identity space and one table are shared below it."""
+        return self.ancestors[-1] if self.ancestors else self.name
+
+    @property
+    def names(self) -> list[str]:
+        """Every name that can be read, foreign keys included."""
+        return [*self.attributes, *self.aliases]
+
+    def attribute(self, name: str) -> Attribute:
+        """The attribute of this name (a foreign key gives its reference); an error with the nearest names.
+
+        A dotted name is an item of a mapping: ``metadata.colour``, ``custom_attributes.fps``.
+        """
+        found = self.attributes.get(name)
+        if found is not None:
+            return found
+        if name in self.aliases:
+            return self.attributes[self.aliases[name]]
+        mapping, dot, item = name.partition(".")
+        if dot and mapping in self.attributes and self.attributes[mapping].kind == "mapping":
+            return self.item(mapping, item)
+        raise UnknownAttribute(f"{self.name} has no attribute `{name}`{did_you_mean(name, self.names)}")
+
+    def item(self, mapping: str, key: str) -> Attribute:
+        """What the mapping holds under this key."""
+        attribute = self.attributes[mapping]
+        if attribute.data_type != "custom":
+            return Attribute(f"{mapping}.{key}", data_type=attribute.data_type)
+        found = self.custom.get(key)
+        if found is None:
+            raise UnknownAttribute(f"{self.name} has no custom attribute `{key}`{did_you_mean(key, self.custom)}")
+        return found
+
+
+class Schema:
+    """All entity types of a server.
+
+    ``types`` maps names to `EntityType`; ``document`` is the plain data it was made from (see
+    ``docs/reference/schema.md``) and ``hash`` identifies it.
+
+    >>> schema = Schema({"name": "tiny", "types": {"Dot": {"attributes": {"name": {"type": "string"}}}}})
+    >>> schema.types["Dot"].attribute("name").data_type
+    'string'
+    """
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.document = document
+        self.name: str = document.get("name", "")
+        self.types: dict[str, EntityType] = {}
+        for name in document.get("types", {}):
+            self._build(name, ())
+
+    def __repr__(self) -> str:
+        return f"<Schema {self.name!r}: {len(self.types)} entity types, {self.hash[:12]}>"
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the document in canonical JSON, in hexadecimal."""
+        canonical = json.dumps(self.document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @cached_property
+    def children(self) -> dict[str, list[str]]:
+        """Direct subtypes by type."""
+        found: dict[str, list[str]] = {name: [] for name in self.types}
+        for entity_type in self.types.values():
+            if entity_type.parent:
+                found[entity_type.parent].append(entity_type.name)
+        return found
+
+    def type(self, name: str) -> EntityType:
+        """The entity type of this name, or an error with the nearest names."""
+        found = self.types.get(name)
+        if found is None:
+            raise SchemaError(f"there is no entity type `{name}`{did_you_mean(name, self.types)}")
+        return found
+
+    def concrete(self, name: str) -> list[str]:
+        """The names of the types whose entities a query for this type can return, itself first."""
+        entity_type = self.type(name)
+        found = [] if entity_type.abstract else [name]
+        for child in self.children[name]:
+            found += self.concrete(child)
+        return found
+
+    def polymorphic(self, name: str) -> bool:
+        """Whether entities of this type may have one of several concrete types."""
+        return bool(self.children[name]) or self.types[name].abstract
+
+    def declarer(self, name: str, attribute: str) -> str:
+        """The oldest ancestor that has the attribute."""
+        for ancestor in reversed(self.type(name).ancestors):
+            if attribute in self.types[ancestor].attributes:
+                return ancestor
+        return name
+
+    def is_a(self, name: str, ancestor: str) -> bool:
+        """Whether the type is the other or below it."""
+        return name == ancestor or ancestor in self.types[name].ancestors
+
+    def _build(self, name: str, building: tuple[str, ...]) -> EntityType:
+        if name in self.types:
+            return self.types[name]
+        if name in building:
+            raise SchemaError(f"entity type `{name}` inherits from itself: {' → '.join((*building, name))}")
+        told = self.document["types"][name]
+        attributes: dict[str, Attribute] = {}
+        ancestors: tuple[str, ...] = ()
+        unique: tuple[tuple[str, ...], ...] = ()
+        custom: dict[str, Attribute] = {}
+        label = "name"
+        if parent_name := told.get("extends"):
+            if parent_name not in self.document["types"]:
+                raise SchemaError(f"entity type `{name}` extends `{parent_name}`, which is not described")
+            parent = self._build(parent_name, (*building, name))
+            attributes.update(parent.attributes)
+            ancestors = (parent.name, *parent.ancestors)
+            unique, label, custom = parent.unique, parent.label, dict(parent.custom)
+        else:
+            attributes["id"] = Attribute("id", required=True, immutable=True, default="{uid}")
+        for key, value in told.get("attributes", {}).items():
+            attributes[key] = _attribute(name, key, value)
+        for key, value in told.get("custom", {}).items():
+            custom[key] = _attribute(name, key, value)
+        built = EntityType(
+            name=name,
+            parent=told.get("extends"),
+            abstract=told.get("abstract", False),
+            label=told.get("label", label),
+            attributes=attributes,
+            unique=unique + tuple(tuple(names) for names in told.get("unique", ())),
+            ancestors=ancestors,
+            custom=custom,
+            description=told.get("description", ""),
+        )
+        self.types[name] = built
+        return built
+
+
+def _attribute(type_name: str, name: str, told: Mapping[str, Any]) -> Attribute:
+    """One attribute from its description; ``type`` is a scalar's data type or one of the other kinds."""
+    told = dict(told)
+    stated = told.pop("type", "string")
+    try:
+        choices = tuple(told.pop("choices", ()))
+        if stated in SCALARS:
+            return Attribute(name, "scalar", stated, choices=choices, **told)
+        if stated == "mapping":
+            return Attribute(name, "mapping", told.pop("items", "string"), **told)
+        if stated == "reference":
+            told.setdefault("foreign_key", f"{name}_id")
+            return Attribute(name, "reference", "key", **told)
+        if stated == "collection":
+            return Attribute(name, "collection", "key", **told)
+    except TypeError as error:
+        raise SchemaError(f"{type_name}.{name} in the schema: {error}") from None
+    raise SchemaError(
+        f"{type_name}.{name} in the schema: unknown type `{stated}`"
+        f"{did_you_mean(stated, (*SCALARS, 'reference', 'collection', 'mapping'))}"
+    )
+
+
+def check_value(owner: str, attribute: Attribute, value: Any) -> None:
+    """Raise `SchemaError` unless a scalar attribute takes the value. None is always taken (see ``required``).
+
+    >>> check_value("Task", Attribute("bid", data_type="number"), "3")
+    Traceback (most recent call last):
+    callsheet.errors.SchemaError: Task.bid takes a number, not str: '3'
+    """
+    if value is None:
+        return
+    problem = _CHECKS[attribute.data_type](attribute, value)
+    if problem:
+        raise SchemaError(f"{owner}.{attribute.name} takes {problem}, not {type(value).__name__}: {value!r:.80}")
+
+
+def _string(_: Attribute, value: Any) -> str:
+    if not isinstance(value, str):
+        return "a string"
+    if "\x00" in value:
+        return "a string without U+0000"
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "a string that is valid Unicode (this one has half of a surrogate pair)"
+    return ""
+
+
+def _integer(_: Attribute, value: Any) -> str:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return "an integer"
+    return "" if -INTEGER_LIMIT <= value < INTEGER_LIMIT else "an integer of 64 bits"
+
+
+def _number(_: Attribute, value: Any) -> str:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return "a number"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a finite number"
+    return "" if isinstance(value, float) or -INTEGER_LIMIT <= value < INTEGER_LIMIT else "a number of 64 bits"
+
+
+def _boolean(_: Attribute, value: Any) -> str:
+    return "" if isinstance(value, bool) else "True or False"
+
+
+def _date(_: Attribute, value: Any) -> str:
+    return "" if isinstance(value, date) and not isinstance(value, datetime) else "a datetime.date"
+
+
+def _datetime(_: Attribute, value: Any) -> str:
+    if not isinstance(value, datetime):
+        return "a datetime.datetime"
+    return "" if value.tzinfo is not None else "a datetime with a time zone (`.astimezone()` adds the local one)"
+
+
+def _enum(attribute: Attribute, value: Any) -> str:
+    if value in attribute.choices:
+        return ""
+    return f"one of {', '.join(map(repr, attribute.choices))}"
+
+
+def _json(attribute: Attribute, value: Any, depth: int = 32) -> str:
+    if depth == 0:
+        return "JSON data nested less than 32 deep"
+    if value is None or isinstance(value, bool):
+        return ""
+    if isinstance(value, str):
+        return _string(attribute, value)
+    if isinstance(value, int | float):
+        return _number(attribute, value)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if problem := _string(attribute, key) or _json(attribute, item, depth - 1):
+                return f"JSON data ({problem})"
+        return ""
+    if isinstance(value, list | tuple):
+        for item in value:
+            if problem := _json(attribute, item, depth - 1):
+                return f"JSON data ({problem})"
+        return ""
+    return "JSON data (None, bool, number, string, list, dict)"
+
+
+_CHECKS = {
+    "string": _string,
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+    "date": _date,
+    "datetime": _datetime,
+    "enum": _enum,
+    "json": _json,
+}

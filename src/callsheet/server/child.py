@@ -1,0 +1,119 @@
+"""The server's own process: reads its settings, listens, and ends when its standard input does (see ``process.py``)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from threading import Thread
+from typing import IO, Any
+
+import msgspec
+
+from callsheet.errors import CallsheetError
+
+__all__ = ["Ready", "Settings", "main"]
+
+
+class Settings(msgspec.Struct):
+    """What the child must know."""
+
+    schema: str | dict[str, Any]
+    database: str
+    host: str
+    port: int
+    admin_key: str | None
+    certificate: str | None
+    certificate_key: str | None
+    hosts: list[str] | None
+    seed: bool
+
+
+class Ready(msgspec.Struct, omit_defaults=True):
+    """The child's first line: a port and a key, or an error."""
+
+    port: int = 0
+    admin_key: str | None = None
+    error: str = ""
+    message: str = ""
+
+
+def main() -> None:
+    """The child's life."""
+    settings = msgspec.json.decode(_read_line(0), type=Settings)
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        _listen(settings, output)
+    except (CallsheetError, OSError) as error:
+        logging.getLogger("callsheet.server").error("%s: %s", type(error).__name__, error)
+        _tell(output, Ready(error=type(error).__name__, message=str(error)))
+        sys.exit(1)
+
+
+def _listen(settings: Settings, output: IO[bytes]) -> None:
+    import uvicorn
+
+    from callsheet.server.guard import Limits
+    from callsheet.server.http import application
+    from callsheet.server.service import Service
+
+    service = Service.open(settings.database, settings.schema, settings.admin_key, seed=settings.seed)
+    try:
+        admin_key = settings.admin_key or service.new_admin_key
+        limits = Limits(hosts=None if settings.hosts is None else frozenset(settings.hosts))
+        config = uvicorn.Config(
+            application(service, limits),
+            host=settings.host,
+            port=settings.port,
+            ssl_certfile=settings.certificate,
+            ssl_keyfile=settings.certificate_key,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            # Longer than clients keep idle connections, so that it is they who close them.
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=5,
+        )
+        listening = config.bind_socket()
+        server = uvicorn.Server(config)
+        # uvicorn raises the signal it ended by once more, which must not end us before the store is closed.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        _tell(output, Ready(port=listening.getsockname()[1], admin_key=admin_key))
+        Thread(target=_end_with_input, args=(server,), daemon=True).start()
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        service.close()
+
+
+def _end_with_input(server: Any) -> None:
+    """Stop the server when the parent closes the pipe, or is no more."""
+    while os.read(0, 4096):
+        pass
+    server.should_exit = True
+
+
+def _read_line(descriptor: int) -> bytes:
+    # Unbuffered: a thread will read on here, and a buffer's lock held at exit would abort the interpreter.
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        chunk = os.read(descriptor, 65536)
+        if not chunk:
+            sys.exit("no settings came; start servers with callsheet.serve()")
+        line += chunk
+    return bytes(line)
+
+
+def _tell(output: IO[bytes], ready: Ready) -> None:
+    if not output.closed:
+        output.write(msgspec.json.encode(ready) + b"\n")
+        output.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Rules that are judged when a batch is over: references, required attributes, unique combinations.
+
+Judging at the end is what lets values be swapped, and lets references point to what is created later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, select, tuple_, update
+
+from callsheet.errors import Invalid
+from callsheet.model.record import Identity
+from callsheet.server.overlay import Entry, Overlay, chunks
+from callsheet.server.rules import Combination
+
+__all__ = ["check_references", "check_required", "check_unique", "lock_name"]
+
+COMBINATIONS = 300
+
+
+def _invalid(entry: Entry, problem: str, attribute: str) -> Invalid:
+    kind, key = entry.identity
+    return Invalid(
+        f"operation {entry.operation}: {problem}", operation=entry.operation, entity=(kind, key), attribute=attribute
+    )
+
+
+def check_references(overlay: Overlay) -> None:
+    """Every reference written names a living entity of a type its attribute takes, and gets its concrete type."""
+    takes: dict[str, set[str]] = {}
+    for entry in overlay.touched():
+        entity_type = entry.rules.entity_type
+        for name, value in entry.values.items():
+            if not isinstance(value, Identity):
+                continue
+            target = str(entity_type.attributes[name].target)
+            if target not in takes:
+                takes[target] = set(overlay.schema.concrete(target))
+            found = overlay.get(value)
+            if found is None or not found.alive:
+                gone = "was deleted in this commit" if found is not None else "does not exist"
+                raise _invalid(entry, f"{entity_type.name}.{name}: {value.entity_type} {value.key} {gone}", name)
+            kind = found.identity.entity_type
+            if kind not in takes[target]:
+                raise _invalid(entry, f"{entity_type.name}.{name} takes a {target}; {value.key} is a {kind}", name)
+            entry.values[name] = found.identity
+
+
+def check_required(overlay: Overlay) -> None:
+    """No required attribute is without a value."""
+    for entry in overlay.touched():
+        names = entry.rules.required
+        for name in names if entry.created else [name for name in names if name in entry.values]:
+            if entry.get(name) is None:
+                raise _invalid(entry, f"{entry.identity.entity_type}.{name} is required", name)
+
+
+def check_unique(overlay: Overlay) -> None:
+    """No two entities of a type share a combination that must be unique; all its parts None do not count."""
+    for combination, entries in _concerned(overlay).items():
+        held: dict[tuple[Any, ...], Entry] = {}
+        for entry in entries:
+            values = _values(entry, combination)
+            if all(value is None for value in values):
+                continue
+            if values in held:
+                raise _taken(entry, combination, values, held[values].identity.key)
+            held[values] = entry
+        if held:
+            _check_stored(overlay, combination, held)
+
+
+def _concerned(overlay: Overlay) -> dict[Combination, list[Entry]]:
+    found: dict[Combination, list[Entry]] = {}
+    for entry in overlay.touched():
+        for combination in entry.rules.unique:
+            if entry.created or any(name in entry.values for name in combination.names):
+                found.setdefault(combination, []).append(entry)
+    return found
+
+
+def _values(entry: Entry, combination: Combination) -> tuple[Any, ...]:
+    values = (entry.get(name) for name in combination.names)
+    return tuple(value.key if isinstance(value, Identity) else value for value in values)
+
+
+def _taken(entry: Entry, combination: Combination, values: tuple[Any, ...], by: str) -> Invalid:
+    told = ", ".join(f"{name} {value!r:.80}" for name, value in zip(combination.names, values))
+    problem = f"{combination.scope} with {told} exists already ({by}); it must be unique"
+    return _invalid(entry, problem, combination.names[-1])
+
+
+def lock_name(combination: Combination) -> str:
+    """The name of the row that commits lock, where the database lets them run side by side."""
+    return f"unique:{combination.scope}:{','.join(combination.names)}"
+
+
+def _check_stored(overlay: Overlay, combination: Combination, held: dict[tuple[Any, ...], Entry]) -> None:
+    """Compare with the database's rows; those that this commit changes are judged by their new values."""
+    if overlay.store.engine_name != "sqlite":
+        counter = overlay.store.table("_counter")
+        lock = update(counter).where(counter.c.name == lock_name(combination)).values(value=counter.c.value)
+        overlay.connection.execute(lock)
+    root = overlay.schema.types[combination.scope].root
+    table = overlay.store.tables[root]
+    columns = [table.c[name] for name in combination.names]
+    kinds = overlay.schema.concrete(combination.scope)
+    family = table.c._type.in_(kinds) if len(kinds) < len(overlay.schema.concrete(root)) else None
+    for where in _conditions(columns, list(held)):
+        statement = select(table.c.id, *columns).where(where if family is None else and_(where, family))
+        for key, *found in overlay.connection.execute(statement):
+            values = tuple(found)
+            other = overlay.at((root, key))
+            if other is not None and (not other.alive or _values(other, combination) != values):
+                continue
+            if values in held and held[values] is not other:
+                raise _taken(held[values], combination, values, key)
+
+
+def _conditions(columns: list[Any], wanted: list[tuple[Any, ...]]) -> Iterator[ColumnElement[bool]]:
+    """Conditions that together find the rows with these values; None needs words of its own in SQL."""
+    patterns: dict[tuple[bool, ...], list[tuple[Any, ...]]] = {}
+    for values in wanted:
+        patterns.setdefault(tuple(value is None for value in values), []).append(values)
+    for pattern, rows in patterns.items():
+        empty = [column.is_(None) for column, absent in zip(columns, pattern) if absent]
+        told = [column for column, absent in zip(columns, pattern) if not absent]
+        kept = [tuple(value for value in values if value is not None) for values in rows]
+        for chunk in chunks(kept, COMBINATIONS):
+            if len(told) == 1:
+                yield and_(told[0].in_([values[0] for values in chunk]), *empty)
+            else:
+                yield and_(tuple_(*told).in_(chunk), *empty)

@@ -1,0 +1,223 @@
+"""The three kinds of database a store can live in: memory, a SQLite file, PostgreSQL.
+
+Each knows how to give a reader one consistent state, and how to make a write whole or not there.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from filelock import FileLock
+from filelock import Timeout as LockTimeout
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from callsheet.errors import Closed, StorageError
+from callsheet.server.engine import limited, memory_engine, postgres_engine, sqlite_engine, sqlstate, translated
+from callsheet.server.writer import Writer
+
+__all__ = ["Database", "FileDatabase", "MemoryDatabase", "PostgresDatabase"]
+
+T = TypeVar("T")
+
+ATTEMPTS = 8
+
+
+class Database(Protocol):
+    """What a store asks of its database."""
+
+    engine_name: str
+    deadline: float
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection that sees one state and cannot write."""
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        """Call the function in a transaction, and return when it is on disk."""
+
+    def setup(self, function: Callable[[Connection], None]) -> None:
+        """Call the function in a transaction before anything else happens."""
+
+    def close(self) -> None:
+        """Finish and let go."""
+
+
+@contextmanager
+def _errors(deadline: float) -> Iterator[None]:
+    """Errors of the database become ours."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise translated(error, deadline) from error
+
+
+class MemoryDatabase:
+    """One connection, which readers and writers take in turn; it begins as a copy of a template."""
+
+    engine_name = "sqlite"
+
+    def __init__(self, template: sqlite3.Connection, deadline: float) -> None:
+        self.deadline = deadline
+        self._lock = threading.RLock()
+        self._closed = False
+        self._connection = memory_engine().connect()
+        self._driver: Any = self._connection.connection.driver_connection
+        template.backup(self._driver)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        with self._lock, _errors(self.deadline):
+            connection = self._open()
+            if connection.in_transaction():
+                yield connection
+                return
+            with connection.begin() as transaction, limited(connection, self.deadline):
+                self._driver.execute("PRAGMA query_only=ON")
+                try:
+                    yield connection
+                finally:
+                    transaction.rollback()
+                    self._driver.execute("PRAGMA query_only=OFF")
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        with self._lock, _errors(self.deadline):
+            connection = self._open()
+            with connection.begin():
+                return function(connection)
+
+    def setup(self, function: Callable[[Connection], None]) -> None:
+        self.write(function)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._connection.close()
+
+    def _open(self) -> Connection:
+        if self._closed:
+            raise Closed("the store is closed")
+        return self._connection
+
+
+class FileDatabase:
+    """A SQLite file, locked for this process."""
+
+    engine_name = "sqlite"
+
+    def __init__(self, path: Path, deadline: float) -> None:
+        self.path, self.deadline = path, deadline
+        self._lock = _locked(path)
+        self._closed = False
+        self._readers = sqlite_engine(path, "reader")
+        self._writers = sqlite_engine(path, "writer")
+        self._writer = Writer(self._writers)
+
+    @property
+    def commits(self) -> int:
+        """How many transactions the writer has committed; writes may have been more (see ``writer.py``)."""
+        return self._writer.groups
+
+    @property
+    def waiting(self) -> int:
+        """How many writes wait for their turn, more or less."""
+        return self._writer.waiting
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        if self._closed:
+            raise Closed("the store is closed")
+        with _errors(self.deadline), self._readers.connect() as connection, limited(connection, self.deadline):
+            yield connection
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        with _errors(self.deadline):
+            return self._writer.run(function)
+
+    def setup(self, function: Callable[[Connection], None]) -> None:
+        with _errors(self.deadline), self._writers.begin() as connection:
+            function(connection)
+
+    def close(self) -> None:
+        self._closed = True
+        self._writer.close()
+        # The writer's connection goes last: whoever goes last tidies the log up into the file.
+        self._readers.dispose()
+        self._writers.dispose()
+        self._lock.release()
+
+
+class PostgresDatabase:
+    """A PostgreSQL database."""
+
+    engine_name = "postgresql"
+
+    def __init__(self, url: str, deadline: float) -> None:
+        self.deadline = deadline
+        self._closed = False
+        self._engine = postgres_engine(url, deadline)
+        self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        self._check_open()
+        with _errors(self.deadline), self._snapshots.connect() as connection:
+            yield connection
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        self._check_open()
+        with _errors(self.deadline):
+            for attempt in range(ATTEMPTS):
+                try:
+                    with self._engine.begin() as connection:
+                        return function(connection)
+                except DBAPIError as error:
+                    if not _again(error, attempt):
+                        raise
+                time.sleep(random.uniform(0, 0.005 * 2**attempt))
+        raise AssertionError("the last attempt returns or raises")
+
+    def setup(self, function: Callable[[Connection], None]) -> None:
+        with _errors(self.deadline), self._engine.begin() as connection:
+            function(connection)
+
+    def close(self) -> None:
+        self._closed = True
+        self._engine.dispose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Closed("the store is closed")
+
+
+def _again(error: DBAPIError, attempt: int) -> bool:
+    """Whether a transaction should be tried again.
+
+    A unique violation once or twice, too: another commit came first, and the function, run again, will see it
+    and say what is wrong in its own words.
+    """
+    code = sqlstate(error)
+    if code in ("40001", "40P01"):
+        return attempt < ATTEMPTS - 1
+    return code == "23505" and attempt < 2
+
+
+def _locked(path: Path) -> FileLock:
+    """The file's lock, held."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise StorageError(f"cannot open {path}: there is no folder {folder}")
+    lock = FileLock(f"{path}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except LockTimeout:
+        raise StorageError(f"{path} is in use by another process; start `callsheet serve` and connect to it") from None
+    except OSError as error:
+        raise StorageError(f"cannot lock {path}: {error}") from None
+    return lock

@@ -1,0 +1,121 @@
+"""The service as an ASGI application. The only file that knows Starlette.
+
+From outside in: `Guard` (limits), Starlette, `ErrorBoundary` (no traceback leaves), the routes. A route does
+its blocking work, the look-up of the account included, in one visit to a worker thread.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse
+from starlette.responses import Response as HttpResponse
+from starlette.routing import Route
+
+from callsheet.dialects.native.server import error_response, handle
+from callsheet.dialects.protocol import Backend
+from callsheet.errors import ServerError, Unauthorised
+from callsheet.flow import Response
+from callsheet.server.authentication import Authenticator, RecentKeys, bearer
+from callsheet.server.guard import Application, ErrorBoundary, Guard, Limits, Receive, Scope, Send, header
+from callsheet.transport.address import is_loopback
+
+__all__ = ["Served", "application"]
+
+COMPRESSED_FROM = 16 * 2**10
+
+
+class Served(Protocol):
+    """What the application needs of a service."""
+
+    @property
+    def accounts(self) -> Authenticator: ...
+
+    def backend(self, user: str) -> Backend: ...
+
+
+def application(service: Served, limits: Limits | None = None) -> Application:
+    """The service behind HTTP: ``/healthz`` for anybody, all else for accounts with a key."""
+    routes = [
+        Route("/healthz", _healthz, methods=["GET", "HEAD"]),
+        Route("/{path:path}", NativeEndpoint(service)),
+    ]
+    return Guard(Starlette(routes=routes, middleware=[Middleware(ErrorBoundary)]), limits)
+
+
+async def _healthz(_: HttpRequest) -> HttpResponse:
+    return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
+
+
+class NativeEndpoint:
+    """Answers requests of the native wire, in the name of the account whose key they bear."""
+
+    def __init__(self, service: Served) -> None:
+        self._service = service
+        self._keys = RecentKeys(service.accounts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = HttpRequest(scope, receive)
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return
+        answer = self._work(request, body)
+        response = await to_thread.run_sync(answer)
+        await HttpResponse(response.content, response.status, dict(response.headers))(scope, receive, send)
+
+    def _work(self, request: HttpRequest, body: bytes) -> Callable[[], Response]:
+        """What a worker thread does for one request."""
+        scope = request.scope
+        user = header(scope, b"x-callsheet-user") or None
+        authorization = header(scope, b"authorization")
+        told = {name.lower(): value for name, value in request.headers.items()}
+
+        def work() -> Response:
+            try:
+                backend = self._service.backend(self._keys.account(user, bearer(authorization)))
+            except ServerError as error:
+                return _finished(_unauthorised(error), scope)
+            answer = handle(backend, request.method, _path(scope), dict(request.query_params), told, body)
+            return _finished(answer, scope)
+
+        return work
+
+
+def _unauthorised(error: ServerError) -> Response:
+    challenge = {"www-authenticate": "Bearer"} if isinstance(error, Unauthorised) else {}
+    return error_response(error, headers=challenge)
+
+
+def _finished(response: Response, scope: Scope) -> Response:
+    """The response with the headers every answer has, compressed where the way is long enough to be worth it."""
+    headers = {
+        **response.headers,
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        "x-callsheet-accepts": "gzip",
+    }
+    content = response.content
+    if len(content) > COMPRESSED_FROM and "gzip" in header(scope, b"accept-encoding") and not _is_near(scope):
+        content = gzip.compress(content, 1, mtime=0)
+        headers |= {"content-encoding": "gzip", "vary": "accept-encoding"}
+    return Response(response.status, content, headers)
+
+
+def _is_near(scope: Scope) -> bool:
+    client: Any = scope.get("client")
+    return client is not None and is_loopback(client[0])
+
+
+def _path(scope: Scope) -> str:
+    """The path still percent-encoded, without the prefix the application may be mounted under."""
+    raw = scope.get("raw_path")
+    path: str = raw.partition(b"?")[0].decode("latin-1") if raw else scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))

@@ -1,0 +1,207 @@
+"""The shape of operations: types, attributes and values the schema knows. What the database holds plays no part.
+
+The client checks the same before it sends; the server never trusts that it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from typing import Any
+
+from callsheet.errors import Invalid, SchemaError
+from callsheet.model.operation import Create, Delete, Operation, Update
+from callsheet.model.record import Identity
+from callsheet.model.schema import Attribute, EntityType, Schema, check_value, did_you_mean
+
+__all__ = ["checked", "normal"]
+
+KEY_LENGTH = 255
+
+
+def checked(schema: Schema, operations: Sequence[Operation]) -> list[Operation]:
+    """The operations with their values as the database will tell them, or `Invalid` naming the first at fault.
+
+    Foreign key names become references, numbers floats, datetimes UTC, tuples in JSON data lists.
+    """
+    checker = _Checker(schema)
+    return [checker.operation(index, operation) for index, operation in enumerate(operations)]
+
+
+def normal(owner: str, attribute: Attribute, value: Any) -> Any:
+    """The value as it comes back from the database; raises `SchemaError` where the attribute does not take it.
+
+    >>> normal("Task", Attribute("bid", data_type="number"), 3)
+    3.0
+    """
+    if value is None:
+        return None
+    check_value(owner, attribute, value)
+    if attribute.data_type == "number":
+        return float(value)
+    if attribute.data_type == "datetime":
+        try:
+            return value.astimezone(UTC)
+        except (OverflowError, ValueError):
+            raise SchemaError(f"{value!r} cannot be told in UTC; use a year from 2 to 9998") from None
+    return _lists(value) if attribute.data_type == "json" else value
+
+
+def _lists(value: Any) -> Any:
+    """JSON data with lists for tuples."""
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_lists(item) for item in value]
+    return value
+
+
+class _Checker:
+    """Checks the operations of one batch; remembers the attributes it has looked up."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.index = 0
+        self.identity = Identity("", "")
+        self._attributes: dict[tuple[str, str], tuple[str, Attribute]] = {}
+
+    def operation(self, index: int, operation: Operation) -> Operation:
+        self.index, self.identity = index, operation.identity
+        entity_type = self._target(operation.identity)
+        if isinstance(operation, Delete):
+            return operation
+        added = self._members(entity_type, operation.added)
+        if isinstance(operation, Create):
+            if entity_type.abstract:
+                kinds = ", ".join(self.schema.concrete(entity_type.name))
+                raise self._invalid(f"{entity_type.name} is abstract: create one of {kinds}")
+            return Create(operation.identity, self._values(entity_type, operation.values, True), added)
+        values = self._values(entity_type, operation.values, False)
+        before = self._before(entity_type, operation.before, values)
+        removed = self._members(entity_type, operation.removed)
+        return Update(operation.identity, values, before, added, removed, operation.version)
+
+    def _invalid(self, problem: str, attribute: str | None = None) -> Invalid:
+        entity = (self.identity[0], self.identity[1])
+        return Invalid(
+            f"operation {self.index}: {problem}", operation=self.index, entity=entity, attribute=attribute
+        )
+
+    def _target(self, identity: Identity) -> EntityType:
+        try:
+            entity_type = self.schema.type(identity.entity_type)
+        except SchemaError as error:
+            raise self._invalid(str(error)) from None
+        if not _storable(identity.key):
+            raise self._invalid(f"a key is a string of 1 to {KEY_LENGTH} characters, not {identity.key!r:.80}", "id")
+        return entity_type
+
+    def _find(self, entity_type: EntityType, name: str) -> tuple[str, Attribute]:
+        """The attribute, with the name its value is kept under."""
+        found = self._attributes.get((entity_type.name, name))
+        if found is None:
+            try:
+                attribute = entity_type.attribute(name)
+            except SchemaError as error:
+                raise self._invalid(str(error), name) from None
+            if "." in name and not _storable(name.partition(".")[2]):
+                raise self._invalid(f"the key of an item is a string of 1 to {KEY_LENGTH} characters", name)
+            found = (entity_type.aliases.get(name, name), attribute)
+            self._attributes[entity_type.name, name] = found
+        return found
+
+    def _values(self, entity_type: EntityType, values: Mapping[str, Any], create: bool) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for asked, value in values.items():
+            name, attribute = self._find(entity_type, asked)
+            if name == "id" and create and value == self.identity.key:
+                continue
+            if attribute.computed is not None:
+                raise self._invalid(f"{entity_type.name}.{name} is computed by the server", name)
+            if (attribute.immutable or name == "id") and not create:
+                raise self._invalid(f"{entity_type.name}.{name} can be set only when it is created", name)
+            if name == "id":
+                raise self._invalid(f"the id {value!r:.80} is not the key {self.identity.key!r}", name)
+            found[name] = self._value(entity_type, name, attribute, value)
+        return found
+
+    def _before(
+        self, entity_type: EntityType, before: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for asked, value in before.items():
+            name, attribute = self._find(entity_type, asked)
+            if name in values:
+                found[name] = self._value(entity_type, name, attribute, value)
+        return found
+
+    def _value(self, entity_type: EntityType, name: str, attribute: Attribute, value: Any) -> Any:
+        if attribute.kind == "reference":
+            return self._reference(entity_type, name, attribute, value)
+        if attribute.kind == "collection":
+            raise self._invalid(f"{entity_type.name}.{name} is a collection: send added and removed members", name)
+        if attribute.kind == "mapping":
+            raise self._invalid(f"{entity_type.name}.{name} is a mapping: write its items, `{name}.<key>`", name)
+        try:
+            return normal(entity_type.name, attribute, value)
+        except SchemaError as error:
+            raise self._invalid(str(error), name) from None
+
+    def _reference(self, entity_type: EntityType, name: str, attribute: Attribute, value: Any) -> Identity | None:
+        if value is None:
+            return None
+        target = str(attribute.target)
+        if not isinstance(value, Identity) or not _storable(value.key):
+            raise self._invalid(
+                f"{entity_type.name}.{name} takes the identity of a {target} or None, not {value!r:.80}", name
+            )
+        self._related(entity_type, name, target, value.entity_type)
+        return value
+
+    def _related(self, entity_type: EntityType, name: str, target: str, told: str) -> None:
+        """The client may name the target type, or any above or below it; the row has the last word."""
+        if told not in self.schema.types:
+            raise self._invalid(f"there is no entity type `{told}`{did_you_mean(told, self.schema.types)}", name)
+        if not self.schema.is_a(told, target) and not self.schema.is_a(target, told):
+            raise self._invalid(f"{entity_type.name}.{name} takes a {target}, not a {told}", name)
+
+    def _members(
+        self, entity_type: EntityType, members: Mapping[str, Iterable[Identity]]
+    ) -> dict[str, tuple[Identity, ...]]:
+        found: dict[str, tuple[Identity, ...]] = {}
+        for asked, identities in members.items():
+            name, attribute = self._find(entity_type, asked)
+            if attribute.kind != "collection":
+                raise self._invalid(f"{entity_type.name}.{name} is not a collection", name)
+            if self._one_to_many(attribute):
+                raise self._invalid(
+                    f"{entity_type.name}.{name} follows from {attribute.target}.{attribute.inverse}: "
+                    "write that reference of the members",
+                    name,
+                )
+            if attribute.computed is not None:
+                raise self._invalid(f"{entity_type.name}.{name} is computed by the server", name)
+            found[name] = tuple(identities)
+            for member in found[name]:
+                if self._reference(entity_type, name, attribute, member) is None:
+                    raise self._invalid(f"{entity_type.name}.{name} cannot hold None", name)
+        return found
+
+    def _one_to_many(self, attribute: Attribute) -> bool:
+        if attribute.inverse is None:
+            return False
+        target = self.schema.types[str(attribute.target)]
+        return target.attributes[attribute.inverse].kind == "reference"
+
+
+def _storable(key: Any) -> bool:
+    """Whether every database takes the key, and finds it again."""
+    if not isinstance(key, str) or not 0 < len(key) <= KEY_LENGTH or "\x00" in key:
+        return False
+    if key.isascii():
+        return True
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

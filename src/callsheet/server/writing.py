@@ -1,0 +1,235 @@
+"""A commit, from operations to rows, in one transaction.
+
+The rows concerned are locked and read first, in bulk. Operations then apply in order to a working set in
+memory (``overlay.py``), deletes with all that goes with them (``cascade.py``). What comes out is judged as
+a whole (``constraints.py``), completed (``computed.py``) and written with few statements (``saving.py``).
+The commit's row in the log makes it exactly once (``receipts.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from attrs import frozen
+from sqlalchemy import Connection, select
+
+from callsheet.dialects.protocol import CommitResult
+from callsheet.errors import Invalid, NotFound, ServerError, TooLarge
+from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
+from callsheet.model.record import Identity
+from callsheet.model.schema import Schema
+from callsheet.server import receipts
+from callsheet.server.cascade import Cascade, load_referrers
+from callsheet.server.computed import apply_defaults, settle_ancestors, settle_numbers, settle_stamps
+from callsheet.server.conflicts import Conflicts
+from callsheet.server.constraints import check_references, check_required, check_unique
+from callsheet.server.customs import check_configurations
+from callsheet.server.membership import Membership
+from callsheet.server.overlay import Entry, Overlay, Place
+from callsheet.server.saving import next_position, save_log, save_rows
+from callsheet.server.store import Store
+from callsheet.server.validation import checked
+
+__all__ = ["OPERATIONS", "apply", "check_commit_id"]
+
+OPERATIONS = 200_000
+"""Operations in one commit, staged parts included."""
+
+
+def apply(store: Store, connection: Connection, changes: ChangeSet, user: str, now: datetime) -> CommitResult:
+    """Apply a change set, or raise and leave everything as it was; done before, the first answer comes again.
+
+    Raises `Invalid`, `NotFound`, `Conflict` or `TooLarge`, with the index of the operation at fault (parts
+    staged beforehand come first).
+    """
+    check_commit_id(changes.commit_id)
+    done = receipts.find(store, connection, user, changes)
+    if done is None:
+        try:
+            return _Commit(store, connection, changes, user, now.astimezone(UTC)).apply()
+        except ServerError:
+            # Where commits run side by side, the same one may have been done while this one waited for its locks.
+            done = None if store.engine_name == "sqlite" else receipts.find(store, connection, user, changes)
+            if done is None:
+                raise
+    if changes.parts:
+        receipts.drop_parts(store, connection, user, changes.commit_id)
+    return done
+
+
+def check_commit_id(commit_id: str) -> None:
+    if not isinstance(commit_id, str) or not 0 < len(commit_id) <= 255 or not commit_id.isprintable():
+        raise Invalid(f"a commit id is a printable string of 1 to 255 characters, not {commit_id!r:.80}")
+
+
+@frozen
+class _Reach:
+    """The places a batch names: targets, whom to lock with them, and what is deleted."""
+
+    places: dict[Place, None]
+    deleted: dict[Place, None]
+
+
+class _Commit:
+    """One commit on its way. ``apply`` is the order of things; each step is its own function or module."""
+
+    def __init__(self, store: Store, connection: Connection, changes: ChangeSet, user: str, now: datetime) -> None:
+        self.store, self.connection, self.changes, self.user, self.now = store, connection, changes, user, now
+        self.overlay = Overlay(store, connection)
+        self.cascade = Cascade(self.overlay)
+        self.membership = Membership(self.overlay)
+        self.conflicts = Conflicts(changes.policy)
+        self._explicit: set[Place] = set()
+
+    def apply(self) -> CommitResult:
+        operations = self._operations()
+        self._read(operations)
+        for index, operation in enumerate(operations):
+            self._apply(index, operation)
+        self._judge()
+        position = next_position(self.store, self.connection)
+        save_rows(self.overlay, position)
+        self.membership.save()
+        result = CommitResult(
+            self.changes.commit_id,
+            position,
+            self.now,
+            tuple(self._version(operation) for operation in operations),
+            tuple(self.conflicts.merged),
+            tuple(entry.identity for entry in self.cascade.deleted if entry.place not in self._explicit),
+        )
+        save_log(self.overlay, self.changes, self.user, receipts.digest(self.changes), result, self.now)
+        if self.changes.parts:
+            receipts.drop_parts(self.store, self.connection, self.user, self.changes.commit_id)
+        return result
+
+    def _operations(self) -> Sequence[Operation]:
+        staged = receipts.parts(self.store, self.connection, self.user, self.changes)
+        operations = [*staged, *self.changes.operations]
+        if len(operations) > OPERATIONS:
+            raise TooLarge(f"{len(operations):,} operations in one commit; at most {OPERATIONS:,} are taken")
+        return checked(self.store.schema, operations)
+
+    def _read(self, operations: Sequence[Operation]) -> None:
+        """Lock and read all that the operations name, and what goes with their deletes."""
+        reach = _reach(self.store.schema, operations)
+        locks: dict[str, list[str]] = {}
+        for root, key in reach.places:
+            locks.setdefault(root, []).append(key)
+        self.store.lock_rows(self.connection, locks)
+        self.overlay.load(reach.places)
+        if reach.deleted:
+            found = (self.overlay.at(place) for place in reach.deleted)
+            load_referrers(self.overlay, [entry for entry in found if entry is not None])
+
+    def _apply(self, index: int, operation: Operation) -> None:
+        if isinstance(operation, Create):
+            self._create(index, operation)
+        elif isinstance(operation, Update):
+            self._update(index, operation)
+        else:
+            self._delete(index, operation)
+
+    def _create(self, index: int, operation: Create) -> None:
+        identity = operation.identity
+        if (found := self.overlay.get(identity)) is not None:
+            kind = found.identity.entity_type
+            state = "exists already" if found.alive else "was deleted in this same commit"
+            raise Invalid(
+                f"operation {index}: {kind} {identity.key} {state}; use a new key",
+                operation=index,
+                entity=(identity.entity_type, identity.key),
+                attribute="id",
+            )
+        entry = self.overlay.create(identity, index)
+        for name, value in operation.values.items():
+            self.overlay.write(entry, name, value)
+        apply_defaults(self.overlay, entry, self.now)
+        for name, members in operation.added.items():
+            self.membership.change(entry, name, members, True, index)
+
+    def _update(self, index: int, operation: Update) -> None:
+        entry = self._existing(index, operation.identity)
+        kept = self.conflicts.update(index, operation, entry)
+        if not kept and not operation.added and not operation.removed:
+            return
+        entry.touch(index)
+        for name in kept:
+            self.overlay.write(entry, name, operation.values[name])
+        for name, members in operation.removed.items():
+            self.membership.change(entry, name, members, False, index)
+        for name, members in operation.added.items():
+            self.membership.change(entry, name, members, True, index)
+
+    def _delete(self, index: int, operation: Delete) -> None:
+        found = self.overlay.get(operation.identity)
+        if found is not None and not found.alive and found.place not in self._explicit:
+            return
+        entry = self._existing(index, operation.identity)
+        if self.conflicts.delete(index, operation, entry):
+            self._explicit.add(entry.place)
+            self.cascade.delete(entry, index)
+
+    def _existing(self, index: int, identity: Identity) -> Entry:
+        entry = self.overlay.get(identity)
+        if entry is not None and entry.alive and self._answers_to(entry, identity.entity_type):
+            return entry
+        raise NotFound(
+            f"operation {index}: there is no {identity.entity_type} {identity.key}{self._why(entry, identity)}",
+            operation=index,
+            entity=(identity.entity_type, identity.key),
+        )
+
+    def _answers_to(self, entry: Entry, told: str) -> bool:
+        return self.store.schema.is_a(entry.identity.entity_type, told)
+
+    def _why(self, entry: Entry | None, identity: Identity) -> str:
+        if entry is not None:
+            return f"; it is a {entry.identity.entity_type}" if entry.alive else "; this commit deletes it"
+        tombstone = self.store.table("_tombstone")
+        root, key = self.overlay.place(identity)
+        here = (tombstone.c.root == root) & (tombstone.c.key == key)
+        position = self.connection.execute(select(tombstone.c.position).where(here)).scalar()
+        return "" if position is None else f"; commit {position} deleted it"
+
+    def _judge(self) -> None:
+        """Everything that is decided when the batch is over."""
+        self.conflicts.check()
+        self.membership.check()
+        check_references(self.overlay)
+        self.cascade.check_restrictions()
+        settle_ancestors(self.overlay)
+        self.membership.settle()
+        settle_numbers(self.overlay)
+        settle_stamps(self.overlay, self.user, self.now)
+        check_required(self.overlay)
+        check_unique(self.overlay)
+        check_configurations(self.overlay)
+
+    def _version(self, operation: Operation) -> int | None:
+        entry = self.overlay.get(operation.identity)
+        if entry is None or not entry.alive:
+            return None
+        return entry.version + 1 if entry.touched else entry.version
+
+
+def _reach(schema: Schema, operations: Sequence[Operation]) -> _Reach:
+    """What a batch names: its entities, whom they refer to, who joins and leaves."""
+    roots = {name: found.root for name, found in schema.types.items()}
+    places: dict[Place, None] = {}
+    deleted: dict[Place, None] = {}
+    for operation in operations:
+        kind, key = operation.identity
+        places[roots[kind], key] = None
+        if isinstance(operation, Delete):
+            deleted[roots[kind], key] = None
+            continue
+        for value in operation.values.values():
+            if isinstance(value, Identity):
+                places[roots[value.entity_type], value.key] = None
+        gone = operation.removed.values() if isinstance(operation, Update) else ()
+        for members in (*operation.added.values(), *gone):
+            for member in members:
+                places[roots[member.entity_type], member.key] = None
+    return _Reach(places, deleted)

@@ -1,0 +1,1 @@
+"""The front doors: `Session` blocks, `AsyncSession` awaits."""

@@ -1,0 +1,162 @@
+"""`AsyncSession`: the front door that awaits, under asyncio and trio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from threading import get_ident
+from typing import Any, Literal, TypeVar
+
+from callsheet import config
+from callsheet.core import flows
+from callsheet.core.state import Core, Policy
+from callsheet.dialects.protocol import CommitResult, Description
+from callsheet.errors import Closed, StateError
+from callsheet.flow import Flow
+from callsheet.model.query import Select
+from callsheet.session.connection import Connection, connect
+from callsheet.session.query import from_text
+from callsheet.session.result import AsyncQueryResult
+from callsheet.transport import drive
+
+__all__ = ["AsyncSession"]
+
+T = TypeVar("T")
+
+
+class AsyncSession(Core):
+    """A unit of work on an entity server, for ``async`` code; see `Session`, whose verbs it has.
+
+    Reading what is not loaded raises `NotLoaded`, whose text is the cure: ``await session.populate(…)``.
+    Before the first use: ``await session.open()``, or ``async with``.
+
+    >>> async with AsyncSession("memory:") as session:  # doctest: +SKIP
+    ...     task = await session.query("Task").first()
+    """
+
+    def __init__(
+        self,
+        server_url: str | None = None,
+        api_user: str | None = None,
+        api_key: str | None = None,
+        *,
+        dialect: str | None = None,
+        schema: str | Path | dict[str, Any] | None = None,
+        auto_populate: Policy | Literal[True] = "peers",
+        page_size: int = 1_000,
+        window: int = 1_000,
+        conflicts: str = "raise",
+        schema_cache: str | Path | bool | None = None,
+        connection: Connection | None = None,
+        **transport: Any,
+    ) -> None:
+        if connection is None:
+            settings = config.resolve(server_url, api_user, api_key, schema_cache)
+            connection = connect(settings, blocking=False, dialect=dialect, schema=schema, options=transport)
+        self._connection = connection
+        self._owns_connection = True
+        super().__init__(
+            connection.dialect,
+            get_ident,
+            cache=connection.cache,
+            page_size=page_size,
+            window=window,
+            auto_populate=auto_populate,
+            conflicts=conflicts,
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._connection.transport!r}{' (closed)' if self._closed else ''}>"
+
+    async def __aenter__(self) -> AsyncSession:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow: yours, or one of Callsheet's. It works the same under both kinds of session."""
+        if self._closed:
+            flow.close()
+            raise Closed("this session is closed; open a new one")
+        if self._busy:
+            flow.close()
+            raise StateError("this session is talking to the server already")
+        if self._unit is not None:
+            self._unit._check_turn()
+        self._busy = True
+        self._connection.statistics = self.statistics
+        try:
+            return await drive.arun(flow, self._connection.transport)
+        finally:
+            self._busy = False
+
+    async def open(self) -> Description:
+        """Connect and learn the schema; done by itself when first needed."""
+        if self._description is None:
+            await self.run(flows.open_(self))
+        return self.server_information
+
+    async def close(self) -> None:
+        """End the session. What is pending is dropped; entities stay readable where loaded."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._owns_connection:
+            await self._connection.transport.aclose()
+            if self._connection.service is not None:
+                self._connection.service.close()
+
+    def fork(self) -> AsyncSession:
+        """A new session with nothing pending, for another thread: same schema, types and connections."""
+        forked = type(self)(
+            connection=Connection(self._dialect, self._connection.transport, self._cache),
+            auto_populate=self.auto_populate,
+            page_size=self.page_size,
+            window=self._window,
+            conflicts=self.conflicts,
+        )
+        forked._owns_connection = False
+        self._lend(forked)
+        return forked
+
+    def query(self, text: str, page_size: int | None = None) -> AsyncQueryResult:
+        """What a text selects, or a type's name to build on: ``session.query("Task").where(…)``.
+
+        >>> session.query('Task where status.name is "Done" order by name').first()  # doctest: +SKIP
+        """
+        self._check_open()
+        return from_text(AsyncQueryResult, self, text, page_size)
+
+    def select(self, select: Select, page_size: int | None = None) -> AsyncQueryResult:
+        """What a `Select` selects."""
+        return AsyncQueryResult(self, select, page_size)
+
+    async def get(self, entity_type: str, key: Any) -> Any:
+        """The entity of this primary key, from memory or from the server; None if there is none."""
+        return await self.run(flows.get(self, entity_type, key))
+
+    async def populate(self, entities: Any, projections: str | Iterable[str]) -> None:
+        """Load paths such as ``"status.name, parent.name"`` for one or many entities, of any types."""
+        await self.run(flows.populate(self, entities, projections))
+
+    async def commit(self, conflicts: str | None = None) -> CommitResult | None:
+        """Send everything pending as one atomic batch, exactly once; None when there is nothing pending."""
+        return await self.run(flows.commit(self, conflicts))
+
+    async def refresh(self, entities: Any, keep: str = "local") -> None:
+        """Fetch what is known of entities again; ``keep`` says whose pending changes stand."""
+        await self.run(flows.refresh(self, entities, keep))
+
+    async def ensure(self, entity_type: str, data: dict[str, Any], identifying_keys: Sequence[str]) -> Any:
+        """The entity with these identifying values, brought up to date or created; pending, not committed."""
+        return await self.run(flows.ensure(self, entity_type, data, identifying_keys))
+
+    async def call(self, action: str, **arguments: Any) -> Any:
+        """Anything else the server offers, by name."""
+        return await self.run(flows.call(self, action, arguments))
+
+    async def reload_schema(self) -> Description:
+        """Learn custom attributes that were added since the session was opened."""
+        return await self.run(flows.open_(self))

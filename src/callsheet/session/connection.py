@@ -1,0 +1,81 @@
+"""What a session talks through: a dialect and a transport, to a server far away or in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import define
+
+from callsheet import __version__
+from callsheet.config import Settings
+from callsheet.core.schema_cache import SchemaCache
+from callsheet.dialects.local import LocalDialect
+from callsheet.dialects.protocol import Dialect
+from callsheet.errors import UsageError
+from callsheet.flow import Request, Response
+
+if TYPE_CHECKING:
+    from callsheet.core.statistics import Statistics
+
+__all__ = ["Connection", "connect"]
+
+
+@define
+class Connection:
+    """A dialect, the transport it needs, and the embedded server to close with it, if there is one."""
+
+    dialect: Dialect
+    transport: Any
+    cache: SchemaCache | None
+    service: Any = None
+    statistics: Statistics | None = None
+
+    def on_exchange(
+        self, request: Request, response: Response | None, sent: int, received: int, seconds: float, attempts: int
+    ) -> None:
+        """Count what went over the wire for the session that is talking."""
+        if self.statistics is not None:
+            self.statistics.bytes_sent += sent
+            self.statistics.bytes_received += received
+            self.statistics.retries += max(0, attempts - 1)
+
+
+def connect(settings: Settings, *, blocking: bool, dialect: str | None, schema: Any, options: dict[str, Any]) -> Connection:
+    """A connection as the settings say; nothing is sent yet."""
+    if settings.embedded:
+        return _embedded(settings, schema)
+    if dialect not in (None, "native"):
+        raise UsageError(f"there is no dialect `{dialect}`; known is: native")
+    from callsheet.dialects.native.client import NativeDialect
+    from callsheet.transport.http import AsyncHttpTransport, HttpTransport
+
+    connection = Connection(NativeDialect(), None, None)
+    if settings.schema_cache is not None:
+        connection.cache = SchemaCache(settings.schema_cache, settings.url)
+    headers = {"authorization": f"Bearer {settings.key}", "user-agent": f"callsheet/{__version__}"}
+    if settings.user:
+        headers["x-callsheet-user"] = settings.user
+    transport = HttpTransport if blocking else AsyncHttpTransport
+    connection.transport = transport(settings.url, headers, on_exchange=connection.on_exchange, **options)
+    return connection
+
+
+def _embedded(settings: Settings, schema: str | Path | dict[str, Any] | None) -> Connection:
+    try:
+        from callsheet.server.service import Service
+    except ImportError as error:
+        raise UsageError(
+            f"a server inside this process needs the extra `server`: pip install 'callsheet[server]' ({error})"
+        ) from error
+    from callsheet.transport.local import LocalTransport
+
+    service = Service.open(settings.url, schema if schema is not None else "production")
+    return Connection(LocalDialect(service.backend(settings.user)), LocalTransport(), None, service)
+
+
+def over(backend: Any) -> Connection:
+    """A connection to a backend that is open already and stays open after the session."""
+    from callsheet.transport.local import LocalTransport
+
+    return Connection(LocalDialect(backend), LocalTransport(), None)

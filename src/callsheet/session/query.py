@@ -1,0 +1,243 @@
+"""Building a query step by step; the two results that run it are in ``result.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from attrs import evolve
+
+from callsheet.core.state import Core
+from callsheet.entity.expressions import Expression, compare
+from callsheet.entity.peers import Peers
+from callsheet.errors import QueryError, UsageError
+from callsheet.model.checking import check
+from callsheet.model.condition import And, Any_, Comparison, Condition, Not, Or, Path
+from callsheet.model.parser import parse, parse_condition, parse_path
+from callsheet.model.query import Aggregate, Order, Select
+from callsheet.model.record import Page, Records
+from callsheet.model.text import select_text
+
+__all__ = ["Query", "flat_records"]
+
+Q = TypeVar("Q", bound="Query")
+
+
+class Query:
+    """A query that can be narrowed further; every step gives a new one and leaves the old as it was.
+
+    >>> query = session.query("Task").where(status="Done").order_by("name").limit(10)  # doctest: +SKIP
+    """
+
+    def __init__(self, core: Core, select: Select, page_size: int | None = None, text: str = "") -> None:
+        self._core = core
+        self._page_size = page_size or core.page_size
+        self.select_statement = check(select, core.schema, text)
+        self._peers = Peers(core.schema.types[select.entity_type].root)
+        self._rows: list[Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+    def __str__(self) -> str:
+        """The query as text."""
+        return select_text(self.select_statement)
+
+    def where(self: Q, *conditions: Condition | str, **equals: Any) -> Q:
+        """Narrow to what fulfils all of these.
+
+        Conditions are texts (``'name like "a%"'``) or expressions (``Task.due_date < today``); a keyword
+        compares an attribute, a list of values means one of them, an entity is compared by its key.
+        """
+        terms = [self.select_statement.where] if self.select_statement.where is not None else []
+        for condition in conditions:
+            terms.append(parse_condition(condition) if isinstance(condition, str) else _condition(condition))
+        for name, value in equals.items():
+            terms.append(_equal(parse_path(name), value))
+        return self._with(where=terms[0] if len(terms) == 1 else And(tuple(terms)) if terms else None)
+
+    def order_by(self: Q, *orders: Order | Expression | str) -> Q:
+        """Order by these, the first first; texts may end in ``descending``."""
+        return self._with(order=(*self.select_statement.order, *(_order(order) for order in orders)))
+
+    def limit(self: Q, count: int | None) -> Q:
+        """At most so many."""
+        return self._with(limit=_natural("limit", count))
+
+    def offset(self: Q, count: int) -> Q:
+        """Without the first so many."""
+        return self._with(offset=_natural("offset", count) or 0)
+
+    def select(self: Q, *projections: str | Expression) -> Q:
+        """Bring these paths along, through relations where dotted (``"status.name"``)."""
+        paths = [path for projection in projections for path in _paths(projection)]
+        return self._with(projections=(*self.select_statement.projections, *paths))
+
+    def pages_of(self: Q, size: int) -> Q:
+        """Ask for so many at once."""
+        return type(self)(self._core, self.select_statement, size)
+
+    def _with(self: Q, **changes: Any) -> Q:
+        return type(self)(self._core, evolve(self.select_statement, **changes), self._page_size)
+
+    def _counting(self) -> Aggregate:
+        return Aggregate(evolve(self.select_statement, projections=(), order=(), limit=None, offset=0))
+
+    def _id_only(self) -> tuple[Path, ...]:
+        """The projection that brings the least."""
+        return (Path.of(self._core.schema.types[self.select_statement.entity_type].key[0]),)
+
+    def _clip(self, total: int) -> int:
+        """How many of so many the query's own limit and offset leave."""
+        rest = max(0, total - self.select_statement.offset)
+        limit = self.select_statement.limit
+        return rest if limit is None else min(rest, limit)
+
+    def _window(self, start: int, stop: int | None) -> Select:
+        """The part of the query's results from ``start`` to ``stop``."""
+        if start < 0 or (stop is not None and stop < 0):
+            raise UsageError("a query counts from its start; a negative index needs `all()` first")
+        rest = None if self.select_statement.limit is None else max(0, self.select_statement.limit - start)
+        count = rest if stop is None else max(0, stop - start) if rest is None else min(rest, max(0, stop - start))
+        return evolve(self.select_statement, offset=self.select_statement.offset + start, limit=count)
+
+    def _next_select(self) -> Select:
+        """The query, with the paths that were loaded lazily from its earlier pages."""
+        select = self.select_statement
+        if not self._peers.learned:
+            return select
+        projections = select.projections or _plain(self._core, select.entity_type)
+        for text in self._peers.learned:
+            try:
+                checked = check(Select(select.entity_type, (parse_path(text),)), self._core.schema)
+            except QueryError:
+                # An attribute that only some of the types have cannot be asked of all of them.
+                continue
+            projections = (*projections, *(path for path in checked.projections if path not in projections))
+        return evolve(select, projections=projections)
+
+    def _aggregate(self, functions: Sequence[str], group_by: Sequence[str]) -> tuple[Aggregate, list[str]]:
+        from callsheet.model.checking import check_aggregate
+
+        chosen = [_function(text) for text in functions] or [("count", None)]
+        names = [*group_by, *(functions or ("count",))]
+        select = evolve(self.select_statement, projections=(), order=(), limit=None, offset=0)
+        aggregate = Aggregate(select, tuple(chosen), tuple(parse_path(path) for path in group_by))
+        return check_aggregate(aggregate, self._core.schema), names
+
+
+def _plain(core: Core, type_name: str) -> tuple[Path, ...]:
+    attributes = core.schema.types[type_name].attributes.values()
+    return tuple(Path.of(a.name) for a in attributes if a.kind != "collection" and a.name != "id")
+
+
+def _condition(given: Any) -> Condition:
+    if isinstance(given, Comparison | Any_ | And | Or | Not):
+        return given
+    raise UsageError(f"where takes conditions and texts, not {type(given).__name__}: {given!r:.80}")
+
+
+def _equal(path: Path, value: Any) -> Condition:
+    if isinstance(value, list | tuple | set | frozenset) or hasattr(value, "select_statement"):
+        from callsheet.entity.expressions import listed
+
+        return listed(path, "in", value)
+    return compare(path, "=", value)
+
+
+def _order(given: Any) -> Order:
+    if isinstance(given, Order):
+        return given
+    if isinstance(given, Expression):
+        return Order(object.__getattribute__(given, "_path"))
+    words = str(given).split()
+    direction = words.pop().lower() if len(words) > 1 else "ascending"
+    if direction not in ("asc", "ascending", "desc", "descending") or len(words) != 1:
+        raise QueryError(f"`{given}` is no order", hint='write "name", or "name descending"')
+    return Order(parse_path(words[0]), direction.startswith("desc"))
+
+
+def _paths(given: str | Expression) -> Iterable[Path]:
+    if isinstance(given, Expression):
+        return [object.__getattribute__(given, "_path")]
+    return [parse_path(text.strip()) for text in given.split(",") if text.strip()]
+
+
+def _function(text: str) -> tuple[str, Path | None]:
+    name, _, rest = text.partition("(")
+    path = rest.rstrip(")").strip()
+    return name.strip().lower(), parse_path(path) if path else None
+
+
+def _natural(name: str, count: int | None) -> int | None:
+    if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 0):
+        raise UsageError(f"{name} is a whole number from 0, not {count!r}")
+    return count
+
+
+def from_text(cls: type[Q], core: Core, text: str, page_size: int | None) -> Q:
+    """A query from its text, or from the mere name of a type."""
+    return cls(core, parse(text), page_size, text)
+
+
+def flat_records(core: Core, select: Select, page: Page) -> list[dict[str, Any]]:
+    """The page as plain dicts, dotted names for what was reached through relations."""
+    tables = _Tables(core, page)
+    projections = select.projections
+    found = []
+    for records, row in tables.roots():
+        flat: dict[str, Any] = {"id": row[0]}
+        if not projections:
+            flat.update(zip(records.attributes, row[2:]))
+        for path in projections:
+            flat[".".join(path.names)] = tables.value(records.entity_type, row[0], path)
+        found.append(flat)
+    if page.order is not None:
+        return [found[index] for index in page.order]
+    return found
+
+
+class _Tables:
+    """Values of a page by type, key and attribute."""
+
+    def __init__(self, core: Core, page: Page) -> None:
+        self._schema = core.schema
+        self._page = page
+        self._values: dict[tuple[str, Any], dict[str, Any]] = {}
+        for records in page.records:
+            root = self._schema.types[records.entity_type].root
+            for row in records.rows:
+                place = self._values.setdefault((root, row[0]), {"@type": records.entity_type})
+                place.update(zip(records.attributes, row[2:]))
+
+    def roots(self) -> Iterable[tuple[Records, Sequence[Any]]]:
+        for records in self._page.records[: self._page.roots]:
+            for row in records.rows:
+                yield records, row
+
+    def value(self, type_name: str, key: Any, path: Path) -> Any:
+        """The value at a path; a list where it leads through a collection."""
+        step, rest = path.steps[0], path.steps[1:]
+        entity_type = self._schema.types[type_name]
+        if step.name == "id":
+            return key
+        if step.name not in entity_type.names:
+            return None
+        attribute = entity_type.attribute(step.name)
+        row = self._values.get((entity_type.root, key), {})
+        value = row.get(attribute.name)
+        if attribute.kind == "mapping":
+            return (value or {}).get(rest[0].name) if rest else value
+        if attribute.kind == "scalar" or value is None:
+            return value
+        polymorphic = self._schema.polymorphic(str(attribute.target))
+        if attribute.kind == "reference":
+            return self._related(attribute.target, value, polymorphic, step.cast, rest)
+        found = [self._related(attribute.target, item, polymorphic, step.cast, rest) for item in value]
+        return [item for item in found if item is not None]
+
+    def _related(self, target: str | None, value: Any, polymorphic: bool, cast: str | None, rest: Any) -> Any:
+        name, key = value if polymorphic else (target, value)
+        if cast is not None and not self._schema.is_a(name, cast):
+            return None
+        return self.value(name, key, Path(rest)) if rest else key

@@ -1,0 +1,172 @@
+"""The results of a query: lazy, in pages, in two colours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any, overload
+
+from attrs import evolve
+
+from callsheet.core import flows
+from callsheet.session.query import Query, flat_records
+
+if TYPE_CHECKING:
+    from callsheet.session.asynchronous import AsyncSession
+    from callsheet.session.sync import Session
+
+__all__ = ["AsyncQueryResult", "QueryResult"]
+
+
+class QueryResult(Query):
+    """What a query finds, fetched page by page when it is first needed.
+
+    Iterating streams: each page is let go when the next one comes. ``len(result)`` fetches everything and
+    keeps it; ``count()`` asks the server for the number alone.
+    """
+
+    _core: Session
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._rows is not None:
+            yield from self._rows
+            return
+        cursor: str | None = None
+        while True:
+            entities, cursor = self._core.run(
+                flows.fetch(self._core, self._next_select(), self._page_size, cursor, self._peers)
+            )
+            yield from entities
+            if cursor is None:
+                return
+
+    def all(self) -> list[Any]:
+        """All of them, as a list."""
+        return list(iter(self))
+
+    def first(self) -> Any:
+        """The first, or None."""
+        found = self._window_of(0, 1)
+        return found[0] if found else None
+
+    def one(self) -> Any:
+        """The only one; `NoResult` or `MultipleResults` otherwise."""
+        return flows.one(self._window_of(0, 2), str(self))
+
+    def count(self) -> int:
+        """How many there are, by one request that fetches none of them."""
+        rows = self._core.run(flows.aggregate(self._core, self._counting()))
+        return self._clip(int(rows[0][0]) if rows else 0)
+
+    def exists(self) -> bool:
+        """Whether there is any."""
+        select = evolve(self._window(0, 1), projections=self._id_only())
+        return bool(len(self._core.run(flows.page(self._core, select, 1, None))))
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Plain dicts instead of entities: dotted names for projections through relations."""
+        cursor: str | None = None
+        while True:
+            page = self._core.run(flows.page(self._core, self.select_statement, self._page_size, cursor))
+            yield from flat_records(self._core, self.select_statement, page)
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def aggregate(self, *functions: str, group_by: tuple[str, ...] | list[str] = ()) -> list[dict[str, Any]]:
+        """Numbers by group: ``aggregate("count", "sum(bid)", group_by=["status.name"])``."""
+        question, names = self._aggregate(functions, group_by)
+        return [dict(zip(names, row)) for row in self._core.run(flows.aggregate(self._core, question))]
+
+    def _window_of(self, start: int, stop: int | None) -> list[Any]:
+        if self._rows is not None:
+            return self._rows[start:stop]
+        return type(self)(self._core, self._window(start, stop), self._page_size).all()
+
+    def __len__(self) -> int:
+        if self._rows is None:
+            self._rows = list(iter(self))
+        return len(self._rows)
+
+    def __bool__(self) -> bool:
+        return bool(self._rows) if self._rows is not None else self.exists()
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if self._rows is not None:
+            return self._rows[index]
+        if isinstance(index, slice):
+            found = self._window_of(index.start or 0, index.stop)
+            return found[:: index.step] if index.step not in (None, 1) else found
+        if index < 0:
+            len(self)
+            return self[index]
+        found = self._window_of(index, index + 1)
+        if not found:
+            raise IndexError(f"there is no result {index} of: {self}")
+        return found[0]
+
+
+class AsyncQueryResult(Query):
+    """What a query finds, fetched page by page when it is first awaited; ``async for`` streams."""
+
+    _core: AsyncSession
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        cursor: str | None = None
+        while True:
+            entities, cursor = await self._core.run(
+                flows.fetch(self._core, self._next_select(), self._page_size, cursor, self._peers)
+            )
+            for entity in entities:
+                yield entity
+            if cursor is None:
+                return
+
+    async def all(self) -> list[Any]:
+        """All of them, as a list."""
+        return [entity async for entity in self]
+
+    async def first(self) -> Any:
+        """The first, or None."""
+        found = await self._window_of(0, 1)
+        return found[0] if found else None
+
+    async def one(self) -> Any:
+        """The only one; `NoResult` or `MultipleResults` otherwise."""
+        return flows.one(await self._window_of(0, 2), str(self))
+
+    async def count(self) -> int:
+        """How many there are, by one request that fetches none of them."""
+        rows = await self._core.run(flows.aggregate(self._core, self._counting()))
+        return self._clip(int(rows[0][0]) if rows else 0)
+
+    async def exists(self) -> bool:
+        """Whether there is any."""
+        select = evolve(self._window(0, 1), projections=self._id_only())
+        return bool(len(await self._core.run(flows.page(self._core, select, 1, None))))
+
+    async def records(self) -> AsyncIterator[dict[str, Any]]:
+        """Plain dicts instead of entities: dotted names for projections through relations."""
+        cursor: str | None = None
+        while True:
+            page = await self._core.run(flows.page(self._core, self.select_statement, self._page_size, cursor))
+            for record in flat_records(self._core, self.select_statement, page):
+                yield record
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    async def aggregate(self, *functions: str, group_by: tuple[str, ...] | list[str] = ()) -> list[dict[str, Any]]:
+        """Numbers by group: ``aggregate("count", "sum(bid)", group_by=["status.name"])``."""
+        question, names = self._aggregate(functions, group_by)
+        return [dict(zip(names, row)) for row in await self._core.run(flows.aggregate(self._core, question))]
+
+    async def slice(self, start: int, stop: int | None = None) -> list[Any]:
+        """The results from ``start`` to ``stop``."""
+        return await self._window_of(start, stop)
+
+    async def _window_of(self, start: int, stop: int | None) -> list[Any]:
+        return await type(self)(self._core, self._window(start, stop), self._page_size).all()

@@ -1,0 +1,180 @@
+"""`Session`: the front door that blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from threading import get_ident
+from typing import Any, Literal, TypeVar
+
+from callsheet import config
+from callsheet.core import flows
+from callsheet.core.state import Core, Policy
+from callsheet.dialects.protocol import CommitResult, Description
+from callsheet.errors import Closed, StateError
+from callsheet.flow import Flow
+from callsheet.model.query import Select
+from callsheet.session.connection import Connection, connect
+from callsheet.session.query import from_text
+from callsheet.session.result import QueryResult
+from callsheet.transport import drive
+
+__all__ = ["Session"]
+
+T = TypeVar("T")
+
+
+class Session(Core):
+    """A unit of work on an entity server: reads lazily, records changes, commits them as one batch.
+
+    ``server_url`` is ``https://…`` (or CALLSHEET_SERVER), or a database to open in this process:
+    ``sqlite:///show.db``, ``memory:``. ``api_user`` and ``api_key`` default to CALLSHEET_API_USER and
+    CALLSHEET_API_KEY. ``schema`` is the preset or schema file of a new database. ``auto_populate``,
+    ``page_size`` (rows) and ``conflicts`` set what `auto_populating`, `query` and `commit` do by default;
+    ``timeout`` is in seconds, ``retries`` a count, ``verify`` False or a file of certificates;
+    ``schema_cache`` is a folder, or False. One session belongs to one thread; see `fork`.
+
+    Nothing is sent before it is needed. Raises `UsageError` for an address that makes no sense.
+
+    >>> with Session("memory:") as session:
+    ...     project = session.create("Project", {"name": "sintel"})
+    ...     result = session.commit()
+    ...     session.query("Project").one() is project
+    True
+    """
+
+    def __init__(
+        self,
+        server_url: str | None = None,
+        api_user: str | None = None,
+        api_key: str | None = None,
+        *,
+        dialect: str | None = None,
+        schema: str | Path | dict[str, Any] | None = None,
+        auto_populate: Policy | Literal[True] = "peers",
+        page_size: int = 1_000,
+        window: int = 1_000,
+        conflicts: str = "raise",
+        schema_cache: str | Path | bool | None = None,
+        connection: Connection | None = None,
+        **transport: Any,
+    ) -> None:
+        if connection is None:
+            settings = config.resolve(server_url, api_user, api_key, schema_cache)
+            connection = connect(settings, blocking=True, dialect=dialect, schema=schema, options=transport)
+        self._connection = connection
+        self._owns_connection = True
+        super().__init__(
+            connection.dialect,
+            get_ident,
+            cache=connection.cache,
+            page_size=page_size,
+            window=window,
+            auto_populate=auto_populate,
+            conflicts=conflicts,
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._connection.transport!r}{' (closed)' if self._closed else ''}>"
+
+    def __enter__(self) -> Session:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open_now(self) -> None:
+        self.run(flows.open_(self))
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow: yours, or one of Callsheet's. It works the same under both kinds of session."""
+        if self._closed:
+            flow.close()
+            raise Closed("this session is closed; open a new one")
+        if self._busy:
+            flow.close()
+            raise StateError("this session is talking to the server already")
+        if self._unit is not None:
+            self._unit._check_turn()
+        self._busy = True
+        self._connection.statistics = self.statistics
+        try:
+            return drive.run(flow, self._connection.transport)
+        finally:
+            self._busy = False
+
+    def talk(self, flow: Flow[Any], entity: Any, name: str) -> Any:
+        """Run a flow for a lazy read."""
+        return self.run(flow)
+
+    def open(self) -> Description:
+        """Connect and learn the schema; done by itself when first needed."""
+        if self._description is None:
+            self.run(flows.open_(self))
+        return self.server_information
+
+    def close(self) -> None:
+        """End the session. What is pending is dropped; entities stay readable where loaded."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._owns_connection:
+            self._connection.transport.close()
+            if self._connection.service is not None:
+                self._connection.service.close()
+
+    def fork(self) -> Session:
+        """A new session with nothing pending, for another thread: same schema, types and connections."""
+        forked = type(self)(
+            connection=Connection(self._dialect, self._connection.transport, self._cache),
+            auto_populate=self.auto_populate,
+            page_size=self.page_size,
+            window=self._window,
+            conflicts=self.conflicts,
+        )
+        forked._owns_connection = False
+        self._lend(forked)
+        return forked
+
+    def query(self, text: str, page_size: int | None = None) -> QueryResult:
+        """What a text selects, or a type's name to build on: ``session.query("Task").where(…)``.
+
+        >>> session.query('Task where status.name is "Done" order by name').first()  # doctest: +SKIP
+        """
+        self._check_open()
+        return from_text(QueryResult, self, text, page_size)
+
+    def select(self, select: Select, page_size: int | None = None) -> QueryResult:
+        """What a `Select` selects."""
+        return QueryResult(self, select, page_size)
+
+    def get(self, entity_type: str, key: Any) -> Any:
+        """The entity of this primary key, from memory or from the server; None if there is none."""
+        return self.run(flows.get(self, entity_type, key))
+
+    def populate(self, entities: Any, projections: str | Iterable[str]) -> None:
+        """Load paths such as ``"status.name, parent.name"`` for one or many entities, of any types."""
+        self.types
+        self.run(flows.populate(self, entities, projections))
+
+    def commit(self, conflicts: str | None = None) -> CommitResult | None:
+        """Send everything pending as one atomic batch, exactly once; None when there is nothing pending."""
+        return self.run(flows.commit(self, conflicts))
+
+    def refresh(self, entities: Any, keep: str = "local") -> None:
+        """Fetch what is known of entities again; ``keep`` says whose pending changes stand."""
+        self.run(flows.refresh(self, entities, keep))
+
+    def ensure(self, entity_type: str, data: dict[str, Any], identifying_keys: Sequence[str]) -> Any:
+        """The entity with these identifying values, brought up to date or created; pending, not committed."""
+        self.types
+        return self.run(flows.ensure(self, entity_type, data, identifying_keys))
+
+    def call(self, action: str, **arguments: Any) -> Any:
+        """Anything else the server offers, by name."""
+        return self.run(flows.call(self, action, arguments))
+
+    def reload_schema(self) -> Description:
+        """Learn custom attributes that were added since the session was opened."""
+        return self.run(flows.open_(self))

@@ -1,0 +1,34 @@
+"""Databases for tests: a throw-away PostgreSQL database, where a server answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import OperationalError
+
+POSTGRES = os.environ.get("CALLSHEET_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
+
+
+@contextmanager
+def postgres_database() -> Iterator[str]:
+    """The URL of a new, empty database, which is dropped afterwards; skips where there is no server."""
+    name = f"callsheet_{uuid4().hex[:12]}"
+    url = make_url(POSTGRES)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    except OperationalError as error:
+        engine.dispose()
+        pytest.skip(f"no PostgreSQL answers at {url.host}:{url.port}: {str(error.orig).strip()[:80]}")
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        engine.dispose()

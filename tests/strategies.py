@@ -1,0 +1,117 @@
+"""Hypothesis strategies for what the rooms share: values, paths, conditions and selects.
+
+Names and values are random, so these know no schema; pass your own strategies for ``paths`` and ``values``
+to stay within one.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from hypothesis import strategies as st
+
+from callsheet.model.condition import And, Any_, Comparison, Condition, Not, Or, Path, Step
+from callsheet.model.query import Order, Select
+
+__all__ = ["conditions", "datetimes", "literals", "names", "paths", "selects", "type_names"]
+
+_WORDS = ["and", "or", "not", "select", "from", "where", "order", "by", "limit", "asc", "is", "in", "any", "None", "_x"]
+_PLAIN = st.from_regex(r"[a-z_][a-z0-9_]{0,6}", fullmatch=True)
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+_AWKWARD = st.text(st.sampled_from("\\%\"'\n\t nu0. dD8()"), max_size=8)
+_ZONES = st.one_of(st.just(UTC), st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes))))
+
+
+def names(plain: bool = False) -> st.SearchStrategy[str]:
+    """Names of attributes; not only plain ones: keywords, blanks and quotes, too."""
+    return _PLAIN if plain else st.one_of(_PLAIN, st.sampled_from(_WORDS), _TEXT, _AWKWARD)
+
+
+def type_names() -> st.SearchStrategy[str]:
+    """Names of entity types; rarely odd ones."""
+    return st.one_of(st.sampled_from(["Task", "Shot", "AssetVersion"]), names())
+
+
+def datetimes() -> st.SearchStrategy[datetime]:
+    """Moments with a time zone, which exist in UTC, too."""
+    return st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=_ZONES)
+
+
+def literals() -> st.SearchStrategy[Any]:
+    """Every value that may stand in a condition."""
+    return st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**63), 2**63 - 1),
+        st.floats(allow_nan=False, allow_infinity=False),
+        _TEXT,
+        _AWKWARD,
+        st.sampled_from(["Done", "2026-01-01", "12", "none", r"50\%", "\\", r"\u0041"]),
+        st.dates(),
+        datetimes(),
+    )
+
+
+@st.composite
+def paths(draw: st.DrawFn, plain: bool = False) -> Path:
+    """Paths of one to three steps; casts where not plain."""
+    cast = st.none() if plain else st.one_of(st.none(), st.none(), type_names())
+    steps = draw(st.lists(st.builds(Step, names(plain), cast), min_size=1, max_size=3))
+    return Path(tuple(steps))
+
+
+def _comparisons(
+    where: st.SearchStrategy[Path], values: st.SearchStrategy[Any], inner: st.SearchStrategy[Select]
+) -> st.SearchStrategy[Condition]:
+    signs = st.sampled_from(["=", "!=", "<", "<=", ">", ">=", "like", "not_like"])
+    lists = st.one_of(st.lists(values, max_size=4).map(tuple), inner)
+    return st.one_of(
+        st.builds(Comparison, where, signs, values),
+        st.builds(Comparison, where, st.sampled_from(["in", "not_in"]), lists),
+        st.builds(Any_, where, st.none(), st.sampled_from(["any", "has"])),
+    )
+
+
+def _larger(part: st.SearchStrategy[Condition], where: st.SearchStrategy[Path]) -> st.SearchStrategy[Condition]:
+    several = st.lists(part, min_size=2, max_size=3).map(tuple)
+    return st.one_of(
+        st.builds(And, several),
+        st.builds(Or, several),
+        st.builds(Not, part),
+        st.builds(Any_, where, part, st.sampled_from(["any", "has"])),
+    )
+
+
+def conditions(
+    where: st.SearchStrategy[Path] | None = None,
+    values: st.SearchStrategy[Any] | None = None,
+    queries: bool = True,
+    leaves: int = 6,
+) -> st.SearchStrategy[Condition]:
+    """Condition trees over paths and values; ``queries``: with queries in parentheses after ``in``."""
+    where = paths() if where is None else where
+    values = literals() if values is None else values
+    inner: st.SearchStrategy[Select] = st.nothing()
+    if queries:
+        projected = st.lists(where, max_size=1).map(tuple)
+        simple = st.one_of(st.none(), st.builds(Comparison, where, st.just("="), values))
+        inner = st.builds(Select, type_names(), projected, simple)
+    paths_used = where
+    return st.recursive(_comparisons(where, values, inner), lambda part: _larger(part, paths_used), max_leaves=leaves)
+
+
+def selects(
+    where: st.SearchStrategy[Path] | None = None, values: st.SearchStrategy[Any] | None = None
+) -> st.SearchStrategy[Select]:
+    """Whole selects."""
+    where = paths() if where is None else where
+    return st.builds(
+        Select,
+        type_names(),
+        st.lists(where, max_size=3).map(tuple),
+        st.one_of(st.none(), conditions(where, values)),
+        st.lists(st.builds(Order, where, st.booleans()), max_size=2).map(tuple),
+        st.one_of(st.none(), st.integers(0, 2**63 - 1)),
+        st.one_of(st.just(0), st.integers(0, 2**63 - 1)),
+    )
