@@ -66,7 +66,39 @@ _HOMES = {
     "serve": "server.process",
 }
 
-__all__ = [*sorted(_HOMES)]
+__all__ = [
+    "AsyncQueryResult",
+    "AsyncSession",
+    "Attribute",
+    "CallsheetError",
+    "Collection",
+    "CommitError",
+    "CommitResult",
+    "ConflictError",
+    "Create",
+    "Delete",
+    "Description",
+    "Entity",
+    "EntityType",
+    "Features",
+    "Identity",
+    "NOT_SET",
+    "Operation",
+    "QueryError",
+    "QueryResult",
+    "ResultError",
+    "Schema",
+    "SchemaError",
+    "Server",
+    "ServerError",
+    "Session",
+    "StateError",
+    "Statistics",
+    "TransportError",
+    "Update",
+    "UsageError",
+    "serve",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,10 +22,10 @@ def timeline(durations: list[int], rate: float = 24.0) -> otio.schema.Timeline:
             track.append(otio.schema.Gap(duration=otio.opentime.RationalTime(10, rate)))
         start = otio.opentime.RationalTime(100, rate)
         span = otio.opentime.TimeRange(start, otio.opentime.RationalTime(duration, rate))
-        track.append(otio.schema.Clip(f"clip {number}", source_range=span))
+        track.append(otio.schema.Clip(f"clip_{number}", source_range=span))
     made = otio.schema.Timeline("Edit")
-    made.tracks.append(otio.schema.Track("A1", kind=otio.schema.TrackKind.Audio))
     made.tracks.append(track)
+    made.tracks.append(otio.schema.Track("A1", kind=otio.schema.TrackKind.Audio))
     return made
 
 
@@ -57,7 +57,7 @@ def test_otio_takes_the_first_video_track(tmp_path: Path) -> None:
     """Clips of the first video track, where they stand in it, in frames of its rate; gaps and sound are skipped."""
     path = tmp_path / "edit.otio"
     otio.adapters.write_to_file(timeline([24, 48]), str(path))
-    assert read_cut(path) == Cut("Edit", (Clip(10, 0, 24, 24.0, "clip 0"), Clip(20, 34, 48, 24.0, "clip 1")))
+    assert read_cut(path) == Cut("Edit", (Clip(10, 0, 24, 24.0, "clip_0"), Clip(20, 34, 48, 24.0, "clip_1")))
 
 
 def test_an_edit_decision_list(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_an_edit_decision_list(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("cut.csv", "start,length\n1,2\n", "the cut cut has no column duration, rate"),
-        ("cut.csv", "# a\nstart,duration,rate\n1,2,24\n1,two,24\n", "the cut cut, line 4: start and duration are whole"),
+        ("cut.csv", "# a\nstart,duration,rate\n1,2,24\n1,two,24\n", "cut, line 4: start and duration are whole"),
         ("cut.csv", "start,duration,rate\n1,0,24\n", "line 2: duration and rate must be more than nothing"),
         ("cut.csv", "start,duration,rate\n", "has no clips"),
         ("cut.otio", "no timeline", "OpenTimelineIO cannot read .*cut.otio"),

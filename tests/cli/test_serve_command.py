@@ -19,8 +19,8 @@ MAIN = "from callsheet.cli import main; main()"
 
 
 @contextmanager
-def serving(database: Path, **environment: str) -> Iterator[list[str]]:
-    """A server on any free port; gives what it says until it serves."""
+def serving(database: Path, end: signal.Signals = signal.SIGINT, **environment: str) -> Iterator[list[str]]:
+    """A server on any free port; gives what it says until it serves, and ends it by a signal."""
     arguments = [sys.executable, "-c", MAIN, "serve", "--database", f"sqlite:///{database.as_posix()}", "--port", "0"]
     paths = os.pathsep.join([str(Path(callsheet.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
@@ -39,9 +39,10 @@ def serving(database: Path, **environment: str) -> Iterator[list[str]]:
                 break
         yield lines
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         rest = process.communicate(timeout=30)[0]
-        assert "Traceback" not in rest
+    assert "Traceback" not in rest
+    assert process.returncode == 0
 
 
 def address(lines: list[str]) -> str:
@@ -61,8 +62,8 @@ def test_the_key_is_printed_once(tmp_path: Path) -> None:
 
 
 def test_the_key_from_the_environment(tmp_path: Path) -> None:
-    """``CALLSHEET_ADMIN_KEY`` is the administrator's key, and is not printed."""
-    with serving(tmp_path / "show.db", CALLSHEET_ADMIN_KEY="given by hand") as lines:
+    """``CALLSHEET_ADMIN_KEY`` is the administrator's key, and is not printed; SIGTERM ends the server as well."""
+    with serving(tmp_path / "show.db", signal.SIGTERM, CALLSHEET_ADMIN_KEY="given by hand") as lines:
         assert len(lines) == 1
         with callsheet.Session(address(lines), api_user="admin", api_key="given by hand") as session:
             assert session.server_information.user == "admin"

@@ -210,6 +210,16 @@ def test_a_file_is_locked_until_closed(tmp_path: Path) -> None:
     Store.open(url).close()
 
 
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """Nothing is written into somebody else's file, and its lock is let go."""
+    path = tmp_path / "letter.txt"
+    path.write_text("Dear database, " * 100)
+    for _ in range(2):
+        with pytest.raises(StorageError, match="file is not a database"):
+            Store.open(f"sqlite:///{path}", DOCUMENT)
+    assert path.read_text().startswith("Dear database, ")
+
+
 def test_a_reader_sees_one_state(tmp_path: Path) -> None:
     """A commit that comes while a reader reads is not seen by it, and is by the next."""
     store = Store.open(f"sqlite:///{tmp_path}/store.db", DOCUMENT)

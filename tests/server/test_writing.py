@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from attrs import evolve
 from studio import Create, Delete, Identity, Studio, Update, open_studio, project, shot, status, task, update
 
 from callsheet.errors import Conflict, Invalid, NotFound, TooLarge
@@ -413,11 +414,12 @@ class TestConflicts:
 
 class TestExactlyOnce:
     def test_sent_again(self, studio: Studio) -> None:
-        """The same commit again gets the first answer and changes nothing."""
+        """The same commit again gets the first answer, marked as such, and changes nothing."""
         studio.commit(task("a", bid=1))
         first = studio.commit(update(A, bid=2), Delete(Identity("Task", "a")), commit_id="x")
         again = studio.commit(update(A, bid=2), Delete(Identity("Task", "a")), commit_id="x")
-        assert again == first
+        assert not first.replayed
+        assert again == evolve(first, replayed=True)
         with studio.store.reading() as connection:
             assert connection.exec_driver_sql("SELECT count(*) FROM _log").scalar() == 2
 
@@ -448,7 +450,7 @@ class TestExactlyOnce:
         row = studio.row(A)
         assert row is not None
         assert (row["bid"], row["note"], row["parent"], row["due"]) == (2.0, "end", "s", date(2026, 1, 1))
-        assert studio.commit(update(A, note="end"), commit_id="x", parts=2) == result
+        assert studio.commit(update(A, note="end"), commit_id="x", parts=2) == evolve(result, replayed=True)
         with studio.store.reading() as connection:
             assert connection.exec_driver_sql("SELECT count(*) FROM _part").scalar() == 0
 
@@ -572,5 +574,5 @@ def test_on_a_file(tmp_path: Any) -> None:
     with open_studio(url) as studio:
         first = studio.commit(project("p"), task("a", P), commit_id="x")
     with open_studio(url) as studio:
-        assert studio.commit(project("p"), task("a", P), commit_id="x") == first
+        assert studio.commit(project("p"), task("a", P), commit_id="x") == evolve(first, replayed=True)
         assert studio.commit(update(A, bid=1)).position == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -42,7 +43,7 @@ def connected(command: Callable[..., Any]) -> Callable[..., Any]:
     @server_options
     @functools.wraps(command)
     def run(server: str, user: str | None, key: str | None, **arguments: Any) -> Any:
-        with _session(server, user, key) as session:
+        with closing(_session(server, user, key)) as session:
             return command(session, **arguments)
 
     return run

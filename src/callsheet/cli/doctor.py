@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING
@@ -62,7 +63,7 @@ def _checks(server: str, user: str | None, key: str | None) -> Iterator[Check]:
 
     yield Check("here", True, f"callsheet {__version__}, Python {platform.python_version()}, {platform.system()}")
     try:
-        with Session(server, api_user=user, api_key=key) as session:
+        with closing(Session(server, api_user=user, api_key=key)) as session:
             before, started = datetime.now(UTC), time.perf_counter()
             told = session.open()
             elapsed = time.perf_counter() - started

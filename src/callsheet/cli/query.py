@@ -50,13 +50,14 @@ def command(session: Session, text: str, form: str) -> None:
 def _print_table(session: Session, text: str) -> None:
     """Columns of the user's choice, or those that say most; names instead of keys."""
     query = session.query(text)
-    chosen = bool(query.select_statement.projections)
+    projections = [path.names for path in query.select_statement.projections]
+    chosen = bool(projections)
     if not chosen:
         query = query.select(*_telling(session.schema, session.schema.type(query.select_statement.entity_type)))
     rows = list(islice(query.records(), ROWS + 1))
     shown = rows[:ROWS]
     names = [name for name in _columns(shown) if chosen or any(row.get(name) is not None for row in shown)]
-    names = names if chosen and "id" in text else [name for name in names if name != "id"] or names
+    names = names if ("id",) in projections else [name for name in names if name != "id"] or names
     table = Table(*names)
     for row in shown:
         table.add_row(*(_text(row.get(name)) for name in names))

@@ -12,10 +12,10 @@ __all__ = ["Reading", "read_project"]
 
 
 class Reading:
-    """Reads values, and counts the requests it would take to fetch each missing piece on its own.
+    """Reads values, and counts the requests it would take at least to fetch each missing piece on its own.
 
-    One by one means: the first touch of an entity that no query brought fetches its plain values, the first
-    touch of a collection fetches its members' keys.
+    One by one means: the first touch of an entity that no query brought fetches all its plain values, the
+    first touch of a collection fetches its members' keys.
     """
 
     def __init__(self) -> None:

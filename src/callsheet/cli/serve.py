@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
+    from callsheet.server.guard import Limits
     from callsheet.server.service import Service
 
 __all__ = ["command"]
@@ -94,7 +96,7 @@ def _listen(service: Service, host: str, port: int, certificate: Path | None, ke
     from callsheet.server.http import application
 
     config = uvicorn.Config(
-        application(service),
+        application(service, _limits(host)),
         host=host,
         port=port,
         ssl_certfile=certificate,
@@ -108,12 +110,23 @@ def _listen(service: Service, host: str, port: int, certificate: Path | None, ke
     )
     listening = config.bind_socket()
     try:
+        # uvicorn raises the signal it ended by once more, which must not end us before the database is closed.
+        signal.signal(signal.SIGTERM, lambda *_: None)
         click.echo(f"Serving at {_url(config, listening.getsockname()[1])} — stop with Ctrl-C.")
         uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
         pass
     finally:
         listening.close()
+
+
+def _limits(host: str) -> Limits:
+    """A server for this machine alone answers to its local names only, so that no web page reaches it by another."""
+    from callsheet.server.guard import Limits
+    from callsheet.transport.address import is_loopback
+
+    names = frozenset({"127.0.0.1", "localhost", "[::1]", host.lower()})
+    return Limits(hosts=names if is_loopback(host) else None)
 
 
 def _url(config: Any, port: int) -> str:

@@ -34,7 +34,7 @@ def add(session: Session, name: str, role: str) -> None:
 @click.argument("name")
 @connected
 def key(session: Session, name: str) -> None:
-    """Make a new API key for NAME; the old one stops working."""
+    """Make a new API key for NAME; the old one stops working within a second."""
     _print_key(session.call("users.key", name=name))
 
 

@@ -8,20 +8,56 @@ atomic, and each of its requests may be repeated.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import frozen
 
 from callsheet.dialects.protocol import CommitResult
-from callsheet.errors import CommitError, Conflict, ConflictError, ServerError, StateError
-from callsheet.flow import Flow
+from callsheet.errors import (
+    CommitError,
+    Conflict,
+    ConflictError,
+    ServerError,
+    StateError,
+    TransportError,
+    UsageError,
+)
+from callsheet.flow import Flow, Work
 from callsheet.model.operation import Change, ChangeSet, Operation
 from callsheet.model.record import Identity, new_key
 
 if TYPE_CHECKING:
     from callsheet.core.state import Core
 
-__all__ = ["commit"]
+__all__ = ["JournalProtocol", "Resumed", "commit", "resume"]
 
 POLICIES = ("raise", "ours", "theirs")
+
+
+class JournalProtocol(Protocol):
+    """What the core needs of a journal (``transport/journal.py``)."""
+
+    def write(self, changes: ChangeSet) -> None: ...
+
+    def finish(self, commit_id: str) -> None: ...
+
+    def refuse(self, commit_id: str, reason: str) -> None: ...
+
+    def unfinished(self) -> list[Any]: ...
+
+    def close(self) -> None: ...
+
+
+@frozen
+class Resumed:
+    """What became of a commit found in a journal: ``outcome`` is one of finished now, had finished, refused."""
+
+    commit_id: str
+    outcome: str
+    operations: tuple[Operation, ...]
+    result: CommitResult | None = None
+    reason: str = ""
 
 
 def commit(core: Core, conflicts: str | None = None) -> Flow[CommitResult | None]:
@@ -29,28 +65,107 @@ def commit(core: Core, conflicts: str | None = None) -> Flow[CommitResult | None
 
     ``conflicts`` says what happens where somebody else changed a value since it was read: ``"raise"`` a
     `ConflictError`, or let ``"ours"`` or ``"theirs"`` stand. On any error nothing local changes.
+
+    When no answer comes, nobody knows whether the commit was done. It is kept as *in doubt*, and the next
+    ``commit()`` sends the very same again, which is safe; until then nothing else can be recorded.
     """
     policy = conflicts or core.conflicts
     if policy not in POLICIES:
-        raise StateError(f"conflicts is one of {', '.join(POLICIES)}, not {policy!r}")
+        raise UsageError(f"conflicts is one of {', '.join(POLICIES)}, not {policy!r}")
     unit = core.unit
-    unit._check_turn()
-    operations = core.pending
-    if not operations:
-        _settle(core, operations, None)
-        return None
-    changes = ChangeSet(new_key(), operations, policy=policy, origin=core.origin)
-    unit.committing = True
+    unit.check_thread()
+    changes = unit.doubtful
+    if changes is None:
+        operations = core.pending
+        if not operations:
+            _settle(core, operations, None)
+            return None
+        changes = ChangeSet(new_key(), operations, policy=policy, origin=core.origin)
+        if core.journal is not None:
+            yield from _write_ahead(core, core.journal, changes)
+    result = yield from _send_and_learn(core, changes)
+    core.statistics.commits += 1
+    core.statistics.operations += len(changes.operations)
+    _settle(core, changes.operations, result)
+    return result
+
+
+def _send_and_learn(core: Core, changes: ChangeSet) -> Flow[CommitResult]:
+    """Send, and know afterwards whether it was done, was refused, or is in doubt."""
+    unit = core.unit
+    unit.doubtful = changes
     try:
         result = yield from send(core, changes)
     except ServerError as error:
-        raise _explain(error, operations) from error
-    finally:
-        unit.committing = False
-    core.statistics.commits += 1
-    core.statistics.operations += len(operations)
-    _settle(core, operations, result)
+        if not _is_final(error):
+            raise _in_doubt(error, changes) from error
+        yield from _finish(core, changes)
+        raise _explain(error, changes.operations) from error
+    except TransportError as error:
+        raise _in_doubt(error, changes) from error
+    yield from _finish(core, changes)
     return result
+
+
+def _is_final(error: ServerError) -> bool:
+    """Whether the refusal is the server's own and will be the same when asked again."""
+    return error.status < 500
+
+
+def _in_doubt(error: Exception, changes: ChangeSet) -> CommitError:
+    return CommitError(
+        f"no answer to commit {changes.commit_id}: {error}; it may have been done or not. `commit()` sends the "
+        "same again, which is safe: it is done once"
+    )
+
+
+def _finish(core: Core, changes: ChangeSet) -> Flow[None]:
+    core.unit.doubtful = None
+    if core.journal is not None:
+        journal = core.journal
+        yield Work(lambda: journal.finish(changes.commit_id))
+
+
+def _write_ahead(core: Core, journal: JournalProtocol, changes: ChangeSet) -> Flow[None]:
+    if not core.journal_checked:
+        left = yield Work(journal.unfinished)
+        if left:
+            raise StateError(
+                f"the journal holds {len(left)} commits that an earlier session did not finish; "
+                "`session.resume()` finishes them, then commit again"
+            )
+        core.journal_checked = True
+    yield Work(lambda: journal.write(changes))
+
+
+def resume(core: Core) -> Flow[list[Resumed]]:
+    """Finish what the journal says was under way when an earlier session ended, in its order.
+
+    Each is sent under its own commit id, so what had been done is not done again. What the server refuses
+    stays in the journal with the reason and is not sent again.
+    """
+    if core.journal is None:
+        raise UsageError("this session has no journal: Session(…, journal=PATH)")
+    journal = core.journal
+    if core.unit.doubtful is not None:
+        raise StateError("the last commit of this session is in doubt; `commit()` sends it again")
+    done: list[Resumed] = []
+    for entry in (yield Work(journal.unfinished)):
+        commit_id = entry.changes.commit_id
+        try:
+            result = yield from send(core, entry.changes)
+        except ServerError as error:
+            if not _is_final(error):
+                raise
+            reason = str(_explain(error, entry.changes.operations))
+            yield Work(partial(journal.refuse, commit_id, reason))
+            done.append(Resumed(commit_id, "refused", entry.changes.operations, reason=reason))
+            continue
+        yield Work(partial(journal.finish, commit_id))
+        outcome = "had finished" if result.replayed else "finished now"
+        done.append(Resumed(commit_id, outcome, entry.changes.operations, result))
+    core.journal_checked = True
+    return done
 
 
 def send(core: Core, changes: ChangeSet) -> Flow[CommitResult]:
@@ -128,7 +243,8 @@ def _explain(error: ServerError, operations: Sequence[Operation]) -> CommitError
     where = ""
     if operation is not None:
         kind = type(operation).__name__.lower()
-        where = f" (operation {index}: {kind} {operation.identity.entity_type} {operation.identity.key})"
+        place = "" if str(error).startswith("operation ") else f"operation {index}: "
+        where = f" ({place}{kind} {operation.identity.entity_type} {operation.identity.key})"
     message = f"nothing was committed: {error}{where}; everything is still pending"
     if isinstance(error, Conflict):
         changes = tuple(

@@ -49,7 +49,9 @@ def page(core: Core, select: Select, size: int, cursor: str | None) -> Flow[Page
     return answer
 
 
-def fetch(core: Core, select: Select, size: int, cursor: str | None, peers: Peers) -> Flow[tuple[list[Any], str | None]]:
+def fetch(
+    core: Core, select: Select, size: int, cursor: str | None, peers: Peers
+) -> Flow[tuple[list[Any], str | None]]:
     """One page of entities, and the cursor of the next."""
     answer = yield from page(core, select, size, cursor)
     return merge_page(core, answer, peers), answer.cursor
@@ -161,6 +163,8 @@ def is_ghost(entity: Any) -> bool:
     """Whether nothing but the key is known."""
     if entity._version is not None or entity._changes is not None:
         return False
+    if entity._core.features.versions:
+        return True
     attributes = entity._type.attributes.values()
     return all(entity.peek(a.name) is NOT_SET for a in attributes if a.kind != "collection" and a.name != "id")
 

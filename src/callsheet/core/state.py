@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
+from callsheet.core.commit import JournalProtocol
 from callsheet.core.schema_cache import SchemaCache
 from callsheet.core.statistics import Statistics
 from callsheet.dialects.protocol import Description, Dialect, Features
@@ -15,7 +16,7 @@ from callsheet.entity.identity_map import IdentityMap
 from callsheet.entity.peers import Peers
 from callsheet.entity.types import Types
 from callsheet.entity.unit_of_work import UnitOfWork
-from callsheet.errors import Closed, NotLoaded, StateError
+from callsheet.errors import Closed, NotLoaded, StateError, UsageError
 from callsheet.flow import Flow
 from callsheet.model.compression import compress
 from callsheet.model.operation import Operation
@@ -45,6 +46,7 @@ class Core:
         window: int = 1_000,
         auto_populate: Policy | Literal[True] = "peers",
         conflicts: str = "raise",
+        journal: JournalProtocol | None = None,
     ) -> None:
         self._dialect = dialect
         self._who = who
@@ -59,6 +61,8 @@ class Core:
         self.auto_populate: Policy = "peers" if auto_populate is True else auto_populate
         self.conflicts = conflicts
         self.origin = new_key()
+        self.journal = journal
+        self.journal_checked = False
         self.identities = IdentityMap(window)
         self.statistics = Statistics()
 
@@ -280,8 +284,9 @@ class Core:
         found = [entities] if isinstance(entities, Entity) else list(entities)
         for entity in found:
             if not isinstance(entity, Entity):
-                raise StateError(f"this takes entities, not {type(entity).__name__}: {entity!r:.80}")
-            if entity._core is not self:
+                raise UsageError(f"this takes entities, not {type(entity).__name__}: {entity!r:.80}")
+            core: Any = entity._core
+            if core is not self:
                 raise StateError(f"{entity!r} belongs to another session; fetch it here with `session.get(…)`")
         return found
 

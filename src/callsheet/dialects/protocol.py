@@ -61,7 +61,8 @@ class CommitResult:
 
     ``position`` is its number in the server's commit log; ``versions`` the new version of each operation's
     entity (None for deletes); ``merged`` the indices of updates whose entity had been changed by somebody
-    else since (other attributes, or a policy decided); ``deleted`` what went with the deletes by cascade.
+    else since (other attributes, or a policy decided); ``deleted`` what went with the deletes by cascade;
+    ``replayed`` says that the commit had been done before, and this is its first answer again.
     """
 
     commit_id: str
@@ -70,6 +71,7 @@ class CommitResult:
     versions: Sequence[int | None]
     merged: Sequence[int] = ()
     deleted: Sequence[Identity] = ()
+    replayed: bool = False
 
 
 class Backend(Protocol):

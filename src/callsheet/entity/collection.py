@@ -65,9 +65,6 @@ class Collection:
     def __getitem__(self, index: Any) -> Any:
         return self._members()[index]
 
-    def __reversed__(self) -> Iterator[Any]:
-        return reversed(self._members())
-
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Collection | list | tuple):
             return list(self) == list(other)
@@ -173,7 +170,7 @@ class MappingView(MutableMapping[str, Any]):
     def __iter__(self) -> Iterator[str]:
         merged = {**dict.fromkeys(self._configured), **self._remote(), **self._local()}
         configured = self._configured
-        return (key for key, value in merged.items() if value is not None or key in configured)
+        return iter([str(key) for key, value in merged.items() if value is not None or key in configured])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

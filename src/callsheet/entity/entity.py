@@ -132,7 +132,7 @@ class Entity:
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of an attribute, or ``default`` where the type has none of this name."""
-        return self[name] if name in self else default
+        return self[name] if name in self._slot_of else default
 
     def __getitem__(self, name: str) -> Any:
         try:

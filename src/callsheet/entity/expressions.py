@@ -45,7 +45,9 @@ class Expression:
             return Expression(self._schema, None, self._longer(name))
         entity_type = self._schema.type(self._type_name)
         if name not in entity_type.names:
-            raise UnknownAttribute(f"{entity_type.name} has no attribute `{name}`{did_you_mean(name, entity_type.names)}")
+            raise UnknownAttribute(
+                f"{entity_type.name} has no attribute `{name}`{did_you_mean(name, entity_type.names)}"
+            )
         target = entity_type.attribute(name).target if name in entity_type.attributes else None
         return Expression(self._schema, target, self._longer(name))
 

@@ -24,7 +24,7 @@ class FrozenDict(dict[str, Any]):
 class FrozenList(list[Any]):
     __slots__ = ()
     __setitem__ = __delitem__ = append = extend = insert = pop = remove = clear = sort = reverse = _refuse
-    __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
+    __iadd__ = __imul__ = _refuse
 
     def __deepcopy__(self, memo: object) -> list[Any]:
         return [thaw(value) for value in self]

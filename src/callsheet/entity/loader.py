@@ -172,7 +172,7 @@ def _compile(types: Types, type_name: str, attributes: tuple[str, ...]) -> Calla
         collections=_indent(collections, 8),
         values=values,
     )
-    scope = {
+    scope: dict[str, Any] = {
         "new": object.__new__,
         "become": object.__setattr__,
         "Storage": entity_class._storage,
@@ -184,7 +184,8 @@ def _compile(types: Types, type_name: str, attributes: tuple[str, ...]) -> Calla
         "merge_collection": merge_collection,
     }
     exec(compile(source, f"<loader of {type_name}>", "exec"), scope)
-    return scope["load"]  # type: ignore[return-value]
+    load: Callable[..., list[Any]] = scope["load"]
+    return load
 
 
 def _is_collection(entity_class: type[Entity], name: str) -> bool:

@@ -97,17 +97,19 @@ class Types(Mapping[str, type[Entity]]):
         key = (type_name, reference)
         found = self._mirrors.get(key)
         if found is None:
-            found = []
-            target = self.schema.types[type_name].attributes[reference].target
-            for owner in self.schema.types.values():
-                if target is None or not (self.schema.is_a(owner.name, target) or self.schema.is_a(target, owner.name)):
-                    continue
-                for attribute in owner.attributes.values():
-                    if attribute.kind == "collection" and attribute.inverse == reference and attribute.target:
-                        if self.schema.is_a(type_name, attribute.target):
-                            found.append((owner.name, attribute.name))
-            self._mirrors[key] = found
+            found = self._mirrors[key] = list(self._find_mirrors(type_name, reference))
         return found
+
+    def _find_mirrors(self, type_name: str, reference: str) -> Iterator[tuple[str, str]]:
+        schema = self.schema
+        target = schema.types[type_name].attributes[reference].target or type_name
+        for owner in schema.types.values():
+            if not (schema.is_a(owner.name, target) or schema.is_a(target, owner.name)):
+                continue
+            for attribute in owner.attributes.values():
+                mirrors = attribute.kind == "collection" and attribute.inverse == reference
+                if mirrors and schema.is_a(type_name, str(attribute.target)):
+                    yield owner.name, attribute.name
 
     def replace(self, schema: Schema) -> None:
         """Learn custom attributes that were added since; the types themselves must be the same."""

@@ -17,7 +17,7 @@ from callsheet.entity.identity_map import IdentityMap
 from callsheet.entity.loader import make_ghost
 from callsheet.entity.types import Types, slot_name
 from callsheet.errors import SchemaError, StateError, UnknownAttribute, WrongThread
-from callsheet.model.operation import Create, Delete, Operation, Update
+from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.record import NOT_SET, Identity, Key, new_key, same
 from callsheet.model.schema import Attribute, check_value, did_you_mean
 
@@ -40,7 +40,8 @@ class UnitOfWork:
         self._who = who
         self.owner = who()
         self.recording = True
-        self.committing = False
+        #: The change set that was sent and whose outcome is not known; nothing is recorded meanwhile.
+        self.doubtful: ChangeSet | None = None
         self.log: list[tuple[Any, ...]] = []
         self.changed: dict[Identity, Any] = {}
         self._collections: dict[int, Collection] = {}
@@ -112,7 +113,7 @@ class UnitOfWork:
         if (
             fast is None
             or self._who() != self.owner
-            or self.committing
+            or self.doubtful is not None
             or not self.recording
             or (changes is not None and changes.state not in _WRITABLE)
         ):
@@ -367,7 +368,8 @@ class UnitOfWork:
         self._check_turn()
         self.owner = _NOBODY
 
-    def _check_turn(self) -> None:
+    def check_thread(self) -> None:
+        """Raise `WrongThread` unless the session belongs to this thread, or to nobody."""
         if self.owner == _NOBODY:
             self.owner = self._who()
         if self._who() != self.owner:
@@ -375,8 +377,14 @@ class UnitOfWork:
                 "this session belongs to another thread; give each thread its own with `session.fork()`, "
                 "or pass it on with `session.hand_over()` before the other thread starts"
             )
-        if self.committing:
-            raise StateError("a commit of this session is under way; wait for it, or use `session.fork()`")
+
+    def _check_turn(self) -> None:
+        self.check_thread()
+        if self.doubtful is not None:
+            raise StateError(
+                "a commit of this session is under way or in doubt: wait for it, or `commit()` again, which sends "
+                "the same again; `rollback()` gives it up"
+            )
 
     def check_usable(self, entity: Any) -> None:
         if not isinstance(entity, Entity):
@@ -465,8 +473,12 @@ class UnitOfWork:
                     pass
 
     def rollback(self) -> None:
-        """Everything is as it was after the last commit; entities created since are detached."""
-        self._check_turn()
+        """Everything is as it was after the last commit; entities created since are detached.
+
+        A commit in doubt is given up: values that it may have changed are forgotten, and fetched when read.
+        """
+        self.check_thread()
+        doubtful, self.doubtful = self.doubtful, None
         for entity in self.changed.values():
             changes: Changes = entity._changes
             if changes.born:
@@ -476,9 +488,13 @@ class UnitOfWork:
             for name, was in changes.before.items():
                 if isinstance(name, str) and name in entity._type.attributes:
                     self._restore(entity, name, changes.remote.get(name, was))
+            if doubtful is not None:
+                self.forget_values(entity, computed_only=False)
         for collection in self._collections.values():
             collection.added.clear()
             collection.removed.clear()
+            if doubtful is not None:
+                collection.remote = None
         self._clear()
 
     def forget_changes(self, entities: Iterable[Any]) -> None:
@@ -614,8 +630,7 @@ class _Draft:
                 unit._check_target(entity_type.name, attribute, member)
             inverse = unit._inverse(attribute)
             mirrored = inverse is not None and (
-                inverse.kind == "reference"
-                or not unit._is_near_side(_Named(entity_type.name), attribute, inverse)
+                inverse.kind == "reference" or not unit._is_near_side(_Named(entity_type.name), attribute, inverse)
             )
             (self.members if mirrored else self.links)[name] = members
 

@@ -151,11 +151,9 @@ def _read(log: Sequence[Operation], barriers: set[int]) -> list[_Life]:
     return lives
 
 
-def _read_links(
-    life: _Life, operation: Create | Update, place: int, current: dict[Identity, _Life], note: Any
-) -> None:
+def _read_links(life: _Life, operation: Create | Update, place: int, current: dict[Identity, _Life], note: Any) -> None:
     if isinstance(operation, Create):
-        known: dict[str, Any] = {name: () for name in operation.added}
+        known: dict[str, Any] = dict.fromkeys(operation.added, ())
         removed: Any = {}
     else:
         known, removed = dict(operation.before), operation.removed

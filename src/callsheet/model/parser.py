@@ -149,7 +149,9 @@ class _Parser:
         while (key := self._keys[self._index]) in CLAUSES or key == "where":
             if key in numbers or (key == "order" and order) or key == "where":
                 problem = "stands twice" if key != "where" or where is not None else "comes after another clause"
-                hint = "join conditions by `and`" if where is not None else "the order is: where, order by, limit, offset"
+                hint = (
+                    "join conditions by `and`" if where is not None else "the order is: where, order by, limit, offset"
+                )
                 raise self._error(f"`{self._texts[self._index]}` {problem}", hint)
             self._index += 1
             if key == "order":

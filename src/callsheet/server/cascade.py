@@ -28,7 +28,7 @@ def load_referrers(overlay: Overlay, targets: Iterable[Entry]) -> None:
                 columns.setdefault(referrer, {})[entry.identity.key] = None
         level = []
         for referrer, keys in columns.items():
-            for entry in overlay.load_where(referrer.root, referrer.name, keys):
+            for entry in overlay.load_where(referrer.root, referrer.name, keys, lock=True):
                 attribute = entry.rules.entity_type.attributes.get(referrer.name)
                 value = entry.original(referrer.name) if attribute is not None else None
                 if attribute is None or value is None:

@@ -17,9 +17,11 @@ from callsheet.model.record import Identity, new_key
 from callsheet.server.overlay import Entry, Overlay, Place, chunks, equal
 from callsheet.server.rules import declarer
 
-__all__ = ["apply_defaults", "settle_ancestors", "settle_numbers", "settle_stamps"]
+__all__ = ["MOVES", "apply_defaults", "settle_ancestors", "settle_numbers", "settle_stamps"]
 
 PARENT = "parent"
+MOVES = "moves"
+"""The lock without which two moves, each harmless, could make a circle together."""
 
 
 def apply_defaults(overlay: Overlay, entry: Entry, now: datetime) -> None:
@@ -116,6 +118,8 @@ def settle_ancestors(overlay: Overlay) -> None:
     """Set the stored ancestors of what is new or has moved, and of everything below what has moved."""
     moved = [entry for entry in overlay.touched() if PARENT in entry.values]
     new = [entry for entry in overlay.touched() if entry.created and PARENT not in entry.values]
+    if any(not entry.created for entry in moved):
+        overlay.take_lock(MOVES)
     _load_parents(overlay, moved)
     _check_circles(overlay, moved)
     if not overlay.rules.ancestors:
@@ -203,7 +207,7 @@ def _children(overlay: Overlay, entries: list[Entry]) -> list[Entry]:
     above = {entry.place for entry in entries}
     found = []
     for root, parents in keys.items():
-        for child in overlay.load_where(root, PARENT, parents):
+        for child in overlay.load_where(root, PARENT, parents, lock=True):
             parent = _parent(overlay, child)
             if child.alive and PARENT not in child.values and parent is not None and parent.place in above:
                 child.operation = child.operation if child.touched else parent.operation

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, select, tuple_
 
 from callsheet.errors import Invalid
 from callsheet.model.record import Identity
@@ -59,7 +59,7 @@ def check_required(overlay: Overlay) -> None:
 
 def check_unique(overlay: Overlay) -> None:
     """No two entities of a type share a combination that must be unique; all its parts None do not count."""
-    for combination, entries in _concerned(overlay).items():
+    for combination, entries in sorted(_concerned(overlay).items(), key=lambda item: lock_name(item[0])):
         held: dict[tuple[Any, ...], Entry] = {}
         for entry in entries:
             values = _values(entry, combination)
@@ -99,11 +99,10 @@ def lock_name(combination: Combination) -> str:
 
 def _check_stored(overlay: Overlay, combination: Combination, held: dict[tuple[Any, ...], Entry]) -> None:
     """Compare with the database's rows; those that this commit changes are judged by their new values."""
-    if overlay.store.engine_name != "sqlite":
-        counter = overlay.store.table("_counter")
-        lock = update(counter).where(counter.c.name == lock_name(combination)).values(value=counter.c.value)
-        overlay.connection.execute(lock)
     root = overlay.schema.types[combination.scope].root
+    if combination.scope != root or any(None in values for values in held):
+        # Else the database has a constraint of its own, against two commits at the same time.
+        overlay.take_lock(lock_name(combination))
     table = overlay.store.tables[root]
     columns = [table.c[name] for name in combination.names]
     kinds = overlay.schema.concrete(combination.scope)

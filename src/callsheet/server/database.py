@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from filelock import FileLock
 from filelock import Timeout as LockTimeout
@@ -68,8 +68,10 @@ class MemoryDatabase:
         self._lock = threading.RLock()
         self._closed = False
         self._connection = memory_engine().connect()
-        self._driver: Any = self._connection.connection.driver_connection
-        template.backup(self._driver)
+        driver = self._connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        self._driver = driver
+        template.backup(driver)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -109,7 +109,7 @@ class Membership:
         for side, entries in self._by_collection(own=False).items():
             root = self.overlay.schema.types[side[0]].root
             found = self._linked(side, entries, near=False)
-            self.overlay.load((root, key) for _, key in found)
+            self.overlay.load([(root, key) for _, key in found], lock=True)
             for entry, key in found:
                 holder = self.overlay.at((root, key))
                 if holder is not None and holder.alive:

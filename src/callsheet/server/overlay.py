@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from attrs import define, field
-from sqlalchemy import Column, Connection, select
+from sqlalchemy import Column, Connection, select, update
 
 from callsheet.model.record import Identity, same
 from callsheet.model.schema import Attribute, Schema
@@ -156,23 +156,29 @@ class Overlay:
         """What this commit deletes from the database."""
         return [entry for entry in self.entries.values() if not entry.alive and entry.row is not None]
 
-    def load(self, places: Iterable[Place]) -> None:
+    def load(self, places: Iterable[Place], lock: bool = False) -> None:
         """Read the rows of these places, as far as they are not known."""
         wanted: dict[str, dict[str, None]] = {}
         for root, key in places:
             if (root, key) not in self.entries and (root, key) not in self._absent:
                 wanted.setdefault(root, {})[key] = None
         for root, keys in wanted.items():
-            self.load_where(root, "id", keys)
+            self.load_where(root, "id", keys, lock)
             self._absent.update((root, key) for key in keys if (root, key) not in self.entries)
 
-    def load_where(self, root: str, column: str, keys: Iterable[str]) -> list[Entry]:
-        """Read the rows where a column holds one of the keys; their entries, known ones included."""
+    def load_where(self, root: str, column: str, keys: Iterable[str], lock: bool = False) -> list[Entry]:
+        """Read the rows where a column holds one of the keys; their entries, known ones included.
+
+        What this commit will write to must be locked, where the database lets commits run side by side.
+        """
         table = self.store.tables[root]
         where: Column[Any] = table.c[column]
+        statement = select(table)
+        if lock and self.store.engine_name != "sqlite":
+            statement = statement.order_by(table.c.id).with_for_update()
         found = []
         for chunk in chunks(keys):
-            for row in self.connection.execute(select(table).where(where.in_(chunk))):
+            for row in self.connection.execute(statement.where(where.in_(chunk))):
                 found.append(self._know(root, row))
         return found
 
@@ -186,6 +192,12 @@ class Overlay:
             entry = Entry(identity, rules, columns, self.schema, row, previous=row[columns["_commit"]] or None)
             self.entries[root, key] = entry
         return entry
+
+    def take_lock(self, name: str) -> None:
+        """Wait until no other commit holds the lock of this name; SQLite has one writer and needs none."""
+        if self.store.engine_name != "sqlite":
+            counter = self.store.table("_counter")
+            self.connection.execute(update(counter).where(counter.c.name == name).values(value=counter.c.value))
 
     def create(self, identity: Identity, operation: int) -> Entry:
         rules = self.rules.of(self.schema, identity.entity_type)

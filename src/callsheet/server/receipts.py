@@ -61,7 +61,7 @@ def find(store: Store, connection: Connection, user: str, changes: ChangeSet) ->
         raise Invalid(f"commit id {changes.commit_id!r:.80} was used for other operations; use a new one")
     versions, merged, deleted = msgspec.json.decode(row.result)
     gone = tuple(Identity(*identity) for identity in deleted)
-    return CommitResult(changes.commit_id, row.position, row.time, tuple(versions), tuple(merged), gone)
+    return CommitResult(changes.commit_id, row.position, row.time, tuple(versions), tuple(merged), gone, replayed=True)
 
 
 def stage(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
 
 from callsheet.dialects.protocol import CommitResult
+from callsheet.errors import Unavailable
 from callsheet.model.operation import ChangeSet
 from callsheet.model.record import Identity
 from callsheet.server import log, receipts
@@ -46,15 +47,23 @@ def save_rows(overlay: Overlay, position: int) -> None:
             row["id"], row["_type"] = entry.identity.key, entry.identity.entity_type
             created.setdefault(entry.rules.root, []).append(row)
         else:
-            row["_key"] = entry.identity.key
+            row["_key"], row["_seen"] = entry.identity.key, entry.version
             changed.setdefault((entry.rules.root, frozenset(row)), []).append(row)
     for root, rows in created.items():
         _insert(overlay, root, rows)
     for (root, names), rows in changed.items():
-        table = overlay.store.tables[root]
-        values: dict[str, Any] = {name: bindparam(name) for name in sorted(names - {"_key"})}
-        overlay.connection.execute(update(table).where(table.c.id == bindparam("_key")).values(values), rows)
+        _update(overlay, root, names, rows)
     _delete(overlay, position)
+
+
+def _update(overlay: Overlay, root: str, names: frozenset[str], rows: list[dict[str, Any]]) -> None:
+    """Change rows as they were seen. All are locked; that one is missing cannot be, and is not passed over."""
+    table = overlay.store.tables[root]
+    values: dict[str, Any] = {name: bindparam(name) for name in sorted(names - {"_key", "_seen"})}
+    here = and_(table.c.id == bindparam("_key"), table.c._version == bindparam("_seen"))
+    done = overlay.connection.execute(update(table).where(here).values(values), rows)
+    if overlay.connection.dialect.supports_sane_multi_rowcount and done.rowcount != len(rows):
+        raise Unavailable(f"{len(rows) - done.rowcount} of {len(rows)} {root} changed under this commit; try again")
 
 
 def _columns(entry: Entry) -> dict[str, Any]:

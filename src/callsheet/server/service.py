@@ -25,6 +25,7 @@ from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
 from callsheet.server import receipts, writing
 from callsheet.server.accounts import Account, Accounts
+from callsheet.server.computed import MOVES
 from callsheet.server.constraints import lock_name
 from callsheet.server.customs import CONFIGURATION
 from callsheet.server.permissions import Permissions
@@ -134,7 +135,7 @@ class Service:
         schema = self.store.schema
         rules = rules_of(schema)
         found = [rules.of(schema, name).unique for name, each in schema.types.items() if not each.abstract]
-        names = {lock_name(combination) for combinations in found for combination in combinations} | {"log"}
+        names = {lock_name(combination) for combinations in found for combination in combinations} | {"log", MOVES}
         with self.store.reading() as connection:
             known = set(connection.execute(select(counter.c.name)).scalars())
         if missing := sorted(names - known):

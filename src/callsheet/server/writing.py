@@ -109,11 +109,11 @@ class _Commit:
         operations = [*staged, *self.changes.operations]
         if len(operations) > OPERATIONS:
             raise TooLarge(f"{len(operations):,} operations in one commit; at most {OPERATIONS:,} are taken")
-        return checked(self.store.schema, operations)
+        return checked(self.overlay.schema, operations)
 
     def _read(self, operations: Sequence[Operation]) -> None:
         """Lock and read all that the operations name, and what goes with their deletes."""
-        reach = _reach(self.store.schema, operations)
+        reach = _reach(self.overlay.schema, operations)
         locks: dict[str, list[str]] = {}
         for root, key in reach.places:
             locks.setdefault(root, []).append(key)
@@ -182,7 +182,7 @@ class _Commit:
         )
 
     def _answers_to(self, entry: Entry, told: str) -> bool:
-        return self.store.schema.is_a(entry.identity.entity_type, told)
+        return self.overlay.schema.is_a(entry.identity.entity_type, told)
 
     def _why(self, entry: Entry | None, identity: Identity) -> str:
         if entry is not None:

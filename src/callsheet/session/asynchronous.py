@@ -8,13 +8,14 @@ from threading import get_ident
 from typing import Any, Literal, TypeVar
 
 from callsheet import config
-from callsheet.core import flows
+from callsheet.core import commit, flows
+from callsheet.core.commit import Resumed
 from callsheet.core.state import Core, Policy
 from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.errors import Closed, StateError
 from callsheet.flow import Flow
 from callsheet.model.query import Select
-from callsheet.session.connection import Connection, connect
+from callsheet.session.connection import Connection, connect, journal_at, talking
 from callsheet.session.query import from_text
 from callsheet.session.result import AsyncQueryResult
 from callsheet.transport import drive
@@ -42,17 +43,19 @@ class AsyncSession(Core):
         *,
         dialect: str | None = None,
         schema: str | Path | dict[str, Any] | None = None,
+        seed: bool = False,
         auto_populate: Policy | Literal[True] = "peers",
         page_size: int = 1_000,
         window: int = 1_000,
         conflicts: str = "raise",
         schema_cache: str | Path | bool | None = None,
+        journal: str | Path | None = None,
         connection: Connection | None = None,
         **transport: Any,
     ) -> None:
         if connection is None:
             settings = config.resolve(server_url, api_user, api_key, schema_cache)
-            connection = connect(settings, blocking=False, dialect=dialect, schema=schema, options=transport)
+            connection = connect(settings, blocking=False, dialect=dialect, schema=schema, seed=seed, options=transport)
         self._connection = connection
         self._owns_connection = True
         super().__init__(
@@ -63,13 +66,18 @@ class AsyncSession(Core):
             window=window,
             auto_populate=auto_populate,
             conflicts=conflicts,
+            journal=journal_at(journal, connection),
         )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._connection.transport!r}{' (closed)' if self._closed else ''}>"
 
     async def __aenter__(self) -> AsyncSession:
-        await self.open()
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -77,6 +85,11 @@ class AsyncSession(Core):
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow: yours, or one of Callsheet's. It works the same under both kinds of session."""
+        if self._description is None:
+            await self.open()
+        return await self._drive(flow)
+
+    async def _drive(self, flow: Flow[T]) -> T:
         if self._closed:
             flow.close()
             raise Closed("this session is closed; open a new one")
@@ -84,18 +97,19 @@ class AsyncSession(Core):
             flow.close()
             raise StateError("this session is talking to the server already")
         if self._unit is not None:
-            self._unit._check_turn()
+            self._unit.check_thread()
         self._busy = True
-        self._connection.statistics = self.statistics
+        token = talking.set(self.statistics)
         try:
             return await drive.arun(flow, self._connection.transport)
         finally:
+            talking.reset(token)
             self._busy = False
 
     async def open(self) -> Description:
         """Connect and learn the schema; done by itself when first needed."""
         if self._description is None:
-            await self.run(flows.open_(self))
+            await self._drive(flows.open_(self))
         return self.server_information
 
     async def close(self) -> None:
@@ -105,6 +119,8 @@ class AsyncSession(Core):
         self._closed = True
         if self._owns_connection:
             await self._connection.transport.aclose()
+            if self.journal is not None:
+                self.journal.close()
             if self._connection.service is not None:
                 self._connection.service.close()
 
@@ -119,6 +135,7 @@ class AsyncSession(Core):
         )
         forked._owns_connection = False
         self._lend(forked)
+        forked.journal, forked.journal_checked = self.journal, self.journal_checked
         return forked
 
     def query(self, text: str, page_size: int | None = None) -> AsyncQueryResult:
@@ -144,6 +161,13 @@ class AsyncSession(Core):
     async def commit(self, conflicts: str | None = None) -> CommitResult | None:
         """Send everything pending as one atomic batch, exactly once; None when there is nothing pending."""
         return await self.run(flows.commit(self, conflicts))
+
+    async def resume(self) -> list[Resumed]:
+        """Finish the commits that the journal holds from a session that ended before their answers came.
+
+        Each is done once, whatever had become of it; the result says of each what became of it.
+        """
+        return await self.run(commit.resume(self))
 
     async def refresh(self, entities: Any, keep: str = "local") -> None:
         """Fetch what is known of entities again; ``keep`` says whose pending changes stand."""

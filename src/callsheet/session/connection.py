@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,13 @@ from callsheet.flow import Request, Response
 
 if TYPE_CHECKING:
     from callsheet.core.statistics import Statistics
+    from callsheet.transport.journal import Journal
 
-__all__ = ["Connection", "connect"]
+__all__ = ["Connection", "connect", "journal_at", "over", "talking"]
+
+
+#: The statistics of the session that is talking, in this thread or task; forks share a transport.
+talking: ContextVar[Statistics | None] = ContextVar("talking", default=None)
 
 
 @define
@@ -29,39 +35,48 @@ class Connection:
     transport: Any
     cache: SchemaCache | None
     service: Any = None
-    statistics: Statistics | None = None
-
-    def on_exchange(
-        self, request: Request, response: Response | None, sent: int, received: int, seconds: float, attempts: int
-    ) -> None:
-        """Count what went over the wire for the session that is talking."""
-        if self.statistics is not None:
-            self.statistics.bytes_sent += sent
-            self.statistics.bytes_received += received
-            self.statistics.retries += max(0, attempts - 1)
+    server: str = ""
+    user: str = ""
 
 
-def connect(settings: Settings, *, blocking: bool, dialect: str | None, schema: Any, options: dict[str, Any]) -> Connection:
+def count_exchange(
+    request: Request, response: Response | None, sent: int, received: int, seconds: float, attempts: int
+) -> None:
+    """Count what went over the wire for the session that is talking."""
+    statistics = talking.get()
+    if statistics is not None:
+        statistics.bytes_sent += sent
+        statistics.bytes_received += received
+        statistics.retries += max(0, attempts - 1)
+
+
+def connect(
+    settings: Settings, *, blocking: bool, dialect: str | None, schema: Any, seed: bool, options: dict[str, Any]
+) -> Connection:
     """A connection as the settings say; nothing is sent yet."""
     if settings.embedded:
-        return _embedded(settings, schema)
+        return _embedded(settings, schema, seed, options)
     if dialect not in (None, "native"):
         raise UsageError(f"there is no dialect `{dialect}`; known is: native")
     from callsheet.dialects.native.client import NativeDialect
     from callsheet.transport.http import AsyncHttpTransport, HttpTransport
 
-    connection = Connection(NativeDialect(), None, None)
+    connection = Connection(NativeDialect(), None, None, server=settings.url, user=settings.user)
     if settings.schema_cache is not None:
         connection.cache = SchemaCache(settings.schema_cache, settings.url)
     headers = {"authorization": f"Bearer {settings.key}", "user-agent": f"callsheet/{__version__}"}
     if settings.user:
         headers["x-callsheet-user"] = settings.user
     transport = HttpTransport if blocking else AsyncHttpTransport
-    connection.transport = transport(settings.url, headers, on_exchange=connection.on_exchange, **options)
+    connection.transport = transport(settings.url, headers, on_exchange=count_exchange, **options)
     return connection
 
 
-def _embedded(settings: Settings, schema: str | Path | dict[str, Any] | None) -> Connection:
+def _embedded(
+    settings: Settings, schema: str | Path | dict[str, Any] | None, seed: bool, options: dict[str, Any]
+) -> Connection:
+    if options:
+        raise UsageError(f"a server inside this process has no transport, which `{min(options)}` is an option of")
     try:
         from callsheet.server.service import Service
     except ImportError as error:
@@ -70,8 +85,18 @@ def _embedded(settings: Settings, schema: str | Path | dict[str, Any] | None) ->
         ) from error
     from callsheet.transport.local import LocalTransport
 
-    service = Service.open(settings.url, schema if schema is not None else "production")
-    return Connection(LocalDialect(service.backend(settings.user)), LocalTransport(), None, service)
+    service = Service.open(settings.url, schema if schema is not None else "production", seed=seed)
+    dialect = LocalDialect(service.backend(settings.user))
+    return Connection(dialect, LocalTransport(), None, service, settings.url, settings.user)
+
+
+def journal_at(path: str | Path | None, connection: Connection) -> Journal | None:
+    """The journal at a path, which notes where its commits were going."""
+    if path is None:
+        return None
+    from callsheet.transport.journal import Journal
+
+    return Journal(path, connection.server, connection.user)
 
 
 def over(backend: Any) -> Connection:

@@ -236,7 +236,7 @@ class _Tables:
         found = [self._related(attribute.target, item, polymorphic, step.cast, rest) for item in value]
         return [item for item in found if item is not None]
 
-    def _related(self, target: str | None, value: Any, polymorphic: bool, cast: str | None, rest: Any) -> Any:
+    def _related(self, target: Any, value: Any, polymorphic: bool, cast: str | None, rest: Any) -> Any:
         name, key = value if polymorphic else (target, value)
         if cast is not None and not self._schema.is_a(name, cast):
             return None

@@ -8,13 +8,14 @@ from threading import get_ident
 from typing import Any, Literal, TypeVar
 
 from callsheet import config
-from callsheet.core import flows
+from callsheet.core import commit, flows
+from callsheet.core.commit import Resumed
 from callsheet.core.state import Core, Policy
 from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.errors import Closed, StateError
 from callsheet.flow import Flow
 from callsheet.model.query import Select
-from callsheet.session.connection import Connection, connect
+from callsheet.session.connection import Connection, connect, journal_at, talking
 from callsheet.session.query import from_text
 from callsheet.session.result import QueryResult
 from callsheet.transport import drive
@@ -29,10 +30,12 @@ class Session(Core):
 
     ``server_url`` is ``https://…`` (or CALLSHEET_SERVER), or a database to open in this process:
     ``sqlite:///show.db``, ``memory:``. ``api_user`` and ``api_key`` default to CALLSHEET_API_USER and
-    CALLSHEET_API_KEY. ``schema`` is the preset or schema file of a new database. ``auto_populate``,
+    CALLSHEET_API_KEY. ``schema`` is the preset or schema file of a new database, and ``seed`` fills a new one
+    with the standard statuses, types and priorities. ``auto_populate``,
     ``page_size`` (rows) and ``conflicts`` set what `auto_populating`, `query` and `commit` do by default;
     ``timeout`` is in seconds, ``retries`` a count, ``verify`` False or a file of certificates;
-    ``schema_cache`` is a folder, or False. One session belongs to one thread; see `fork`.
+    ``schema_cache`` is a folder, or False; ``journal`` a file that every commit is written to before it is
+    sent (see `resume`). One session belongs to one thread; see `fork`.
 
     Nothing is sent before it is needed. Raises `UsageError` for an address that makes no sense.
 
@@ -51,17 +54,19 @@ class Session(Core):
         *,
         dialect: str | None = None,
         schema: str | Path | dict[str, Any] | None = None,
+        seed: bool = False,
         auto_populate: Policy | Literal[True] = "peers",
         page_size: int = 1_000,
         window: int = 1_000,
         conflicts: str = "raise",
         schema_cache: str | Path | bool | None = None,
+        journal: str | Path | None = None,
         connection: Connection | None = None,
         **transport: Any,
     ) -> None:
         if connection is None:
             settings = config.resolve(server_url, api_user, api_key, schema_cache)
-            connection = connect(settings, blocking=True, dialect=dialect, schema=schema, options=transport)
+            connection = connect(settings, blocking=True, dialect=dialect, schema=schema, seed=seed, options=transport)
         self._connection = connection
         self._owns_connection = True
         super().__init__(
@@ -72,23 +77,33 @@ class Session(Core):
             window=window,
             auto_populate=auto_populate,
             conflicts=conflicts,
+            journal=journal_at(journal, connection),
         )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._connection.transport!r}{' (closed)' if self._closed else ''}>"
 
     def __enter__(self) -> Session:
-        self.open()
+        try:
+            self.open()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def _open_now(self) -> None:
-        self.run(flows.open_(self))
+        self.open()
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow: yours, or one of Callsheet's. It works the same under both kinds of session."""
+        if self._description is None:
+            self.open()
+        return self._drive(flow)
+
+    def _drive(self, flow: Flow[T]) -> T:
         if self._closed:
             flow.close()
             raise Closed("this session is closed; open a new one")
@@ -96,12 +111,13 @@ class Session(Core):
             flow.close()
             raise StateError("this session is talking to the server already")
         if self._unit is not None:
-            self._unit._check_turn()
+            self._unit.check_thread()
         self._busy = True
-        self._connection.statistics = self.statistics
+        token = talking.set(self.statistics)
         try:
             return drive.run(flow, self._connection.transport)
         finally:
+            talking.reset(token)
             self._busy = False
 
     def talk(self, flow: Flow[Any], entity: Any, name: str) -> Any:
@@ -111,7 +127,7 @@ class Session(Core):
     def open(self) -> Description:
         """Connect and learn the schema; done by itself when first needed."""
         if self._description is None:
-            self.run(flows.open_(self))
+            self._drive(flows.open_(self))
         return self.server_information
 
     def close(self) -> None:
@@ -121,6 +137,8 @@ class Session(Core):
         self._closed = True
         if self._owns_connection:
             self._connection.transport.close()
+            if self.journal is not None:
+                self.journal.close()
             if self._connection.service is not None:
                 self._connection.service.close()
 
@@ -135,6 +153,7 @@ class Session(Core):
         )
         forked._owns_connection = False
         self._lend(forked)
+        forked.journal, forked.journal_checked = self.journal, self.journal_checked
         return forked
 
     def query(self, text: str, page_size: int | None = None) -> QueryResult:
@@ -155,12 +174,18 @@ class Session(Core):
 
     def populate(self, entities: Any, projections: str | Iterable[str]) -> None:
         """Load paths such as ``"status.name, parent.name"`` for one or many entities, of any types."""
-        self.types
         self.run(flows.populate(self, entities, projections))
 
     def commit(self, conflicts: str | None = None) -> CommitResult | None:
         """Send everything pending as one atomic batch, exactly once; None when there is nothing pending."""
         return self.run(flows.commit(self, conflicts))
+
+    def resume(self) -> list[Resumed]:
+        """Finish the commits that the journal holds from a session that ended before their answers came.
+
+        Each is done once, whatever had become of it; the result says of each what became of it.
+        """
+        return self.run(commit.resume(self))
 
     def refresh(self, entities: Any, keep: str = "local") -> None:
         """Fetch what is known of entities again; ``keep`` says whose pending changes stand."""
@@ -168,7 +193,6 @@ class Session(Core):
 
     def ensure(self, entity_type: str, data: dict[str, Any], identifying_keys: Sequence[str]) -> Any:
         """The entity with these identifying values, brought up to date or created; pending, not committed."""
-        self.types
         return self.run(flows.ensure(self, entity_type, data, identifying_keys))
 
     def call(self, action: str, **arguments: Any) -> Any:

@@ -172,6 +172,7 @@ def result_out(result: CommitResult) -> ResultReply:
         list(result.versions),
         list(result.merged),
         [(identity.entity_type, identity.key) for identity in result.deleted],
+        result.replayed,
     )
 
 
@@ -183,6 +184,7 @@ def result_in(wire: ResultReply) -> CommitResult:
         tuple(wire.versions),
         tuple(wire.merged),
         tuple(Identity(entity_type, key) for entity_type, key in wire.deleted),
+        wire.replayed,
     )
 
 

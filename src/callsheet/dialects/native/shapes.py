@@ -152,6 +152,7 @@ class ResultReply(Struct):
     versions: list[int | None]
     merged: list[int] = []
     deleted: list[WireIdentity] = []
+    replayed: bool = False
 
 
 class DescriptionReply(Struct, kw_only=True):

@@ -1,0 +1,131 @@
+"""Change sets on disk before they are sent, so that no crash of the client loses or doubles work.
+
+A journal is one small SQLite file. A commit is written to it, and flushed to the disk, before its first
+request; when the server's answer is known the entry goes. Whatever is found in a journal later was under way
+when the client died: sending it again, under the same commit id, either does it or brings the first answer.
+An entry that the server refuses for good stays, with the reason, until somebody has looked at it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+
+from attrs import frozen
+
+from callsheet.dialects.native.codec import changes_in, changes_out
+from callsheet.dialects.native.shapes import CommitBody, decode, encode
+from callsheet.errors import StorageError
+from callsheet.model.operation import ChangeSet
+
+__all__ = ["Entry", "Journal"]
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS entry (
+    number INTEGER PRIMARY KEY, commit_id TEXT NOT NULL UNIQUE, server TEXT NOT NULL, user TEXT NOT NULL,
+    time TEXT NOT NULL, changes BLOB NOT NULL, refusal TEXT
+)
+"""
+
+
+@frozen
+class Entry:
+    """A change set whose outcome is not known; or, with a ``refusal``, one that the server would not take."""
+
+    changes: ChangeSet
+    server: str
+    user: str
+    time: datetime
+    refusal: str | None = None
+
+
+class Journal:
+    """The journal at a path, opened when first used. ``server`` and ``user`` are noted with each entry.
+
+    Raises `StorageError` where the file cannot be read or written; nothing has been sent then.
+    """
+
+    def __init__(self, path: str | Path, server: str = "", user: str = "") -> None:
+        self.path = Path(path)
+        self._server, self._user = server, user
+        self._connection: sqlite3.Connection | None = None
+        self._lock = Lock()
+
+    def __repr__(self) -> str:
+        return f"<Journal {self.path}>"
+
+    def write(self, changes: ChangeSet) -> None:
+        """Keep a change set; it is on the disk when this returns. Writing it again changes nothing."""
+        row = (changes.commit_id, self._server, self._user, datetime.now(UTC).isoformat(), encode(changes_out(changes)))
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO entry (commit_id, server, user, time, changes) VALUES (?, ?, ?, ?, ?)", row
+            )
+
+    def finish(self, commit_id: str) -> None:
+        """The outcome is known: the entry goes."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM entry WHERE commit_id = ?", (commit_id,))
+
+    def refuse(self, commit_id: str, reason: str) -> None:
+        """The server will not take it: the entry stays, with the reason, and is not sent again."""
+        with self._writing() as connection:
+            connection.execute("UPDATE entry SET refusal = ? WHERE commit_id = ?", (reason, commit_id))
+
+    def entries(self) -> list[Entry]:
+        """Everything in the journal, oldest first."""
+        with self._open() as connection:
+            rows = connection.execute(
+                "SELECT commit_id, server, user, time, changes, refusal FROM entry ORDER BY number"
+            ).fetchall()
+        return [_entry(*row) for row in rows]
+
+    def unfinished(self) -> list[Entry]:
+        """The entries to send again, oldest first."""
+        return [entry for entry in self.entries() if entry.refusal is None]
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._open() as connection, connection:
+            yield connection
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = self._connect()
+                yield self._connection
+            except sqlite3.Error as error:
+                raise StorageError(
+                    f"the journal {self.path} cannot be used: {error}; what is pending stays pending. "
+                    "Free some space or choose another path, then commit again"
+                ) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        # Answers of a flow may come from worker threads; the lock lets in one at a time.
+        connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(_TABLE)
+            connection.commit()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+
+def _entry(commit_id: str, server: str, user: str, time: str, changes: bytes, refusal: str | None) -> Entry:
+    told = changes_in(commit_id, decode(changes, CommitBody))
+    return Entry(told, server, user, datetime.fromisoformat(time), refusal)

@@ -1,0 +1,230 @@
+"""A commit is done once: when its answer is lost, when the session is closed, when the journal is read later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callsheet import CommitError, ConflictError, Session, StateError
+from callsheet.errors import Disconnected, StorageError, Unavailable
+from callsheet.session.connection import over
+from callsheet.transport.journal import Journal
+
+
+class Unreliable:
+    """A backend that loses answers: ``"before"`` the work is done, or ``"after"``."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self.faults: list[str] = []
+        self.commits: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def commit(self, changes: Any) -> Any:
+        self.commits.append(changes.commit_id)
+        fault = self.faults.pop(0) if self.faults else ""
+        if fault == "before":
+            raise Disconnected("the connection was lost")
+        if fault == "unavailable":
+            raise Unavailable("come back later")
+        result = self._backend.commit(changes)
+        if fault == "after":
+            raise Disconnected("the connection was lost")
+        return result
+
+
+@pytest.fixture
+def unreliable(callsheet_service: Any) -> Unreliable:
+    return Unreliable(callsheet_service.backend("admin"))
+
+
+@pytest.fixture
+def session(unreliable: Unreliable) -> Iterator[Session]:
+    with Session(connection=over(unreliable)) as session:
+        yield session
+
+
+@pytest.mark.parametrize("fault", ["before", "after", "unavailable"])
+def test_a_commit_without_an_answer_is_sent_again_under_its_id(
+    session: Any, unreliable: Unreliable, fault: str
+) -> None:
+    """Whether it had been done or not, it is done once."""
+    tag = session.create("Tag", {"name": "night"})
+    unreliable.faults = [fault, fault]
+    for _ in range(2):
+        with pytest.raises(CommitError, match="sends the same again"):
+            session.commit()
+    result = session.commit()
+    assert len(set(unreliable.commits)) == 1
+    assert result.replayed is (fault == "after")
+    assert (tag.state, session.query("Tag").count()) == ("clean", 1)
+    tag["color"] = "#000000"
+    session.commit()
+    assert len(set(unreliable.commits)) == 2
+
+
+def test_nothing_is_recorded_while_a_commit_is_in_doubt(session: Any, unreliable: Unreliable) -> None:
+    """So nothing can be lost between the two; reading goes on."""
+    tag = session.create("Tag", {"name": "night"})
+    unreliable.faults = ["after"]
+    with pytest.raises(CommitError):
+        session.commit()
+    for attempt in (
+        lambda: session.create("Tag", {"name": "x"}),
+        lambda: session.delete(tag),
+        lambda: tag.__setitem__("color", "c"),
+    ):
+        with pytest.raises(StateError, match="in doubt"):
+            attempt()
+    assert tag["name"] == "night"
+    session.commit()
+    tag["color"] = "#ffffff"
+    assert session.pending[0].values == {"color": "#ffffff"}
+
+
+def test_rollback_gives_a_commit_in_doubt_up(session: Any, unreliable: Unreliable) -> None:
+    """What it may have changed is fetched again when read."""
+    tag = session.create("Tag", {"name": "night", "color": "old"})
+    session.commit()
+    tag["color"] = "new"
+    unreliable.faults = ["after"]
+    with pytest.raises(CommitError):
+        session.commit()
+    session.rollback()
+    assert (session.pending, tag.state, tag["color"]) == ((), "clean", "new")
+
+
+def test_a_refused_commit_names_the_operation_and_stays_pending(session: Any) -> None:
+    """It can be repaired and committed again."""
+    session.create("Tag", {"name": "night"})
+    session.commit()
+    other = session.create("Tag", {"name": "day"})
+    twin = session.create("Tag", {"name": "night"})
+    with pytest.raises(CommitError, match="must be unique") as caught:
+        session.commit()
+    assert (caught.value.index, caught.value.entity) == (1, twin.identity)
+    assert session.created == [other, twin]
+    twin["name"] = "noon"
+    session.commit()
+    assert session.query("Tag").count() == 3
+
+
+def test_a_conflict_tells_base_ours_and_theirs(session: Any, callsheet_connect: Any) -> None:
+    """Different attributes merge; the same attribute is a conflict, settled by policy."""
+    tag = session.create("Tag", {"name": "night", "color": "black"})
+    session.commit()
+    other = callsheet_connect()
+    theirs = other.get("Tag", tag.id)
+    theirs["color"] = "blue"
+    other.commit()
+    tag["name"] = "late night"
+    result = session.commit()
+    assert list(result.merged) == [0]
+    assert (tag["name"], tag["color"]) == ("late night", "blue")
+    theirs["color"] = "green"
+    other.commit()
+    tag["color"] = "red"
+    with pytest.raises(ConflictError) as caught:
+        session.commit()
+    (change,) = caught.value.conflicts
+    assert (change.identity, change.attribute) == (tag.identity, "color")
+    assert (change.base, change.ours, change.theirs) == ("blue", "red", "green")
+    session.commit(conflicts="theirs")
+    assert tag["color"] == "green"
+    theirs["color"] = "white"
+    other.commit()
+    tag["color"] = "red"
+    session.commit(conflicts="ours")
+    assert callsheet_connect().get("Tag", tag.id)["color"] == "red"
+
+
+def test_a_refresh_settles_a_conflict(session: Any, callsheet_connect: Any) -> None:
+    """Having seen their value, ours may replace it."""
+    tag = session.create("Tag", {"name": "night", "color": "black"})
+    session.commit()
+    other = callsheet_connect()
+    other.get("Tag", tag.id)["color"] = "blue"
+    other.commit()
+    tag["color"] = "red"
+    with pytest.raises(ConflictError):
+        session.commit()
+    session.refresh(tag)
+    session.commit()
+    assert callsheet_connect().get("Tag", tag.id)["color"] == "red"
+
+
+def test_a_journal_finishes_what_a_dead_session_began(
+    callsheet_service: Any, unreliable: Unreliable, tmp_path: Path
+) -> None:
+    """Whether the server had done it or not; and the next session does not commit before that."""
+    for number, fault in enumerate(("after", "before")):
+        dead = Session(connection=over(unreliable), journal=tmp_path / f"{fault}.journal")
+        dead.create("Tag", {"name": f"tag {number}"})
+        unreliable.faults = [fault]
+        with pytest.raises(CommitError):
+            dead.commit()
+        dead.journal.close()
+    for fault, outcome in (("after", "had finished"), ("before", "finished now")):
+        with Session(connection=over(unreliable), journal=tmp_path / f"{fault}.journal") as session:
+            session.create("Tag", {"name": f"new {fault}"})
+            with pytest.raises(StateError, match=r"session.resume\(\)"):
+                session.commit()
+            assert [resumed.outcome for resumed in session.resume()] == [outcome]
+            assert session.resume() == []
+            session.commit()
+    assert session.journal.unfinished() == []
+    with Session(connection=over(callsheet_service.backend("admin"))) as reader:
+        assert sorted(tag["name"] for tag in reader.query("Tag")) == ["new after", "new before", "tag 0", "tag 1"]
+
+
+def test_a_refused_entry_stays_in_the_journal_with_its_reason(
+    callsheet_service: Any, unreliable: Unreliable, tmp_path: Path
+) -> None:
+    """It is shown, and not sent again."""
+    dead = Session(connection=over(unreliable), journal=tmp_path / "j")
+    dead.create("Tag", {"name": "night"})
+    unreliable.faults = ["before"]
+    with pytest.raises(CommitError):
+        dead.commit()
+    dead.journal.close()
+    with Session(connection=over(callsheet_service.backend("admin"))) as other:
+        other.create("Tag", {"name": "night"})
+        other.commit()
+    with Session(connection=over(unreliable), journal=tmp_path / "j") as session:
+        (resumed,) = session.resume()
+        assert (resumed.outcome, "must be unique" in resumed.reason) == ("refused", True)
+        assert session.resume() == []
+        assert [entry.refusal is not None for entry in session.journal.entries()] == [True]
+
+
+def test_a_journal_that_cannot_be_written_stops_the_commit(unreliable: Unreliable, tmp_path: Path) -> None:
+    """Nothing is sent, nothing is lost."""
+    with Session(connection=over(unreliable), journal=tmp_path / "missing" / "j") as session:
+        session.create("Tag", {"name": "night"})
+        with pytest.raises(StorageError, match="stays pending"):
+            session.commit()
+        assert (unreliable.commits, len(session.pending)) == ([], 1)
+        (tmp_path / "missing").mkdir()
+        session.commit()
+        assert (len(unreliable.commits), session.journal.entries()) == (1, [])
+
+
+def test_the_journal_holds_the_change_set_before_it_is_sent(callsheet_service: Any, tmp_path: Path) -> None:
+    """At the moment of sending, what is on the disk is what is sent."""
+    seen: list[Any] = []
+
+    class Watching(Unreliable):
+        def commit(self, changes: Any) -> Any:
+            seen.append((changes, Journal(tmp_path / "j").entries()[0].changes))
+            return super().commit(changes)
+
+    with Session(connection=over(Watching(callsheet_service.backend("admin"))), journal=tmp_path / "j") as session:
+        session.create("Tag", {"name": "night"})
+        session.commit()
+    ((sent, kept),) = seen
+    assert sent == kept
