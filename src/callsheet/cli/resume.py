@@ -1,0 +1,87 @@
+"""``callsheet resume``: finish the commits that a journal holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from callsheet.errors import UsageError
+
+if TYPE_CHECKING:
+    from callsheet.transport.journal import Entry, Journal
+
+__all__ = ["command"]
+
+
+@click.command("resume")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--server", envvar="CALLSHEET_SERVER", metavar="URL", help="Default: where the commits were going.")
+@click.option("--user", envvar="CALLSHEET_API_USER", show_envvar=True, help="Default: whose commits they were.")
+@click.option("--key", envvar="CALLSHEET_API_KEY", show_envvar=True, help="Your API key.")
+@click.option("--list", "only_list", is_flag=True, help="Show what the journal holds, and send nothing.")
+@click.option("--drop", metavar="COMMIT-ID", help="Remove a refused commit that has been dealt with.")
+def command(
+    path: Path, server: str | None, user: str | None, key: str | None, only_list: bool, drop: str | None
+) -> None:
+    """Finish the commits in the journal at PATH.
+
+    A commit whose answer was lost is sent again under its own id: what the server had done is not done
+    again. What the server refuses stays in the journal, with the reason, until it is dropped.
+    """
+    from callsheet.transport.journal import Journal
+
+    journal = Journal(path)
+    try:
+        if drop is not None:
+            _drop(journal, drop)
+        elif only_list:
+            _show(journal.entries())
+        else:
+            _resume(journal, path, server, user, key)
+    finally:
+        journal.close()
+
+
+def _resume(journal: Journal, path: Path, server: str | None, user: str | None, key: str | None) -> None:
+    unfinished = journal.unfinished()
+    if not unfinished:
+        click.echo("Nothing is unfinished.")
+        _show(journal.entries())
+        return
+    first = unfinished[0]
+    from callsheet.session.sync import Session
+
+    refused = 0
+    with Session(server or first.server, user or first.user or None, key, journal=path) as session:
+        for resumed in session.resume():
+            click.echo(f"{resumed.commit_id}  {len(resumed.operations)} operations  {resumed.outcome}")
+            if resumed.reason:
+                click.echo(f"  {resumed.reason}")
+            refused += resumed.outcome == "refused"
+    if refused:
+        raise UsageError(f"{refused} commits were refused; they stay in the journal (`--list`, `--drop COMMIT-ID`)")
+
+
+def _drop(journal: Journal, commit_id: str) -> None:
+    found = [entry for entry in journal.entries() if entry.changes.commit_id == commit_id]
+    if not found:
+        raise UsageError(f"the journal holds no commit {commit_id}")
+    if found[0].refusal is None:
+        raise UsageError(f"commit {commit_id} is not finished; resume it first, only refused ones can be dropped")
+    journal.finish(commit_id)
+    click.echo(f"{commit_id} is dropped.")
+
+
+def _show(entries: list[Entry]) -> None:
+    if not entries:
+        return
+    table = Table("commit", "time", "server", "user", "operations", "state")
+    for entry in entries:
+        state = "unfinished" if entry.refusal is None else f"refused: {entry.refusal}"
+        count = str(len(entry.changes.operations))
+        table.add_row(entry.changes.commit_id, f"{entry.time:%Y-%m-%d %H:%M}", entry.server, entry.user, count, state)
+    Console().print(table)
