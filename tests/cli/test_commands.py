@@ -73,7 +73,7 @@ def test_query_as_table_chooses_columns(invoke: Invoke) -> None:
     """Without a choice the table shows names instead of keys, and no empty columns."""
     result = invoke("query", "Shot where name = sh010")
     header = [cell.strip() for cell in result.output.splitlines()[1].strip("┃").split("┃")]
-    assert header[:3] == ["name", "parent.name", "project.full_name"]
+    assert header[:3] == ["name", "parent.name", "project.name"]
     assert "status.name" not in header
     assert "Sintel" in result.output
 

@@ -83,8 +83,8 @@ def new_row(entity_type: str, values: Row) -> Row:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Equal, and True is not 1."""
-    return repr(one) == repr(other) if isinstance(one, dict) else type(one) is type(other) and bool(one == other)
+    """Equal all the way down, and True is not 1 (the dicts of these tests have one key)."""
+    return repr(one) == repr(other)
 
 
 def cell_of(row: Row, name: str) -> Any:
@@ -200,6 +200,26 @@ class Party:
                     put(row, name, cell_of(self.local[key], name))
             self.local[key] = row
 
+    def forget(self, key: str) -> None:
+        """Drop what is pending on an existing entity."""
+        self.log = [step for step in self.log if step[1] != key]
+        self.base = {cell: was for cell, was in self.base.items() if cell[0] != key}
+        self.dead.discard(key)
+        self.local[key] = deepcopy(self.seen[key])
+        self.links = {link for link in self.links if link[0] != key}
+        self.links |= {link for link in self.seen_links if link[0] == key}
+
+    def refresh(self, world: World, key: str) -> None:
+        """One entity is fetched again, and its pending changes count as made on that."""
+        if key not in world.rows:
+            self.forget(key)
+            del self.local[key], self.seen[key]
+            return
+        self.merge(world, [key])
+        for cell in self.base:
+            if cell[0] == key:
+                self.base[cell] = cell_of(world.rows[key], cell[1])
+
     def rebase(self, world: World) -> None:
         """Everything is fetched again, and pending changes count as made on that."""
         self.merge(world, list(world.rows))
@@ -223,13 +243,16 @@ class Party:
                 (self.links.add if step[3] else self.links.discard)((step[1], step[2]))
         self.current = True
 
-    def settle(self, world: World, told_again: set[str]) -> None:
+    def settle(self, before: World, world: World, told_again: set[str]) -> None:
         """A commit is done; ``told_again`` are the keys whose rows are fetched anew."""
-        for key in list(self.local):
-            if key in self.dead or (key not in world.rows and (key in self.born or self.current)):
-                del self.local[key]
-            elif self.current or key in told_again:
-                self.local[key] = deepcopy(world.rows[key]) if key in world.rows else self.local[key]
+        gone = {key for key in self.local if key in self.dead or key in before.rows.keys() | self.born} - world.rows.keys()
+        for key in gone & self.local.keys():
+            del self.local[key]
+        for key, row in self.local.items():
+            if key in world.rows and (self.current or key in told_again or key in self.born):
+                self.local[key] = deepcopy(world.rows[key])
+            elif row.get("status") in gone:
+                row["status"] = None
         self.links = {link for link in self.links if link[0] in self.local and link[1] in self.local}
         self.seen, self.seen_links = deepcopy(self.local), set(self.links)
         self._begin_anew()

@@ -165,8 +165,8 @@ class Core:
 
     @property
     def deleted(self) -> list[Any]:
-        """Entities that the next commit will delete."""
-        return self.unit.in_state("deleted")
+        """Entities that the next commit will delete; those born since the last one just vanish."""
+        return [entity for entity in self.unit.in_state("deleted") if not entity._changes.born]
 
     @contextmanager
     def operation_recording(self, record: bool) -> Iterator[None]:

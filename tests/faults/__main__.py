@@ -1,0 +1,55 @@
+"""``python -m tests.faults [--deep] [--only NAME] [--seed N]``: runs the proofs and prints their table."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+
+from .outcome import Outcome, table
+
+PROOFS = {
+    "commit-cut": "commit_cut",
+    "client-kill": "client_kill",
+    "journal-full": "journal_full",
+    "server-kill": "server_kill",
+    "power-cut": "power_cut",
+    "backup": "backup",
+    "histories-sqlite": "histories",
+    "histories-postgres": "histories",
+    "fuzz": "fuzz",
+}
+
+
+def prove(name: str, deep: bool, seed: int) -> Outcome:
+    """Run one proof."""
+    module = importlib.import_module(f".{PROOFS[name]}", __package__)
+    function = getattr(module, f"prove_{name.partition('-')[2]}", None) or module.prove
+    start = time.monotonic()
+    outcome: Outcome = function(deep, seed)
+    outcome.seconds = time.monotonic() - start
+    return outcome
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--deep", action="store_true", help="full size: about half an hour")
+    parser.add_argument("--only", action="append", choices=list(PROOFS), help="this proof; may be given again")
+    parser.add_argument("--seed", type=int, help="repeat the choices of an earlier run")
+    arguments = parser.parse_args()
+    seed = arguments.seed if arguments.seed is not None else time.time_ns() % 1_000_000
+    print(f"seed {seed}, {'deep' if arguments.deep else 'gate'} sizes", flush=True)
+    outcomes = []
+    for name in arguments.only or PROOFS:
+        outcome = prove(name, arguments.deep, seed)
+        outcomes.append(outcome)
+        print(f"{'holds' if outcome.holds else 'FAILS'}  {name}  {outcome.seconds:.1f} s", flush=True)
+        for problem in outcome.problems:
+            print(f"    {problem}", flush=True)
+    print(f"\n{table(outcomes)}")
+    return 0 if all(outcome.holds for outcome in outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
