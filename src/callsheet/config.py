@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,11 +18,17 @@ __all__ = ["Settings", "resolve"]
 class Settings:
     """Where to connect and as whom. ``embedded`` says the server is a database opened in this process."""
 
-    url: str
+    url: str = field(repr=False)
     user: str
     key: str = field(repr=False)
     embedded: bool
     schema_cache: Path | None
+    address: str = field(init=False)
+
+    @address.default
+    def _address(self) -> str:
+        """The URL as it may be shown and kept: without a password."""
+        return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", self.url)
 
 
 def resolve(

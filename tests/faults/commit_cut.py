@@ -108,14 +108,14 @@ def _clients(
         if operations:
             told = session.server_information
             session._description = attrs.evolve(told, features=attrs.evolve(told.features, operations=operations))
-        forks = [session.fork() for _ in range(THREADS)]
+        forks = forks_of(session, THREADS)
         makers = [session.create("Worker", {"name": str(place), "count": 0}).id for place in range(THREADS)]
         until_answered(session.commit)
 
         def work(place: int) -> None:
             fork = forks[place]
-            worker = until_answered(lambda: fork.get("Worker", makers[place]))
             try:
+                worker = until_answered(lambda: fork.get("Worker", makers[place]))
                 for number in range(place, size, THREADS):
                     record_work(fork, worker, number)
                     result = until_answered(fork.commit)
@@ -129,6 +129,14 @@ def _clients(
         for thread in threads:
             thread.join()
     return positions, problems
+
+
+def forks_of(session: Session, count: int) -> list[Session]:
+    """Forks for threads yet to be started."""
+    forks = [session.fork() for _ in range(count)]
+    for fork in forks:
+        fork.hand_over()
+    return forks
 
 
 def until_answered(act: Callable[[], Any], seconds: float = 30.0) -> Any:

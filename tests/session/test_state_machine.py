@@ -19,7 +19,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from plain_model import CONTEXTS, DEFAULTS, TARGETS, Party, Refused, World, alike
 
 from callsheet import NOT_SET, AsyncSession, CommitError, Session
@@ -95,6 +95,21 @@ class Machine(RuleBasedStateMachine):
     async def close(self) -> None:
         for party in reversed(self.parties):
             await answer(party.session.close())
+
+    @initialize(committed=st.booleans())
+    def populate(self, committed: bool) -> None:
+        """Something to work on, known to both sessions; or nothing."""
+        if not committed:
+            return
+        self.create(0, "Project", [("name", "a")], None, None, None, None, None)
+        for _ in range(2):
+            self.create(0, "Status", [], None, None, None, None, None)
+            self.create(0, "Tag", [], None, None, None, None, None)
+            self.create(0, "Kind", [], None, None, None, None, None)
+        for number in range(3):
+            self.create(0, "Task", [("bid", 1)], number, number, None, number, "red")
+        self.commit(0, "raise")
+        self.catch_up(1)
 
     # -- recording ---------------------------------------------------------------------------------------
 
@@ -351,6 +366,10 @@ class Machine(RuleBasedStateMachine):
                     len(party.entities[key][name])
 
         self.run(step)
+
+    commit_again = commit
+    set_another_scalar = set_scalar
+    set_another_reference = set_reference
 
     @rule(who=WHO)
     def fork(self, who: int) -> None:

@@ -53,6 +53,9 @@ class Types(Mapping[str, type[Entity]]):
         found = self._classes.get(name)
         return found if found is not None else self._build(name)
 
+    def __repr__(self) -> str:
+        return f"<Types of {self.schema.name!r}: {', '.join(sorted(self))}>"
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.schema.types)
 

@@ -61,7 +61,7 @@ def connect(
     from callsheet.dialects.native.client import NativeDialect
     from callsheet.transport.http import AsyncHttpTransport, HttpTransport
 
-    connection = Connection(NativeDialect(), None, None, server=settings.url, user=settings.user)
+    connection = Connection(NativeDialect(), None, None, server=settings.address, user=settings.user)
     if settings.schema_cache is not None:
         connection.cache = SchemaCache(settings.schema_cache, settings.url)
     headers = {"authorization": f"Bearer {settings.key}", "user-agent": f"callsheet/{__version__}"}
@@ -87,7 +87,7 @@ def _embedded(
 
     service = Service.open(settings.url, schema if schema is not None else "production", seed=seed)
     dialect = LocalDialect(service.backend(settings.user))
-    return Connection(dialect, LocalTransport(), None, service, settings.url, settings.user)
+    return Connection(dialect, LocalTransport(), None, service, settings.address, settings.user)
 
 
 def journal_at(path: str | Path | None, connection: Connection) -> Journal | None:

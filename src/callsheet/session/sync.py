@@ -7,6 +7,8 @@ from pathlib import Path
 from threading import get_ident
 from typing import Any, Literal, TypeVar
 
+from attrs import evolve
+
 from callsheet import config
 from callsheet.core import commit, flows
 from callsheet.core.commit import Resumed
@@ -81,7 +83,8 @@ class Session(Core):
         )
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._connection.transport!r}{' (closed)' if self._closed else ''}>"
+        server = self._connection.server or "in this process"
+        return f"<{type(self).__name__} {server}{' (closed)' if self._closed else ''}>"
 
     def __enter__(self) -> Session:
         try:
@@ -145,7 +148,7 @@ class Session(Core):
     def fork(self) -> Session:
         """A new session with nothing pending, for another thread: same schema, types and connections."""
         forked = type(self)(
-            connection=Connection(self._dialect, self._connection.transport, self._cache),
+            connection=evolve(self._connection, service=None),
             auto_populate=self.auto_populate,
             page_size=self.page_size,
             window=self._window,
