@@ -78,6 +78,10 @@ class FaultProxy:
         server.close()
         # What is still late arrives before the end, so that an audit afterwards sees all there will be.
         await asyncio.sleep(self._late * 1.5)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _choose(self, head: bytes) -> str:
         address = head.split(b" ", 2)[1]

@@ -150,8 +150,8 @@ class Party:
     dead: set[str] = field(factory=set)
     #: Everything it holds is as committed, and it holds everything.
     current: bool = True
-    #: It changed memberships that it did not know.
-    blind: bool = False
+    #: The contexts of which it changed memberships that it did not know.
+    blind: set[str] = field(factory=set)
 
     # -- what it does ------------------------------------------------------------------------------------
 
@@ -186,7 +186,7 @@ class Party:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self.log, self.base, self.born, self.dead, self.blind = [], {}, set(), set(), False
+        self.log, self.base, self.born, self.dead, self.blind = [], {}, set(), set(), set()
 
     # -- what it is told ---------------------------------------------------------------------------------
 
@@ -234,8 +234,7 @@ class Party:
             else:
                 self.base[cell] = cell_of(world.rows[cell[0]], cell[1])
         self.log = [step for step in self.log if step[1] not in gone]
-        if any(step[0] == "link" and step[2] in gone for step in self.log):
-            self.blind = True
+        self.blind |= {step[1] for step in self.log if step[0] == "link" and step[2] in gone}
         self.seen_links = set(world.links)
         self.links = set(world.links)
         for step in self.log:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ def test_a_journal_finishes_what_a_dead_session_began(
             assert [resumed.outcome for resumed in session.resume()] == [outcome]
             assert session.resume() == []
             session.commit()
-    assert session.journal.unfinished() == []
+            assert session.journal.unfinished() == []
     with Session(connection=over(callsheet_service.backend("admin"))) as reader:
         assert sorted(tag["name"] for tag in reader.query("Tag")) == ["new after", "new before", "tag 0", "tag 1"]
 
@@ -220,7 +221,8 @@ def test_the_journal_holds_the_change_set_before_it_is_sent(callsheet_service: A
 
     class Watching(Unreliable):
         def commit(self, changes: Any) -> Any:
-            seen.append((changes, Journal(tmp_path / "j").entries()[0].changes))
+            with closing(Journal(tmp_path / "j")) as journal:
+                seen.append((changes, journal.entries()[0].changes))
             return super().commit(changes)
 
     with Session(connection=over(Watching(callsheet_service.backend("admin"))), journal=tmp_path / "j") as session:

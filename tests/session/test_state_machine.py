@@ -199,7 +199,8 @@ class Machine(RuleBasedStateMachine):
         async def step() -> None:
             owner, name, member = (tag, "contexts", key) if far else (key, "tags", tag)
             collection = party.session.unit.collection(party.entities[owner], name)
-            party.model.blind |= not collection.loaded or not party.model.current
+            if not collection.loaded or not party.model.current:
+                party.model.blind.add(key)
             (collection.append if present else collection.discard)(party.entities[member])
             party.model.link(key, tag, present)
 
@@ -437,7 +438,7 @@ class Machine(RuleBasedStateMachine):
         model, session = party.model, party.session
         assert {entity.id for entity in session.created} == model.born - model.dead
         assert {entity.id for entity in session.deleted} == model.dead - model.born
-        touched = {step[1] for step in model.log if step[0] == "link"}
+        touched = model.blind | {step[1] for step in model.log if step[0] == "link"}
         modified = {entity.id for entity in session.modified}
         changed = {cell[0] for cell in model.changed_cells()} - model.dead
         assert modified - touched == changed - touched

@@ -21,6 +21,7 @@ from callsheet.errors import (
     ServerError,
     StateError,
     TransportError,
+    Unauthorised,
     UsageError,
 )
 from callsheet.flow import Flow, Work
@@ -120,10 +121,11 @@ def _in_doubt(error: Exception, changes: ChangeSet) -> CommitError:
 
 
 def _finish(core: Core, changes: ChangeSet) -> Flow[None]:
-    core.unit.doubtful = None
+    """The outcome is known. Where the journal cannot take that, all stays in doubt: sent again, it is known again."""
     if core.journal is not None:
         journal = core.journal
         yield Work(lambda: journal.finish(changes.commit_id))
+    core.unit.doubtful = None
 
 
 def _write_ahead(core: Core, journal: JournalProtocol, changes: ChangeSet) -> Flow[None]:
@@ -155,7 +157,8 @@ def resume(core: Core) -> Flow[list[Resumed]]:
         try:
             result = yield from send(core, entry.changes)
         except ServerError as error:
-            if not _is_final(error):
+            # Whom the server does not know it has not refused the work of: with the right key it will go.
+            if not _is_final(error) or isinstance(error, Unauthorised):
                 raise
             reason = str(_explain(error, entry.changes.operations))
             yield Work(partial(journal.refuse, commit_id, reason))

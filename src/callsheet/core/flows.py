@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from callsheet import collector
 from callsheet.core.commit import commit
 from callsheet.core.state import Core
 from callsheet.dialects.protocol import Description
@@ -59,13 +60,14 @@ def fetch(
 
 def merge_page(core: Core, answer: Page, peers: Peers) -> list[Any]:
     """The entities a page holds, in order; they join ``peers``."""
-    # Held until the roots refer to them: the identity map alone would let them go.
-    held = [_merge_related(core, records, peers) for records in answer.records[answer.roots :]]
-    found: list[Any] = []
-    for records in answer.records[: answer.roots]:
-        found += merge_records(records, core, core.types, peers)
-    core.identities.keep(found)
-    del held
+    with collector.paused():
+        # Held until the roots refer to them: the identity map alone would let them go.
+        held = [_merge_related(core, records, peers) for records in answer.records[answer.roots :]]
+        found: list[Any] = []
+        for records in answer.records[: answer.roots]:
+            found += merge_records(records, core, core.types, peers)
+        core.identities.keep(found)
+        del held
     if answer.order is not None:
         return [found[index] for index in answer.order]
     return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
-from callsheet import errors
+from callsheet import collector, errors
 from callsheet.dialects.native import codec, shapes
 from callsheet.dialects.native.rows import RowReader
 from callsheet.dialects.native.values import Malformed, pack, unpack
@@ -74,7 +74,10 @@ class NativeDialect:
         response = yield _post("/v1/select", body)
         reply = _read(response, shapes.PageReply)
         try:
-            records = tuple(self._rows.read(block.type, tuple(block.attributes), block.rows) for block in reply.records)
+            with collector.paused():
+                records = tuple(
+                    self._rows.read(block.type, tuple(block.attributes), block.rows) for block in reply.records
+                )
         except Malformed as error:
             raise TransportError(f"the server's answer cannot be read: {error}") from None
         return Page(records, reply.roots, reply.order, reply.cursor)
