@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         TransportError,
         UsageError,
     )
+    from callsheet.model.history import Commit, EntityChange, HistoryEntry
     from callsheet.model.operation import Create, Delete, Operation, Update
     from callsheet.model.record import NOT_SET, Identity
     from callsheet.model.schema import Attribute, EntityType, Schema
@@ -38,6 +39,7 @@ _HOMES = {
     "Attribute": "model.schema",
     "CallsheetError": "errors",
     "Collection": "entity.collection",
+    "Commit": "model.history",
     "CommitError": "errors",
     "CommitResult": "dialects.protocol",
     "ConflictError": "errors",
@@ -45,8 +47,10 @@ _HOMES = {
     "Delete": "model.operation",
     "Description": "dialects.protocol",
     "Entity": "entity.entity",
+    "EntityChange": "model.history",
     "EntityType": "model.schema",
     "Features": "dialects.protocol",
+    "HistoryEntry": "model.history",
     "Identity": "model.record",
     "NOT_SET": "model.record",
     "Operation": "model.operation",
@@ -72,6 +76,7 @@ __all__ = [
     "Attribute",
     "CallsheetError",
     "Collection",
+    "Commit",
     "CommitError",
     "CommitResult",
     "ConflictError",
@@ -79,8 +84,10 @@ __all__ = [
     "Delete",
     "Description",
     "Entity",
+    "EntityChange",
     "EntityType",
     "Features",
+    "HistoryEntry",
     "Identity",
     "NOT_SET",
     "Operation",

@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 from callsheet.errors import UsageError
 
-__all__ = ["Settings", "resolve"]
+__all__ = ["Settings", "log_level", "resolve", "shown"]
 
 
 @frozen
 class Settings:
-    """Where to connect and as whom. ``embedded`` says the server is a database opened in this process."""
+    """Where to connect and as whom. ``embedded`` says the server is a database opened in this process.
+
+    ``dialect`` is the server's wire language.
+    """
 
     url: str = field(repr=False)
     user: str
     key: str = field(repr=False)
     embedded: bool
     schema_cache: Path | None
+    dialect: str = "native"
     address: str = field(init=False)
 
     @address.default
     def _address(self) -> str:
-        """The URL as it may be shown and kept: without a password."""
-        return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", self.url)
+        """The URL as it may be shown and kept."""
+        return shown(self.url)
+
+
+def shown(url: str) -> str:
+    """A server's or database's URL without its password.
+
+    >>> shown("postgresql+psycopg://ann:se@c/ret@db.example.org/show")
+    'postgresql+psycopg://ann@db.example.org/show'
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme.lower().startswith(("sqlite", "memory")):
+        return url
+    who, at, where = rest.rpartition("@")
+    secret = re.sub(r"(?i)((?:password|key|token|secret)=)[^&]*", r"\1…", where)
+    return f"{scheme}{separator}{who.partition(':')[0]}{at}{secret}"
+
+
+def log_level(environment: Mapping[str, str] | None = None) -> str:
+    """How much a server logs: the level named by ``CALLSHEET_LOG_LEVEL``, or ``INFO``."""
+    known = os.environ if environment is None else environment
+    named = known.get("CALLSHEET_LOG_LEVEL", "").upper()
+    return named if named in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL") else "INFO"
 
 
 def resolve(
@@ -37,8 +65,12 @@ def resolve(
     key: str | None,
     schema_cache: str | Path | bool | None = None,
     environment: Mapping[str, str] | None = None,
+    dialect: str | None = None,
 ) -> Settings:
     """Arguments win over ``CALLSHEET_SERVER``, ``CALLSHEET_API_USER`` and ``CALLSHEET_API_KEY``.
+
+    For an ftrack server these win over ``FTRACK_SERVER``, ``FTRACK_API_USER`` and ``FTRACK_API_KEY``. It is
+    one where ``dialect`` says so, where the address is ``FTRACK_SERVER``, or ends with ``ftrackapp.com``.
 
     ``schema_cache`` is a folder, False for no cache, or None for ``CALLSHEET_SCHEMA_CACHE`` or the user's
     cache folder.
@@ -47,21 +79,34 @@ def resolve(
     True
     """
     known = os.environ if environment is None else environment
-    server = url or known.get("CALLSHEET_SERVER", "")
+    server = url or known.get("CALLSHEET_SERVER", "") or known.get("FTRACK_SERVER", "")
     if not server:
         raise UsageError('no server is named: Session("https://…"), Session("sqlite:///show.db"), or CALLSHEET_SERVER')
     user = user or known.get("CALLSHEET_API_USER", "")
     key = key or known.get("CALLSHEET_API_KEY", "")
     scheme = server.partition(":")[0].lower()
     if scheme in ("http", "https"):
+        dialect = dialect or ("ftrack" if _is_ftrack(server, known) else "native")
+        names = "CALLSHEET_API_KEY"
+        if dialect == "ftrack":
+            key = key or known.get("FTRACK_API_KEY", "") or known.get("FTRACK_APIKEY", "")
+            user = user or known.get("FTRACK_API_USER", "") or getpass.getuser()
+            names = f"{names} or FTRACK_API_KEY"
         if not key:
-            raise UsageError("no API key is given: Session(…, api_key=…) or CALLSHEET_API_KEY")
-        return Settings(server.rstrip("/"), user, key, False, _cache_folder(schema_cache, known))
+            raise UsageError(f"no API key is given: Session(…, api_key=…) or {names}")
+        return Settings(server.rstrip("/"), user, key, False, _cache_folder(schema_cache, known), dialect)
     if scheme in ("memory", "sqlite") or scheme.startswith("postgresql"):
         return Settings(server, user or "admin", key, True, None)
     raise UsageError(
-        f"`{server}` is no server address: use https://…, sqlite:///FILE, postgresql+psycopg://… or memory:"
+        f"`{shown(server)}` is no server address: use https://…, sqlite:///FILE, postgresql+psycopg://… or memory:"
     )
+
+
+def _is_ftrack(server: str, environment: Mapping[str, str]) -> bool:
+    """Whether the address is that of an ftrack server."""
+    host = (urlsplit(server).hostname or "").lower()
+    named = environment.get("FTRACK_SERVER", "").rstrip("/")
+    return host == "ftrackapp.com" or host.endswith(".ftrackapp.com") or server.rstrip("/") == named
 
 
 def _cache_folder(stated: str | Path | bool | None, environment: Mapping[str, str]) -> Path | None:
@@ -71,6 +116,13 @@ def _cache_folder(stated: str | Path | bool | None, environment: Mapping[str, st
         stated = environment.get("CALLSHEET_SCHEMA_CACHE")
     if stated:
         return Path(stated)
-    from callsheet.core.schema_cache import default_folder
+    return _default_cache() / "callsheet" / "schemas"
 
-    return default_folder()
+
+def _default_cache() -> Path:
+    """Where the user's caches are on this kind of system."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

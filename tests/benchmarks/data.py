@@ -65,7 +65,7 @@ CONTEXTS = ("Project", "Sequence", "Shot", "Task")
 
 #: The attributes of the measured query beside the key: 9 scalars, 2 of them dates, and 2 references.
 LOADED = (*list(SCALARS)[:9], "status", "parent")
-QUERY = f"select {', '.join(LOADED)} from Task where code is \"{{count}}\""
+QUERY = f'select {", ".join(LOADED)} from Task where code is "{{count}}"'
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
 
 

@@ -10,6 +10,7 @@ import http.client
 import json
 import sys
 from datetime import datetime
+from types import GenericAlias
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,10 +29,13 @@ def _type(name: str) -> Any:
     return TYPES.get(data.SCALARS.get(name, ""), str | None)
 
 
+ROWS: Any = list[GenericAlias(tuple, (str, int, *map(_type, data.LOADED)))]  # type: ignore[misc]
+
+
 class Block(msgspec.Struct):
     type: str
     attributes: list[str]
-    rows: list[tuple[(str, int, *map(_type, data.LOADED))]]  # type: ignore[misc]
+    rows: ROWS
 
 
 class Reply(msgspec.Struct):
@@ -61,7 +65,7 @@ def pages(count: int) -> list[bytes]:
 
 def merge(answers: list[bytes]) -> dict[str, Task]:
     tasks: dict[str, Task] = {}
-    new = object.__new__
+    new: Any = object.__new__
     for answer in answers:
         for row in DECODER.decode(answer).records[0].rows:
             task = new(Task)

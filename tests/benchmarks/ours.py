@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from callsheet import Session
@@ -77,10 +78,8 @@ def create(count: int, by_attribute: bool = False) -> dict[str, Any]:
     session, (like,) = load(1)
     parent, status = like["parent"], like["status"]
     with worker.cpu() as cost:
-        tasks = [
-            session.create("Task", {"name": f"task {n}", "parent": parent, "status": status}) for n in range(count)
-        ]
-        _set_three(tasks, by_attribute)
+        made = ({"name": f"task {n}", "parent": parent, "status": status} for n in range(count))
+        _set_three((session.create("Task", values) for values in made), by_attribute)
         session.commit()
     return {"cpu": cost.cpu}
 
@@ -94,8 +93,10 @@ def update(count: int, by_attribute: bool = False) -> dict[str, Any]:
     return {"cpu": cost.cpu}
 
 
-def _set_three(tasks: list[Any], by_attribute: bool) -> None:
+def _set_three(tasks: Iterable[Any], by_attribute: bool) -> None:
+    """Entity by entity, or attribute by attribute."""
     if by_attribute:
+        tasks = list(tasks)
         for task in tasks:
             task["description"] = "told"
         for task in tasks:

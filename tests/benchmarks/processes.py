@@ -77,6 +77,10 @@ class Client:
             text=True,
         )
 
+        # What it sends while it starts belongs to no measurement.
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
     def do(self, job: str, **arguments: Any) -> dict[str, Any]:
         """The figures of one job."""
         assert self._process.stdin is not None

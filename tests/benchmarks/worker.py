@@ -70,6 +70,7 @@ def resident() -> float:
 
 def serve(jobs: Mapping[str, Callable[..., dict[str, Any]]]) -> None:
     """Do what the lines say, in their order: ``{"job": "query", "count": 1000}``."""
+    print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
         result = jobs[order.pop("job")](**order)

@@ -136,6 +136,32 @@ def test_users(invoke: Invoke) -> None:
     assert "disabled" in rows[0]
 
 
+def test_roles_and_grants(invoke: Invoke) -> None:
+    """A role is added, granted in a project, seen in the lists, taken back and removed; refusals are in the audit."""
+    assert invoke("roles", "add", "animator", "read:*", "update:Task,!Milestone").output == "animator is a role now.\n"
+    assert "update:Task,!Milestone" in invoke("roles", "list").output
+    key = invoke("users", "add", "vendor", "--role", "guest", "--expires", "30").stdout.strip()
+    count = ("shell", "-c", "print(session.query('Task').count())", "--user", "vendor")
+    assert invoke(*count, key=key).output == "0\n"
+    granted = invoke("users", "grant", "vendor", "animator", "--project", "sintel")
+    assert granted.output == "vendor has the role animator in sintel.\n"
+    assert invoke(*count, key=key).output == "3\n"
+    rows = [line for line in invoke("users", "list").output.splitlines() if "vendor" in line]
+    assert "animator in " in rows[0]
+    assert invoke("roles", "remove", "animator").exit_code == 1
+    assert invoke("roles", "list", "--user", "vendor", key=key).exit_code == 1
+    noted = [line for line in invoke("audit").output.splitlines() if "vendor" in line]
+    assert "roles.list" in noted[-1]
+    assert invoke("users", "revoke", "vendor", "animator", "--project", "sintel").exit_code == 0
+    assert invoke("users", "role", "vendor", "reader").output == "vendor has the role reader.\n"
+    assert invoke(*count, key=key).output == "3\n"
+    assert invoke("roles", "remove", "animator").output == "animator is no role any more.\n"
+    assert invoke("users", "disable", "vendor").exit_code == 0
+    assert invoke(*count, key=key).exit_code == 1
+    assert invoke("users", "enable", "vendor").output == "vendor is enabled.\n"
+    assert invoke(*count, key=key).output == "3\n"
+
+
 def test_shell_runs_a_command(invoke: Invoke) -> None:
     """Code runs with a connected session; what was not committed is told."""
     result = invoke("shell", "-c", "session.create('Project', {'name': 'x'}); print(session.query('Task').count())")

@@ -1,7 +1,7 @@
 """The documentation is true: every example runs, every link leads somewhere, everything public is described.
 
 An example is a block of ``python`` or ``pycon``. The examples of a page share one namespace and run in order, in
-an empty folder. A comment on a page says what it needs: ``<!-- examples: show -->`` a session on a small show,
+an empty folder. A comment at its top says what it needs: ``<!-- examples: show -->`` a session on a small show,
 ``<!-- examples: server -->`` a running server in the environment. A comment before a block says that it is a test
 file (``<!-- run: pytest -->``), or why it cannot run (``<!-- not run: … -->``).
 """
@@ -35,9 +35,13 @@ MODULES = sorted(
     for found in pkgutil.walk_packages(callsheet.__path__, "callsheet.")
     if not found.name.endswith("__main__")
 )
+RUN = ("python", "pycon")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
-_BLOCK = re.compile(r"(?:<!-- *(?P<mark>(?:not )?run: *[^>]*?) *-->\s*\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```", re.M | re.S)
+_BLOCK = re.compile(
+    r"(?:<!-- *(?P<mark>(?:not )?run: *[^>]*?) *-->\s*\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```",
+    re.MULTILINE | re.DOTALL,
+)
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+?) *$", re.M)
 
@@ -107,9 +111,9 @@ def namespace(
 
     def prepare(page: Path) -> dict[str, Any]:
         text = page.read_text(encoding="utf-8")
-        if "<!-- examples: show -->" in text:
+        if text.startswith("<!-- examples: show -->"):
             names["session"] = request.getfixturevalue("show")
-        if "<!-- examples: server -->" in text:
+        if text.startswith("<!-- examples: server -->"):
             server = request.getfixturevalue("running_server")
             monkeypatch.setenv("CALLSHEET_SERVER", server.url)
             monkeypatch.setenv("CALLSHEET_API_USER", "admin")
@@ -122,12 +126,14 @@ def namespace(
             value.close()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=named)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(block.kind in RUN for block in blocks(page))], ids=named
+)
 def test_examples_run(page: Path, namespace: Callable[[Path], dict[str, Any]]) -> None:
     """Every example of the page does what the page says."""
     names = namespace(page)
     for block in blocks(page):
-        if block.kind not in ("python", "pycon") or block.mark.startswith("not run"):
+        if block.kind not in RUN or block.mark.startswith("not run"):
             continue
         if block.mark.startswith("run: pytest"):
             run_as_tests(page, block)
@@ -169,7 +175,7 @@ def test_docstring_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_blocks_say_what_they_are(page: Path) -> None:
-    """Each block names its language, so that none escapes being run by accident; a reason stands where one cannot be."""
+    """Each block names its language, so that none escapes being run; a reason stands where one cannot be."""
     known = {"python", "pycon", "sh", "text", "toml", "json", "http", "yaml"}
     for block in blocks(page):
         if page.name == "schema.md" and block.kind == "":
@@ -289,6 +295,14 @@ def test_every_command_is_described() -> None:
             if isinstance(parameter, click.Option):
                 missing += [f"{path} {name}" for name in parameter.opts if f"`{name}" not in text]
     assert missing == []
+
+
+def test_every_action_is_described() -> None:
+    """Each action for administrators stands on the page about accounts and roles."""
+    from callsheet.server.actions import ACTIONS
+
+    text = page_text("docs/how-to/manage-accounts-and-roles.md")
+    assert [name for name in ACTIONS if f"`{name}`" not in text] == []
 
 
 def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:

@@ -13,6 +13,7 @@ from threading import Thread
 from typing import Any
 
 import attrs
+
 from callsheet.dialects.native.client import NativeDialect
 from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.errors import CommitError, TransportError, Unavailable
@@ -31,7 +32,7 @@ from .outcome import Outcome
 from .proxy import FaultProxy
 from .workplace import temporary_folder
 
-THREADS = 8
+THREADS = 6
 TIMEOUT = 0.3
 
 
@@ -81,7 +82,7 @@ def prove(deep: bool, seed: int) -> Outcome:
 def _run(size: int, seed: int, dialect: CarefulDialect, operations: int = 0) -> tuple[Audit, FaultProxy, list[str]]:
     with temporary_folder() as folder:
         url = f"sqlite:///{folder}/ledger.db"
-        with serve(DOCUMENT, url) as server, FaultProxy(server._port, seed) as proxy:
+        with serve(DOCUMENT, url) as server, FaultProxy(server._port, seed, rate=0.2) as proxy:
             positions, problems = _clients(proxy.url, server.admin_key, size, dialect, operations)
         store = Store.open(url)
         try:
@@ -100,7 +101,8 @@ def _run(size: int, seed: int, dialect: CarefulDialect, operations: int = 0) -> 
 def _clients(
     url: str, key: str | None, size: int, dialect: CarefulDialect, operations: int
 ) -> tuple[dict[str, int], list[str]]:
-    policy = RetryPolicy(retries=0 if isinstance(dialect, ForgetfulDialect) else 3, first=0.005, longest=0.05, deadline=5.0)
+    retries = 0 if isinstance(dialect, ForgetfulDialect) else 3
+    policy = RetryPolicy(retries=retries, first=0.005, longest=0.05, deadline=5.0)
     transport = HttpTransport(url, {"authorization": f"Bearer {key}"}, timeout=TIMEOUT, retries=policy)
     positions: dict[str, int] = {}
     problems: list[str] = []

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from attrs import define, field
+
 from callsheet.errors import StorageError
 from callsheet.flow import Request, Response
 from callsheet.model.operation import ChangeSet

@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from attrs import define, field
+from sqlalchemy import Connection, select
+
 from callsheet.model.record import Identity
 from callsheet.server.layout import stored
 from callsheet.server.log import EntityChange, LogEntry, entries
 from callsheet.server.store import Store
-from sqlalchemy import Connection, select
 
 DOCUMENT: dict[str, Any] = {
     "name": "ledger",

@@ -48,6 +48,7 @@ class FaultProxy:
         self.faults: Counter[str] = Counter()
         self.exchanges = 0
         self.port = 0
+        self._tasks: set[Any] = set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="fault-proxy", daemon=True)
 
@@ -78,7 +79,7 @@ class FaultProxy:
         server.close()
         # What is still late arrives before the end, so that an audit afterwards sees all there will be.
         await asyncio.sleep(self._late * 1.5)
-        left = asyncio.all_tasks() - {asyncio.current_task()}
+        left = list(self._tasks)
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
@@ -96,6 +97,9 @@ class FaultProxy:
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server: Any = None
+        # The loop itself refers to tasks weakly.
+        task = asyncio.current_task()
+        self._tasks.add(task)
         try:
             server = await asyncio.open_connection("127.0.0.1", self._upstream)
             while await self._exchange(reader, writer, *server):
@@ -103,6 +107,7 @@ class FaultProxy:
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
         finally:
+            self._tasks.discard(task)
             for each in (writer, server[1] if server else None):
                 if each is not None:
                     each.transport.abort()

@@ -116,6 +116,40 @@ def test_a_key_expires(accounts: Accounts, clock: Clock) -> None:
         accounts.authenticate(None, key)
 
 
+def test_a_key_cannot_outlive_itself(accounts: Accounts, clock: Clock) -> None:
+    """Who renews a key of one's own gets one that expires when the old one would have."""
+    old = accounts.add("anna", expires=NOW + timedelta(hours=1))
+    new = accounts.renew("anna")
+    with pytest.raises(Unauthorised):
+        accounts.authenticate(None, old)
+    assert accounts.authenticate(None, new) == "anna"
+    clock.now += timedelta(hours=1)
+    with pytest.raises(Unauthorised):
+        accounts.authenticate(None, new)
+
+
+def test_roles_are_known(accounts: Accounts) -> None:
+    """Those built in, and those added."""
+    accounts.add("anna", "reader")
+    accounts.set_role("anna", "guest")
+    assert accounts.list()[0].role == "guest"
+    with pytest.raises(Invalid, match="no role 'king'"):
+        accounts.set_role("anna", "king")
+
+
+def test_changes_are_counted(accounts: Accounts) -> None:
+    """Every change of who may get in raises the generation; being used does not."""
+    seen = [accounts.generation]
+    key = accounts.add("anna")
+    seen.append(accounts.generation)
+    accounts.authenticate(None, key)
+    assert accounts.generation == seen[-1]
+    for change in (accounts.new_key, accounts.disable, accounts.enable, accounts.renew):
+        change("anna")
+        seen.append(accounts.generation)
+    assert seen == [0, 1, 2, 3, 4, 5]
+
+
 def test_use_is_noted_once_a_minute(accounts: Accounts, clock: Clock) -> None:
     """The time of last use is at most a minute behind."""
     key = accounts.add("anna")

@@ -6,16 +6,27 @@ import asyncio
 import gzip
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from threading import Thread
+from time import sleep
 from typing import Any
 
 import pytest
+import uvicorn
 from attrs import evolve, field, frozen
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from callsheet.dialects.protocol import Description
-from callsheet.errors import Invalid, Unauthorised
+from callsheet.errors import Invalid, Unauthorised, UsageError
 from callsheet.server.guard import ErrorBoundary, Guard, Limits, decompress
 from callsheet.server.http import application
+from callsheet.server.listening import check_exposure, prompt
+from callsheet.server.process import serve
 
 KEY = "cs_1_verysecret_0"
 SMALL = Limits(header_bytes=400, body_bytes=100, parts_bytes=200, decompressed_bytes=1000, body_seconds=0.05)
@@ -263,7 +274,7 @@ class Accounts:
     """One account, ``ann``; counts how often it is asked."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.asked = self.generation = 0
 
     def authenticate(self, name: str | None, key: str) -> str:
         self.asked += 1
@@ -277,9 +288,13 @@ class Service:
 
     def __init__(self) -> None:
         self.accounts = Accounts()
+        self.refused: list[tuple[str | None, str, str]] = []
 
-    def backend(self, user: str) -> Any:
+    def backend(self, user: str, address: str = "") -> Any:
         return Backend(user)
+
+    def refused_key(self, user: str | None, reason: str, address: str) -> None:
+        self.refused.append((user, reason, address))
 
 
 @frozen
@@ -390,3 +405,135 @@ def test_encoded_addresses_reach_the_backend() -> None:
     """A percent sign and a slash within a name are the name's."""
     got = answer(application(Service()), authorised(path="/v1/call/a%2Fb%25c"))
     assert json.loads(got.body)["result"]["action"] == "a/b%c"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        with_header(b"x-long", b"x" * 400),
+        Call(body=(b"x" * 60, b"x" * 41)),
+        Call(headers=((b"content-type", b"text/plain"),)),
+        with_header(b"content-encoding", b"gzip", body=(gzip.compress(b"x" * 1001),)),
+        with_header(b"host", b"evil.example"),
+    ],
+)
+def test_without_the_guard_it_passes(request_: Call) -> None:
+    """The test of the tests: an application on its own takes everything that the guard refuses."""
+
+    async def unguarded(scope: Any, receive: Any, send: Any) -> None:
+        chunks = []
+        while (message := await receive())["type"] == "http.request":
+            chunks.append(message["body"])
+            if not message["more_body"]:
+                break
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"".join(chunks)})
+
+    limits = evolve(SMALL, hosts=frozenset({"localhost"}))
+    assert answer(unguarded, request_).status == 200
+    assert guarded(request_, limits).status in (413, 415, 421, 431)
+
+
+@contextmanager
+def listening(protocol: Any) -> Iterator[int]:
+    """A real server on this machine, with one of uvicorn's protocols; its port."""
+    config = uvicorn.Config(echo, port=0, http=protocol, log_config=None, access_log=False, lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    bound = config.bind_socket()
+    bound.listen()
+    thread = Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    try:
+        yield bound.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+        bound.close()
+
+
+def hung_up(connection: socket.socket, seconds: float) -> bool:
+    """Whether the other side ends the connection within some seconds."""
+    connection.settimeout(seconds)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def pour(connection: socket.socket, drop: bytes, pause: float) -> None:
+    """Send the same a thousand times."""
+    for _ in range(1_000):
+        connection.sendall(drop)
+        sleep(pause)
+
+
+PROTOCOLS = [H11Protocol, HttpToolsProtocol]
+HALF = b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: "
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_slow_headers_are_hung_up_on(protocol: Any) -> None:
+    """Whoever says nothing, or half of the headers, or the rest by the drop, loses the connection."""
+    with listening(prompt(protocol, seconds=0.3)) as port:
+        for first in (b"", HALF):
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(first)
+                assert hung_up(connection, 10)
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(HALF)
+            with pytest.raises(OSError):
+                pour(connection, b"x", 0.02)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_endless_headers_are_hung_up_on(protocol: Any) -> None:
+    """However fast they come."""
+    with (
+        listening(prompt(protocol, seconds=60, most=10_000)) as port,
+        socket.create_connection(("127.0.0.1", port)) as connection,
+    ):
+        connection.sendall(HALF)
+        with pytest.raises(OSError):
+            pour(connection, b"x" * 5_000, 0.001)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_prompt_requests_are_not_disturbed(protocol: Any) -> None:
+    """Several on one connection, idle in between for longer than headers may take, with a body in pieces."""
+    with listening(prompt(protocol, seconds=0.2)) as port, closing(HTTPConnection("127.0.0.1", port)) as connection:
+        for number in range(3):
+            connection.request("POST", "/", body=f"{number}")
+            response = connection.getresponse()
+            assert (response.status, response.read()) == (200, f"{number}".encode())
+            sleep(0.4 * (number == 1))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_without_prompt_slow_headers_stay(protocol: Any) -> None:
+    """The test of the test: the protocol on its own waits, and keeps waiting."""
+    with listening(protocol) as port, socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(HALF)
+        assert not hung_up(connection, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("host", "fine"), [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False)]
+)
+def test_other_machines_need_encryption(host: str, fine: bool) -> None:
+    """Unless somebody says that they do not, and knows why."""
+    if fine:
+        check_exposure(host, encrypted=False, insecure=False)
+    else:
+        with pytest.raises(UsageError, match="give a certificate"):
+            check_exposure(host, encrypted=False, insecure=False)
+    check_exposure(host, encrypted=True, insecure=False)
+    check_exposure(host, encrypted=False, insecure=True)
+
+
+def test_exposure_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    """No process, no database."""
+    with pytest.raises(UsageError, match="insecure"):
+        serve(host="0.0.0.0", database=f"sqlite:///{tmp_path}/x.db")
+    assert list(tmp_path.iterdir()) == []

@@ -32,6 +32,7 @@ def test_a_create_tells_what_it_holds(studio: Studio) -> None:
             "created_at": at,
             "updated_at": at,
         },
+        version=1,
     )
 
 

@@ -83,7 +83,9 @@ def new_row(entity_type: str, values: Row) -> Row:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Equal all the way down, and True is not 1 (the dicts of these tests have one key)."""
+    """Equal all the way down, and True is not 1."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(value, other[key]) for key, value in one.items())
     return repr(one) == repr(other)
 
 
@@ -101,6 +103,17 @@ def put(row: Row, name: str, value: Any) -> None:
         row[mapping].pop(key, None)
     else:
         row[mapping][key] = value
+
+
+def below(rows: dict[str, Row], key: str, other: str | None) -> bool:
+    """Whether ``other`` is the entity or below it."""
+    passed: set[str] = set()
+    while other is not None and other not in passed:
+        if other == key:
+            return True
+        passed.add(other)
+        other = rows[other].get("parent") if other in rows else None
+    return False
 
 
 @define
@@ -122,9 +135,15 @@ class World:
             if values.get("parent") == key and other in self.rows:
                 self.delete(other)
 
+    def statuses(self) -> set[str]:
+        """Who has a status."""
+        return {key for key, row in self.rows.items() if row.get("status")}
+
     def check(self) -> None:
         """The rules at the end of a batch."""
-        for row in self.rows.values():
+        for key, row in self.rows.items():
+            if below(self.rows, key, row.get("parent")):
+                raise Refused("its own ancestor")
             for name in TARGETS:
                 if row.get(name) is not None and row[name] not in self.rows:
                     raise Refused(f"{name} refers to nothing")
@@ -170,6 +189,15 @@ class Party:
             self.base.setdefault((key, name), cell_of(row, name))
         put(row, name, value)
         self.log.append(("set", key, name, value))
+        self._drop_taken_back()
+
+    def _drop_taken_back(self) -> None:
+        """What has the value it began with is no change, and never was one."""
+        kept = self.changed_cells()
+        self.base = {cell: was for cell, was in self.base.items() if cell in kept}
+        self.log = [
+            step for step in self.log if step[0] != "set" or step[1] in self.born or (step[1], step[2]) in kept
+        ]
 
     def link(self, context: str, tag: str, present: bool) -> None:
         if ((context, tag) in self.links) is present:
@@ -219,6 +247,7 @@ class Party:
         for cell in self.base:
             if cell[0] == key:
                 self.base[cell] = cell_of(world.rows[key], cell[1])
+        self._drop_taken_back()
 
     def rebase(self, world: World) -> None:
         """Everything is fetched again, and pending changes count as made on that."""
@@ -234,17 +263,21 @@ class Party:
             else:
                 self.base[cell] = cell_of(world.rows[cell[0]], cell[1])
         self.log = [step for step in self.log if step[1] not in gone]
-        self.blind |= {step[1] for step in self.log if step[0] == "link" and step[2] in gone}
+        # Whether a pending membership is a change cannot be told any more.
+        self.blind |= {step[1] for step in self.log if step[0] == "link"}
         self.seen_links = set(world.links)
         self.links = set(world.links)
         for step in self.log:
             if step[0] == "link":
                 (self.links.add if step[3] else self.links.discard)((step[1], step[2]))
         self.current = True
+        self._drop_taken_back()
 
     def settle(self, before: World, world: World, told_again: set[str]) -> None:
         """A commit is done; ``told_again`` are the keys whose rows are fetched anew."""
-        gone = {key for key in self.local if key in self.dead or key in before.rows.keys() | self.born} - world.rows.keys()
+        gone = {
+            key for key in self.local if key in self.dead or key in before.rows.keys() | self.born
+        } - world.rows.keys()
         for key in gone & self.local.keys():
             del self.local[key]
         for key, row in self.local.items():
@@ -274,13 +307,7 @@ class Party:
 
     def below(self, key: str, other: str | None) -> bool:
         """Whether ``other`` is the entity or below it, so that it cannot become its parent."""
-        passed: set[str] = set()
-        while other is not None and other not in passed:
-            if other == key:
-                return True
-            passed.add(other)
-            other = self.local[other].get("parent") if other in self.local else None
-        return False
+        return below(self.local, key, other)
 
     def changed_cells(self) -> set[Link]:
         """The cells of existing entities whose value is not the one they began with."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -69,11 +69,11 @@ def test_a_commit_of_nothing_sends_nothing(show: Any) -> None:
         ("fstart", 2**63, "64 bits"),
         ("bid", float("nan"), "finite"),
         ("due_date", "2026-01-01", "takes a datetime.date, not str"),
-        ("due_date", datetime(2026, 1, 1, tzinfo=timezone.utc), "takes a datetime.date, not datetime"),
+        ("due_date", datetime(2026, 1, 1, tzinfo=UTC), "takes a datetime.date, not datetime"),
         ("description", "a\x00b", "U+0000"),
         ("description", "\ud800", "surrogate"),
         ("status", "Done", "takes an entity of type Status"),
-        ("created_at", datetime(2026, 1, 1, tzinfo=timezone.utc), "computed by the server"),
+        ("created_at", datetime(2026, 1, 1, tzinfo=UTC), "computed by the server"),
         ("id", "x", "primary key"),
     ],
 )
@@ -242,7 +242,7 @@ def test_values_of_every_kind_survive_the_round_trip(show: Any) -> None:
     sequence = show.query("Sequence").first()
     shot = show.create("Shot", {**values, "parent": sequence})
     event = show.create("Location", {"name": "here", "accessor": {"a": [1, 2.5, None, True, {"b": "c"}]}})
-    version_time = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=timezone.utc)
+    version_time = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
     asset = show.create("Asset", {"name": "a", "parent": shot})
     version = show.create("AssetVersion", {"asset": asset, "date": version_time, "is_published": False})
     show.commit()
@@ -351,7 +351,7 @@ def test_behaviours_extend_a_type_and_its_subtypes(show: Any) -> None:
     shot.fend = 1010
     assert shot.frames() == 10
     assert repr(shot).startswith("framed <Shot 'sh11'")
-    with pytest.raises(SchemaError, match="would hide the attribute Shot.name"):
+    with pytest.raises(SchemaError, match="would hide the attribute"):
         show.types.extend("Shot", Hiding)
 
 

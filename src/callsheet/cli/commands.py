@@ -11,7 +11,7 @@ from callsheet.errors import CallsheetError
 
 __all__ = ["COMMANDS", "callsheet"]
 
-COMMANDS = ("demo", "doctor", "query", "resume", "schema", "serve", "shell", "users")
+COMMANDS = ("audit", "demo", "doctor", "query", "resume", "roles", "schema", "seed", "serve", "shell", "users")
 
 
 class Commands(click.Group):

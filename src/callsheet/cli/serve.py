@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import logging
 import signal
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from callsheet.config import log_level
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
     from callsheet.server.guard import Limits
     from callsheet.server.service import Service
 
-__all__ = ["command"]
+__all__ = ["command", "require_extra"]
 
 NEEDED = ("uvicorn", "starlette", "sqlalchemy", "filelock")
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -28,7 +30,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     default="production",
     show_default=True,
     metavar="production|lab|FILE",
-    help="What a new database holds; one that exists keeps its own.",
+    help="What a new database holds (FILE: a schema, or the schemas of an ftrack site); one that exists keeps its own.",
 )
 @click.option(
     "--database",
@@ -39,10 +41,16 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     metavar="URL",
     help="sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME.",
 )
+@click.option(
+    "--files",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder for uploaded files; else it is beside the database's file.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in.")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free one.")
 @click.option("--certificate", type=_FILE, help="A certificate (PEM), for HTTPS.")
 @click.option("--certificate-key", type=_FILE, help="Its private key (PEM).")
+@click.option("--insecure", is_flag=True, help="Let other machines in without HTTPS: API keys can be read on the way.")
 @click.option(
     "--admin-key",
     envvar="CALLSHEET_ADMIN_KEY",
@@ -52,23 +60,28 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 def command(
     schema: str,
     database: str,
+    files: Path | None,
     host: str,
     port: int,
     certificate: Path | None,
     certificate_key: Path | None,
+    insecure: bool,
     admin_key: str | None,
 ) -> None:
     """Run a server until you press Ctrl-C.
 
     On its first start it makes the account `admin` and prints its API key, once.
     """
-    _require_extra()
+    require_extra()
     if (certificate is None) != (certificate_key is None):
         raise click.UsageError("HTTPS needs both --certificate and --certificate-key")
+    from callsheet.server.listening import check_exposure
     from callsheet.server.service import Service
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    service = Service.open(database, schema, admin_key, seed=True)
+    check_exposure(host, certificate is not None, insecure)
+    logging.basicConfig(level=log_level(), format="%(asctime)s %(levelname)s %(message)s")
+    service = Service.open(database, schema, admin_key, seed=True, files=files)
+    gc.freeze()
     try:
         _tell_key(service)
         _listen(service, host, port, certificate, certificate_key)
@@ -76,7 +89,8 @@ def command(
         service.close()
 
 
-def _require_extra() -> None:
+def require_extra() -> None:
+    """Raise `UsageError` where the server's packages are not installed."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(f"the server needs {', '.join(missing)}: pip install 'callsheet[server]'")
@@ -94,20 +108,10 @@ def _listen(service: Service, host: str, port: int, certificate: Path | None, ke
     import uvicorn
 
     from callsheet.server.http import application
+    from callsheet.server.listening import configured
 
-    config = uvicorn.Config(
-        application(service, _limits(host)),
-        host=host,
-        port=port,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=5,
-    )
+    app = application(service, _limits(host))
+    config = configured(app, host, port, certificate, key, log_level="warning")
     listening = config.bind_socket()
     try:
         # uvicorn raises the signal it ended by once more, which must not end us before the database is closed.

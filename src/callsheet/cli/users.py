@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,27 +16,43 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_EXPIRES = click.option(
+    "--expires", type=click.IntRange(1, 36_500), metavar="DAYS", help="The key stops working after so many days."
+)
+
+
+def _until(days: int | None) -> dict[str, datetime]:
+    return {} if days is None else {"expires": datetime.now(UTC) + timedelta(days=days)}
+
 
 @click.group("users")
 def command() -> None:
-    """Add, list and disable accounts, and make new API keys."""
+    """Add, list and disable accounts, make new API keys, and say what accounts may do."""
 
 
 @command.command("add")
 @click.argument("name")
-@click.option("--role", type=click.Choice(["user", "admin"]), default="user", show_default=True)
+@click.option(
+    "--role",
+    default="user",
+    show_default=True,
+    metavar="admin|user|reader|guest|…",
+    help="What it may do everywhere; `guest` is for accounts that are granted roles in projects.",
+)
+@_EXPIRES
 @connected
-def add(session: Session, name: str, role: str) -> None:
+def add(session: Session, name: str, role: str, expires: int | None) -> None:
     """Add the account NAME and print its API key, which is shown only now."""
-    _print_key(session.call("users.add", name=name, role=role))
+    _print_key(session.call("users.add", name=name, role=role, **_until(expires)))
 
 
 @command.command("key")
 @click.argument("name")
+@_EXPIRES
 @connected
-def key(session: Session, name: str) -> None:
-    """Make a new API key for NAME; the old one stops working within a second."""
-    _print_key(session.call("users.key", name=name))
+def key(session: Session, name: str, expires: int | None) -> None:
+    """Make a new API key for NAME; the old one stops working at once."""
+    _print_key(session.call("users.key", name=name, **_until(expires)))
 
 
 @command.command("disable")
@@ -47,15 +64,66 @@ def disable(session: Session, name: str) -> None:
     click.echo(f"{name} is disabled.")
 
 
+@command.command("enable")
+@click.argument("name")
+@connected
+def enable(session: Session, name: str) -> None:
+    """Let NAME in again, with the key it had."""
+    session.call("users.enable", name=name)
+    click.echo(f"{name} is enabled.")
+
+
+@command.command("role")
+@click.argument("name")
+@click.argument("role")
+@connected
+def role(session: Session, name: str, role: str) -> None:
+    """Make ROLE what NAME may do everywhere; what it was granted stays."""
+    session.call("users.role", name=name, role=role)
+    click.echo(f"{name} has the role {role}.")
+
+
+_PROJECT = click.option("--project", metavar="KEY|NAME", help="Only in this project; everywhere without.")
+
+
+@command.command("grant")
+@click.argument("name")
+@click.argument("role")
+@_PROJECT
+@connected
+def grant(session: Session, name: str, role: str, project: str | None) -> None:
+    """Let NAME do what ROLE allows, too."""
+    session.call("grants.add", account=name, role=role, project=project)
+    click.echo(f"{name} has the role {role} {_where(project)}.")
+
+
+@command.command("revoke")
+@click.argument("name")
+@click.argument("role")
+@_PROJECT
+@connected
+def revoke(session: Session, name: str, role: str, project: str | None) -> None:
+    """Take back what `grant` gave, from now on."""
+    session.call("grants.remove", account=name, role=role, project=project)
+    click.echo(f"{name} has not the role {role} {_where(project)} any more.")
+
+
+def _where(project: str | None) -> str:
+    return "everywhere" if project is None else f"in {project}"
+
+
 @command.command("list")
 @connected
 def list_(session: Session) -> None:
     """List all accounts."""
-    table = Table("name", "role", "state", "created", "last used")
+    granted: dict[str, list[str]] = {}
+    for each in session.call("grants.list"):
+        granted.setdefault(each["account"], []).append(f"{each['role']} {_where(each['project'])}")
+    table = Table("name", "role", "granted", "state", "created", "key expires", "last used")
     for account in session.call("users.list"):
         state = "disabled" if account.get("disabled") else "active"
-        times = (str(account.get(name) or "")[:16].replace("T", " ") for name in ("created", "last_used"))
-        table.add_row(account["name"], account["role"], state, *times)
+        times = (str(account.get(name) or "")[:16].replace("T", " ") for name in ("created", "expires", "last_used"))
+        table.add_row(account["name"], account["role"], "\n".join(granted.get(account["name"], ())), state, *times)
     Console().print(table)
 
 

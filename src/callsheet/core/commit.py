@@ -8,12 +8,13 @@ atomic, and each of its requests may be repeated.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
-from callsheet.dialects.protocol import CommitResult
+from callsheet.dialects.protocol import CommitResult, VerifyingDialect
 from callsheet.errors import (
     CommitError,
     Conflict,
@@ -25,7 +26,7 @@ from callsheet.errors import (
     UsageError,
 )
 from callsheet.flow import Flow, Work
-from callsheet.model.operation import Change, ChangeSet, Operation
+from callsheet.model.operation import Change, ChangeSet, Delete, Operation, Update
 from callsheet.model.record import Identity, new_key
 
 if TYPE_CHECKING:
@@ -73,9 +74,11 @@ def commit(core: Core, conflicts: str | None = None) -> Flow[CommitResult | None
     policy = conflicts or core.conflicts
     if policy not in POLICIES:
         raise UsageError(f"conflicts is one of {', '.join(POLICIES)}, not {policy!r}")
+    core.check_present()
     unit = core.unit
     unit.check_thread()
     changes = unit.doubtful
+    again = changes is not None
     if changes is None:
         operations = core.pending
         if not operations:
@@ -84,19 +87,19 @@ def commit(core: Core, conflicts: str | None = None) -> Flow[CommitResult | None
         changes = ChangeSet(new_key(), operations, policy=policy, origin=core.origin)
         if core.journal is not None:
             yield from _write_ahead(core, core.journal, changes)
-    result = yield from _send_and_learn(core, changes)
+    result = yield from _send_and_learn(core, changes, again)
     core.statistics.commits += 1
     core.statistics.operations += len(changes.operations)
     _settle(core, changes.operations, result)
     return result
 
 
-def _send_and_learn(core: Core, changes: ChangeSet) -> Flow[CommitResult]:
+def _send_and_learn(core: Core, changes: ChangeSet, again: bool = False) -> Flow[CommitResult]:
     """Send, and know afterwards whether it was done, was refused, or is in doubt."""
     unit = core.unit
     unit.doubtful = changes
     try:
-        result = yield from send(core, changes)
+        result = yield from _deliver(core, changes, again)
     except ServerError as error:
         if not _is_final(error):
             raise _in_doubt(error, changes) from error
@@ -104,8 +107,43 @@ def _send_and_learn(core: Core, changes: ChangeSet) -> Flow[CommitResult]:
         raise _explain(error, changes.operations) from error
     except TransportError as error:
         raise _in_doubt(error, changes) from error
+    except (CommitError, UsageError):
+        # Nothing was sent: it is too large, or holds what the server's language cannot say.
+        if not again:
+            yield from _finish(core, changes)
+        raise
     yield from _finish(core, changes)
     return result
+
+
+def _deliver(core: Core, changes: ChangeSet, again: bool) -> Flow[CommitResult]:
+    """Send a change set such that it is done once, however often this is called with it.
+
+    A server that knows commit ids sees to it. With any other, what may have been done before (``again``) is
+    looked up first, and once more where sending it again is refused: it may have come through meanwhile.
+    """
+    if not again or core.features.commit_ids:
+        return (yield from send(core, changes))
+    done = yield from _verify(core, changes)
+    if done is not None:
+        return done
+    try:
+        return (yield from send(core, changes))
+    except ServerError as error:
+        if not _is_final(error):
+            raise
+        done = yield from _verify(core, changes)
+        if done is None:
+            raise
+        return done
+
+
+def _verify(core: Core, changes: ChangeSet) -> Flow[CommitResult | None]:
+    """The result of a change set that was done, as far as it can be seen; None where it was not."""
+    if not isinstance(core._dialect, VerifyingDialect):
+        return None
+    core.statistics.count("verify")
+    return (yield from core._dialect.verify(changes))
 
 
 def _is_final(error: ServerError) -> bool:
@@ -155,7 +193,7 @@ def resume(core: Core) -> Flow[list[Resumed]]:
     for entry in (yield Work(journal.unfinished)):
         commit_id = entry.changes.commit_id
         try:
-            result = yield from send(core, entry.changes)
+            result = yield from _deliver(core, entry.changes, again=True)
         except ServerError as error:
             # Whom the server does not know it has not refused the work of: with the right key it will go.
             if not _is_final(error) or isinstance(error, Unauthorised):
@@ -204,17 +242,30 @@ def _parts(operations: Sequence[Operation], count: int, size: int) -> Iterator[t
     yield tuple(part)
 
 
+#: What takes no more than a hundred bytes, whatever its value.
+_LIGHT = frozenset((int, float, bool, type(None), date, datetime, Identity))
+
+
 def _weight(operation: Operation) -> int:
     """About how many bytes the operation has on the wire; more rather than less."""
+    if isinstance(operation, Delete):
+        return 120
+    cells = [operation.values]
+    links = [operation.added]
+    if isinstance(operation, Update):
+        cells.append(operation.before)
+        links.append(operation.removed)
     total = 120
-    for field in ("values", "before"):
-        for name, value in (getattr(operation, field, None) or {}).items():
-            total += len(name) + (6 * len(value) if isinstance(value, str) else 100) + 8
-            if isinstance(value, list | dict):
+    for values in cells:
+        total += sum(map(len, values)) + 108 * len(values)
+        for value in values.values():
+            if type(value) is str:
+                total += 6 * len(value)
+            elif type(value) not in _LIGHT:
                 total += 6 * len(str(value))
-    for field in ("added", "removed"):
-        for name, members in (getattr(operation, field, None) or {}).items():
-            total += len(name) + 100 * len(members)
+    for members in links:
+        for name, found in members.items():
+            total += len(name) + 100 * len(found)
     return total
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from callsheet import collector
+from callsheet.core import history
 from callsheet.core.commit import commit
 from callsheet.core.state import Core
 from callsheet.dialects.protocol import Description
@@ -18,7 +19,7 @@ from callsheet.entity.loader import merge_records
 from callsheet.entity.peers import Peers
 from callsheet.errors import NoResult, SchemaError, UsageError
 from callsheet.flow import Flow, Work
-from callsheet.model.condition import Comparison, Condition, Path, Step
+from callsheet.model.condition import And, Comparison, Condition, Or, Path, Step
 from callsheet.model.parser import parse_path
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import NOT_SET, Page
@@ -29,7 +30,11 @@ __all__ = ["aggregate", "call", "commit", "fetch", "get", "load", "load_names", 
 
 def open_(core: Core) -> Flow[Description]:
     """Ask the server what it is; its schema comes from disk when it is still the right one."""
-    cached = (yield Work(core._cache.read)) if core._cache is not None else None
+    cached = core._known_schema
+    if core.moment is not None:
+        yield from history.enter(core)
+    elif core._cache is not None:
+        cached = yield Work(core._cache.read)
     core.statistics.count("describe")
     description: Description = yield from core._dialect.describe(cached.hash if cached else "")
     schema = description.schema or cached
@@ -82,6 +87,8 @@ def get(core: Core, entity_type: str, key: Any) -> Flow[Any]:
     """The entity of this key: the live one if its values are known, else fetched; None if there is none."""
     entity_class: Any = core.types[entity_type]
     root = entity_class._type.root
+    if len(entity_class._type.key) > 1:
+        key = _composite(entity_class._type, key)
     found = core.identities.family(root).get(key)
     if found is not None and isinstance(found, entity_class) and not is_ghost(found):
         return found if core.unit.is_alive(found) else None
@@ -167,8 +174,9 @@ def is_ghost(entity: Any) -> bool:
         return False
     if entity._core.features.versions:
         return True
-    attributes = entity._type.attributes.values()
-    return all(entity.peek(a.name) is NOT_SET for a in attributes if a.kind != "collection" and a.name != "id")
+    key = entity._type.key
+    plain = [a.name for a in entity._type.attributes.values() if a.kind != "collection" and a.name not in key]
+    return all(entity.peek(name) is NOT_SET for name in plain)
 
 
 def _is_loaded(entity: Any, name: str) -> bool:
@@ -198,8 +206,28 @@ def _note_absence(core: Core, entity: Any, names: Sequence[str]) -> None:
 
 
 def _key_condition(entity_type: EntityType, keys: Sequence[Any]) -> Condition:
-    path = Path((Step(entity_type.key[0]),))
+    if len(entity_type.key) > 1:
+        terms = tuple(And(tuple(map(_part_is, _key_paths(entity_type), key))) for key in keys)
+        return terms[0] if len(terms) == 1 else Or(terms)
+    (path,) = _key_paths(entity_type)
     return Comparison(path, "=", keys[0]) if len(keys) == 1 else Comparison(path, "in", tuple(keys))
+
+
+def _part_is(path: Path, value: Any) -> Condition:
+    return Comparison(path, "=", value)
+
+
+def _key_paths(entity_type: EntityType) -> list[Path]:
+    """The paths of the key's parts; a foreign key is the key of its reference."""
+    aliases = entity_type.aliases
+    return [Path((Step(aliases[name]), Step("id")) if name in aliases else (Step(name),)) for name in entity_type.key]
+
+
+def _composite(entity_type: EntityType, key: Any) -> tuple[Any, ...]:
+    """A key of several parts, from any sequence of them."""
+    if isinstance(key, str) or not isinstance(key, Sequence) or len(key) != len(entity_type.key):
+        raise UsageError(f"the key of a {entity_type.name} is ({', '.join(entity_type.key)}), not {key!r:.80}")
+    return tuple(key)
 
 
 def populate(core: Core, entities: Any, projections: str | Iterable[str]) -> Flow[None]:
@@ -307,6 +335,8 @@ def aggregate(core: Core, question: Aggregate) -> Flow[list[tuple[Any, ...]]]:
 
 def call(core: Core, action: str, arguments: dict[str, Any]) -> Flow[Any]:
     """Anything else the server offers."""
+    if action not in history.ACTIONS:
+        core.check_present()
     core.statistics.count("call")
     return (yield from core._dialect.call(action, arguments))
 
@@ -320,7 +350,6 @@ def ensure(core: Core, entity_type: str, data: dict[str, Any], keys: Sequence[st
         if name not in data:
             raise UsageError(f"ensure: the identifying key `{name}` has no value in the data")
     from callsheet.entity.expressions import literal
-    from callsheet.model.condition import And
 
     terms = tuple(Comparison(parse_path(name), "=", literal(data[name])) for name in keys)
     where = terms[0] if len(terms) == 1 else And(terms)

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from callsheet.model.schema import Schema
 
-__all__ = ["SchemaCache", "default_folder"]
-
-
-def default_folder() -> Path:
-    """Where the user's caches are on this kind of system."""
-    if sys.platform == "win32":
-        start = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        start = Path.home() / "Library" / "Caches"
-    else:
-        start = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return start / "callsheet" / "schemas"
+__all__ = ["SchemaCache"]
 
 
 class SchemaCache:
@@ -35,10 +24,10 @@ class SchemaCache:
     def read(self) -> Schema | None:
         """The schema, or None where there is none that can be read."""
         try:
-            stored: dict[str, Any] = json.loads(self.path.read_bytes())
+            stored: dict[str, Any] = msgspec.json.decode(self.path.read_bytes())
             schema = Schema(stored["document"])
             schema.__dict__["hash"] = str(stored["hash"])
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, msgspec.MsgspecError):
             return None
         return schema
 
@@ -47,8 +36,8 @@ class SchemaCache:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self.path.parent, suffix=".new")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"hash": schema.hash, "document": schema.document}, file, ensure_ascii=False)
+            with os.fdopen(handle, "wb") as file:
+                file.write(msgspec.json.encode({"hash": schema.hash, "document": schema.document}))
             os.replace(name, self.path)
         except OSError:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from callsheet.core.commit import JournalProtocol
@@ -14,11 +15,11 @@ from callsheet.entity.collection import Collection
 from callsheet.entity.entity import Entity
 from callsheet.entity.identity_map import IdentityMap
 from callsheet.entity.peers import Peers
+from callsheet.entity.read_only import ReadOnlyUnit
 from callsheet.entity.types import Types
 from callsheet.entity.unit_of_work import UnitOfWork
 from callsheet.errors import Closed, NotLoaded, StateError, UsageError
 from callsheet.flow import Flow
-from callsheet.model.compression import compress
 from callsheet.model.operation import Operation
 from callsheet.model.record import NOT_SET, new_key
 from callsheet.model.schema import Schema
@@ -63,6 +64,9 @@ class Core:
         self.origin = new_key()
         self.journal = journal
         self.journal_checked = False
+        #: Which moment is read: None for the present, else a position in the server's log, or a time.
+        self.moment: int | datetime | None = None
+        self._known_schema: Schema | None = None
         self.identities = IdentityMap(window)
         self.statistics = Statistics()
 
@@ -119,7 +123,26 @@ class Core:
             self._types.replace(schema)
         self._dialect.learn(schema)
         if self._unit is None:
-            self._unit = UnitOfWork(self, self._types, self.identities, self._who)
+            self._unit = self._new_unit(self._types)
+
+    def _new_unit(self, types: Types) -> UnitOfWork:
+        kind = UnitOfWork if self.moment is None else ReadOnlyUnit
+        return kind(self, types, self.identities, self._who)
+
+    def look_back(self, present: Core, moment: int | datetime) -> None:
+        """Read what ``present`` reads, as it was at another moment."""
+        self.moment = moment
+        if present._types is not None:
+            # A copy: the present may learn of custom attributes that were not there then.
+            self._known_schema = Schema(present._types.schema.document)
+
+    def check_present(self) -> None:
+        """Raise `UsageError` in a session that reads the past."""
+        if self.moment is not None:
+            raise UsageError(
+                f"this session reads the past (at {self.moment}): nothing can be changed there; "
+                "`undo` of a session in the present takes a commit back"
+            )
 
     # -- recording ---------------------------------------------------------------------------------------
 
@@ -151,7 +174,7 @@ class Core:
     @property
     def pending(self) -> tuple[Operation, ...]:
         """What a commit would send now: the compressed change set."""
-        return compress(self.unit.operations())
+        return self.unit.compressed()
 
     @property
     def created(self) -> list[Any]:
@@ -204,7 +227,8 @@ class Core:
         if attribute.kind == "collection" and entity.peek(name) is NOT_SET:
             return self.unit.collection(entity, name)
         if changes is not None and changes.born:
-            return None if _is_token(attribute.default) else attribute.default
+            default = None if _is_token(attribute.default) else attribute.default
+            return self.unit.refer(attribute, default) if attribute.kind == "reference" else default
         self._check_open()
         collection = entity.peek(name) if attribute.kind == "collection" else None
         if self.auto_populate is False and collection is None:
@@ -256,7 +280,8 @@ class Core:
         """Let another core use the schema and types of this one."""
         other._types = self.types
         other._description = self.server_information
-        other._unit = UnitOfWork(other, self.types, other.identities, other._who)
+        other.moment = self.moment
+        other._unit = other._new_unit(self.types)
 
     def group(self, entities: list[Any]) -> None:
         """Entities created together are peers."""

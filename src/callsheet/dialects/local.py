@@ -46,5 +46,9 @@ class LocalDialect:
         answer: Any = yield Work(lambda: self._backend.call(action, arguments))
         return answer
 
+    def at(self, position: int) -> LocalDialect:
+        """The same backend at another moment."""
+        return LocalDialect(self._backend.at(position))
+
     def learn(self, schema: Schema) -> None:
         """Nothing to decode."""

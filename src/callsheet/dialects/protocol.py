@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
@@ -18,7 +18,7 @@ from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Identity, Page
 from callsheet.model.schema import Schema
 
-__all__ = ["Backend", "CommitResult", "Description", "Dialect", "Features"]
+__all__ = ["Backend", "CommitResult", "Description", "Dialect", "Features", "HistoricDialect", "VerifyingDialect"]
 
 
 @frozen
@@ -95,6 +95,9 @@ class Backend(Protocol):
     def call(self, action: str, arguments: Mapping[str, Any]) -> Any:
         """Anything else a server offers, by name, with plain data."""
 
+    def at(self, position: int) -> Backend:
+        """The server as it was after the commit of this position, to be read only; where it keeps a history."""
+
 
 class Dialect(Protocol):
     """The same verbs as flows."""
@@ -115,3 +118,20 @@ class Dialect(Protocol):
 
     def learn(self, schema: Schema) -> None:
         """Know the schema that replies are decoded by."""
+
+
+@runtime_checkable
+class HistoricDialect(Dialect, Protocol):
+    """A dialect of a server that can be read as it was."""
+
+    def at(self, position: int) -> Dialect:
+        """The same server as it was after the commit of this position, to be read only."""
+
+
+@runtime_checkable
+class VerifyingDialect(Dialect, Protocol):
+    """A dialect of a server that knows no commit ids, but can be asked what became of a commit."""
+
+    def verify(self, changes: ChangeSet) -> Flow[CommitResult | None]:
+        """The result of a change set that was sent and not answered, or None where it was not done."""
+        ...

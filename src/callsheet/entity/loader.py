@@ -46,27 +46,36 @@ def merge_records(records: Records, core: Any, types: Types, peers: Peers, origi
         if attribute.kind in ("reference", "collection"):
             relations.append(_Relation(core, types, attribute.target, Peers("", (origin or peers, name))))
     entities: list[Any] = loader(records.rows, core, family.slots, peers, relations)
-    peers.keys.extend(entity._key for entity in entities)
+    peers.keys.extend([row[0] for row in records.rows])
     return entities
 
 
 def make_ghost(core: Any, entity_class: Any, key: Any, peers: Peers | None) -> Any:
     """An entity of which only the key is known, put in the identity map."""
-    storage = entity_class._storage
+    slots = core.identities.family(entity_class._type.root).slots
+    return _new_ghost(core, entity_class, entity_class._storage, slots, key, peers)
+
+
+def _new_ghost(
+    core: Any, entity_class: Any, storage: Any, slots: dict[Any, Slot], key: Any, peers: Peers | None
+) -> Any:
     ghost = object.__new__(storage)
     ghost._core, ghost._key, ghost._version, ghost._changes, ghost._peers = core, key, None, None, peers
     ghost.__class__ = entity_class
-    core.identities.family(entity_class._type.root).add(key, ghost)
+    slot = Slot(ghost, forget)
+    slot.key, slot.slots = key, slots
+    slots[key] = slot
     return ghost
 
 
 class _Relation:
     """Finds or makes the entities at the other end of a relation, for one page."""
 
-    __slots__ = ("_core", "_peers", "_target", "_types", "polymorphic", "slots")
+    __slots__ = ("_core", "_known", "_peers", "_target", "_types", "polymorphic", "slots")
 
     def __init__(self, core: Any, types: Types, target: str, peers: Peers) -> None:
         self._core, self._types, self._target, self._peers = core, types, target, peers
+        self._known: dict[str, tuple[Any, Any]] = {}
         entity_type = types.schema.types[target]
         peers.root = entity_type.root
         self.polymorphic = types.schema.polymorphic(target)
@@ -77,8 +86,12 @@ class _Relation:
         name = self._target
         if self.polymorphic:
             name, key = key
+        known = self._known.get(name)
+        if known is None:
+            entity_class: Any = self._types[name]
+            known = self._known[name] = entity_class, entity_class._storage
         self._peers.keys.append(key)
-        return make_ghost(self._core, self._types[name], key, self._peers)
+        return _new_ghost(self._core, *known, self.slots, key, self._peers)
 
     def find(self, key: Any) -> Any:
         """The live entity, or a ghost."""
@@ -122,15 +135,21 @@ def merge_collection(entity: Any, name: str, members: list[Any]) -> Collection:
     inverse = attribute.inverse
     for member in members:
         if inverse is not None and inverse in member._getters:
-            _fill_reference(member, inverse, entity)
+            _agree_with_reference(collection, member, inverse)
     return collection
 
 
-def _fill_reference(member: Any, name: str, entity: Any) -> None:
-    """A member of a one-to-many collection refers to its owner, which need not be asked for."""
+def _agree_with_reference(collection: Collection, member: Any, name: str) -> None:
+    """A member of a one-to-many collection refers to its owner, unless it was moved here since."""
     attribute = member._type.attributes[name]
-    if attribute.kind == "reference" and member.peek(name) is NOT_SET:
+    if attribute.kind != "reference":
+        return
+    entity = collection.owner
+    value = member.peek(name)
+    if value is NOT_SET:
         vars(member._storage)[slot_name(attribute)].__set__(member, entity)
+    elif value is not entity and member._changes is not None and name in member._changes.before:
+        entity._core.unit.collection(entity, collection.attribute).removed[member] = None
 
 
 def _compile(types: Types, type_name: str, attributes: tuple[str, ...]) -> Callable[..., list[Any]]:

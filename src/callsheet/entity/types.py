@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -83,6 +83,9 @@ class Types(Mapping[str, type[Entity]]):
         if name in self._classes:
             built = self._classes[name]
             built.__bases__ = (slotted, *built.__bases__)
+        for built in self._classes.values():
+            if "__getitem__" in vars(slotted) and "__getitem__" in vars(built) and issubclass(built, slotted):
+                del built.__getitem__
 
     def storage(self, root: str) -> type:
         """The storage class of a family: a slot for each attribute of any of its types."""
@@ -142,6 +145,8 @@ class Types(Mapping[str, type[Entity]]):
                 **_properties(entity_type),
             },
         )
+        if getattr(built, "__getitem__").__module__ in (__name__, Entity.__module__):  # noqa: B009
+            setattr(built, "__getitem__", _item_reader(built._slot_of))  # noqa: B010
         self._classes[name] = built  # type: ignore[assignment]
         return built  # type: ignore[return-value]
 
@@ -153,13 +158,28 @@ def slot_name(attribute: Attribute) -> str:
     return attribute.name
 
 
+def _item_reader(slot_of: dict[str, str]) -> Callable[[Any, str], Any]:
+    """`Entity.__getitem__` for one class, without looking up the table on the class, which takes a third of it."""
+
+    def __getitem__(self: Any, name: str) -> Any:
+        try:
+            return getattr(self, slot_of[name])
+        except KeyError:
+            if name in slot_of:
+                raise
+            raise self._unknown(name) from None
+
+    return __getitem__
+
+
 def _storage_slots(entity_type: EntityType) -> list[str]:
     return [slot_name(a) for a in entity_type.attributes.values() if a.name not in entity_type.key]
 
 
 def _tables(entity_type: EntityType, storage: type) -> dict[str, Any]:
     """The class's look-ups: attribute to access name, access name to attribute, readers, fast writers."""
-    slot_of, attribute_of, getters, fast = {}, {}, {}, {}
+    slot_of, attribute_of, getters, setters, fast = {}, {}, {}, {}, {}
+    computed, mappings = [], []
     for name, attribute in entity_type.attributes.items():
         if name in entity_type.key:
             slot_of[name] = name
@@ -169,12 +189,25 @@ def _tables(entity_type: EntityType, storage: type) -> dict[str, Any]:
         attribute_of[slot] = name
         descriptor = vars(storage)[slot]
         getters[name] = descriptor.__get__
+        setters[name] = descriptor.__set__
+        if attribute.kind == "mapping":
+            mappings.append(name)
+        if attribute.computed and attribute.kind != "collection":
+            computed.append((descriptor.__set__, descriptor.__delete__))
         plain = attribute.kind == "scalar" and not attribute.immutable and attribute.computed is None
-        if plain and attribute.data_type in _EXACT:
+        if plain and attribute.data_type in _EXACT and not entity_type.abstract:
             fast[name] = (descriptor.__get__, descriptor.__set__, _EXACT[attribute.data_type], attribute)
     for alias in entity_type.aliases:
         slot_of[alias] = alias
-    return {"_slot_of": slot_of, "_attribute_of": attribute_of, "_getters": getters, "_fast": fast}
+    return {
+        "_slot_of": slot_of,
+        "_attribute_of": attribute_of,
+        "_getters": getters,
+        "_setters": setters,
+        "_fast": fast,
+        "_computed": tuple(computed),
+        "_mappings": tuple(mappings),
+    }
 
 
 def _properties(entity_type: EntityType) -> dict[str, property]:
@@ -182,7 +215,7 @@ def _properties(entity_type: EntityType) -> dict[str, property]:
     for position, name in enumerate(entity_type.key):
         found[name] = _key_property(position if len(entity_type.key) > 1 else None)
     for alias, reference in entity_type.aliases.items():
-        if alias not in RESERVED:
+        if alias not in RESERVED and alias not in entity_type.key:
             found[alias] = _alias_property(reference)
     for name, attribute in entity_type.attributes.items():
         if attribute.kind == "mapping":

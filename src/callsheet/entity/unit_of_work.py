@@ -8,26 +8,26 @@ entities only, however many are cached. Nothing here talks: what must be fetched
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 from typing import Any
 
+from callsheet import collector
 from callsheet.entity.collection import Collection, MappingView
 from callsheet.entity.entity import Changes, Entity, State
 from callsheet.entity.frozen import freeze, thaw
 from callsheet.entity.identity_map import IdentityMap
 from callsheet.entity.loader import make_ghost
+from callsheet.entity.log import CREATE, DELETE, LINK, UPDATE, Entry, compressed, operation
 from callsheet.entity.types import Types, slot_name
 from callsheet.errors import SchemaError, StateError, UnknownAttribute, WrongThread
-from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
+from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.record import NOT_SET, Identity, Key, new_key, same
-from callsheet.model.schema import Attribute, check_value, did_you_mean
+from callsheet.model.schema import Attribute, EntityType, check_value, did_you_mean
 
-__all__ = ["UnitOfWork"]
+__all__ = ["NOBODY", "UnitOfWork"]
 
 _hidden = object.__setattr__
-_NOBODY = -1
-
-# A log entry is a tuple that starts with one of these; see `_operation` for what follows.
-_CREATE, _UPDATE, _LINK, _DELETE = range(4)
+NOBODY = -1
 
 
 class UnitOfWork:
@@ -42,7 +42,7 @@ class UnitOfWork:
         self.recording = True
         #: The change set that was sent and whose outcome is not known; nothing is recorded meanwhile.
         self.doubtful: ChangeSet | None = None
-        self.log: list[tuple[Any, ...]] = []
+        self.log: list[Entry] = []
         self.changed: dict[Identity, Any] = {}
         self._collections: dict[int, Collection] = {}
 
@@ -52,39 +52,42 @@ class UnitOfWork:
         """A new entity with these values, pending. Nothing is recorded unless all of them are right."""
         self._check_turn()
         entity_class: Any = self._types[type_name]
-        if entity_class._type.abstract:
+        entity_type = entity_class._type
+        if entity_type.abstract:
             concrete = self._types.schema.concrete(type_name)
             raise SchemaError(f"{type_name} is abstract; create one of {', '.join(sorted(concrete))}")
-        draft = _Draft(self, entity_class, data)
-        identity = Identity(type_name, draft.key)
-        family = self._identities.family(entity_class._type.root)
+        draft = _Draft(self, entity_type, data)
+        family = self._identities.family(entity_type.root)
         if family.get(draft.key) is not None:
             raise StateError(f"there is a {family.get(draft.key)!r} with this key already; nothing was created")
         entity = make_ghost(self._core, entity_class, draft.key, None)
         if not self.recording:
             self._fill(entity, draft)
             return entity
+        identity = entity.identity
         changes = Changes(identity, "created", born=True)
         _hidden(entity, "_changes", changes)
         self.changed[identity] = entity
-        changes.items.update(draft.items)
         self._fill(entity, draft)
-        values = {**draft.plain, **{name: _identity(other) for name, other in draft.references.items()}, **draft.items}
+        values = draft.plain
+        for name, other in draft.references.items():
+            values[name] = _identity(other)
+        if draft.items:
+            changes.items.update(draft.items)
+            values.update(draft.items)
         links = {name: tuple(map(_identity, members)) for name, members in draft.links.items()}
-        self.log.append((_CREATE, identity, values, links))
+        self.log.append((CREATE, identity, values, links))
         for name, members in draft.members.items():
             for member in members:
                 self.link(entity, name, member, True)
         return entity
 
     def _fill(self, entity: Any, draft: _Draft) -> None:
-        storage = vars(entity._storage)
-        attributes = entity._type.attributes
+        setters = entity._setters
         for name, value in draft.plain.items():
-            frozen = freeze(value) if attributes[name].data_type == "json" else value
-            storage[slot_name(attributes[name])].__set__(entity, frozen)
+            setters[name](entity, freeze(value) if type(value) in (dict, list) else value)
         for name, other in draft.references.items():
-            storage[slot_name(attributes[name])].__set__(entity, other)
+            setters[name](entity, other)
             self._mirror(entity, name, None, other)
         for name, members in draft.links.items():
             collection = self.collection(entity, name)
@@ -101,26 +104,31 @@ class UnitOfWork:
             return
         changes = self._begin(entity)
         changes.state = "deleted"
-        self.log.append((_DELETE, changes.identity, entity._version))
+        self.log.append((DELETE, changes.identity, entity._version))
 
     def assign(self, entity: Any, name: str, value: Any) -> None:
         """Set an attribute; recorded unless it has this value already.
 
         What follows is the path of every plain scalar, and is written to be fast; all else goes the slow way.
         """
-        fast = entity._fast.get(name)
         changes = entity._changes
+        try:
+            getter, setter, kind, attribute = entity._fast[name]
+        except KeyError:
+            self._assign_slowly(entity, name, value)
+            return
         if (
-            fast is None
-            or self._who() != self.owner
+            self._who() != self.owner
             or self.doubtful is not None
             or not self.recording
             or (changes is not None and changes.state not in _WRITABLE)
         ):
             self._assign_slowly(entity, name, value)
             return
-        getter, setter, exact, attribute = fast
-        if type(value) is not str or exact is not str or not value.isascii() or "\x00" in value:
+        if type(value) is not kind or (
+            # What is surely right needs no closer look.
+            not value.isascii() or "\x00" in value if kind is str else kind is not float or not isfinite(value)
+        ):
             check_value(entity._name, attribute, value)
         try:
             old = getter(entity)
@@ -130,13 +138,16 @@ class UnitOfWork:
             return
         if changes is None:
             changes = self._begin(entity)
-        self.log.append((_UPDATE, changes.identity, name, value, old, entity._version))
+        self.log.append((UPDATE, changes.identity, name, value, old, entity._version))
         setter(entity, value)
-        if not changes.born:
-            was = changes.before.setdefault(name, old)
-            if was is not old and was == value and type(was) is type(value):
-                del changes.before[name]
-                self._clean_if_unchanged(entity, changes)
+        if changes.born:
+            return
+        before = changes.before
+        if name not in before:
+            before[name] = old
+        elif before[name] == value and type(before[name]) is type(value):
+            del before[name]
+            self._clean_if_unchanged(entity, changes)
 
     def assign_item(self, entity: Any, mapping: str, key: str, value: Any) -> None:
         """Set or (None) remove one item of a mapping."""
@@ -200,7 +211,7 @@ class UnitOfWork:
             owner, cell, other = member, inverse.name, entity
         changes = self._begin(owner)
         before = NOT_SET if known is None else bool(local)
-        self.log.append((_LINK, changes.identity, cell, _identity(other), present, before, owner._version))
+        self.log.append((LINK, changes.identity, cell, _identity(other), present, before, owner._version))
         place = (cell, _identity(other))
         if changes.before.setdefault(place, NOT_SET if known is None else known) is present:
             del changes.before[place]
@@ -250,7 +261,10 @@ class UnitOfWork:
         if old is not NOT_SET and same(old, value):
             return
         if self.recording:
-            self._note(entity, attribute.name, thaw(value) if attribute.data_type == "json" else value, old)
+            if attribute.data_type == "json":
+                self._note(entity, attribute.name, thaw(value), thaw(old), old)
+            else:
+                self._note(entity, attribute.name, value, old)
         vars(entity._storage)[slot_name(attribute)].__set__(entity, value)
 
     def _assign_reference(self, entity: Any, attribute: Attribute, value: Any) -> None:
@@ -260,7 +274,9 @@ class UnitOfWork:
         if old is value:
             return
         if self.recording:
-            was = old if old is NOT_SET else _identity(old)
+            # What was deleted is not there to be compared with: the server has emptied the reference.
+            gone = old is NOT_SET or (old is not None and old.state == "detached")
+            was = NOT_SET if gone else _identity(old)
             self._note(entity, attribute.name, _identity(value), was, old)
         vars(entity._storage)[slot_name(attribute)].__set__(entity, value)
         self._mirror(entity, attribute.name, old or None, value)
@@ -283,7 +299,7 @@ class UnitOfWork:
         changes = entity._changes
         if changes is None:
             changes = self._begin(entity)
-        self.log.append((_UPDATE, changes.identity, name, value, old, entity._version))
+        self.log.append((UPDATE, changes.identity, name, value, old, entity._version))
         if changes.born:
             return
         before = changes.before
@@ -310,7 +326,12 @@ class UnitOfWork:
 
     def operations(self) -> list[Operation]:
         """The log as operations, in the order in which things were done."""
-        return [_operation(entry) for entry in self.log]
+        return [operation(entry) for entry in self.log]
+
+    def compressed(self) -> tuple[Operation, ...]:
+        """What a commit would send now."""
+        with collector.paused():
+            return compressed(self.log)
 
     # -- relations and their mirrors -------------------------------------------------------------------
 
@@ -357,7 +378,7 @@ class UnitOfWork:
         if key is None:
             return None
         target = str(attribute.target)
-        check_value(target, Attribute("id"), key)
+        _check_key(self._types.schema.types[target], key)
         found = self._identities.family(self._types.schema.types[target].root).get(key)
         return found if found is not None else make_ghost(self._core, self._types[target], key, None)
 
@@ -366,11 +387,11 @@ class UnitOfWork:
     def hand_over(self) -> None:
         """Belong to whichever thread comes next."""
         self._check_turn()
-        self.owner = _NOBODY
+        self.owner = NOBODY
 
     def check_thread(self) -> None:
         """Raise `WrongThread` unless the session belongs to this thread, or to nobody."""
-        if self.owner == _NOBODY:
+        if self.owner == NOBODY:
             self.owner = self._who()
         if self._who() != self.owner:
             raise WrongThread(
@@ -410,7 +431,7 @@ class UnitOfWork:
     def _check_writable(self, entity: Any, attribute: Attribute) -> None:
         if attribute.computed:
             raise SchemaError(f"{entity._name}.{attribute.name} is computed by the server and cannot be set")
-        if attribute.name in entity._type.key:
+        if attribute.name in entity._type.key or attribute.foreign_key in entity._type.key:
             raise SchemaError(f"{entity._name}.{attribute.name} is the primary key; it is given to `create` only")
         if attribute.immutable and not (entity._changes is not None and entity._changes.born):
             raise SchemaError(f"{entity._name}.{attribute.name} is immutable: only `create` can set it")
@@ -435,11 +456,16 @@ class UnitOfWork:
                 continue
             if changes.born:
                 created.append(entity)
-            self._settle_items(entity, changes)
+            if changes.born or changes.items:
+                self._settle_items(entity, changes)
             _hidden(entity, "_changes", None)
-            if versions.get(identity) is not None:
-                _hidden(entity, "_version", versions[identity])
-            self.forget_values(entity, computed_only=identity not in stale)
+            version = versions.get(identity)
+            if version is not None:
+                _hidden(entity, "_version", version)
+            if identity in stale:
+                self.forget_values(entity)
+            else:
+                self._forget_computed(entity)
         for collection in self._collections.values():
             if collection.remote is not None:
                 collection.remote = collection._members()
@@ -449,9 +475,7 @@ class UnitOfWork:
         return created
 
     def _settle_items(self, entity: Any, changes: Changes) -> None:
-        for name, attribute in entity._type.attributes.items() if changes.items or changes.born else ():
-            if attribute.kind != "mapping":
-                continue
+        for name in entity._mappings:
             known = {} if changes.born else entity.peek(name)
             if known is NOT_SET:
                 continue
@@ -460,17 +484,23 @@ class UnitOfWork:
             merged = {key: item for key, item in {**(known or {}), **local}.items() if item is not None}
             vars(entity._storage)[f"{name}_"].__set__(entity, merged)
 
-    def forget_values(self, entity: Any, computed_only: bool) -> None:
+    def forget_values(self, entity: Any) -> None:
         """Empty the slots of values the server may have changed, so that they are fetched when next read."""
         storage = vars(entity._storage)
         for name, attribute in entity._type.attributes.items():
             if attribute.kind == "collection" or name in entity._type.key:
                 continue
-            if attribute.computed or not computed_only:
-                try:
-                    storage[slot_name(attribute)].__delete__(entity)
-                except AttributeError:
-                    pass
+            try:
+                storage[slot_name(attribute)].__delete__(entity)
+            except AttributeError:
+                pass
+
+    def _forget_computed(self, entity: Any) -> None:
+        """Empty the slots of values that every commit may change."""
+        for fill, empty in entity._computed:
+            # Emptying what is empty raises, which costs more than filling it first.
+            fill(entity, None)
+            empty(entity)
 
     def rollback(self) -> None:
         """Everything is as it was after the last commit; entities created since are detached.
@@ -489,7 +519,7 @@ class UnitOfWork:
                 if isinstance(name, str) and name in entity._type.attributes:
                     self._restore(entity, name, changes.remote.get(name, was))
             if doubtful is not None:
-                self.forget_values(entity, computed_only=False)
+                self.forget_values(entity)
         for collection in self._collections.values():
             collection.added.clear()
             collection.removed.clear()
@@ -541,22 +571,38 @@ class UnitOfWork:
         """Let pending changes count as made on the values last told by the server."""
         changes: Changes | None = entity._changes
         _hidden(entity, "_version", version)
-        if changes is None or changes.state != "modified":
+        if changes is None or changes.state not in ("modified", "deleted"):
             return
-        known = changes.remote
         identity = changes.identity
+        known = {}
         for name in changes.before:
-            if name in known:
-                changes.before[name] = known[name]
+            told = self._told(entity, name)
+            if told is not NOT_SET:
+                known[name] = changes.before[name] = told
         rebased = []
         for entry in self.log:
-            if entry[1] == identity and entry[0] == _UPDATE:
+            if entry[1] == identity and entry[0] == UPDATE:
                 base = entry[4] if entry[2] not in known else _logged(known[entry[2]])
                 entry = (*entry[:4], base, version)
             elif entry[1] == identity:
                 entry = (*entry[:-1], version)
             rebased.append(entry)
         self.log = rebased
+        for name, told in known.items():
+            local = changes.items[name] if name in changes.items else _logged(entity.peek(name))
+            if same(_logged(told), local):
+                del changes.before[name]
+                changes.items.pop(name, None)
+        self._clean_if_unchanged(entity, changes)
+
+    def _told(self, entity: Any, name: Any) -> Any:
+        """What the server last told of a changed attribute or item; `NOT_SET` where it did not."""
+        changes: Changes = entity._changes
+        if name in changes.items:
+            mapping, _, item = name.partition(".")
+            held = entity.peek(mapping)
+            return NOT_SET if held is NOT_SET else (held or {}).get(item)
+        return changes.remote.get(name, NOT_SET)
 
     def _restore(self, entity: Any, name: str, value: Any) -> None:
         descriptor = vars(entity._storage)[slot_name(entity._type.attributes[name])]
@@ -588,25 +634,43 @@ _WRITABLE = frozenset(("clean", "created", "modified"))
 class _Draft:
     """The data of a create, sorted by what is to be done with it, once all of it is known to be right."""
 
-    def __init__(self, unit: UnitOfWork, entity_class: Any, data: Mapping[str, Any]) -> None:
+    def __init__(self, unit: UnitOfWork, entity_type: EntityType, data: Mapping[str, Any]) -> None:
         self.plain: dict[str, Any] = {}
         self.references: dict[str, Any] = {}
         self.items: dict[str, Any] = {}
         self.links: dict[str, list[Any]] = {}
         self.members: dict[str, list[Any]] = {}
-        entity_type = entity_class._type
         if not isinstance(data, Mapping):
             raise SchemaError(f"the data of a {entity_type.name} is a mapping, not {type(data).__name__}")
+        attributes = entity_type.attributes
         for name, value in data.items():
-            if name not in entity_type.attributes and name not in entity_type.aliases:
-                raise UnknownAttribute(
-                    f"{entity_type.name} has no attribute `{name}`{did_you_mean(name, entity_type.names)}"
-                )
-            attribute = entity_type.attribute(name)
+            attribute = attributes.get(name)
+            if attribute is None:
+                if name not in entity_type.aliases:
+                    raise UnknownAttribute(
+                        f"{entity_type.name} has no attribute `{name}`{did_you_mean(name, entity_type.names)}"
+                    )
+                attribute = attributes[entity_type.aliases[name]]
             if attribute.computed:
                 raise SchemaError(f"{entity_type.name}.{name} is computed by the server and cannot be set")
             self._take(unit, entity_type, attribute, name, value)
-        self.key = self.plain.pop("id", None) or new_key()
+        self.key = self._key(entity_type)
+
+    def _key(self, entity_type: Any) -> Any:
+        """The primary key: of what the data says, or a new one where the type has only `id`."""
+        if entity_type.key == ("id",):
+            return self.plain.pop("id", None) or new_key()
+        parts = []
+        for name in entity_type.key:
+            if name in entity_type.attributes:
+                part = self.plain.pop(name, None)
+            else:
+                other = self.references.get(entity_type.aliases[name])
+                part = None if other is None else other._key
+            if part is None:
+                raise SchemaError(f"a {entity_type.name} needs `{'` and `'.join(entity_type.key)}`, which make its key")
+            parts.append(part)
+        return tuple(parts) if len(parts) > 1 else parts[0]
 
     def _take(self, unit: UnitOfWork, entity_type: Any, attribute: Attribute, name: str, value: Any) -> None:
         if attribute.kind == "scalar":
@@ -633,6 +697,14 @@ class _Draft:
                 inverse.kind == "reference" or not unit._is_near_side(_Named(entity_type.name), attribute, inverse)
             )
             (self.members if mirrored else self.links)[name] = members
+
+
+def _check_key(entity_type: Any, key: Any) -> None:
+    """Raise `SchemaError` unless the key can be one of this type."""
+    if entity_type.key == ("id",):
+        check_value(entity_type.name, entity_type.attributes["id"], key)
+    elif len(entity_type.key) > 1 and not (isinstance(key, tuple) and len(key) == len(entity_type.key)):
+        raise SchemaError(f"the key of a {entity_type.name} is ({', '.join(entity_type.key)}), not {key!r:.80}")
 
 
 class _Named:
@@ -662,20 +734,3 @@ def _identity(entity: Any) -> Identity | None:
 def _logged(value: Any) -> Any:
     """A slot's value as the log has it."""
     return value.identity if isinstance(value, Entity) else thaw(value)
-
-
-def _operation(entry: tuple[Any, ...]) -> Operation:
-    kind, identity = entry[:2]
-    if kind == _CREATE:
-        return Create(identity, entry[2], entry[3])
-    if kind == _DELETE:
-        return Delete(identity, entry[2])
-    if kind == _UPDATE:
-        _, _, name, value, before, version = entry
-        return Update(identity, {name: value}, {} if before is NOT_SET else {name: before}, version=version)
-    _, _, name, member, present, was, version = entry
-    links = {name: (member,)}
-    before = {} if was is NOT_SET else {name: (member,) if was else ()}
-    if present:
-        return Update(identity, before=before, added=links, version=version)
-    return Update(identity, before=before, removed=links, version=version)

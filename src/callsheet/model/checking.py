@@ -67,6 +67,8 @@ def check_aggregate(aggregate: Aggregate, schema: Schema, text: str = "") -> Agg
 
     References at ``group`` or under ``count`` become their keys (``status`` → ``status.id``).
     """
+    if not aggregate.functions and not aggregate.group:
+        raise QueryError("this aggregate asks for nothing", hint="add a function such as count, or a group", text=text)
     checker = _Checker(schema, text)
     select = checker.select(Select(aggregate.select.entity_type, where=aggregate.select.where))
     entity_type = schema.types[select.entity_type]
@@ -217,11 +219,17 @@ class _Checker:
         """A reference compared with text that is no UUID is compared by the label of what it refers to."""
         value = comparison.value
         texts = value if isinstance(value, tuple | list) and not isinstance(value, Identity) else (value,)
-        if not texts or not all(isinstance(text, str) and _UUID.fullmatch(text) is None for text in texts):
+        words = [text for text in texts if isinstance(text, str)]
+        keys = sum(_UUID.fullmatch(word) is not None for word in words)
+        if not words or len(words) < len(texts) or keys == len(words):
             return comparison
         way = resolve(comparison.path, entity_type, self._schema, self._text)
         if way.attribute.kind != "reference" or way.alias:
             return comparison
+        if keys:
+            name = path_text(comparison.path)
+            hint = f"compare keys with `{name}.id`, labels with `{name}.{way.target.label}`"
+            raise self._error(way, f"`{name}` is compared with keys and with labels in one list", hint)
         label = way.target.attributes.get(way.target.label)
         if label is None or label.kind != "scalar" or label.data_type not in ("string", "enum") or label.name == "id":
             return comparison
@@ -240,7 +248,10 @@ class _Checker:
             )
         if way.attribute.kind != "reference":
             return way
-        key = way.target.attributes["id"]
+        key = way.target.attributes.get("id")
+        if key is None:
+            parts = ", ".join(f"`{name}.{part}`" for part in way.target.key)
+            raise self._error(way, f"a {way.target.name} has a key of several parts", f"compare each: {parts}")
         return evolve(way, steps=(*way.steps, Step("id")), chain=[*way.chain, (way.target, key)], bare=not way.alias)
 
     def _operator(self, comparison: Comparison, way: Way) -> None:

@@ -1,6 +1,6 @@
 """Text becomes a `Select`, a condition or a path; every error says where and how to repair it.
 
-The grammar, one method for each rule (the whole language is in ``docs/reference/query.md``)::
+The grammar, one method for each rule (the whole language is in ``docs/reference/query-language.md``)::
 
     select      = ["select" [path {"," path}] "from"] type ["where" condition] {clause}
     clause      = "order" "by" path [direction] {"," …} | "limit" n | "offset" n          (each once)
@@ -59,8 +59,8 @@ _ELSEWHERE = {
 T = TypeVar("T")
 
 
-def parse(text: str) -> Select:
-    """The `Select` a text stands for.
+def parse(text: str, longest: int = LONGEST) -> Select:
+    """The `Select` a text stands for; one of more than ``longest`` characters is not read.
 
     >>> parse('Task where status.name is "Done" order by name limit 10').limit
     10
@@ -71,7 +71,7 @@ def parse(text: str) -> Select:
            ^
       hint: did you mean `where`?
     """
-    return _whole(text, _Parser.select, "Task where name is Done")
+    return _whole(text, _Parser.select, "Task where name is Done", longest)
 
 
 def parse_condition(text: str) -> Condition:
@@ -92,10 +92,10 @@ def parse_path(text: str) -> Path:
     return _whole(text, _Parser.path, "parent.name")
 
 
-def _whole(text: str, rule: Callable[[_Parser], T], example: str) -> T:
-    if len(text) > LONGEST:
+def _whole(text: str, rule: Callable[[_Parser], T], example: str, longest: int = LONGEST) -> T:
+    if len(text) > longest:
         raise QueryError(
-            f"the text has {len(text):,} characters; at most {LONGEST:,} are read",
+            f"the text has {len(text):,} characters; at most {longest:,} are read",
             hint="give long lists of values as data: a Select, or several queries",
         )
     parser = _Parser(text)

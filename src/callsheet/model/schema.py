@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from attrs import define, field, frozen
 
+from callsheet import collector
 from callsheet.errors import SchemaError, UnknownAttribute
 
 __all__ = ["Attribute", "EntityType", "Schema", "did_you_mean"]
@@ -38,7 +39,8 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(f'`{match}`' for match in near)}?"
 
 
-@frozen
+# Thousands are made when a session opens; with slots each would take twice as long.
+@frozen(slots=False)
 class Attribute:
     """One attribute of an entity type.
 
@@ -76,8 +78,9 @@ class Attribute:
 class EntityType:
     """An entity type with all its attributes, inherited ones included.
 
-    ``attributes`` is ordered; ``aliases`` maps a foreign key name to its reference (``parent_id`` →
-    ``parent``). ``ancestors`` runs from the parent to the root. ``custom`` describes the items of
+    ``key`` names the attributes (or foreign keys) that make the primary key; the key of a type with several is
+    a tuple of their values. ``attributes`` is ordered; ``aliases`` maps a foreign key name to its reference
+    (``parent_id`` → ``parent``). ``ancestors`` runs from the parent to the root. ``custom`` describes the items of
     ``custom_attributes`` by key; ``unique`` lists combinations of attributes no two entities may share.
     """
 
@@ -147,8 +150,9 @@ class Schema:
         self.document = document
         self.name: str = document.get("name", "")
         self.types: dict[str, EntityType] = {}
-        for name in document.get("types", {}):
-            self._build(name, ())
+        with collector.paused():
+            for name in document.get("types", {}):
+                self._build(name, ())
 
     def __repr__(self) -> str:
         return f"<Schema {self.name!r}: {len(self.types)} entity types, {self.hash[:12]}>"
@@ -209,23 +213,25 @@ class Schema:
         unique: tuple[tuple[str, ...], ...] = ()
         custom: dict[str, Attribute] = {}
         label = "name"
+        key: tuple[str, ...] = tuple(told.get("key", ("id",)))
         if parent_name := told.get("extends"):
             if parent_name not in self.document["types"]:
                 raise SchemaError(f"entity type `{name}` extends `{parent_name}`, which is not described")
             parent = self._build(parent_name, (*building, name))
             attributes.update(parent.attributes)
             ancestors = (parent.name, *parent.ancestors)
-            unique, label, custom = parent.unique, parent.label, dict(parent.custom)
-        else:
+            unique, label, custom, key = parent.unique, parent.label, dict(parent.custom), parent.key
+        elif "id" in key:
             attributes["id"] = Attribute("id", required=True, immutable=True, default="{uid}")
-        for key, value in told.get("attributes", {}).items():
-            attributes[key] = _attribute(name, key, value)
-        for key, value in told.get("custom", {}).items():
-            custom[key] = _attribute(name, key, value)
+        for attribute, value in told.get("attributes", {}).items():
+            attributes[attribute] = _attribute(name, attribute, value)
+        for item, value in told.get("custom", {}).items():
+            custom[item] = _attribute(name, item, value)
         built = EntityType(
             name=name,
             parent=told.get("extends"),
             abstract=told.get("abstract", False),
+            key=key,
             label=told.get("label", label),
             attributes=attributes,
             unique=unique + tuple(tuple(names) for names in told.get("unique", ())),
@@ -233,6 +239,9 @@ class Schema:
             custom=custom,
             description=told.get("description", ""),
         )
+        missing = [part for part in key if part not in attributes and part not in built.aliases]
+        if missing:
+            raise SchemaError(f"the key of {name} names `{missing[0]}`{did_you_mean(missing[0], built.names)}")
         self.types[name] = built
         return built
 

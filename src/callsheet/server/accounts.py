@@ -20,7 +20,7 @@ from attrs import frozen
 from sqlalchemy import Connection, Row, insert, select, update
 
 from callsheet.errors import CallsheetError, Invalid, NotFound, Unauthorised
-from callsheet.server.permissions import ROLES
+from callsheet.server.permissions import BUILT_IN
 from callsheet.server.store import Store
 
 __all__ = ["Account", "Accounts"]
@@ -64,6 +64,12 @@ class Accounts:
         self._table = store.table("_account")
         self._secret: bytes | None = None
         self._noted: dict[str, datetime] = {}
+        self.generation = 0
+        """Counts changes of accounts, keys, roles and grants, so that what was remembered before is asked again."""
+
+    def changed(self) -> None:
+        """Something about who may do what has changed, and counts from now on."""
+        self.generation += 1
 
     def add(self, name: str, role: str = "user", key: str | None = None, expires: datetime | None = None) -> str:
         """Add an account and return its key, which cannot be read again.
@@ -71,18 +77,18 @@ class Accounts:
         A ``key`` of one's own is taken, too (at least eight characters); ``expires`` is when it stops working.
         """
         _check_name(name)
-        if role not in ROLES:
-            raise Invalid(f"a role is one of {', '.join(ROLES)}, not {role!r:.80}")
         made = _given(key)
         now = self._clock()
 
         def save(connection: Connection) -> None:
             if self._find(connection, name) is not None:
                 raise Invalid(f"there is an account `{name}` already; new_key gives it another key")
+            self._check_role(connection, role)
             row = {"name": name, "role": role, "disabled": False, "created": now, "expires": expires}
             connection.execute(insert(self._table), {**row, **self._key_columns(connection, made)})
 
         self._store.write(save)
+        self.changed()
         return made
 
     def list(self) -> list[Account]:
@@ -103,6 +109,12 @@ class Accounts:
         self._change(name, lambda connection: {**self._key_columns(connection, made), "expires": expires})
         return made
 
+    def renew(self, name: str) -> str:
+        """Give an account another key that lasts no longer than the old one would have, and return it."""
+        made = _given(None)
+        self._change(name, lambda connection: self._key_columns(connection, made))
+        return made
+
     def disable(self, name: str) -> None:
         """Let an account in no more, from now on."""
         self._change(name, lambda _: {"disabled": True})
@@ -110,6 +122,30 @@ class Accounts:
     def enable(self, name: str) -> None:
         """Let an account in again, with the key it had."""
         self._change(name, lambda _: {"disabled": False})
+
+    def set_role(self, name: str, role: str) -> None:
+        """Give an account another role of its own; its grants stay."""
+
+        def values(connection: Connection) -> dict[str, Any]:
+            self._check_role(connection, role)
+            return {"role": role}
+
+        self._change(name, values)
+
+    def check_exists(self, connection: Connection, name: str) -> None:
+        """Raise `NotFound` where there is no account of this name."""
+        if self._find(connection, name) is None:
+            raise NotFound(f"there is no account `{name:.80}`")
+
+    def with_role(self, connection: Connection, role: str) -> str | None:
+        """Some account whose own role this is."""
+        found = connection.execute(select(self._table.c.name).where(self._table.c.role == role).limit(1)).scalar()
+        return None if found is None else str(found)
+
+    def _check_role(self, connection: Connection, role: str) -> None:
+        own = self._store.table("_role")
+        if role not in BUILT_IN and connection.execute(select(own.c.name).where(own.c.name == role)).scalar() is None:
+            raise Invalid(f"there is no role {role!r:.80}; built in are {', '.join(BUILT_IN)}")
 
     def authenticate(self, name: str | None, key: str) -> str:
         """The name of the account that has this key; `Unauthorised` if there is none, or it is another's."""
@@ -131,12 +167,12 @@ class Accounts:
         return connection.execute(select(self._table).where(self._table.c.name == name)).first()
 
     def _change(self, name: str, values: Callable[[Connection], dict[str, Any]]) -> None:
-        def save(connection: Connection) -> None:
-            statement = update(self._table).where(self._table.c.name == name)
-            if connection.execute(statement, values(connection)).rowcount == 0:
-                raise NotFound(f"there is no account `{name:.80}`")
+        self._store.write(lambda connection: self._save(connection, name, values(connection)))
+        self.changed()
 
-        self._store.write(save)
+    def _save(self, connection: Connection, name: str, values: dict[str, Any]) -> None:
+        if connection.execute(update(self._table).where(self._table.c.name == name), values).rowcount == 0:
+            raise NotFound(f"there is no account `{name:.80}`")
 
     def _key_id(self, key: str) -> str:
         """What finds the account: a key's public id, or a digest of a key that somebody made up."""
@@ -167,7 +203,8 @@ class Accounts:
             return
         self._noted[row.name] = now
         try:
-            self._change(row.name, lambda _: {"last_used": now})
+            # Nothing that is remembered of accounts changes by it, so it is no change of the `generation`.
+            self._store.write(lambda connection: self._save(connection, row.name, {"last_used": now}))
         except CallsheetError:
             return
 

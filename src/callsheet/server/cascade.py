@@ -80,10 +80,14 @@ class Cascade:
             if not found.referrer.alive or value is None or self.overlay.place(value) != found.deleted.place:
                 continue
             kind, key = found.deleted.identity
+            other = found.referrer.identity
+            known = self.overlay.tells(found.referrer.place)
+            by = "it is referred to"
+            if known:
+                by = f"{other.entity_type} {other.key} refers to it by `{found.attribute}`"
             raise Invalid(
-                f"operation {found.operation}: {kind} {key} cannot be deleted: {found.referrer.identity.entity_type} "
-                f"{found.referrer.identity.key} refers to it by `{found.attribute}`; delete or change that first",
+                f"operation {found.operation}: {kind} {key} cannot be deleted: {by}; delete or change that first",
                 operation=found.operation,
                 entity=(kind, key),
-                attribute=found.attribute,
+                attribute=found.attribute if known else None,
             )

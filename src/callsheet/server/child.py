@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from threading import Thread
 from typing import IO, Any
 
 import msgspec
 
+from callsheet.config import log_level
 from callsheet.errors import CallsheetError
 
 __all__ = ["Ready", "Settings", "main"]
 
 
 class Settings(msgspec.Struct):
-    """What the child must know."""
+    """What the child must know. Its ``repr`` tells no key, and no password of the database."""
 
     schema: str | dict[str, Any]
     database: str
@@ -28,6 +31,10 @@ class Settings(msgspec.Struct):
     certificate_key: str | None
     hosts: list[str] | None
     seed: bool
+    files: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Settings of a server at {self.host}:{self.port}>"
 
 
 class Ready(msgspec.Struct, omit_defaults=True):
@@ -38,13 +45,16 @@ class Ready(msgspec.Struct, omit_defaults=True):
     error: str = ""
     message: str = ""
 
+    def __repr__(self) -> str:
+        return f"<Ready at port {self.port}>" if self.port else f"<Not ready: {self.error}>"
+
 
 def main() -> None:
     """The child's life."""
     settings = msgspec.json.decode(_read_line(0), type=Settings)
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=log_level(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         _listen(settings, output)
     except (CallsheetError, OSError) as error:
@@ -58,25 +68,23 @@ def _listen(settings: Settings, output: IO[bytes]) -> None:
 
     from callsheet.server.guard import Limits
     from callsheet.server.http import application
+    from callsheet.server.listening import configured
     from callsheet.server.service import Service
 
-    service = Service.open(settings.database, settings.schema, settings.admin_key, seed=settings.seed)
+    files = None if settings.files is None else Path(settings.files)
+    service = Service.open(settings.database, settings.schema, settings.admin_key, seed=settings.seed, files=files)
     try:
+        # What is there now stays: the collector need not look at the schema and the modules again.
+        gc.freeze()
         admin_key = settings.admin_key or service.new_admin_key
         limits = Limits(hosts=None if settings.hosts is None else frozenset(settings.hosts))
-        config = uvicorn.Config(
+        config = configured(
             application(service, limits),
-            host=settings.host,
-            port=settings.port,
-            ssl_certfile=settings.certificate,
-            ssl_keyfile=settings.certificate_key,
+            settings.host,
+            settings.port,
+            settings.certificate,
+            settings.certificate_key,
             log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            # Longer than clients keep idle connections, so that it is they who close them.
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=5,
         )
         listening = config.bind_socket()
         server = uvicorn.Server(config)

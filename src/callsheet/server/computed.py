@@ -159,9 +159,10 @@ def _check_circles(overlay: Overlay, entries: Iterable[Entry]) -> None:
         step: Entry | None = entry
         while step is not None and step.place not in fine:
             if step.place in way:
+                told = " → ".join(place[1] if overlay.tells(place) else "…" for place in way)
                 raise Invalid(
                     f"operation {entry.operation}: {entry.identity.entity_type} {entry.identity.key} would be its own "
-                    f"ancestor: {' → '.join(key for _, key in way)}",
+                    f"ancestor: {told}",
                     operation=entry.operation,
                     entity=(entry.identity.entity_type, entry.identity.key),
                     attribute=PARENT,

@@ -6,12 +6,14 @@ conflicts of a batch are told at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
 
 from callsheet.errors import Conflict, Invalid
 from callsheet.model.operation import Delete, Update
+from callsheet.model.record import Identity
 from callsheet.server.overlay import Entry, equal
 
 __all__ = ["POLICIES", "Conflicts"]
@@ -21,9 +23,13 @@ POLICIES = ("raise", "ours", "theirs")
 
 @define
 class Conflicts:
-    """The conflicts of one commit, and which operations met other people's changes (``merged``)."""
+    """The conflicts of one commit, and which operations met other people's changes (``merged``).
+
+    A reference to what is ``hidden`` from the commit's author counts as None, which is how the author reads it.
+    """
 
     policy: str
+    hidden: Callable[[Identity], bool] = lambda identity: False
     merged: list[int] = field(factory=list)
     _found: list[dict[str, Any]] = field(factory=list)
     _first: int | None = None
@@ -38,7 +44,12 @@ class Conflicts:
         met = not entry.created and operation.version not in (None, entry.version)
         for name, base in operation.before.items():
             ours, theirs = operation.values[name], entry.get(name)
+            if isinstance(theirs, Identity) and self.hidden(theirs):
+                theirs = None
             if equal(theirs, base) or equal(theirs, ours) or (theirs is None and _is_default(entry, name, base)):
+                continue
+            if equal(entry.original(name), base):
+                # Not somebody else: a delete earlier in this batch emptied the reference.
                 continue
             met = True
             self._note(index, entry, name, base, ours, theirs)

@@ -38,7 +38,7 @@ def check_references(overlay: Overlay) -> None:
             target = str(entity_type.attributes[name].target)
             if target not in takes:
                 takes[target] = set(overlay.schema.concrete(target))
-            found = overlay.get(value)
+            found = overlay.told(value)
             if found is None or not found.alive:
                 gone = "was deleted in this commit" if found is not None else "does not exist"
                 raise _invalid(entry, f"{entity_type.name}.{name}: {value.entity_type} {value.key} {gone}", name)
@@ -66,7 +66,7 @@ def check_unique(overlay: Overlay) -> None:
             if all(value is None for value in values):
                 continue
             if values in held:
-                raise _taken(entry, combination, values, held[values].identity.key)
+                raise _taken(overlay, entry, combination, values, held[values].identity.key)
             held[values] = entry
         if held:
             _check_stored(overlay, combination, held)
@@ -86,9 +86,12 @@ def _values(entry: Entry, combination: Combination) -> tuple[Any, ...]:
     return tuple(value.key if isinstance(value, Identity) else value for value in values)
 
 
-def _taken(entry: Entry, combination: Combination, values: tuple[Any, ...], by: str) -> Invalid:
+def _taken(
+    overlay: Overlay, entry: Entry, combination: Combination, values: tuple[Any, ...], key: str
+) -> Invalid:
     told = ", ".join(f"{name} {value!r:.80}" for name, value in zip(combination.names, values))
-    problem = f"{combination.scope} with {told} exists already ({by}); it must be unique"
+    by = f" ({key})" if overlay.tells((entry.rules.root, key)) else ""
+    problem = f"{combination.scope} with {told} exists already{by}; it must be unique"
     return _invalid(entry, problem, combination.names[-1])
 
 
@@ -115,7 +118,7 @@ def _check_stored(overlay: Overlay, combination: Combination, held: dict[tuple[A
             if other is not None and (not other.alive or _values(other, combination) != values):
                 continue
             if values in held and held[values] is not other:
-                raise _taken(held[values], combination, values, key)
+                raise _taken(overlay, held[values], combination, values, key)
 
 
 def _conditions(columns: list[Any], wanted: list[tuple[Any, ...]]) -> Iterator[ColumnElement[bool]]:

@@ -5,18 +5,42 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import Connection, insert, select, update
+
 from callsheet.errors import Invalid, SchemaError
 from callsheet.model.schema import SCALARS, Attribute, check_value, did_you_mean
 from callsheet.server.overlay import Entry, Overlay
+from callsheet.server.store import Store
 
-__all__ = ["CONFIGURATION", "check_configurations"]
+__all__ = ["CONFIGURATION", "COUNTER", "changes", "check_configurations", "count_change"]
 
 CONFIGURATION = "CustomAttributeConfiguration"
+COUNTER = "customs"
+"""The counter by which other server processes notice that custom attributes were configured."""
+
+
+def changes(store: Store, connection: Connection) -> int:
+    """How many commits have configured custom attributes."""
+    counter = store.table("_counter")
+    return connection.execute(select(counter.c.value).where(counter.c.name == COUNTER)).scalar() or 0
+
+
+def count_change(overlay: Overlay) -> None:
+    """Count this commit, if it configures custom attributes."""
+    if CONFIGURATION not in overlay.schema.types:
+        return
+    if not any(each.identity.entity_type == CONFIGURATION for each in (*overlay.touched(), *overlay.dead())):
+        return
+    counter = overlay.store.table("_counter")
+    raised = update(counter).where(counter.c.name == COUNTER).values(value=counter.c.value + 1)
+    if overlay.connection.execute(raised).rowcount == 0:
+        overlay.connection.execute(insert(counter), {"name": COUNTER, "value": 1})
 
 
 def check_configurations(overlay: Overlay) -> None:
     """Raise `Invalid` where a configuration describes no possible attribute."""
-    if CONFIGURATION not in overlay.schema.types:
+    found = overlay.schema.types.get(CONFIGURATION)
+    if found is None or "data_type" not in found.attributes:
         return
     for entry in overlay.touched():
         if entry.identity.entity_type == CONFIGURATION:

@@ -5,6 +5,7 @@ Each knows how to give a reader one consistent state, and how to make a write wh
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import threading
@@ -44,6 +45,9 @@ class Database(Protocol):
 
     def setup(self, function: Callable[[Connection], None]) -> None:
         """Call the function in a transaction before anything else happens."""
+
+    def backup(self, path: Path) -> None:
+        """Write a copy, as of one moment, to a new file."""
 
     def close(self) -> None:
         """Finish and let go."""
@@ -97,6 +101,11 @@ class MemoryDatabase:
     def setup(self, function: Callable[[Connection], None]) -> None:
         self.write(function)
 
+    def backup(self, path: Path) -> None:
+        with self._lock:
+            self._open()
+            _copy(self._driver, path)
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
@@ -146,6 +155,12 @@ class FileDatabase:
         with _errors(self.deadline), self._writers.begin() as connection:
             function(connection)
 
+    def backup(self, path: Path) -> None:
+        with self.reading() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            _copy(driver, path)
+
     def close(self) -> None:
         self._closed = True
         self._writer.close()
@@ -189,6 +204,9 @@ class PostgresDatabase:
         with _errors(self.deadline), self._engine.begin() as connection:
             function(connection)
 
+    def backup(self, path: Path) -> None:
+        raise StorageError("a PostgreSQL database is backed up with PostgreSQL's own tools: pg_dump, or its archive")
+
     def close(self) -> None:
         self._closed = True
         self._engine.dispose()
@@ -208,6 +226,27 @@ def _again(error: DBAPIError, attempt: int) -> bool:
     if code in ("40001", "40P01"):
         return attempt < ATTEMPTS - 1
     return code == "23505" and attempt < 2
+
+
+def _copy(source: sqlite3.Connection, path: Path) -> None:
+    """Copy a database as it is now; the file bears its name only when all of it is on disk."""
+    if path.exists():
+        raise StorageError(f"{path} exists already; a backup is a new file")
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        unfinished.unlink(missing_ok=True)
+        target = sqlite3.connect(unfinished)
+        try:
+            # In one step, so that it is one moment, and writers need not wait: they write beside what is read.
+            source.backup(target)
+        finally:
+            target.close()
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except (sqlite3.Error, OSError) as error:
+        unfinished.unlink(missing_ok=True)
+        raise StorageError(f"cannot write the backup {path}: {error}") from error
 
 
 def _locked(path: Path) -> FileLock:

@@ -44,12 +44,16 @@ def sqlite_engine(path: Path, role: str) -> Engine:
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-        connection.execute("PRAGMA journal_mode=WAL").fetchone()
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=OFF")
-        connection.execute("PRAGMA cache_size=-32768")
-        if role == "reader":
-            connection.execute("PRAGMA query_only=ON")
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=OFF")
+            connection.execute("PRAGMA cache_size=-32768")
+            if role == "reader":
+                connection.execute("PRAGMA query_only=ON")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     size = 1 if role == "writer" else 8
@@ -116,6 +120,8 @@ def translated(error: DBAPIError, deadline: float) -> CallsheetError:
         return Invalid(f"query takes too long (more than {deadline:g} s); ask for less or narrow the condition")
     if said == "integer overflow" or code == "22003":
         return Invalid("a number in the query's answer is larger than 64 bits")
+    if said == "parser stack overflow":
+        return Invalid("the query is nested too deep for the database; ask for less, or in several queries")
     if isinstance(error, IntegrityError):
         return Invalid(f"the database refused the values: {said}")
     if code in ("40001", "40P01", "55P03") or "database is locked" in said:

@@ -54,7 +54,11 @@ class Limits:
 
     def body(self, path: str) -> int:
         """How large a body may be at this path."""
-        return self.parts_bytes if "/parts/" in path else self.body_bytes
+        return self.parts_bytes if "/parts/" in path or path == "/api" else self.body_bytes
+
+
+STREAMED = frozenset({"/component/put"})
+"""Where a body is a file, which the route itself reads, and bounds, as it comes."""
 
 
 class Refusal(Exception):
@@ -96,6 +100,9 @@ class Guard:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             check_headers(scope, self._limits)
+            if scope["path"] in STREAMED:
+                await self._application(scope, receive, send)
+                return
             body = await self._body(scope, receive)
         except Refusal as refusal:
             if refusal.unread:

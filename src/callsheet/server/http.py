@@ -23,8 +23,9 @@ from callsheet.dialects.native.server import error_response, handle
 from callsheet.dialects.protocol import Backend
 from callsheet.errors import ServerError, Unauthorised
 from callsheet.flow import Response
-from callsheet.server.authentication import Authenticator, RecentKeys, bearer
+from callsheet.server.authentication import Authenticator, RecentKeys, TooManyAttempts, bearer
 from callsheet.server.guard import Application, ErrorBoundary, Guard, Limits, Receive, Scope, Send, header
+from callsheet.server.vendor_http import is_vendor_served, vendor_routes
 from callsheet.transport.address import is_loopback
 
 __all__ = ["Served", "application"]
@@ -38,14 +39,18 @@ class Served(Protocol):
     @property
     def accounts(self) -> Authenticator: ...
 
-    def backend(self, user: str) -> Backend: ...
+    def backend(self, user: str, address: str = "") -> Backend: ...
+
+    def refused_key(self, user: str | None, reason: str, address: str) -> None: ...
 
 
 def application(service: Served, limits: Limits | None = None) -> Application:
     """The service behind HTTP: ``/healthz`` for anybody, all else for accounts with a key."""
+    keys = RecentKeys(service.accounts)
     routes = [
         Route("/healthz", _healthz, methods=["GET", "HEAD"]),
-        Route("/{path:path}", NativeEndpoint(service)),
+        *(vendor_routes(service, keys, _finished) if is_vendor_served(service) else ()),
+        Route("/{path:path}", NativeEndpoint(service, keys)),
     ]
     return Guard(Starlette(routes=routes, middleware=[Middleware(ErrorBoundary)]), limits)
 
@@ -57,9 +62,8 @@ async def _healthz(_: HttpRequest) -> HttpResponse:
 class NativeEndpoint:
     """Answers requests of the native wire, in the name of the account whose key they bear."""
 
-    def __init__(self, service: Served) -> None:
-        self._service = service
-        self._keys = RecentKeys(service.accounts)
+    def __init__(self, service: Served, keys: RecentKeys) -> None:
+        self._service, self._keys = service, keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = HttpRequest(scope, receive)
@@ -76,13 +80,16 @@ class NativeEndpoint:
         scope = request.scope
         user = header(scope, b"x-callsheet-user") or None
         authorization = header(scope, b"authorization")
+        address = _address(scope)
         told = {name.lower(): value for name, value in request.headers.items()}
 
         def work() -> Response:
             try:
-                backend = self._service.backend(self._keys.account(user, bearer(authorization)))
+                account = self._keys.account(user, bearer(authorization), address)
             except ServerError as error:
+                self._service.refused_key(user, str(error), address)
                 return _finished(_unauthorised(error), scope)
+            backend = self._service.backend(account, address)
             answer = handle(backend, request.method, _path(scope), dict(request.query_params), told, body)
             return _finished(answer, scope)
 
@@ -91,7 +98,7 @@ class NativeEndpoint:
 
 def _unauthorised(error: ServerError) -> Response:
     challenge = {"www-authenticate": "Bearer"} if isinstance(error, Unauthorised) else {}
-    return error_response(error, headers=challenge)
+    return error_response(error, 429 if isinstance(error, TooManyAttempts) else None, challenge)
 
 
 def _finished(response: Response, scope: Scope) -> Response:
@@ -110,8 +117,13 @@ def _finished(response: Response, scope: Scope) -> Response:
 
 
 def _is_near(scope: Scope) -> bool:
+    return is_loopback(_address(scope))
+
+
+def _address(scope: Scope) -> str:
+    """Where the request comes from."""
     client: Any = scope.get("client")
-    return client is not None and is_loopback(client[0])
+    return "" if client is None else str(client[0])
 
 
 def _path(scope: Scope) -> str:

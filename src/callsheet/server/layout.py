@@ -215,6 +215,9 @@ def _system_tables(metadata: MetaData) -> None:
         Column("changes", LargeBinary),
         Column("result", LargeBinary),
         UniqueConstraint("user_name", "commit_id", name="_unique_log_commit"),
+        Index("_index_log_time", "time"),
+        Index("_index_log_user", "user_name", "position"),
+        Index("_index_log_commit", "commit_id"),
         sqlite_strict=True,
     )
     Table("_counter", metadata, Column("name", TEXT, primary_key=True), Column("value", INTEGER), sqlite_strict=True)
@@ -247,5 +250,23 @@ def _system_tables(metadata: MetaData) -> None:
         Column("created", Moment),
         Column("expires", Moment),
         Column("last_used", Moment),
+        sqlite_strict=True,
+    )
+    Table("_role", metadata, Column("name", TEXT, primary_key=True), Column("rules", TEXT), sqlite_strict=True)
+    Table(
+        "_grant",
+        metadata,
+        Column("account", TEXT, primary_key=True),
+        Column("role", TEXT, primary_key=True),
+        # Empty: everywhere.
+        Column("project", TEXT, primary_key=True),
+        sqlite_strict=True,
+    )
+    Table(
+        "_audit",
+        metadata,
+        Column("position", INTEGER, primary_key=True, autoincrement=True),
+        Column("time", Moment, nullable=False),
+        *(Column(name, TEXT) for name in ("account", "action", "entity_type", "key", "reason", "address")),
         sqlite_strict=True,
     )

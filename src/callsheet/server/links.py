@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Table, select
 
 from callsheet.model.schema import EntityType
+from callsheet.server.access import Access
 from callsheet.server.store import CHUNK, Store
 
 __all__ = ["chunks", "links"]
@@ -29,13 +30,18 @@ def chunks(keys: Collection[str]) -> Iterable[list[str]]:
         yield listed[start : start + CHUNK]
 
 
-def links(store: Store, connection: Connection, root: str, keys: Collection[str]) -> dict[str, list[dict[str, Any]]]:
-    """For each key of a root type, ``[{"id", "name", "type"}, …]`` from the top of its parents to itself."""
+def links(
+    store: Store, connection: Connection, root: str, keys: Collection[str], access: Access | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """For each key of a root type, ``[{"id", "name", "type"}, …]`` from the top of its parents to itself.
+
+    A parent that may not be read ends the chain, as no parent would.
+    """
     seen: dict[Place, _Seen] = {}
     wanted: dict[str, list[str]] = {root: list(keys)}
     while wanted:
         for family, missing in wanted.items():
-            _look(store, connection, family, missing, seen)
+            _look(store, connection, family, missing, seen, access)
         wanted = {}
         for parent in dict.fromkeys(found.parent for found in seen.values()):
             if parent is not None and parent not in seen:
@@ -43,20 +49,23 @@ def links(store: Store, connection: Connection, root: str, keys: Collection[str]
     return {key: _chain((root, key), seen) for key in keys}
 
 
-def _look(store: Store, connection: Connection, root: str, keys: list[str], seen: dict[Place, _Seen]) -> None:
+def _look(
+    store: Store, connection: Connection, root: str, keys: list[str], seen: dict[Place, _Seen], access: Access | None
+) -> None:
     """Read one level of one family."""
     table = store.tables[root]
     family = {name: found for name, found in store.schema.types.items() if found.root == root}
     labels = {name: label for name, found in family.items() if (label := _label(found, table))}
     columns = list(dict.fromkeys(labels.values()))
     parents = {name: target for name, found in family.items() if (target := _parent_root(store, found))}
+    readable = [] if access is None else access.allowed("read", root, table)
     selected = [table.c.id, table.c._type, *(table.c[name] for name in columns)]
     if parents:
         selected.append(table.c[PARENT])
     for chunk in chunks(keys):
         for key in chunk:
             seen[root, key] = _Seen("", None, None)
-        for row in connection.execute(select(*selected).where(table.c.id.in_(chunk))):
+        for row in connection.execute(select(*selected).where(table.c.id.in_(chunk), *readable)):
             key, entity_type = row[0], row[1]
             name = row[2 + columns.index(labels[entity_type])] if entity_type in labels else None
             parent = row[-1] if entity_type in parents else None

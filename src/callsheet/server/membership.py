@@ -48,6 +48,8 @@ class Membership:
         link = self.overlay.store.link(entry.identity.entity_type, name)
         wishes = self._wishes.setdefault(link.table.name, {})
         for member in members:
+            if not present and self.overlay.place(member) in self.overlay.hidden:
+                continue
             near, far = entry.identity.key, member.key
             pair = (near, far) if link.near.name == "owner" else (far, near)
             wishes[pair] = _Wish(entry, name, member, present, operation)
@@ -60,7 +62,7 @@ class Membership:
                     self._check_member(wish)
 
     def _check_member(self, wish: _Wish) -> None:
-        found = self.overlay.get(wish.member)
+        found = self.overlay.told(wish.member)
         kind = wish.entry.identity.entity_type
         target = str(wish.entry.rules.entity_type.attributes[wish.name].target)
         if found is None:

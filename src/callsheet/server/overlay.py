@@ -109,7 +109,7 @@ def equal(one: Any, other: Any) -> bool:
     """Whether two values are the same to a commit; of a reference, the key decides."""
     if isinstance(one, Identity) and isinstance(other, Identity):
         return bool(one.key == other.key)
-    if isinstance(one, dict | list):
+    if isinstance(one, dict | list | bool) or isinstance(other, bool):
         return same(one, other)
     return bool(one == other)
 
@@ -134,6 +134,10 @@ class Overlay:
         self.store, self.connection, self.schema = store, connection, store.schema
         self.rules = rules_of(store.schema)
         self.entries: dict[Place, Entry] = {}
+        self.hidden: set[Place] = set()
+        """What is there, but as if it were not for the commit's author (see ``warrant.py``)."""
+        self.tells: Callable[[Place], bool] = lambda place: True
+        """Whether an error may tell the author of what is at a place."""
         self._absent: set[Place] = set()
         self._incoming: dict[Place, dict[tuple[Place, str], None]] = {}
         self._columns = {root: positions(table) for root, table in store.tables.items()}
@@ -144,6 +148,11 @@ class Overlay:
     def get(self, identity: Identity) -> Entry | None:
         """The entry, dead or alive; None when there is no such entity."""
         return self.entries.get(self.place(identity))
+
+    def told(self, identity: Identity) -> Entry | None:
+        """The entity that the author of the commit names; None also where it is hidden."""
+        place = self.place(identity)
+        return None if place in self.hidden else self.entries.get(place)
 
     def at(self, place: Place) -> Entry | None:
         return self.entries.get(place)
@@ -203,6 +212,8 @@ class Overlay:
         rules = self.rules.of(self.schema, identity.entity_type)
         entry = Entry(identity, rules, self._columns[rules.root], self.schema, touched=True, operation=operation)
         self.entries[entry.place] = entry
+        # There was nothing there, or it could not have been created.
+        self.hidden.discard(entry.place)
         return entry
 
     def write(self, entry: Entry, name: str, value: Any) -> None:

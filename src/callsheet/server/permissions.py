@@ -1,35 +1,127 @@
-"""Who may do what. One seam: every verb of the service asks here first.
+"""Who may do what: rules make roles, and an account is granted roles, everywhere or in one project.
 
-There are two roles: an ``admin`` may do everything, a ``user`` everything but manage accounts.
+A rule names verbs and entity types: ``read,update:Task`` (subtypes are meant, too), ``read:*`` for all types,
+``create:*,!Setting`` for all but one. Rules only allow; what no rule allows is refused. A role granted in a
+project goes for the entities that belong to it (see ``belonging.py``); of types that belong to no project
+(statuses, users) it then allows reading only.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from attrs import frozen
 
-from callsheet.errors import Forbidden
+from callsheet.errors import Forbidden, Invalid
+from callsheet.model.schema import Schema, did_you_mean
 
-__all__ = ["ROLES", "Permissions"]
+__all__ = ["BUILT_IN", "VERBS", "Grant", "Permissions", "Role", "Rule", "check_role_name", "read_rule"]
 
-ROLES = ("admin", "user")
+VERBS = ("read", "create", "update", "delete")
+ADMINISTRATION = ("CustomAttributeConfiguration", "CustomAttributeGroup", "SecurityRole", "UserSecurityRole")
+"""Entity types that decide what others see or may do; only administrators write them, unless a role says so."""
+
+_NAME = re.compile(r"[\w.-]{1,80}")
+
+
+@frozen
+class Rule:
+    """Some verbs on some entity types (``*``: all) and what is below them, but not on the ``excluded``."""
+
+    verbs: tuple[str, ...]
+    entity_types: tuple[str, ...] = ("*",)
+    excluded: tuple[str, ...] = ()
+
+    def covers(self, schema: Schema, entity_type: str) -> bool:
+        """Whether the rule is about entities of a concrete type."""
+        above = {entity_type, *schema.types[entity_type].ancestors}
+        return ("*" in self.entity_types or not above.isdisjoint(self.entity_types)) and above.isdisjoint(self.excluded)
+
+
+def read_rule(text: str, schema: Schema | None = None) -> Rule:
+    """The rule of a text; `Invalid` for what is no rule, or names a type the schema lacks.
+
+    >>> read_rule("read,update:*,!Setting")
+    Rule(verbs=('read', 'update'), entity_types=('*',), excluded=('Setting',))
+    """
+    verbs, colon, types = str(text).replace(" ", "").partition(":")
+    told = tuple(verbs.split(","))
+    if not colon or not types:
+        raise Invalid(f"{text!r:.80} is no rule; write verbs and entity types, like `read,update:Task,Note`")
+    if unknown := [verb for verb in told if verb not in VERBS]:
+        raise Invalid(f"{text!r:.80}: there is no verb `{unknown[0]}`{did_you_mean(unknown[0], VERBS)}")
+    named = types.split(",")
+    for name in named if schema is not None else ():
+        bare = name.removeprefix("!")
+        if bare != "*" and schema is not None and bare not in schema.types:
+            near = did_you_mean(bare, schema.types)
+            raise Invalid(f"{text!r:.80}: there is no entity type `{bare:.80}`{near}")
+    excluded = tuple(name[1:] for name in named if name.startswith("!"))
+    entity_types = tuple(name for name in named if not name.startswith("!"))
+    if not entity_types or "*" in excluded:
+        raise Invalid(f"{text!r:.80} names nothing to allow; write `*,!Setting` for all but one")
+    return Rule(told, entity_types, excluded)
+
+
+@frozen
+class Role:
+    """A name for rules. Only the built-in ``admin`` manages accounts, roles and the audit."""
+
+    name: str
+    rules: tuple[Rule, ...] = ()
+
+
+BUILT_IN: dict[str, Role] = {
+    "admin": Role("admin", (Rule(VERBS),)),
+    "user": Role("user", (Rule(("read",)), Rule(VERBS[1:], ("*",), ADMINISTRATION))),
+    "reader": Role("reader", (Rule(("read",)),)),
+    "guest": Role("guest"),
+}
+"""Roles every server has. ``guest`` allows nothing by itself: it is for accounts with grants in projects."""
+
+
+def check_role_name(name: str) -> None:
+    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+        raise Invalid(f"a role's name has 1 to 80 letters, digits, `.`, `_` and `-`, not {name!r:.80}")
+
+
+@frozen
+class Grant:
+    """A role given to an account: in one project (its key), or everywhere (None)."""
+
+    role: Role
+    project: str | None = None
 
 
 @frozen
 class Permissions:
     """What one account may do.
 
-    >>> Permissions("anna", "user").authorise("select", ["Task"])
-    >>> Permissions("anna", "user").authorise("users.list")
+    >>> Permissions("anna", (Grant(BUILT_IN["user"]),)).authorise("users.list")
     Traceback (most recent call last):
     callsheet.errors.Forbidden: `anna` may not do users.list; ask an administrator
     """
 
     user: str
-    role: str
+    grants: tuple[Grant, ...] = (Grant(BUILT_IN["admin"]),)
 
-    def authorise(self, action: str, entity_types: Iterable[str] = ()) -> None:
-        """Return if the account may do this with entities of these types, else raise `Forbidden`."""
-        if action.startswith("users.") and self.role != "admin":
+    @property
+    def admin(self) -> bool:
+        """Whether the account manages accounts, and may do everything."""
+        return any(grant.role.name == "admin" and grant.project is None for grant in self.grants)
+
+    def authorise(self, action: str) -> None:
+        """Return if the account may do this, else raise `Forbidden`."""
+        if action.partition(".")[0] in MANAGED and not self.admin:
             raise Forbidden(f"`{self.user}` may not do {action}; ask an administrator")
+
+    def granted(self, verb: str, schema: Schema, entity_type: str) -> Iterable[Grant]:
+        """The grants that allow a verb on a concrete type, somewhere."""
+        for grant in self.grants:
+            if any(verb in rule.verbs and rule.covers(schema, entity_type) for rule in grant.role.rules):
+                yield grant
+
+
+MANAGED = ("users", "roles", "grants", "audit")
+"""The first words of actions that are for administrators."""

@@ -29,6 +29,7 @@ import msgspec
 from callsheet import errors
 from callsheet.errors import CallsheetError, Unavailable, UsageError
 from callsheet.server.child import Ready, Settings
+from callsheet.server.listening import check_exposure
 from callsheet.transport.address import is_loopback
 
 __all__ = ["Server", "serve"]
@@ -50,17 +51,22 @@ def serve(
     logs_path: str | Path | None = None,
     hosts: Iterable[str] = (),
     seed: bool = False,
+    insecure: bool = False,
+    files: str | Path | None = None,
 ) -> Server:
     """Start a server and return when it answers; use it as a context manager, or ``close()`` it.
 
     ``schema`` is a preset's name, a schema file or a document, for a database that is new. ``database`` is
     ``sqlite:///path`` or ``postgresql+psycopg://…``; without one, the data live in a temporary folder and go
-    with the server. ``port`` 0 takes any free one (see ``url``). ``admin_key`` becomes the key of the account
-    ``admin``; without one, a new database gets a new one (see ``Server.admin_key``). ``seed`` fills a new
-    database with the schema's standard entities. With ``certificate`` and
-    ``certificate_key`` (PEM files) it speaks HTTPS. A server bound to this machine alone answers only to its
-    local names and to ``hosts``, so that no web page can reach it under a name of its own.
+    with the server. Uploaded files are in the folder ``files``, else beside the database. ``port`` 0 takes any
+    free one (see ``url``). ``admin_key`` becomes the key of the account ``admin``; without one, a new database
+    gets a new one (see ``Server.admin_key``). ``seed`` fills a new database with the schema's standard entities.
+    With ``certificate`` and ``certificate_key`` (PEM files) it speaks HTTPS. A server bound to this machine alone
+    answers only to its local names and to ``hosts``, so that no web page can reach it under a name of its own. One
+    that other machines can reach needs a certificate, or ``insecure`` to say that keys and data may cross the
+    network unencrypted.
     """
+    check_exposure(host, certificate is not None, insecure)
     missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(
@@ -77,6 +83,7 @@ def serve(
         certificate_key=None if certificate_key is None else str(certificate_key),
         hosts=_hosts(host, hosts),
         seed=seed,
+        files=None if files is None else str(files),
     )
     try:
         return Server(settings, folder, Path(logs_path) if logs_path else folder / "server.log")

@@ -18,13 +18,14 @@ from callsheet.model.condition import Path
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page, Records
 from callsheet.model.schema import Attribute, EntityType
+from callsheet.server.access import Access
 from callsheet.server.comparison import Value
 from callsheet.server.items import item_python
 from callsheet.server.layout import stored
 from callsheet.server.links import chunks, links
 from callsheet.server.paging import Cursor, after, decoded, query_of
 from callsheet.server.projection import Node, projected
-from callsheet.server.sql import Scope, directed, of_type
+from callsheet.server.sql import Scope, directed, of_type, readable
 from callsheet.server.store import Store
 
 __all__ = ["read_aggregate", "read_page"]
@@ -32,15 +33,23 @@ __all__ = ["read_aggregate", "read_page"]
 Row = Sequence[Any]
 
 
-def read_page(store: Store, connection: Connection, select: Select, size: int, cursor: str | None = None) -> Page:
+def read_page(
+    store: Store,
+    connection: Connection,
+    select: Select,
+    size: int,
+    cursor: str | None = None,
+    access: Access | None = None,
+) -> Page:
     """At most ``size`` entities after the cursor, and what the projections reach from them.
 
-    The select must have been checked against the store's schema (``model/checking.py``).
+    The select must have been checked against the store's schema (``model/checking.py``). What ``access`` does
+    not let the account read is as if it did not exist (None: it may read all).
     """
     if size < 1:
         raise Invalid(f"a page holds at least one entity, not {size}")
     node = projected(store.schema, select.entity_type, select.projections)
-    reader = _Reader(store, connection)
+    reader = _Reader(store, connection, access)
     rows, following = _roots(reader, node, select, size, cursor)
     roots, related = reader.blocks(node, rows)
     order = None if len(roots) == 1 else _order(rows)
@@ -49,7 +58,7 @@ def read_page(store: Store, connection: Connection, select: Select, size: int, c
 
 def _roots(reader: _Reader, node: Node, wanted: Select, size: int, cursor: str | None) -> tuple[list[Row], str | None]:
     """The rows of one page, and the cursor of the next."""
-    scope = Scope(reader.store, wanted.entity_type, alias=False)
+    scope = Scope(reader.store, wanted.entity_type, reader.access, alias=False)
     order = [(scope.value(each.path), each.descending) for each in wanted.order]
     conditions = scope.of_type()
     if wanted.where is not None:
@@ -92,6 +101,7 @@ class _Reader:
 
     store: Store
     connection: Connection
+    access: Access | None = None
     _places: dict[Node, dict[str, int]] = field(factory=dict)
 
     def fetch(self, statement: Statement[Any]) -> list[Row]:
@@ -108,10 +118,22 @@ class _Reader:
                 if attribute.name in places or not stored(attribute):
                     continue
                 places[attribute.name] = len(columns)
-                columns.append(table.c[attribute.name])
+                columns.append(self._column(table, attribute))
                 if self.polymorphic(attribute):
                     columns.append(table.c[f"{attribute.name}__type"])
         return columns
+
+    def _column(self, table: FromClause, attribute: Attribute) -> ColumnElement[Any]:
+        """An attribute's column; of a reference, None where what it refers to may not be read."""
+        column: ColumnElement[Any] = table.c[attribute.name]
+        if attribute.kind != "reference" or self.access is None:
+            return column
+        target = self.store.schema.type(str(attribute.target))
+        if self.access.everywhere("read", target.name):
+            return column
+        other = self.store.tables[target.root].alias()
+        seen = select(other.c.id).where(other.c.id == column, *readable(self.access, target, other))
+        return seen.correlate(table).scalar_subquery()
 
     def polymorphic(self, attribute: Attribute) -> bool:
         return attribute.kind == "reference" and self.store.schema.polymorphic(str(attribute.target))
@@ -144,6 +166,7 @@ class _Reader:
         table = self.store.tables[node.entity_type.root]
         columns = self.columns(node, table)
         conditions = of_type(self.store.schema, node.entity_type, table)
+        conditions += readable(self.access, node.entity_type, table)
         rows: list[Row] = []
         for chunk in chunks(keys):
             rows += self.fetch(select(*columns).where(table.c.id.in_(chunk), *conditions).order_by(table.c.id))
@@ -160,7 +183,7 @@ class _Reader:
             members = self._members(concrete, attribute, keys)
             return [members.get(key, []) for key in keys]
         if not stored(attribute):
-            found = links(self.store, self.connection, concrete.root, keys)
+            found = links(self.store, self.connection, concrete.root, keys, self.access)
             return [found[key] for key in keys]
         place = self._places[node][name]
         values: Sequence[Any] = transposed[place]
@@ -183,7 +206,8 @@ class _Reader:
         else:
             near, far, source = table.c[str(attribute.inverse)], table.c.id, table
         columns = [near, far, table.c._type] if polymorphic else [near, far]
-        statement = select(*columns).select_from(source).where(*of_type(schema, target, table)).order_by(near, far)
+        conditions = of_type(schema, target, table) + readable(self.access, target, table)
+        statement = select(*columns).select_from(source).where(*conditions).order_by(near, far)
         members: dict[str, list[Any]] = {}
         for chunk in chunks(keys):
             for row in self.connection.execute(statement.where(near.in_(chunk))):
@@ -211,12 +235,14 @@ def _mappings(entity_type: EntityType, attribute: Attribute, values: Sequence[An
     ]
 
 
-def read_aggregate(store: Store, connection: Connection, aggregate: Aggregate) -> list[tuple[Any, ...]]:
+def read_aggregate(
+    store: Store, connection: Connection, aggregate: Aggregate, access: Access | None = None
+) -> list[tuple[Any, ...]]:
     """A tuple for each group: the group's values, then the functions'; ordered by the group's values.
 
     The sum of no values is 0; their average, minimum and maximum are None.
     """
-    scope = Scope(store, aggregate.select.entity_type, alias=False)
+    scope = Scope(store, aggregate.select.entity_type, access, alias=False)
     groups = [scope.value(path) for path in aggregate.group]
     functions = [_function(scope, name, path) for name, path in aggregate.functions]
     conditions = scope.of_type()

@@ -25,6 +25,9 @@ __all__ = ["digest", "drop_old_parts", "drop_parts", "encode_result", "find", "p
 
 KEPT = timedelta(days=1)
 
+PARTS = 2_000
+"""Parts of one commit."""
+
 
 def _dict(value: Any) -> Any:
     if isinstance(value, Mapping):
@@ -86,6 +89,8 @@ def parts(store: Store, connection: Connection, user: str, changes: ChangeSet) -
     """The operations staged for a commit, in order; `Invalid` where a part is missing."""
     if not changes.parts:
         return []
+    if not 0 < changes.parts <= PARTS:
+        raise Invalid(f"a commit has at most {PARTS:,} parts, not {changes.parts}")
     part = store.table("_part")
     here = (part.c.user_name == user) & (part.c.commit_id == changes.commit_id) & (part.c.number < changes.parts)
     rows = connection.execute(select(part.c.number, part.c.operations).where(here).order_by(part.c.number)).all()

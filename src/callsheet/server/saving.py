@@ -130,13 +130,18 @@ def _changes(overlay: Overlay) -> list[EntityChange]:
         removed = {name: tuple(members) for name, members in entry.removed.items()}
         if not entry.alive:
             if entry.row is not None:
-                found.append(EntityChange(entry.identity, "delete", entry.previous, _all(entry), removed=removed))
+                found.append(
+                    EntityChange(
+                        entry.identity, "delete", entry.previous, _all(entry), removed=removed, version=entry.version
+                    )
+                )
         elif entry.touched:
             names = entry.changed()
             after = {name: entry.values[name] for name in names}
             before = {} if entry.created else {name: entry.original(name) for name in names}
             kind: Literal["create", "update"] = "create" if entry.created else "update"
-            found.append(EntityChange(entry.identity, kind, entry.previous, before, after, added, removed))
+            version = entry.version + 1
+            found.append(EntityChange(entry.identity, kind, entry.previous, before, after, added, removed, version))
     return found
 
 

@@ -1,44 +1,68 @@
 """The server without a wire: a store, its accounts, and a `Backend` for each user.
 
 What speaks to it (the HTTP server, a session in the same process) gets a backend for the account that asks,
-and calls its verbs. Every verb asks ``permissions.py`` first; reads go to ``reading.py``, commits to
-``writing.py``.
+and calls its verbs. What the account may do (``permissions.py``, compiled in ``access.py``) goes with every
+read to ``reading.py`` and with every commit to ``writing.py``; what is refused is noted in the ``audit.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from inspect import signature
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import insert, select
 
 from callsheet import __version__
+from callsheet.dialects.ftrack.schema import vendor_schemas
+from callsheet.dialects.ftrack.seeding import essential_operations
 from callsheet.dialects.protocol import CommitResult, Description, Features
-from callsheet.errors import Invalid, NotFound, TooLarge, Unauthorised
+from callsheet.errors import Forbidden, Invalid, NotFound, TooLarge, Unauthorised, UsageError
 from callsheet.model.checking import check, check_aggregate
-from callsheet.model.operation import ChangeSet, Operation
+from callsheet.model.operation import ChangeSet, Delete, Operation
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
-from callsheet.server import receipts, writing
-from callsheet.server.accounts import Account, Accounts
+from callsheet.model.schema import Schema
+from callsheet.server import customs, history, receipts, writing
+from callsheet.server.access import Access
+from callsheet.server.accounts import Accounts
+from callsheet.server.actions import perform
+from callsheet.server.audit import Audit
 from callsheet.server.computed import MOVES
 from callsheet.server.constraints import lock_name
+from callsheet.server.cost import check_cost
 from callsheet.server.customs import CONFIGURATION
+from callsheet.server.files import FileStore
+from callsheet.server.past import PastBackend
 from callsheet.server.permissions import Permissions
 from callsheet.server.reading import read_aggregate, read_page
+from callsheet.server.roles import Roles
 from callsheet.server.rules import rules_of
 from callsheet.server.schema_file import load_schema_document
 from callsheet.server.seeding import SEED_COMMIT, seed_operations
+from callsheet.server.snapshot import Snapshots
 from callsheet.server.store import Store
+from callsheet.server.transaction import TransactionBackend, in_one_transaction
 
 __all__ = ["ADMINISTRATOR", "Service", "UserBackend"]
 
+T = TypeVar("T")
+
 ADMINISTRATOR = "admin"
 FEATURES = Features()
+REMEMBERED_SECONDS = 1.0
+"""How long what another server process changed of an account may go unseen."""
+
+
+class _Known(NamedTuple):
+    """An account's access, as it was looked up."""
+
+    access: Access
+    generation: int
+    until: float
 
 
 def _now() -> datetime:
@@ -55,10 +79,16 @@ class Service:
     'tiny'
     """
 
-    def __init__(self, store: Store, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(self, store: Store, clock: Callable[[], datetime] = _now, files: Path | None = None) -> None:
         self.store, self.clock = store, clock
+        self.files = FileStore(files or _files_folder(store.url))
         self.accounts = Accounts(store, clock)
+        self.roles = Roles(store, self.accounts)
+        self.audit = Audit(store, clock)
+        self.snapshots = Snapshots(store)
         self.new_admin_key: str | None = None
+        self._known: dict[str, _Known] = {}
+        self._customs_seen = -1
 
     @staticmethod
     def open(
@@ -67,15 +97,20 @@ class Service:
         admin_key: str | None = None,
         clock: Callable[[], datetime] = _now,
         seed: bool = False,
+        administrator: bool = True,
+        files: Path | None = None,
     ) -> Service:
         """Open a database (see `Store.open`), or make a new one with this schema: a preset, a file or a document.
 
         A new database gets the account ``admin``, with ``admin_key`` or a key of its own; in an older one, a
-        given ``admin_key`` takes the place of the one before. ``seed`` fills a new one with standard entities.
+        given ``admin_key`` takes the place of the one before. Without ``administrator`` no account is made: who
+        opens a database in its own process needs none, and a server started on it later makes one and tells its
+        key. ``seed`` fills a new one with standard entities. ``files`` is the folder for uploaded files; without
+        it they are beside the database's file, else in a temporary folder.
         """
-        service = Service(Store.open(url, _document(schema)), clock)
+        service = Service(Store.open(url, _document(schema)), clock, files)
         try:
-            service._begin(admin_key, seed)
+            service._begin(admin_key, seed, administrator)
         except BaseException:
             service.close()
             raise
@@ -90,43 +125,83 @@ class Service:
     def __repr__(self) -> str:
         return f"<Service of {self.store.schema.name!r} on {self.store.engine_name}>"
 
+    def backup(self, path: str | Path) -> None:
+        """Copy the database, as of one moment, to a new file (see `Store.backup`); commits go on meanwhile."""
+        self.store.backup(path)
+
     def close(self) -> None:
         """Finish what is being written and let go of the database."""
+        self.snapshots.close()
+        self.files.close()
         self.store.close()
 
-    def backend(self, user: str) -> UserBackend:
-        """The server as this user sees it. Whoever asks here has authenticated the user, or is the user."""
-        return UserBackend(self, user)
+    def backend(self, user: str, address: str = "") -> UserBackend:
+        """The server as this user sees it. Whoever asks here has authenticated the user, or is the user.
 
-    def role(self, user: str) -> str:
-        """A user's role. Whoever opened the database in this process needs no account and may do everything."""
+        ``address`` is where the user asks from, for the audit.
+        """
+        return UserBackend(self, user, address)
+
+    def access(self, user: str) -> Access:
+        """What a user may do. Whoever opened the database in this process needs no account and may do everything.
+
+        Changes of accounts, roles and grants count at once; those of other processes within a second.
+        """
+        generation, now = self.accounts.generation, monotonic()
+        known = self._known.get(user)
+        # A SQLite file has no other process to change it.
+        fresh = known is not None and (self.store.engine_name == "sqlite" or now < known.until)
+        if known is not None and fresh and (known.generation, known.access.schema) == (generation, self.store.schema):
+            return known.access
         account = self.accounts.get(user)
-        if account is None:
-            return "admin"
-        if account.disabled:
+        if account is not None and account.disabled:
             raise Unauthorised(f"the account `{user}` is disabled")
-        return account.role
+        permissions = Permissions(user) if account is None else self.roles.permissions(account)
+        access = Access(permissions, self.store)
+        if len(self._known) >= 1024:
+            self._known.clear()
+        self._known[user] = _Known(access, generation, now + REMEMBERED_SECONDS)
+        return access
 
-    def commit(self, changes: ChangeSet, user: str) -> CommitResult:
+    def commit(self, changes: ChangeSet, user: str, access: Access | None = None) -> CommitResult:
         """Apply a change set in one transaction; custom attributes it configures are known afterwards."""
         now = self.clock()
-        result = self.store.write(lambda connection: writing.apply(self.store, connection, changes, user, now))
+        result = self.store.write(lambda connection: writing.apply(self.store, connection, changes, user, now, access))
         if CONFIGURATION in self.store.schema.types and (changes.parts or _configures(changes, result)):
-            self._reload()
+            self.reload()
         return result
 
-    def _begin(self, admin_key: str | None, seed: bool) -> None:
+    def refused_key(self, user: str | None, reason: str, address: str) -> None:
+        """Note that somebody did not get in. A name that is no account's is not kept: it may be a key."""
+        known = user is not None and self.accounts.get(user) is not None
+        self.audit.note("authenticate", reason, account=(user or "") if known else "", address=address)
+
+    def refresh(self) -> bool:
+        """Learn of custom attributes that another server process configured; whether there were any."""
+        if self.store.engine_name == "sqlite" or CONFIGURATION not in self.store.schema.types:
+            return False
+        with self.store.reading() as connection:
+            counted = customs.changes(self.store, connection)
+            if counted == self._customs_seen:
+                return False
+            self._customs_seen = counted
+            return self.store.reload_custom(connection)
+
+    def _begin(self, admin_key: str | None, seed: bool, administrator: bool) -> None:
         now = self.clock()
         if not self.store.created:
             self.store.write(lambda connection: receipts.drop_old_parts(self.store, connection, now))
         if self.store.engine_name != "sqlite":
             self._make_locks()
-        if self.accounts.get(ADMINISTRATOR) is None:
+        if administrator and self.accounts.get(ADMINISTRATOR) is None:
             made = self.accounts.add(ADMINISTRATOR, "admin", admin_key)
             self.new_admin_key = made if admin_key is None else None
         elif admin_key is not None:
             self.accounts.new_key(ADMINISTRATOR, admin_key)
-        if seed and self.store.created:
+        if self.store.created and vendor_schemas(self.store.schema.document):
+            # The vendor's clients name these rows by well-known ids, and cannot create a task without them.
+            self.commit(ChangeSet(SEED_COMMIT, essential_operations(self.store.schema)), ADMINISTRATOR)
+        elif seed and self.store.created:
             self.commit(ChangeSet(SEED_COMMIT, seed_operations(self.store.schema)), ADMINISTRATOR)
 
     def _make_locks(self) -> None:
@@ -135,15 +210,18 @@ class Service:
         schema = self.store.schema
         rules = rules_of(schema)
         found = [rules.of(schema, name).unique for name, each in schema.types.items() if not each.abstract]
-        names = {lock_name(combination) for combinations in found for combination in combinations} | {"log", MOVES}
+        names = {lock_name(combination) for combinations in found for combination in combinations}
+        names |= {"log", MOVES, customs.COUNTER}
         with self.store.reading() as connection:
             known = set(connection.execute(select(counter.c.name)).scalars())
         if missing := sorted(names - known):
             rows = [{"name": name, "value": 0} for name in missing]
             self.store.write(lambda connection: connection.execute(insert(counter), rows))
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
+        """Know the custom attributes that the database now configures."""
         with self.store.reading() as connection:
+            self._customs_seen = customs.changes(self.store, connection)
             self.store.reload_custom(connection)
 
 
@@ -152,6 +230,15 @@ def _configures(changes: ChangeSet, result: CommitResult) -> bool:
     if any(operation.identity.entity_type == CONFIGURATION for operation in changes.operations):
         return True
     return any(identity.entity_type == CONFIGURATION for identity in result.deleted)
+
+
+def _files_folder(url: str) -> Path | None:
+    """The folder for files that belongs to a database in a file."""
+    scheme, _, rest = url.partition("://")
+    if not scheme.startswith("sqlite") or rest in ("", "/", "/:memory:"):
+        return None
+    path = Path(rest.removeprefix("/"))
+    return path.with_name(f"{path.stem}-files")
 
 
 def _document(schema: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -166,16 +253,17 @@ def _preset(name: str) -> Mapping[str, Any]:
 class UserBackend:
     """A `Backend`: the service, as one user sees it."""
 
-    def __init__(self, service: Service, user: str) -> None:
-        self._service, self._store, self._user = service, service.store, user
-        self._permissions: Permissions | None = None
+    def __init__(self, service: Service, user: str, address: str = "", store: Store | None = None) -> None:
+        self._service, self._user, self._address = service, user, address
+        self._store = service.store if store is None else store
 
     def __repr__(self) -> str:
         return f"<Backend for {self._user!r}>"
 
     def describe(self, known_hash: str = "") -> Description:
         """Say who you are and what you know."""
-        self._authorise("describe")
+        self._access()
+        self._service.refresh()
         schema = self._store.schema
         return Description(
             server="callsheet",
@@ -189,21 +277,23 @@ class UserBackend:
 
     def select(self, select: Select, size: int, cursor: str | None = None) -> Page:
         """At most ``size`` results, and no more than the server gives at once, after ``cursor``."""
-        checked = check(select, self._store.schema)
-        self._authorise("select", [checked.entity_type])
+        access = self._access()
+        checked = self._checked(lambda: check(select, self._store.schema))
+        check_cost(checked)
         with self._store.reading() as connection:
-            return read_page(self._store, connection, checked, min(size, FEATURES.rows), cursor)
+            return read_page(self._store, connection, checked, min(size, FEATURES.rows), cursor, access)
 
     def aggregate(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
         """One tuple for each group: the group's values, then the functions'."""
-        checked = check_aggregate(aggregate, self._store.schema)
-        self._authorise("aggregate", [checked.select.entity_type])
+        access = self._access()
+        checked = self._checked(lambda: check_aggregate(aggregate, self._store.schema))
+        check_cost(checked)
         with self._store.reading() as connection:
-            return read_aggregate(self._store, connection, checked)
+            return read_aggregate(self._store, connection, checked, access)
 
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> None:
         """Keep part ``number`` (from 0) of a commit that is too large for one request; may be repeated."""
-        self._authorise("commit", _types(operations))
+        self._access()
         _bound(operations)
         writing.check_commit_id(commit_id)
         most = writing.OPERATIONS // 100
@@ -218,30 +308,109 @@ class UserBackend:
 
     def commit(self, changes: ChangeSet) -> CommitResult:
         """Apply all, or nothing; once, however often it is sent."""
-        self._authorise("commit", _types(changes.operations))
+        access = self._access()
         _bound(changes.operations)
-        return self._service.commit(changes, self._user)
+        if changes.parts or any(name.startswith("custom_attributes.") for name in _names(changes.operations)):
+            self._service.refresh()
+        try:
+            return self._service.commit(changes, self._user, access)
+        except Forbidden as error:
+            self._refused("commit", str(error), error.entity)
+            raise
+        except (Invalid, NotFound) as error:
+            if not access.reads_all:
+                self._note_hidden(changes, access, str(error))
+            raise
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the store, custom attributes included."""
+        return self._store.schema
+
+    def together(self, function: Callable[[TransactionBackend], T]) -> T:
+        """Call the function with a backend whose verbs all happen in one transaction; raising undoes all of them.
+
+        On PostgreSQL it may be called more than once.
+        """
+        return in_one_transaction(self._service, self._user, self._address, function)
 
     def call(self, action: str, arguments: Mapping[str, Any]) -> Any:
-        """Manage accounts: ``users.add`` (name, role), ``users.list``, ``users.key`` and ``users.disable`` (name)."""
-        function = _ACTIONS.get(action)
-        if function is None:
-            raise NotFound(f"there is no action `{action:.80}`; known are {', '.join(_ACTIONS)}")
-        self._authorise(action)
+        """Tell what happened (``history.py``); manage accounts, roles, grants; read the audit (``actions.py``).
+
+        ``own.key`` gives one's own account another key, which everybody may; it expires when the old one would.
+        """
+        if action == "own.key":
+            self._access()
+            return {"name": self._user, "key": self._service.accounts.renew(self._user)}
+        if action in history.ACTIONS:
+            return self.tell(action, arguments)
         try:
-            bound = signature(function).bind(self._service.accounts, **arguments)
-        except TypeError as error:
-            raise Invalid(f"{action}: {error}") from None
-        return function(*bound.args, **bound.kwargs)
+            self._access().permissions.authorise(action)
+        except Forbidden as error:
+            self._refused(action, str(error))
+            raise
+        return perform(self._service, action, arguments)
 
-    def _authorise(self, action: str, entity_types: Sequence[str] = ()) -> None:
-        if self._permissions is None or action.startswith("users."):
-            self._permissions = Permissions(self._user, self._service.role(self._user))
-        self._permissions.authorise(action, entity_types)
+    def at(self, position: int) -> PastBackend:
+        """The server as it was after the commit of this position, to be read only."""
+        return PastBackend(self, position)
+
+    def on(self, store: Store) -> UserBackend:
+        """The same user, on the store as it was at some moment."""
+        return UserBackend(self._service, self._user, self._address, store)
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """The past of the store."""
+        return self._service.snapshots
+
+    def tell(
+        self, action: str, arguments: Mapping[str, Any], until: int = history.LAST_POSITION, past: Store | None = None
+    ) -> Any:
+        """What happened, as far as the user may know of it, and not after the commit ``until``."""
+        access = self._access()
+        with self._store.reading() as connection:
+            return history.answer(history.Asking(self._store, connection, access, until, past), action, arguments)
+
+    def may(self, verb: str, entity_type: str, key: str) -> bool:
+        """Whether the user may do this with the entity of a key; where there is none, only who may with all."""
+        access = self._access()
+        if access.everywhere(verb, entity_type):
+            return True
+        root = self.schema.type(entity_type).root
+        with self._store.reading() as connection:
+            return key in access.among(verb, connection, root, [key])
+
+    def _access(self) -> Access:
+        access = self._service.access(self._user)
+        # What belongs to which project is asked of the store that is read.
+        return access if self._store is self._service.store else Access(access.permissions, self._store)
+
+    def _checked(self, function: Callable[[], T]) -> T:
+        """What a check gives; once more where another process has configured custom attributes meanwhile."""
+        try:
+            return function()
+        except UsageError:
+            if not self._service.refresh():
+                raise
+        return function()
+
+    def _refused(self, action: str, reason: str, entity: tuple[str, Any] | None = None) -> None:
+        self._service.audit.note(action, reason, account=self._user, entity=entity, address=self._address)
+
+    def _note_hidden(self, changes: ChangeSet, access: Access, reason: str) -> None:
+        """Note what a refused commit named that is there, but not for this user."""
+        with self._store.reading() as connection:
+            hidden = writing.hidden_from(self._store, connection, access, changes, self._user)
+        for identity in hidden[:1]:
+            self._refused("commit", f"may not read it; was told: {reason}", identity)
 
 
-def _types(operations: Sequence[Operation]) -> list[str]:
-    return list(dict.fromkeys(operation.identity.entity_type for operation in operations))
+def _names(operations: Sequence[Operation]) -> Iterator[str]:
+    """The attributes that operations write."""
+    for operation in operations:
+        if not isinstance(operation, Delete):
+            yield from operation.values
 
 
 def _bound(operations: Sequence[Operation]) -> None:
@@ -250,38 +419,3 @@ def _bound(operations: Sequence[Operation]) -> None:
             f"{len(operations):,} operations in one request; at most {FEATURES.operations:,} are taken: "
             "stage larger commits in parts"
         )
-
-
-def _told(account: Account) -> dict[str, Any]:
-    return {
-        "name": account.name,
-        "role": account.role,
-        "disabled": account.disabled,
-        "created": account.created,
-        "expires": account.expires,
-        "last_used": account.last_used,
-    }
-
-
-def _add(accounts: Accounts, name: str, role: str = "user", expires: datetime | None = None) -> dict[str, Any]:
-    return {"name": name, "role": role, "key": accounts.add(name, role, expires=expires)}
-
-
-def _list(accounts: Accounts) -> list[dict[str, Any]]:
-    return [_told(account) for account in accounts.list()]
-
-
-def _key(accounts: Accounts, name: str, expires: datetime | None = None) -> dict[str, Any]:
-    return {"name": name, "key": accounts.new_key(name, expires=expires)}
-
-
-def _disable(accounts: Accounts, name: str) -> None:
-    accounts.disable(name)
-
-
-_ACTIONS: dict[str, Callable[..., Any]] = {
-    "users.add": _add,
-    "users.disable": _disable,
-    "users.key": _key,
-    "users.list": _list,
-}

@@ -3,6 +3,9 @@
 A path's references become LEFT JOINs, one for each distinct path; the key of a reference is read where it is
 stored, without a join. A collection becomes EXISTS. SQL's third truth value never shows: ``not`` is IS NOT
 TRUE, ``!=`` is IS DISTINCT FROM, and a condition that is unknown at the top selects nothing, as a false one.
+
+Rows that the asking account may not read (``access.py``) are left out of every SELECT; a reference to one is
+joined under the same condition, and what was joined gives the key, so that it reads as None.
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ from callsheet.errors import Invalid
 from callsheet.model import query
 from callsheet.model.condition import And, Any_, Comparison, Condition, Not, Or, Path, Step
 from callsheet.model.schema import Attribute, EntityType, Schema
+from callsheet.server.access import Access
 from callsheet.server.comparison import KEY, Value, Where, compared, holds_for_none
 from callsheet.server.items import item_value
 from callsheet.server.store import Store
 
-__all__ = ["Place", "Scope", "directed", "of_type"]
+__all__ = ["Place", "Scope", "directed", "of_type", "readable"]
 
 Steps = Sequence[Step]
 
@@ -62,8 +66,11 @@ class Place:
 
     def _follow(self, step: Step, attribute: Attribute) -> Place:
         target = self.scope.schema.type(str(attribute.target))
-        place = Place(self.scope, target, self.column(attribute.name), True)
-        return place.narrowed(step.cast)
+        key = self.column(attribute.name)
+        if self.scope.conceals(target):
+            table = self.scope.joined(target, key)
+            return Place(self.scope, target, table.c.id, True, table).narrowed(step.cast)
+        return Place(self.scope, target, key, True).narrowed(step.cast)
 
     def narrowed(self, cast: str | None) -> Place:
         """The same entity where it is of the type, else none."""
@@ -76,10 +83,10 @@ class Place:
 
 
 class Scope:
-    """One SELECT: where its rows come from, and what its conditions are."""
+    """One SELECT: where its rows come from, what its conditions are, and what the account may read (None: all)."""
 
-    def __init__(self, store: Store, entity_type: str, alias: bool = True) -> None:
-        self.store, self.schema = store, store.schema
+    def __init__(self, store: Store, entity_type: str, access: Access | None = None, alias: bool = True) -> None:
+        self.store, self.schema, self.access = store, store.schema, access
         found = self.schema.type(entity_type)
         table = store.tables[found.root]
         start: FromClause = table.alias() if alias else table
@@ -92,12 +99,21 @@ class Scope:
         on: Where = table.c.id == key
         if types:
             on = and_(on, table.c._type.in_(types))
+        if self.conceals(entity_type):
+            on = and_(on, *readable(self.access, entity_type, table))
         self.source = self.source.outerjoin(table, on)
         return table
 
+    def conceals(self, entity_type: EntityType) -> bool:
+        """Whether there may be entities of this type that the account may not read."""
+        return self.access is not None and not self.access.everywhere("read", entity_type.name)
+
     def of_type(self) -> list[Where]:
-        """The condition that rows are of the scope's type, where its table holds others, too."""
-        return of_type(self.schema, self.place.entity_type, self.place.table)
+        """The conditions that rows are of the scope's type, where its table holds others, too, and may be read."""
+        place = self.place
+        return of_type(self.schema, place.entity_type, place.table) + readable(
+            self.access, place.entity_type, place.table
+        )
 
     def condition(self, condition: Condition) -> Where:
         """A condition on the scope's entities."""
@@ -136,6 +152,11 @@ def of_type(schema: Schema, entity_type: EntityType, table: FromClause) -> list[
     return [table.c._type.in_(schema.concrete(entity_type.name))]
 
 
+def readable(access: Access | None, entity_type: EntityType, table: FromClause) -> list[Where]:
+    """The condition that an account may read a table's rows of a type; none where it may read all."""
+    return [] if access is None else access.allowed("read", entity_type.name, table)
+
+
 def _condition(place: Place, condition: Condition) -> Where:
     if isinstance(condition, Comparison):
         return _comparison(place, condition)
@@ -170,25 +191,27 @@ def _walk(
         if attribute.kind == "reference" and not (last and step.cast is None):
             place = place.follow(step, attribute)
         elif last:
-            return arrive(_here(place, attribute))
+            return arrive(_here(place, step, attribute))
         else:
             raise Invalid(f"`{step.name}` of {place.entity_type.name} is no relation; nothing can follow it")
     return arrive(Value(place.key, KEY))
 
 
-def _here(place: Place, attribute: Attribute) -> Value:
+def _here(place: Place, step: Step, attribute: Attribute) -> Value:
     """The value of an attribute of the entity itself."""
     if attribute.computed == "link":
         raise Invalid(f"{place.entity_type.name}.{attribute.name} is made when it is read; no condition can use it")
     if attribute is KEY:
         return Value(place.key, KEY)
+    if attribute.kind == "reference" and place.scope.conceals(place.scope.schema.type(str(attribute.target))):
+        return Value(place.follow(step, attribute).key, attribute)
     return Value(place.column(attribute.name), attribute)
 
 
 def _comparison(place: Place, comparison: Comparison) -> Where:
     def arrive(value: Value) -> Where:
         if isinstance(comparison.value, query.Select):
-            inside = _selected(place.scope.store, value, comparison.value)
+            inside = _selected(place.scope, value, comparison.value)
             return inside if comparison.operator == "in" else _complement(inside)
         return compared(value, comparison.operator, comparison.value)
 
@@ -226,7 +249,7 @@ def _members(owner: Place, step: Step, inside: Callable[[Place], Where]) -> Wher
     """Whether any member of a collection (of the type the step casts to) fulfils what is inside."""
     store = owner.scope.store
     attribute = owner.attribute(step.name)
-    scope = Scope(store, step.cast or str(attribute.target))
+    scope = Scope(store, step.cast or str(attribute.target), owner.scope.access)
     start = scope.place
     conditions = scope.of_type()
     if store.is_link(owner.entity_type.name, attribute.name):
@@ -248,9 +271,9 @@ def _owner_of(owner: Place) -> FromClause:
     return table
 
 
-def _selected(store: Store, value: Value, told: query.Select) -> Where:
+def _selected(outer: Scope, value: Value, told: query.Select) -> Where:
     """Whether a value is among those that a query inside the query gives."""
-    scope = Scope(store, told.entity_type)
+    scope = Scope(outer.store, told.entity_type, outer.access)
     if len(told.projections) > 1:
         raise Invalid("a query inside `in (…)` gives one value for each entity; select one attribute")
     found = scope.value(told.projections[0]) if told.projections else Value(scope.place.key, KEY)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Column, Connection, Table, inspect, select
 
+from callsheet.config import shown
 from callsheet.errors import SchemaError, StorageError
 from callsheet.model.schema import Schema, did_you_mean
 from callsheet.server.database import Database, FileDatabase, MemoryDatabase, PostgresDatabase
@@ -52,7 +53,7 @@ class Store:
     layout: Layout
 
     def __init__(self, url: str, database: Database) -> None:
-        self.url, self.database = url, database
+        self.url, self.database = shown(url), database
         self.created = False
         self._described: Schema
 
@@ -72,7 +73,8 @@ class Store:
         elif scheme in ("postgresql", "postgresql+psycopg", "postgres"):
             database = PostgresDatabase(f"postgresql+psycopg://{rest}", deadline)
         else:
-            raise StorageError(f"cannot open `{url}`; use memory:, sqlite:///path/file.db or postgresql+psycopg://…")
+            told = shown(url)
+            raise StorageError(f"cannot open `{told}`; use memory:, sqlite:///path/file.db or postgresql+psycopg://…")
         store = Store(url, database)
         try:
             database.setup(lambda connection: store._prepare(connection, document))
@@ -94,6 +96,11 @@ class Store:
     @deadline.setter
     def deadline(self, seconds: float) -> None:
         self.database.deadline = seconds
+
+    @property
+    def described(self) -> Schema:
+        """The schema that the database was made with, without the custom attributes configured in it."""
+        return self._described
 
     @property
     def tables(self) -> dict[str, Table]:
@@ -148,6 +155,14 @@ class Store:
                 statement = select(column).where(column.in_(wanted[start : start + CHUNK]))
                 connection.execute(statement.order_by(column).with_for_update())
 
+    def backup(self, path: str | Path) -> None:
+        """Copy the database, as of one moment, to a new file, which can be opened like any other.
+
+        Others may write meanwhile. Raises `StorageError` where the file exists or cannot be written, and for
+        PostgreSQL, which has its own tools.
+        """
+        self.database.backup(Path(path))
+
     def close(self) -> None:
         """Finish what is being written, then let go of the database."""
         self.database.close()
@@ -168,7 +183,17 @@ class Store:
             for statement in self.layout.statements(connection.dialect):
                 connection.exec_driver_sql(statement)
             connection.execute(self.table("_meta").insert(), {"name": "schema", "value": _text(self.schema)})
+        else:
+            self._add_tables(connection)
         self.reload_custom(connection)
+
+    def _add_tables(self, connection: Connection) -> None:
+        """Make the server's own tables that a database made by an earlier version lacks."""
+        known = set(inspect(connection).get_table_names())
+        entities = {*self.tables, *(link.table.name for link in self.layout.links.values())}
+        for table in self.layout.metadata.sorted_tables:
+            if table.name not in known and table.name not in entities:
+                table.create(connection)
 
     def _describe(self, schema: Schema) -> None:
         self._described = self.schema = schema
@@ -176,7 +201,7 @@ class Store:
 
 
 def _in_memory(url: str, document: Mapping[str, Any] | None, deadline: float) -> Store:
-    schema = _schema_for(document, url)
+    schema = _schema_for(document, shown(url))
     with _TEMPLATE_LOCK:
         store = Store(url, MemoryDatabase(_template(layout_of(schema), schema), deadline))
     store.created = True
@@ -226,6 +251,8 @@ def _with_custom(schema: Schema, tables: Mapping[str, Table], connection: Connec
     if CONFIGURATION not in schema.types:
         return schema
     table = tables[schema.types[CONFIGURATION].root]
+    if "data_type" not in table.c:
+        return _with_vendor_custom(schema, tables, connection)
     wanted = [table.c[name] for name in ("key", "entity_type", "data_type", "choices", "default", "label")]
     rows = connection.execute(select(*wanted).where(table.c._type == CONFIGURATION).order_by(table.c.id)).all()
     if not rows:
@@ -237,3 +264,21 @@ def _with_custom(schema: Schema, tables: Mapping[str, Table], connection: Connec
             described = {name: value for name, value in told.items() if value is not None and value != []}
             types[entity_type]["custom"] = {**types[entity_type].get("custom", {}), key: described}
     return Schema({**schema.document, "types": types})
+
+
+def _with_vendor_custom(schema: Schema, tables: Mapping[str, Table], connection: Connection) -> Schema:
+    """The schema with custom attributes in it that are configured in the manner of the vendor's schema."""
+    from callsheet.dialects.ftrack.configured import described
+
+    table, kinds = tables[schema.types[CONFIGURATION].root], tables.get("CustomAttributeType")
+    names = ("id", "key", "label", "entity_type", "default", "config", "is_hierarchical", "type")
+    if kinds is None or any(name not in table.c for name in names):
+        return schema
+    words = {row.id: row.name for row in connection.execute(select(kinds.c.id, kinds.c.name))}
+    wanted = select(*(table.c[name] for name in names)).where(table.c._type == CONFIGURATION).order_by(table.c.id)
+    rows = [{**row._mapping, "type": words.get(row.type)} for row in connection.execute(wanted)]
+    types = {name: dict(told) for name, told in schema.document["types"].items()}
+    for name, items in described(rows).items():
+        if name in types:
+            types[name]["custom"] = {**types[name].get("custom", {}), **items}
+    return Schema({**schema.document, "types": types}) if rows else schema

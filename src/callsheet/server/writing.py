@@ -20,25 +20,36 @@ from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Upda
 from callsheet.model.record import Identity
 from callsheet.model.schema import Schema
 from callsheet.server import receipts
+from callsheet.server.access import Access
 from callsheet.server.cascade import Cascade, load_referrers
 from callsheet.server.computed import apply_defaults, settle_ancestors, settle_numbers, settle_stamps
 from callsheet.server.conflicts import Conflicts
 from callsheet.server.constraints import check_references, check_required, check_unique
-from callsheet.server.customs import check_configurations
+from callsheet.server.customs import check_configurations, count_change
 from callsheet.server.membership import Membership
-from callsheet.server.overlay import Entry, Overlay, Place
+from callsheet.server.overlay import Entry, Overlay, Place, chunks
 from callsheet.server.saving import next_position, save_log, save_rows
 from callsheet.server.store import Store
 from callsheet.server.validation import checked
+from callsheet.server.warrant import Warrant
 
-__all__ = ["OPERATIONS", "apply", "check_commit_id"]
+__all__ = ["OPERATIONS", "apply", "check_commit_id", "hidden_from"]
 
 OPERATIONS = 200_000
 """Operations in one commit, staged parts included."""
 
 
-def apply(store: Store, connection: Connection, changes: ChangeSet, user: str, now: datetime) -> CommitResult:
+def apply(
+    store: Store,
+    connection: Connection,
+    changes: ChangeSet,
+    user: str,
+    now: datetime,
+    access: Access | None = None,
+) -> CommitResult:
     """Apply a change set, or raise and leave everything as it was; done before, the first answer comes again.
+
+    ``access`` bounds what the user may see and do (None: nothing does).
 
     Raises `Invalid`, `NotFound`, `Conflict` or `TooLarge`, with the index of the operation at fault (parts
     staged beforehand come first).
@@ -47,7 +58,7 @@ def apply(store: Store, connection: Connection, changes: ChangeSet, user: str, n
     done = receipts.find(store, connection, user, changes)
     if done is None:
         try:
-            return _Commit(store, connection, changes, user, now.astimezone(UTC)).apply()
+            return _Commit(store, connection, changes, user, now.astimezone(UTC), access).done()
         except ServerError:
             # Where commits run side by side, the same one may have been done while this one waited for its locks.
             done = None if store.engine_name == "sqlite" else receipts.find(store, connection, user, changes)
@@ -63,6 +74,27 @@ def check_commit_id(commit_id: str) -> None:
         raise Invalid(f"a commit id is a printable string of 1 to 255 characters, not {commit_id!r:.80}")
 
 
+def hidden_from(
+    store: Store, connection: Connection, access: Access, changes: ChangeSet, user: str
+) -> list[Identity]:
+    """What a change set names that is there, but may not be read by its author: for the audit, not for the author."""
+    found: list[Identity] = []
+    try:
+        operations = checked(store.schema, [*receipts.parts(store, connection, user, changes), *changes.operations])
+    except ServerError:
+        return []  # It was refused for its shape, and has looked at nothing.
+    keys: dict[str, list[str]] = {}
+    for root, key in _reach(store.schema, operations).places:
+        keys.setdefault(root, []).append(key)
+    for root, named in keys.items():
+        seen = access.among("read", connection, root, named)
+        table = store.tables[root]
+        for chunk in chunks(key for key in named if key not in seen):
+            rows = connection.execute(select(table.c._type, table.c.id).where(table.c.id.in_(chunk)))
+            found += [Identity(*row) for row in rows]
+    return found
+
+
 @frozen
 class _Reach:
     """The places a batch names: targets, whom to lock with them, and what is deleted."""
@@ -74,30 +106,53 @@ class _Reach:
 class _Commit:
     """One commit on its way. ``apply`` is the order of things; each step is its own function or module."""
 
-    def __init__(self, store: Store, connection: Connection, changes: ChangeSet, user: str, now: datetime) -> None:
+    def __init__(
+        self,
+        store: Store,
+        connection: Connection,
+        changes: ChangeSet,
+        user: str,
+        now: datetime,
+        access: Access | None = None,
+    ) -> None:
         self.store, self.connection, self.changes, self.user, self.now = store, connection, changes, user, now
         self.overlay = Overlay(store, connection)
+        self.access = access
+        self.warrant: Warrant | None = None
         self.cascade = Cascade(self.overlay)
         self.membership = Membership(self.overlay)
-        self.conflicts = Conflicts(changes.policy)
+        self.conflicts = Conflicts(changes.policy, lambda identity: self.overlay.place(identity) in self.overlay.hidden)
         self._explicit: set[Place] = set()
+
+    def done(self) -> CommitResult:
+        """Apply it; an error tells its author nothing of what is hidden."""
+        try:
+            return self.apply()
+        except ServerError as error:
+            if self.warrant is None or (masked := self.warrant.masked(error)) is error:
+                raise
+        raise masked from None
 
     def apply(self) -> CommitResult:
         operations = self._operations()
         self._read(operations)
         for index, operation in enumerate(operations):
             self._apply(index, operation)
-        self._judge()
+        self._judge(operations)
+        gone = tuple(entry.identity for entry in self.cascade.deleted if entry.place not in self._explicit)
+        if self.warrant is not None:
+            gone = self.warrant.told(gone)
         position = next_position(self.store, self.connection)
         save_rows(self.overlay, position)
         self.membership.save()
+        count_change(self.overlay)
         result = CommitResult(
             self.changes.commit_id,
             position,
             self.now,
             tuple(self._version(operation) for operation in operations),
             tuple(self.conflicts.merged),
-            tuple(entry.identity for entry in self.cascade.deleted if entry.place not in self._explicit),
+            gone,
         )
         save_log(self.overlay, self.changes, self.user, receipts.digest(self.changes), result, self.now)
         if self.changes.parts:
@@ -119,6 +174,9 @@ class _Commit:
             locks.setdefault(root, []).append(key)
         self.store.lock_rows(self.connection, locks)
         self.overlay.load(reach.places)
+        if self.access is not None and not self.access.allows(operations):
+            self.warrant = Warrant(self.access, self.overlay)
+            self.warrant.inspect(operations, reach.places)
         if reach.deleted:
             found = (self.overlay.at(place) for place in reach.deleted)
             load_referrers(self.overlay, [entry for entry in found if entry is not None])
@@ -134,8 +192,9 @@ class _Commit:
     def _create(self, index: int, operation: Create) -> None:
         identity = operation.identity
         if (found := self.overlay.get(identity)) is not None:
-            kind = found.identity.entity_type
-            state = "exists already" if found.alive else "was deleted in this same commit"
+            hidden = found.place in self.overlay.hidden
+            kind = identity.entity_type if hidden else found.identity.entity_type
+            state = "exists already" if found.alive or hidden else "was deleted in this same commit"
             raise Invalid(
                 f"operation {index}: {kind} {identity.key} {state}; use a new key",
                 operation=index,
@@ -163,7 +222,7 @@ class _Commit:
             self.membership.change(entry, name, members, True, index)
 
     def _delete(self, index: int, operation: Delete) -> None:
-        found = self.overlay.get(operation.identity)
+        found = self.overlay.told(operation.identity)
         if found is not None and not found.alive and found.place not in self._explicit:
             return
         entry = self._existing(index, operation.identity)
@@ -172,7 +231,7 @@ class _Commit:
             self.cascade.delete(entry, index)
 
     def _existing(self, index: int, identity: Identity) -> Entry:
-        entry = self.overlay.get(identity)
+        entry = self.overlay.told(identity)
         if entry is not None and entry.alive and self._answers_to(entry, identity.entity_type):
             return entry
         raise NotFound(
@@ -189,17 +248,21 @@ class _Commit:
             return f"; it is a {entry.identity.entity_type}" if entry.alive else "; this commit deletes it"
         tombstone = self.store.table("_tombstone")
         root, key = self.overlay.place(identity)
+        if self.access is not None and not self.access.reads_all:
+            return ""
         here = (tombstone.c.root == root) & (tombstone.c.key == key)
         position = self.connection.execute(select(tombstone.c.position).where(here)).scalar()
         return "" if position is None else f"; commit {position} deleted it"
 
-    def _judge(self) -> None:
+    def _judge(self, operations: Sequence[Operation]) -> None:
         """Everything that is decided when the batch is over."""
         self.conflicts.check()
         self.membership.check()
         check_references(self.overlay)
         self.cascade.check_restrictions()
         settle_ancestors(self.overlay)
+        if self.warrant is not None:
+            self.warrant.judge(operations)
         self.membership.settle()
         settle_numbers(self.overlay)
         settle_stamps(self.overlay, self.user, self.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from threading import get_ident
 from typing import Any, Literal, TypeVar
@@ -10,12 +11,15 @@ from typing import Any, Literal, TypeVar
 from attrs import evolve
 
 from callsheet import config
-from callsheet.core import commit, flows
+from callsheet.core import commit, flows, history, undo
 from callsheet.core.commit import Resumed
+from callsheet.core.history import CommitName, Moment
 from callsheet.core.state import Core, Policy
 from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.errors import Closed, StateError
 from callsheet.flow import Flow
+from callsheet.model.history import Commit, HistoryEntry
+from callsheet.model.operation import Change
 from callsheet.model.query import Select
 from callsheet.session.connection import Connection, connect, journal_at, talking
 from callsheet.session.query import from_text
@@ -56,7 +60,7 @@ class AsyncSession(Core):
         **transport: Any,
     ) -> None:
         if connection is None:
-            settings = config.resolve(server_url, api_user, api_key, schema_cache)
+            settings = config.resolve(server_url, api_user, api_key, schema_cache, dialect=dialect)
             connection = connect(settings, blocking=False, dialect=dialect, schema=schema, seed=seed, options=transport)
         self._connection = connection
         self._owns_connection = True
@@ -130,7 +134,7 @@ class AsyncSession(Core):
     def fork(self) -> AsyncSession:
         """A new session with nothing pending, for another thread: same schema, types and connections."""
         forked = type(self)(
-            connection=evolve(self._connection, service=None),
+            connection=evolve(self._connection, dialect=self._dialect, service=None),
             auto_populate=self.auto_populate,
             page_size=self.page_size,
             window=self._window,
@@ -179,6 +183,46 @@ class AsyncSession(Core):
     async def ensure(self, entity_type: str, data: dict[str, Any], identifying_keys: Sequence[str]) -> Any:
         """The entity with these identifying values, brought up to date or created; pending, not committed."""
         return await self.run(flows.ensure(self, entity_type, data, identifying_keys))
+
+    async def history(self, entity: Any, limit: int | None = 100) -> list[HistoryEntry]:
+        """What happened to an entity, newest first: who, when, what it was before and is after.
+
+        ``entity`` may be an `Identity`, so that deleted ones have a history too; ``limit`` None tells all of it.
+        """
+        return await self.run(history.history(self, entity, limit))
+
+    async def commits(
+        self,
+        after: int = 0,
+        limit: int | None = 100,
+        user: str | None = None,
+        since: datetime | None = None,
+    ) -> list[Commit]:
+        """The commits after a position of the server's log, oldest first, with all that they changed."""
+        return await self.run(history.commits(self, after, limit, user, since))
+
+    async def undo(self, commit: CommitName, conflicts: str = "raise") -> tuple[Change, ...]:
+        """Record the inverse of a commit (its id, its position, itself), pending until you commit.
+
+        Where something changed since, ``conflicts`` says what happens: ``"raise"`` a `ConflictError` and record
+        nothing, ``"skip"`` what is concerned, or ``"force"`` the old values. Gives the conflicts passed over.
+        """
+        return await self.run(undo.undo(self, commit, conflicts))
+
+    def at(self, moment: Moment) -> AsyncSession:
+        """A session that reads the server as it was: at a time, or after a commit (its position, itself).
+
+        Nothing can be changed in it. Use it as a context manager: ``async with session.at(friday) as past:``.
+        """
+        past = type(self)(
+            connection=evolve(self._connection, dialect=self._dialect, cache=None, service=None),
+            auto_populate=self.auto_populate,
+            page_size=self.page_size,
+            window=self._window,
+        )
+        past._owns_connection = False
+        past.look_back(self, history.moment_of(moment))
+        return past
 
     async def call(self, action: str, **arguments: Any) -> Any:
         """Anything else the server offers, by name."""

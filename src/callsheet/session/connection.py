@@ -56,17 +56,14 @@ def connect(
     """A connection as the settings say; nothing is sent yet."""
     if settings.embedded:
         return _embedded(settings, schema, seed, options)
-    if dialect not in (None, "native"):
-        raise UsageError(f"there is no dialect `{dialect}`; known is: native")
-    from callsheet.dialects.native.client import NativeDialect
+    from callsheet.dialects import dialect_class
     from callsheet.transport.http import AsyncHttpTransport, HttpTransport
 
-    connection = Connection(NativeDialect(), None, None, server=settings.address, user=settings.user)
+    spoken = dialect_class(dialect or settings.dialect)
+    connection = Connection(spoken(), None, None, server=settings.address, user=settings.user)
     if settings.schema_cache is not None:
         connection.cache = SchemaCache(settings.schema_cache, settings.url)
-    headers = {"authorization": f"Bearer {settings.key}", "user-agent": f"callsheet/{__version__}"}
-    if settings.user:
-        headers["x-callsheet-user"] = settings.user
+    headers = {"user-agent": f"callsheet/{__version__}", **spoken.credentials(settings.user, settings.key)}
     transport = HttpTransport if blocking else AsyncHttpTransport
     connection.transport = transport(settings.url, headers, on_exchange=count_exchange, **options)
     return connection
@@ -85,7 +82,7 @@ def _embedded(
         ) from error
     from callsheet.transport.local import LocalTransport
 
-    service = Service.open(settings.url, schema if schema is not None else "production", seed=seed)
+    service = Service.open(settings.url, schema if schema is not None else "production", seed=seed, administrator=False)
     dialect = LocalDialect(service.backend(settings.user))
     return Connection(dialect, LocalTransport(), None, service, settings.address, settings.user)
 

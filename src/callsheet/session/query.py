@@ -186,7 +186,8 @@ def flat_records(core: Core, select: Select, page: Page) -> list[dict[str, Any]]
     projections = select.projections
     found = []
     for records, row in tables.roots():
-        flat: dict[str, Any] = {"id": row[0]}
+        key = core.schema.types[records.entity_type].key
+        flat: dict[str, Any] = dict(zip(key, row[0])) if len(key) > 1 else {key[0]: row[0]}
         if not projections:
             flat.update(zip(records.attributes, row[2:]))
         for path in projections:
@@ -219,8 +220,8 @@ class _Tables:
         """The value at a path; a list where it leads through a collection."""
         step, rest = path.steps[0], path.steps[1:]
         entity_type = self._schema.types[type_name]
-        if step.name == "id":
-            return key
+        if step.name in entity_type.key:
+            return key if len(entity_type.key) == 1 else key[entity_type.key.index(step.name)]
         if step.name not in entity_type.names:
             return None
         attribute = entity_type.attribute(step.name)

@@ -39,6 +39,8 @@ STATUSES: dict[int, type[ServerError]] = {
     413: errors.TooLarge,
     429: errors.Unavailable,
 }
+READING = frozenset({"at", "commits", "history"})
+"""Actions that change nothing, and so may be sent again."""
 T = TypeVar("T")
 
 
@@ -53,8 +55,18 @@ class NativeDialect:
 
     name = "native"
 
-    def __init__(self) -> None:
+    def __init__(self, position: int | None = None) -> None:
         self._rows = RowReader(None)
+        self._headers = {} if position is None else {"x-callsheet-at": str(position)}
+
+    def at(self, position: int) -> NativeDialect:
+        """The same server as it was after a commit, which every request names in a header."""
+        return NativeDialect(position)
+
+    @staticmethod
+    def credentials(user: str, key: str) -> dict[str, str]:
+        """The headers that say who asks."""
+        return {"authorization": f"Bearer {key}", **({"x-callsheet-user": user} if user else {})}
 
     def learn(self, schema: Schema) -> None:
         """Read rows by this schema from now on."""
@@ -62,7 +74,9 @@ class NativeDialect:
 
     def describe(self, known_hash: str = "") -> Flow[Description]:
         params = {"known": known_hash} if known_hash else {}
-        response = yield Request("GET", "/v1/description", params=params, safe=True)
+        response = yield Request(
+            "GET", "/v1/description", params=params, headers=self._headers, safe=True
+        )
         reply = _read(response, shapes.DescriptionReply)
         schema = None if reply.schema is None else Schema(reply.schema)
         return Description(
@@ -71,7 +85,7 @@ class NativeDialect:
 
     def select(self, select: Select, size: int, cursor: str | None = None) -> Flow[Page]:
         body = shapes.SelectBody(codec.select_out(select), size, cursor)
-        response = yield _post("/v1/select", body)
+        response = yield self._post("/v1/select", body)
         reply = _read(response, shapes.PageReply)
         try:
             with collector.paused():
@@ -83,27 +97,31 @@ class NativeDialect:
         return Page(records, reply.roots, reply.order, reply.cursor)
 
     def aggregate(self, aggregate: Aggregate) -> Flow[list[tuple[Any, ...]]]:
-        response = yield _post("/v1/aggregate", codec.aggregate_out(aggregate))
+        response = yield self._post("/v1/aggregate", codec.aggregate_out(aggregate))
         rows: list[list[Any]] = _unpack(_read(response, shapes.AggregateReply).rows)
         return [tuple([tuple(value) if isinstance(value, list) else value for value in row]) for row in rows]
 
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> Flow[None]:
-        body = shapes.PartBody(codec.operations_out(operations))
-        response = yield _post(f"/v1/commits/{quote(commit_id, safe='')}/parts/{number}", body)
+        path = f"/v1/commits/{quote(commit_id, safe='')}/parts/{number}"
+        with collector.paused():
+            request = self._post(path, shapes.PartBody(codec.operations_out(operations)))
+        response = yield request
         _read(response, dict[str, Any])
 
     def commit(self, changes: ChangeSet) -> Flow[CommitResult]:
         # Safe although it writes: the server knows the commit id and applies it once.
-        response = yield _post(f"/v1/commits/{quote(changes.commit_id, safe='')}", codec.changes_out(changes))
+        with collector.paused():
+            request = self._post(f"/v1/commits/{quote(changes.commit_id, safe='')}", codec.changes_out(changes))
+        response = yield request
         return codec.result_in(_read(response, shapes.ResultReply))
 
     def call(self, action: str, arguments: Mapping[str, Any]) -> Flow[Any]:
-        response = yield _post(f"/v1/call/{quote(action, safe='')}", pack(dict(arguments)), safe=False)
+        response = yield self._post(f"/v1/call/{quote(action, safe='')}", pack(dict(arguments)), action in READING)
         return _unpack(_read(response, shapes.CallReply).result)
 
-
-def _post(path: str, body: Any, safe: bool = True) -> Request:
-    return Request("POST", path, shapes.encode(body), headers={"content-type": "application/json"}, safe=safe)
+    def _post(self, path: str, body: Any, safe: bool = True) -> Request:
+        headers = {"content-type": "application/json", **self._headers}
+        return Request("POST", path, shapes.encode(body), headers=headers, safe=safe)
 
 
 def _read(response: Response, shape: type[T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from callsheet.dialects.native.shapes import (
@@ -24,7 +25,7 @@ from callsheet.dialects.native.shapes import (
     WireSelect,
     WireUpdate,
 )
-from callsheet.dialects.native.values import Malformed, pack, unpack
+from callsheet.dialects.native.values import PLAIN, Malformed, pack, unpack
 from callsheet.dialects.protocol import CommitResult
 from callsheet.errors import SchemaError
 from callsheet.model.condition import OPERATORS, And, Any_, Comparison, Condition, Not, Or, Path, Step
@@ -189,7 +190,11 @@ def result_in(wire: ResultReply) -> CommitResult:
 
 
 def _packed(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: pack(value) for name, value in values.items()}
+    # Asking `pack` for what stays as it is would cost more than all the rest.
+    return {
+        name: value if type(value) in PLAIN or (type(value) is float and isfinite(value)) else pack(value)
+        for name, value in values.items()
+    }
 
 
 def _unpacked(values: dict[str, Any]) -> dict[str, Any]:
@@ -205,7 +210,7 @@ def _members_in(wire: WireMembers) -> dict[str, tuple[Identity, ...]]:
 
 
 def _create_out(create: Create) -> WireCreate:
-    return WireCreate(create.identity, _packed(create.values), _members_out(create.added))
+    return WireCreate(create.identity, _packed(create.values), _members_out(create.added) if create.added else {})
 
 
 def _create_in(wire: WireCreate) -> Create:
@@ -217,8 +222,8 @@ def _update_out(update: Update) -> WireUpdate:
         update.identity,
         _packed(update.values),
         _packed(update.before),
-        _members_out(update.added),
-        _members_out(update.removed),
+        _members_out(update.added) if update.added else {},
+        _members_out(update.removed) if update.removed else {},
         update.version,
     )
 

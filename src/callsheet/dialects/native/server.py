@@ -27,6 +27,8 @@ def handle(
     Refusals become responses; any other exception is a fault and goes on up, to the boundary.
     """
     try:
+        if (told := headers.get("x-callsheet-at")) is not None:
+            backend = backend.at(_position(told))
         return _route(backend, method, path, params, body)
     except ServerError as error:
         return error_response(error)
@@ -65,6 +67,12 @@ def _route(backend: Backend, method: str, path: str, params: Mapping[str, str], 
         case ["v1", "call", action]:
             return _only("POST", method, lambda: _call(backend, action, body))
     raise NotFound(f"there is nothing at {path!r:.200}; the server's verbs are below /v1/")
+
+
+def _position(told: str) -> int:
+    if not (told.isascii() and told.isdigit() and len(told) <= 18):
+        raise Invalid(f"the header x-callsheet-at holds the position of a commit, not {told!r:.40}")
+    return int(told)
 
 
 def _only(allowed: str, method: str, answer: Callable[[], Response]) -> Response:

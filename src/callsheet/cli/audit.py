@@ -1,0 +1,32 @@
+"""``callsheet audit``: what was refused to whom. For administrators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from callsheet.cli.connection import connected
+
+if TYPE_CHECKING:
+    from callsheet.session.sync import Session
+
+__all__ = ["command"]
+
+
+@click.command("audit")
+@click.option("--after", type=click.IntRange(0), default=0, help="Only what has a greater number.")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=100, show_default=True, help="At most so many.")
+@connected
+def command(session: Session, after: int, limit: int) -> None:
+    """List refused attempts, oldest first: wrong keys, forbidden actions, commits out of bounds."""
+    table = Table("number", "time", "account", "action", "entity", "reason", "from")
+    for note in session.call("audit.list", after=after, limit=limit):
+        entity = f"{note['entity_type']} {note['key']}".strip()
+        time = str(note["time"])[:19].replace("T", " ")
+        table.add_row(
+            str(note["position"]), time, note["account"], note["action"], entity, note["reason"], note["address"]
+        )
+    Console().print(table)

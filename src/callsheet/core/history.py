@@ -1,0 +1,164 @@
+"""What has happened, asked of the server: the history of an entity, commits, and the way into the past."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from callsheet.dialects.protocol import CommitResult, HistoricDialect
+from callsheet.entity.entity import Entity
+from callsheet.errors import UsageError
+from callsheet.flow import Flow
+from callsheet.model.history import Commit, HistoryEntry, commit_from_plain
+from callsheet.model.record import Identity
+
+if TYPE_CHECKING:
+    from callsheet.core.state import Core
+
+__all__ = ["ACTIONS", "CommitName", "Moment", "commits", "enter", "find_commit", "history", "moment_of"]
+
+ACTIONS = frozenset({"at", "commits", "history"})
+"""Actions of the server that change nothing."""
+PAGE = 1_000
+
+#: How a commit can be named: itself, what `commit` gave, its position in the log, its id.
+CommitName: TypeAlias = Commit | CommitResult | int | str
+#: A moment: a time with a zone, or the commit after which it is.
+Moment: TypeAlias = datetime | Commit | CommitResult | int
+
+
+def history(core: Core, entity: Any, limit: int | None = 100) -> Flow[list[HistoryEntry]]:
+    """What happened to an entity, or to what had this identity: the newest first."""
+    _check_limit(limit)
+    entity_type, key = _identity(entity)
+    core.schema.type(entity_type)
+    found: list[HistoryEntry] = []
+    start: int | None = None
+    while limit is None or len(found) < limit:
+        size = PAGE if limit is None else min(PAGE, limit - len(found))
+        asked = {"entity_type": entity_type, "key": key, "limit": size}
+        answer = yield from _ask(core, "history", asked if start is None else {**asked, "start": start})
+        for plain in answer["commits"]:
+            commit = commit_from_plain(plain)
+            found.append(HistoryEntry.of(commit, commit.changes[0]))
+        start = answer["next"]
+        if start is None:
+            break
+    return found
+
+
+def _identity(entity: Any) -> Identity:
+    if isinstance(entity, Entity):
+        return entity.identity
+    if isinstance(entity, tuple) and len(entity) == 2:
+        return Identity(*entity)
+    raise UsageError(f"this takes an entity or an Identity, not {type(entity).__name__}: {entity!r:.80}")
+
+
+def commits(
+    core: Core,
+    after: int = 0,
+    limit: int | None = 100,
+    user: str | None = None,
+    since: datetime | None = None,
+    commit_id: str | None = None,
+) -> Flow[list[Commit]]:
+    """The commits after a position, oldest first, with all that they changed; None for no limit."""
+    _check_limit(limit)
+    told = {"user": user, "since": since if since is None else _zoned(since), "commit_id": commit_id}
+    asked = {name: value for name, value in told.items() if value is not None}
+    found: list[Commit] = []
+    skip = 0
+    while True:
+        # A commit that goes on on the next page is among those that count already.
+        room = PAGE if limit is None else min(PAGE, limit - len(found) + (1 if skip else 0))
+        if room <= 0:
+            return found
+        answer = yield from _ask(core, "commits", {**asked, "after": after, "limit": room, "skip": skip})
+        for plain in answer["commits"]:
+            _join(found, commit_from_plain(plain))
+        if answer["next"] is None:
+            return found
+        after, skip = answer["next"]
+
+
+def _join(found: list[Commit], commit: Commit) -> None:
+    """Add a commit, or the rest of the last one."""
+    if found and found[-1].position == commit.position:
+        last = found.pop()
+        commit = Commit(
+            last.position, last.commit_id, last.user, last.origin, last.time, (*last.changes, *commit.changes)
+        )
+    found.append(commit)
+
+
+def find_commit(core: Core, name: CommitName) -> Flow[Commit]:
+    """The commit that is meant; `UsageError` where there is none, or an id that two users used."""
+    if isinstance(name, Commit):
+        return name
+    position = _position(name)
+    if position is not None:
+        found = yield from commits(core, after=position - 1, limit=1) if position > 0 else _none()
+        found = [commit for commit in found if commit.position == position]
+    elif isinstance(name, str):
+        found = yield from commits(core, limit=2, commit_id=name)
+    else:
+        raise UsageError(f"a commit is named by itself, its position or its id, not {name!r:.80}")
+    if len(found) > 1:
+        raise UsageError(f"several users made a commit {name!r:.80}; name it by its position")
+    if not found:
+        raise UsageError(f"there is no commit {name!r:.80} that you could read")
+    return found[0]
+
+
+def _none() -> Flow[list[Commit]]:
+    yield from ()
+    return []
+
+
+def _position(name: Any) -> int | None:
+    if isinstance(name, Commit | CommitResult):
+        return name.position
+    return name if isinstance(name, int) and not isinstance(name, bool) else None
+
+
+def moment_of(moment: Moment) -> int | datetime:
+    """A moment as a position or a time with a zone; `UsageError` for what is neither."""
+    position = _position(moment)
+    if position is not None and position >= 0:
+        return position
+    if isinstance(moment, datetime):
+        return _zoned(moment)
+    raise UsageError(f"a moment is a datetime, or the position of a commit from 0, not {moment!r:.80}")
+
+
+def enter(core: Core) -> Flow[None]:
+    """Let a session that looks back talk to the server as it was; its moment becomes a position."""
+    dialect = core._dialect
+    if not isinstance(dialect, HistoricDialect):
+        raise UsageError("this server keeps no history that could be read")
+    name = "time" if isinstance(core.moment, datetime) else "position"
+    core.statistics.count("call")
+    answer = yield from dialect.call("at", {name: core.moment})
+    core.moment = int(answer["position"])
+    core._dialect = dialect.at(core.moment)
+
+
+def _ask(core: Core, action: str, arguments: dict[str, Any]) -> Flow[Any]:
+    if not core.features.history:
+        raise UsageError("this server keeps no history")
+    core.statistics.count("call")
+    return (yield from core._dialect.call(action, arguments))
+
+
+def _zoned(time: Any) -> datetime:
+    if not isinstance(time, datetime):
+        raise UsageError(f"this takes a datetime, not {type(time).__name__}: {time!r:.80}")
+    if time.tzinfo is None:
+        raise UsageError(f"{time!r} has no time zone; `.astimezone()` adds the local one")
+    return time
+
+
+def _check_limit(limit: Any) -> None:
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+        raise UsageError(f"limit is a count, or None for all, not {limit!r:.80}")

@@ -1,0 +1,1 @@
+"""ftrack's wire language: the client's half, and the server's."""

@@ -1,0 +1,67 @@
+"""What went wrong, in the vendor's words: a kind, a text without braces, and a status for clients that ask for one."""
+
+from __future__ import annotations
+
+import msgspec
+
+from callsheet.errors import (
+    CallsheetError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    QueryError,
+    SchemaError,
+    ServerError,
+    TooLarge,
+    Unauthorised,
+    Unavailable,
+)
+from callsheet.flow import Response
+
+__all__ = ["UnsupportedAction", "refused"]
+
+JSON = {"content-type": "application/json"}
+_BRACES = str.maketrans({"{": "(", "}": ")"})
+_TAKEN = ("exists already", "must be unique")
+
+
+class UnsupportedAction(Invalid):
+    """The server does not know the action; the client knows the text."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"Invalid action u'{action:.80}'")
+
+
+def refused(error: CallsheetError, strict: bool) -> Response:
+    """The refusal of a whole request. Who may not come in is always told so by the status."""
+    kind, status, code = _kind(error)
+    told: dict[str, str | int] = {"exception": kind, "content": str(error).translate(_BRACES)}
+    if code:
+        told["error_code"] = code
+    if isinstance(error, ServerError) and error.operation is not None:
+        told["operation"] = error.operation
+    if isinstance(error, ServerError) and error.attribute is not None:
+        told["attribute"] = error.attribute
+    always = isinstance(error, Unauthorised | Unavailable | TooLarge)
+    return Response(status if strict or always else 200, msgspec.json.encode(told), dict(JSON))
+
+
+def _kind(error: CallsheetError) -> tuple[str, int, str]:
+    if isinstance(error, Unauthorised):
+        return "InvalidCredentialsError", 401, "api_credentials_invalid"
+    if isinstance(error, UnsupportedAction):
+        return "ServerError", 400, ""
+    if isinstance(error, Forbidden):
+        return "PermissionError", 403, ""
+    if isinstance(error, NotFound):
+        return "NotFoundError", 404, ""
+    if isinstance(error, QueryError):
+        return "ParseError", 400, ""
+    if isinstance(error, Invalid) and any(word in str(error) for word in _TAKEN):
+        timer = error.entity is not None and error.entity[0] == "Timer"
+        return ("DuplicateEntryError" if timer else "IntegrityError"), 409, ""
+    if isinstance(error, Invalid | SchemaError):
+        return "ValidationError", 400, ""
+    if isinstance(error, ServerError):
+        return "ServerError", error.status, ""
+    return "ValidationError", 400, ""

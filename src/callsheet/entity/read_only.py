@@ -1,0 +1,27 @@
+"""The unit of work of a session in the past: it holds entities, and takes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from callsheet.entity.unit_of_work import NOBODY, UnitOfWork
+
+__all__ = ["ReadOnlyUnit"]
+
+
+class ReadOnlyUnit(UnitOfWork):
+    """Whatever would be recorded is an error; entities are filled and let go as in any other."""
+
+    def assign(self, entity: Any, name: str, value: Any) -> None:
+        self._check_turn()
+
+    def hand_over(self) -> None:
+        self.check_thread()
+        self.owner = NOBODY
+
+    def forget_changes(self, entities: Iterable[Any]) -> None:
+        """There are none."""
+
+    def _check_turn(self) -> None:
+        self._core.check_present()

@@ -1,0 +1,280 @@
+"""History for those who ask: pages of commits, and of what happened to one entity.
+
+Every read is by a key or an index, so its cost hangs on what is told and not on how much there is. An account
+is told of the entities it may read; a deleted one counts as where it was last. A page is bounded by its
+commits and by their changes: a commit with more changes than a page holds goes on on the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from inspect import signature
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+from sqlalchemy import ColumnElement, Connection, select
+
+from callsheet.errors import Invalid, NotFound
+from callsheet.model.history import Commit, EntityChange, commit_to_plain
+from callsheet.model.record import Identity
+from callsheet.server import log
+from callsheet.server.access import Access
+from callsheet.server.belonging import Way, ways_of
+from callsheet.server.overlay import chunks
+from callsheet.server.store import Store
+
+__all__ = ["ACTIONS", "LAST_POSITION", "Asking", "answer"]
+
+COMMITS = 1_000
+CHANGES = 10_000
+"""At most so many commits, and about so many changes, in one answer."""
+READ = 20
+"""Commits read with one statement."""
+LAST_POSITION = 2**63 - 1
+
+Place = tuple[str, str]
+
+
+@frozen
+class Asking:
+    """Who asks, and up to which commit. ``past`` is the store as it was then, for a reader in the past."""
+
+    store: Store
+    connection: Connection
+    access: Access
+    until: int = LAST_POSITION
+    past: Store | None = None
+
+
+def answer(asking: Asking, action: str, arguments: Mapping[str, Any]) -> Any:
+    """What an action says, as plain data; `Invalid` for arguments it does not take."""
+    function = ACTIONS[action]
+    try:
+        bound = signature(function).bind(asking, **arguments)
+    except TypeError as error:
+        raise Invalid(f"{action}: {error}") from None
+    return function(*bound.args, **bound.kwargs)
+
+
+def commits(
+    asking: Asking,
+    after: int = 0,
+    limit: int = 100,
+    user: str | None = None,
+    since: datetime | None = None,
+    commit_id: str | None = None,
+    skip: int = 0,
+) -> dict[str, Any]:
+    """Commits after a position, oldest first; ``next`` is where the next page begins, or None.
+
+    ``next`` is the position to ask after, and how many changes of the commit behind it to ``skip``.
+    """
+    _check("after", after, 0, LAST_POSITION)
+    _check("limit", limit, 1, COMMITS)
+    _check("skip", skip, 0, LAST_POSITION)
+    conditions = _conditions(asking, user, commit_id)
+    if since is not None:
+        first = _first_since(asking, since)
+        if first is None:
+            return {"commits": [], "next": None}
+        if first - 1 > after:
+            after, skip = first - 1, 0
+    return _page(asking, conditions, after, limit, skip)
+
+
+def _conditions(asking: Asking, user: Any, commit_id: Any) -> list[ColumnElement[bool]]:
+    table = asking.store.table("_log")
+    found = []
+    for name, column, value in (("user", table.c.user_name, user), ("commit_id", table.c.commit_id, commit_id)):
+        if value is not None:
+            if not isinstance(value, str):
+                raise Invalid(f"`{name}` is a string, not {value!r:.80}")
+            found.append(column == value)
+    return found
+
+
+def _first_since(asking: Asking, since: Any) -> int | None:
+    table = asking.store.table("_log")
+    later = select(table.c.position).where(table.c.time >= _moment("since", since))
+    return asking.connection.execute(later.order_by(table.c.time, table.c.position).limit(1)).scalar()
+
+
+def _page(asking: Asking, conditions: list[ColumnElement[bool]], after: int, limit: int, skip: int) -> dict[str, Any]:
+    visible = _Visible(asking.store, asking.connection, asking.access)
+    told: list[dict[str, Any]] = []
+    room = CHANGES
+    for commit in _commits(asking, conditions, after):
+        if len(told) == limit or room <= 0:
+            return {"commits": told, "next": [after, 0]}
+        rest = commit.changes[skip:]
+        if shown := visible.commit(evolve(commit, changes=rest[:room])):
+            told.append(commit_to_plain(shown))
+        if len(rest) > room:
+            return {"commits": told, "next": [after, skip + room]}
+        room -= len(rest)
+        after, skip = commit.position, 0
+    return {"commits": told, "next": None}
+
+
+def _commits(asking: Asking, conditions: list[ColumnElement[bool]], after: int) -> Iterator[Commit]:
+    """The commits after a position, a few at a time, since one may be large."""
+    table = asking.store.table("_log")
+    statement = select(table).where(table.c.position <= asking.until, *conditions).order_by(table.c.position)
+    while True:
+        rows = asking.connection.execute(statement.where(table.c.position > after).limit(READ)).all()
+        for row in rows:
+            yield log.entry(row)
+        if len(rows) < READ:
+            return
+        after = rows[-1].position
+
+
+def history(
+    asking: Asking, entity_type: str, key: str, limit: int = 100, start: int | None = None
+) -> dict[str, Any]:
+    """What happened to an entity, newest first: commits with one change each; ``next`` is where to ``start`` again."""
+    _check("limit", limit, 1, COMMITS)
+    found = asking.store.schema.types.get(entity_type) if isinstance(entity_type, str) else None
+    if found is None:
+        raise NotFound(f"there is no entity type `{entity_type!s:.80}`")
+    if not isinstance(key, str):
+        raise Invalid(f"a key is a string, not {key!r:.80}")
+    if start is None and asking.past is not None:
+        with asking.past.reading() as connection:
+            start = log.newest(asking.past, connection, found.root, [key]).get(key, 0)
+    elif start is not None:
+        _check("start", start, 0, asking.until)
+    visible = _Visible(asking.store, asking.connection, asking.access)
+    told: list[dict[str, Any]] = []
+    for commit, change in log.entity_history(asking.store, asking.connection, found.root, key, start):
+        shown = visible.commit(commit)
+        if shown is None:
+            break
+        told.append(commit_to_plain(shown))
+        if len(told) == limit:
+            return {"commits": told, "next": change.previous}
+    return {"commits": told, "next": None}
+
+
+def at(asking: Asking, position: int | None = None, time: datetime | None = None) -> dict[str, Any]:
+    """The position of a commit that is there, or of the last one at a time; 0 is before the first."""
+    last = min(log.last_position(asking.store, asking.connection), asking.until)
+    if (position is None) == (time is None):
+        raise Invalid("`at` takes a position or a time")
+    if time is not None:
+        moment = _moment("time", time)
+        return {"position": min(log.position_at(asking.store, asking.connection, moment), last)}
+    _check("position", position, 0, LAST_POSITION)
+    if position is not None and position > last:
+        raise Invalid(f"there is no commit {position} yet; the last is {last}")
+    return {"position": position}
+
+
+ACTIONS: dict[str, Callable[..., Any]] = {"at": at, "commits": commits, "history": history}
+
+
+def _check(name: str, value: Any, least: int, most: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise Invalid(f"`{name}` is an integer from {least:,} to {most:,}, not {value!r:.80}")
+
+
+def _moment(name: str, value: Any) -> datetime:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise Invalid(f"`{name}` is a datetime with a time zone, not {value!r:.80}")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise Invalid(f"`{name}`: {value!r} cannot be told in UTC") from None
+
+
+@define
+class _Visible:
+    """Which entities an account may read; of the deleted ones, those it could read where they were last."""
+
+    store: Store
+    connection: Connection
+    access: Access
+    _known: dict[Place, bool] = field(factory=dict)
+
+    def commit(self, commit: Commit) -> Commit | None:
+        """What the account may know of a commit; None where that is nothing."""
+        if self.access.reads_all:
+            return commit
+        self._learn(change.identity for change in commit.changes)
+        shown = [change for change in commit.changes if self._is(change.identity)]
+        self._learn(identity for change in shown for identity in _mentioned(change))
+        changes = tuple(self._change(change) for change in shown)
+        return evolve(commit, changes=changes) if changes or not commit.changes else None
+
+    def _is(self, identity: Identity) -> bool:
+        return self._known[self._place(identity)]
+
+    def _place(self, identity: Identity) -> Place:
+        return self.store.schema.types[identity.entity_type].root, identity.key
+
+    def _change(self, change: EntityChange) -> EntityChange:
+        """A reference to what the account may not read is as one to nothing."""
+        return evolve(
+            change,
+            before={name: self._value(value) for name, value in change.before.items()},
+            after={name: self._value(value) for name, value in change.after.items()},
+            added={name: tuple(filter(self._is, members)) for name, members in change.added.items()},
+            removed={name: tuple(filter(self._is, members)) for name, members in change.removed.items()},
+        )
+
+    def _value(self, value: Any) -> Any:
+        return None if isinstance(value, Identity) and not self._is(value) else value
+
+    def _learn(self, identities: Iterable[Identity]) -> None:
+        wanted: dict[str, list[str]] = {}
+        for root, key in dict.fromkeys(map(self._place, identities)):
+            if (root, key) not in self._known:
+                wanted.setdefault(root, []).append(key)
+        for root, keys in wanted.items():
+            readable = self.access.among("read", self.connection, root, keys)
+            self._known.update(((root, key), key in readable) for key in keys)
+            if not self.access.everywhere("read", root):
+                self._learn_deleted(root, [key for key in keys if key not in readable])
+
+    def _learn_deleted(self, root: str, keys: list[str]) -> None:
+        """Deleted entities, by what their delete says of them."""
+        tombstone, table = self.store.table("_tombstone"), self.store.table("_log")
+        places: dict[str, int] = {}
+        for chunk in chunks(keys):
+            here = select(tombstone.c.key, tombstone.c.position)
+            here = here.where(tombstone.c.root == root, tombstone.c.key.in_(chunk))
+            places.update((key, position) for key, position in self.connection.execute(here))
+        gone: dict[Place, EntityChange] = {}
+        for chunk in chunks(set(places.values())):
+            for (data,) in self.connection.execute(select(table.c.changes).where(table.c.position.in_(chunk))):
+                gone.update((self._place(change.identity), change) for change in log.decode_changes(data))
+        for key in places:
+            change = gone[root, key]
+            self._known[root, key] = self._was_readable(change)
+
+    def _was_readable(self, change: EntityChange) -> bool:
+        kind, key = change.identity
+        reach = self.access.reach("read", kind)
+        way = ways_of(self.store.schema).get(kind, Way())
+        if reach is None or way.column:
+            held = key if way.column == "id" else change.before.get(way.column)
+            return reach is None or (held.key if isinstance(held, Identity) else held) in reach
+        owners = (change.before.get(name) for name, _ in way.references)
+        owner = next((value for value in owners if isinstance(value, Identity)), None)
+        if owner is None:
+            return False
+        # The owner's project is not looked up: wherever it may be read, this could be read too, or is not told.
+        above = self.access.reach("read", owner.entity_type)
+        if above is None or not above <= reach:
+            return False
+        self._learn([owner])
+        return self._is(owner)
+
+
+def _mentioned(change: EntityChange) -> Iterator[Identity]:
+    for values in (change.before, change.after):
+        yield from (value for value in values.values() if isinstance(value, Identity))
+    for links in (change.added, change.removed):
+        for members in links.values():
+            yield from members

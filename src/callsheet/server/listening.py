@@ -1,0 +1,123 @@
+"""How the server listens: uvicorn's settings in one place, and connections that must speak up.
+
+uvicorn waits for ever for the end of a request's headers, and httptools takes headers of any length. So
+whoever opens a connection here has to send the whole of them within some seconds and bytes, or is hung up on;
+the guard (``guard.py``) bounds what comes after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from callsheet.errors import UsageError
+from callsheet.transport.address import is_loopback
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from callsheet.server.guard import Application
+
+__all__ = ["HEADER_SECONDS", "check_exposure", "configured", "prompt"]
+
+HEADER_SECONDS = 10.0
+HEADER_BYTES = 128 * 2**10
+CONNECTIONS = 2_000
+
+
+def check_exposure(host: str, encrypted: bool, insecure: bool) -> None:
+    """Raise `UsageError` where keys and data would cross a network for everybody to read.
+
+    >>> check_exposure("0.0.0.0", False, False)
+    Traceback (most recent call last):
+    callsheet.errors.UsageError: other machines would talk to 0.0.0.0 without encryption, API keys included; ...
+    """
+    if not (encrypted or insecure or is_loopback(host)):
+        raise UsageError(
+            f"other machines would talk to {host} without encryption, API keys included; give a certificate and its "
+            "key for HTTPS, or say `insecure` where a proxy in front of it or a private network encrypts"
+        )
+
+
+def configured(
+    application: Application,
+    host: str,
+    port: int,
+    certificate: str | Path | None = None,
+    certificate_key: str | Path | None = None,
+    **options: Any,
+) -> uvicorn.Config:
+    """The configuration of a uvicorn that listens for the application."""
+    import uvicorn
+
+    fast = importlib.util.find_spec("httptools") is not None
+    if fast:
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as protocol
+    else:
+        from uvicorn.protocols.http.h11_impl import H11Protocol as protocol  # type: ignore[assignment]
+    return uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        http=prompt(protocol),
+        ws="none",
+        ssl_certfile=certificate,
+        ssl_keyfile=certificate_key,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        limit_concurrency=CONNECTIONS,
+        # Longer than clients keep idle connections, so that it is they who close them.
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+        **options,
+    )
+
+
+def prompt(
+    protocol: type[asyncio.Protocol], seconds: float = HEADER_SECONDS, most: int = HEADER_BYTES
+) -> type[asyncio.Protocol]:
+    """One of uvicorn's protocols, that hangs up when headers take longer than so many seconds or bytes."""
+    parent: Any = protocol
+
+    class Prompt(parent):  # type: ignore[misc]
+        _timer: asyncio.TimerHandle | None = None
+        _received = 0
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._expect()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._relax()
+                return
+            # Idle, or in the middle of headers; uvicorn itself hangs up on those that stay idle.
+            self._received += len(data)
+            if self._received > most:
+                self._hang_up()
+            elif self._timer is None:
+                self._expect()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._relax()
+            super().connection_lost(exc)
+
+        def _expect(self) -> None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._hang_up)
+
+        def _relax(self) -> None:
+            self._received = 0
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+        def _hang_up(self) -> None:
+            self._relax()
+            if not self.transport.is_closing():
+                self.transport.abort()
+
+    return Prompt

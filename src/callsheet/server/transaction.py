@@ -1,0 +1,85 @@
+"""Several verbs in one transaction, for wires whose requests are batches (see `UserBackend.together`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection
+
+from callsheet.dialects.protocol import CommitResult
+from callsheet.errors import Forbidden
+from callsheet.model.checking import check, check_aggregate
+from callsheet.model.operation import ChangeSet
+from callsheet.model.query import Aggregate, Select
+from callsheet.model.record import Page
+from callsheet.model.schema import Schema
+from callsheet.server import writing
+from callsheet.server.cost import check_cost
+from callsheet.server.customs import CONFIGURATION
+from callsheet.server.reading import read_aggregate, read_page
+
+if TYPE_CHECKING:
+    from callsheet.server.service import Service
+
+__all__ = ["TransactionBackend", "in_one_transaction"]
+
+T = TypeVar("T")
+
+
+def in_one_transaction(service: Service, user: str, address: str, function: Callable[[TransactionBackend], T]) -> T:
+    """What the function gives; all that it did is done when this returns, and nothing of it where it raised."""
+
+    def work(connection: Connection) -> tuple[T, bool]:
+        inside = TransactionBackend(service, user, connection)
+        return function(inside), inside.configures
+
+    try:
+        answer, configures = service.store.write(work)
+    except Forbidden as error:
+        service.audit.note("commit", str(error), account=user, entity=error.entity, address=address)
+        raise
+    if configures:
+        service.reload()
+    return answer
+
+
+class TransactionBackend:
+    """A server seen by one user from inside of a transaction; what it reads is what it has written."""
+
+    def __init__(self, service: Service, user: str, connection: Connection) -> None:
+        self._store, self._user, self._connection = service.store, user, connection
+        self._now = service.clock()
+        self._access = service.access(user)
+        self.configures = False
+
+    @property
+    def schema(self) -> Schema:
+        return self._store.schema
+
+    def select(self, select: Select, size: int, cursor: str | None = None) -> Page:
+        """At most ``size`` results, after ``cursor``."""
+        checked = check(select, self._store.schema)
+        check_cost(checked)
+        return read_page(self._store, self._connection, checked, size, cursor, self._access)
+
+    def aggregate(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
+        """One tuple for each group."""
+        checked = check_aggregate(aggregate, self._store.schema)
+        check_cost(checked)
+        return read_aggregate(self._store, self._connection, checked, self._access)
+
+    def commit(self, changes: ChangeSet) -> CommitResult:
+        """Apply a change set as a part of the transaction; at most as many operations as all parts of a commit."""
+        result = writing.apply(self._store, self._connection, changes, self._user, self._now, self._access)
+        touched = [operation.identity for operation in changes.operations]
+        if any(identity.entity_type == CONFIGURATION for identity in (*touched, *result.deleted)):
+            self.configures = True
+        return result
+
+    def call(self, action: str, arguments: Any) -> Any:
+        raise NotImplementedError(f"{action} has a transaction of its own")
+
+    def together(self, function: Callable[[TransactionBackend], T]) -> T:
+        """Call the function with this backend: the transaction is there already."""
+        return function(self)

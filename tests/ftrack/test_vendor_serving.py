@@ -1,0 +1,176 @@
+"""A store with a vendor's schema: its document, its hash, its seed, its files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from callsheet.cli.commands import callsheet as commands
+from callsheet.dialects.ftrack.catalogue import catalogue_of
+from callsheet.dialects.ftrack.rendering import rendered
+from callsheet.dialects.ftrack.storage import store_document
+from callsheet.errors import Forbidden, Invalid, TooLarge
+from callsheet.model.schema import Schema
+from callsheet.server.files import FileStore, placeholder
+from callsheet.server.schema_file import load_schema_document
+from callsheet.server.service import Service
+
+
+def test_the_recorded_list_keeps_its_hash(recorded: Path) -> None:
+    """A list of schemas that a site gave is recognised, stored, and told again with the hash that the site told."""
+    with Service.open("memory:", recorded) as service:
+        catalogue, schema_hash = catalogue_of(service.store.schema)
+    assert schema_hash == "23a1157b8b1730fd91c76f63dcd67a8f"
+    assert list(catalogue.schemas) == json.loads(recorded.read_text())
+
+
+def test_the_answer_of_a_site_is_recognised_whole(recorded: Path, tmp_path: Path) -> None:
+    """A file may also hold the answer to ``query_schemas`` as it came: the list within a list."""
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps([json.loads(recorded.read_text())]))
+    assert load_schema_document(path) == load_schema_document(recorded)
+
+
+def test_relations_of_the_recorded_schema(recorded: Path) -> None:
+    """Families, foreign keys and inverses that the list itself does not tell."""
+    schema = Schema(load_schema_document(recorded))
+    assert schema.types["Shot"].ancestors == ("TypedContext", "Context")
+    assert schema.types["Asset"].aliases["context_id"] == "parent"
+    assert schema.types["Note"].aliases["user_id"] == "author"
+    assert schema.types["Context"].attributes["children"].inverse == "parent"
+    assert schema.types["SequenceComponent"].attributes["members"].inverse == "container"
+    assert schema.types["AssetVersion"].attributes["asset"].on_delete == "cascade"
+    assert schema.types["TypedContext"].attributes["status"].on_delete == "restrict"
+    assert "Metadata" not in schema.types
+    assert "ContextCustomAttributeValue" not in schema.types
+
+
+def test_a_user_defined_type_is_a_typed_context() -> None:
+    """A type whose classifier is an object type extends TypedContext, whatever its name."""
+    told = [
+        {
+            "id": name,
+            "primary_key": ["id"],
+            "properties": {"id": {"type": "string"}, "name": {"type": "string"}},
+            **more,
+        }
+        for name, more in {
+            "Context": {},
+            "TypedContext": {},
+            "Scene": {"alias_for": {"id": "Task", "classifiers": {"object_typeid": "x"}}},
+        }.items()
+    ]
+    assert store_document(told)["types"]["Scene"] == {"extends": "TypedContext", "attributes": {}}
+
+
+def test_the_production_schema_in_the_vendors_format() -> None:
+    """Names stay; relations, foreign keys and mappings are told as the vendor tells them."""
+    told = {each["id"]: each for each in rendered(Schema(load_schema_document("production")))}
+    task = told["Task"]["properties"]
+    assert told["Task"]["primary_key"] == ["id"]
+    assert told["Task"]["default_projections"] == ["id", "name"]
+    assert task["parent"] == {"$ref": "Context"}
+    assert task["parent_id"]["format"] == "foreign_key"
+    assert task["metadata"]["items"] == {"$ref": "Metadata"}
+    assert task["custom_attributes"]["items"] == {"$ref": "ContextCustomAttributeValue"}
+    assert "link" in told["Task"]["computed"]
+
+
+def test_seeding_from_the_command_line(recorded: Path, tmp_path: Path) -> None:
+    """``callsheet seed`` makes a database and fills it; doing it again changes nothing."""
+    url = f"sqlite:///{(tmp_path / 'studio.db').as_posix()}"
+    arguments = ["seed", "--database", url, "--schema", str(recorded)]
+    first = CliRunner().invoke(commands, arguments)
+    assert first.exit_code == 0, first.output
+    assert "made" in first.output
+    assert "were there already" in CliRunner().invoke(commands, arguments).output
+    with Service.open(url) as service, service.store.reading() as connection:
+        table = service.store.tables["Context"]
+        kinds = [row[0] for row in connection.execute(table.select().with_only_columns(table.c._type))]
+    assert kinds.count("Shot") == 6
+    assert kinds.count("Task") == 18
+
+
+def test_seeding_needs_the_vendors_schema(tmp_path: Path) -> None:
+    """A database with another schema is refused."""
+    url = f"sqlite:///{(tmp_path / 'own.db').as_posix()}"
+    result = CliRunner().invoke(commands, ["seed", "--database", url])
+    assert result.exit_code == 1
+    assert "no ftrack schema" in result.output
+
+
+# Files
+
+
+async def _chunks(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+def _save(files: FileStore, key: str, *chunks: bytes, part: int = 0) -> str:
+    return asyncio.run(files.save(key, part, _chunks(*chunks)))
+
+
+@pytest.mark.parametrize("key", ["../../etc/passwd", "/etc/passwd", "a/b", "..\\x", "\x00", "", "é" * 300, "CON"])
+def test_a_file_is_always_in_its_folder(tmp_path: Path, key: str) -> None:
+    """Whatever a component's id is, its file has a plain name two levels below the folder."""
+    files = FileStore(tmp_path)
+    assert _save(files, key, b"con", b"tent") == "9a0364b9e99bb480dd25e1f0284c8555"
+    path = files.find(key)
+    assert path.parent.parent == tmp_path
+    assert path.name.isalnum()
+    assert path.read_bytes() == b"content"
+
+
+def test_a_file_that_is_too_large(tmp_path: Path) -> None:
+    """What is larger than allowed is refused while it comes, and leaves nothing behind."""
+    files = FileStore(tmp_path, largest=10)
+    with pytest.raises(TooLarge, match="larger than 10 bytes"):
+        _save(files, "a", b"12345", b"123456")
+    assert [name for _, _, names in os.walk(tmp_path) for name in names] == []
+
+
+def test_addresses_are_signed_and_end() -> None:
+    """An address is good for one file, one part and some hours."""
+    now = [1_000.0]
+    files = FileStore(clock=lambda: now[0])
+    query = files.address("http://server", "a", 3).partition("?")[2]
+    told = dict(pair.split("=") for pair in query.split("&"))
+    assert files.check("a", told["part"], told["until"], told["signature"]) == 3
+    for key, part in (("b", "3"), ("a", "4"), ("a", "³"), ("a", "")):
+        with pytest.raises(Forbidden, match="damaged"):
+            files.check(key, part, told["until"], told["signature"])
+    now[0] += 7 * 3600
+    with pytest.raises(Forbidden, match="too old"):
+        files.check("a", told["part"], told["until"], told["signature"])
+
+
+def test_parts_are_joined_in_order(tmp_path: Path) -> None:
+    """Parts become one file; one that is missing, or another upload's name, is refused."""
+    files = FileStore(tmp_path)
+    upload = files.new_upload("a", 2)
+    _save(files, "a", b"two", part=2)
+    with pytest.raises(Invalid, match="have not come yet"):
+        files.join("a", upload, [1, 2])
+    _save(files, "a", b"one-", part=1)
+    with pytest.raises(Invalid, match="does not belong"):
+        files.join("b", upload, [1, 2])
+    files.join("a", upload, [2, 1])
+    assert files.find("a").read_bytes() == b"one-two"
+    assert len([name for _, _, names in os.walk(tmp_path) for name in names]) == 1
+
+
+def test_a_picture_for_everything(tmp_path: Path) -> None:
+    """A component whose file is no picture, or that has none, gets a grey square."""
+    files = FileStore(tmp_path)
+    _save(files, "text", b"<script>alert(1)</script>")
+    _save(files, "picture", placeholder(4))
+    assert files.image("text") == (placeholder(), "image/png")
+    assert files.image("nothing") == (placeholder(), "image/png")
+    assert files.image("picture") == (files.path("picture"), "image/png")

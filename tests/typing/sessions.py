@@ -1,0 +1,72 @@
+"""What a user writes: mypy must infer these types (``assert_type``) and refuse what is marked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, assert_type
+
+import callsheet
+from callsheet import (
+    NOT_SET,
+    AsyncQueryResult,
+    AsyncSession,
+    CommitResult,
+    Create,
+    Delete,
+    Description,
+    Identity,
+    Operation,
+    QueryResult,
+    Schema,
+    Server,
+    Session,
+    Statistics,
+    Update,
+)
+
+
+def blocking(session: Session) -> None:
+    """The verbs of a blocking session."""
+    assert_type(session.query("Task"), QueryResult)
+    assert_type(session.query("Task").where(name="a").order_by("name").limit(3).offset(1), QueryResult)
+    assert_type(session.query("Task").all(), list[Any])
+    assert_type(session.query("Task")[0:2], list[Any])
+    assert_type(session.query("Task").count(), int)
+    assert_type(session.query("Task").records(), Iterator[dict[str, Any]])
+    assert_type(session.commit(), CommitResult | None)
+    assert_type(session.pending, tuple[Create | Update | Delete, ...])
+    assert_type(session.recorded_operations, list[Operation])
+    assert_type(session.statistics, Statistics)
+    assert_type(session.schema, Schema)
+    assert_type(session.server_information, Description)
+    assert_type(session.fork(), Session)
+    session.commit(conflicts=3)  # type: ignore[arg-type]
+    session.query(7)  # type: ignore[arg-type]
+    with session.auto_populating("peer"):  # type: ignore[arg-type]
+        pass
+    with session.auto_populating("peers"), session.operation_recording(False):
+        pass
+
+
+async def awaiting(session: AsyncSession) -> None:
+    """The same, awaited."""
+    assert_type(session.query("Task"), AsyncQueryResult)
+    assert_type(session.query("Task").where(name="a"), AsyncQueryResult)
+    assert_type(await session.query("Task").all(), list[Any])
+    assert_type(await session.query("Task").count(), int)
+    assert_type(session.query("Task").records(), AsyncIterator[dict[str, Any]])
+    assert_type(await session.commit(), CommitResult | None)
+    async with session as opened:
+        assert_type(opened, AsyncSession)
+
+
+def data(server: Server) -> None:
+    """Plain data and the server's handle."""
+    identity = Identity("Task", "1")
+    assert_type(identity.entity_type, str)
+    update = Update(identity, {"name": "a"}, version=3)
+    assert_type(update.version, int | None)
+    update.version = 4  # type: ignore[misc]
+    assert_type(bool(NOT_SET), bool)
+    with server as running, callsheet.Session(running.url, api_key=running.admin_key) as session:
+        assert_type(session, Session)
