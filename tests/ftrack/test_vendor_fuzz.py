@@ -11,9 +11,10 @@ import pytest
 from vendor_requests import Requests
 
 from callsheet.dialects.ftrack.actions import ACTIONS, AFTERWARDS
+from callsheet.dialects.ftrack.asking import Asked
 from callsheet.dialects.ftrack.catalogue import catalogue_of
 from callsheet.dialects.ftrack.seeding import studio_operations
-from callsheet.dialects.ftrack.server import Asked, handle
+from callsheet.dialects.ftrack.server import handle
 from callsheet.flow import Response
 from callsheet.model.operation import ChangeSet
 from callsheet.server.log import last_position

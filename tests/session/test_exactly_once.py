@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from callsheet import CommitError, ConflictError, Session, StateError
-from callsheet.errors import Disconnected, StorageError, Unavailable
+from callsheet.errors import Disconnected, StorageError, Unauthorised, Unavailable, WrongThread
 from callsheet.session.connection import over
 from callsheet.transport.journal import Journal
 
@@ -31,6 +31,8 @@ class Unreliable:
         fault = self.faults.pop(0) if self.faults else ""
         if fault == "before":
             raise Disconnected("the connection was lost")
+        if fault == "unauthorised":
+            raise Unauthorised("the key has expired")
         if fault == "unavailable":
             raise Unavailable("come back later")
         result = self._backend.commit(changes)
@@ -230,3 +232,27 @@ def test_the_journal_holds_the_change_set_before_it_is_sent(callsheet_service: A
         session.commit()
     ((sent, kept),) = seen
     assert sent == kept
+
+
+def test_a_key_that_is_refused_meanwhile_leaves_a_commit_in_doubt(session: Any, unreliable: Unreliable) -> None:
+    """Who may not ask does not hear what became of it; nothing is forgotten."""
+    session.create("Tag", {"name": "night"})
+    unreliable.faults = ["after", "unauthorised"]
+    for _ in range(2):
+        with pytest.raises(CommitError, match="sends the same again"):
+            session.commit()
+    assert session.commit().replayed
+    assert session.query("Tag").count() == 1
+
+
+def test_a_fork_belongs_to_the_thread_that_uses_it_first(session: Any) -> None:
+    """So that it can be made here and used there."""
+    from threading import Thread
+
+    fork = session.fork()
+    thread = Thread(target=lambda: (fork.create("Tag", {"name": "there"}), fork.commit()))
+    thread.start()
+    thread.join()
+    assert session.query("Tag where name is there").count() == 1
+    with pytest.raises(WrongThread):
+        fork.create("Tag", {"name": "here"})

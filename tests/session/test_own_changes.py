@@ -124,3 +124,16 @@ def test_a_member_that_was_moved_here_stays_away_when_its_owner_is_refreshed(ses
     session.rollback()
     assert task["parent"] is third
     assert list(third["children"]) == [task]
+
+
+def test_what_is_moved_below_a_deleted_entity_goes_with_all_below_it(session: Any) -> None:
+    """A delete takes along the children of what the same batch moved there; no orphan stays."""
+    project, moved = session.create("Project", {"name": "p"}), session.create("Task", {"name": "moved"})
+    child = session.create("Task", {"name": "child", "parent": moved})
+    grandchild = session.create("Task", {"name": "grandchild", "parent": child})
+    session.commit()
+    moved["parent"] = project
+    session.delete(project)
+    session.commit()
+    assert [entity.state for entity in (project, moved, child, grandchild)] == ["detached"] * 4
+    assert session.fork().query("Context").count() == 0

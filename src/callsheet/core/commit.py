@@ -19,6 +19,7 @@ from callsheet.errors import (
     CommitError,
     Conflict,
     ConflictError,
+    Forbidden,
     ServerError,
     StateError,
     TransportError,
@@ -101,7 +102,9 @@ def _send_and_learn(core: Core, changes: ChangeSet, again: bool = False) -> Flow
     try:
         result = yield from _deliver(core, changes, again)
     except ServerError as error:
-        if not _is_final(error):
+        # Who may not ask (any more) does not hear what became of the commit that was sent before.
+        unheard = again and isinstance(error, Unauthorised | Forbidden)
+        if unheard or not _is_final(error):
             raise _in_doubt(error, changes) from error
         yield from _finish(core, changes)
         raise _explain(error, changes.operations) from error

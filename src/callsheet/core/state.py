@@ -282,6 +282,8 @@ class Core:
         other._description = self.server_information
         other.moment = self.moment
         other._unit = other._new_unit(self.types)
+        # It is for whoever uses it first, which need not be the thread that made it.
+        other._unit.hand_over()
 
     def group(self, entities: list[Any]) -> None:
         """Entities created together are peers."""

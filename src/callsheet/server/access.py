@@ -57,6 +57,10 @@ class Access:
         kinds = {(type(operation), operation.identity.entity_type) for operation in operations}
         return all(self.everywhere(_VERB[kind], name) for kind, name in kinds)
 
+    def anywhere(self, verb: str, entity_type: str) -> bool:
+        """Whether the verb is allowed on some entities of this type."""
+        return any(self._reach[verb][name] != NOWHERE for name in self.schema.concrete(entity_type))
+
     def allowed(self, verb: str, entity_type: str, table: FromClause) -> list[Where]:
         """The condition that rows of a table, which are of this type, are among those the verb is allowed on."""
         if self.everywhere(verb, entity_type):

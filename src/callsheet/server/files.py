@@ -89,9 +89,13 @@ class FileStore:
     def find(self, key: str) -> Path:
         """The file of a component; `NotFound` where there is none."""
         path = self.path(key)
-        if not path.is_file():
+        if not self.exists(key):
             raise NotFound("there is no file for this component")
         return path
+
+    def exists(self, key: str) -> bool:
+        """Whether a component has a file."""
+        return self.path(key).is_file()
 
     async def save(self, key: str, part: int, chunks: AsyncIterator[bytes]) -> str:
         """Write what comes; its MD5 in hexadecimal."""

@@ -373,8 +373,13 @@ class UserBackend:
             return history.answer(history.Asking(self._store, connection, access, until, past), action, arguments)
 
     def may(self, verb: str, entity_type: str, key: str) -> bool:
-        """Whether the user may do this with the entity of a key; where there is none, only who may with all."""
+        """Whether the user may do this with the entity of a key; where there is none, only who may with all.
+
+        With an empty key: whether with any entity of the type.
+        """
         access = self._access()
+        if not key:
+            return access.anywhere(verb, entity_type)
         if access.everywhere(verb, entity_type):
             return True
         root = self.schema.type(entity_type).root

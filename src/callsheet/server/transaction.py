@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -15,19 +16,31 @@ from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 from callsheet.server import writing
+from callsheet.server.access import Access
+from callsheet.server.audit import Audit
 from callsheet.server.cost import check_cost
 from callsheet.server.customs import CONFIGURATION
 from callsheet.server.reading import read_aggregate, read_page
-
-if TYPE_CHECKING:
-    from callsheet.server.service import Service
+from callsheet.server.store import Store
 
 __all__ = ["TransactionBackend", "in_one_transaction"]
 
 T = TypeVar("T")
 
 
-def in_one_transaction(service: Service, user: str, address: str, function: Callable[[TransactionBackend], T]) -> T:
+class Host(Protocol):
+    """What a transaction needs of a service."""
+
+    store: Store
+    clock: Callable[[], datetime]
+    audit: Audit
+
+    def access(self, user: str) -> Access: ...
+
+    def reload(self) -> None: ...
+
+
+def in_one_transaction(service: Host, user: str, address: str, function: Callable[[TransactionBackend], T]) -> T:
     """What the function gives; all that it did is done when this returns, and nothing of it where it raised."""
 
     def work(connection: Connection) -> tuple[T, bool]:
@@ -47,7 +60,7 @@ def in_one_transaction(service: Service, user: str, address: str, function: Call
 class TransactionBackend:
     """A server seen by one user from inside of a transaction; what it reads is what it has written."""
 
-    def __init__(self, service: Service, user: str, connection: Connection) -> None:
+    def __init__(self, service: Host, user: str, connection: Connection) -> None:
         self._store, self._user, self._connection = service.store, user, connection
         self._now = service.clock()
         self._access = service.access(user)
@@ -76,6 +89,13 @@ class TransactionBackend:
         if any(identity.entity_type == CONFIGURATION for identity in (*touched, *result.deleted)):
             self.configures = True
         return result
+
+    def may(self, verb: str, entity_type: str, key: str) -> bool:
+        """Whether the user may do this with the entity of a key; where there is none, only who may with all."""
+        if not key:
+            return self._access.anywhere(verb, entity_type)
+        root = self.schema.type(entity_type).root
+        return key in self._access.among(verb, self._connection, root, [key])
 
     def call(self, action: str, arguments: Any) -> Any:
         raise NotImplementedError(f"{action} has a transaction of its own")

@@ -14,8 +14,9 @@ from starlette.responses import FileResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
+from callsheet.dialects.ftrack.asking import Asked, Together
 from callsheet.dialects.ftrack.refusal import refused
-from callsheet.dialects.ftrack.server import Asked, Together, handle
+from callsheet.dialects.ftrack.server import handle
 from callsheet.errors import CallsheetError, Forbidden, NotFound, ServerError, TooLarge, Unauthorised
 from callsheet.flow import Response
 from callsheet.server.authentication import Authenticator, RecentKeys

@@ -97,10 +97,12 @@ def hidden_from(
 
 @frozen
 class _Reach:
-    """The places a batch names: targets, whom to lock with them, and what is deleted."""
+    """The places a batch names: targets, whom to lock with them, what is deleted, and what is moved to hang
+    from something, whose delete would then take it along with all that hangs from it."""
 
     places: dict[Place, None]
     deleted: dict[Place, None]
+    moved: dict[Place, None]
 
 
 class _Commit:
@@ -178,7 +180,7 @@ class _Commit:
             self.warrant = Warrant(self.access, self.overlay)
             self.warrant.inspect(operations, reach.places)
         if reach.deleted:
-            found = (self.overlay.at(place) for place in reach.deleted)
+            found = (self.overlay.at(place) for place in (*reach.deleted, *reach.moved))
             load_referrers(self.overlay, [entry for entry in found if entry is not None])
 
     def _apply(self, index: int, operation: Operation) -> None:
@@ -282,17 +284,21 @@ def _reach(schema: Schema, operations: Sequence[Operation]) -> _Reach:
     roots = {name: found.root for name, found in schema.types.items()}
     places: dict[Place, None] = {}
     deleted: dict[Place, None] = {}
+    moved: dict[Place, None] = {}
     for operation in operations:
         kind, key = operation.identity
         places[roots[kind], key] = None
         if isinstance(operation, Delete):
             deleted[roots[kind], key] = None
             continue
-        for value in operation.values.values():
+        for name, value in operation.values.items():
             if isinstance(value, Identity):
                 places[roots[value.entity_type], value.key] = None
+                attribute = schema.types[kind].attributes.get(name)
+                if isinstance(operation, Update) and (attribute is None or attribute.on_delete == "cascade"):
+                    moved[roots[kind], key] = None
         gone = operation.removed.values() if isinstance(operation, Update) else ()
         for members in (*operation.added.values(), *gone):
             for member in members:
                 places[roots[member.entity_type], member.key] = None
-    return _Reach(places, deleted)
+    return _Reach(places, deleted, moved)

@@ -112,6 +112,7 @@ def check_roles_bind_here_too(place):
     session.create("Scope", {"name": "x"})
     place.refused(session.commit, "PermissionError")
     session.rollback()
+    place.refused(lambda: session.get_upload_metadata("some-id", "a.txt", 1), "PermissionError")
 
 
 def check_closing(place):

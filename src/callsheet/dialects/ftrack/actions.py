@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from callsheet.dialects.ftrack.incoming import key_of
 from callsheet.dialects.ftrack.question import Question, read_question
-from callsheet.errors import Invalid, NotFound
+from callsheet.dialects.ftrack.work import Work
+from callsheet.errors import Forbidden, Invalid, NotFound
 from callsheet.model.condition import And, Any_, Comparison, Condition, Or, Path
 from callsheet.model.record import new_key
-
-if TYPE_CHECKING:
-    from callsheet.dialects.ftrack.server import Work
 
 __all__ = ["ACTIONS", "AFTERWARDS", "WRITING_ACTIONS"]
 
@@ -46,11 +44,20 @@ def _existing(work: Work, kind: str, key: str) -> dict[str, Any]:
 # Files
 
 
+def _check_upload(work: Work, key: str) -> None:
+    """Raise `Forbidden` where the user may neither change this component nor make another with a file of its own."""
+    if "Component" not in work.catalogue.types or work.backend.may("update", "Component", key):
+        return
+    if work.files.exists(key) or not work.backend.may("create", "Component", ""):
+        raise Forbidden(f"{work.asked.user} may not upload a file for this component.")
+
+
 def _get_upload_metadata(work: Work, told: Told) -> dict[str, Any]:
     key, name = _text(told, "component_id"), told.get("file_name") or ""
     size, parts = told.get("file_size", 0), told.get("parts")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise Invalid("file_name is a text and file_size a number of bytes.")
+    _check_upload(work, key)
     if parts:
         if not isinstance(parts, int) or isinstance(parts, bool) or not 0 < parts <= PART:
             raise Invalid(f"parts is a number from 1 to {PART:,}.")
@@ -71,6 +78,7 @@ def _complete_multipart_upload(work: Work, told: Told) -> dict[str, Any]:
     )
     if not numbers or len(numbers) != len(parts or ()) or not all(type(number) is int for number in numbers):
         raise Invalid("parts is a list of tables with part_number and e_tag.")
+    _check_upload(work, key)
     work.files.join(key, upload, [int(number) for number in numbers if number is not None])
     url = f"{work.asked.url}/component/get?id={quote(key, safe='')}"
     return {"action": "complete_multipart_upload", "component_id": key, "url": url}
@@ -104,7 +112,7 @@ def _delayed_job(work: Work, told: Told) -> dict[str, Any]:
     key = _job(work, {"data": json.dumps({"description": _text(told, "job_type")}), "status": "done"})
     found = work.catalogue.types["Job"]
     question = Question("Job", tuple(Path.of(name) for name in found.scalars), Comparison(Path.of("id"), "=", key))
-    return {"action": "delayed_job", "data": work.reader.answer(question)[0][0]}
+    return {"action": "delayed_job", "data": work.answers.answer(question)[0][0]}
 
 
 def _generate_signed_url(work: Work, told: Told) -> dict[str, Any]:
@@ -120,7 +128,7 @@ def _get_widget_url(work: Work, told: Told) -> dict[str, Any]:
         raise Invalid(f"There is no widget {name!r:.80}; there are {', '.join(WIDGETS)}.")
     params = {"theme": _text(told, "theme", True) or "light"}
     if told.get("entity_type") is not None:
-        found = work.reader.type(_text(told, "entity_type"))
+        found = work.catalogue.type(_text(told, "entity_type"))
         params |= {"entity_type": found.name, "entity_id": key_of(found, told.get("entity_key"), {}) or ""}
     return {"widget_url": f"{work.asked.url}/widget/{name}?{urlencode(params)}"}
 
@@ -194,7 +202,7 @@ def _search(work: Work, told: Told) -> dict[str, Any]:
     if not isinstance(expression, str):
         raise Invalid("expression is a text.")
     question = read_question(expression)
-    found = work.reader.type(question.entity_type)
+    found = work.catalogue.type(question.entity_type)
     parts: list[Condition] = [] if question.where is None else [question.where]
     terms = told.get("terms") or []
     if not isinstance(terms, list) or not all(isinstance(term, str) for term in terms):
@@ -211,7 +219,7 @@ def _search(work: Work, told: Told) -> dict[str, Any]:
         parts.append(Comparison(Path.of("object_type_id"), "in", tuple(map(str, object_types))))
     where = None if not parts else parts[0] if len(parts) == 1 else And(tuple(parts))
     asked = Question(question.entity_type, question.projections, where, question.order, question.limit, question.offset)
-    data, following = work.reader.answer(asked)
+    data, following = work.answers.answer(asked)
     return {"action": "search", "data": data, "metadata": {"next": {"offset": following}}}
 
 

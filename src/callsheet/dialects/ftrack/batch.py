@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from callsheet.dialects.ftrack.catalogue import SEPARATOR, Property, VendorType, joined_key
 from callsheet.dialects.ftrack.configured import Configuration
@@ -22,31 +22,16 @@ from callsheet.dialects.ftrack.following import follow_up
 from callsheet.dialects.ftrack.incoming import Incoming, incoming, key_of, moment
 from callsheet.dialects.ftrack.items import applicable, row_type
 from callsheet.dialects.ftrack.known import Known
+from callsheet.dialects.ftrack.order import Order
 from callsheet.dialects.ftrack.reading import Reader
 from callsheet.dialects.ftrack.supplied import Supplier
 from callsheet.errors import Invalid, NotFound, ServerError
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.record import Identity, new_key
 
-__all__ = ["Batch", "Order"]
+__all__ = ["Batch"]
 
 METADATA = "Metadata"
-
-
-@frozen
-class Order:
-    """One operation as it came: ``key`` is the store's, ``data`` the attributes on the wire."""
-
-    index: int
-    action: str
-    type: VendorType
-    key: str
-    data: Mapping[str, Any]
-
-    @property
-    def identity(self) -> Identity:
-        kind = self.type.name if self.type.entity_type is None else self.type.entity_type.name
-        return Identity(kind, self.key)
 
 
 @define(eq=False)
@@ -83,7 +68,7 @@ class Batch:
     def _type(self, name: Any, data: Mapping[str, Any]) -> VendorType:
         if not isinstance(name, str):
             raise Invalid("entity_type is the name of a type.")
-        return self.reader.type(name)
+        return self.reader.catalogue.type(name)
 
     def run(self) -> dict[int, Any]:
         """Do it all; the answers by the operations' indices."""

@@ -18,8 +18,8 @@ from attrs import define, field, frozen
 from callsheet.dialects.ftrack.rendering import rendered
 from callsheet.dialects.ftrack.schema import vendor_hash, vendor_schemas
 from callsheet.dialects.ftrack.storage import ALIASED, RENAMED
-from callsheet.model.record import Identity
-from callsheet.model.schema import Attribute, EntityType, Schema
+from callsheet.errors import QueryError
+from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 
 __all__ = ["Catalogue", "Property", "Related", "VendorType", "catalogue_of", "joined_key"]
 
@@ -134,9 +134,12 @@ class Catalogue:
         for found in self.types.values():
             self._fill(found, schema)
 
-    def concrete(self, entity_type: str) -> VendorType:
-        """The wire's type of the store's type."""
-        return self.types[entity_type]
+    def type(self, name: str) -> VendorType:
+        """The type of this name; `QueryError` where there is none."""
+        found = self.types.get(name)
+        if found is None:
+            raise QueryError(f"There is no entity type {name!r:.80}{did_you_mean(name, self.types)}")
+        return found
 
     def property(self, found: VendorType, name: str) -> Property | None:
         """A property of a type, also one that the vendor's schema keeps to itself."""
@@ -169,18 +172,8 @@ class Catalogue:
     def _weight(self, name: str) -> int:
         return sum(name in line for line in self._bases.values())
 
-    def identity(self, found: VendorType, values: Mapping[str, Any]) -> Identity:
-        """Who an entity is in the store, from the values of its key on the wire."""
-        assert found.entity_type is not None
-        return Identity(found.entity_type.name, joined_key([str(values[name]) for name in found.key]))
-
     def is_a(self, name: str, ancestor: str) -> bool:
         return ancestor in self._bases.get(name, ())
-
-    def object_type(self, name: str) -> str | None:
-        """The object type that entities of a type have."""
-        found = self.types.get(name)
-        return None if found is None else found.discriminator
 
     def of_object_type(self, key: str) -> str | None:
         """The type of the entities with this object type."""

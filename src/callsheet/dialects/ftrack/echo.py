@@ -13,7 +13,8 @@ from attrs import field, frozen
 from callsheet.dialects.ftrack.catalogue import Catalogue, Property, VendorType
 from callsheet.dialects.ftrack.items import row_type
 from callsheet.dialects.ftrack.projection import Node
-from callsheet.dialects.ftrack.reading import Reader, identity_told, plain
+from callsheet.dialects.ftrack.reading import Reader
+from callsheet.dialects.ftrack.telling import identity_told, plain
 from callsheet.model.record import Identity
 
 __all__ = ["Echo", "echoed"]

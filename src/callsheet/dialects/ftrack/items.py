@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from callsheet.dialects.ftrack.catalogue import Property, VendorType, joined_key
+from callsheet.dialects.ftrack.clauses import clauses
 from callsheet.dialects.ftrack.configured import BETWEEN, Configuration, applies
 from callsheet.dialects.ftrack.projection import Node
-from callsheet.dialects.ftrack.translation import clauses
+from callsheet.dialects.ftrack.reading import PAGE, Reader
+from callsheet.dialects.ftrack.telling import tagged
 from callsheet.errors import QueryError
 from callsheet.model.condition import Comparison, Condition, Path
 from callsheet.model.matching import matches
 from callsheet.model.query import Order, Select
 from callsheet.model.schema import EntityType
 
-if TYPE_CHECKING:
-    from callsheet.dialects.ftrack.reading import Reader
-
 __all__ = ["applicable", "fill_items", "holders", "item_rows", "projects"]
 
-PAGE = 1_000
 METADATA = "Metadata"
 Record = dict[str, Any]
 
@@ -62,8 +60,6 @@ def _metadata(child: Node, owner: str, kind: str, items: Mapping[str, Any]) -> l
 
 
 def _value(child: Node, name: str, owner: str, found: Configuration, items: Mapping[str, Any]) -> str:
-    from callsheet.dialects.ftrack.reading import tagged
-
     key = joined_key([found.id, owner])
     value = found.told(items.get(found.item))
     child.objects[key] = {

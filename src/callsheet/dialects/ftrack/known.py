@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import define, field
 
 from callsheet.dialects.ftrack.catalogue import SEPARATOR, Property, VendorType
 from callsheet.dialects.ftrack.items import holders, row_type
 from callsheet.dialects.ftrack.made import related_keys
+from callsheet.dialects.ftrack.order import Order
 from callsheet.dialects.ftrack.projection import Node
 from callsheet.dialects.ftrack.reading import Reader, keys_in
 from callsheet.errors import NotFound
 from callsheet.model.condition import Comparison, Path
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Identity
-
-if TYPE_CHECKING:
-    from callsheet.dialects.ftrack.batch import Order
 
 __all__ = ["Known"]
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from callsheet.dialects.ftrack.catalogue import Property
 from callsheet.dialects.ftrack.projection import Node
+from callsheet.dialects.ftrack.reading import Reader
+from callsheet.dialects.ftrack.telling import link_told
 from callsheet.model.condition import And, Comparison, Condition, Path
 from callsheet.model.query import Aggregate, Select
-
-if TYPE_CHECKING:
-    from callsheet.dialects.ftrack.reading import Reader
 
 __all__ = ["fill_made", "related_keys"]
 
@@ -76,8 +75,6 @@ def _difference(reader: Reader, node: Node, keys: list[str]) -> Values:
 
 def _link(reader: Reader, node: Node, keys: list[str]) -> Values:
     """The way to a version: that of the context its asset is in, then the version itself."""
-    from callsheet.dialects.ftrack.reading import link_told
-
     if node.type.name != "AssetVersion":
         return {}
     versions = reader.rows("AssetVersion", keys, ["asset", "version"])

@@ -7,71 +7,32 @@ at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
-from attrs import define, field, frozen
 
 from callsheet.dialects.ftrack.actions import ACTIONS, AFTERWARDS, WRITING_ACTIONS
-from callsheet.dialects.ftrack.batch import Batch
-from callsheet.dialects.ftrack.catalogue import Catalogue, catalogue_of
+from callsheet.dialects.ftrack.asking import Asked, Files, Together
+from callsheet.dialects.ftrack.catalogue import catalogue_of
 from callsheet.dialects.ftrack.question import read_question
 from callsheet.dialects.ftrack.reading import Manner, Reader
 from callsheet.dialects.ftrack.refusal import JSON, UnsupportedAction, refused
-from callsheet.dialects.protocol import Backend
+from callsheet.dialects.ftrack.work import Work
 from callsheet.errors import CallsheetError, Invalid, QueryError, SchemaError, ServerError, TooLarge
 from callsheet.flow import Response
-from callsheet.model.schema import Schema
 
 __all__ = ["Asked", "Files", "Together", "handle"]
 
-VERSION = "dev"
+INFORMATION = {
+    "version": "dev",
+    "storage_scenario": {"scenario": "ftrack.automatic", "data": {}},
+    "is_timezone_support_enabled": True,
+}
 MOST = 20_000
 """Operations in one request."""
 
 WRITING = ("create", "update", "delete")
-T = TypeVar("T")
-
-
-class Together(Backend, Protocol):
-    """A backend that can do several things in one transaction."""
-
-    @property
-    def schema(self) -> Schema: ...
-
-    def together(self, function: Callable[[Together], T]) -> T:
-        """Call the function with a backend whose verbs all happen in one transaction; raising undoes all."""
-        ...
-
-
-class Files(Protocol):
-    """Where uploaded files are kept: addresses to put them to, parts put together."""
-
-    def address(self, url: str, key: str, part: int = 0) -> str: ...
-
-    def join(self, key: str, upload: str, parts: Sequence[int]) -> None: ...
-
-    def new_upload(self, key: str, parts: int) -> str: ...
-
-
-@frozen
-class Asked:
-    """One request: who asks, how to answer, the server's own address."""
-
-    user: str
-    url: str
-    body: bytes
-    headers: Mapping[str, str] = field(factory=dict)
-
-    @property
-    def manner(self) -> Manner:
-        """Strictness and de-duplication, from two headers."""
-        told = self.headers.get("ftrack-api-options", "").replace("=", ":").split(";")
-        options = {name.strip(): value.strip() for name, _, value in (each.partition(":") for each in told)}
-        strict = self.headers.get("ftrack-strict-api", "").lower() == "true" or options.get("strict") == "1"
-        return Manner(strict, strict and options.get("denormalize") == "1", self.url)
 
 
 def handle(backend: Together, files: Files, asked: Asked) -> Response:
@@ -108,84 +69,47 @@ def _answers(
     catalogue, schema_hash = catalogue_of(backend.schema)
 
     def answer(inside: Together) -> list[Any]:
-        work = Work(inside, files, asked, Reader(inside, catalogue, manner), schema_hash)
-        return work.all(operations)
+        return _all(Work(inside, files, asked, Reader(inside, catalogue, manner)), operations, schema_hash)
 
     writing = any(each.get("action") in (*WRITING, *WRITING_ACTIONS) for each in operations)
     answers = backend.together(answer) if writing else answer(backend)
     for index, each in enumerate(operations):
         if each.get("action") in AFTERWARDS:
-            work = Work(backend, files, asked, Reader(backend, catalogue, manner), schema_hash)
+            work = Work(backend, files, asked, Reader(backend, catalogue, manner))
             answers[index] = AFTERWARDS[each["action"]](work, each)
     return answers
 
 
-@define(eq=False)
-class Work:
-    """One request on its way; what the actions need."""
+def _all(work: Work, operations: Sequence[Mapping[str, Any]], schema_hash: str) -> list[Any]:
+    """The answers, in the order of the operations."""
+    for index, told in enumerate(operations):
+        action = told.get("action")
+        if action in WRITING:
+            work.batch.add(index, action, told)
+        else:
+            work.flush()
+            work.answered[index] = _one(work, action, told, schema_hash)
+    work.flush()
+    return [work.answered[index] for index in range(len(operations))]
 
-    backend: Together
-    files: Files
-    asked: Asked
-    reader: Reader
-    schema_hash: str
-    _batch: Batch | None = None
-    _answers: dict[int, Any] = field(factory=dict)
 
-    @property
-    def catalogue(self) -> Catalogue:
-        return self.reader.catalogue
+def _one(work: Work, action: Any, told: Mapping[str, Any], schema_hash: str) -> Any:
+    if action == "query_server_information":
+        return {**INFORMATION, "schema_hash": schema_hash}
+    if action == "query_schemas":
+        return work.catalogue.schemas
+    if action == "query":
+        return _query(work, told)
+    if action in AFTERWARDS:
+        return None
+    if not isinstance(action, str) or action not in ACTIONS:
+        raise UnsupportedAction(str(action))
+    return ACTIONS[action](work, told)
 
-    def all(self, operations: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """The answers, in the order of the operations."""
-        for index, told in enumerate(operations):
-            action = told.get("action")
-            if action in WRITING:
-                self.batch.add(index, action, told)
-            else:
-                self.flush()
-                self._answers[index] = self._one(action, told)
-        self.flush()
-        return [self._answers[index] for index in range(len(operations))]
 
-    @property
-    def batch(self) -> Batch:
-        """The writes that wait."""
-        if self._batch is None:
-            self._batch = Batch(self.reader, self.asked.user, datetime.now(UTC))
-        return self._batch
-
-    def flush(self) -> None:
-        """Do the writes that wait, so that what comes next sees them."""
-        if self._batch is not None:
-            waiting, self._batch = self._batch, None
-            self._answers.update(waiting.run())
-            self.reader.forget()
-
-    def _one(self, action: Any, told: Mapping[str, Any]) -> Any:
-        if action == "query_server_information":
-            return self._information()
-        if action == "query_schemas":
-            return self.catalogue.schemas
-        if action == "query":
-            return self._query(told)
-        if action in AFTERWARDS:
-            return None
-        if not isinstance(action, str) or action not in ACTIONS:
-            raise UnsupportedAction(str(action))
-        return ACTIONS[action](self, told)
-
-    def _information(self) -> dict[str, Any]:
-        return {
-            "version": VERSION,
-            "schema_hash": self.schema_hash,
-            "storage_scenario": {"scenario": "ftrack.automatic", "data": {}},
-            "is_timezone_support_enabled": True,
-        }
-
-    def _query(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        expression = told.get("expression")
-        if not isinstance(expression, str):
-            raise Invalid("A query has an expression, a text.")
-        data, following = self.reader.answer(read_question(expression))
-        return {"action": "query", "data": data, "metadata": {"next": {"offset": following}}}
+def _query(work: Work, told: Mapping[str, Any]) -> dict[str, Any]:
+    expression = told.get("expression")
+    if not isinstance(expression, str):
+        raise Invalid("A query has an expression, a text.")
+    data, following = work.answers.answer(read_question(expression))
+    return {"action": "query", "data": data, "metadata": {"next": {"offset": following}}}

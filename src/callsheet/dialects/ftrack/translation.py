@@ -8,26 +8,25 @@ directly: ``custom_attributes any (key is "fps" and value > 24)`` is a compariso
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
-from itertools import product
 from typing import Any, Protocol
 
 from attrs import frozen
 
 from callsheet.dialects.ftrack.catalogue import Catalogue, Property, VendorType
+from callsheet.dialects.ftrack.clauses import Literal, clauses
 from callsheet.dialects.ftrack.configured import BETWEEN, Configuration, applies
+from callsheet.dialects.ftrack.leniency import lenient
 from callsheet.errors import QueryError
 from callsheet.model.condition import And, Any_, Comparison, Condition, Not, Or, Path, Step
 from callsheet.model.matching import matches
 from callsheet.model.query import Order, Select
 from callsheet.model.schema import Attribute, did_you_mean
 
-__all__ = ["Translator", "clauses", "lenient"]
+__all__ = ["Translator"]
 
 DEEPEST = 6
 """Levels of parents that ``ancestors`` and ``descendants`` look at in a condition."""
 
-MOST_CLAUSES = 64
 _ID = Step("id")
 Steps = Sequence[Step]
 NEVER = Comparison(Path((_ID,)), "in", ())
@@ -54,12 +53,6 @@ class Translator:
     ) -> None:
         self.catalogue, self.configurations, self.values = catalogue, configurations, values
 
-    def type(self, name: str) -> VendorType:
-        found = self.catalogue.types.get(name)
-        if found is None:
-            raise QueryError(f"There is no entity type {name!r:.80}{did_you_mean(name, self.catalogue.types)}")
-        return found
-
     def condition(self, condition: Condition, found: VendorType) -> Condition:
         """The condition on entities of a type, as the store understands it."""
         if isinstance(condition, And | Or):
@@ -71,7 +64,7 @@ class Translator:
 
     def select(self, told: Select) -> Select:
         """A query within a query."""
-        found = self.type(told.entity_type)
+        found = self.catalogue.type(told.entity_type)
         assert found.entity_type is not None
         return Select(
             found.entity_type.name,
@@ -98,10 +91,10 @@ class Translator:
 
     def reached(self, prop: Property, step: Step) -> VendorType:
         """The type that a relation leads to, cast where the step says so."""
-        target = self.type(prop.target)
+        target = self.catalogue.type(prop.target)
         if step.cast is None:
             return target
-        found = self.type(step.cast)
+        found = self.catalogue.type(step.cast)
         if not self.catalogue.is_a(found.name, target.name) and not self.catalogue.is_a(target.name, found.name):
             raise QueryError(f"{step.name} is a {target.name}, never a {found.name}.")
         return found
@@ -263,33 +256,6 @@ class Translator:
         return parts
 
 
-@frozen
-class Literal:
-    """A condition that is no combination of others, or its complement."""
-
-    condition: Comparison | Any_
-    negated: bool = False
-
-
-def clauses(condition: Condition, negated: bool = False) -> list[tuple[Literal, ...]]:
-    """The condition as alternatives, each of them literals that must all hold."""
-    if isinstance(condition, Not):
-        return clauses(condition.condition, not negated)
-    if isinstance(condition, And | Or):
-        parts = [clauses(part, negated) for part in condition.conditions]
-        if isinstance(condition, Or) is not negated:
-            found = [clause for part in parts for clause in part]
-        else:
-            number = 1
-            for part in parts:
-                number *= len(part)
-            if number > MOST_CLAUSES * 16:
-                raise QueryError("The condition has too many alternatives; ask in several queries.")
-            found = [tuple(literal for clause in way for literal in clause) for way in product(*parts)]
-        return found
-    return [(Literal(condition, negated),)]
-
-
 def _is_value(literal: Literal) -> bool:
     return isinstance(literal.condition, Comparison) and literal.condition.path.names == ("value",)
 
@@ -359,7 +325,7 @@ class _Compared:
     def _value(self, attribute: Attribute) -> Any:
         value = self.told.value
         if isinstance(value, Select):
-            if self.translator.type(value.entity_type).entity_type is None:
+            if self.translator.catalogue.type(value.entity_type).entity_type is None:
                 return tuple(self.translator.values(value))
             return self.translator.select(value)
         if isinstance(value, tuple):
@@ -384,67 +350,3 @@ class _Held:
 
     def rest(self, steps: Steps) -> Condition | None:
         return Any_(Path(tuple(steps)), self.told.condition, self.told.word) if steps else self.told.condition
-
-
-def lenient(attribute: Attribute, value: Any) -> Any:
-    """A literal as the attribute holds it, where it can be read so; else as it is, for the checker to refuse.
-
-    >>> lenient(Attribute("version", data_type="integer"), "3"), lenient(Attribute("name"), 12)
-    (3, '12')
-    """
-    if value is None:
-        return None
-    convert = _LENIENT.get(attribute.data_type)
-    try:
-        return value if convert is None else convert(value)
-    except (ValueError, OverflowError):
-        return value
-
-
-def _text(value: Any) -> Any:
-    return value if isinstance(value, str) else value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, bool):
-        return float(value)
-    return float(value) if isinstance(value, str) else value
-
-
-def _integer(value: Any) -> Any:
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, str):
-        return int(value) if value.strip().lstrip("+-").isdigit() and len(value) < 20 else float(value)
-    return value
-
-
-def _boolean(value: Any) -> Any:
-    if isinstance(value, str):
-        return {"true": True, "false": False, "1": True, "0": False}.get(value.lower(), value)
-    return bool(value) if value in (0, 1) else value
-
-
-def _datetime(value: Any) -> Any:
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value.strip())
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    return value
-
-
-def _date(value: Any) -> Any:
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value.strip())
-    return value.date() if isinstance(value, datetime) else value
-
-
-_LENIENT: dict[str, Callable[[Any], Any]] = {
-    "string": _text,
-    "enum": _text,
-    "key": _text,
-    "number": _number,
-    "integer": _integer,
-    "boolean": _boolean,
-    "datetime": _datetime,
-    "date": _date,
-}
