@@ -135,7 +135,8 @@ async def test_two_tasks_cannot_talk_at_once(session: AsyncSession) -> None:
 
 
 async def test_another_thread_is_refused(session: AsyncSession) -> None:
-    """A session belongs to its thread; `fork` gives another one its own."""
+    """A session belongs to the thread that uses it first; `fork` gives another one its own."""
+    await session.query("Tag").count()
     with pytest.raises(StateError, match="another thread"):
         await to_thread.run_sync(lambda: session.create("Tag", {"name": "x"}))
 

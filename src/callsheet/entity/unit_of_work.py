@@ -13,6 +13,7 @@ from typing import Any
 
 from callsheet import collector
 from callsheet.entity.collection import Collection, MappingView
+from callsheet.entity.draft import Draft
 from callsheet.entity.entity import Changes, Entity, State
 from callsheet.entity.frozen import freeze, thaw
 from callsheet.entity.identity_map import IdentityMap
@@ -21,8 +22,8 @@ from callsheet.entity.log import CREATE, DELETE, LINK, UPDATE, Entry, compressed
 from callsheet.entity.types import Types, slot_name
 from callsheet.errors import SchemaError, StateError, UnknownAttribute, WrongThread
 from callsheet.model.operation import ChangeSet, Operation
-from callsheet.model.record import NOT_SET, Identity, Key, new_key, same
-from callsheet.model.schema import Attribute, EntityType, check_value, did_you_mean
+from callsheet.model.record import NOT_SET, Identity, Key, same
+from callsheet.model.schema import Attribute, check_value, did_you_mean
 
 __all__ = ["NOBODY", "UnitOfWork"]
 
@@ -56,7 +57,7 @@ class UnitOfWork:
         if entity_type.abstract:
             concrete = self._types.schema.concrete(type_name)
             raise SchemaError(f"{type_name} is abstract; create one of {', '.join(sorted(concrete))}")
-        draft = _Draft(self, entity_type, data)
+        draft = Draft(self, entity_type, data)
         family = self._identities.family(entity_type.root)
         if family.get(draft.key) is not None:
             raise StateError(f"there is a {family.get(draft.key)!r} with this key already; nothing was created")
@@ -82,7 +83,7 @@ class UnitOfWork:
                 self.link(entity, name, member, True)
         return entity
 
-    def _fill(self, entity: Any, draft: _Draft) -> None:
+    def _fill(self, entity: Any, draft: Draft) -> None:
         setters = entity._setters
         for name, value in draft.plain.items():
             setters[name](entity, freeze(value) if type(value) in (dict, list) else value)
@@ -189,8 +190,8 @@ class UnitOfWork:
         attribute = entity._type.attributes[name]
         if attribute.computed:
             raise SchemaError(f"{entity._name}.{name} is computed by the server and cannot be changed")
-        self._check_target(entity._name, attribute, member)
-        inverse = self._inverse(attribute)
+        self.check_target(entity._name, attribute, member)
+        inverse = self.inverse(attribute)
         if inverse is not None and inverse.kind == "reference":
             self._link_by_reference(entity, name, member, inverse, present)
             return
@@ -207,7 +208,7 @@ class UnitOfWork:
         if not self.recording:
             return
         owner, cell, other, known = entity, name, member, was
-        if inverse is not None and not self._is_near_side(entity, attribute, inverse):
+        if inverse is not None and not self.is_near_side(entity._name, attribute, inverse):
             owner, cell, other = member, inverse.name, entity
         changes = self._begin(owner)
         before = NOT_SET if known is None else bool(local)
@@ -269,7 +270,7 @@ class UnitOfWork:
 
     def _assign_reference(self, entity: Any, attribute: Attribute, value: Any) -> None:
         if value is not None:
-            self._check_target(entity._name, attribute, value)
+            self.check_target(entity._name, attribute, value)
         old = entity.peek(attribute.name)
         if old is value:
             return
@@ -357,19 +358,19 @@ class UnitOfWork:
                 _toggle(self.collection(new, name), entity, True)
 
     def _mirror_link(self, entity: Any, name: str, member: Any, present: bool) -> None:
-        inverse = self._inverse(entity._type.attributes[name])
+        inverse = self.inverse(entity._type.attributes[name])
         if inverse is not None and inverse.kind == "collection" and inverse.name in member._type.attributes:
             _toggle(self.collection(member, inverse.name), entity, present)
 
-    def _inverse(self, attribute: Attribute) -> Attribute | None:
+    def inverse(self, attribute: Attribute) -> Attribute | None:
         if attribute.inverse is None or attribute.target is None:
             return None
         return self._types.schema.types[attribute.target].attributes.get(attribute.inverse)
 
-    def _is_near_side(self, entity: Any, attribute: Attribute, inverse: Attribute) -> bool:
+    def is_near_side(self, type_name: str, attribute: Attribute, inverse: Attribute) -> bool:
         """Whether this side of a many-to-many relation is the one that operations name."""
         schema = self._types.schema
-        near = (schema.declarer(entity._name, attribute.name), attribute.name)
+        near = (schema.declarer(type_name, attribute.name), attribute.name)
         far = (schema.declarer(str(attribute.target), inverse.name), inverse.name)
         return near <= far
 
@@ -417,7 +418,7 @@ class UnitOfWork:
                 raise StateError(f"{entity!r} is to be deleted with the next commit; `rollback()` takes that back")
             raise entity._gone()
 
-    def _check_target(self, owner: str, attribute: Attribute, value: Any) -> None:
+    def check_target(self, owner: str, attribute: Attribute, value: Any) -> None:
         if not isinstance(value, Entity):
             hint = f"; a key goes into `{attribute.foreign_key}`" if isinstance(value, str | int) else ""
             raise SchemaError(
@@ -560,7 +561,7 @@ class UnitOfWork:
         other = self._identities.family(self._types.schema.types[member.entity_type].root).get(member.key)
         for owner, collection, end in ((entity, name, other), (other, None, entity)):
             if collection is None:
-                inverse = self._inverse(entity._type.attributes[name])
+                inverse = self.inverse(entity._type.attributes[name])
                 collection = inverse.name if inverse is not None else None
             if owner is not None and collection is not None and collection in owner._type.attributes:
                 view = self.collection(owner, collection)
@@ -631,87 +632,12 @@ class UnitOfWork:
 _WRITABLE = frozenset(("clean", "created", "modified"))
 
 
-class _Draft:
-    """The data of a create, sorted by what is to be done with it, once all of it is known to be right."""
-
-    def __init__(self, unit: UnitOfWork, entity_type: EntityType, data: Mapping[str, Any]) -> None:
-        self.plain: dict[str, Any] = {}
-        self.references: dict[str, Any] = {}
-        self.items: dict[str, Any] = {}
-        self.links: dict[str, list[Any]] = {}
-        self.members: dict[str, list[Any]] = {}
-        if not isinstance(data, Mapping):
-            raise SchemaError(f"the data of a {entity_type.name} is a mapping, not {type(data).__name__}")
-        attributes = entity_type.attributes
-        for name, value in data.items():
-            attribute = attributes.get(name)
-            if attribute is None:
-                if name not in entity_type.aliases:
-                    raise UnknownAttribute(
-                        f"{entity_type.name} has no attribute `{name}`{did_you_mean(name, entity_type.names)}"
-                    )
-                attribute = attributes[entity_type.aliases[name]]
-            if attribute.computed:
-                raise SchemaError(f"{entity_type.name}.{name} is computed by the server and cannot be set")
-            self._take(unit, entity_type, attribute, name, value)
-        self.key = self._key(entity_type)
-
-    def _key(self, entity_type: Any) -> Any:
-        """The primary key: of what the data says, or a new one where the type has only `id`."""
-        if entity_type.key == ("id",):
-            return self.plain.pop("id", None) or new_key()
-        parts = []
-        for name in entity_type.key:
-            if name in entity_type.attributes:
-                part = self.plain.pop(name, None)
-            else:
-                other = self.references.get(entity_type.aliases[name])
-                part = None if other is None else other._key
-            if part is None:
-                raise SchemaError(f"a {entity_type.name} needs `{'` and `'.join(entity_type.key)}`, which make its key")
-            parts.append(part)
-        return tuple(parts) if len(parts) > 1 else parts[0]
-
-    def _take(self, unit: UnitOfWork, entity_type: Any, attribute: Attribute, name: str, value: Any) -> None:
-        if attribute.kind == "scalar":
-            check_value(entity_type.name, attribute, value)
-            self.plain[name] = thaw(value) if attribute.data_type == "json" else value
-        elif attribute.kind == "reference":
-            if name != attribute.name:
-                value = unit.refer(attribute, value)
-            elif value is not None:
-                unit._check_target(entity_type.name, attribute, value)
-            if attribute.name in self.references and self.references[attribute.name] is not value:
-                raise SchemaError(f"{entity_type.name}.{attribute.name} and {attribute.foreign_key} disagree")
-            self.references[attribute.name] = value
-        elif attribute.kind == "mapping":
-            for key, item in dict(value).items():
-                check_value(entity_type.name, entity_type.item(name, key), item)
-                self.items[f"{name}.{key}"] = item
-        else:
-            members = list(value)
-            for member in members:
-                unit._check_target(entity_type.name, attribute, member)
-            inverse = unit._inverse(attribute)
-            mirrored = inverse is not None and (
-                inverse.kind == "reference" or not unit._is_near_side(_Named(entity_type.name), attribute, inverse)
-            )
-            (self.members if mirrored else self.links)[name] = members
-
-
 def _check_key(entity_type: Any, key: Any) -> None:
     """Raise `SchemaError` unless the key can be one of this type."""
     if entity_type.key == ("id",):
         check_value(entity_type.name, entity_type.attributes["id"], key)
     elif len(entity_type.key) > 1 and not (isinstance(key, tuple) and len(key) == len(entity_type.key)):
         raise SchemaError(f"the key of a {entity_type.name} is ({', '.join(entity_type.key)}), not {key!r:.80}")
-
-
-class _Named:
-    """Stands in for an entity that does not exist yet, where only its type matters."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
 
 
 def _toggle(collection: Collection, member: Any, present: bool) -> None:
