@@ -383,7 +383,7 @@ def test_columns_and_indexes(store: Store) -> None:
     assert store.column("Room", "size") is table.c.size
     assert list(table.c.keys())[:4] == ["id", "_type", "_version", "_commit"]
     indexed = sorted(column.name for index in table.indexes for column in index.columns)
-    assert indexed == ["_type", "name", "parent"]
+    assert indexed == ["_type", "id", "name", "parent"]
     with pytest.raises(SchemaError, match=r"Room\.nmae has no column; did you mean `name`"):
         store.column("Room", "nmae")
 

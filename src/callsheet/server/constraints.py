@@ -134,4 +134,6 @@ def _conditions(columns: list[Any], wanted: list[tuple[Any, ...]]) -> Iterator[C
             if len(told) == 1:
                 yield and_(told[0].in_([values[0] for values in chunk]), *empty)
             else:
-                yield and_(tuple_(*told).in_(chunk), *empty)
+                # The first part alone beside it: SQLite finds no index for the combination and would read the table.
+                first = told[0].in_(list(dict.fromkeys(values[0] for values in chunk)))
+                yield and_(first, tuple_(*told).in_(chunk), *empty)

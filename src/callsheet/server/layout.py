@@ -113,7 +113,8 @@ def _family(schema: Schema, root: str, metadata: MetaData) -> Table:
         if name != "id":
             Index(f"_index_{root}_{name}", table.c[name])
     if len(family) > 1:
-        Index(f"_index_{root}__type", table.c._type)
+        # With the key behind it, so that pages and reads by key of one type need neither sort nor scan.
+        Index(f"_index_{root}__type", table.c._type, table.c.id)
     for names in _unique_at_root(schema.types[root]):
         constraint = UniqueConstraint(
             *names, name=f"_unique_{root}_{'_'.join(names)}", deferrable=True, initially="DEFERRED"
