@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
 import shutil
 import struct
@@ -21,7 +22,7 @@ from urllib.parse import urlencode
 
 from anyio import to_thread
 
-from callsheet.errors import Forbidden, Invalid, NotFound, TooLarge
+from callsheet.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 
 __all__ = ["FileStore", "placeholder"]
 
@@ -78,6 +79,22 @@ class FileStore:
     def _signature(self, key: str, part: int, until: int) -> str:
         return hmac.new(self._secret, f"{part}\n{until}\n{key}".encode("utf-8", "replace"), "sha256").hexdigest()
 
+    def reading_address(self, key: str) -> str:
+        """A path that anybody may read a file at, for some hours."""
+        until = int(self._clock()) + VALID_SECONDS
+        params = {"id": key, "until": until, "signature": self._signature(key, -1, until)}
+        return f"/component/get?{urlencode(params)}"
+
+    def check_reading(self, key: str, until: str, signature: str) -> None:
+        """Raise `Forbidden` where an address to read a file at was not made here, or is over."""
+        if not (until.isascii() and until.isdigit() and len(until) < 12):
+            raise Forbidden("the address is damaged")
+        expected = self._signature(key, -1, int(until))
+        if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
+            raise Forbidden("the address is damaged")
+        if int(until) < self._clock():
+            raise Forbidden("the address is too old; ask for another one")
+
     # Files
 
     def path(self, key: str, part: int = 0) -> Path:
@@ -116,8 +133,60 @@ class FileStore:
         return digest.hexdigest()
 
     def remove(self, key: str) -> None:
-        """Remove the file of a component; it need not be there."""
+        """Remove the file of a component, and what there is of an upload; they need not be there."""
         self.path(key).unlink(missing_ok=True)
+        self.staged(key).unlink(missing_ok=True)
+
+    # Uploads that go on where they stopped
+
+    def staged(self, key: str) -> Path:
+        """Where an upload is that is not complete."""
+        whole = self.path(key)
+        return whole.with_name(f"{whole.name}.upload")
+
+    def append(self, key: str, offset: int, data: bytes) -> int:
+        """Add a part at its offset. A part that is there already is fine; `Conflict` tells where to go on."""
+        path = self.staged(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            if offset + len(data) > self._largest:
+                raise TooLarge(f"the file is larger than {self._largest:,} bytes")
+            if size == offset:
+                file.write(data)
+                return offset + len(data)
+            file.seek(offset)
+            if size < offset + len(data) or file.read(len(data)) != data:
+                raise Conflict(f"the upload has {size:,} bytes; go on there", details={"received": size})
+        return size
+
+    def complete(self, key: str, size: int, checksum: str) -> None:
+        """Make an upload the file, if it is what it should be; `Conflict` where there is another file."""
+        path, whole = self.staged(key), self.path(key)
+        there = path.is_file()
+        if not there and size == 0 and not whole.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            there = True
+        if not there:
+            if whole.is_file() and whole.stat().st_size == size and _checksum(whole) == checksum:
+                return
+            raise Invalid("there is no upload of this file")
+        if path.stat().st_size != size or _checksum(path) != checksum:
+            path.unlink()
+            raise Invalid("what was uploaded is not what it should be, and was removed; upload it again")
+        if whole.is_file() and (whole.stat().st_size != size or _checksum(whole) != checksum):
+            path.unlink()
+            raise Conflict("there is another file of this component already, which is kept")
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.replace(whole)
+
+    def read(self, key: str, offset: int, size: int) -> bytes:
+        """A part of a file."""
+        with self.find(key).open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
 
     def new_upload(self, key: str, parts: int) -> str:
         """The name of an upload in parts."""
@@ -152,6 +221,11 @@ class FileStore:
                 if start.startswith(signature):
                     return path, kind
         return placeholder(), "image/png"
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(file: BinaryIO, digest: hashlib._Hash, chunk: bytes) -> None:

@@ -1,0 +1,122 @@
+"""Components out of paths: a file, numbered files, or a container of several."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from callsheet.core.state import Core
+from callsheet.errors import FileMissing, UsageError
+from callsheet.flow import Flow, Work
+from callsheet.storage.finding import pick_any
+from callsheet.storage.lookup import check_schema, is_born
+from callsheet.storage.placing import add
+from callsheet.storage.sequence import FileSequence, parse_sequence
+from callsheet.storage.transfer import OnProgress
+
+__all__ = ["create"]
+
+REVIEW_NAMES = ("ftrackreview-mp4", "ftrackreview-webm", "ftrackreview-image")
+
+
+def create(
+    core: Core,
+    path: Any = None,
+    data: Mapping[str, Any] | None = None,
+    location: Any = "auto",
+    progress: OnProgress | None = None,
+) -> Flow[Any]:
+    """A component of a file, of a sequence expression, or (a list, or nothing) a container of such.
+
+    ``data`` has its values (``version``, ``name`` …); ``size`` and ``file_type`` come from the files unless told.
+    With a location the files are put there and all is committed (see `add`). ``"auto"`` is the preferred one;
+    None leaves the component pending and its files where they are.
+    """
+    check_schema(core)
+    told = dict(data or {})
+    made: list[Any] = []
+    try:
+        component = yield from _make(core, path, told, made, strict=location is not None)
+        if location == "auto":
+            review = told.get("name") in REVIEW_NAMES
+            location = "review" if review else (yield from pick_any(core))
+        if location is not None:
+            place = yield from core.locations.resolve(location)
+            if place.kind != "origin":
+                yield from add(core, place, [component], "origin", True, progress)
+    except Exception:
+        _withdraw(core, made)
+        raise
+    return component
+
+
+def _withdraw(core: Core, made: Sequence[Any]) -> None:
+    """Nothing of a component that could not be placed is left pending."""
+    if core.unit.doubtful is not None:
+        return
+    for entity in reversed(made):
+        if is_born(entity) and core.unit.is_alive(entity):
+            core.delete(entity)
+            core.locations.origins.pop(entity, None)
+
+
+def _make(core: Core, path: Any, data: dict[str, Any], made: list[Any], strict: bool) -> Flow[Any]:
+    if path is None or isinstance(path, list | tuple):
+        component = _new(core, "ContainerComponent", data, made, file_type="")
+        for each in path or ():
+            name = os.path.splitext(os.path.basename(os.fspath(each)))[0]
+            member = {"container": component, "name": name.partition("%")[0].partition("#")[0].rstrip("._- ") or name}
+            yield from _make(core, each, member, made, strict)
+        return component
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise UsageError(f"a path is a text, not {path!r:.80}")
+    is_file = yield Work(lambda: os.path.isfile(text))
+    sequence: FileSequence | None = None
+    if not is_file:
+        sequence = yield Work(lambda: parse_sequence(text))
+    if sequence is not None:
+        return (yield from _sequence(core, sequence, data, made, strict))
+    size = yield Work(lambda: _size(text, strict))
+    component = _new(core, "FileComponent", data, made, size=size, file_type=os.path.splitext(text)[1])
+    core.locations.origins[component] = os.path.abspath(text)
+    return component
+
+
+def _sequence(core: Core, sequence: FileSequence, data: dict[str, Any], made: list[Any], strict: bool) -> Flow[Any]:
+    sizes: list[int] = yield Work(lambda: [_size(sequence.member(frame), strict) for frame in sequence.frames])
+    if "size" in data:
+        # Told as a whole: every member has its share.
+        share, rest = divmod(int(data["size"]), len(sizes))
+        sizes = [share + (number < rest) for number in range(len(sizes))]
+    ending = os.path.splitext(f"name{sequence.tail}")[1]
+    values = {"size": sum(sizes), "file_type": ending, "padding": sequence.padding}
+    attributes = core.schema.types["SequenceComponent"].attributes
+    if "first_frame" in attributes:
+        values |= {"first_frame": sequence.frames[0], "last_frame": sequence.frames[-1]}
+    component = _new(core, "SequenceComponent", data, made, **values)
+    core.locations.origins[component] = os.path.abspath(str(sequence))
+    for frame, size in zip(sequence.frames, sizes):
+        member = {"container": component, "name": sequence.index(frame)}
+        entity = _new(core, "FileComponent", member, made, size=size, file_type=ending)
+        core.locations.origins[entity] = os.path.abspath(sequence.member(frame))
+    return component
+
+
+def _new(core: Core, kind: str, data: Mapping[str, Any], made: list[Any], **values: Any) -> Any:
+    system = {"FileComponent": "file", "SequenceComponent": "sequence", "ContainerComponent": "container"}[kind]
+    attributes = core.schema.types[kind].attributes
+    told: dict[str, Any] = {"name": "main", "system_type": system, **values, **data}
+    entity = core.create(kind, {name: value for name, value in told.items() if name in attributes or name in data})
+    made.append(entity)
+    return entity
+
+
+def _size(path: str, strict: bool) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError as error:
+        if strict:
+            raise FileMissing(f"{path}: {error.strerror or error}; nothing was created") from error
+        return 0

@@ -1,0 +1,289 @@
+"""The locations of a session: built in, configured by scripts and plugins, or described on the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from attrs import define, field
+
+from callsheet.core import flows
+from callsheet.core.commit import send_alone
+from callsheet.core.state import Core
+from callsheet.errors import ServerError, StorageError, UsageError
+from callsheet.flow import Flow
+from callsheet.model.operation import Create
+from callsheet.model.record import Identity
+from callsheet.storage import scenario
+from callsheet.storage.accessor import Accessor
+from callsheet.storage.disk import DiskAccessor
+from callsheet.storage.keeping import Keeper, Kept, Served
+from callsheet.storage.lookup import check_schema, find, value_of
+from callsheet.storage.structure import EntityIdStructure, OriginStructure, Structure, Transformer, structure_of
+
+__all__ = ["WELL_KNOWN", "Locations", "Place"]
+
+WELL_KNOWN = {
+    "origin": "ce9b348f-8809-11e3-821c-20c9d081909b",
+    "unmanaged": "cb268ecc-8809-11e3-a7e2-20c9d081909b",
+    "review": "cd41be70-8809-11e3-b98a-20c9d081909b",
+    "connect": "07b82a97-8cf9-11e3-9383-20c9d081909b",
+    "server": "3a372bde-05bc-11e4-8908-20c9d081909b",
+}
+"""The keys of the locations that ftrack's clients know by key; the same on every server."""
+PRIORITIES = {"unmanaged": 90, "origin": 100, "review": 110, "server": 150}
+
+
+@define(eq=False)
+class Place:
+    """A location as this session reaches it.
+
+    Lower ``priority`` is preferred. ``kind`` is ``managed`` (files are copied in), ``unmanaged`` (files stay where
+    they are and only their paths are kept), or ``origin`` (known to this session alone).
+    """
+
+    name: str
+    accessor: Accessor | None = None
+    structure: Structure = field(factory=EntityIdStructure)
+    priority: float = 95
+    transformer: Transformer | None = None
+    kind: str = "managed"
+    key: str | None = None
+    is_served: bool = False
+    entity: Any = None
+
+    @property
+    def is_accessible(self) -> bool:
+        """Whether this session can reach its files."""
+        return self.accessor is not None or self.is_served or self.kind == "origin"
+
+    def keeper(self, core: Core) -> Keeper:
+        """What moves its data; `StorageError` where the session cannot reach it."""
+        if self.is_served:
+            return Served(core._dialect)
+        if self.accessor is None:
+            raise StorageError(
+                f"this session cannot reach the files of {self.name!r}: tell how, by "
+                f"`session.locations.add({self.name!r}, accessor=…, structure=…)`"
+            )
+        return Kept(self.accessor)
+
+
+class Locations:
+    """Where files are kept, as this session reaches it: ``session.locations``.
+
+    >>> from callsheet.storage.disk import DiskAccessor
+    >>> from callsheet.storage.structure import StandardStructure
+    >>> session.locations.add("studio", accessor=DiskAccessor("/mnt/projects"),
+    ...                       structure=StandardStructure(), priority=10)  # doctest: +SKIP
+    """
+
+    def __init__(self, core: Core, address: str = "") -> None:
+        self._core, self._address = core, address
+        self._places: dict[str, Place] = {}
+        self._waiting: list[Callable[[Any], None]] = []
+        self._ready = False
+        self._learns = False
+        #: Where the files of components are that were made by this session, by component.
+        self.origins: dict[Any, str] = {}
+        for name, place in _built_in().items():
+            self._places[name] = place
+
+    def __repr__(self) -> str:
+        return f"<Locations {', '.join(self._places)}>"
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self._places.values())
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, name: str) -> Place:
+        try:
+            return self._places[name]
+        except KeyError:
+            known = ", ".join(self._places)
+            raise UsageError(f"no location {name!r} is configured; known are {known}") from None
+
+    def add(
+        self,
+        location: Any,
+        *,
+        accessor: Accessor,
+        structure: Structure | None = None,
+        priority: float = 95,
+        transformer: Transformer | None = None,
+    ) -> Place:
+        """Tell how the files of a location are reached and laid out (by the components' keys if nothing is told).
+
+        ``location`` is an entity, or a name: where the server has no location of this name, it is made when it is
+        first used. Nothing is sent now. Adding it again replaces what was told before.
+        """
+        name = location if isinstance(location, str) else str(value_of(location, "name", location._key))
+        key = None if isinstance(location, str) else str(location._key)
+        place = Place(name, accessor, structure or EntityIdStructure(), priority, transformer, key=key)
+        if name in WELL_KNOWN:
+            place.key = WELL_KNOWN[name]
+        self._places[name] = place
+        return place
+
+    def when_used(self, configure: Callable[[Any], None]) -> None:
+        """Call a plugin's function with the session when locations are first used, to add its own."""
+        self._waiting.append(configure)
+        self._ready = False
+
+    def learn(self) -> None:
+        """Take locations as their rows on the server describe them, too.
+
+        Whoever may change such a row decides where the files of this session go; so it is asked for.
+        """
+        self._learns, self._ready = True, False
+
+    def lend(self, core: Core) -> Locations:
+        """The same configuration for a fork."""
+        other = Locations(core, self._address)
+        other._learns = self._learns
+        for name, place in self._places.items():
+            other._places[name] = _without_entity(place)
+        return other
+
+    def absolute(self, address: str) -> str:
+        """An address on the server as a URL."""
+        return f"{self._address}{address}" if address.startswith("/") else address
+
+    # -- flows -------------------------------------------------------------------------------------------
+
+    def prepare(self) -> Flow[None]:
+        """Learn of the locations that plugins and the server configure."""
+        if self._ready:
+            return
+        check_schema(self._core)
+        waiting, self._waiting = self._waiting, []
+        for configure in waiting:
+            configure(self._core)
+        self._ready = True
+        yield from self._learn_scenario()
+        if self._learns and "accessor" in self._core.schema.types["Location"].attributes:
+            for entity in (
+                yield from find(self._core, "Location", None, ("name", "accessor", "structure", "priority"))
+            ):
+                self._learn(entity)
+
+    def _learn_scenario(self) -> Flow[None]:
+        told = yield from scenario.told(self._core)
+        if told is not None and told.name not in self._places:
+            self._places[told.name] = Place(told.name, told.accessor, told.structure, 1, key=told.key)
+
+    def _learn(self, entity: Any) -> None:
+        """Take what a location's own row tells, unless a script has told otherwise."""
+        name, told = str(value_of(entity, "name")), value_of(entity, "accessor")
+        if name in self._places or not isinstance(told, Mapping) or "type" not in told:
+            return
+        structure = value_of(entity, "structure")
+        place = Place(name, _accessor_of(dict(told)), priority=value_of(entity, "priority", 95), key=entity._key)
+        if isinstance(structure, Mapping):
+            place.structure = structure_of(dict(structure))
+        self._places[name] = place
+
+    def resolve(self, location: Any) -> Flow[Place]:
+        """The place that an entity, a name or a well-known word stands for, with its entity."""
+        yield from self.prepare()
+        place = self._find(location)
+        if place is None:
+            name = yield from self._name(location)
+            place = self._places.get(name) or self._places.setdefault(name, Place(name, key=location._key))
+        if place.kind != "origin" and not self._is_usable(place.entity):
+            place.entity = yield from self.entity(place)
+        return place
+
+    def _find(self, location: Any) -> Place | None:
+        if isinstance(location, Place):
+            return location
+        if isinstance(location, str):
+            short = location.rpartition(".")[2] if location.startswith(("callsheet.", "ftrack.")) else location
+            return self[short if short in self._places else location]
+        return next(
+            (place for place in self if location._key == (place.key or getattr(place.entity, "_key", None))), None
+        )
+
+    def _name(self, location: Any) -> Flow[str]:
+        yield from flows.populate(self._core, [location], "name")
+        return str(value_of(location, "name", location._key))
+
+    def _is_usable(self, entity: Any) -> bool:
+        return entity is not None and self._core.unit.is_alive(entity)
+
+    def entity(self, place: Place) -> Flow[Any]:
+        """The location on the server, made where there is none."""
+        if (yield from self.recognise([place])):
+            return place.entity
+        key = place.key or str(uuid5(NAMESPACE_URL, f"urn:callsheet:location/{place.name}"))
+        name = f"callsheet.{place.name}" if place.name in WELL_KNOWN else place.name
+        values = {"name": name, "label": place.name}
+        try:
+            yield from send_alone(self._core, [Create(Identity("Location", key), values)])
+        except ServerError:
+            # Somebody else may have made it at the same time.
+            if not (yield from self.recognise([place])):
+                raise
+            return place.entity
+        return (yield from flows.get(self._core, "Location", key))
+
+    def recognise(self, places: Sequence[Place]) -> Flow[list[Place]]:
+        """Those of the places that the server has, each with its entity; nothing is made."""
+        lost = [place for place in places if not self._is_usable(place.entity)]
+        if lost:
+            entities = yield from find(self._core, "Location", None, ("name",))
+            keys = {str(entity._key): entity for entity in entities}
+            names = {value_of(entity, "name"): entity for entity in entities}
+            for place in lost:
+                known = (
+                    [f"callsheet.{place.name}", f"ftrack.{place.name}"] if place.name in WELL_KNOWN else [place.name]
+                )
+                found = [names[name] for name in known if name in names]
+                place.entity = keys.get(place.key or "") or (found[0] if found else None)
+        return [place for place in places if place.entity is not None]
+
+    def accessible(self) -> Flow[list[Place]]:
+        """The places that this session can reach, preferred ones first."""
+        yield from self.prepare()
+        return sorted((place for place in self if place.is_accessible), key=lambda place: place.priority)
+
+
+def _built_in() -> dict[str, Place]:
+    disk = DiskAccessor("")
+    server = {"structure": EntityIdStructure(), "is_served": True}
+    return {
+        "unmanaged": Place("unmanaged", disk, OriginStructure(), 90, kind="unmanaged", key=WELL_KNOWN["unmanaged"]),
+        "origin": Place("origin", disk, OriginStructure(), 100, kind="origin", key=WELL_KNOWN["origin"]),
+        "review": Place("review", disk, OriginStructure(), 110, kind="unmanaged", key=WELL_KNOWN["review"]),
+        "server": Place("server", priority=150, key=WELL_KNOWN["server"], **server),  # type: ignore[arg-type]
+        "connect": Place("connect", key=WELL_KNOWN["connect"]),
+    }
+
+
+def _without_entity(place: Place) -> Place:
+    return Place(
+        place.name,
+        place.accessor,
+        place.structure,
+        place.priority,
+        place.transformer,
+        place.kind,
+        place.key,
+        place.is_served,
+    )
+
+
+def _accessor_of(told: dict[str, Any]) -> Accessor | None:
+    """The accessor that a location's row describes; None for kinds that this version does not know."""
+    kind = told.pop("type")
+    if kind == "disk":
+        prefix = told.get("prefix") or {name: told[name] for name in ("linux", "macos", "windows") if name in told}
+        return DiskAccessor(prefix, must_exist=True)
+    if kind == "fsspec" and isinstance(told.get("url"), str):
+        from callsheet.storage.filesystem import FsspecAccessor
+
+        return FsspecAccessor(told["url"])
+    return None

@@ -1,0 +1,215 @@
+"""Puts components into locations, such that files and rows agree whatever fails, and when.
+
+See ``intent.py`` for the order of steps and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import evolve
+
+from callsheet.core.state import Core
+from callsheet.errors import AlreadyThere, FileMissing, TransportError, UsageError
+from callsheet.events.topics import COMPONENT_ADDED
+from callsheet.flow import Flow
+from callsheet.model.record import new_key
+from callsheet.storage.finding import source_of
+from callsheet.storage.intent import Intent, Intents
+from callsheet.storage.keeping import Keeper
+from callsheet.storage.locations import Place
+from callsheet.storage.lookup import Item, gather, rows_of, value_of
+from callsheet.storage.recovery import settle_leftovers
+from callsheet.storage.registration import Placement, check_turn, flat, forget_rows, is_in_doubt, register, tell
+from callsheet.storage.transfer import Copy, OnProgress, transfer
+
+__all__ = ["add"]
+
+
+def add(
+    core: Core,
+    location: Any,
+    components: Sequence[Any],
+    sources: Any = None,
+    recursive: bool = True,
+    progress: OnProgress | None = None,
+) -> Flow[None]:
+    """Put components, with their members, into a location: copy their files, then commit where they are.
+
+    ``sources`` is where the files come from: a location, one for each component, or None for wherever they are.
+    Components that are committed already get their rows in a commit of their own, and what is pending stays
+    pending. A component that is still pending is committed together with its rows and all else that is pending.
+    """
+    check_turn(core)
+    place = yield from core.locations.resolve(location)
+    items = yield from gather(core, components, recursive)
+    told = _sources(sources, len(items))
+    everything = list(flat(items))
+    if place.kind == "origin":
+        raise UsageError("the origin is where components come from; `create_component(path)` tells it")
+    yield from _check_absent(core, place, everything)
+    placements = yield from _placements(core, place, items, told)
+    _check_distinct(placements)
+    intents = None
+    if place.kind == "managed" and place.accessor is not None:
+        intents = Intents(place.accessor)
+        yield from settle_leftovers(core, place, intents, {each.identifier for each in placements})
+    yield from _check_free(core, place, placements)
+    yield from _place(core, place, placements, intents, progress)
+    forget_rows(place, [item.entity for item in everything])
+    yield from tell(core, COMPONENT_ADDED, place, [item.entity for item in everything])
+
+
+def _sources(sources: Any, count: int) -> list[Any]:
+    if not isinstance(sources, list | tuple):
+        return [sources] * count
+    if len(sources) not in (1, count):
+        raise UsageError(f"there are {count} components and {len(sources)} sources; give one source, or one for each")
+    return list(sources) * (count if len(sources) == 1 else 1)
+
+
+def _check_absent(core: Core, place: Place, items: Sequence[Item]) -> Flow[None]:
+    rows = yield from rows_of(core, [item.entity for item in items], [place.entity])
+    if rows:
+        names = ", ".join(sorted({repr(value_of(row, "component")) for row in rows})[:3])
+        raise AlreadyThere(f"{len(rows)} components are in {place.name!r} already: {names}; nothing was copied")
+
+
+def _placements(core: Core, place: Place, items: Sequence[Item], sources: Sequence[Any]) -> Flow[list[Placement]]:
+    """What goes where from where; raises before anything is copied."""
+    found: dict[Any, Placement] = {}
+    for item, told in zip(items, sources):
+        for each in item.all:
+            if each.entity not in found:
+                found[each.entity] = yield from _placement(core, place, each, told)
+    return list(found.values())
+
+
+def _placement(core: Core, place: Place, item: Item, told: Any) -> Flow[Placement]:
+    source, identifier = yield from source_of(core, item, told)
+    path = identifier
+    if place.kind == "unmanaged" and identifier and source.accessor is not None:
+        path = source.accessor.filesystem_path(identifier) if item.described.kind == "file" else identifier
+    described = evolve(item.described, source=path or item.described.name)
+    target = place.structure.identifier(described)
+    size = None
+    if item.described.kind == "file":
+        size = yield from source.keeper(core).size(identifier)
+        if size is None:
+            raise FileMissing(f"{identifier}: there is no file in {source.name!r} for component {described.name!r}")
+    return Placement(item, source, identifier, target, size, new_key())
+
+
+def _check_distinct(placements: Sequence[Placement]) -> None:
+    seen: dict[str, Placement] = {}
+    for each in placements:
+        if each.identifier in seen:
+            other = seen[each.identifier].item.described.name
+            raise AlreadyThere(
+                f"components {other!r} and {each.item.described.name!r} would have the same place {each.identifier!r}; "
+                "give them different names"
+            )
+        seen[each.identifier] = each
+
+
+def _check_free(core: Core, place: Place, placements: Sequence[Placement]) -> Flow[None]:
+    """Raise where a file is in the way. What the server keeps is under a component's own key."""
+    if place.kind != "managed" or place.is_served:
+        return
+    keeper = place.keeper(core)
+    for each in placements:
+        if each.size is not None and (yield from keeper.size(each.identifier)) is not None:
+            raise AlreadyThere(
+                f"{each.identifier}: {place.name!r} has a file there already that belongs to no component here; "
+                "it is kept, and nothing was copied"
+            )
+
+
+def _place(
+    core: Core, place: Place, placements: Sequence[Placement], intents: Intents | None, progress: OnProgress | None
+) -> Flow[None]:
+    intent = None
+    if intents is not None:
+        intent = yield from intents.begin(tuple(each.planned(place) for each in placements), core.origin)
+    published: list[Placement] = []
+    try:
+        if place.kind == "managed":
+            yield from _copy_all(core, place, placements, published, intents, intent, progress)
+        yield from register(core, place, placements)
+    except Exception as error:
+        if not is_in_doubt(core, error):
+            yield from _undo(core, place, published, intents, intent, error)
+        raise
+    if intents is not None and intent is not None:
+        yield from intents.end(intent)
+
+
+def _copy_all(
+    core: Core,
+    place: Place,
+    placements: Sequence[Placement],
+    published: list[Placement],
+    intents: Intents | None,
+    intent: Intent | None,
+    progress: OnProgress | None,
+) -> Flow[None]:
+    target = place.keeper(core)
+    total, done = sum(each.size or 0 for each in placements), 0
+    current = intent
+
+    def alive() -> Flow[None]:
+        nonlocal current
+        if intents is not None and current is not None:
+            current = yield from intents.renew(current)
+
+    for each in placements:
+        if each.size is None:
+            continue
+        described = each.item.described
+        copy = Copy(
+            each.source.keeper(core),
+            each.source_identifier,
+            target,
+            each.identifier,
+            described.key,
+            f"{described.name}{described.file_type}",
+            each.size,
+            done,
+            total,
+        )
+        try:
+            yield from transfer(copy, progress, alive)
+        except Exception as error:
+            # It may have got its name before the failure; nothing was there when this began.
+            if not isinstance(error, AlreadyThere | TransportError) and (yield from _is_whole(target, each)):
+                published.append(each)
+            raise
+        published.append(each)
+        done += each.size
+
+
+def _is_whole(target: Keeper, placement: Placement) -> Flow[bool]:
+    return (yield from target.size(placement.identifier)) == placement.size
+
+
+def _undo(
+    core: Core,
+    place: Place,
+    published: Sequence[Placement],
+    intents: Intents | None,
+    intent: Intent | None,
+    error: Exception,
+) -> Flow[None]:
+    """Take the files away that got their names. What cannot be undone now is left to `recover`."""
+    keeper = place.keeper(core)
+    try:
+        for each in published:
+            yield from keeper.remove(each.identifier)
+        # Half a file is kept for the next attempt where the network failed, and the intent tells of it.
+        if intents is not None and intent is not None and not isinstance(error, TransportError):
+            for planned in intent.items:
+                yield from intents.forget_half(planned)
+            yield from intents.end(intent)
+    except Exception as second:
+        error.add_note(f"cleaning up failed too ({second}); `location.recover()` finishes it")

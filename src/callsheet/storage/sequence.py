@@ -1,0 +1,125 @@
+"""Numbered files as one: ``frame.%04d.exr [1-100]``, ``frame.####.exr [1-10, 12]``, ``frame.####.exr``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from callsheet.errors import FileMissing, UsageError
+
+__all__ = ["FileSequence", "find_frames", "parse_sequence", "ranges"]
+
+_EXPRESSION = re.compile(
+    r"(?P<head>.*?)(?P<number>%0?\d*d|#+)(?P<tail>[^/\\\[\]#%]*?)\s*(?:\[(?P<range>[^\]]*)\])?", re.DOTALL
+)
+LARGEST = 1_000_000
+"""Files of one sequence."""
+
+
+@frozen
+class FileSequence:
+    """Files that differ in a number: ``head``, the frame with ``padding`` digits (0: as many as it takes), ``tail``."""
+
+    head: str
+    tail: str
+    padding: int
+    frames: tuple[int, ...]
+
+    def __str__(self) -> str:
+        digits = f"%0{self.padding}d" if self.padding else "%d"
+        return f"{self.head}{digits}{self.tail} [{ranges(self.frames)}]"
+
+    def index(self, frame: int) -> str:
+        """The frame's number as the file has it.
+
+        >>> FileSequence("a.", ".exr", 4, (7,)).index(7)
+        '0007'
+        """
+        return str(frame).zfill(self.padding)
+
+    def member(self, frame: int) -> str:
+        """The path of one file."""
+        return f"{self.head}{self.index(frame)}{self.tail}"
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """The frames between the first and the last that are not part of it."""
+        if not self.frames:
+            return ()
+        known = set(self.frames)
+        return tuple(frame for frame in range(self.frames[0], self.frames[-1] + 1) if frame not in known)
+
+
+def parse_sequence(text: str) -> FileSequence | None:
+    """The sequence that an expression tells, or None where it tells none. Without a range, the disk is asked.
+
+    Raises `UsageError` for a range that cannot be read, `FileMissing` where the disk has no such file. Ranges
+    are those of fileseq: ``1-5``, ``1-5, 8``, ``1-20x2``.
+
+    >>> parse_sequence("plate.%04d.exr [1-3, 5]").frames
+    (1, 2, 3, 5)
+    >>> parse_sequence("plate.exr") is None
+    True
+    """
+    match = _EXPRESSION.fullmatch(text)
+    if match is None:
+        return None
+    number = match["number"]
+    padding = len(number) if number[0] == "#" else int(number.strip("%d") or 0)
+    head, tail, told = match["head"], match["tail"], match["range"]
+    frames = _frames(told, text) if told is not None else find_frames(head, tail, padding)
+    if not frames:
+        raise FileMissing(f"{text}: there is no file of this sequence")
+    return FileSequence(head, tail, padding, frames)
+
+
+def _frames(told: str, text: str) -> tuple[int, ...]:
+    try:
+        from fileseq.frameset import FrameSet
+    except ImportError as error:
+        raise UsageError(f"sequences need the extra `storage`: pip install 'callsheet[storage]' ({error})") from error
+    try:
+        found = FrameSet(told.replace(" ", ""))
+        if len(found) > LARGEST:
+            raise UsageError(f"{text}: a sequence has at most {LARGEST:,} files")
+        return tuple(sorted({int(frame) for frame in found}))
+    except UsageError:
+        raise
+    except Exception as error:
+        # fileseq raises errors of its own and, for far too large ranges, of others.
+        raise UsageError(f"{text}: the range cannot be read ({error}); write it as [1-5, 8]") from error
+
+
+def find_frames(head: str, tail: str, padding: int) -> tuple[int, ...]:
+    """The numbers of the files that are on disk."""
+    folder, name = os.path.split(head)
+    pattern = re.compile(re.escape(name) + r"(-?\d+)" + re.escape(tail))
+    try:
+        names = os.listdir(folder or ".")
+    except OSError as error:
+        raise FileMissing(f"{folder}: {error.strerror or error}") from error
+    matches = filter(None, map(pattern.fullmatch, names))
+    return tuple(sorted({int(match[1]) for match in matches if _fits(match[1], padding)}))
+
+
+def _fits(digits: str, padding: int) -> bool:
+    """Whether a number is written as the padding says."""
+    return digits == str(int(digits)).zfill(padding)
+
+
+def ranges(frames: Iterable[int]) -> str:
+    """Frames in few words.
+
+    >>> ranges([1, 2, 3, 5, 8, 9])
+    '1-3, 5, 8-9'
+    """
+    runs: list[list[int]] = []
+    for frame in sorted(set(frames)):
+        if runs and frame == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], frame]
+        else:
+            runs.append([frame])
+    return ", ".join("-".join(map(str, run)) for run in runs)
