@@ -12,29 +12,32 @@ import click
 if TYPE_CHECKING:
     from callsheet.session.sync import Session
 
-__all__ = ["connected", "server_options"]
+__all__ = ["account_options", "connected", "server_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def account_options(command: F) -> F:
+    """Add ``--user`` and ``--key``, each with its environment variable, and ``--dialect``."""
+    languages = click.Choice(["native", "ftrack"])
+    spoken = click.option("--dialect", type=languages, help="The server's language, where its address does not tell.")
+    user = click.option("--user", envvar="CALLSHEET_API_USER", show_envvar=True, help="Your account.")
+    key = click.option("--key", envvar="CALLSHEET_API_KEY", show_envvar=True, help="Your API key.")
+    return user(key(spoken(command)))
+
+
 def server_options(command: F) -> F:
     """Add ``--server``, ``--user`` and ``--key``, each with its environment variable."""
-    options = (
-        click.option(
-            "--server",
-            envvar="CALLSHEET_SERVER",
-            default="http://127.0.0.1:8765",
-            show_default=True,
-            show_envvar=True,
-            metavar="URL",
-            help="The server, or a database to open in this process (sqlite:///FILE).",
-        ),
-        click.option("--user", envvar="CALLSHEET_API_USER", show_envvar=True, help="Your account."),
-        click.option("--key", envvar="CALLSHEET_API_KEY", show_envvar=True, help="Your API key."),
+    server = click.option(
+        "--server",
+        envvar=["CALLSHEET_SERVER", "FTRACK_SERVER"],
+        default="http://127.0.0.1:8765",
+        show_default=True,
+        show_envvar=True,
+        metavar="URL",
+        help="The server, or a database to open in this process (sqlite:///FILE).",
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return server(account_options(command))
 
 
 def connected(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,14 +45,14 @@ def connected(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @server_options
     @functools.wraps(command)
-    def run(server: str, user: str | None, key: str | None, **arguments: Any) -> Any:
-        with closing(_session(server, user, key)) as session:
+    def run(server: str, user: str | None, key: str | None, dialect: str | None, **arguments: Any) -> Any:
+        with closing(_session(server, user, key, dialect)) as session:
             return command(session, **arguments)
 
     return run
 
 
-def _session(server: str, user: str | None, key: str | None) -> Session:
+def _session(server: str, user: str | None, key: str | None, dialect: str | None) -> Session:
     from callsheet.session.sync import Session
 
-    return Session(server, api_user=user, api_key=key)
+    return Session(server, api_user=user, api_key=key, dialect=dialect)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -17,7 +17,7 @@ from callsheet.model.schema import Attribute, EntityType, Schema
 if TYPE_CHECKING:
     from callsheet.session.sync import Session
 
-__all__ = ["command"]
+__all__ = ["command", "schema_document"]
 
 
 @click.command("schema")
@@ -29,7 +29,7 @@ def command(session: Session, entity_type: str | None, save: Path | None) -> Non
     schema = session.schema
     console = Console()
     if save is not None:
-        _save(schema, save)
+        _save(schema_document(session), save)
         console.print(f"{len(schema.types)} entity types are written to {save}.")
     elif entity_type is not None:
         _print_type(console, schema.type(entity_type))
@@ -37,11 +37,18 @@ def command(session: Session, entity_type: str | None, save: Path | None) -> Non
         _print_types(console, schema)
 
 
-def _save(schema: Schema, path: Path) -> None:
+def schema_document(session: Session) -> Any:
+    """The schema as a server can be started with: a vendor's own list of schemas, or our document."""
+    if session.server_information.server == "ftrack":
+        return session.call("query_schemas")
+    return session.schema.document
+
+
+def _save(document: Any, path: Path) -> None:
     if path.suffix != ".json":
         raise StorageError(f"a schema is saved as JSON; name the file {path.with_suffix('.json')}")
     try:
-        path.write_text(json.dumps(schema.document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from None
 

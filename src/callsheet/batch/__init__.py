@@ -1,0 +1,1 @@
+"""Much at once: whole projects copied from server to server."""

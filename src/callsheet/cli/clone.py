@@ -1,0 +1,91 @@
+"""``callsheet clone``: a project of a server copied to a database, for tests and work without the server."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from callsheet.cli.connection import account_options
+from callsheet.cli.schema import schema_document
+from callsheet.cli.serve import require_extra
+from callsheet.errors import UsageError
+
+if TYPE_CHECKING:
+    from callsheet.batch.cloning import Copied
+    from callsheet.session.sync import Session
+
+__all__ = ["command"]
+
+
+@click.command("clone")
+@click.argument("server", metavar="SERVER")
+@account_options
+@click.option("--project", required=True, help="The name of the project, or its key.")
+@click.option("--database", required=True, metavar="URL", help="sqlite:///FILE or postgresql+psycopg://…; the copy.")
+def command(server: str, user: str | None, key: str | None, dialect: str | None, project: str, database: str) -> None:
+    """Copy a PROJECT of SERVER, and all it refers to, to a database of your own.
+
+    Statuses, workflows, people and configurations come along; the bytes of files do not. Interrupted, it goes on
+    where it ended when it is run again; what the copy has already is left as it is there.
+    """
+    require_extra()
+    from callsheet.batch.cloning import clone
+    from callsheet.session.sync import Session
+
+    console = Console()
+    with (
+        Session(server, api_user=user, api_key=key, dialect=dialect) as source,
+        _copy(source, database) as target,
+        Progress(console=console, transient=True) as bars,
+    ):
+        rows: dict[str, Any] = {}
+
+        def progress(family: str, done: int, total: int) -> None:
+            if family not in rows:
+                rows[family] = bars.add_task(family, total=total)
+            bars.update(rows[family], completed=done)
+
+        copied = clone(source, target, project, progress)
+    _tell(console, copied, database)
+
+
+@contextmanager
+def _copy(source: Session, database: str) -> Iterator[Session]:
+    """A session on the copy, in the source's own language, so that nothing is lost in translation."""
+    from callsheet.server.process import serve
+    from callsheet.server.service import Service
+    from callsheet.session.sync import Session
+
+    key = secrets.token_urlsafe(32)
+    with tempfile.TemporaryDirectory(prefix="callsheet-") as folder:
+        schema = Path(folder) / "schema.json"
+        schema.write_text(json.dumps(schema_document(source), ensure_ascii=False), encoding="utf-8")
+        Service.open(database, schema, essentials=False, administrator=False).close()
+        with serve(schema, database, admin_key=key) as server:
+            dialect = "ftrack" if source.server_information.server == "ftrack" else "native"
+            with Session(server.url, "admin", key, dialect=dialect, schema_cache=False) as target:
+                yield target
+
+
+def _tell(console: Console, copied: Copied, database: str) -> None:
+    made, there = sum(copied.made.values()), sum(copied.there.values())
+    console.print(f"{made:,} entities are copied; {there:,} were there already.")
+    if copied.empty:
+        console.print(f"{copied.empty:,} references stay empty: what they name is deleted, or hidden from you.")
+    for (family, key), reason in list(copied.refused.items())[:20]:
+        console.print(f"not copied: {family} {key}: {reason}", markup=False)
+    if len(copied.refused) > 20:
+        console.print(f"… and {len(copied.refused) - 20:,} more.")
+    console.print("Serve it, with a key of your choice for the account admin:", style="dim")
+    console.print(f"  CALLSHEET_ADMIN_KEY=… callsheet serve --database {database}", markup=False, soft_wrap=True)
+    if copied.refused and not made and not there:
+        raise UsageError("nothing was copied")
