@@ -2,8 +2,9 @@
 
 An example is a block of ``python`` or ``pycon``. The examples of a page share one namespace and run in order, in
 an empty folder. A comment at its top says what it needs: ``<!-- examples: show -->`` a session on a small show,
-``<!-- examples: server -->`` a running server in the environment. A comment before a block says that it is a test
-file (``<!-- run: pytest -->``), or why it cannot run (``<!-- not run: … -->``).
+``<!-- examples: server -->`` a running server in the environment, ``<!-- examples: ftrack -->`` one with ftrack's
+schema. A comment before a block says that it is a test file (``<!-- run: pytest -->``), or why it cannot run
+(``<!-- not run: … -->``).
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from attrs import frozen
 
 import callsheet
 from callsheet import errors
+from recorded import recorded_schemas
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
+SITE_KEY = "the key of the examples"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 MODULES = sorted(
     found.name
@@ -100,6 +103,23 @@ def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def ftrack_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server with the schema of a real site and a small studio in it."""
+    from callsheet.dialects.ftrack.seeding import studio_operations
+    from callsheet.model.operation import ChangeSet
+    from callsheet.server.service import Service
+
+    schemas = recorded_schemas()
+    folder = tmp_path_factory.mktemp("site")
+    url = f"sqlite:///{(folder / 'studio.db').as_posix()}"
+    with Service.open(url, schemas, SITE_KEY) as service:
+        for number, operations in enumerate(studio_operations(service.store.schema)):
+            service.commit(ChangeSet(f"studio-{number}", operations), "admin")
+    with callsheet.serve(schemas, url, files=folder / "files") as server:
+        yield server
+
+
 @pytest.fixture
 def namespace(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -113,6 +133,11 @@ def namespace(
         text = page.read_text(encoding="utf-8")
         if text.startswith("<!-- examples: show -->"):
             names["session"] = request.getfixturevalue("show")
+        if text.startswith("<!-- examples: ftrack -->"):
+            site = request.getfixturevalue("ftrack_site")
+            monkeypatch.setenv("FTRACK_SERVER", site.url)
+            monkeypatch.setenv("FTRACK_API_USER", "admin")
+            monkeypatch.setenv("FTRACK_API_KEY", SITE_KEY)
         if text.startswith("<!-- examples: server -->"):
             server = request.getfixturevalue("running_server")
             monkeypatch.setenv("CALLSHEET_SERVER", server.url)

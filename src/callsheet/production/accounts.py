@@ -1,0 +1,77 @@
+"""Users as accounts: invitations, keys, and the roles that ftrack lets be changed by actions only.
+
+These happen at once, on the server; they are no part of what is pending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from callsheet.core import flows
+from callsheet.core.state import Core
+from callsheet.errors import StateError
+from callsheet.flow import Flow
+
+__all__ = ["Account", "check_committed", "new_key_of"]
+
+
+class Account:
+    """Methods of users."""
+
+    __slots__ = ()
+    session: Any
+    id: Any
+
+    def send_invite(self) -> Any:
+        """Let the server send the mail that invites the user."""
+        check_committed(self)
+        return self.session.run(flows.call(self.session, "send_user_invite", {"user_id": self.id}))
+
+    def reset_api_key(self) -> Any:
+        """A new API key, which is told once; the old one is no longer taken."""
+        check_committed(self)
+        return self.session.run(new_key_of(self.session, self))
+
+    def add_security_role(self, role: Any) -> Any:
+        """Give the user a security role, in all open projects."""
+        return self._change_role("add_user_security_role", role_id=role.id)
+
+    def remove_security_role(self, role: Any) -> Any:
+        """Take a security role from the user."""
+        return self._change_role("remove_user_security_role", role_id=role.id)
+
+    def replace_security_role(self, role: Any, new_role: Any) -> Any:
+        """Give the user another security role instead of one."""
+        return self._change_role("update_user_security_role", role_id=role.id, new_role_id=new_role.id)
+
+    def grant_project(self, role: Any, project: Any) -> Any:
+        """Let a security role of the user hold in a project."""
+        return self._change_role("grant_user_security_role_project", role_id=role.id, project_id=project.id)
+
+    def revoke_project(self, role: Any, project: Any) -> Any:
+        """Let a security role of the user hold in a project no longer."""
+        return self._change_role("revoke_user_security_role_project", role_id=role.id, project_id=project.id)
+
+    def _change_role(self, action: str, **told: Any) -> Any:
+        check_committed(self)
+        return self.session.run(flows.call(self.session, action, {"user_id": self.id, **told}))
+
+
+def new_key_of(core: Core, user: Any) -> Flow[str]:
+    """A user's new key: by the vendor's action, or by our own."""
+    if core.server_information.server == "ftrack":
+        told = {"reset_type": "api_key", "entity_type": user.entity_type, "entity_key": user.id}
+        answer = yield from flows.call(core, "reset_remote", told)
+        return str(answer["api_key"])
+    yield from flows.populate(core, user, "username")
+    name = user.peek("username")
+    own = name == core.api_user
+    answer = yield from flows.call(core, "own.key" if own else "users.key", {} if own else {"name": name})
+    return str(answer["key"] if isinstance(answer, Mapping) else answer)
+
+
+def check_committed(entity: Any) -> None:
+    """Raise `StateError` for what the server does not know yet."""
+    if entity._changes is not None and entity._changes.born:
+        raise StateError(f"{entity!r} is not on the server yet; `commit()` first")

@@ -1,0 +1,82 @@
+"""Which entity types have which methods.
+
+A behaviour is for the types that have what it needs: `Noteable` for every type with ``notes``, `Worker` for users
+where there are timers. The table is read when a session opens; a behaviour is imported when a type that has it is
+first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
+
+from attrs import frozen
+
+from callsheet.model.schema import EntityType, Schema
+
+__all__ = ["BEHAVIOURS", "Behaviour", "register"]
+
+
+@frozen
+class Behaviour:
+    """A class, and who has its methods: the types with these ``attributes`` (or those called ``name``).
+
+    Nothing has them where the schema lacks one of the types it ``needs``.
+    """
+
+    module: str
+    cls: str
+    name: str | None = None
+    attributes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    def load(self) -> type:
+        """The class."""
+        found: type = getattr(import_module(f"callsheet.production.{self.module}"), self.cls)
+        return found
+
+    def fits(self, entity_type: EntityType) -> bool:
+        """Whether entities of a type have the methods."""
+        if self.name is not None and entity_type.name != self.name:
+            return False
+        return all(name in entity_type.attributes for name in self.attributes)
+
+
+BEHAVIOURS = (
+    Behaviour("notes", "Noteable", attributes=("notes",), needs=("Note",)),
+    Behaviour("notes", "Answerable", "Note", ("replies",)),
+    Behaviour("timers", "Worker", "User", needs=("Timer", "Timelog")),
+    Behaviour("accounts", "Account", "User", ("username",)),
+    Behaviour("jobs", "Progressing", "Job", ("data",)),
+    Behaviour("workflow", "Workflow", "ProjectSchema"),
+    Behaviour("assignments", "Assignable", attributes=("assignments", "notes")),
+    Behaviour("assignments", "Allocatable", attributes=("allocations", "notes")),
+    Behaviour("assignments", "Membered", "Group", ("memberships",), ("Membership",)),
+    Behaviour("reviews", "Reviewing", "ReviewSession", needs=("ReviewSessionObject", "ReviewSessionInvitee")),
+    Behaviour("reviews", "Invited", "ReviewSessionInvitee"),
+    Behaviour("links", "Linking", attributes=("incoming_links", "outgoing_links")),
+)
+
+
+def register(session: Any) -> None:
+    """Let the entity types of a session have the methods that fit them."""
+    types = session.types
+    for name, behaviour in _placed(types.schema):
+        types.behave(name, behaviour)
+
+
+def _placed(schema: Schema) -> Iterator[tuple[str, Callable[[], type]]]:
+    """The oldest types that each behaviour fits; the types below have it from them."""
+    for behaviour in BEHAVIOURS:
+        if any(needed not in schema.types for needed in behaviour.needs):
+            continue
+        named = None if behaviour.name is None else schema.types.get(behaviour.name)
+        candidates = schema.types.values() if behaviour.name is None else [named] if named is not None else []
+        for entity_type in candidates:
+            if behaviour.fits(entity_type) and not _above(schema, behaviour, entity_type):
+                yield entity_type.name, behaviour.load
+
+
+def _above(schema: Schema, behaviour: Behaviour, entity_type: EntityType) -> bool:
+    return any(behaviour.fits(schema.types[name]) for name in entity_type.ancestors)

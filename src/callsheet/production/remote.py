@@ -1,0 +1,128 @@
+"""What a server does beside reading and writing, asked by name: pages, invitations, keys, long work, search.
+
+ftrack has these as actions of their own. They happen at once and are no part of what is pending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from callsheet.core import flows
+from callsheet.core.state import Core
+from callsheet.entity.entity import Entity
+from callsheet.errors import TransportError, UsageError
+from callsheet.flow import Flow
+from callsheet.model.condition import Comparison, Condition, Or, Path
+from callsheet.production.accounts import check_committed, new_key_of
+from callsheet.production.asking import entities, one_of
+
+__all__ = ["delayed_job", "invite_users", "invite_reviewers", "reset_remote", "search", "widget_url"]
+
+SEARCHED = {"User": ("username", "first_name", "last_name"), "AssetVersion": ("asset.name",), "Note": ("content",)}
+
+
+def widget_url(core: Core, name: str, entity: Any = None, theme: str | None = None) -> Flow[str]:
+    """The address of a page of the server's (``info``, ``tasks``, ``tasks_browser``); valid for some minutes."""
+    told: dict[str, Any] = {"name": name, "theme": theme}
+    if entity is not None:
+        check_committed(entity)
+        told |= {"entity_type": entity.entity_type, "entity_key": _key(entity)}
+    answer = yield from flows.call(core, "get_widget_url", told)
+    return str(_field(answer, "widget_url"))
+
+
+def reset_remote(core: Core, reset_type: str, entity: Any = None) -> Flow[Any]:
+    """Let the server make something anew; ``api_key`` of a user is told once."""
+    told: dict[str, Any] = {"reset_type": reset_type}
+    if entity is not None:
+        check_committed(entity)
+        told |= {"entity_type": entity.entity_type, "entity_key": entity.id}
+        if reset_type == "api_key" and core.server_information.server != "ftrack":
+            return {"api_key": (yield from new_key_of(core, entity))}
+    return (yield from flows.call(core, "reset_remote", told))
+
+
+def invite_users(core: Core, users: Iterable[Any]) -> Flow[None]:
+    """Let the server send mails that invite these users."""
+    chosen = _committed(users)
+    for user in chosen:
+        yield from flows.call(core, "send_user_invite", {"user_id": user.id})
+
+
+def invite_reviewers(core: Core, invitees: Iterable[Any]) -> Flow[None]:
+    """Let the server send mails that invite to review sessions."""
+    chosen = _committed(invitees)
+    for invitee in chosen:
+        yield from flows.call(core, "send_review_session_invite", {"review_session_invitee_id": invitee.id})
+
+
+def delayed_job(core: Core, job_type: str) -> Flow[Any]:
+    """Let the server begin long work (``SYNC_USERS_LDAP``); the job that tells how it goes."""
+    answer = yield from flows.call(core, "delayed_job", {"job_type": job_type})
+    return (yield from flows.get(core, "Job", _field(answer, "id")))
+
+
+def search(
+    core: Core,
+    entity_type: str,
+    terms: str | Sequence[str],
+    context: Any = None,
+    object_types: Iterable[Any] = (),
+    limit: int = 50,
+) -> Flow[list[Any]]:
+    """Entities whose names have all the words in them, the server's best first."""
+    words = terms.split() if isinstance(terms, str) else list(terms)
+    found = core.schema.type(entity_type)
+    if core.server_information.server != "ftrack":
+        return (yield from _searched_here(core, found.name, words, context, limit))
+    expression = f"select id from {found.name} offset 0 limit {int(limit)}"
+    told: dict[str, Any] = {"expression": expression, "entity_type": found.name, "terms": words}
+    if context is not None:
+        told["context_id"] = context.id
+    kinds = [getattr(each, "id", each) for each in object_types]
+    if kinds:
+        told["object_type_ids"] = kinds
+    rows = yield from flows.call(core, "search", told)
+    keys = [row["id"] for row in rows if isinstance(row, Mapping) and "id" in row]
+    if not keys:
+        return []
+    known = yield from entities(core, found.name, one_of("id", keys))
+    by_key = {each.id: each for each in known}
+    return [by_key[key] for key in keys if key in by_key]
+
+
+def _searched_here(core: Core, name: str, words: Sequence[str], context: Any, limit: int) -> Flow[list[Any]]:
+    """A search by plain conditions, where the server has no action for it."""
+    entity_type = core.schema.types[name]
+    paths = [path for path in SEARCHED.get(name, ("name",)) if path.partition(".")[0] in entity_type.attributes]
+    if not paths:
+        raise UsageError(f"{name} has no name to search by; query it")
+    conditions: list[Condition] = []
+    for word in words:
+        pattern = "%" + word.replace("\\", "\\\\").replace("%", "\\%") + "%"
+        conditions.append(_any(tuple(Comparison(Path.of(path), "like", pattern) for path in paths)))
+    if context is not None:
+        conditions.append(Comparison(Path.of("project.id"), "=", context.id))
+    return (yield from entities(core, name, *conditions, order=paths[0], limit=limit))
+
+
+def _any(parts: tuple[Comparison, ...]) -> Condition:
+    return parts[0] if len(parts) == 1 else Or(parts)
+
+
+def _committed(chosen: Iterable[Any]) -> list[Any]:
+    listed = [chosen] if isinstance(chosen, Entity) else list(chosen)
+    for each in listed:
+        check_committed(each)
+    return listed
+
+
+def _key(entity: Any) -> list[Any]:
+    return list(entity._key) if isinstance(entity._key, tuple) else [entity._key]
+
+
+def _field(answer: Any, name: str) -> Any:
+    if not isinstance(answer, Mapping) or name not in answer:
+        raise TransportError(f"the server's answer has no {name}: {answer!r:.120}")
+    return answer[name]

@@ -1,0 +1,111 @@
+"""Timers: one for each user, counting until it is stopped and becomes a time log.
+
+Neither starting nor stopping commits: both are part of what is pending. A time log lasts whole seconds, from the
+start that the timer tells to the moment it is stopped. A server that has no time zones (ftrack's setting) tells
+local times without saying so; there the difference is taken between local times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from callsheet.core import flows
+from callsheet.core.state import Core
+from callsheet.errors import MultipleResults, NoResult, ServerError, StateError
+from callsheet.flow import Flow
+from callsheet.production.asking import entities, is_, known
+
+__all__ = ["Worker", "seconds_between", "start_timer", "stop_timer"]
+
+
+class Worker:
+    """Methods of users."""
+
+    __slots__ = ()
+    session: Any
+
+    def start_timer(self, context: Any = None, comment: str = "", name: str | None = None, force: bool = False) -> Any:
+        """A timer that runs from now on, pending until the next commit.
+
+        Where one runs already this is a `StateError`; with ``force`` that one is stopped first, and its time logged.
+        """
+        return self.session.run(start_timer(self.session, self, context, comment, name, force))
+
+    def stop_timer(self) -> Any:
+        """The time log of the running timer, which ends; pending until the next commit.
+
+        `NoResult` where none runs, `MultipleResults` where several do.
+        """
+        return self.session.run(stop_timer(self.session, self))
+
+
+def start_timer(
+    core: Core, user: Any, context: Any = None, comment: str = "", name: str | None = None, force: bool = False
+) -> Flow[Any]:
+    """A new timer of a user."""
+    running = yield from _running(core, user)
+    if running and not force:
+        raise StateError(
+            f"a timer of {user!r} is running since {running[0].peek('start')}; "
+            "`stop_timer()` ends it, `start_timer(…, force=True)` ends it and starts the next"
+        )
+    for timer in running:
+        yield from _stopped(core, timer)
+    data = {"user": user, "context": context, "comment": comment, "start": _now()}
+    return core.create("Timer", data if name is None else {**data, "name": name})
+
+
+def stop_timer(core: Core, user: Any) -> Flow[Any]:
+    """The time log of a user's running timer."""
+    running = yield from _running(core, user)
+    if not running:
+        raise NoResult(f"no timer of {user!r} is running; `start_timer()` starts one")
+    if len(running) > 1:
+        raise MultipleResults(f"{len(running)} timers of {user!r} are running; delete those that should not be")
+    return (yield from _stopped(core, running[0]))
+
+
+def _running(core: Core, user: Any) -> Flow[list[Any]]:
+    """The timers of a user, those not yet committed too; what is deleted here is none."""
+    found: list[Any] = []
+    if not (user._changes is not None and user._changes.born):
+        found = yield from entities(core, "Timer", is_("user.id", user.id))
+    found += [timer for timer in core.created if timer.entity_type == "Timer" and timer.peek("user") is user]
+    return [timer for timer in dict.fromkeys(found) if core.unit.is_alive(timer)]
+
+
+def _stopped(core: Core, timer: Any) -> Flow[Any]:
+    user, context, start, comment, name = yield from known(core, timer, "user", "context", "start", "comment", "name")
+    local = yield from _is_local(core)
+    values = {"context": context, "comment": comment or "", "name": name}
+    data = {"user": user, "start": start, "duration": seconds_between(start, _now(), local)}
+    core.delete(timer)
+    return core.create("Timelog", {**data, **{key: value for key, value in values.items() if value is not None}})
+
+
+def seconds_between(start: datetime, now: datetime, local: bool = False) -> float:
+    """Whole seconds, never less than none. ``local``: the start is a local time, whatever zone it says.
+
+    >>> seconds_between(datetime(2026, 5, 4, 9, 0, tzinfo=UTC), datetime(2026, 5, 4, 9, 0, 59, 999_999, tzinfo=UTC))
+    59.0
+    """
+    if local:
+        start = start.replace(tzinfo=None).astimezone()
+    return float(max(0, int((now - start).total_seconds())))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _is_local(core: Core) -> Flow[bool]:
+    """Whether the server tells local times, as an ftrack server without time zones does."""
+    if core.server_information.server != "ftrack":
+        return False
+    try:
+        told = yield from flows.call(core, "query_server_information", {})
+    except ServerError:
+        return False
+    return isinstance(told, Mapping) and told.get("is_timezone_support_enabled") is False

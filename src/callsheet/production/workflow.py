@@ -1,0 +1,114 @@
+"""Which statuses and types may be used, as a project schema says.
+
+Two shapes are known. ftrack's has workflows: one for tasks, with overrides for single types of task, one for
+versions, and lists by object type for everything else. Callsheet's own preset has one row for each status that an
+entity type may have, some of them only for one type of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from callsheet.core import flows
+from callsheet.core.state import Core
+from callsheet.errors import UsageError
+from callsheet.flow import Flow
+from callsheet.model.condition import Comparison, Path
+from callsheet.production.asking import entities, is_
+
+__all__ = ["Workflow", "statuses_of", "types_of"]
+
+
+class Workflow:
+    """Methods of project schemas."""
+
+    __slots__ = ()
+    session: Any
+
+    def get_statuses(self, schema: str, type_id: Any = None) -> Any:
+        """The statuses that entities of a type may have, in order.
+
+        ``type_id`` is the key of a `Type`, or one: what is set for that type alone stands before what is general.
+        """
+        return self.session.run(statuses_of(self.session, self, schema, type_id))
+
+    def get_types(self, schema: str) -> Any:
+        """The types (Modeling, Animation …) that entities of an entity type may have, in order."""
+        return self.session.run(types_of(self.session, self, schema))
+
+
+def statuses_of(core: Core, project_schema: Any, name: str, type_id: Any = None) -> Flow[list[Any]]:
+    """The statuses for an entity type."""
+    _check(core, name, "status")
+    kind = getattr(type_id, "id", type_id)
+    if "task_workflow_schema" not in project_schema._type.attributes:
+        return (yield from _rows(core, project_schema, name, "SchemaStatus", "status", kind))
+    if name == "AssetVersion":
+        return (yield from _members(core, project_schema, "asset_version_workflow_schema", "statuses"))
+    if name != "Task":
+        return (yield from _by_object_type(core, project_schema, name, "SchemaStatus", "task_status"))
+    if kind is not None:
+        override = yield from entities(
+            core, "ProjectSchemaOverride", is_("project_schema.id", project_schema.id), is_("type.id", kind)
+        )
+        if override:
+            return (yield from _members(core, override[0], "workflow_schema", "statuses"))
+    return (yield from _members(core, project_schema, "task_workflow_schema", "statuses"))
+
+
+def types_of(core: Core, project_schema: Any, name: str) -> Flow[list[Any]]:
+    """The types for an entity type."""
+    _check(core, name, "type")
+    if "task_workflow_schema" not in project_schema._type.attributes:
+        return (yield from _rows(core, project_schema, name, "SchemaType", "type", None))
+    if name == "Task":
+        return (yield from _members(core, project_schema, "task_type_schema", "types"))
+    return (yield from _by_object_type(core, project_schema, name, "SchemaType", "task_type"))
+
+
+def _check(core: Core, name: str, attribute: str) -> None:
+    entity_type = core.schema.type(name)
+    if attribute not in entity_type.attributes:
+        raise UsageError(f"{name} has no {attribute}, so a project schema says nothing about it")
+
+
+def _members(core: Core, owner: Any, reference: str, collection: str) -> Flow[list[Any]]:
+    """The members of what an entity refers to, by their own order."""
+    path = f"{reference}.{collection}.name, {reference}.{collection}.sort"
+    yield from flows.populate(core, owner, path)
+    found = owner.peek(reference)
+    if not found:
+        return []
+    return sorted(found.peek(collection)._members(), key=lambda each: (each.peek("sort") or 0, each.peek("name") or ""))
+
+
+def _by_object_type(core: Core, project_schema: Any, name: str, rows: str, reference: str) -> Flow[list[Any]]:
+    object_type = core.schema.types[name].attributes.get("object_type")
+    if object_type is None or object_type.default is None:
+        raise UsageError(f"{name} has no object type, so a project schema says nothing about it")
+    schemas = yield from entities(
+        core, "Schema", is_("project_schema.id", project_schema.id), is_("type.id", object_type.default)
+    )
+    if not schemas:
+        return []
+    found = yield from entities(
+        core, rows, is_("schema.id", schemas[0].id), bring=f"sort, {reference}.name, {reference}.sort", order="sort"
+    )
+    return [row.peek(reference) for row in found if row.peek(reference)]
+
+
+def _rows(core: Core, project_schema: Any, name: str, rows: str, reference: str, kind: Any) -> Flow[list[Any]]:
+    """What the rows for an entity type name; those for one type of it where there are such."""
+    conditions = [is_("project_schema.id", project_schema.id), is_("entity_type", name)]
+    if rows == "SchemaStatus":
+        special = Comparison(Path.of("type.id"), "=", kind)
+        found = [] if kind is None else (yield from _named(core, rows, reference, [*conditions, special]))
+        if found:
+            return found
+        conditions.append(is_("type", None))
+    return (yield from _named(core, rows, reference, conditions))
+
+
+def _named(core: Core, rows: str, reference: str, conditions: list[Comparison]) -> Flow[list[Any]]:
+    found = yield from entities(core, rows, *conditions, bring=f"sort, {reference}.name", order="sort")
+    return [row.peek(reference) for row in found if row.peek(reference)]
