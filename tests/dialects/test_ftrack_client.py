@@ -425,7 +425,7 @@ def test_what_cannot_be_sent_leaves_nothing_in_doubt(work: Session) -> None:
     """It is told at once, and can be repaired."""
     task = work.query("Task where name is a").one()
     task["name"] = "x"
-    work.unit.log.append((1, task.identity, "custom_attributes.none", 3, None, None))
+    work.unit.log.add((1, task.identity, "custom_attributes.none", 3, None, None))
     with pytest.raises(SchemaError, match="no configuration"):
         work.commit()
     work.rollback()

@@ -17,7 +17,7 @@ from callsheet.dialects.native.client import NativeDialect
 from callsheet.dialects.native.rows import RowReader
 from callsheet.dialects.native.server import handle
 from callsheet.dialects.native.values import Malformed, pack, unpack
-from callsheet.dialects.protocol import CommitResult, Description, Features
+from callsheet.dialects.protocol import CommitResult, Description, Features, Touched
 from callsheet.errors import (
     Conflict,
     Invalid,
@@ -202,6 +202,11 @@ def test_aggregates_survive(select: Select, functions: Any, group: Any, rows: An
         st.lists(VERSIONS, max_size=3).map(tuple),
         st.lists(st.integers(0, 9), max_size=3).map(tuple),
         st.lists(IDENTITIES, max_size=3).map(tuple),
+        st.booleans(),
+        st.lists(
+            st.builds(Touched, IDENTITIES, st.integers(1, 99), st.lists(strategies.names(), max_size=2).map(tuple)),
+            max_size=3,
+        ).map(tuple),
     ),
 )
 def test_commits_survive(changes: ChangeSet, result: CommitResult) -> None:

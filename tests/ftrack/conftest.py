@@ -23,11 +23,11 @@ from callsheet.dialects.ftrack.seeding import studio_operations
 from callsheet.model.operation import ChangeSet
 from callsheet.server.process import serve
 from callsheet.server.service import Service
+from recorded import recorded_schemas
 
 HERE = Path(__file__).parent
 KEY = "the key of these tests"
 PACKAGES = ("setuptools<81", "ftrack-python-api==3.1.0")
-SCHEMAS = "CALLSHEET_FTRACK_SCHEMAS"
 
 
 @frozen
@@ -36,16 +36,6 @@ class Studio:
 
     url: str
     keys: Path
-
-
-def recorded_schemas() -> Path:
-    """The list of schemas that a real site gave."""
-    told = os.environ.get(SCHEMAS)
-    found = [Path(told)] if told else [parent / "shared/data/ftrack/query_schemas.json" for parent in HERE.parents]
-    path = next((path for path in found if path.is_file()), None)
-    if path is None:
-        pytest.skip(f"the recorded list of schemas is not here; {SCHEMAS} names it")
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +84,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
             service.commit(ChangeSet(f"studio-{number}", operations), "admin")
         told = {"other_user": "mara", "other_key": service.accounts.add("mara")}
         told |= {"reader_user": "tomas", "reader_key": service.accounts.add("tomas", "reader")}
+        service.roles.add("passer-by", ["read:Status"])
+        told |= {"nobody_user": "gast", "nobody_key": service.accounts.add("gast", "passer-by")}
     (folder / "callsheet_keys.py").write_text("".join(f"{name} = {value!r}\n" for name, value in told.items()))
     with serve(schemas, url, files=folder / "files") as server:
         yield Studio(server.url, folder)

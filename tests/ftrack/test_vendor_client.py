@@ -22,7 +22,9 @@ def _checks(module: str) -> list[str]:
     return [each.name for each in tree.body if isinstance(each, ast.FunctionDef) and each.name.startswith("check_")]
 
 
-MODULES = ("checks_reading", "checks_writing", "checks_items", "checks_work", "checks_files", "checks_errors")
+MODULES = (
+    "checks_reading", "checks_writing", "checks_items", "checks_work", "checks_files", "checks_errors", "checks_events"
+)  # fmt: skip
 
 
 def _all() -> Iterator[Any]:

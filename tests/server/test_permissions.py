@@ -12,6 +12,7 @@ from databases import postgres_database
 from sqlalchemy import event
 from studio import DOCUMENT, Create, Delete, Identity, Studio, Update, open_studio, project, shot, status, task
 
+from callsheet.dialects.protocol import Touched
 from callsheet.errors import Conflict, Forbidden, Invalid, NotFound, ServerError, TooLarge, Unauthorised
 from callsheet.model.condition import Path
 from callsheet.model.operation import ChangeSet, Operation
@@ -427,6 +428,15 @@ def test_conflicts_do_not_show_what_is_hidden(two: Studio) -> None:
     assert [each["theirs"] for each in error.details["conflicts"]] == [None]
     anna.commit(ChangeSet("over", (Update(mine, {"buddy": pal}, {"buddy": None}, version=1),)))
     assert two.value(mine, "buddy") == "pal"
+
+
+def test_what_a_delete_lets_go_of(two: Studio) -> None:
+    """References to it are emptied, seen or not; the answer names none that is hidden."""
+    mine, near, far = Identity("Task", "task-p"), Identity("Task", "near"), Identity("Task", "task-q")
+    two.commit(task("near", P, buddy=mine), Update(far, {"buddy": mine}))
+    result = account(two, "anna", p="crew").commit(ChangeSet("1", (Delete(mine),)))
+    assert result.touched == (Touched(near, 2, ("buddy",)),)
+    assert two.value(far, "buddy") is None
 
 
 def test_what_goes_with_a_delete(two: Studio) -> None:

@@ -24,7 +24,11 @@ def test_a_production_begins_with_statuses_that_mean_something() -> None:
     assert {values["name"] for identity, values in created.items() if identity.entity_type == "Location"} == {
         "callsheet.unmanaged",
         "callsheet.origin",
+        "callsheet.review",
+        "callsheet.server",
+        "callsheet.connect",
     }
+    assert well_known_key("Location", "server") == "3a372bde-05bc-11e4-8908-20c9d081909b"
 
 
 def test_seeds_fit_the_schema() -> None:

@@ -14,6 +14,7 @@ from callsheet.errors import Conflict, Forbidden, Invalid, NotFound, QueryError,
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.parser import parse
 from callsheet.model.query import Aggregate
+from callsheet.server import engine
 from callsheet.server.service import Service
 
 P, A = Identity("Project", "p"), Identity("Task", "a")
@@ -23,7 +24,7 @@ def test_it_is_a_backend(studio: Studio) -> None:
     """Every verb of the protocol is there; the description says who asks and what the server takes."""
     backend: Backend = studio.service.backend("anna")
     told = backend.describe()
-    assert (told.server, told.user, told.features, told.time) == ("callsheet", "anna", Features(), START)
+    assert (told.server, told.user, told.features, told.time) == ("callsheet", "anna", Features(handlers=True), START)
     assert told.schema is studio.store.schema
     assert told.schema_hash == studio.store.schema.hash
     assert backend.describe(told.schema_hash).schema is None
@@ -48,6 +49,24 @@ def test_pages_are_no_larger_than_the_server_gives(studio: Studio) -> None:
     page = studio.service.backend("admin").select(parse("Status"), 5_000)
     assert len(page) == 1_000
     assert page.cursor is not None
+
+
+def test_what_is_read_in_a_transaction_takes_no_longer_than_elsewhere(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deadline of reads holds between writes, too; the transaction is undone, and the service goes on."""
+    studio.commit(*[status(f"s{number:04}") for number in range(50)])
+    backend = studio.service.backend("admin")
+    monkeypatch.setattr(engine, "STEPS_BETWEEN_LOOKS", 10)
+    studio.store.deadline = -1.0
+    for read in (
+        lambda inside: inside.select(parse("Status where name like '%zzz%'"), 10),
+        lambda inside: inside.aggregate(Aggregate(parse("Status where name like '%zzz%'"))),
+    ):
+        with pytest.raises(Invalid, match="query takes too long"):
+            backend.together(read)
+    studio.store.deadline = 10.0
+    assert backend.together(lambda inside: inside.aggregate(Aggregate(parse("Status")))) == [(50,)]
 
 
 def test_wrong_queries(studio: Studio) -> None:

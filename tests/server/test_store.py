@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from databases import postgres_database
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, inspect, select
 
 from callsheet.errors import Closed, Invalid, SchemaError, StateError, StorageError
 from callsheet.server.store import Store
@@ -189,6 +190,41 @@ def test_postgres_is_opened_again() -> None:
         again.close()
 
 
+def test_indexes_that_an_earlier_version_made_otherwise_are_mended(tmp_path: Path) -> None:
+    """One that is missing, and one on other columns; the others are left alone."""
+    check_that_indexes_are_mended(f"sqlite:///{tmp_path}/store.db")
+
+
+def test_postgres_mends_indexes_too() -> None:
+    """The same on PostgreSQL."""
+    with postgres_database() as url:
+        check_that_indexes_are_mended(url)
+
+
+def check_that_indexes_are_mended(url: str) -> None:
+    first = Store.open(url, DOCUMENT)
+    made = indexes(first)
+    assert made["_index_Place__type"] == ["_type", "id"]
+    first.write(spoil_indexes)
+    assert indexes(first)["_index_Place__type"] == ["_type"]
+    first.close()
+    again = Store.open(url)
+    assert indexes(again) == made
+    again.close()
+
+
+def spoil_indexes(connection: Connection) -> None:
+    connection.exec_driver_sql('DROP INDEX "_index_Place__type"')
+    connection.exec_driver_sql('CREATE INDEX "_index_Place__type" ON "Place" (_type)')
+    connection.exec_driver_sql('DROP INDEX "_index_Place_name"')
+
+
+def indexes(store: Store) -> dict[str, Any]:
+    """The columns of the indexes of places, by name."""
+    with store.reading() as connection:
+        return {str(told["name"]): told["column_names"] for told in inspect(connection).get_indexes("Place")}
+
+
 def test_a_new_database_needs_a_document(tmp_path: Path) -> None:
     """Without a schema there is nothing to make."""
     with pytest.raises(StorageError, match="needs a schema document"):
@@ -347,6 +383,15 @@ def test_postgres_tries_a_deadlocked_write_again() -> None:
         assert len(calls) == 3
         store.write(lambda connection: store.lock_rows(connection, {"Tag": ["b", "a"], "Place": []}))
         store.close()
+
+
+def test_a_postgres_that_is_not_there_cannot_be_opened() -> None:
+    """It says so, without the password."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(StorageError, match="cannot open the database: the database cannot be reached") as caught:
+        Store.open(f"postgresql+psycopg://anna:secret@127.0.0.1:{port}/nothing", DOCUMENT)
+    assert "secret" not in str(caught.value)
 
 
 def test_postgres_guards_uniqueness_at_commit() -> None:

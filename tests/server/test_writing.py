@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 from studio import Create, Delete, Identity, Studio, Update, open_studio, project, shot, status, task, update
 
+from callsheet.dialects.protocol import Touched
 from callsheet.errors import Conflict, Invalid, NotFound, TooLarge
 
 P, Q = Identity("Project", "p"), Identity("Project", "q")
@@ -236,6 +237,25 @@ class TestDelete:
         assert result.deleted == (A, B)
         assert studio.row(A) is None
 
+    def test_what_is_let_go_of_is_told(self, studio: Studio) -> None:
+        """Whose reference the delete empties, and its new version; also where the batch names it, unless it is set."""
+        studio.commit(task("a"), task("b", buddy=A), task("c", buddy=A), task("d", buddy=A), task("e"))
+        c, d, e = (Identity("Task", key) for key in "cde")
+        result = studio.commit(Delete(A), update(c, bid=1), update(d, buddy=e))
+        assert set(result.touched) == {Touched(B, 2, ("buddy",)), Touched(c, 2, ("buddy",))}
+        assert result.versions == (None, 2, 2)
+
+    def test_who_loses_a_member_is_told(self, studio: Studio) -> None:
+        """Where a collection has no other side, its owner changes with it."""
+        studio.commit(task("a"), Create(USER))
+        studio.commit(Update(A, added={"watchers": (USER,)}))
+        assert studio.commit(Delete(USER)).touched == (Touched(A, 3),)
+
+    def test_what_moves_along_is_told(self, studio: Studio) -> None:
+        """What hangs from an entity that moves to another project changes, too."""
+        studio.commit(project("p"), project("q"), shot("s", P), task("a", S))
+        assert studio.commit(update(S, parent=Q)).touched == (Touched(A, 2),)
+
     def test_restrict(self, studio: Studio) -> None:
         """What is referred to by a restricting attribute stays; the error names the referrer."""
         studio.commit(status("open"), task("a", status=OPEN))
@@ -422,6 +442,15 @@ class TestExactlyOnce:
         assert again == evolve(first, replayed=True)
         with studio.store.reading() as connection:
             assert connection.exec_driver_sql("SELECT count(*) FROM _log").scalar() == 2
+
+    def test_answers_kept_by_an_earlier_version(self, studio: Studio) -> None:
+        """They did not tell what else was touched, and are given again as they were."""
+        studio.commit(task("a"), task("b", buddy=A))
+        first = studio.commit(Delete(A), commit_id="x")
+        log = studio.store.table("_log")
+        older = log.update().where(log.c.commit_id == "x").values(result=b"[[null],[],[]]")
+        studio.store.write(lambda connection: connection.execute(older))
+        assert studio.commit(Delete(A), commit_id="x") == evolve(first, replayed=True, touched=())
 
     def test_other_operations_under_the_same_id(self, studio: Studio) -> None:
         """A commit id stands for its operations, per user."""

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from callsheet.dialects.protocol import Backend, CommitResult, Description
-from callsheet.flow import Flow, Work
+from callsheet.dialects.protocol import Backend, CommitResult, Description, EventBackend, FileBackend
+from callsheet.dialects.uploads import StagedUpload
+from callsheet.errors import StateError, Unsupported, UsageError
+from callsheet.flow import Flow, Request, Response, Work
+from callsheet.model.event import Event, Position
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 
-__all__ = ["LocalDialect"]
+__all__ = ["LocalDialect", "LocalStream"]
+
+BATCH = 500
+"""Events read at once."""
 
 
 class LocalDialect:
@@ -46,9 +52,98 @@ class LocalDialect:
         answer: Any = yield Work(lambda: self._backend.call(action, arguments))
         return answer
 
+    # -- files -------------------------------------------------------------------------------------------
+
+    @property
+    def _files(self) -> FileBackend:
+        found: FileBackend | None = getattr(self._backend, "files", None)
+        if found is None:
+            raise Unsupported("this server keeps no files; place components in a location with an accessor")
+        return found
+
+    def upload(self, key: str, name: str, size: int) -> Flow[StagedUpload]:
+        state = yield Work(lambda: self._files.state(key))
+        return StagedUpload(self, key, state.received)
+
+    def write_file(self, key: str, offset: int, data: bytes) -> Flow[int]:
+        answer: int = yield Work(lambda: self._files.write(key, offset, data))
+        return answer
+
+    def finish_file(self, key: str, size: int, checksum: str) -> Flow[None]:
+        yield Work(lambda: self._files.finish(key, size, checksum))
+
+    def file_size(self, key: str) -> Flow[int | None]:
+        state = yield Work(lambda: self._files.state(key))
+        size: int | None = state.size
+        return size
+
+    def read_file(self, key: str, offset: int, size: int) -> Flow[bytes]:
+        answer: bytes = yield Work(lambda: self._files.read(key, offset, size))
+        return answer
+
+    def remove_file(self, key: str) -> Flow[None]:
+        yield Work(lambda: self._files.remove(key))
+
+    def file_address(self, key: str) -> Flow[str]:
+        raise Unsupported("a server inside this process has no address; read the file through another location")
+        yield  # pragma: no cover
+
     def at(self, position: int) -> LocalDialect:
         """The same backend at another moment."""
         return LocalDialect(self._backend.at(position))
 
+    # -- events ------------------------------------------------------------------------------------------
+
+    def publish(self, event: Event) -> Flow[None]:
+        yield Work(lambda: _telling(self._backend).publish(event))
+
+    def events(self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]) -> LocalStream:
+        return LocalStream(_telling(self._backend), after, expressions, subscriber)
+
     def learn(self, schema: Schema) -> None:
         """Nothing to decode."""
+
+
+def _telling(backend: Backend) -> EventBackend:
+    if not isinstance(backend, EventBackend):
+        raise UsageError(f"{backend!r} tells of no events; those of now are asked of the present")
+    return backend
+
+
+class LocalStream:
+    """Events of a backend in this process: a `LocalEventStream`."""
+
+    kind = "local"
+
+    def __init__(
+        self, backend: EventBackend, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]
+    ) -> None:
+        self._backend, self._expressions, self._subscriber = backend, list(expressions), dict(subscriber)
+        self.position = after
+
+    def read(self, timeout: float) -> Sequence[Event]:
+        """The next events; blocks for so many seconds until there are any."""
+        if self.position is not None and not self._backend.wait_events(self.position, timeout):
+            return ()
+        batch = self._backend.events(self.position, self._expressions, self._subscriber, BATCH)
+        self.position = batch.place
+        return batch.events
+
+    def resubscribe(self, expressions: Sequence[str], subscriber: Mapping[str, Any] | None = None) -> bool:
+        """Whether this stream can ask for other events: it cannot."""
+        return False
+
+    def opening(self) -> Request:
+        """There is nobody to ask."""
+        raise StateError("a server in this process is called, not connected to")
+
+    def opened(self, response: Response) -> None:
+        """Nothing was asked."""
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Nothing comes in bytes."""
+        return []
+
+    def to_send(self) -> list[bytes]:
+        """Nobody to send to."""
+        return []

@@ -11,9 +11,11 @@ from typing import NamedTuple, Protocol
 
 from attrs import define
 
-from callsheet.errors import Unauthorised, Unavailable
+from callsheet.dialects.native.server import error_response
+from callsheet.errors import ServerError, Unauthorised, Unavailable
+from callsheet.flow import Response
 
-__all__ = ["Attempts", "Authenticator", "RecentKeys", "TooManyAttempts", "bearer"]
+__all__ = ["Attempts", "Authenticator", "RecentKeys", "TooManyAttempts", "bearer", "unauthorised"]
 
 REMEMBERED_SECONDS = 1.0
 MOST_REMEMBERED = 1024
@@ -141,3 +143,9 @@ def bearer(authorization: str) -> str:
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorised("no API key came with the request; it travels as `Authorization: Bearer <key>`")
     return key.strip()
+
+
+def unauthorised(error: ServerError) -> Response:
+    """The answer to whom `RecentKeys` did not let in."""
+    challenge = {"www-authenticate": "Bearer"} if isinstance(error, Unauthorised) else {}
+    return error_response(error, 429 if isinstance(error, TooManyAttempts) else None, challenge)

@@ -49,10 +49,12 @@ class _Restriction:
 
 @define
 class Cascade:
-    """Deletes entities of one commit; ``deleted`` is what went with them, in order."""
+    """Deletes entities of one commit; ``deleted`` is what went with them, in order, ``emptied`` the references
+    to them that were emptied, by place."""
 
     overlay: Overlay
     deleted: list[Entry] = field(factory=list)
+    emptied: dict[Place, list[str]] = field(factory=dict)
     _restrictions: list[_Restriction] = field(factory=list)
 
     def delete(self, entry: Entry, operation: int) -> None:
@@ -72,6 +74,7 @@ class Cascade:
                 else:
                     self.overlay.write(other, name, None)
                     other.touch(operation)
+                    self.emptied.setdefault(other.place, []).append(name)
 
     def check_restrictions(self) -> None:
         """Raise `Invalid` where something that restricts a delete still refers to what was deleted."""

@@ -64,11 +64,9 @@ def main() -> None:
 
 
 def _listen(settings: Settings, output: IO[bytes]) -> None:
-    import uvicorn
-
     from callsheet.server.guard import Limits
     from callsheet.server.http import application
-    from callsheet.server.listening import configured
+    from callsheet.server.listening import configured, ending
     from callsheet.server.service import Service
 
     files = None if settings.files is None else Path(settings.files)
@@ -87,7 +85,7 @@ def _listen(settings: Settings, output: IO[bytes]) -> None:
             log_config=None,
         )
         listening = config.bind_socket()
-        server = uvicorn.Server(config)
+        server = ending(config, service.broker.close)
         # uvicorn raises the signal it ended by once more, which must not end us before the store is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)
         _tell(output, Ready(port=listening.getsockname()[1], admin_key=admin_key))

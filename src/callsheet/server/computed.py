@@ -19,6 +19,9 @@ from callsheet.server.rules import declarer
 
 __all__ = ["MOVES", "apply_defaults", "settle_ancestors", "settle_numbers", "settle_stamps"]
 
+Known = dict[tuple[Place, str], Identity | None]
+"""The nearest ancestors of types, found while no parent changes."""
+
 PARENT = "parent"
 MOVES = "moves"
 """The lock without which two moves, each harmless, could make a circle together."""
@@ -51,19 +54,28 @@ def _default(entry: Entry, name: str, default: Any, now: datetime) -> Any:
 def settle_stamps(overlay: Overlay, user: str, now: datetime) -> None:
     """Set when and by whom entities were created and changed."""
     actors: dict[str, Identity | None] = {}
+    made: dict[tuple[str, bool], dict[str, Any]] = {}
     for entry in overlay.touched():
-        for name, rule in entry.rules.computed.items():
-            if rule not in ("updated_at", "updated_by") and not (
-                entry.created and rule in ("created_at", "created_by")
-            ):
-                continue
-            if rule.endswith("_at"):
-                overlay.write(entry, name, now)
-                continue
-            target = str(entry.rules.entity_type.attributes[name].target)
-            if target not in actors:
-                actors[target] = _actor(overlay, target, user)
-            overlay.write(entry, name, actors[target])
+        kind = (entry.identity.entity_type, entry.created)
+        if kind not in made:
+            made[kind] = _stamps(overlay, entry, user, now, actors)
+        overlay.write_all(entry, made[kind])
+
+
+def _stamps(
+    overlay: Overlay, entry: Entry, user: str, now: datetime, actors: dict[str, Identity | None]
+) -> dict[str, Any]:
+    """What the stamps of this entity hold, and of all of its type that were created or changed as it was."""
+    found: dict[str, Any] = {}
+    for name, rule in (entry.rules.stamped_new if entry.created else entry.rules.stamped).items():
+        if rule.endswith("_at"):
+            found[name] = now
+            continue
+        target = str(entry.rules.entity_type.attributes[name].target)
+        if target not in actors:
+            actors[target] = _actor(overlay, target, user)
+        found[name] = actors[target]
+    return found
 
 
 def _actor(overlay: Overlay, target: str, user: str) -> Identity | None:
@@ -81,11 +93,10 @@ def settle_numbers(overlay: Overlay) -> None:
     """Number new entities: one more than the largest among those with the same value of another attribute."""
     groups: dict[tuple[str, str, str], list[Entry]] = {}
     for entry in overlay.touched():
-        for name, rule in entry.rules.computed.items() if entry.created else ():
-            if rule.startswith("next:"):
-                entity_type = entry.rules.entity_type
-                scope = declarer(overlay.schema, entity_type, entity_type.attributes[name])
-                groups.setdefault((scope, name, rule.partition(":")[2]), []).append(entry)
+        for name, by in entry.rules.numbered.items() if entry.created else ():
+            entity_type = entry.rules.entity_type
+            scope = declarer(overlay.schema, entity_type, entity_type.attributes[name])
+            groups.setdefault((scope, name, by), []).append(entry)
     for (scope, name, by), entries in groups.items():
         values = [_plain(entry.get(by)) for entry in entries]
         largest = _largest(overlay, scope, name, by, values)
@@ -124,17 +135,18 @@ def settle_ancestors(overlay: Overlay) -> None:
     _check_circles(overlay, moved)
     if not overlay.rules.ancestors:
         return
+    known: Known = {}
     for entry in new:
-        _assign(overlay, entry)
-    level = [entry for entry in moved if _assign(overlay, entry) and not entry.created]
+        _assign(overlay, entry, known)
+    level = [entry for entry in moved if _assign(overlay, entry, known) and not entry.created]
     while level:
-        level = [child for child in _children(overlay, level) if _assign(overlay, child)]
+        level = [child for child in _children(overlay, level) if _assign(overlay, child, known)]
 
 
 def _parent(overlay: Overlay, entry: Entry) -> Entry | None:
-    if PARENT not in entry.rules.entity_type.attributes:
-        return None
-    value = entry.get(PARENT)
+    value = entry.values.get(PARENT)
+    if value is None and PARENT in entry.rules.entity_type.attributes:
+        value = entry.get(PARENT)
     return overlay.get(value) if isinstance(value, Identity) else None
 
 
@@ -157,8 +169,8 @@ def _check_circles(overlay: Overlay, entries: Iterable[Entry]) -> None:
     for entry in entries:
         way: dict[Place, None] = {}
         step: Entry | None = entry
-        while step is not None and step.place not in fine:
-            if step.place in way:
+        while step is not None and (at := step.place) not in fine:
+            if at in way:
                 told = " → ".join(place[1] if overlay.tells(place) else "…" for place in way)
                 raise Invalid(
                     f"operation {entry.operation}: {entry.identity.entity_type} {entry.identity.key} would be its own "
@@ -167,35 +179,40 @@ def _check_circles(overlay: Overlay, entries: Iterable[Entry]) -> None:
                     entity=(entry.identity.entity_type, entry.identity.key),
                     attribute=PARENT,
                 )
-            way[step.place] = None
+            way[at] = None
             step = _parent(overlay, step)
         fine.update(way)
 
 
-def _assign(overlay: Overlay, entry: Entry) -> bool:
+def _assign(overlay: Overlay, entry: Entry, known: Known) -> bool:
     """Set an entry's ancestors; whether those of its children may have changed by that."""
-    covered = {name for name in overlay.rules.ancestors if overlay.schema.is_a(entry.identity.entity_type, name)}
     changed = False
-    for name, rule in entry.rules.computed.items():
-        if not rule.startswith("ancestor:"):
-            continue
-        wanted = rule.partition(":")[2]
-        covered.add(wanted)
-        value = _nearest(overlay, entry, wanted)
+    for name, wanted in entry.rules.above.items():
+        value = _nearest(overlay, entry, wanted, known)
         if entry.created or not equal(value, entry.get(name)):
             overlay.write(entry, name, value)
             entry.touched = True
             changed = True
-    return changed or covered != overlay.rules.ancestors
+    return changed or not entry.rules.covers
 
 
-def _nearest(overlay: Overlay, entry: Entry, wanted: str) -> Identity | None:
+def _nearest(overlay: Overlay, entry: Entry, wanted: str, known: Known) -> Identity | None:
+    """The entity itself where it is of the type that is wanted, or the first such above it."""
+    passed: list[tuple[Place, str]] = []
+    found: Identity | None = None
     step: Entry | None = entry
-    while step is not None:
+    while step is not None and found is None:
+        at = (step.place, wanted)
+        if at in known:
+            found = known[at]
+            break
+        passed.append(at)
         if overlay.schema.is_a(step.identity.entity_type, wanted):
-            return step.identity
-        step = _parent(overlay, step)
-    return None
+            found = step.identity
+        else:
+            step = _parent(overlay, step)
+    known.update(dict.fromkeys(passed, found))
+    return found
 
 
 def _children(overlay: Overlay, entries: list[Entry]) -> list[Entry]:

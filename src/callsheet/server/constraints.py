@@ -29,31 +29,41 @@ def _invalid(entry: Entry, problem: str, attribute: str) -> Invalid:
 
 def check_references(overlay: Overlay) -> None:
     """Every reference written names a living entity of a type its attribute takes, and gets its concrete type."""
+    known: dict[tuple[str, Identity], Identity] = {}
     takes: dict[str, set[str]] = {}
     for entry in overlay.touched():
-        entity_type = entry.rules.entity_type
-        for name, value in entry.values.items():
-            if not isinstance(value, Identity):
-                continue
-            target = str(entity_type.attributes[name].target)
-            if target not in takes:
-                takes[target] = set(overlay.schema.concrete(target))
-            found = overlay.told(value)
-            if found is None or not found.alive:
-                gone = "was deleted in this commit" if found is not None else "does not exist"
-                raise _invalid(entry, f"{entity_type.name}.{name}: {value.entity_type} {value.key} {gone}", name)
-            kind = found.identity.entity_type
-            if kind not in takes[target]:
-                raise _invalid(entry, f"{entity_type.name}.{name} takes a {target}; {value.key} is a {kind}", name)
-            entry.values[name] = found.identity
+        attributes, values = entry.rules.entity_type.attributes, entry.values
+        for name, value in values.items():
+            if isinstance(value, Identity):
+                wanted = (str(attributes[name].target), value)
+                if wanted not in known:
+                    if wanted[0] not in takes:
+                        takes[wanted[0]] = set(overlay.schema.concrete(wanted[0]))
+                    known[wanted] = _referred(overlay, entry, name, value, takes[wanted[0]])
+                values[name] = known[wanted]
+
+
+def _referred(overlay: Overlay, entry: Entry, name: str, value: Identity, takes: set[str]) -> Identity:
+    """The living entity that a reference names, by its concrete type, which must be one that the attribute takes."""
+    of = f"{entry.rules.entity_type.name}.{name}"
+    found = overlay.told(value)
+    if found is None or not found.alive:
+        gone = "was deleted in this commit" if found is not None else "does not exist"
+        raise _invalid(entry, f"{of}: {value.entity_type} {value.key} {gone}", name)
+    kind = found.identity.entity_type
+    if kind not in takes:
+        target = entry.rules.entity_type.attributes[name].target
+        raise _invalid(entry, f"{of} takes a {target}; {value.key} is a {kind}", name)
+    return found.identity
 
 
 def check_required(overlay: Overlay) -> None:
     """No required attribute is without a value."""
     for entry in overlay.touched():
         names = entry.rules.required
-        for name in names if entry.created else [name for name in names if name in entry.values]:
-            if entry.get(name) is None:
+        values = entry.values
+        for name in names if entry.created else [name for name in names if name in values]:
+            if values.get(name) is None:
                 raise _invalid(entry, f"{entry.identity.entity_type}.{name} is required", name)
 
 

@@ -20,7 +20,7 @@ from filelock import Timeout as LockTimeout
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from callsheet.errors import Closed, StorageError
+from callsheet.errors import Closed, StorageError, Unavailable
 from callsheet.server.engine import limited, memory_engine, postgres_engine, sqlite_engine, sqlstate, translated
 from callsheet.server.writer import Writer
 
@@ -201,8 +201,11 @@ class PostgresDatabase:
         raise AssertionError("the last attempt returns or raises")
 
     def setup(self, function: Callable[[Connection], None]) -> None:
-        with _errors(self.deadline), self._engine.begin() as connection:
-            function(connection)
+        try:
+            with _errors(self.deadline), self._engine.begin() as connection:
+                function(connection)
+        except Unavailable as error:
+            raise StorageError(f"cannot open the database: {error}") from error
 
     def backup(self, path: Path) -> None:
         raise StorageError("a PostgreSQL database is backed up with PostgreSQL's own tools: pg_dump, or its archive")

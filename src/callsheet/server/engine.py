@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from callsheet.errors import CallsheetError, Invalid, StorageError, Unavailable
@@ -112,6 +112,11 @@ def sqlstate(error: BaseException) -> str:
     return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
 
 
+def _unconnected(error: DBAPIError, code: str) -> bool:
+    """Whether PostgreSQL was not there to say anything; SQLite's errors of this class are about its file."""
+    return isinstance(error, OperationalError) and not code and type(error.orig).__module__.startswith("psycopg")
+
+
 def translated(error: DBAPIError, deadline: float) -> CallsheetError:
     """What a database's error means to a caller. The statement's values stay out of the message."""
     said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
@@ -126,6 +131,6 @@ def translated(error: DBAPIError, deadline: float) -> CallsheetError:
         return Invalid(f"the database refused the values: {said}")
     if code in ("40001", "40P01", "55P03") or "database is locked" in said:
         return Unavailable(f"the database is busy ({said}); try again")
-    if error.connection_invalidated or code.startswith(("08", "57P")):
+    if error.connection_invalidated or code.startswith(("08", "57P")) or _unconnected(error, code):
         return Unavailable(f"the database cannot be reached: {said}")
     return StorageError(f"the database refused: {said}")

@@ -54,11 +54,19 @@ class Limits:
 
     def body(self, path: str) -> int:
         """How large a body may be at this path."""
-        return self.parts_bytes if "/parts/" in path or path == "/api" else self.body_bytes
+        large = "/parts/" in path or path == "/api" or path.startswith(FILES)
+        return self.parts_bytes if large else self.body_bytes
 
+
+FILES = "/v1/files/"
+"""Where parts of files go up and down."""
 
 STREAMED = frozenset({"/component/put"})
 """Where a body is a file, which the route itself reads, and bounds, as it comes."""
+
+
+STREAMING = "callsheet.streaming"
+"""In the scope: what a route calls whose answer will not end, so that it is not counted among the requests."""
 
 
 class Refusal(Exception):
@@ -83,6 +91,9 @@ class Guard:
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
@@ -92,10 +103,26 @@ class Guard:
             await self._refuse_busy(send)
             return
         self._running += counted
+
+        def uncount() -> None:
+            nonlocal counted
+            self._running -= counted
+            counted = False
+
+        scope[STREAMING] = uncount
         try:
             await self._guarded(scope, receive, send)
         finally:
-            self._running -= counted
+            uncount()
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A websocket's opening is a request without a body; its route bounds what comes over it."""
+        try:
+            check_headers(scope, self._limits)
+        except Refusal:
+            await send({"type": "websocket.close"})
+            return
+        await self._application(scope, receive, send)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -260,7 +287,8 @@ def _too_large(limit: int) -> TooLarge:
 
 
 def _is_json(scope: Scope) -> bool:
-    return header(scope, b"content-type").partition(";")[0].strip().lower() == "application/json"
+    told = header(scope, b"content-type").partition(";")[0].strip().lower()
+    return told == "application/json" or (told == "application/octet-stream" and scope["path"].startswith(FILES))
 
 
 def _host(value: str) -> str:

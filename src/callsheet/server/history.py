@@ -7,22 +7,20 @@ commits and by their changes: a commit with more changes than a page holds goes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from inspect import signature
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, frozen
 from sqlalchemy import ColumnElement, Connection, select
 
 from callsheet.errors import Invalid, NotFound
-from callsheet.model.history import Commit, EntityChange, commit_to_plain
-from callsheet.model.record import Identity
+from callsheet.model.history import Commit, commit_to_plain
 from callsheet.server import log
 from callsheet.server.access import Access
-from callsheet.server.belonging import Way, ways_of
-from callsheet.server.overlay import chunks
 from callsheet.server.store import Store
+from callsheet.server.visible import Visible
 
 __all__ = ["ACTIONS", "LAST_POSITION", "Asking", "answer"]
 
@@ -32,8 +30,6 @@ CHANGES = 10_000
 READ = 20
 """Commits read with one statement."""
 LAST_POSITION = 2**63 - 1
-
-Place = tuple[str, str]
 
 
 @frozen
@@ -101,7 +97,7 @@ def _first_since(asking: Asking, since: Any) -> int | None:
 
 
 def _page(asking: Asking, conditions: list[ColumnElement[bool]], after: int, limit: int, skip: int) -> dict[str, Any]:
-    visible = _Visible(asking.store, asking.connection, asking.access)
+    visible = Visible(asking.store, asking.connection, asking.access)
     told: list[dict[str, Any]] = []
     room = CHANGES
     for commit in _commits(asking, conditions, after):
@@ -145,7 +141,7 @@ def history(
             start = log.newest(asking.past, connection, found.root, [key]).get(key, 0)
     elif start is not None:
         _check("start", start, 0, asking.until)
-    visible = _Visible(asking.store, asking.connection, asking.access)
+    visible = Visible(asking.store, asking.connection, asking.access)
     told: list[dict[str, Any]] = []
     for commit, change in log.entity_history(asking.store, asking.connection, found.root, key, start):
         shown = visible.commit(commit)
@@ -186,95 +182,3 @@ def _moment(name: str, value: Any) -> datetime:
         return value.astimezone(UTC)
     except OverflowError:
         raise Invalid(f"`{name}`: {value!r} cannot be told in UTC") from None
-
-
-@define
-class _Visible:
-    """Which entities an account may read; of the deleted ones, those it could read where they were last."""
-
-    store: Store
-    connection: Connection
-    access: Access
-    _known: dict[Place, bool] = field(factory=dict)
-
-    def commit(self, commit: Commit) -> Commit | None:
-        """What the account may know of a commit; None where that is nothing."""
-        if self.access.reads_all:
-            return commit
-        self._learn(change.identity for change in commit.changes)
-        shown = [change for change in commit.changes if self._is(change.identity)]
-        self._learn(identity for change in shown for identity in _mentioned(change))
-        changes = tuple(self._change(change) for change in shown)
-        return evolve(commit, changes=changes) if changes or not commit.changes else None
-
-    def _is(self, identity: Identity) -> bool:
-        return self._known[self._place(identity)]
-
-    def _place(self, identity: Identity) -> Place:
-        return self.store.schema.types[identity.entity_type].root, identity.key
-
-    def _change(self, change: EntityChange) -> EntityChange:
-        """A reference to what the account may not read is as one to nothing."""
-        return evolve(
-            change,
-            before={name: self._value(value) for name, value in change.before.items()},
-            after={name: self._value(value) for name, value in change.after.items()},
-            added={name: tuple(filter(self._is, members)) for name, members in change.added.items()},
-            removed={name: tuple(filter(self._is, members)) for name, members in change.removed.items()},
-        )
-
-    def _value(self, value: Any) -> Any:
-        return None if isinstance(value, Identity) and not self._is(value) else value
-
-    def _learn(self, identities: Iterable[Identity]) -> None:
-        wanted: dict[str, list[str]] = {}
-        for root, key in dict.fromkeys(map(self._place, identities)):
-            if (root, key) not in self._known:
-                wanted.setdefault(root, []).append(key)
-        for root, keys in wanted.items():
-            readable = self.access.among("read", self.connection, root, keys)
-            self._known.update(((root, key), key in readable) for key in keys)
-            if not self.access.everywhere("read", root):
-                self._learn_deleted(root, [key for key in keys if key not in readable])
-
-    def _learn_deleted(self, root: str, keys: list[str]) -> None:
-        """Deleted entities, by what their delete says of them."""
-        tombstone, table = self.store.table("_tombstone"), self.store.table("_log")
-        places: dict[str, int] = {}
-        for chunk in chunks(keys):
-            here = select(tombstone.c.key, tombstone.c.position)
-            here = here.where(tombstone.c.root == root, tombstone.c.key.in_(chunk))
-            places.update((key, position) for key, position in self.connection.execute(here))
-        gone: dict[Place, EntityChange] = {}
-        for chunk in chunks(set(places.values())):
-            for (data,) in self.connection.execute(select(table.c.changes).where(table.c.position.in_(chunk))):
-                gone.update((self._place(change.identity), change) for change in log.decode_changes(data))
-        for key in places:
-            change = gone[root, key]
-            self._known[root, key] = self._was_readable(change)
-
-    def _was_readable(self, change: EntityChange) -> bool:
-        kind, key = change.identity
-        reach = self.access.reach("read", kind)
-        way = ways_of(self.store.schema).get(kind, Way())
-        if reach is None or way.column:
-            held = key if way.column == "id" else change.before.get(way.column)
-            return reach is None or (held.key if isinstance(held, Identity) else held) in reach
-        owners = (change.before.get(name) for name, _ in way.references)
-        owner = next((value for value in owners if isinstance(value, Identity)), None)
-        if owner is None:
-            return False
-        # The owner's project is not looked up: wherever it may be read, this could be read too, or is not told.
-        above = self.access.reach("read", owner.entity_type)
-        if above is None or not above <= reach:
-            return False
-        self._learn([owner])
-        return self._is(owner)
-
-
-def _mentioned(change: EntityChange) -> Iterator[Identity]:
-    for values in (change.before, change.after):
-        yield from (value for value in values.values() if isinstance(value, Identity))
-    for links in (change.added, change.removed):
-        for members in links.values():
-            yield from members

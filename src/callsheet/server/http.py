@@ -19,12 +19,15 @@ from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
-from callsheet.dialects.native.server import error_response, handle
+from callsheet.dialects.native.events import PATH as EVENTS
+from callsheet.dialects.native.server import handle
 from callsheet.dialects.protocol import Backend
-from callsheet.errors import ServerError, Unauthorised
+from callsheet.errors import ServerError
 from callsheet.flow import Response
-from callsheet.server.authentication import Authenticator, RecentKeys, TooManyAttempts, bearer
+from callsheet.server.authentication import Authenticator, RecentKeys, bearer, unauthorised
 from callsheet.server.guard import Application, ErrorBoundary, Guard, Limits, Receive, Scope, Send, header
+from callsheet.server.streaming import EventStreams, Telling
+from callsheet.server.vendor_events import event_routes, is_eventful
 from callsheet.server.vendor_http import is_vendor_served, vendor_routes
 from callsheet.transport.address import is_loopback
 
@@ -50,6 +53,8 @@ def application(service: Served, limits: Limits | None = None) -> Application:
     routes = [
         Route("/healthz", _healthz, methods=["GET", "HEAD"]),
         *(vendor_routes(service, keys, _finished) if is_vendor_served(service) else ()),
+        *(event_routes(service, keys) if is_eventful(service) else ()),
+        *([Route(EVENTS, EventStreams(service, keys), methods=["GET"])] if isinstance(service, Telling) else ()),
         Route("/{path:path}", NativeEndpoint(service, keys)),
     ]
     return Guard(Starlette(routes=routes, middleware=[Middleware(ErrorBoundary)]), limits)
@@ -88,17 +93,12 @@ class NativeEndpoint:
                 account = self._keys.account(user, bearer(authorization), address)
             except ServerError as error:
                 self._service.refused_key(user, str(error), address)
-                return _finished(_unauthorised(error), scope)
+                return _finished(unauthorised(error), scope)
             backend = self._service.backend(account, address)
             answer = handle(backend, request.method, _path(scope), dict(request.query_params), told, body)
             return _finished(answer, scope)
 
         return work
-
-
-def _unauthorised(error: ServerError) -> Response:
-    challenge = {"www-authenticate": "Bearer"} if isinstance(error, Unauthorised) else {}
-    return error_response(error, 429 if isinstance(error, TooManyAttempts) else None, challenge)
 
 
 def _finished(response: Response, scope: Scope) -> Response:
@@ -110,7 +110,9 @@ def _finished(response: Response, scope: Scope) -> Response:
         "x-callsheet-accepts": "gzip",
     }
     content = response.content
-    if len(content) > COMPRESSED_FROM and "gzip" in header(scope, b"accept-encoding") and not _is_near(scope):
+    # Pictures and the like are compressed already.
+    worth = len(content) > COMPRESSED_FROM and response.headers.get("content-type") != "application/octet-stream"
+    if worth and "gzip" in header(scope, b"accept-encoding") and not _is_near(scope):
         content = gzip.compress(content, 1, mtime=0)
         headers |= {"content-encoding": "gzip", "vary": "accept-encoding"}
     return Response(response.status, content, headers)

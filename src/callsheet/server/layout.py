@@ -17,6 +17,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from callsheet.errors import SchemaError
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 from callsheet.server.columns import INTEGER, TEXT, Moment, Truth, column_type
+from callsheet.server.delivery_tables import delivery_tables
 
 __all__ = ["Layout", "Link", "layout_of", "stored"]
 
@@ -203,6 +204,7 @@ def _link(schema: Schema, entity_type: EntityType, attribute: Attribute, metadat
 
 def _system_tables(metadata: MetaData) -> None:
     """The server's own tables."""
+    delivery_tables(metadata)
     Table("_meta", metadata, Column("name", TEXT, primary_key=True), Column("value", TEXT), sqlite_strict=True)
     Table(
         "_log",
@@ -219,6 +221,21 @@ def _system_tables(metadata: MetaData) -> None:
         Index("_index_log_time", "time"),
         Index("_index_log_user", "user_name", "position"),
         Index("_index_log_commit", "commit_id"),
+        sqlite_strict=True,
+    )
+    Table(
+        "_event",
+        metadata,
+        Column("position", INTEGER, primary_key=True, autoincrement=False),
+        Column("id", TEXT, nullable=False, unique=True),
+        Column("topic", TEXT, nullable=False),
+        *(Column(name, LargeBinary, nullable=False) for name in ("data", "source")),
+        Column("target", TEXT, nullable=False),
+        Column("in_reply_to", TEXT),
+        Column("user_name", TEXT, nullable=False),
+        Column("sent", Moment),
+        Column("time", Moment, nullable=False),
+        Index("_index_event_time", "time"),
         sqlite_strict=True,
     )
     Table("_counter", metadata, Column("name", TEXT, primary_key=True), Column("value", INTEGER), sqlite_strict=True)

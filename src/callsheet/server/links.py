@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
+from attrs import frozen
 from sqlalchemy import Connection, Table, select
 
-from callsheet.model.schema import EntityType
+from callsheet.model.schema import EntityType, Schema
 from callsheet.server.access import Access
 from callsheet.server.store import CHUNK, Store
 
@@ -54,22 +56,45 @@ def _look(
 ) -> None:
     """Read one level of one family."""
     table = store.tables[root]
-    family = {name: found for name, found in store.schema.types.items() if found.root == root}
-    labels = {name: label for name, found in family.items() if (label := _label(found, table))}
-    columns = list(dict.fromkeys(labels.values()))
-    parents = {name: target for name, found in family.items() if (target := _parent_root(store, found))}
+    family = _family(store, root)
     readable = [] if access is None else access.allowed("read", root, table)
-    selected = [table.c.id, table.c._type, *(table.c[name] for name in columns)]
-    if parents:
-        selected.append(table.c[PARENT])
+    wanted = select(*(table.c[name] for name in family.columns))
     for chunk in chunks(keys):
-        for key in chunk:
-            seen[root, key] = _Seen("", None, None)
-        for row in connection.execute(select(*selected).where(table.c.id.in_(chunk), *readable)):
-            key, entity_type = row[0], row[1]
-            name = row[2 + columns.index(labels[entity_type])] if entity_type in labels else None
-            parent = row[-1] if entity_type in parents else None
-            seen[root, key] = _Seen(entity_type, name, None if parent is None else (parents[entity_type], parent))
+        seen.update(dict.fromkeys(((root, key) for key in chunk), _Seen("", None, None)))
+        for row in connection.execute(wanted.where(table.c.id.in_(chunk), *readable)).all():
+            entity_type = row[1]
+            label, above = family.places[entity_type]
+            parent = None if above is None or row[-1] is None else (above, row[-1])
+            seen[root, row[0]] = _Seen(entity_type, None if label is None else row[label], parent)
+
+
+@frozen
+class _Family:
+    """What to read of the types of one root: ``places`` has for each the column of its name, and its parents' root."""
+
+    columns: tuple[str, ...]
+    places: dict[str, tuple[int | None, str | None]]
+
+
+_KNOWN: WeakKeyDictionary[Schema, dict[str, _Family]] = WeakKeyDictionary()
+
+
+def _family(store: Store, root: str) -> _Family:
+    """Made once for each schema."""
+    known = _KNOWN.setdefault(store.schema, {})
+    if root not in known:
+        known[root] = _made(store, root)
+    return known[root]
+
+
+def _made(store: Store, root: str) -> _Family:
+    table = store.tables[root]
+    family = {name: found for name, found in store.schema.types.items() if found.root == root}
+    labels = {name: _label(found, table) for name, found in family.items()}
+    parents = {name: _parent_root(store, found) for name, found in family.items()}
+    columns = ["id", "_type", *dict.fromkeys(label for label in labels.values() if label is not None)]
+    places = {name: (None if label is None else columns.index(label), parents[name]) for name, label in labels.items()}
+    return _Family((*columns, PARENT) if any(parents.values()) else tuple(columns), places)
 
 
 def _label(entity_type: EntityType, table: Table) -> str | None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
+import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +23,12 @@ if TYPE_CHECKING:
 
     from callsheet.server.guard import Application
 
-__all__ = ["HEADER_SECONDS", "check_exposure", "configured", "prompt"]
+__all__ = ["HEADER_SECONDS", "check_exposure", "configured", "ending", "prompt"]
 
 HEADER_SECONDS = 10.0
 HEADER_BYTES = 128 * 2**10
 CONNECTIONS = 2_000
+FRAME_BYTES = 2 * 2**20
 
 
 def check_exposure(host: str, encrypted: bool, insecure: bool) -> None:
@@ -52,6 +56,7 @@ def configured(
     """The configuration of a uvicorn that listens for the application."""
     import uvicorn
 
+    logging.getLogger("uvicorn.error").addFilter(_is_discreet)
     fast = importlib.util.find_spec("httptools") is not None
     if fast:
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as protocol
@@ -62,7 +67,11 @@ def configured(
         host=host,
         port=port,
         http=prompt(protocol),
-        ws="none",
+        ws=_websockets(),
+        # What frames hold is bounded by the routes too; the heart beats in their own packets.
+        ws_max_size=FRAME_BYTES,
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
         ssl_certfile=certificate,
         ssl_keyfile=certificate_key,
         access_log=False,
@@ -76,6 +85,28 @@ def configured(
     )
 
 
+def ending(config: uvicorn.Config, before: Callable[[], None]) -> uvicorn.Server:
+    """A server that calls ``before`` when it begins to stop, so that answers end which would not by themselves."""
+    import uvicorn
+
+    class Ending(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            before()
+            await super().shutdown(sockets)
+
+    return Ending(config)
+
+
+def _is_discreet(record: logging.LogRecord) -> bool:
+    """Whether a record may be logged: addresses of websockets may have a session or a key in them."""
+    return '"WebSocket %s"' not in str(record.msg)
+
+
+def _websockets() -> Any:
+    """The protocol that websockets are spoken with; none where the library is missing."""
+    return "none" if importlib.util.find_spec("websockets") is None else "websockets-sansio"
+
+
 def prompt(
     protocol: type[asyncio.Protocol], seconds: float = HEADER_SECONDS, most: int = HEADER_BYTES
 ) -> type[asyncio.Protocol]:
@@ -85,6 +116,7 @@ def prompt(
     class Prompt(parent):  # type: ignore[misc]
         _timer: asyncio.TimerHandle | None = None
         _received = 0
+        _upgraded = False
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -92,6 +124,8 @@ def prompt(
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
+            if self._upgraded:
+                return
             if self.cycle is not None and not self.cycle.response_complete:
                 self._relax()
                 return
@@ -105,6 +139,12 @@ def prompt(
         def connection_lost(self, exc: Exception | None) -> None:
             self._relax()
             super().connection_lost(exc)
+
+        def handle_websocket_upgrade(self, *arguments: Any) -> None:
+            # The headers are here, and what follows is another protocol's.
+            self._upgraded = True
+            self._relax()
+            super().handle_websocket_upgrade(*arguments)
 
         def _expect(self) -> None:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._hang_up)

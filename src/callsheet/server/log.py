@@ -8,7 +8,7 @@ A change names the commit that touched the same entity before, so an entity's hi
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -16,20 +16,23 @@ import msgspec
 from sqlalchemy import Connection, Row, select
 
 from callsheet.model.history import Commit, EntityChange, change_from_plain, change_to_plain
+from callsheet.model.record import Identity
 from callsheet.server.overlay import chunks
 from callsheet.server.store import Store
-from callsheet.server.tagged import to_plain, to_value
+from callsheet.server.tagged import UNCHANGED, to_plain, to_value
 
 __all__ = [
     "EntityChange",
     "LogEntry",
     "decode_changes",
+    "decode_pieces",
     "encode_changes",
     "entity_history",
     "entry",
     "entries",
     "last_position",
     "newest",
+    "pieces",
     "position_at",
 ]
 
@@ -44,7 +47,8 @@ def encode_changes(changes: Iterable[EntityChange]) -> bytes:
     >>> decode_changes(encode_changes([change])) == (change,)
     True
     """
-    return zlib.compress(msgspec.json.encode([_written(change) for change in changes]), 1)
+    told: dict[Any, Any] = {}
+    return zlib.compress(msgspec.json.encode([_written(change, told) for change in changes]), 1)
 
 
 def decode_changes(data: bytes) -> tuple[EntityChange, ...]:
@@ -52,26 +56,50 @@ def decode_changes(data: bytes) -> tuple[EntityChange, ...]:
     return tuple(_read(plain) for plain in _plain(data))
 
 
+def pieces(data: bytes) -> list[msgspec.Raw]:
+    """What `encode_changes` was given, each change still as JSON."""
+    return msgspec.json.decode(zlib.decompress(data), type=list[msgspec.Raw])
+
+
+def decode_pieces(found: Iterable[msgspec.Raw]) -> tuple[EntityChange, ...]:
+    """Changes, from their JSON."""
+    return tuple(_read(msgspec.json.decode(piece)) for piece in found)
+
+
 def _plain(data: bytes) -> list[dict[str, Any]]:
     plain: list[dict[str, Any]] = msgspec.json.decode(zlib.decompress(data))
     return plain
 
 
-def _written(change: EntityChange) -> dict[str, Any]:
-    return _values(change_to_plain(change), to_plain)
+def _written(change: EntityChange, told: dict[Any, Any]) -> dict[str, Any]:
+    """A change as plain data; ``told`` keeps what was converted, since many changes of a commit share values."""
+    plain = change_to_plain(change)
+    for part in ("before", "after"):
+        if part in plain:
+            plain[part] = {
+                name: value if type(value) in UNCHANGED else _shared(value, told) for name, value in plain[part].items()
+            }
+    return plain
+
+
+_SHARED = frozenset({Identity, datetime})
+
+
+def _shared(value: Any, told: dict[Any, Any]) -> Any:
+    if type(value) not in _SHARED:
+        return to_plain(value)
+    found = told.get(value)
+    if found is None:
+        found = told[value] = to_plain(value)
+    return found
 
 
 def _read(plain: Mapping[str, Any]) -> EntityChange:
-    return change_from_plain(_values(plain, to_value))
-
-
-def _values(plain: Mapping[str, Any], convert: Callable[[Any], Any]) -> dict[str, Any]:
-    """A change with its values converted."""
     found = dict(plain)
     for part in ("before", "after"):
         if part in found:
-            found[part] = {name: convert(value) for name, value in found[part].items()}
-    return found
+            found[part] = {name: to_value(value) for name, value in found[part].items()}
+    return change_from_plain(found)
 
 
 def entry(row: Row[Any], changes: tuple[EntityChange, ...] | None = None) -> Commit:

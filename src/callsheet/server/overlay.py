@@ -52,10 +52,10 @@ class Entry:
     touched: bool = False
     operation: int = 0
     previous: int | None = None
+    place: Place = field(init=False)
 
-    @property
-    def place(self) -> Place:
-        return (self.rules.root, self.identity.key)
+    def __attrs_post_init__(self) -> None:
+        self.place = (self.rules.root, self.identity[1])
 
     @property
     def version(self) -> int:
@@ -140,10 +140,13 @@ class Overlay:
         """Whether an error may tell the author of what is at a place."""
         self._absent: set[Place] = set()
         self._incoming: dict[Place, dict[tuple[Place, str], None]] = {}
+        self._follows = False
+        """Whether the references that were written are among the incoming: only deletes ask for them."""
+        self._roots = self.rules.roots
         self._columns = {root: positions(table) for root, table in store.tables.items()}
 
     def place(self, identity: Identity) -> Place:
-        return (self.schema.types[identity.entity_type].root, identity.key)
+        return (self._roots[identity[0]], identity[1])
 
     def get(self, identity: Identity) -> Entry | None:
         """The entry, dead or alive; None when there is no such entity."""
@@ -187,7 +190,7 @@ class Overlay:
             statement = statement.order_by(table.c.id).with_for_update()
         found = []
         for chunk in chunks(keys):
-            for row in self.connection.execute(statement.where(where.in_(chunk))):
+            for row in self.connection.execute(statement.where(where.in_(chunk))).all():
                 found.append(self._know(root, row))
         return found
 
@@ -219,8 +222,16 @@ class Overlay:
     def write(self, entry: Entry, name: str, value: Any) -> None:
         """Give an attribute its new value, and remember whom it now refers to."""
         entry.values[name] = value
-        if isinstance(value, Identity):
-            self._incoming.setdefault(self.place(value), {})[entry.place, name] = None
+        if self._follows and isinstance(value, Identity):
+            self.refer(entry, name, self.place(value))
+
+    def write_all(self, entry: Entry, values: Mapping[str, Any]) -> None:
+        """Give several attributes their new values."""
+        if self._follows:
+            for name, value in values.items():
+                self.write(entry, name, value)
+        else:
+            entry.values.update(values)
 
     def refer(self, entry: Entry, name: str, target: Place) -> None:
         """Remember that a row of the database refers to a place."""
@@ -228,6 +239,8 @@ class Overlay:
 
     def incoming(self, entry: Entry) -> list[tuple[Entry, str]]:
         """The living entities that now refer to this one, and by which attribute; of the loaded ones."""
+        if not self._follows:
+            self._follow()
         found = []
         for place, name in self._incoming.get(entry.place, ()):
             other = self.entries[place]
@@ -235,3 +248,11 @@ class Overlay:
             if value is not None and self.place(value) == entry.place:
                 found.append((other, name))
         return found
+
+    def _follow(self) -> None:
+        """From now on what is written is among the incoming; what was written until now is put there."""
+        self._follows = True
+        for entry in self.entries.values():
+            for name, value in entry.values.items():
+                if isinstance(value, Identity):
+                    self.refer(entry, name, self.place(value))

@@ -37,7 +37,7 @@ __all__ = ["Server", "serve"]
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 LOG_TAIL = 4_000
-EXTRAS = ("uvicorn", "starlette", "sqlalchemy", "filelock")
+EXTRAS = ("uvicorn", "starlette", "websockets", "sqlalchemy", "filelock")
 
 
 def serve(

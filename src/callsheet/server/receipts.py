@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
-from callsheet.dialects.protocol import CommitResult
+from callsheet.dialects.protocol import CommitResult, Touched
 from callsheet.errors import Invalid
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.record import Identity
@@ -50,7 +50,22 @@ def digest(changes: ChangeSet) -> str:
 def encode_result(result: CommitResult) -> bytes:
     """An answer, as the log keeps it."""
     deleted = [list(identity) for identity in result.deleted]
-    return msgspec.json.encode([list(result.versions), list(result.merged), deleted])
+    touched = [[*each.identity, each.version, list(each.emptied)] for each in result.touched]
+    return msgspec.json.encode([list(result.versions), list(result.merged), deleted, touched])
+
+
+def _decode_result(told: bytes) -> dict[str, Any]:
+    """The parts of an answer. Those of earlier versions end before what else was touched."""
+    versions, merged, deleted, *more = msgspec.json.decode(told)
+    return {
+        "versions": tuple(versions),
+        "merged": tuple(merged),
+        "deleted": tuple(Identity(*identity) for identity in deleted),
+        "touched": tuple(
+            Touched(Identity(kind, key), version, tuple(emptied))
+            for kind, key, version, emptied in (more[0] if more else ())
+        ),
+    }
 
 
 def find(store: Store, connection: Connection, user: str, changes: ChangeSet) -> CommitResult | None:
@@ -62,9 +77,7 @@ def find(store: Store, connection: Connection, user: str, changes: ChangeSet) ->
         return None
     if row.digest != digest(changes):
         raise Invalid(f"commit id {changes.commit_id!r:.80} was used for other operations; use a new one")
-    versions, merged, deleted = msgspec.json.decode(row.result)
-    gone = tuple(Identity(*identity) for identity in deleted)
-    return CommitResult(changes.commit_id, row.position, row.time, tuple(versions), tuple(merged), gone, replayed=True)
+    return CommitResult(changes.commit_id, row.position, row.time, **_decode_result(row.result), replayed=True)
 
 
 def stage(

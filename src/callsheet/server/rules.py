@@ -46,13 +46,24 @@ class Members:
 
 @frozen
 class TypeRules:
-    """One concrete type, as the write path sees it."""
+    """One concrete type, as the write path sees it.
+
+    ``computed`` has every attribute that the server computes; ``stamped`` those among them that tell who and when
+    (``stamped_new``: of a new entity), ``above`` the ancestors' types (it ``covers`` all that a child may ask for),
+    ``numbered`` by what they count. ``typed`` names the columns with the types of references that may lead to several.
+    """
 
     entity_type: EntityType
     root: str
     required: tuple[str, ...]
     defaults: dict[str, Any]
     computed: dict[str, str]
+    stamped: dict[str, str]
+    stamped_new: dict[str, str]
+    above: dict[str, str]
+    covers: bool
+    numbered: dict[str, str]
+    typed: dict[str, str]
     unique: tuple[Combination, ...]
     referrers: tuple[Referrer, ...]
     collections: tuple[str, ...]
@@ -66,6 +77,7 @@ class Rules:
         # No reference to the schema is kept: it is the weak key this is cached under.
         self._types = dict.fromkeys(schema.types)
         self._made: dict[str, TypeRules] = {}
+        self.roots = {name: found.root for name, found in schema.types.items()}
         self.ancestors = frozenset(
             rule.partition(":")[2]
             for entity_type in schema.types.values()
@@ -77,7 +89,7 @@ class Rules:
         """The rules of a concrete type."""
         found = self._made.get(name)
         if found is None:
-            found = self._made[name] = _type_rules(schema, schema.types[name])
+            found = self._made[name] = _type_rules(schema, schema.types[name], self.ancestors)
         return found
 
 
@@ -97,19 +109,39 @@ def positions(table: Table) -> dict[str, int]:
     return {column.name: index for index, column in enumerate(table.columns)}
 
 
-def _type_rules(schema: Schema, entity_type: EntityType) -> TypeRules:
+def _type_rules(schema: Schema, entity_type: EntityType, ancestors: frozenset[str]) -> TypeRules:
     attributes = entity_type.attributes.values()
+    computed = {a.name: a.computed for a in attributes if a.computed is not None and stored(a)}
+    above = _argued(computed, "ancestor:")
     return TypeRules(
         entity_type=entity_type,
         root=entity_type.root,
         required=tuple(a.name for a in attributes if a.required and a.name != "id" and stored(a)),
         defaults={a.name: a.default for a in attributes if a.default is not None and a.name != "id"},
-        computed={a.name: a.computed for a in attributes if a.computed is not None and stored(a)},
+        computed=computed,
+        stamped={name: rule for name, rule in computed.items() if rule in _STAMPS[2:]},
+        stamped_new={name: rule for name, rule in computed.items() if rule in _STAMPS},
+        above=above,
+        covers=ancestors == {*above.values(), *(name for name in ancestors if schema.is_a(entity_type.name, name))},
+        numbered=_argued(computed, "next:"),
+        typed={a.name: f"{a.name}__type" for a in attributes if a.kind == "reference" and _several(schema, a)},
         unique=tuple(_combinations(schema, entity_type)),
         referrers=tuple(_referrers(schema, entity_type)),
         collections=tuple(a.name for a in attributes if a.kind == "collection" and not one_to_many(schema, a)),
         holders=tuple(_holders(schema, entity_type)),
     )
+
+
+_STAMPS = ("created_at", "created_by", "updated_at", "updated_by")
+
+
+def _argued(computed: dict[str, str], word: str) -> dict[str, str]:
+    """The attributes computed by a rule, with its argument: that of ``ancestor:Project`` is the type."""
+    return {name: rule.removeprefix(word) for name, rule in computed.items() if rule.startswith(word)}
+
+
+def _several(schema: Schema, attribute: Attribute) -> bool:
+    return schema.polymorphic(str(attribute.target))
 
 
 def one_to_many(schema: Schema, attribute: Attribute) -> bool:

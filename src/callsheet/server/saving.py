@@ -17,6 +17,7 @@ from callsheet.errors import Unavailable
 from callsheet.model.operation import ChangeSet
 from callsheet.model.record import Identity
 from callsheet.server import log, receipts
+from callsheet.server.inserting import inserting
 from callsheet.server.layout import stored
 from callsheet.server.log import EntityChange
 from callsheet.server.overlay import Entry, Overlay, chunks
@@ -69,15 +70,18 @@ def _update(overlay: Overlay, root: str, names: frozenset[str], rows: list[dict[
 def _columns(entry: Entry) -> dict[str, Any]:
     """What the entry's columns shall hold, as far as it was written."""
     row: dict[str, Any] = {}
+    typed = entry.rules.typed
     for name, value in entry.values.items():
-        mapping, dot, item = name.partition(".")
-        if dot:
+        if name in typed:
+            row[typed[name]], row[name] = (None, None) if value is None else value
+        elif isinstance(value, Identity):
+            row[name] = value[1]
+        elif "." in name:
+            mapping, _, item = name.partition(".")
             held = row[mapping] if mapping in row else entry.items(mapping)
             row[mapping] = _with_item(held, item, value)
-        elif f"{name}__type" in entry.columns:
-            row[name], row[f"{name}__type"] = (None, None) if value is None else (value.key, value.entity_type)
         else:
-            row[name] = value.key if isinstance(value, Identity) else value
+            row[name] = value
     return row
 
 
@@ -91,8 +95,10 @@ def _with_item(held: Mapping[str, Any] | None, item: str, value: Any) -> dict[st
 
 def _insert(overlay: Overlay, root: str, rows: list[dict[str, Any]]) -> None:
     names = dict.fromkeys(name for row in rows for name in row)
-    filled = [{name: row.get(name) for name in names} for row in rows]
-    overlay.connection.execute(insert(overlay.store.tables[root]), filled)
+    if any(len(row) < len(names) for row in rows):
+        rows = [{name: row.get(name) for name in names} for row in rows]
+    connection = overlay.connection
+    inserting(overlay.store.tables[root], tuple(sorted(names)), connection.dialect).run(connection, rows)
     _forget_tombstones(overlay, root, [row["id"] for row in rows])
 
 

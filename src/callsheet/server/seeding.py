@@ -1,4 +1,4 @@
-"""What a new production database begins with: states, statuses, types, priorities, a workflow, two locations.
+"""What a new production database begins with: states, statuses, types, priorities, a workflow, locations.
 
 Keys are derived from type and name, so that they are the same in every database and can be written in scripts.
 """
@@ -91,6 +91,14 @@ _ASSET_TYPES = {
     "Upload": "upload",
     "Volume": "vol",
 }
+_LOCATIONS = {
+    # Clients know these by key, ftrack's among them.
+    "unmanaged": ("cb268ecc-8809-11e3-a7e2-20c9d081909b", 90),
+    "origin": ("ce9b348f-8809-11e3-821c-20c9d081909b", 100),
+    "review": ("cd41be70-8809-11e3-b98a-20c9d081909b", 110),
+    "server": ("3a372bde-05bc-11e4-8908-20c9d081909b", 150),
+    "connect": ("07b82a97-8cf9-11e3-9383-20c9d081909b", 160),
+}
 _NOTE_LABELS = (("Internal", "#78909c"), ("Client feedback", "#e53935"), ("For review", "#fb8c00"), ("Todo", "#fdd835"))
 _WORKFLOW = {
     "Task": tuple(name for name, *_ in _STATUSES),
@@ -114,6 +122,8 @@ def well_known_key(entity_type: str, name: str) -> str:
     >>> well_known_key("Status", "Done")
     '5602ec46-965a-5555-8583-aa5881e6c557'
     """
+    if entity_type == "Location" and name in _LOCATIONS:
+        return _LOCATIONS[name][0]
     return str(uuid5(_NAMESPACE, f"{entity_type}/{name}"))
 
 
@@ -164,8 +174,8 @@ def _entities() -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "NoteLabel", name, {"name": name, "color": color, "sort": sort}
     for name in ("Dailies", "Client", "Casting"):
         yield "ListCategory", name, {"name": name}
-    yield "Location", "unmanaged", {"name": "callsheet.unmanaged", "label": "Unmanaged", "priority": 90}
-    yield "Location", "origin", {"name": "callsheet.origin", "label": "Origin", "priority": 100}
+    for name, (_, priority) in _LOCATIONS.items():
+        yield "Location", name, {"name": f"callsheet.{name}", "label": name.capitalize(), "priority": priority}
 
 
 def _states_and_types() -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -14,30 +14,35 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from callsheet import __version__
 from callsheet.dialects.ftrack.schema import vendor_schemas
 from callsheet.dialects.ftrack.seeding import essential_operations
-from callsheet.dialects.protocol import CommitResult, Description, Features
-from callsheet.errors import Forbidden, Invalid, NotFound, TooLarge, Unauthorised, UsageError
+from callsheet.dialects.protocol import CommitResult, Description, EventBatch, Features
+from callsheet.errors import Closed, Forbidden, Invalid, NotFound, TooLarge, Unauthorised, UsageError
 from callsheet.model.checking import check, check_aggregate
+from callsheet.model.event import Event, Position
 from callsheet.model.operation import ChangeSet, Delete, Operation
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
-from callsheet.server import customs, history, receipts, writing
+from callsheet.server import customs, handlers, history, receipts, writing
 from callsheet.server.access import Access
 from callsheet.server.accounts import Accounts
 from callsheet.server.actions import perform
 from callsheet.server.audit import Audit
+from callsheet.server.broker import Broker
 from callsheet.server.computed import MOVES
 from callsheet.server.constraints import lock_name
 from callsheet.server.cost import check_cost
 from callsheet.server.customs import CONFIGURATION
+from callsheet.server.events import condition_of
+from callsheet.server.file_access import FileAccess
 from callsheet.server.files import FileStore
 from callsheet.server.past import PastBackend
 from callsheet.server.permissions import Permissions
+from callsheet.server.publications import drop_old_events
 from callsheet.server.reading import read_aggregate, read_page
 from callsheet.server.roles import Roles
 from callsheet.server.rules import rules_of
@@ -52,7 +57,9 @@ __all__ = ["ADMINISTRATOR", "Service", "UserBackend"]
 T = TypeVar("T")
 
 ADMINISTRATOR = "admin"
-FEATURES = Features()
+FEATURES = Features(handlers=True)
+EVENTS = 1_000
+"""At most so many events in one answer."""
 REMEMBERED_SECONDS = 1.0
 """How long what another server process changed of an account may go unseen."""
 
@@ -86,6 +93,7 @@ class Service:
         self.roles = Roles(store, self.accounts)
         self.audit = Audit(store, clock)
         self.snapshots = Snapshots(store)
+        self.broker = Broker(self)
         self.new_admin_key: str | None = None
         self._known: dict[str, _Known] = {}
         self._customs_seen = -1
@@ -99,6 +107,7 @@ class Service:
         seed: bool = False,
         administrator: bool = True,
         files: Path | None = None,
+        essentials: bool = True,
     ) -> Service:
         """Open a database (see `Store.open`), or make a new one with this schema: a preset, a file or a document.
 
@@ -106,11 +115,12 @@ class Service:
         given ``admin_key`` takes the place of the one before. Without ``administrator`` no account is made: who
         opens a database in its own process needs none, and a server started on it later makes one and tells its
         key. ``seed`` fills a new one with standard entities. ``files`` is the folder for uploaded files; without
-        it they are beside the database's file, else in a temporary folder.
+        it they are beside the database's file, else in a temporary folder. Without ``essentials`` a new store with
+        the vendor's schema begins without the rows that its clients take for granted.
         """
         service = Service(Store.open(url, _document(schema)), clock, files)
         try:
-            service._begin(admin_key, seed, administrator)
+            service._begin(admin_key, seed, administrator, essentials)
         except BaseException:
             service.close()
             raise
@@ -131,6 +141,7 @@ class Service:
 
     def close(self) -> None:
         """Finish what is being written and let go of the database."""
+        self.broker.close()
         self.snapshots.close()
         self.files.close()
         self.store.close()
@@ -167,6 +178,7 @@ class Service:
         """Apply a change set in one transaction; custom attributes it configures are known afterwards."""
         now = self.clock()
         result = self.store.write(lambda connection: writing.apply(self.store, connection, changes, user, now, access))
+        self.broker.announce(result.position)
         if CONFIGURATION in self.store.schema.types and (changes.parts or _configures(changes, result)):
             self.reload()
         return result
@@ -187,10 +199,10 @@ class Service:
             self._customs_seen = counted
             return self.store.reload_custom(connection)
 
-    def _begin(self, admin_key: str | None, seed: bool, administrator: bool) -> None:
+    def _begin(self, admin_key: str | None, seed: bool, administrator: bool, essentials: bool) -> None:
         now = self.clock()
         if not self.store.created:
-            self.store.write(lambda connection: receipts.drop_old_parts(self.store, connection, now))
+            self.store.write(lambda connection: _drop_old(self.store, connection, now))
         if self.store.engine_name != "sqlite":
             self._make_locks()
         if administrator and self.accounts.get(ADMINISTRATOR) is None:
@@ -198,6 +210,8 @@ class Service:
             self.new_admin_key = made if admin_key is None else None
         elif admin_key is not None:
             self.accounts.new_key(ADMINISTRATOR, admin_key)
+        if self.store.created and not essentials:
+            return
         if self.store.created and vendor_schemas(self.store.schema.document):
             # The vendor's clients name these rows by well-known ids, and cannot create a task without them.
             self.commit(ChangeSet(SEED_COMMIT, essential_operations(self.store.schema)), ADMINISTRATOR)
@@ -223,6 +237,12 @@ class Service:
         with self.store.reading() as connection:
             self._customs_seen = customs.changes(self.store, connection)
             self.store.reload_custom(connection)
+
+
+def _drop_old(store: Store, connection: Connection, now: datetime) -> None:
+    """Forget parts of commits that were never sent, and events published long ago."""
+    receipts.drop_old_parts(store, connection, now)
+    drop_old_events(store, connection, now)
 
 
 def _configures(changes: ChangeSet, result: CommitResult) -> bool:
@@ -327,6 +347,11 @@ class UserBackend:
         """The schema of the store, custom attributes included."""
         return self._store.schema
 
+    @property
+    def files(self) -> FileAccess:
+        """The uploaded files, as far as the user may see and change them."""
+        return FileAccess(self._service.files, self, self._user)
+
     def together(self, function: Callable[[TransactionBackend], T]) -> T:
         """Call the function with a backend whose verbs all happen in one transaction; raising undoes all of them.
 
@@ -344,12 +369,33 @@ class UserBackend:
             return {"name": self._user, "key": self._service.accounts.renew(self._user)}
         if action in history.ACTIONS:
             return self.tell(action, arguments)
+        if action in handlers.ACTIONS:
+            asking = handlers.Asking(self._service, self._user, self._access(), self._service.broker.recent)
+            return handlers.answer(asking, action, arguments)
         try:
             self._access().permissions.authorise(action)
         except Forbidden as error:
             self._refused(action, str(error))
             raise
         return perform(self._service, action, arguments)
+
+    def publish(self, event: Event) -> Position:
+        """Tell everybody who asks for it, and keep it for some days; once for an id, however often it is sent."""
+        self._access()
+        return self._service.broker.publish(event, self._user)
+
+    def events(
+        self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any], limit: int
+    ) -> EventBatch:
+        """Events after a position (None: none yet) that fulfil any of the expressions (see `Broker.batch`)."""
+        condition = condition_of(expressions)
+        return self._service.broker.batch(self._access(), after, condition, subscriber, min(limit, EVENTS))
+
+    def wait_events(self, after: Position, timeout: float) -> bool:
+        """Whether there is anything after a position; blocks for so many seconds until there is."""
+        if self._service.broker.closed:
+            raise Closed("the service is closed; open it again to hear of events")
+        return self._service.broker.wait(after, timeout)
 
     def at(self, position: int) -> PastBackend:
         """The server as it was after the commit of this position, to be read only."""

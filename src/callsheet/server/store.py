@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,8 +21,9 @@ from callsheet.config import shown
 from callsheet.errors import SchemaError, StorageError
 from callsheet.model.schema import Schema, did_you_mean
 from callsheet.server.database import Database, FileDatabase, MemoryDatabase, PostgresDatabase
-from callsheet.server.engine import memory_engine
+from callsheet.server.engine import limited, memory_engine
 from callsheet.server.layout import Layout, Link, layout_of
+from callsheet.server.upgrading import upgrade
 
 __all__ = ["CHUNK", "Link", "Store"]
 
@@ -141,6 +142,10 @@ class Store:
         """
         return self.database.write(function)
 
+    def limited(self, connection: Connection) -> AbstractContextManager[None]:
+        """A block whose reads may take ``deadline`` seconds, in a write too; PostgreSQL bounds each statement."""
+        return limited(connection, self.deadline) if self.engine_name == "sqlite" else nullcontext()
+
     def lock_rows(self, connection: Connection, keys: Mapping[str, Collection[str]]) -> None:
         """Lock the rows of these keys by root type, always in the same order, so that writers cannot deadlock.
 
@@ -184,16 +189,8 @@ class Store:
                 connection.exec_driver_sql(statement)
             connection.execute(self.table("_meta").insert(), {"name": "schema", "value": _text(self.schema)})
         else:
-            self._add_tables(connection)
+            upgrade(connection, self.layout)
         self.reload_custom(connection)
-
-    def _add_tables(self, connection: Connection) -> None:
-        """Make the server's own tables that a database made by an earlier version lacks."""
-        known = set(inspect(connection).get_table_names())
-        entities = {*self.tables, *(link.table.name for link in self.layout.links.values())}
-        for table in self.layout.metadata.sorted_tables:
-            if table.name not in known and table.name not in entities:
-                table.create(connection)
 
     def _describe(self, schema: Schema) -> None:
         self._described = self.schema = schema

@@ -14,9 +14,10 @@ from typing import Any
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 
-__all__ = ["operation_from_plain", "operation_to_plain", "to_plain", "to_value"]
+__all__ = ["UNCHANGED", "operation_from_plain", "operation_to_plain", "to_plain", "to_value"]
 
-_UNCHANGED = (str, int, float, bool, type(None))
+UNCHANGED = frozenset({str, int, float, bool, type(None)})
+"""The types of what is plain data already."""
 
 
 def to_plain(value: Any) -> Any:
@@ -25,14 +26,14 @@ def to_plain(value: Any) -> Any:
     >>> to_plain(date(2026, 5, 1)), to_plain(Identity("Task", "a")), to_plain(2.5)
     ({'$date': '2026-05-01'}, {'$identity': ['Task', 'a']}, 2.5)
     """
-    if isinstance(value, _UNCHANGED):
+    if type(value) in UNCHANGED:
         return value
+    if isinstance(value, Identity):
+        return {"$identity": list(value)}
     if isinstance(value, datetime):
         return {"$datetime": value.astimezone(UTC).isoformat()}
     if isinstance(value, date):
         return {"$date": value.isoformat()}
-    if isinstance(value, Identity):
-        return {"$identity": list(value)}
     if isinstance(value, Mapping):
         return {"$json": dict(value)}
     return value

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from callsheet import collector
 from callsheet.dialects.protocol import CommitResult
 from callsheet.errors import Forbidden
 from callsheet.model.checking import check, check_aggregate
@@ -18,6 +19,7 @@ from callsheet.model.schema import Schema
 from callsheet.server import writing
 from callsheet.server.access import Access
 from callsheet.server.audit import Audit
+from callsheet.server.broker import Broker
 from callsheet.server.cost import check_cost
 from callsheet.server.customs import CONFIGURATION
 from callsheet.server.reading import read_aggregate, read_page
@@ -34,6 +36,7 @@ class Host(Protocol):
     store: Store
     clock: Callable[[], datetime]
     audit: Audit
+    broker: Broker
 
     def access(self, user: str) -> Access: ...
 
@@ -43,16 +46,19 @@ class Host(Protocol):
 def in_one_transaction(service: Host, user: str, address: str, function: Callable[[TransactionBackend], T]) -> T:
     """What the function gives; all that it did is done when this returns, and nothing of it where it raised."""
 
-    def work(connection: Connection) -> tuple[T, bool]:
+    def work(connection: Connection) -> tuple[T, TransactionBackend]:
         inside = TransactionBackend(service, user, connection)
-        return function(inside), inside.configures
+        with collector.paused():
+            return function(inside), inside
 
     try:
-        answer, configures = service.store.write(work)
+        answer, inside = service.store.write(work)
     except Forbidden as error:
         service.audit.note("commit", str(error), account=user, entity=error.entity, address=address)
         raise
-    if configures:
+    if inside.position:
+        service.broker.announce(inside.position)
+    if inside.configures:
         service.reload()
     return answer
 
@@ -65,6 +71,8 @@ class TransactionBackend:
         self._now = service.clock()
         self._access = service.access(user)
         self.configures = False
+        self.position = 0
+        """That of the last commit, or 0."""
 
     @property
     def schema(self) -> Schema:
@@ -74,17 +82,20 @@ class TransactionBackend:
         """At most ``size`` results, after ``cursor``."""
         checked = check(select, self._store.schema)
         check_cost(checked)
-        return read_page(self._store, self._connection, checked, size, cursor, self._access)
+        with self._store.limited(self._connection):
+            return read_page(self._store, self._connection, checked, size, cursor, self._access)
 
     def aggregate(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
         """One tuple for each group."""
         checked = check_aggregate(aggregate, self._store.schema)
         check_cost(checked)
-        return read_aggregate(self._store, self._connection, checked, self._access)
+        with self._store.limited(self._connection):
+            return read_aggregate(self._store, self._connection, checked, self._access)
 
     def commit(self, changes: ChangeSet) -> CommitResult:
         """Apply a change set as a part of the transaction; at most as many operations as all parts of a commit."""
         result = writing.apply(self._store, self._connection, changes, self._user, self._now, self._access)
+        self.position = result.position
         touched = [operation.identity for operation in changes.operations]
         if any(identity.entity_type == CONFIGURATION for identity in (*touched, *result.deleted)):
             self.configures = True

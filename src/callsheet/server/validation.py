@@ -5,8 +5,9 @@ The client checks the same before it sends; the server never trusts that it did.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC
+from functools import partial
 from typing import Any
 
 from callsheet.errors import Invalid, SchemaError
@@ -17,6 +18,8 @@ from callsheet.model.schema import Attribute, EntityType, Schema, check_value, d
 __all__ = ["checked", "normal"]
 
 KEY_LENGTH = 255
+
+Taker = Callable[[Any], Any]
 
 
 def checked(schema: Schema, operations: Sequence[Operation]) -> list[Operation]:
@@ -57,20 +60,22 @@ def _lists(value: Any) -> Any:
 
 
 class _Checker:
-    """Checks the operations of one batch; remembers the attributes it has looked up."""
+    """Checks the operations of one batch; remembers how each attribute takes its values, and sound references."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self.index = 0
         self.identity = Identity("", "")
         self._attributes: dict[tuple[str, str], tuple[str, Attribute]] = {}
+        self._takers: dict[tuple[str, bool], dict[str, tuple[str, Taker]]] = {}
+        self._sound: set[tuple[str, Identity]] = set()
 
     def operation(self, index: int, operation: Operation) -> Operation:
         self.index, self.identity = index, operation.identity
         entity_type = self._target(operation.identity)
         if isinstance(operation, Delete):
             return operation
-        added = self._members(entity_type, operation.added)
+        added = self._members(entity_type, operation.added) if operation.added else {}
         if isinstance(operation, Create):
             if entity_type.abstract:
                 kinds = ", ".join(self.schema.concrete(entity_type.name))
@@ -112,18 +117,33 @@ class _Checker:
 
     def _values(self, entity_type: EntityType, values: Mapping[str, Any], create: bool) -> dict[str, Any]:
         found: dict[str, Any] = {}
+        takers = self._takers.setdefault((entity_type.name, create), {})
         for asked, value in values.items():
-            name, attribute = self._find(entity_type, asked)
-            if name == "id" and create and value == self.identity.key:
+            if asked == "id" and create:
+                self._own(value)
                 continue
-            if attribute.computed is not None:
-                raise self._invalid(f"{entity_type.name}.{name} is computed by the server", name)
-            if (attribute.immutable or name == "id") and not create:
-                raise self._invalid(f"{entity_type.name}.{name} can be set only when it is created", name)
-            if name == "id":
-                raise self._invalid(f"the id {value!r:.80} is not the key {self.identity.key!r}", name)
-            found[name] = self._value(entity_type, name, attribute, value)
+            taker = takers.get(asked)
+            if taker is None:
+                taker = takers[asked] = self._writable(entity_type, asked, create)
+            name, take = taker
+            try:
+                found[name] = None if value is None else take(value)
+            except SchemaError as error:
+                raise self._invalid(str(error), name) from None
         return found
+
+    def _own(self, value: Any) -> None:
+        if value != self.identity.key:
+            raise self._invalid(f"the id {value!r:.80} is not the key {self.identity.key!r}", "id")
+
+    def _writable(self, entity_type: EntityType, asked: str, create: bool) -> tuple[str, Taker]:
+        """An attribute that may be written: the name its values are kept under, and how it takes them."""
+        name, attribute = self._find(entity_type, asked)
+        if attribute.computed is not None:
+            raise self._invalid(f"{entity_type.name}.{name} is computed by the server", name)
+        if (attribute.immutable or name == "id") and not create:
+            raise self._invalid(f"{entity_type.name}.{name} can be set only when it is created", name)
+        return name, self._taker(entity_type, name, attribute)
 
     def _before(
         self, entity_type: EntityType, before: Mapping[str, Any], values: Mapping[str, Any]
@@ -132,30 +152,35 @@ class _Checker:
         for asked, value in before.items():
             name, attribute = self._find(entity_type, asked)
             if name in values:
-                found[name] = self._value(entity_type, name, attribute, value)
+                take = self._taker(entity_type, name, attribute)
+                try:
+                    found[name] = None if value is None else take(value)
+                except SchemaError as error:
+                    raise self._invalid(str(error), name) from None
         return found
 
-    def _value(self, entity_type: EntityType, name: str, attribute: Attribute, value: Any) -> Any:
+    def _taker(self, entity_type: EntityType, name: str, attribute: Attribute) -> Taker:
+        """How an attribute takes a value that is not None; `SchemaError` or `Invalid` where it does not."""
         if attribute.kind == "reference":
-            return self._reference(entity_type, name, attribute, value)
+            return partial(self._reference, entity_type, name, attribute)
         if attribute.kind == "collection":
             raise self._invalid(f"{entity_type.name}.{name} is a collection: send added and removed members", name)
         if attribute.kind == "mapping":
             raise self._invalid(f"{entity_type.name}.{name} is a mapping: write its items, `{name}.<key>`", name)
-        try:
-            return normal(entity_type.name, attribute, value)
-        except SchemaError as error:
-            raise self._invalid(str(error), name) from None
+        return partial(normal, entity_type.name, attribute)
 
     def _reference(self, entity_type: EntityType, name: str, attribute: Attribute, value: Any) -> Identity | None:
         if value is None:
             return None
-        target = str(attribute.target)
+        target = attribute.target or ""
+        if isinstance(value, Identity) and isinstance(value.key, str) and (target, value) in self._sound:
+            return value
         if not isinstance(value, Identity) or not _storable(value.key):
             raise self._invalid(
                 f"{entity_type.name}.{name} takes the identity of a {target} or None, not {value!r:.80}", name
             )
         self._related(entity_type, name, target, value.entity_type)
+        self._sound.add((target, value))
         return value
 
     def _related(self, entity_type: EntityType, name: str, target: str, told: str) -> None:

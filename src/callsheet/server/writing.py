@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from attrs import frozen
 from sqlalchemy import Connection, select
 
-from callsheet.dialects.protocol import CommitResult
+from callsheet import collector
+from callsheet.dialects.protocol import CommitResult, Touched
 from callsheet.errors import Invalid, NotFound, ServerError, TooLarge
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.record import Identity
-from callsheet.model.schema import Schema
-from callsheet.server import receipts
+from callsheet.server import deliveries, receipts
 from callsheet.server.access import Access
 from callsheet.server.cascade import Cascade, load_referrers
 from callsheet.server.computed import apply_defaults, settle_ancestors, settle_numbers, settle_stamps
@@ -28,6 +27,7 @@ from callsheet.server.constraints import check_references, check_required, check
 from callsheet.server.customs import check_configurations, count_change
 from callsheet.server.membership import Membership
 from callsheet.server.overlay import Entry, Overlay, Place, chunks
+from callsheet.server.reach import reach
 from callsheet.server.saving import next_position, save_log, save_rows
 from callsheet.server.store import Store
 from callsheet.server.validation import checked
@@ -58,7 +58,8 @@ def apply(
     done = receipts.find(store, connection, user, changes)
     if done is None:
         try:
-            return _Commit(store, connection, changes, user, now.astimezone(UTC), access).done()
+            with collector.paused():
+                return _Commit(store, connection, changes, user, now.astimezone(UTC), access).done()
         except ServerError:
             # Where commits run side by side, the same one may have been done while this one waited for its locks.
             done = None if store.engine_name == "sqlite" else receipts.find(store, connection, user, changes)
@@ -84,7 +85,7 @@ def hidden_from(
     except ServerError:
         return []  # It was refused for its shape, and has looked at nothing.
     keys: dict[str, list[str]] = {}
-    for root, key in _reach(store.schema, operations).places:
+    for root, key in reach(store.schema, operations).places:
         keys.setdefault(root, []).append(key)
     for root, named in keys.items():
         seen = access.among("read", connection, root, named)
@@ -93,16 +94,6 @@ def hidden_from(
             rows = connection.execute(select(table.c._type, table.c.id).where(table.c.id.in_(chunk)))
             found += [Identity(*row) for row in rows]
     return found
-
-
-@frozen
-class _Reach:
-    """The places a batch names: targets, whom to lock with them, what is deleted, and what is moved to hang
-    from something, whose delete would then take it along with all that hangs from it."""
-
-    places: dict[Place, None]
-    deleted: dict[Place, None]
-    moved: dict[Place, None]
 
 
 class _Commit:
@@ -136,14 +127,19 @@ class _Commit:
         raise masked from None
 
     def apply(self) -> CommitResult:
+        if self.changes.effect is not None:
+            deliveries.take(self.store, self.connection, self.user, self.changes.effect, self.now)
         operations = self._operations()
         self._read(operations)
         for index, operation in enumerate(operations):
             self._apply(index, operation)
         self._judge(operations)
         gone = tuple(entry.identity for entry in self.cascade.deleted if entry.place not in self._explicit)
+        touched = self._touched(operations)
         if self.warrant is not None:
             gone = self.warrant.told(gone)
+            seen = set(self.warrant.told(each.identity for each in touched))
+            touched = tuple(each for each in touched if each.identity in seen)
         position = next_position(self.store, self.connection)
         save_rows(self.overlay, position)
         self.membership.save()
@@ -155,6 +151,7 @@ class _Commit:
             tuple(self._version(operation) for operation in operations),
             tuple(self.conflicts.merged),
             gone,
+            touched=touched,
         )
         save_log(self.overlay, self.changes, self.user, receipts.digest(self.changes), result, self.now)
         if self.changes.parts:
@@ -170,18 +167,18 @@ class _Commit:
 
     def _read(self, operations: Sequence[Operation]) -> None:
         """Lock and read all that the operations name, and what goes with their deletes."""
-        reach = _reach(self.overlay.schema, operations)
+        found = reach(self.overlay.schema, operations)
         locks: dict[str, list[str]] = {}
-        for root, key in reach.places:
+        for root, key in found.places:
             locks.setdefault(root, []).append(key)
         self.store.lock_rows(self.connection, locks)
-        self.overlay.load(reach.places)
+        self.overlay.load(found.places)
         if self.access is not None and not self.access.allows(operations):
             self.warrant = Warrant(self.access, self.overlay)
-            self.warrant.inspect(operations, reach.places)
-        if reach.deleted:
-            found = (self.overlay.at(place) for place in (*reach.deleted, *reach.moved))
-            load_referrers(self.overlay, [entry for entry in found if entry is not None])
+            self.warrant.inspect(operations, found.places)
+        if found.deleted:
+            entries = (self.overlay.at(place) for place in (*found.deleted, *found.moved))
+            load_referrers(self.overlay, [entry for entry in entries if entry is not None])
 
     def _apply(self, index: int, operation: Operation) -> None:
         if isinstance(operation, Create):
@@ -204,8 +201,7 @@ class _Commit:
                 attribute="id",
             )
         entry = self.overlay.create(identity, index)
-        for name, value in operation.values.items():
-            self.overlay.write(entry, name, value)
+        self.overlay.write_all(entry, operation.values)
         apply_defaults(self.overlay, entry, self.now)
         for name, members in operation.added.items():
             self.membership.change(entry, name, members, True, index)
@@ -272,33 +268,19 @@ class _Commit:
         check_unique(self.overlay)
         check_configurations(self.overlay)
 
+    def _touched(self, operations: Sequence[Operation]) -> tuple[Touched, ...]:
+        """What the commit changed and no operation names; and of what one names, the references it lost."""
+        named = {self.overlay.place(operation.identity) for operation in operations}
+        found = []
+        for entry in self.overlay.touched():
+            lost = self.cascade.emptied.get(entry.place, ())
+            emptied = tuple(name for name in lost if entry.get(name) is None)
+            if emptied or entry.place not in named:
+                found.append(Touched(entry.identity, entry.version + 1, emptied))
+        return tuple(found)
+
     def _version(self, operation: Operation) -> int | None:
         entry = self.overlay.get(operation.identity)
         if entry is None or not entry.alive:
             return None
         return entry.version + 1 if entry.touched else entry.version
-
-
-def _reach(schema: Schema, operations: Sequence[Operation]) -> _Reach:
-    """What a batch names: its entities, whom they refer to, who joins and leaves."""
-    roots = {name: found.root for name, found in schema.types.items()}
-    places: dict[Place, None] = {}
-    deleted: dict[Place, None] = {}
-    moved: dict[Place, None] = {}
-    for operation in operations:
-        kind, key = operation.identity
-        places[roots[kind], key] = None
-        if isinstance(operation, Delete):
-            deleted[roots[kind], key] = None
-            continue
-        for name, value in operation.values.items():
-            if isinstance(value, Identity):
-                places[roots[value.entity_type], value.key] = None
-                attribute = schema.types[kind].attributes.get(name)
-                if isinstance(operation, Update) and (attribute is None or attribute.on_delete == "cascade"):
-                    moved[roots[kind], key] = None
-        gone = operation.removed.values() if isinstance(operation, Update) else ()
-        for members in (*operation.added.values(), *gone):
-            for member in members:
-                places[roots[member.entity_type], member.key] = None
-    return _Reach(places, deleted, moved)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import get_ident
@@ -11,19 +11,25 @@ from typing import Any, Literal, TypeVar
 from attrs import evolve
 
 from callsheet import config
-from callsheet.core import commit, flows, history, undo
+from callsheet.core import commit, ensuring, flows, history, occasions, undo
 from callsheet.core.commit import Resumed
 from callsheet.core.history import CommitName, Moment
 from callsheet.core.state import Core, Policy
 from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.errors import Closed, StateError
+from callsheet.events.topics import CLOSED
 from callsheet.flow import Flow
+from callsheet.model.event import Event
 from callsheet.model.history import Commit, HistoryEntry
 from callsheet.model.operation import Change
 from callsheet.model.query import Select
+from callsheet.session import builtin, plugging
+from callsheet.session.awaited_events import AsyncEventHub, dispatch_awaiting
 from callsheet.session.connection import Connection, connect, journal_at, talking
+from callsheet.session.plugging import Plugging
 from callsheet.session.query import from_text
 from callsheet.session.result import AsyncQueryResult
+from callsheet.session.verbs import Verbs
 from callsheet.transport import drive
 
 __all__ = ["AsyncSession"]
@@ -31,7 +37,7 @@ __all__ = ["AsyncSession"]
 T = TypeVar("T")
 
 
-class AsyncSession(Core):
+class AsyncSession(Verbs, Core):
     """A unit of work on an entity server, for ``async`` code; see `Session`, whose verbs it has.
 
     Reading what is not loaded raises `NotLoaded`, whose text is the cure: ``await session.populate(…)``.
@@ -56,6 +62,10 @@ class AsyncSession(Core):
         conflicts: str = "raise",
         schema_cache: str | Path | bool | None = None,
         journal: str | Path | None = None,
+        plugin_paths: Sequence[str | Path] | Literal[False] | None = None,
+        plugin_arguments: Mapping[str, Any] | None = None,
+        strict_plugins: bool = False,
+        allow_writable_plugins: bool = False,
         connection: Connection | None = None,
         **transport: Any,
     ) -> None:
@@ -63,6 +73,8 @@ class AsyncSession(Core):
             settings = config.resolve(server_url, api_user, api_key, schema_cache, dialect=dialect)
             connection = connect(settings, blocking=False, dialect=dialect, schema=schema, seed=seed, options=transport)
         self._connection = connection
+        self._event_hub: AsyncEventHub | None = None
+        self.plugging = Plugging(plugin_paths, plugin_arguments or {}, strict_plugins, allow_writable_plugins)
         self._owns_connection = True
         super().__init__(
             connection.dialect,
@@ -73,6 +85,7 @@ class AsyncSession(Core):
             auto_populate=auto_populate,
             conflicts=conflicts,
             journal=journal_at(journal, connection),
+            account=connection.user,
         )
 
     def __repr__(self) -> str:
@@ -113,23 +126,49 @@ class AsyncSession(Core):
             talking.reset(token)
             self._busy = False
 
+    def _new_locations(self) -> Any:
+        from callsheet.storage.locations import Locations
+
+        return Locations(self, self._connection.server)
+
     async def open(self) -> Description:
         """Connect and learn the schema; done by itself when first needed."""
         if self._description is None:
             await self._drive(flows.open_(self))
+            builtin.attach(self)
+            await self._drive(plugging.enter(self))
         return self.server_information
 
     async def close(self) -> None:
         """End the session. What is pending is dropped; entities stay readable where loaded."""
         if self._closed:
             return
+        if self.hub.wants(CLOSED) and not self._busy:
+            await self._drive(occasions.tell(self, CLOSED))
         self._closed = True
         if self._owns_connection:
+            if self._event_hub is not None:
+                await self._event_hub.disconnect()
             await self._connection.transport.aclose()
             if self.journal is not None:
                 self.journal.close()
             if self._connection.service is not None:
                 self._connection.service.close()
+
+    def _dispatch(self, event: Event, raises: tuple[type[Exception], ...] = ()) -> Any:
+        """Tell the hub's subscribers; what they returned, to be awaited where their session awaits."""
+        return dispatch_awaiting(self.hub, event, raises)
+
+    @property
+    def event_hub(self) -> AsyncEventHub:
+        """Where one subscribes to events and publishes them; forks share it."""
+        if self._event_hub is None:
+            self._event_hub = AsyncEventHub(self.hub, self._connection)
+        return self._event_hub
+
+    async def reset(self) -> None:
+        """Forget everything local: what is pending, and all entities; those that are held are detached."""
+        await self.run(occasions.reset(self))
 
     def fork(self) -> AsyncSession:
         """A new session with nothing pending, for another thread: same schema, types and connections."""
@@ -141,6 +180,7 @@ class AsyncSession(Core):
             conflicts=self.conflicts,
         )
         forked._owns_connection = False
+        forked._event_hub, forked.plugging = self.event_hub, self.plugging
         self._lend(forked)
         forked.journal, forked.journal_checked = self.journal, self.journal_checked
         return forked
@@ -180,9 +220,15 @@ class AsyncSession(Core):
         """Fetch what is known of entities again; ``keep`` says whose pending changes stand."""
         await self.run(flows.refresh(self, entities, keep))
 
-    async def ensure(self, entity_type: str, data: dict[str, Any], identifying_keys: Sequence[str]) -> Any:
-        """The entity with these identifying values, brought up to date or created; pending, not committed."""
-        return await self.run(flows.ensure(self, entity_type, data, identifying_keys))
+    async def ensure(
+        self, entity_type: str, data: Mapping[str, Any], identifying_keys: Sequence[str] = (), commit: bool = False
+    ) -> Any:
+        """The entity with these identifying values, brought up to date or created; pending, not committed.
+
+        With ``commit`` all that is pending is committed, and two who ensure the same at the same moment get one
+        entity, where the server keeps it unique. Without keys, all plain values of the data identify the entity.
+        """
+        return await self.run(ensuring.ensure(self, entity_type, data, identifying_keys, commit))
 
     async def history(self, entity: Any, limit: int | None = 100) -> list[HistoryEntry]:
         """What happened to an entity, newest first: who, when, what it was before and is after.
@@ -221,12 +267,61 @@ class AsyncSession(Core):
             window=self._window,
         )
         past._owns_connection = False
+        past.plugging = self.plugging
         past.look_back(self, history.moment_of(moment))
         return past
 
     async def call(self, action: str, **arguments: Any) -> Any:
         """Anything else the server offers, by name."""
         return await self.run(flows.call(self, action, arguments))
+
+    async def create_component(
+        self,
+        path: Any = None,
+        data: dict[str, Any] | None = None,
+        location: Any = "auto",
+        progress: Callable[[Any], None] | None = None,
+    ) -> Any:
+        """A component of a file, of numbered files (``frame.%04d.exr [1-100]``), or of a list of both.
+
+        With a location its files are put there and all that is pending is committed; ``"auto"`` is the preferred
+        one, None leaves the files where they are and the component pending. ``progress`` is told how far it is.
+        """
+        from callsheet.storage import components
+
+        return await self.run(components.create(self, path, data, location, progress))
+
+    async def location(self, name: str) -> Any:
+        """The location of this name, or ``"server"``, ``"unmanaged"`` and the like; made where there is none."""
+        from callsheet.storage import finding
+
+        return await self.run(finding.named(self, name))
+
+    async def pick_location(self, component: Any = None) -> Any:
+        """The preferred location that this session can reach (and that has some of a component), or None."""
+        from callsheet.storage import finding
+
+        return await self.run(finding.pick_one(self, component))
+
+    async def pick_locations(self, components: Sequence[Any]) -> list[Any]:
+        """For each component the preferred location that has some of it and can be reached, or None."""
+        from callsheet.storage import finding
+
+        return await self.run(finding.pick_entities(self, components))
+
+    async def get_component_availability(self, component: Any, locations: Any = None) -> dict[str, float]:
+        """How much of a component is in each location, by the location's key, in percent."""
+        from callsheet.storage import finding
+
+        return (await self.run(finding.availabilities(self, [component], locations)))[0]
+
+    async def get_component_availabilities(
+        self, components: Sequence[Any], locations: Any = None
+    ) -> list[dict[str, float]]:
+        """How much of each component is in each location, by the location's key, in percent."""
+        from callsheet.storage import finding
+
+        return await self.run(finding.availabilities(self, list(components), locations))
 
     async def reload_schema(self) -> Description:
         """Learn custom attributes that were added since the session was opened."""

@@ -51,7 +51,10 @@ class Query:
         """
         terms = [self.select_statement.where] if self.select_statement.where is not None else []
         for condition in conditions:
-            terms.append(parse_condition(condition) if isinstance(condition, str) else _condition(condition))
+            if isinstance(condition, str):
+                terms.append(parse_condition(condition, self._core.operators))
+            else:
+                terms.append(_condition(condition))
         for name, value in equals.items():
             terms.append(_equal(parse_path(name), value))
         return self._with(where=terms[0] if len(terms) == 1 else And(tuple(terms)) if terms else None)
@@ -177,7 +180,7 @@ def _natural(name: str, count: int | None) -> int | None:
 
 def from_text(cls: type[Q], core: Core, text: str, page_size: int | None) -> Q:
     """A query from its text, or from the mere name of a type."""
-    return cls(core, parse(text), page_size, text)
+    return cls(core, parse(text, operators=core.operators), page_size, text)
 
 
 def flat_records(core: Core, select: Select, page: Page) -> list[dict[str, Any]]:

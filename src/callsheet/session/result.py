@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from attrs import evolve
 
 from callsheet.core import flows
+from callsheet.core.course import Course, all_pages, next_page
 from callsheet.session.query import Query, flat_records
 
 if TYPE_CHECKING:
@@ -30,18 +31,15 @@ class QueryResult(Query):
         if self._rows is not None:
             yield from self._rows
             return
-        cursor: str | None = None
-        while True:
-            entities, cursor = self._core.run(
-                flows.fetch(self._core, self._next_select(), self._page_size, cursor, self._peers)
-            )
-            yield from entities
-            if cursor is None:
-                return
+        course = Course()
+        while not course.done:
+            yield from self._core.run(next_page(self._core, self._next_select(), self._page_size, self._peers, course))
 
     def all(self) -> list[Any]:
         """All of them, as a list."""
-        return list(iter(self))
+        if self._rows is not None:
+            return list(self._rows)
+        return self._core.run(all_pages(self._core, self._next_select(), self._page_size, self._peers))
 
     def first(self) -> Any:
         """The first, or None."""
@@ -84,7 +82,7 @@ class QueryResult(Query):
 
     def __len__(self) -> int:
         if self._rows is None:
-            self._rows = list(iter(self))
+            self._rows = self.all()
         return len(self._rows)
 
     def __bool__(self) -> bool:
@@ -115,19 +113,16 @@ class AsyncQueryResult(Query):
     _core: AsyncSession
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        cursor: str | None = None
-        while True:
-            entities, cursor = await self._core.run(
-                flows.fetch(self._core, self._next_select(), self._page_size, cursor, self._peers)
-            )
-            for entity in entities:
+        course = Course()
+        while not course.done:
+            for entity in await self._core.run(
+                next_page(self._core, self._next_select(), self._page_size, self._peers, course)
+            ):
                 yield entity
-            if cursor is None:
-                return
 
     async def all(self) -> list[Any]:
         """All of them, as a list."""
-        return [entity async for entity in self]
+        return await self._core.run(all_pages(self._core, self._next_select(), self._page_size, self._peers))
 
     async def first(self) -> Any:
         """The first, or None."""

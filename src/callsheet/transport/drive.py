@@ -1,16 +1,19 @@
 """Drive a flow: answer what it yields, blocking (`run`) or awaiting (`arun`). The only reader of flows.
 
 Both treat a flow alike. A `Request` goes to the transport, `Work` is done here (in a worker thread under
-`arun`, so that the loop stays free), and the answer is sent into the flow. An error of either is thrown into
-the flow, which may catch it and go on. Whatever stops the driver itself (a cancelled task, Ctrl-C) is no
-answer: the flow is closed, so that its ``finally`` blocks run, and the interruption goes on up.
+`arun`, so that the loop stays free; a `Call` in the loop's own), an `Overlap` is both at once, and the answer is
+sent into the flow. An error of either is thrown into the flow, which may catch it and go on. Whatever stops the
+driver itself (a cancelled task, Ctrl-C) is no answer: the flow is closed, so that its ``finally`` blocks run, and the
+interruption goes on up.
 """
 
 from __future__ import annotations
 
+from inspect import isawaitable
 from typing import Any, Protocol, TypeVar
 
-from callsheet.flow import Flow, Request, Response, Work
+from callsheet.flow import Call, Flow, Overlap, Request, Response, Work
+from callsheet.transport.overlap import aoverlap, overlap
 
 __all__ = ["AsyncTransport", "Transport", "arun", "run"]
 
@@ -49,7 +52,12 @@ def run(flow: Flow[T], transport: Transport) -> T:
         while True:
             answer: Any
             try:
-                answer = step.function() if isinstance(step, Work) else transport.send(step)
+                if isinstance(step, Work):
+                    answer = step.function()
+                elif isinstance(step, Overlap):
+                    answer = overlap(step, transport.send)
+                else:
+                    answer = transport.send(step)
             except Exception as error:
                 step = flow.throw(error)
             else:
@@ -70,8 +78,13 @@ async def arun(flow: Flow[T], transport: AsyncTransport) -> T:
         while True:
             answer: Any
             try:
-                if isinstance(step, Work):
+                if isinstance(step, Call):
+                    answer = step.function()
+                    answer = await answer if isawaitable(answer) else answer
+                elif isinstance(step, Work):
                     answer = await to_thread.run_sync(step.function)
+                elif isinstance(step, Overlap):
+                    answer = await aoverlap(step, transport.send)
                 else:
                     answer = await transport.send(step)
             except Exception as error:

@@ -32,6 +32,7 @@ __all__ = [
     "conclude",
     "failure_of_error",
     "failure_of_status",
+    "is_elsewhere",
     "raise_closed",
 ]
 
@@ -96,7 +97,9 @@ class Settings:
     def content(self, request: Request) -> tuple[bytes, dict[str, str]]:
         """The body as it travels and the headers that go with it."""
         headers = dict(request.headers)
-        if self._compresses and not self.address.loopback and len(request.content) > COMPRESSED_FROM:
+        packed = headers.get("content-type") == "application/octet-stream"
+        packed = packed or is_elsewhere(request)
+        if self._compresses and not packed and not self.address.loopback and len(request.content) > COMPRESSED_FROM:
             headers["content-encoding"] = "gzip"
             return gzip.compress(request.content, 1, mtime=0), headers
         return request.content, headers
@@ -105,15 +108,23 @@ class Settings:
         if ACCEPTS in response.headers:
             self._compresses = "gzip" in response.headers[ACCEPTS]
 
-    def options(self) -> dict[str, Any]:
-        """The arguments of an httpx client."""
+    def url(self, request: Request) -> str:
+        """Where a request goes: a path on the server, or an address elsewhere that the server has signed."""
+        if not is_elsewhere(request):
+            return self.address.url + request.path
+        if self.address.encrypted and not request.path.startswith("https://"):
+            raise TransportError(f"{self.host} leads to an address without encryption: {_place(request)}")
+        return request.path
+
+    def options(self, elsewhere: bool = False) -> dict[str, Any]:
+        """The arguments of an httpx client. One that asks elsewhere knows nothing of the user and the key."""
         import httpx
 
         return {
-            "headers": self.headers,
+            "headers": {"user-agent": self.headers[b"user-agent"]} if elsewhere else self.headers,
             "timeout": httpx.Timeout(self.timeouts.read, connect=self.timeouts.connect),
             "limits": httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=30.0),
-            "verify": self._ssl_context(),
+            "verify": self._ssl_context() if self.address.encrypted or not elsewhere else True,
             # A proxy for the outer world must not be asked for a server on this machine.
             "trust_env": not self.address.loopback,
         }
@@ -144,6 +155,11 @@ class Settings:
                     raise UsageError(f"{name} names `{bundle}`, which does not exist")
                 return ssl.create_default_context(cafile=bundle)
         return True
+
+
+def is_elsewhere(request: Request) -> bool:
+    """Whether a request goes to an address of its own instead of a path on the server."""
+    return request.path.startswith(("https://", "http://"))
 
 
 class Reception:
@@ -214,7 +230,8 @@ def conclude(
     if settings.on_exchange is not None:
         settings.on_exchange(request, response, bytes_out * number, bytes_in, seconds, number)
     if response is not None:
-        settings.received(response)
+        if not is_elsewhere(request):
+            settings.received(response)
         return response
     assert failure is not None
     if failure.reason == "closed":
@@ -222,7 +239,12 @@ def conclude(
     tried = f" ({number} attempts in {seconds:.1f} s)" if number > 1 else ""
     doubt = "" if request.safe or not failure.sent else "; whether the server did what was asked is not known"
     kind = Timeout if failure.timeout else Disconnected
-    raise kind(f"{settings.host}: {request.method} {request.path}: {failure.reason}{tried}{doubt}")
+    raise kind(f"{settings.host}: {request.method} {_place(request)}: {failure.reason}{tried}{doubt}")
+
+
+def _place(request: Request) -> str:
+    """Where a request went, without what an address may be signed with."""
+    return request.path.partition("?")[0]
 
 
 def raise_closed(host: str) -> NoReturn:

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Unpack
 
 from callsheet.flow import Request, Response
+from callsheet.model.event import Position
 from callsheet.transport.exchange import (
     OnExchange,
     Options,
@@ -21,7 +22,17 @@ from callsheet.transport.exchange import (
     conclude,
     failure_of_error,
     failure_of_status,
+    is_elsewhere,
     raise_closed,
+)
+from callsheet.transport.listen import (
+    AsyncListener,
+    Deliver,
+    DeliverAsync,
+    Listener,
+    Listening,
+    OnState,
+    OpenStream,
 )
 from callsheet.transport.retry import Attempts, Failure
 
@@ -46,6 +57,7 @@ class HttpTransport:
     def __init__(self, url: str, headers: Mapping[str, str] | None = None, **options: Unpack[Options]) -> None:
         self._settings = Settings(url, headers, **options)
         self._client: httpx.Client | None = None
+        self._elsewhere: httpx.Client | None = None
         self._process = os.getpid()
         self._lock = Lock()
         self._closed = False
@@ -61,7 +73,7 @@ class HttpTransport:
 
     def send(self, request: Request) -> Response:
         """The server's answer, whatever its status; `Timeout` or `Disconnected` when none came."""
-        settings, client = self._settings, self._open()
+        settings, client = self._settings, self._open(is_elsewhere(request))
         content, headers = settings.content(request)
         attempts = settings.attempts(request)
         number = 0
@@ -81,7 +93,7 @@ class HttpTransport:
         try:
             with client.stream(
                 request.method,
-                settings.address.url + request.path,
+                settings.url(request),
                 content=content or None,
                 params=dict(request.params) or None,
                 headers=headers,
@@ -94,15 +106,23 @@ class HttpTransport:
         response = reception.response(answer)
         return answer.num_bytes_downloaded, response, failure_of_status(response)
 
+    def listen(
+        self, open_stream: OpenStream, deliver: Deliver, on_state: OnState, after: Position | None = None
+    ) -> Listener:
+        """A listener to the server's events (``listen.py`` says how it is used), on a connection of its own."""
+        return Listener(Listening(open_stream, self._settings, after), deliver, on_state)
+
     def close(self) -> None:
         """Close the connections; later requests raise `Closed`. May be called again."""
         with self._lock:
-            client, self._client, self._closed = self._client, None, True
-        if client is not None:
-            client.close()
+            clients = self._client, self._elsewhere
+            self._client, self._elsewhere, self._closed = None, None, True
+        for client in clients:
+            if client is not None:
+                client.close()
 
-    def _open(self) -> httpx.Client:
-        client = self._client
+    def _open(self, elsewhere: bool = False) -> httpx.Client:
+        client = self._elsewhere if elsewhere else self._client
         if client is not None and self._process == os.getpid():
             return client
         import httpx
@@ -110,9 +130,15 @@ class HttpTransport:
         with self._lock:
             if self._closed:
                 raise_closed(self._settings.host)
-            if self._client is None or self._process != os.getpid():
+            if self._process != os.getpid():
                 # After a fork the parent's sockets are not ours to talk on.
-                self._client, self._process = httpx.Client(**self._settings.options()), os.getpid()
+                self._client, self._elsewhere, self._process = None, None, os.getpid()
+            if elsewhere:
+                if self._elsewhere is None:
+                    self._elsewhere = httpx.Client(**self._settings.options(elsewhere=True))
+                return self._elsewhere
+            if self._client is None:
+                self._client = httpx.Client(**self._settings.options())
             return self._client
 
 
@@ -122,6 +148,7 @@ class AsyncHttpTransport:
     def __init__(self, url: str, headers: Mapping[str, str] | None = None, **options: Unpack[Options]) -> None:
         self._settings = Settings(url, headers, **options)
         self._client: httpx.AsyncClient | None = None
+        self._elsewhere: httpx.AsyncClient | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -137,7 +164,7 @@ class AsyncHttpTransport:
         """The server's answer, whatever its status; `Timeout` or `Disconnected` when none came."""
         import anyio
 
-        settings, client = self._settings, self._open()
+        settings, client = self._settings, self._open(is_elsewhere(request))
         content, headers = settings.content(request)
         attempts = settings.attempts(request)
         number = 0
@@ -157,7 +184,7 @@ class AsyncHttpTransport:
         try:
             async with client.stream(
                 request.method,
-                settings.address.url + request.path,
+                settings.url(request),
                 content=content or None,
                 params=dict(request.params) or None,
                 headers=headers,
@@ -170,15 +197,29 @@ class AsyncHttpTransport:
         response = reception.response(answer)
         return answer.num_bytes_downloaded, response, failure_of_status(response)
 
+    def alisten(
+        self, open_stream: OpenStream, deliver: DeliverAsync, on_state: OnState, after: Position | None = None
+    ) -> AsyncListener:
+        """The same, awaited."""
+        return AsyncListener(Listening(open_stream, self._settings, after), deliver, on_state)
+
     async def aclose(self) -> None:
         """Close the connections; later requests raise `Closed`. May be called again."""
-        client, self._client, self._closed = self._client, None, True
-        if client is not None:
-            await client.aclose()
+        clients = self._client, self._elsewhere
+        self._client, self._elsewhere, self._closed = None, None, True
+        for client in clients:
+            if client is not None:
+                await client.aclose()
 
-    def _open(self) -> httpx.AsyncClient:
+    def _open(self, elsewhere: bool = False) -> httpx.AsyncClient:
         if self._closed:
             raise_closed(self._settings.host)
+        if elsewhere:
+            if self._elsewhere is None:
+                import httpx
+
+                self._elsewhere = httpx.AsyncClient(**self._settings.options(elsewhere=True))
+            return self._elsewhere
         if self._client is None:
             import httpx
 

@@ -54,6 +54,7 @@ class Journal:
         self._server, self._user = server, user
         self._connection: sqlite3.Connection | None = None
         self._lock = Lock()
+        self._written: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}>"
@@ -61,6 +62,8 @@ class Journal:
     def write(self, changes: ChangeSet) -> None:
         """Keep a change set; it is on the disk when this returns. Writing it again changes nothing."""
         row = (changes.commit_id, self._server, self._user, datetime.now(UTC).isoformat(), encode(changes_out(changes)))
+        # Noted first: a fork in another thread may look at what is left behind at any moment.
+        self._written.add(changes.commit_id)
         with self._writing() as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO entry (commit_id, server, user, time, changes) VALUES (?, ?, ?, ?, ?)", row
@@ -87,6 +90,10 @@ class Journal:
     def unfinished(self) -> list[Entry]:
         """The entries to send again, oldest first."""
         return [entry for entry in self.entries() if entry.refusal is None]
+
+    def left_behind(self) -> list[Entry]:
+        """The entries to send again that somebody else wrote: a session that ended before it knew their outcome."""
+        return [entry for entry in self.unfinished() if entry.changes.commit_id not in self._written]
 
     def close(self) -> None:
         with self._lock:

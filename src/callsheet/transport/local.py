@@ -6,6 +6,16 @@ from typing import NoReturn
 
 from callsheet.errors import StateError
 from callsheet.flow import Request
+from callsheet.model.event import Position
+from callsheet.transport.listen import (
+    AsyncListener,
+    Deliver,
+    DeliverAsync,
+    Listener,
+    Listening,
+    OnState,
+    OpenStream,
+)
 
 __all__ = ["LocalTransport"]
 
@@ -21,6 +31,18 @@ class LocalTransport:
             f"this session works on a store in its own process and has no server for {request.method} {request.path}; "
             "open a session with the server's URL"
         )
+
+    def listen(
+        self, open_stream: OpenStream, deliver: Deliver, on_state: OnState, after: Position | None = None
+    ) -> Listener:
+        """A listener to the events of the server in this process (see ``listen.py``)."""
+        return Listener(Listening(open_stream, after=after), deliver, on_state)
+
+    def alisten(
+        self, open_stream: OpenStream, deliver: DeliverAsync, on_state: OnState, after: Position | None = None
+    ) -> AsyncListener:
+        """The same, awaited."""
+        return AsyncListener(Listening(open_stream, after=after), deliver, on_state)
 
     def close(self) -> None:
         """Nothing is open."""

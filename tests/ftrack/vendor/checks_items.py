@@ -209,7 +209,7 @@ def check_hierarchical(place):
     place.session.commit()
     fresh = place.fresh()
     assert fresh.get("Project", task["project_id"])["custom_attributes"]["resolution"] == "4k"
-    assert fresh.get("Task", task["id"])["custom_attributes"]["resolution"] == ""
+    assert fresh.get("Task", task["id"])["custom_attributes"]["resolution"] is None
 
 
 def check_custom_attribute_links(place):

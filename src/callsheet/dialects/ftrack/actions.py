@@ -116,7 +116,10 @@ def _delayed_job(work: Work, told: Told) -> dict[str, Any]:
 
 
 def _generate_signed_url(work: Work, told: Told) -> dict[str, Any]:
-    return {"url": f"{work.asked.url}/component/get?id={quote(_text(told, 'component_id'), safe='')}"}
+    key = _text(told, "component_id")
+    if "Component" in work.catalogue.types and not work.backend.may("read", "Component", key):
+        raise NotFound(f"There is no Component with the id {key!r:.80}.")
+    return {"url": work.asked.url + work.files.reading_address(key)}
 
 
 # Pages, invitations, roles

@@ -5,6 +5,7 @@ Each place of the tree costs the backend one select for a thousand entities, how
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import define
@@ -101,8 +102,10 @@ class Answers:
 
     def _child(self, node: Node, prop: Property, cast: str | None, child: Node) -> None:
         if prop.kind not in ("metadata", "custom") and child.type.entity_type is not None:
-            links = node.links.get(prop.name, {})
-            self.reader.load(child, dict.fromkeys(key for value in links.values() for key in keys_in(value)))
+            ends: Iterable[Any] = node.links.get(prop.name, {}).values()
+            if prop.attribute is not None and prop.attribute.kind == "reference":
+                ends = dict.fromkeys(ends)
+            self.reader.load(child, dict.fromkeys(key for value in ends for key in keys_in(value)))
         self.fill(child)
 
     def _aggregated(self, question: Question) -> list[dict[str, Any]]:

@@ -11,9 +11,13 @@ from callsheet.dialects.ftrack.reading import Manner
 from callsheet.dialects.protocol import Backend
 from callsheet.model.schema import Schema
 
-__all__ = ["Asked", "Files", "Together"]
+__all__ = ["ORIGIN", "Asked", "Files", "Together"]
 
 T = TypeVar("T")
+
+ORIGIN = "ftrack"
+"""The origin of commits of the vendor's clients that told no token."""
+LONGEST_TOKEN = 255
 
 
 class Together(Backend, Protocol):
@@ -36,6 +40,8 @@ class Files(Protocol):
 
     def address(self, url: str, key: str, part: int = 0) -> str: ...
 
+    def reading_address(self, key: str) -> str: ...
+
     def exists(self, key: str) -> bool: ...
 
     def join(self, key: str, upload: str, parts: Sequence[int]) -> None: ...
@@ -51,6 +57,12 @@ class Asked:
     url: str
     body: bytes
     headers: Mapping[str, str] = field(factory=dict)
+
+    @property
+    def origin(self) -> str:
+        """What the client calls itself, to know its own changes again; ``ftrack`` where it does not."""
+        token = self.headers.get("ftrack-clienttoken", "")
+        return token if token.isprintable() and 0 < len(token) <= LONGEST_TOKEN else ORIGIN
 
     @property
     def manner(self) -> Manner:

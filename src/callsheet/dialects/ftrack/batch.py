@@ -41,6 +41,7 @@ class Batch:
     reader: Reader
     user: str
     now: datetime
+    origin: str
     orders: list[Order] = field(factory=list)
     known: Known = field(factory=Known)
     supplier: Supplier = field(init=False)
@@ -98,7 +99,7 @@ class Batch:
             raise
 
     def _send(self, operations: list[Operation]) -> list[Identity]:
-        changes = ChangeSet(str(uuid4()), tuple(operations), origin="ftrack")
+        changes = ChangeSet(str(uuid4()), tuple(operations), origin=self.origin)
         return list(self.reader.backend.commit(changes).deleted)
 
     def _emit(self, source: int, operation: Operation) -> None:
@@ -114,8 +115,9 @@ class Batch:
             return
         found = self._concrete(order)
         told = incoming(self.reader.catalogue, found, order.data)
-        for name, part in zip(found.key, order.key.split(SEPARATOR)):
-            self._take_key_part(found, name, part, told)
+        if found.key != ("id",):
+            for name, part in zip(found.key, order.key.split(SEPARATOR)):
+                self._take_key_part(found, name, part, told)
         self.supplier.supply(found, order.key, told.values)
         assert found.entity_type is not None
         identity = Identity(found.entity_type.name, order.key)

@@ -115,6 +115,9 @@ class VendorType:
     scalars: tuple[str, ...] = ()
     discriminator: str | None = None
     readers: dict[str, Any] = field(factory=dict)
+    sides: dict[str, Any] = field(factory=dict)
+    names: dict[str, tuple[str, ...]] = field(factory=dict)
+    """The scalars on the wire that stand for an attribute of the store."""
 
     @property
     def view(self) -> bool:
@@ -133,6 +136,9 @@ class Catalogue:
         self.types = {told["id"]: _vendor_type(told, schema) for told in self.schemas}
         for found in self.types.values():
             self._fill(found, schema)
+        contexts = {name for name, line in self._bases.items() if "TypedContext" in line}
+        self.link_words = {name: "TypedContext" if name in contexts else name for name in self._bases}
+        """The vendor's words for types in the way to an entity."""
 
     def type(self, name: str) -> VendorType:
         """The type of this name; `QueryError` where there is none."""
@@ -187,6 +193,9 @@ class Catalogue:
             if made.kind in ("value", "key"):
                 scalars.append(name)
         found.scalars = tuple(scalars)
+        for name in scalars:
+            stored = found.properties[name].stored
+            found.names[stored] = (*found.names.get(stored, ()), name)
 
     def _property(self, found: VendorType, name: str, told: Mapping[str, Any], schema: Schema) -> Property:
         target = told.get("items", told).get("$ref", "")
@@ -226,8 +235,10 @@ class Catalogue:
             return None
         if attribute.kind == "scalar":
             return Property(name, "value", stored, attribute=attribute)
+        # A list of tasks holds shots too: what the store takes is told, though the vendor names a narrower type.
+        wider = str(attribute.target) in self._bases.get(target, ())
         kind: Kind = "reference" if attribute.kind == "reference" else "collection"
-        return Property(name, kind, stored, target or str(attribute.target), attribute)
+        return Property(name, kind, stored, str(attribute.target) if wider or not target else target, attribute)
 
 
 def _vendor_type(told: Mapping[str, Any], schema: Schema) -> VendorType:

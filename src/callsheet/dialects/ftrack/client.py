@@ -14,10 +14,11 @@ from typing import Any
 
 from attrs import evolve
 
-from callsheet.dialects.ftrack import answers
+from callsheet.dialects.ftrack import answers, transfer
 from callsheet.dialects.ftrack.codec import ENTITY_TYPE, Malformed, encode, key_out, value_out
-from callsheet.dialects.ftrack.customs import PROJECTIONS
+from callsheet.dialects.ftrack.customs import OWN_PROJECTIONS, PROJECTIONS
 from callsheet.dialects.ftrack.expression import expression
+from callsheet.dialects.ftrack.hearing import FtrackEventStream, Waiting
 from callsheet.dialects.ftrack.knowledge import know
 from callsheet.dialects.ftrack.numbers import Numbers
 from callsheet.dialects.ftrack.paging import Cursor, Keyset, keyset
@@ -29,6 +30,7 @@ from callsheet.dialects.ftrack.vocabulary import Vocabulary
 from callsheet.dialects.protocol import CommitResult, Description, Features
 from callsheet.errors import Invalid, ServerError, StateError, TransportError
 from callsheet.flow import Flow, Request
+from callsheet.model.event import Event, Position
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Identity, Page
@@ -64,6 +66,9 @@ class FtrackDialect:
 
     def __init__(self) -> None:
         self._vocabulary: Vocabulary | None = None
+        self._addresses = transfer.Addresses(self)
+        self._waiting = Waiting()
+        self._stream: FtrackEventStream | None = None
 
     @staticmethod
     def credentials(user: str, key: str) -> dict[str, str]:
@@ -88,17 +93,10 @@ class FtrackDialect:
 
         The hash covers the configurations of custom attributes too, which the server's own does not.
         """
-        configurations = {"action": "query", "expression": f"select {', '.join(PROJECTIONS)} from {CONFIGURATION}"}
         wanted = [INFORMATION] if known_hash else [INFORMATION, SCHEMAS]
-        try:
-            told, *others, configured = yield from self.ask([*wanted, configurations])
-        except Invalid:
-            # A server without configurations, or with some of its own kind.
-            told, *others = yield from self.ask(wanted)
-            configured = {}
+        (told, *others), rows = yield from self._introduced(wanted)
         if not isinstance(told, Mapping) or "version" not in told:
             raise TransportError(f"this is no ftrack server: it says of itself {told!r:.120}")
-        rows = _told_in_full(configured.get("data", ()))
         found = _combined(told.get("schema_hash"), rows)
         if known_hash and found == known_hash:
             return Description("ftrack", str(told["version"]), datetime.now(UTC), found, None, "", FEATURES)
@@ -107,6 +105,18 @@ class FtrackDialect:
         found = _combined(told.get("schema_hash") or vendor_hash(schemas), rows)
         schema.__dict__["hash"] = found
         return Description("ftrack", str(told["version"]), datetime.now(UTC), found, schema, "", FEATURES)
+
+    def _introduced(self, wanted: Sequence[Mapping[str, Any]]) -> Flow[tuple[list[Any], list[dict[str, Any]]]]:
+        """The answers to these, and the configurations of custom attributes: of ftrack's kind, of ours, or none."""
+        try:
+            *answered, configured = yield from self.ask([*wanted, _configurations(PROJECTIONS)])
+        except Invalid:
+            answered = yield from self.ask([INFORMATION, SCHEMAS])
+            if not _has_own(answered[-1]):
+                return answered, []
+            (configured,) = yield from self.ask([_configurations(OWN_PROJECTIONS)])
+            return answered, _told_of_own(configured.get("data", ()))
+        return answered, _told_in_full(configured.get("data", ()))
 
     # -- reading -----------------------------------------------------------------------------------------
 
@@ -185,6 +195,45 @@ class FtrackDialect:
             return result["data"]
         return result
 
+    # -- files -------------------------------------------------------------------------------------------
+
+    def upload(self, key: str, name: str, size: int) -> Flow[transfer.VendorUpload]:
+        self._addresses.forget(key)
+        return (yield from transfer.begin(self, key, name, size))
+
+    def file_size(self, key: str) -> Flow[int | None]:
+        return (yield from transfer.size_of(self._addresses, key))
+
+    def read_file(self, key: str, offset: int, size: int) -> Flow[bytes]:
+        return (yield from transfer.read(self._addresses, key, offset, size))
+
+    def remove_file(self, key: str) -> Flow[None]:
+        self._addresses.forget(key)
+        yield from transfer.remove(key)
+
+    def file_address(self, key: str) -> Flow[str]:
+        return (yield from self._addresses.ask(key))
+
+    # -- events ------------------------------------------------------------------------------------------
+
+    def publish(self, event: Event) -> Flow[None]:
+        """Have an event sent over the hub's connection; it waits where that is being made again just now."""
+        if self._stream is None:
+            raise StateError("ftrack takes events over the hub's connection only; `session.event_hub.connect()` first")
+        if self._stream.on_queued is None:
+            self._waiting.put(event)
+        else:
+            self._stream.publish(event)
+        return
+        yield  # pragma: no cover
+
+    def events(
+        self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]
+    ) -> FtrackEventStream:
+        """A connection for events from now on: ftrack keeps no log, so ``after`` cannot be gone back to."""
+        self._stream = FtrackEventStream(expressions, subscriber, self.vocabulary, self._waiting)
+        return self._stream
+
     # -- the wire ----------------------------------------------------------------------------------------
 
     def ask(self, operations: Sequence[Mapping[str, Any]], safe: bool = True) -> Flow[list[Any]]:
@@ -219,6 +268,22 @@ def _told_in_full(rows: Sequence[Any]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _configurations(projections: Sequence[str]) -> dict[str, Any]:
+    return {"action": "query", "expression": f"select {', '.join(projections)} from {CONFIGURATION}"}
+
+
+def _has_own(schemas: Any) -> bool:
+    """Whether a list of schemas describes configurations of our own kind."""
+    told = schemas if isinstance(schemas, list) else []
+    return any(each.get("id") == CONFIGURATION and "data_type" in each.get("properties", {}) for each in told)
+
+
+def _told_of_own(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Configurations of our own kind, which say by a word what an item holds and by name whose it is."""
+    names = ("id", "key", "label", "default", "entity_type", "choices")
+    return [{**{name: row.get(name) for name in names}, "type": row.get("data_type"), "native": True} for row in rows]
 
 
 def _schema(schemas: Any, configurations: list[Any]) -> Schema:

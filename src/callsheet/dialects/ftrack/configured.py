@@ -61,7 +61,9 @@ class Configuration:
         return self.kind != "expression"
 
     def told(self, value: Any) -> Any:
-        """A stored value as the wire tells it."""
+        """A stored value as the wire tells it. A hierarchical one that is not set is None: it may come from above."""
+        if value is None and self.hierarchical:
+            return None
         if value is None:
             value = self.kept(self.default) if self.kind in _LISTS else self.default
         if self.kind in _LISTS:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from callsheet.dialects.ftrack.wiring import Wiring
 
-__all__ = ["PROJECTIONS", "candidates", "configured_types", "custom_items"]
+__all__ = ["OWN_PROJECTIONS", "PROJECTIONS", "candidates", "configured_types", "custom_items"]
 
 #: What is asked of the configurations.
 PROJECTIONS = (
     *("id", "key", "label", "default", "config", "type.name"),
     *("entity_type", "object_type_id", "project_id", "is_hierarchical"),
 )
+HIERARCHICAL = ("Context", "Asset", "AssetVersion")
+"""What has the hierarchical ones: the tree, and what hangs on it."""
+
+#: What is asked of configurations that are of Callsheet's own kind.
+OWN_PROJECTIONS = ("id", "key", "label", "default", "entity_type", "data_type", "choices")
 DATA_TYPES = {"text": "string", "number": "number", "boolean": "boolean", "date": "datetime"}
 
 
@@ -43,18 +49,26 @@ def custom_items(configurations: Iterable[Mapping[str, Any]], family: Family) ->
         for name in configured_types(row, family):
             items = found.setdefault(name, {})
             told = _item(row)
-            known = items.get(key)
-            if known is not None and known.get("type") != told["type"]:
-                told = {"type": "json"}
-            items[key] = told if known is None or told == {"type": "json"} else known
+            items[key] = _merged(items[key], told) if key in items else told
     return found
+
+
+def _merged(known: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """One item for two configurations of a key; one that is not inherited stands first."""
+    first = told if known.get("inherited") and not told.get("inherited") else known
+    if known["type"] != told["type"]:
+        return {"type": "json", **{name: first[name] for name in ("inherited", "computed") if name in first}}
+    choices = dict.fromkeys((*known.get("choices", ()), *told.get("choices", ())))
+    return {**first, "choices": list(choices)} if choices else first
 
 
 def configured_types(row: Mapping[str, Any], family: Family) -> list[str]:
     """The entity types that a configuration is for; subtypes have it from them."""
     if row.get("is_hierarchical") and "Context" in family.types:
-        return ["Context"]
-    stated = str(family.wiring.table("configured").get(str(row.get("entity_type") or "").lower(), ""))
+        having = [name for name in HIERARCHICAL if name in family.types]
+        return [name for name in having if "custom_attributes" in family.types[name]["properties"]]
+    named = str(row.get("entity_type") or "")
+    stated = named if row.get("native") else str(family.wiring.table("configured").get(named.lower(), ""))
     if stated not in family.types:
         return []
     object_type = row.get("object_type_id")
@@ -69,14 +83,37 @@ def _object_type(schema: Mapping[str, Any]) -> Any:
 
 
 def _item(row: Mapping[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {"type": _data_type(row)}
+    told: dict[str, Any] = {"type": str(row.get("type")) if row.get("native") else _data_type(row)}
     if row.get("label"):
         told["label"] = row["label"]
+    if row.get("is_hierarchical"):
+        told["inherited"] = True
+    if row.get("type") == "expression":
+        told["computed"] = "server"
+    choices = _choices(row)
+    if choices:
+        told["choices"] = choices
     default = row.get("default")
-    fits: dict[str, Any] = {"string": str, "number": int | float, "boolean": bool}
+    fits: dict[str, Any] = {"string": str, "number": int | float, "integer": int, "boolean": bool}
+    fits |= {"json": list, "enum": str}
     if told["type"] in fits and isinstance(default, fits[told["type"]]):
         told["default"] = default
     return told
+
+
+def _choices(row: Mapping[str, Any]) -> list[str]:
+    """The menu of an enumerator; empty where anything goes."""
+    if row.get("native"):
+        return list(row.get("choices") or ())
+    if row.get("type") != "enumerator":
+        return []
+    try:
+        config = json.loads(row["config"]) if isinstance(row.get("config"), str) else row.get("config")
+        menu = config.get("data") if isinstance(config, Mapping) else None
+        menu = json.loads(menu) if isinstance(menu, str) else menu
+    except ValueError:
+        return []
+    return [str(each["value"]) for each in menu or () if isinstance(each, Mapping) and "value" in each]
 
 
 def _data_type(row: Mapping[str, Any]) -> str:

@@ -80,30 +80,52 @@ def _made(found: VendorType) -> Iterator[Property]:
 def _added(each: Echo, stored: Mapping[str, Any]) -> dict[str, Any]:
     """All scalars of a new entity that have a value."""
     told = {name: value for name, value in stored.items() if value is not None}
-    values = each.values
-    for name in each.found.scalars:
-        prop = each.found.properties[name]
-        value = values.get(prop.stored)
-        if value is not None and name not in told:
-            told[name] = value.key if isinstance(value, Identity) else plain(value)
+    names = each.found.names
+    for attribute, value in each.values.items():
+        if value is not None:
+            for name in names.get(attribute, ()):
+                if name not in told:
+                    told[name] = value[1] if isinstance(value, Identity) else plain(value)
     return told
 
 
 def _sent(catalogue: Catalogue, each: Echo) -> dict[str, Any]:
     """The attributes sent, and the other side of each reference and its key."""
-    told = {name: value for name, value in each.data.items() if name != "__entity_type__"}
-    told["__entity_type__"] = each.type.name
+    told = {**each.data, "__entity_type__": each.type.name}
+    sides = each.found.sides
     for name, value in each.data.items():
-        prop = catalogue.property(each.found, name)
-        if prop is None or prop.attribute is None:
+        if name not in sides:
+            sides[name] = _side(catalogue, each.found, name)
+        side: _Side | None = sides[name]
+        if side is None:
             continue
-        if prop.kind == "reference" and prop.attribute.foreign_key in each.found.properties:
-            key = value.get("id") if isinstance(value, Mapping) else value
-            told.setdefault(prop.attribute.foreign_key, key)
-        elif prop.kind == "key" and prop.stored in each.found.properties and prop.stored not in each.data:
-            target = catalogue.types.get(str(prop.attribute.target))
+        if not side.reference:
+            told.setdefault(side.name, value.get("id") if isinstance(value, Mapping) else value)
+        elif side.name not in each.data:
             if value is None:
-                told[prop.stored] = None
-            elif target is not None and target.entity_type is not None and not target.entity_type.abstract:
-                told[prop.stored] = identity_told(target, value)
+                told[side.name] = None
+            elif side.target is not None:
+                told[side.name] = identity_told(side.target, value)
     return told
+
+
+@frozen
+class _Side:
+    """The other side of what was sent: of a key its reference (to a ``target`` of one type), or the other way round."""
+
+    name: str
+    reference: bool
+    target: VendorType | None = None
+
+
+def _side(catalogue: Catalogue, found: VendorType, name: str) -> _Side | None:
+    prop = catalogue.property(found, name)
+    if prop is None or prop.attribute is None:
+        return None
+    if prop.kind == "reference" and prop.attribute.foreign_key in found.properties:
+        return _Side(prop.attribute.foreign_key, False)
+    if prop.kind == "key" and prop.stored in found.properties:
+        target = catalogue.types.get(str(prop.attribute.target))
+        concrete = target is not None and target.entity_type is not None and not target.entity_type.abstract
+        return _Side(prop.stored, True, target if concrete else None)
+    return None

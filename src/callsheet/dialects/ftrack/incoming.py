@@ -29,8 +29,12 @@ Reading = Callable[[Any], Any]
 
 
 def incoming(catalogue: Catalogue, found: VendorType, data: Mapping[str, Any]) -> Incoming:
-    """The attributes of an entity; `Invalid` for what its type has not, or does not take."""
-    told = Incoming()
+    """The attributes of an entity; `Invalid` for what its type has not, or does not take.
+
+    Where both a reference and its key are told, the reference counts: the vendor's client sends the default of a key
+    beside the reference that was set.
+    """
+    told, referred = Incoming(), set()
     readers = found.readers
     for name, value in data.items():
         if name == "__entity_type__":
@@ -43,8 +47,10 @@ def incoming(catalogue: Catalogue, found: VendorType, data: Mapping[str, Any]) -
             if not isinstance(value, list):
                 raise Invalid(f"{found.name}.{name} takes a list of entities.")
             told.lists[name] = (stored, list(dict.fromkeys(read(each) for each in value)))
-        elif stored:
+        elif stored and stored not in referred:
             told.values[stored] = None if value is None else read(value)
+            if isinstance(value, dict):
+                referred.add(stored)
     return told
 
 
@@ -60,7 +66,7 @@ def _reader(catalogue: Catalogue, found: VendorType, name: str) -> tuple[str | P
     if prop.kind == "value" and attribute is not None:
         return prop.stored, partial(scalar, found, attribute)
     if prop.kind == "key" and attribute is not None:
-        return prop.stored, partial(_keyed, found, attribute)
+        return prop.stored, partial(_keyed, found, attribute, str(attribute.target))
     if prop.kind == "reference":
         return prop.stored, partial(_referred, catalogue, prop)
     return prop, partial(_referred, catalogue, prop)
@@ -70,12 +76,12 @@ def _referred(catalogue: Catalogue, prop: Property, value: Any) -> Identity:
     return reference(catalogue, value, prop)
 
 
-def _keyed(found: VendorType, attribute: Attribute, value: Any) -> Identity | None:
+def _keyed(found: VendorType, attribute: Attribute, target: str, value: Any) -> Identity | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise Invalid(f"{found.name}.{attribute.foreign_key} takes the id of a {attribute.target}.")
-    return Identity(str(attribute.target), value)
+        raise Invalid(f"{found.name}.{attribute.foreign_key} takes the id of a {target}.")
+    return Identity(target, value)
 
 
 def reference(catalogue: Catalogue, value: Any, prop: Property) -> Identity:
@@ -104,6 +110,8 @@ def scalar(found: VendorType, attribute: Attribute, value: Any) -> Any:
     if value is None:
         return None
     data_type = attribute.data_type
+    if data_type == "string" and isinstance(value, str):
+        return value
     if data_type in ("datetime", "date"):
         told = moment(f"{found.name}.{attribute.name}", value)
         return told if data_type == "datetime" else told.date()
@@ -141,6 +149,10 @@ def moment(name: str, value: Any) -> datetime:
 
 def key_of(found: VendorType, told: Any, data: Mapping[str, Any]) -> str | None:
     """The key of an operation: a text, a list in the order of the key's parts, or told among the data."""
+    if len(found.key) == 1:
+        only = data.get(found.key[0]) if told is None else told
+        if isinstance(only, str) and only:
+            return only
     if isinstance(told, str):
         parts: Sequence[Any] = [told]
     elif isinstance(told, list) and told:

@@ -76,7 +76,7 @@ class Known:
             self._numbers[asset.key] = max(self._numbers.get(asset.key, 0), values["version"])
 
     def _note(self, reader: Reader, orders: Sequence[Order]) -> None:
-        replacing = any(isinstance(value, list) for order in orders for value in order.data.values())
+        replacing = any(list in map(type, order.data.values()) for order in orders)
         for order in orders:
             if order.action == "create" and order.type.name == "Recipient":
                 self.recipients.add(order.key)

@@ -60,12 +60,15 @@ class Reader:
     def _block(self, node: Node, block: Records) -> list[str]:
         if not block.rows:
             return []
-        columns = dict(zip(block.attributes, zip(*(row[2:] for row in block.rows)), strict=False))
-        keys: list[str] = [row[0] for row in block.rows]
+        told_keys, _, *found = zip(*block.rows)
+        keys: list[str] = list(told_keys)
+        columns: dict[str, Sequence[Any]] = dict(zip(block.attributes, found))
         wire = node.type.name if node.type.view else block.entity_type
         names = ["__entity_type__"]
         values: list[Iterable[Any]] = [repeat(wire, len(keys))]
         concrete = self.catalogue.types.get(block.entity_type, node.type)
+        if "link" in columns and _is_way(node.type):
+            columns["link"] = [link_told(self.catalogue, value) for value in columns["link"]]
         for prop in node.properties.values():
             if prop.stored == "id" and prop.kind == "value":
                 told: Iterable[Any] | None = keys
@@ -92,12 +95,7 @@ class Reader:
         data_type = prop.attribute.data_type if prop.attribute is not None else "string"
         if data_type in ("datetime", "date"):
             return [None if value is None else tagged(value) for value in column]
-        if prop.stored == "link":
-            return [self._link(prop, value) for value in column]
-        return column
-
-    def _link(self, prop: Property, value: Any) -> Any:
-        return link_told(self.catalogue, value) if prop.name == "link" else str(link_told(self.catalogue, value))
+        return list(map(str, column)) if prop.name == "_link" and prop.stored == "link" else column
 
     # What else is asked of the store
 
@@ -153,6 +151,11 @@ class Reader:
                 if cursor is None:
                     break
         return found
+
+
+def _is_way(found: VendorType) -> bool:
+    """Whether ``link`` is the way from the project down, and not an attribute that somebody called so."""
+    return found.entity_type is not None and found.entity_type.attributes["link"].computed == "link"
 
 
 def _rows(found: dict[str, dict[str, Any]], block: Records, names: Sequence[str]) -> None:

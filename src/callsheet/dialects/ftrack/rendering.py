@@ -2,6 +2,8 @@
 
 Names stay as they are. Metadata and custom attributes become rows of types of their own, as the client wants
 them; a type without a place for files gets the vendor's ``Location``, without which the client does not start.
+What the vendor's format has no word for is said in words of ours, which its client passes over: ``inverse`` is the
+attribute that mirrors a collection.
 """
 
 from __future__ import annotations
@@ -109,7 +111,8 @@ def _property(schema: Schema, entity_type: EntityType, attribute: Attribute) -> 
             return {}
         return {name: {**_MAPPED, "items": {"$ref": values_type(entity_type)}}}
     if attribute.kind == "collection":
-        return {name: {"type": "array", "items": {"$ref": attribute.target}}}
+        mirrored = {"inverse": attribute.inverse} if attribute.inverse else {}
+        return {name: {"type": "array", "items": {"$ref": attribute.target}, **mirrored}}
     found: dict[str, Told] = {name: {"$ref": attribute.target}}
     if attribute.foreign_key:
         foreign = f"Foreign key(s): {attribute.target}.id"

@@ -88,10 +88,18 @@ class _Reader:
         if isinstance(raw, Mapping) or not isinstance(raw, list | None):
             raise Malformed(f"{entity_type.name}.{attribute.name} is no list: {raw!r:.80}")
         items: dict[str, Any] = {}
+        ranks: dict[str, tuple[bool, bool]] = {}
         for row in raw or ():
             key = row.get("key") if isinstance(row, Mapping) else None
             if not isinstance(key, str):
                 raise Malformed(f"an item of {entity_type.name}.{attribute.name} has no key: {row!r:.80}")
+            if attribute.data_type == "custom":
+                # Several configurations may have the key: a project's own stands before others, hierarchical ones last.
+                rank = self._vocabulary.rank(row.get("configuration_id"))
+                if key in ranks and ranks[key] < rank:
+                    continue
+                ranks[key] = rank
+                items.pop(key, None)
             value = self._item(entity_type, attribute, key, row.get("value"))
             if value is not None:
                 items[key] = value

@@ -262,16 +262,16 @@ class _Type:
             return None
         target = self.family.target(self.line, name, target)
         ours: dict[str, Any] = {"type": "collection", "target": target}
-        inverse = self._inverse(name, target)
+        inverse = self._inverse(name, target, told.get("inverse"))
         if inverse:
             ours["inverse"] = inverse
         if self.family.wiring.read_only(self.line, name):
             ours["computed"] = SERVER
         return ours
 
-    def _inverse(self, name: str, target: str) -> str | None:
-        """The attribute of the members that leads back to their owner."""
-        stated: str | None = self.family.wiring.find("inverses", self.line, name)
+    def _inverse(self, name: str, target: str, told: str | None = None) -> str | None:
+        """The attribute of the members that leads back to their owner, as told, as known, or the only one."""
+        stated: str | None = told or self.family.wiring.find("inverses", self.line, name)
         if stated is not None:
             known = stated in self.family.properties(target) or stated in self.family.references[target]
             return stated if known else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from attrs import define, field
@@ -13,8 +14,11 @@ from callsheet.dialects.ftrack.incoming import scalar
 from callsheet.dialects.ftrack.reading import Reader
 from callsheet.model.condition import Comparison, Path
 from callsheet.model.record import Identity
+from callsheet.model.schema import EntityType
 
 __all__ = ["Supplier"]
+
+Finding = Callable[[], Identity | None]
 
 _OWN = {
     ("AssetVersion", "user"),
@@ -56,6 +60,7 @@ class Supplier:
     _first: dict[str, Identity | None] = field(factory=dict)
     _actor: list[Identity | None] = field(factory=list)
     _plain: dict[str, dict[str, Any]] = field(factory=dict)
+    _found: dict[str, dict[str, Finding]] = field(factory=dict)
 
     @property
     def actor(self) -> Identity | None:
@@ -72,22 +77,24 @@ class Supplier:
         entity_type = found.entity_type
         if self.reader.catalogue.native or entity_type is None:
             return
-        for name, value in self._defaults(found).items():
-            values.setdefault(name, value)
-        if self.reader.catalogue.is_a(entity_type.name, "TypedContext"):
-            for name, kind in _FIRST.items():
-                self._supply_first(values, name, kind)
-        if entity_type.name == "AssetVersion":
-            self._supply_first(values, "status", "Status")
+        values.update({**self._defaults(found), **values})
+        for name, find in self._findings(entity_type).items():
+            if values.get(name) is None and (value := find()) is not None:
+                values[name] = value
         if entity_type.name == "User" and not values.get("username"):
             values["username"] = values.get("email") or key
-        for root, name in _OWN:
-            if root == entity_type.root and values.get(name) is None and self.actor is not None:
-                values[name] = self.actor
 
-    def _supply_first(self, values: dict[str, Any], name: str, kind: str) -> None:
-        if values.get(name) is None and (first := self.first(kind)) is not None:
-            values[name] = first
+    def _findings(self, entity_type: EntityType) -> Mapping[str, Finding]:
+        """What is never left empty, and how it is found."""
+        found = self._found.get(entity_type.name)
+        if found is None:
+            found = self._found[entity_type.name] = {}
+            if self.reader.catalogue.is_a(entity_type.name, "TypedContext"):
+                found.update({name: partial(self.first, kind) for name, kind in _FIRST.items()})
+            if entity_type.name == "AssetVersion":
+                found["status"] = partial(self.first, "Status")
+            found.update({name: lambda: self.actor for root, name in _OWN if root == entity_type.root})
+        return found
 
     def _defaults(self, found: VendorType) -> Mapping[str, Any]:
         known = self._plain.get(found.name)

@@ -27,15 +27,15 @@ def tagged(value: date) -> dict[str, str]:
 
 
 def plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
     return tagged(value) if isinstance(value, date) else value[1] if isinstance(value, tuple) else value
 
 
 def link_told(catalogue: Catalogue, value: Any) -> list[dict[str, Any]]:
     """A way from the project down, with the vendor's words for types."""
-    return [
-        {**step, "type": "TypedContext" if catalogue.is_a(step["type"], "TypedContext") else step["type"]}
-        for step in value or ()
-    ]
+    words = catalogue.link_words
+    return [{"id": step["id"], "name": step["name"], "type": words[step["type"]]} for step in value or ()]
 
 
 def identity_told(found: VendorType, key: str) -> dict[str, Any]:
@@ -43,6 +43,10 @@ def identity_told(found: VendorType, key: str) -> dict[str, Any]:
     if len(found.key) == 1:
         return {"__entity_type__": found.name, found.key[0]: key}
     return {"__entity_type__": found.name, **dict(zip(found.key, key.split(SEPARATOR)))}
+
+
+_Relation = tuple[str, dict[str, Any], list[tuple[Node, Any]], dict[Any, Any]]
+"""A relation of a place: its name, where it leads by key, the places there, and ends that are only identities now."""
 
 
 @define(eq=False)
@@ -57,14 +61,14 @@ class Told:
         relations = self._relations(node)
         return [self.one(node, key, relations) for key in keys]
 
-    def _relations(self, node: Node) -> list[tuple[str, dict[str, Any], list[tuple[Node, Any]]]]:
-        found = []
+    def _relations(self, node: Node) -> list[_Relation]:
+        found: list[_Relation] = []
         for name, children in node.children.items():
             listed = [(child, self._relations(child)) for child in children.values()]
-            found.append((name, node.links.get(name, {}), listed))
+            found.append((name, node.links.get(name, {}), listed, {}))
         return found
 
-    def one(self, node: Node, key: str, relations: list[Any]) -> dict[str, Any]:
+    def one(self, node: Node, key: str, relations: list[_Relation]) -> dict[str, Any]:
         """An entity at a place; only its identity, and what is new of it, where it was told before."""
         told = node.objects[key]
         kind: str = told["__entity_type__"]
@@ -74,18 +78,25 @@ class Told:
             found = dict(told) if self.denormalize else told
             # Its names are those it will have when its relations are told, too.
             self._known[place] = found
-            found.update((name, None) for name, links, _ in relations if key in links)
+            for name, links, _, _ in relations:
+                if key in links:
+                    found[name] = None
             names = relations
         else:
             fresh = [name for name in told if name not in known]
             names = [each for each in relations if each[0] not in known]
             if not fresh and not names:
                 return self._stub(node, place, told)
-            self._known[place] = {*known, *fresh, *(name for name, _, _ in names)}
+            self._known[place] = {*known, *fresh, *(each[0] for each in names)}
             found = {**self._stub(node, place, told), **{name: told[name] for name in fresh}}
-        for name, links, children in names:
+        for name, links, children, settled in names:
             if key in links:
-                found[name] = self._relation(links[key], children)
+                value = links[key]
+                if isinstance(value, list):
+                    ends = (self._end(each, children, settled) for each in value)
+                    found[name] = [each for each in ends if each is not None]
+                else:
+                    found[name] = settled[value] if value in settled else self._end(value, children, settled)
         return found
 
     def _stub(self, node: Node, place: tuple[str, str], told: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,19 +108,19 @@ class Told:
             }
         return found
 
-    def _relation(self, value: Any, children: list[tuple[Node, Any]]) -> Any:
-        if isinstance(value, list):
-            found = (self._end(each, children) for each in value)
-            return [each for each in found if each is not None]
-        return self._end(value, children)
-
-    def _end(self, value: Any, children: list[tuple[Node, Any]]) -> Any:
+    def _end(self, value: Any, children: list[tuple[Node, Any]], settled: dict[Any, Any]) -> Any:
         if value is None:
             return None
         key = value[1] if isinstance(value, tuple) else value
         if len(children) == 1:
             child, relations = children[0]
-            return self.one(child, key, relations) if key in child.objects else None
+            if key not in child.objects:
+                return None
+            told = self.one(child, key, relations)
+            if told is self._stubs.get((told["__entity_type__"], key)):
+                # All that stands here has been told before, and so it will be the next time.
+                settled[value] = told
+            return told
         merged: dict[str, Any] | None = None
         for child, relations in children:
             if key in child.objects:

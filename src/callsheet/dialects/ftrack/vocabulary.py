@@ -46,6 +46,16 @@ class Vocabulary:
         line = {entity_type.name, *entity_type.ancestors}
         return [row for types, row in self._configured.get(key, ()) if types & line]
 
+    @cached_property
+    def _ranks(self) -> dict[Any, tuple[bool, bool]]:
+        return {
+            row["id"]: (bool(row.get("is_hierarchical")), row.get("project_id") is None) for row in self.configurations
+        }
+
+    def rank(self, configuration: Any) -> tuple[bool, bool]:
+        """The place of a configuration among those of the same key: the least stands for all."""
+        return self._ranks.get(configuration, (False, True))
+
     def values_type(self, entity_type: EntityType) -> str | None:
         """The type of the rows that hold the values of custom attributes."""
         found: str | None = self.told(entity_type.name, "custom_attributes").get("items", {}).get("$ref")

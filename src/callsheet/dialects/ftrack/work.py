@@ -39,7 +39,7 @@ class Work:
     def batch(self) -> Batch:
         """The writes that wait."""
         if self._batch is None:
-            self._batch = Batch(self.reader, self.asked.user, datetime.now(UTC))
+            self._batch = Batch(self.reader, self.asked.user, datetime.now(UTC), self.asked.origin)
         return self._batch
 
     def flush(self) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
 from callsheet import collector, errors
 from callsheet.dialects.native import codec, shapes
+from callsheet.dialects.native.events import PATH, NativeEventStream, event_out
 from callsheet.dialects.native.rows import RowReader
 from callsheet.dialects.native.values import Malformed, pack, unpack
 from callsheet.dialects.protocol import CommitResult, Description
+from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import ServerError, TransportError, Unavailable
 from callsheet.flow import Flow, Request, Response
+from callsheet.model.event import Event, Position
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
@@ -27,6 +31,7 @@ KINDS: dict[str, type[ServerError]] = {
         errors.Forbidden,
         errors.NotFound,
         errors.Conflict,
+        errors.AlreadyHandled,
         errors.Invalid,
         errors.TooLarge,
         errors.Unavailable,
@@ -41,6 +46,8 @@ STATUSES: dict[int, type[ServerError]] = {
 }
 READING = frozenset({"at", "commits", "history"})
 """Actions that change nothing, and so may be sent again."""
+REPEATABLE = "handlers."
+"""Actions of durable handlers: each names its lease, or the leases that are known, so that repeats do no harm."""
 T = TypeVar("T")
 
 
@@ -84,9 +91,19 @@ class NativeDialect:
         )
 
     def select(self, select: Select, size: int, cursor: str | None = None) -> Flow[Page]:
-        body = shapes.SelectBody(codec.select_out(select), size, cursor)
-        response = yield self._post("/v1/select", body)
+        response = yield self.ask_page(select, size, cursor)
+        _, read = self.open_page(response)
+        return read()
+
+    def ask_page(self, select: Select, size: int, cursor: str | None) -> Request:
+        return self._post("/v1/select", shapes.SelectBody(codec.select_out(select), size, cursor))
+
+    def open_page(self, response: Response) -> tuple[str | None, Callable[[], Page]]:
+        # The rows stay bytes here, so this takes a small part of the whole.
         reply = _read(response, shapes.PageReply)
+        return reply.cursor, lambda: self._read_page(reply)
+
+    def _read_page(self, reply: shapes.PageReply) -> Page:
         try:
             with collector.paused():
                 records = tuple(
@@ -116,12 +133,70 @@ class NativeDialect:
         return codec.result_in(_read(response, shapes.ResultReply))
 
     def call(self, action: str, arguments: Mapping[str, Any]) -> Flow[Any]:
-        response = yield self._post(f"/v1/call/{quote(action, safe='')}", pack(dict(arguments)), action in READING)
+        safe = action in READING or action.startswith(REPEATABLE)
+        response = yield self._post(f"/v1/call/{quote(action, safe='')}", pack(dict(arguments)), safe)
         return _unpack(_read(response, shapes.CallReply).result)
+
+    # -- events ------------------------------------------------------------------------------------------
+
+    def publish(self, event: Event) -> Flow[None]:
+        # Safe although it writes: the server knows the event's id and keeps it once.
+        response = yield self._post(PATH, event_out(event))
+        _read(response, dict[str, Any])
+
+    def events(
+        self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]
+    ) -> NativeEventStream:
+        return NativeEventStream(after, expressions, subscriber, _refuse)
+
+    # -- files -------------------------------------------------------------------------------------------
+
+    def upload(self, key: str, name: str, size: int) -> Flow[StagedUpload]:
+        state = yield from self._file_state(key)
+        return StagedUpload(self, key, state.received)
+
+    def write_file(self, key: str, offset: int, data: bytes) -> Flow[int]:
+        params = {"offset": str(offset), "checksum": hashlib.sha256(data).hexdigest()}
+        headers = {"content-type": "application/octet-stream"}
+        response = yield Request("PUT", f"{_file(key)}/data", data, params, headers, safe=True)
+        return _read(response, shapes.FileReply).received
+
+    def finish_file(self, key: str, size: int, checksum: str) -> Flow[None]:
+        response = yield self._post(f"{_file(key)}/finish", shapes.FinishBody(size, checksum))
+        _read(response, dict[str, Any])
+
+    def file_size(self, key: str) -> Flow[int | None]:
+        state = yield from self._file_state(key)
+        return state.size
+
+    def read_file(self, key: str, offset: int, size: int) -> Flow[bytes]:
+        params = {"offset": str(offset), "size": str(size)}
+        response: Response = yield Request("GET", f"{_file(key)}/data", params=params, safe=True)
+        if response.status != 200 or "x-callsheet-checksum" not in response.headers:
+            _refuse(response)
+        if hashlib.sha256(response.content).hexdigest() != response.headers["x-callsheet-checksum"]:
+            raise TransportError("a part of a file was damaged on its way here; read it again")
+        return response.content
+
+    def remove_file(self, key: str) -> Flow[None]:
+        response = yield Request("DELETE", _file(key), safe=True)
+        _read(response, dict[str, Any])
+
+    def file_address(self, key: str) -> Flow[str]:
+        response = yield Request("GET", f"{_file(key)}/address", safe=True)
+        return _read(response, shapes.AddressReply).address
+
+    def _file_state(self, key: str) -> Flow[shapes.FileReply]:
+        response = yield Request("GET", _file(key), safe=True)
+        return _read(response, shapes.FileReply)
 
     def _post(self, path: str, body: Any, safe: bool = True) -> Request:
         headers = {"content-type": "application/json", **self._headers}
         return Request("POST", path, shapes.encode(body), headers=headers, safe=safe)
+
+
+def _file(key: str) -> str:
+    return f"/v1/files/{quote(key, safe='')}"
 
 
 def _read(response: Response, shape: type[T]) -> T:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from attrs import astuple
+
 from callsheet.dialects.native.shapes import (
     AggregateBody,
     Both,
@@ -26,10 +28,10 @@ from callsheet.dialects.native.shapes import (
     WireUpdate,
 )
 from callsheet.dialects.native.values import PLAIN, Malformed, pack, unpack
-from callsheet.dialects.protocol import CommitResult
+from callsheet.dialects.protocol import CommitResult, Touched
 from callsheet.errors import SchemaError
 from callsheet.model.condition import OPERATORS, And, Any_, Comparison, Condition, Not, Or, Path, Step
-from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
+from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Operation, Update
 from callsheet.model.query import Aggregate, Order, Select
 from callsheet.model.record import Identity
 
@@ -156,13 +158,15 @@ def operations_in(wire: list[WireOperation]) -> tuple[Operation, ...]:
 
 def changes_out(changes: ChangeSet) -> CommitBody:
     """All but the commit id, which is in the address."""
-    return CommitBody(operations_out(changes.operations), changes.parts, changes.policy, changes.origin)
+    told = None if changes.effect is None else astuple(changes.effect)
+    return CommitBody(operations_out(changes.operations), changes.parts, changes.policy, changes.origin, told)
 
 
 def changes_in(commit_id: str, wire: CommitBody) -> ChangeSet:
     if wire.policy not in ("raise", "ours", "theirs"):
         raise Malformed(f"`{wire.policy}` is no policy; one of `raise`, `ours`, `theirs`")
-    return ChangeSet(commit_id, operations_in(wire.operations), wire.parts, wire.policy, wire.origin)
+    effect = None if wire.effect is None else Effect(*wire.effect)
+    return ChangeSet(commit_id, operations_in(wire.operations), wire.parts, wire.policy, wire.origin, effect)
 
 
 def result_out(result: CommitResult) -> ResultReply:
@@ -174,6 +178,7 @@ def result_out(result: CommitResult) -> ResultReply:
         list(result.merged),
         [(identity.entity_type, identity.key) for identity in result.deleted],
         result.replayed,
+        [(each.identity, each.version, list(each.emptied)) for each in result.touched],
     )
 
 
@@ -186,15 +191,24 @@ def result_in(wire: ResultReply) -> CommitResult:
         tuple(wire.merged),
         tuple(Identity(entity_type, key) for entity_type, key in wire.deleted),
         wire.replayed,
+        tuple(Touched(Identity(*identity), version, tuple(emptied)) for identity, version, emptied in wire.touched),
     )
 
 
 def _packed(values: Mapping[str, Any]) -> dict[str, Any]:
-    # Asking `pack` for what stays as it is would cost more than all the rest.
-    return {
-        name: value if type(value) in PLAIN or (type(value) is float and isfinite(value)) else pack(value)
-        for name, value in values.items()
-    }
+    # Asking `pack` for what stays as it is would cost more than all the rest; mostly all stays as it is.
+    for value in values.values():
+        kind = type(value)
+        if kind not in PLAIN and (kind is not float or not isfinite(value)):
+            return {name: _packed_value(value) for name, value in values.items()}
+    return values if type(values) is dict else dict(values)
+
+
+def _packed_value(value: Any) -> Any:
+    kind = type(value)
+    if kind in PLAIN or (kind is float and isfinite(value)):
+        return value
+    return {"$identity": [value[0], value[1]]} if kind is Identity else pack(value)
 
 
 def _unpacked(values: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from callsheet.dialects.native import codec, shapes
+from callsheet.dialects.native import codec, serving, shapes
+from callsheet.dialects.native.events import WireEvent, event_in
 from callsheet.dialects.native.values import Malformed, pack, unpack
-from callsheet.dialects.protocol import Backend
+from callsheet.dialects.protocol import Backend, EventBackend
 from callsheet.errors import Invalid, NotFound, QueryError, SchemaError, ServerError, Unavailable
 from callsheet.flow import Response
 from callsheet.model.record import Page
@@ -64,8 +65,12 @@ def _route(backend: Backend, method: str, path: str, params: Mapping[str, str], 
             return _only("POST", method, lambda: _stage(backend, commit_id, number, body))
         case ["v1", "commits", commit_id]:
             return _only("POST", method, lambda: _commit(backend, commit_id, body))
+        case ["v1", "events"]:
+            return _only("POST", method, lambda: _publish(backend, body))
         case ["v1", "call", action]:
             return _only("POST", method, lambda: _call(backend, action, body))
+        case ["v1", "files", key, *rest]:
+            return serving.answer(backend, method, key, rest, params, body)
     raise NotFound(f"there is nothing at {path!r:.200}; the server's verbs are below /v1/")
 
 
@@ -145,6 +150,13 @@ def _call(backend: Backend, action: str, body: bytes) -> Response:
     if not isinstance(arguments, dict):
         raise Invalid("the arguments of an action are a JSON object")
     return _answer({"result": pack(backend.call(action, arguments))})
+
+
+def _publish(backend: Backend, body: bytes) -> Response:
+    event = event_in(shapes.decode(body, WireEvent))
+    if not isinstance(backend, EventBackend):
+        raise Invalid("events are published now, not in the past")
+    return _answer({"position": list(backend.publish(event))})
 
 
 def _commit_id(commit_id: str) -> str:

@@ -18,6 +18,7 @@ from callsheet.dialects.protocol import Features
 from callsheet.errors import SchemaError
 
 __all__ = [
+    "AddressReply",
     "AggregateBody",
     "AggregateReply",
     "Both",
@@ -27,6 +28,8 @@ __all__ = [
     "DescriptionReply",
     "Either",
     "ErrorReply",
+    "FileReply",
+    "FinishBody",
     "Neither",
     "PageReply",
     "PartBody",
@@ -143,6 +146,7 @@ class CommitBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
     parts: Count = 0
     policy: str = "raise"
     origin: str = ""
+    effect: tuple[str, Count, Count, str] | None = None
 
 
 class ResultReply(Struct):
@@ -153,6 +157,7 @@ class ResultReply(Struct):
     merged: list[int] = []
     deleted: list[WireIdentity] = []
     replayed: bool = False
+    touched: list[tuple[WireIdentity, int, list[str]]] = []
 
 
 class DescriptionReply(Struct, kw_only=True):
@@ -186,6 +191,20 @@ class AggregateReply(Struct):
 
 class CallReply(Struct):
     result: Any
+
+
+class FileReply(Struct):
+    size: int | None
+    received: int
+
+
+class FinishBody(Struct, forbid_unknown_fields=True):
+    size: int
+    checksum: str
+
+
+class AddressReply(Struct):
+    address: str
 
 
 class WireError(Struct, omit_defaults=True):

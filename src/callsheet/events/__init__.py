@@ -1,0 +1,1 @@
+"""Subscriptions, and who gets an event."""

@@ -1,0 +1,240 @@
+"""`Hub`: who subscribed to what, and the delivery of one event to those it concerns.
+
+A pure machine: it starts nothing and waits for nothing. Subscriptions are found by the literal topic their
+expressions ask for, so an event costs what the subscriptions of its topic cost, and those that name no topic.
+The tables are replaced, never changed, so an event under way is delivered to those who had subscribed when it
+began, whatever a callback or another thread does meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from inspect import isawaitable
+from typing import Any, TypeAlias
+
+from attrs import field, frozen
+
+from callsheet.errors import UsageError
+from callsheet.events.expression import expression_text, parse_expression, record_of, topics_of
+from callsheet.events.predicate import Predicate, predicate
+from callsheet.model.condition import Condition
+from callsheet.model.event import Event
+from callsheet.model.matching import matches
+from callsheet.model.record import new_key
+
+__all__ = ["Callback", "Hub", "Subscriber"]
+
+Callback: TypeAlias = Callable[[Event], Any]
+
+_log = logging.getLogger("callsheet.events")
+
+
+@frozen(eq=False)
+class Subscriber:
+    """A callback, which events it is for, and its place among others: low priorities first, then by age.
+
+    ``metadata`` is what the targets of events are asked of; it has the ``id``.
+    """
+
+    id: str
+    expression: str
+    condition: Condition
+    callback: Callback
+    priority: int
+    age: int
+    metadata: Mapping[str, Any] = field(factory=dict)
+    topics: frozenset[str] | None = None
+    fulfils: Predicate = field(init=False, repr=False)
+
+    @fulfils.default
+    def _fulfils(self) -> Predicate:
+        """Whether a record of an event (`record_of`) fulfils the condition."""
+        return predicate(self.condition)
+
+    def is_target(self, event: Event) -> bool:
+        """Whether the event is meant for this one: it has no target, or one that the metadata fulfil."""
+        return not event.target or target_matches(event.target, self.metadata)
+
+
+class Hub:
+    """The subscriptions of a session and its forks.
+
+    ``aliases`` are further names of topics: an event of the topic on the right is also one of that on the left.
+
+    >>> hub = Hub()
+    >>> name = hub.subscribe("topic=studio.* and data.take > 1", lambda event: event.data["take"] * 10)
+    >>> hub.dispatch(Event("studio.render", {"take": 2})), hub.dispatch(Event("studio.render", {"take": 1}))
+    ([20], [])
+    """
+
+    def __init__(self, aliases: Mapping[str, str] | None = None) -> None:
+        self.id = new_key()
+        #: What is called with the subscriber after each `subscribe` and `unsubscribe`.
+        self.on_change: list[Callable[[Subscriber], None]] = []
+        self._aliases: dict[str, list[str]] = {}
+        self._subscribers: dict[str, Subscriber] = {}
+        self._by_topic: dict[str, tuple[Subscriber, ...]] = {}
+        self._of_any: tuple[Subscriber, ...] = ()
+        self._age = 0
+        self.alias(aliases or {})
+
+    def __repr__(self) -> str:
+        return f"<Hub {self.id}: {len(self._subscribers)} subscribers>"
+
+    def alias(self, names: Mapping[str, str]) -> None:
+        """Know topics by further names: name → the topic it stands for."""
+        for name, topic in names.items():
+            self._aliases.setdefault(topic, []).append(name)
+
+    @property
+    def subscribers(self) -> tuple[Subscriber, ...]:
+        """All subscribers, in the order of their subscription."""
+        return tuple(self._subscribers.values())
+
+    def subscribe(
+        self,
+        expression: str | Condition,
+        callback: Callback,
+        subscriber: Mapping[str, Any] | None = None,
+        priority: int = 100,
+    ) -> str:
+        """Have a callback called with every event that fulfils an expression; gives the subscription's id.
+
+        ``subscriber`` is data about the subscriber that targets can ask for; its ``id`` is the subscription's.
+        Raises `QueryError` for an expression that cannot be read, `UsageError` for an id that is taken.
+        """
+        if not callable(callback):
+            raise UsageError(f"a subscription takes a callback, not {callback!r:.80}")
+        condition = parse_expression(expression)
+        metadata = dict(subscriber or {})
+        name = str(metadata.setdefault("id", new_key()))
+        if name in self._subscribers:
+            raise UsageError(f"there is a subscriber `{name}` already; each needs an id of its own")
+        self._age += 1
+        text = expression_text(expression)
+        topics = topics_of(condition)
+        added = Subscriber(name, text, condition, callback, priority, self._age, metadata, topics)
+        self._subscribers = {**self._subscribers, name: added}
+        self._index(added)
+        self._changed(added)
+        return name
+
+    def unsubscribe(self, name: str) -> None:
+        """End a subscription. Raises `UsageError` where there is none of this id."""
+        gone = self._subscribers.get(name)
+        if gone is None:
+            raise UsageError(f"there is no subscriber `{name}`")
+        self._subscribers = {key: value for key, value in self._subscribers.items() if key != name}
+        self._of_any = tuple(each for each in self._of_any if each is not gone)
+        for topic in gone.topics or ():
+            left = tuple(each for each in self._by_topic[topic] if each is not gone)
+            if left:
+                self._by_topic[topic] = left
+            else:
+                del self._by_topic[topic]
+        self._changed(gone)
+
+    def get_subscriber_by_identifier(self, identifier: str) -> Subscriber | None:
+        """The subscriber of this id, or None."""
+        return self._subscribers.get(identifier)
+
+    def wants(self, topic: str) -> bool:
+        """Whether anybody may want events of this topic; cheap, so that nobody makes an event for nobody."""
+        if self._of_any or topic in self._by_topic:
+            return True
+        return any(name in self._by_topic for name in self._aliases.get(topic, ()))
+
+    def matching(self, event: Event) -> list[Subscriber]:
+        """The subscribers that an event concerns, in the order in which they are told."""
+        record = record_of(event)
+        names = self._aliases.get(event.topic)
+        if names is None:
+            found = self._fulfilled(event.topic, record)
+        else:
+            aged = {each.age: each for each in self._fulfilled(event.topic, record)}
+            for name in names:
+                aged |= {each.age: each for each in self._fulfilled(name, {**record, "topic": name})}
+            found = sorted(aged.values(), key=_place)
+        return [each for each in found if each.is_target(event)] if event.target else found
+
+    def _fulfilled(self, topic: str, record: Mapping[str, Any]) -> list[Subscriber]:
+        return [each for each in self._candidates(topic) if each.fulfils(record)]
+
+    def calls(self, event: Event) -> Iterator[tuple[Subscriber, Callable[[], Any]]]:
+        """Each subscriber that the event concerns and what calls it, until one stops the event."""
+        for subscriber in self.matching(event):
+            if event.is_stopped():
+                return
+            yield subscriber, lambda callback=subscriber.callback: callback(event)  # type: ignore[misc]
+
+    def dispatch(self, event: Event, raises: tuple[type[Exception], ...] = ()) -> list[Any]:
+        """Tell everybody whom the event concerns; what they returned, in order.
+
+        What a callback raises is logged with the event and the subscriber, and touches no one else; errors of
+        the classes ``raises`` go to the caller instead, and nobody further is told.
+        """
+        results = []
+        for subscriber, call in self.calls(event):
+            try:
+                results.append(_plain(call()))
+            except raises:
+                raise
+            except Exception:
+                report(event, subscriber)
+        return results
+
+    def _candidates(self, topic: str) -> tuple[Subscriber, ...]:
+        own = self._by_topic.get(topic, ())
+        if not self._of_any:
+            return own
+        return tuple(sorted(own + self._of_any, key=_place)) if own else self._of_any
+
+    def _index(self, added: Subscriber) -> None:
+        if added.topics is None:
+            self._of_any = tuple(sorted((*self._of_any, added), key=_place))
+        for topic in added.topics or ():
+            self._by_topic[topic] = tuple(sorted((*self._by_topic.get(topic, ()), added), key=_place))
+
+    def _changed(self, subscriber: Subscriber) -> None:
+        for callback in tuple(self.on_change):
+            callback(subscriber)
+
+
+def target_matches(target: str, metadata: Mapping[str, Any]) -> bool:
+    """Whether the target of an event, an expression, is fulfilled by what is known of a subscriber.
+
+    >>> target_matches("id=a17 or role=farm*", {"id": "b2", "role": "farm-3"})
+    True
+    """
+    try:
+        return not target or matches(parse_expression(target), metadata)
+    except UsageError:
+        _log.warning("the target %r of an event cannot be read; nobody is told", target)
+        return False
+
+
+def report(event: Event, subscriber: Subscriber) -> None:
+    """Log that a callback raised; called while its error is being handled."""
+    _log.exception(
+        "the subscriber %s (%s) raised for the event %s of %s",
+        subscriber.id,
+        getattr(subscriber.callback, "__qualname__", subscriber.callback),
+        event.id,
+        event.topic,
+        extra={"event_id": event.id, "topic": event.topic, "subscriber_id": subscriber.id},
+    )
+
+
+def _plain(result: Any) -> Any:
+    """The result, unless it would have to be awaited: here is nobody who could."""
+    if not isawaitable(result):
+        return result
+    close = getattr(result, "close", None)
+    if close is not None:
+        close()
+    raise UsageError("an `async` callback needs an AsyncSession")
+
+
+def _place(subscriber: Subscriber) -> tuple[int, int]:
+    return subscriber.priority, subscriber.age

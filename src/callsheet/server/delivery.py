@@ -1,0 +1,66 @@
+"""One event on its way to one handler, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from attrs import frozen
+from sqlalchemy import Row
+
+from callsheet.dialects.native.values import unpack
+from callsheet.model.event import Event, event_from_plain, event_to_plain
+
+__all__ = ["Delivery", "delivery_of"]
+
+
+@frozen
+class Delivery:
+    """An event on its way to a handler. ``attempt`` counts from 1, ``failures`` those that were told of."""
+
+    handler: str
+    event: Event
+    state: str
+    stream: str
+    attempt: int
+    failures: int
+    lease: str
+    worker: str
+    next_try: datetime
+    error: str = ""
+    traceback: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """As the answer of an action."""
+        return {
+            "handler": self.handler,
+            "event": event_to_plain(self.event),
+            "state": self.state,
+            "attempt": self.attempt,
+            "failures": self.failures,
+            "lease": self.lease,
+            "worker": self.worker,
+            "next_try": self.next_try,
+            "error": self.error,
+            "traceback": self.traceback,
+        }
+
+
+def delivery_of(row: Row[Any]) -> Delivery:
+    """The delivery that a row of the table ``_delivery`` holds."""
+    plain: Mapping[str, Any] = unpack(msgspec.json.decode(row.event))
+    return Delivery(
+        row.handler,
+        event_from_plain(plain),
+        row.state,
+        row.stream,
+        row.attempts,
+        row.failures,
+        row.lease or "",
+        row.worker or "",
+        row.next_try,
+        row.error or "",
+        row.traceback or "",
+    )

@@ -1,0 +1,60 @@
+"""Many new rows of one table, by one prepared statement: the driver gets the rows without a look at each value.
+
+SQLAlchemy makes the text of the statement and knows how a column's values are written; what it would do for every
+row anew is prepared once for a table and a choice of its columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from attrs import frozen
+from sqlalchemy import Connection, Dialect, Table, insert
+
+__all__ = ["Inserting", "inserting"]
+
+Row = dict[str, Any]
+
+
+@frozen
+class Inserting:
+    """The statement: its text, how some columns are written, and a row as the driver takes it."""
+
+    text: str
+    writers: dict[str, Callable[[Any], Any]]
+    shaped: Callable[[Row], Any]
+
+    def run(self, connection: Connection, rows: list[Row]) -> None:
+        """Insert the rows; each has all the columns."""
+        for name, write in self.writers.items():
+            for row in rows:
+                row[name] = write(row[name])
+        connection.exec_driver_sql(self.text, [self.shaped(row) for row in rows])
+
+
+_KNOWN: WeakKeyDictionary[Table, dict[tuple[str, tuple[str, ...]], Inserting]] = WeakKeyDictionary()
+
+
+def inserting(table: Table, names: tuple[str, ...], dialect: Dialect) -> Inserting:
+    """Made once for each table, choice of columns, and database."""
+    known = _KNOWN.setdefault(table, {})
+    found = known.get((dialect.name, names))
+    if found is None:
+        while len(known) >= 64:
+            known.pop(next(iter(known)), None)
+        found = known[dialect.name, names] = _made(table, names, dialect)
+    return found
+
+
+def _made(table: Table, names: tuple[str, ...], dialect: Dialect) -> Inserting:
+    compiled: Any = insert(table).compile(dialect=dialect, column_keys=list(names))
+    writers = {name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
+    shaped: Callable[[Row], Any] = itemgetter(*compiled.positiontup) if compiled.positional else _whole
+    return Inserting(str(compiled), {name: write for name, write in writers.items() if write is not None}, shaped)
+
+
+def _whole(row: Row) -> Row:
+    return row

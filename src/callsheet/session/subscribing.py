@@ -1,0 +1,242 @@
+"""What the blocking and the awaiting event hub have in common: all that does not wait."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, overload
+
+from attrs import evolve
+
+from callsheet.dialects.protocol import EventDialect, EventStream
+from callsheet.errors import StateError, TransportError
+from callsheet.events.hub import Callback, Hub, Subscriber
+from callsheet.events.topics import CONNECTED, DISCONNECTED, REPLY, UPDATE, VENDOR_NAMES
+from callsheet.model.condition import Condition
+from callsheet.model.event import Event, Position
+
+if TYPE_CHECKING:
+    from callsheet.session.connection import Connection
+
+__all__ = ["PATIENCE", "QUEUE", "Subscribing", "failure"]
+
+PATIENCE = 10.0
+"""Seconds that ``connect`` waits for the connection, unless it is told otherwise."""
+QUEUE = 1_000
+"""Events that came and were not dispatched yet, at most."""
+AWAITED_REPLIES = 10_000
+"""Events whose answers have a callback; those of older ones come to nobody."""
+_LOCAL = ("callsheet.session.", "callsheet.hub.")
+_TO_VENDOR = {topic: name for name, topic in VENDOR_NAMES.items()}
+_log = logging.getLogger("callsheet.events")
+
+
+class Subscribing:
+    """What the blocking and the awaiting hub have in common: nothing of it waits."""
+
+    def __init__(self, hub: Hub, connection: Connection) -> None:
+        self._hub = hub
+        self._connection = connection
+        self._lock = threading.RLock()
+        self._replies: dict[str, Callback] = {}
+        self._stream: EventStream | None = None
+        self._listener: Any = None
+        #: The place in the server's log of the last event that was dispatched, where the server has one.
+        self.position: Position | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}{' connected' if self.connected else ''}>"
+
+    @property
+    def id(self) -> str:
+        """Which hub this is: the source of what it publishes, and the target of replies."""
+        return self._hub.id
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to the server now."""
+        return self._listener is not None and bool(self._listener.connected)
+
+    @property
+    def subscribers(self) -> tuple[Subscriber, ...]:
+        """All subscribers, in the order of their subscription."""
+        return self._hub.subscribers
+
+    @overload
+    def subscribe(
+        self,
+        expression: str | Condition,
+        callback: None = None,
+        *,
+        subscriber: Mapping[str, Any] | None = None,
+        priority: int = 100,
+    ) -> Callable[[Callback], Callback]: ...
+
+    @overload
+    def subscribe(
+        self,
+        expression: str | Condition,
+        callback: Callback,
+        *,
+        subscriber: Mapping[str, Any] | None = None,
+        priority: int = 100,
+    ) -> str: ...
+
+    def subscribe(
+        self,
+        expression: str | Condition,
+        callback: Callback | None = None,
+        *,
+        subscriber: Mapping[str, Any] | None = None,
+        priority: int = 100,
+    ) -> Any:
+        """Have ``callback(event)`` called with every event that fulfils an expression.
+
+        The expression is a condition of the query language, asked of the event: a text, or a condition object. Lower
+        priorities are told first. ``subscriber`` is data that targets of events can ask for; its ``id`` becomes the
+        subscription's. Gives that id; without a callback it gives a decorator. Raises `QueryError` for an
+        expression that cannot be read.
+
+        >>> with Session("memory:") as session:  # doctest: +SKIP
+        ...     @session.event_hub.subscribe("topic=studio.render.done and data.take > 1")
+        ...     def done(event): ...
+        """
+        if callback is not None:
+            with self._lock:
+                return self._hub.subscribe(expression, callback, subscriber, priority)
+
+        def decorate(function: Callback) -> Callback:
+            self.subscribe(expression, function, subscriber=subscriber, priority=priority)
+            return function
+
+        return decorate
+
+    def unsubscribe(self, identifier: str) -> None:
+        """End a subscription. Raises `UsageError` where there is none of this id."""
+        with self._lock:
+            self._hub.unsubscribe(identifier)
+
+    @contextmanager
+    def subscription(
+        self,
+        expression: str | Condition,
+        callback: Callback,
+        *,
+        subscriber: Mapping[str, Any] | None = None,
+        priority: int = 100,
+    ) -> Iterator[str]:
+        """A subscription that ends with the block."""
+        identifier = self.subscribe(expression, callback, subscriber=subscriber, priority=priority)
+        try:
+            yield identifier
+        finally:
+            if self._hub.get_subscriber_by_identifier(identifier) is not None:
+                self.unsubscribe(identifier)
+
+    def get_subscriber_by_identifier(self, identifier: str) -> Subscriber | None:
+        """The subscriber of this id, or None."""
+        return self._hub.get_subscriber_by_identifier(identifier)
+
+    # -- what is told to the server --------------------------------------------------------------------------
+
+    @property
+    def _dialect(self) -> EventDialect | None:
+        dialect = self._connection.dialect
+        return dialect if isinstance(dialect, EventDialect) else None
+
+    @property
+    def _is_vendor(self) -> bool:
+        return self._connection.dialect.name == "ftrack"
+
+    def _sourced(self, event: Event) -> Event:
+        """The event with what is known of its source, and the name that the server knows its topic by."""
+        known = {"id": self.id, "user": {"username": self._connection.user}, "host": socket.gethostname()}
+        topic = _TO_VENDOR.get(event.topic, event.topic) if self._is_vendor else event.topic
+        return evolve(event, source={**known, **event.source}, topic=topic)
+
+    def _received(self, event: Event) -> Event:
+        """The event with the name that we know its topic by."""
+        topic = VENDOR_NAMES.get(event.topic, event.topic) if self._is_vendor else event.topic
+        return event if topic == event.topic else evolve(event, topic=topic)
+
+    def _reply(self, source_event: Event, data: Any, source: Mapping[str, Any] | None) -> Event:
+        target = source_event.source.get("id")
+        if not target:
+            raise StateError(f"{source_event!r} does not say who published it, so nobody can be answered")
+        return Event(REPLY, data, source=source or {}, target=f'id="{target}"', in_reply_to_event=source_event.id)
+
+    def _expressions(self) -> list[str]:
+        """What the server is asked for: all expressions but those about topics of this process."""
+        wanted = {f"topic={REPLY}": None}
+        for subscriber in self._hub.subscribers:
+            topics = subscriber.topics
+            if topics is None or not all(topic.startswith(_LOCAL) for topic in topics):
+                wanted[subscriber.expression] = None
+        return list(wanted)
+
+    def _metadata(self) -> dict[str, Any]:
+        """What targets are asked of: this hub, and each of its subscribers."""
+        return {"id": self.id, "subscribers": [dict(each.metadata) for each in self._hub.subscribers]}
+
+    def _open_stream(self, after: Position | None) -> EventStream:
+        dialect = self._dialect
+        assert dialect is not None
+        self._stream = dialect.events(after, self._expressions(), self._metadata())
+        return self._stream
+
+    def _resubscribed(self, subscriber: Subscriber) -> None:
+        """Subscriptions changed: the server is told, or asked anew from where we are."""
+        listener, stream = self._listener, self._stream
+        if listener is None or stream is None:
+            return
+        if subscriber.topics is not None and all(topic.startswith(_LOCAL) for topic in subscriber.topics):
+            return
+        if not stream.resubscribe(self._expressions(), self._metadata()):
+            listener.resubscribe()
+
+    def _await_replies(self, event: Event, callback: Callback) -> None:
+        self._replies[event.id] = callback
+        if len(self._replies) > AWAITED_REPLIES:
+            self._replies.pop(next(iter(self._replies)), None)
+
+    def _answer_here(self, event: Event, results: list[Any], callback: Callback) -> None:
+        """Without a server between them, those who published hear at once what was returned."""
+        for result in results:
+            if result is not None:
+                callback(self._reply(self._sourced(event), result, {"id": self.id}))
+
+    def _check_connectable(self) -> None:
+        if self._dialect is None:
+            raise StateError(f"the {self._connection.dialect.name} dialect tells of no events")
+        if self._listener is not None:
+            raise StateError("the hub is connected already; `disconnect()` first")
+
+    # -- what comes ------------------------------------------------------------------------------------------
+
+    def _state_event(self, kind: str, error: Exception | None) -> Event | None:
+        topic = CONNECTED if kind == "connected" else DISCONNECTED
+        if kind == "failed":
+            _log.error("the server tells of no more events: %s", error)
+        return Event(topic, {"reason": str(error or "")}) if self._hub.wants(topic) else None
+
+    def _answered(self, event: Event) -> Callback | None:
+        """Who waits for this reply."""
+        if event.topic != REPLY or event.in_reply_to_event is None:
+            return None
+        return self._replies.get(event.in_reply_to_event)
+
+    def _wants_reply(self, event: Event, result: Any) -> bool:
+        """Whether what a callback returned is an answer for somebody: the event came from another hub."""
+        told = event.topic in (UPDATE, REPLY, "ftrack.update") or event.topic.startswith(_LOCAL)
+        return result is not None and not told and bool(event.source.get("id"))
+
+
+def failure(outcome: list[Any], timeout: float) -> Exception:
+    """Why there is no connection."""
+    error = outcome[-1].error if outcome else None
+    if isinstance(error, Exception):
+        return error
+    return TransportError(f"no connection for events within {timeout} seconds")

@@ -1,0 +1,262 @@
+"""The connections that listeners read from (``listen.py``), one for each kind of event stream.
+
+``sse`` is an HTTP answer that does not end; ``local`` is a server in this process; ``websocket`` has a file of its
+own. An error is one of the network's (`Disconnected`, `Timeout`) or what the server's refusal stands for.
+"""
+
+from __future__ import annotations
+
+import random as randomness
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from attrs import frozen
+
+from callsheet.dialects.protocol import EventStream, LocalEventStream
+from callsheet.errors import CallsheetError, Disconnected, StateError, Timeout, TransportError
+from callsheet.flow import Response
+from callsheet.model.event import Event, Position
+from callsheet.transport.exchange import Settings, failure_of_error
+from callsheet.transport.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["AsyncConnection", "Connection", "Listening", "OpenStream", "aconnected", "connected"]
+
+KEEP_ALIVE = 30.0
+"""Seconds of silence after which a server is taken for gone; it speaks every ten."""
+POLICY = RetryPolicy(first=0.25, longest=30.0)
+
+LOOK = 0.2
+"""Seconds that a call of a server in this process may block."""
+
+
+OpenStream: TypeAlias = Callable[[Position | None], EventStream]
+
+
+@frozen
+class Listening:
+    """What a listener is told. ``settings`` say where the server is; a server in this process needs none."""
+
+    open_stream: OpenStream
+    settings: Settings | None = None
+    after: Position | None = None
+    keep_alive: float = KEEP_ALIVE
+    policy: RetryPolicy = POLICY
+    random: Callable[[], float] = randomness.random
+
+
+class Connection(Protocol):
+    """One open connection. `connected` makes those of each kind of stream."""
+
+    def receive(self) -> Sequence[Event] | None:
+        """The events that came, perhaps none; None at the end. Raises `Timeout` after too long a silence."""
+
+    def interrupt(self) -> None:
+        """End it, from any thread: who receives returns or raises."""
+
+    def close(self) -> None:
+        """Let go of it, in the thread that receives."""
+
+
+class AsyncConnection(Protocol):
+    """The same, awaited."""
+
+    async def receive(self) -> Sequence[Event] | None: ...
+
+    async def aclose(self) -> None: ...
+
+
+def connected(listening: Listening, stream: EventStream) -> Connection:
+    """A connection for a stream, opened; blocks until it is there."""
+    if stream.kind == "sse":
+        return StreamedAnswer(listening, stream)
+    if stream.kind == "local":
+        _begin(stream)
+        return Called(stream)  # type: ignore[arg-type]
+    if stream.kind == "websocket":
+        from callsheet.transport.websocket import Socket
+
+        return Socket(listening, stream)  # type: ignore[arg-type]
+    raise StateError(f"there is no blocking pump for streams of the kind {stream.kind!r}")
+
+
+async def aconnected(listening: Listening, stream: EventStream) -> AsyncConnection:
+    """The same, awaited."""
+    import anyio
+
+    from callsheet.transport.websocket import AsyncSocket
+
+    if stream.kind in ("sse", "websocket"):
+        connection: AsyncStreamedAnswer | AsyncSocket = AsyncStreamedAnswer(listening, stream)
+        if stream.kind == "websocket":
+            connection = AsyncSocket(listening, stream)  # type: ignore[arg-type]
+        try:
+            await connection.open()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await connection.aclose()
+            raise
+        return connection
+    if stream.kind == "local":
+        from anyio import to_thread
+
+        await to_thread.run_sync(_begin, stream)
+        return AsyncCalled(stream)  # type: ignore[arg-type]
+    raise StateError(f"there is no awaiting pump for streams of the kind {stream.kind!r}")
+
+
+def _begin(stream: Any) -> None:
+    """Who is connected hears of everything from then on, so a stream that begins now must know when that is."""
+    if stream.position is None:
+        stream.read(0.0)
+
+
+class Called:
+    """A server in this process."""
+
+    def __init__(self, stream: LocalEventStream) -> None:
+        self._stream = stream
+        self._interrupted = threading.Event()
+
+    def receive(self) -> Sequence[Event] | None:
+        return None if self._interrupted.is_set() else self._stream.read(LOOK)
+
+    def interrupt(self) -> None:
+        self._interrupted.set()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class AsyncCalled:
+    """The same, from a worker thread."""
+
+    def __init__(self, stream: LocalEventStream) -> None:
+        self._stream = stream
+
+    async def receive(self) -> Sequence[Event] | None:
+        from anyio import to_thread
+
+        return await to_thread.run_sync(self._stream.read, LOOK)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+class StreamedAnswer:
+    """An answer over HTTP that does not end, read by a client of its own."""
+
+    def __init__(self, listening: Listening, stream: EventStream) -> None:
+        import httpx
+
+        self._stream, self._settings = stream, _settings(listening)
+        client = self._client = httpx.Client(**self._settings.options())
+        try:
+            self._answer = client.send(client.build_request(**_request(listening, stream)), stream=True)
+            stream.opened(_response(self._answer, b"" if _streams(self._answer) else self._answer.read()))
+            self._chunks = self._answer.iter_bytes()
+        except Exception as error:
+            client.close()
+            raise _meaning(error, self._settings) from None
+        except BaseException:
+            client.close()
+            raise
+
+    def receive(self) -> Sequence[Event] | None:
+        try:
+            chunk = next(self._chunks, None)
+        except Exception as error:
+            raise _meaning(error, self._settings) from None
+        return None if chunk is None else self._stream.receive(chunk)
+
+    def interrupt(self) -> None:
+        """Shut the connection down: nothing else wakes a thread that waits for bytes."""
+        connection = self._answer.extensions.get("network_stream")
+        raw = None if connection is None else connection.get_extra_info("socket")
+        if raw is not None:
+            with suppress(OSError):
+                raw.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._answer.close()
+        self._client.close()
+
+
+class AsyncStreamedAnswer:
+    """The same, awaited."""
+
+    def __init__(self, listening: Listening, stream: EventStream) -> None:
+        import httpx
+
+        self._stream, self._listening, self._settings = stream, listening, _settings(listening)
+        self._client = httpx.AsyncClient(**self._settings.options())
+        self._answer: httpx.Response | None = None
+        self._chunks: AsyncIterator[bytes]
+
+    async def open(self) -> None:
+        """Connect; it is to be closed also where that fails."""
+        client, stream = self._client, self._stream
+        try:
+            answer = await client.send(client.build_request(**_request(self._listening, stream)), stream=True)
+            self._answer = answer
+            stream.opened(_response(answer, b"" if _streams(answer) else await answer.aread()))
+            self._chunks = answer.aiter_bytes()
+        except Exception as error:
+            raise _meaning(error, self._settings) from None
+
+    async def receive(self) -> Sequence[Event] | None:
+        try:
+            chunk = await anext(self._chunks, None)
+        except Exception as error:
+            raise _meaning(error, self._settings) from None
+        return None if chunk is None else self._stream.receive(chunk)
+
+    async def aclose(self) -> None:
+        if self._answer is not None:
+            await self._answer.aclose()
+        await self._client.aclose()
+
+
+def _settings(listening: Listening) -> Settings:
+    if listening.settings is None:
+        raise StateError("a listener to a server elsewhere needs the settings of a transport")
+    return listening.settings
+
+
+def _request(listening: Listening, stream: EventStream) -> dict[str, Any]:
+    """The arguments of a request for a stream. A silence longer than the keep-alive is the end."""
+    import httpx
+
+    settings, request = _settings(listening), stream.opening()
+    return {
+        "method": request.method,
+        "url": settings.url(request),
+        "params": dict(request.params) or None,
+        # In pieces as they are written: a compressor would hold events back.
+        "headers": {**request.headers, "accept-encoding": "identity"},
+        "timeout": httpx.Timeout(listening.keep_alive, connect=settings.timeouts.connect),
+    }
+
+
+def _streams(answer: httpx.Response) -> bool:
+    return answer.status_code == 200 and answer.headers.get("content-type", "").startswith("text/event-stream")
+
+
+def _response(answer: httpx.Response, content: bytes) -> Response:
+    return Response(answer.status_code, content, {name.lower(): value for name, value in answer.headers.items()})
+
+
+def _meaning(error: Exception, settings: Settings) -> Exception:
+    """What an error of a connection is to who listens."""
+    if isinstance(error, CallsheetError):
+        return error
+    failure = failure_of_error(error, closed=False)
+    if failure.lasting:
+        return TransportError(f"{settings.host}: {failure.reason}")
+    kind = Timeout if failure.timeout else Disconnected
+    return kind(f"{settings.host}: the events' connection: {failure.reason}")

@@ -1,0 +1,200 @@
+"""Websockets for listeners: a handshake over HTTP, then a socket, by the library ``websockets`` (the extra ``events``).
+
+The socket is read in a thread, by the library's blocking client, for both kinds of listeners: so it works the same
+under asyncio and trio, and what a stream has to send can be sent at once from any thread. Nobody waits longer than
+`LOOK` for a thread that reads.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from callsheet.dialects.protocol import EventStream
+from callsheet.errors import CallsheetError, Disconnected, StateError, Timeout, TransportError, UsageError
+from callsheet.flow import Response
+from callsheet.model.event import Event
+from callsheet.transport.exchange import Settings, failure_of_error
+
+if TYPE_CHECKING:
+    import httpx
+    from websockets.sync.client import ClientConnection
+
+__all__ = ["AsyncSocket", "Socket", "SocketStream"]
+
+LOOK = 0.2
+"""Seconds that a read may block."""
+LARGEST = 64 * 2**20
+CLOSING = 1.0
+
+
+class SocketStream(EventStream, Protocol):
+    """A stream of the kind ``"websocket"``: ``path`` is where its socket is, once it was opened."""
+
+    path: str
+    on_queued: Any
+
+
+class Waits(Protocol):
+    """What is needed of a listener's settings."""
+
+    @property
+    def settings(self) -> Settings | None: ...
+
+    @property
+    def keep_alive(self) -> float: ...
+
+
+class Socket:
+    """An open websocket, read by one thread; any may send."""
+
+    def __init__(self, listening: Waits, stream: SocketStream) -> None:
+        settings = listening.settings
+        if settings is None:
+            raise StateError("a listener to a server elsewhere needs the settings of a transport")
+        connect = _library()
+        self._stream, self._settings, self._keep_alive = stream, settings, listening.keep_alive
+        self._interrupted = threading.Event()
+        self._sending = threading.Lock()
+        self._open = ExitStack()
+        try:
+            cookies, verify = self._shake_hands()
+            opening = connect(
+                _websocket(settings.address.url) + stream.path,
+                ssl=_context(verify) if settings.address.encrypted else None,
+                additional_headers={"Cookie": cookies} if cookies else None,
+                open_timeout=settings.timeouts.connect,
+                close_timeout=CLOSING,
+                max_size=LARGEST,
+                compression=None,
+                proxy=None if settings.address.loopback else True,
+            )
+            self._socket: ClientConnection = self._open.enter_context(opening)
+        except Exception as error:
+            raise _meaning(error, settings) from None
+        self._heard = monotonic()
+        try:
+            stream.on_queued = self._flush
+            self._flush()
+        except BaseException:
+            self.close()
+            raise
+
+    def receive(self) -> Sequence[Event] | None:
+        """The events that came within a moment; None at the end."""
+        if self._interrupted.is_set():
+            return None
+        try:
+            frame = self._socket.recv(timeout=LOOK)
+        except TimeoutError:
+            if monotonic() - self._heard > self._keep_alive:
+                raise Timeout(f"{self._settings.host} told nothing for {self._keep_alive:g} s") from None
+            return []
+        except Exception as error:
+            raise _meaning(error, self._settings) from None
+        self._heard = monotonic()
+        events = self._stream.receive(frame.encode("utf-8", "surrogatepass") if isinstance(frame, str) else frame)
+        self._flush()
+        return events
+
+    def interrupt(self) -> None:
+        """End it, from any thread."""
+        self._interrupted.set()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._stream.on_queued = None
+        with suppress(Exception):
+            self._open.close()
+
+    def _flush(self) -> None:
+        """Send what the stream has to send, in its order."""
+        with self._sending:
+            try:
+                for message in self._stream.to_send():
+                    self._socket.send(message.decode("utf-8", "replace"))
+            except CallsheetError:
+                raise
+            except Exception as error:
+                raise _meaning(error, self._settings) from None
+
+    def _shake_hands(self) -> tuple[str, Any]:
+        """Ask for a session; the cookies that came, by which a site finds the same server again."""
+        import httpx
+
+        request, options = self._stream.opening(), self._settings.options()
+        with httpx.Client(**options) as client:
+            answer = client.request(request.method, self._settings.url(request), headers=dict(request.headers))
+            told = {name.lower(): value for name, value in answer.headers.items()}
+            self._stream.opened(Response(answer.status_code, answer.content, told))
+            return _cookies(client), options["verify"]
+
+
+class AsyncSocket:
+    """The same, awaited, from worker threads."""
+
+    def __init__(self, listening: Waits, stream: SocketStream) -> None:
+        self._listening, self._stream = listening, stream
+        self._socket: Socket | None = None
+
+    async def open(self) -> None:
+        """Connect; it is to be closed also where that fails."""
+        from anyio import to_thread
+
+        self._socket = await to_thread.run_sync(Socket, self._listening, self._stream)
+
+    async def receive(self) -> Sequence[Event] | None:
+        from anyio import to_thread
+
+        return None if self._socket is None else await to_thread.run_sync(self._socket.receive)
+
+    async def aclose(self) -> None:
+        from anyio import to_thread
+
+        if self._socket is not None:
+            await to_thread.run_sync(self._socket.close)
+
+
+def _library() -> Any:
+    try:
+        from websockets.sync.client import connect
+    except ImportError:
+        raise UsageError(
+            "this server's events come over a websocket, which needs the package websockets: "
+            "install callsheet with its extra, `callsheet[events]`"
+        ) from None
+    return connect
+
+
+def _websocket(url: str) -> str:
+    return url.replace("http", "ws", 1)
+
+
+def _context(verify: Any) -> ssl.SSLContext:
+    import httpx
+
+    return verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
+
+
+def _cookies(client: httpx.Client) -> str:
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
+
+
+def _meaning(error: Exception, settings: Settings) -> Exception:
+    """What an error of a connection is to who listens."""
+    import httpx
+
+    if isinstance(error, CallsheetError):
+        return error
+    if isinstance(error, httpx.HTTPError | httpx.InvalidURL):
+        failure = failure_of_error(error, closed=False)
+        if failure.lasting:
+            return TransportError(f"{settings.host}: {failure.reason}")
+        return (Timeout if failure.timeout else Disconnected)(f"{settings.host}: the event handshake: {failure.reason}")
+    if isinstance(error, TimeoutError):
+        return Timeout(f"{settings.host}: the event connection was not opened in time")
+    return Disconnected(f"{settings.host}: the event connection: {error or type(error).__name__}")
