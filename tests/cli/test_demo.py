@@ -23,6 +23,7 @@ def test_demo_tells_the_whole_story() -> None:
     assert "✓ 367 operations, 1 request" in told
     assert "✓ 7 operations, 1 request" in told
     assert "Not started → Omitted" in told
+    assert "292 tasks have a bid: 3,718 hours" in told
     lazily = next(line for line in told.splitlines() if "lazily:" in line).split("│")[2]
     assert int(lazily) <= 10
     one_by_one = next(line for line in told.splitlines() if "one by one:" in line).split("│")[2]

@@ -11,7 +11,23 @@ from callsheet.errors import CallsheetError
 
 __all__ = ["COMMANDS", "callsheet"]
 
-COMMANDS = ("audit", "demo", "doctor", "query", "resume", "roles", "schema", "seed", "serve", "shell", "users")
+COMMANDS = (
+    "audit",
+    "clone",
+    "demo",
+    "doctor",
+    "events",
+    "listen",
+    "plugins",
+    "query",
+    "resume",
+    "roles",
+    "schema",
+    "seed",
+    "serve",
+    "shell",
+    "users",
+)
 
 
 class Commands(click.Group):
@@ -22,7 +38,9 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            from callsheet.cli.added import added_command
+
+            return added_command(cmd_name)
         command: click.Command = import_module(f"callsheet.cli.{cmd_name}").command
         return command
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from callsheet.cli.conform import Show, conform, new_show, project_name
 from callsheet.cli.cut import Cut, read_cut, revised, sol_levante
 from callsheet.cli.operation_table import counts_table, operations_table
+from callsheet.cli.reaction import await_handler, listener, tell_reaction
 from callsheet.cli.reading import Reading, read_project
 from callsheet.model.operation import Operation
 from callsheet.model.record import Identity
@@ -60,9 +61,13 @@ def play(console: Console, cut: Cut, database: Path) -> str:
         server: Server = serve(schema="production", database=f"sqlite:///{database.as_posix()}", seed=True)
     with server:
         console.print(f"A server of its own runs at [bold]{server.url}[/bold], process {server.process_id}.")
-        with connect(server) as session:
+        with connect(server) as session, listener(server, database.parent) as running:
+            await_handler(session)
             show = import_cut(console, session, cut)
+            running.kill()
             change_cut(console, session, show, revised(cut))
+            running.start()
+            tell_reaction(console, session, running, project_name(cut))
         with connect(server) as session:
             read_back(console, session, project_name(cut))
         return server.admin_key or ""
@@ -126,7 +131,7 @@ def commit(console: Console, session: Session) -> None:
 
 def read_back(console: Console, session: Session, name: str) -> Reading:
     """A second session that knows nothing reads everything, value by value."""
-    console.rule("4 · Another session reads it back, lazily")
+    console.rule("5 · Another session reads it back, lazily")
     session.open()
     before = session.statistics.requests
     total = session.query(f'Shot where project.name is "{name}"').count()
@@ -145,7 +150,7 @@ def read_back(console: Console, session: Session, name: str) -> Reading:
 
 def what_next(console: Console, cut: Cut, keep: Path | None, key: str) -> None:
     """What to type now."""
-    console.rule("5 · Your turn")
+    console.rule("6 · Your turn")
     if keep is None:
         console.print("The database is gone. Keep it next time:  [bold]callsheet demo --keep demo[/bold]")
         console.print("Start a server for your team:             [bold]callsheet serve[/bold]")

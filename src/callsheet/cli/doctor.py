@@ -40,14 +40,14 @@ class Check:
 
 @click.command("doctor")
 @server_options
-def command(server: str, user: str | None, key: str | None) -> None:
+def command(server: str, user: str | None, key: str | None, dialect: str | None) -> None:
     """Check the connection, the versions, the clocks and the round-trip time.
 
     Ends with exit code 1 when something is wrong.
     """
     console = Console()
     sick = 0
-    for check in _checks(server, user, key):
+    for check in _checks(server, user, key, dialect):
         mark = "[green]ok  [/green]" if check.well else "[red]fail[/red]"
         console.print(f"{mark}  {check.name:<12} {escape(check.told)}", highlight=False, soft_wrap=True)
         if not check.well:
@@ -57,13 +57,13 @@ def command(server: str, user: str | None, key: str | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _checks(server: str, user: str | None, key: str | None) -> Iterator[Check]:
+def _checks(server: str, user: str | None, key: str | None, dialect: str | None) -> Iterator[Check]:
     from callsheet import __version__
     from callsheet.session.sync import Session
 
     yield Check("here", True, f"callsheet {__version__}, Python {platform.python_version()}, {platform.system()}")
     try:
-        with closing(Session(server, api_user=user, api_key=key)) as session:
+        with closing(Session(server, api_user=user, api_key=key, dialect=dialect)) as session:
             before, started = datetime.now(UTC), time.perf_counter()
             told = session.open()
             elapsed = time.perf_counter() - started

@@ -105,10 +105,8 @@ def _tell_key(service: Service) -> None:
 
 def _listen(service: Service, host: str, port: int, certificate: Path | None, key: Path | None) -> None:
     """Answer requests until a signal ends it."""
-    import uvicorn
-
     from callsheet.server.http import application
-    from callsheet.server.listening import configured
+    from callsheet.server.listening import configured, ending
 
     app = application(service, _limits(host))
     config = configured(app, host, port, certificate, key, log_level="warning")
@@ -117,7 +115,7 @@ def _listen(service: Service, host: str, port: int, certificate: Path | None, ke
         # uvicorn raises the signal it ended by once more, which must not end us before the database is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)
         click.echo(f"Serving at {_url(config, listening.getsockname()[1])} — stop with Ctrl-C.")
-        uvicorn.Server(config).run(sockets=[listening])
+        ending(config, service.broker.close).run(sockets=[listening])
     except KeyboardInterrupt:
         pass
     finally:

@@ -1,10 +1,12 @@
 """For the tests of people who build on Callsheet: an in-process server, fixtures, the dialect contract.
 
-The pytest plugin is loaded by itself when Callsheet is installed; it gives three fixtures:
+The pytest plugin is loaded by itself when Callsheet is installed; it gives four fixtures:
 
 - ``callsheet_service``: an embedded server in memory, with the production schema and nothing in it;
 - ``callsheet_session``: a session on it, as its administrator;
-- ``callsheet_connect``: a function that gives further sessions on it: ``callsheet_connect(user="martin")``.
+- ``callsheet_connect``: a function that gives further sessions on it: ``callsheet_connect(user="martin")``;
+- ``fake_events``: runs durable handlers on it, on events that happen and on ones that are made up
+  (``callsheet.testing.events``).
 
 ``DialectContract`` (in ``callsheet.testing.contract``) is what every dialect must pass.
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["callsheet_connect", "callsheet_service", "callsheet_session"]
+__all__ = ["callsheet_connect", "callsheet_service", "callsheet_session", "fake_events"]
 
 
 @pytest.fixture
@@ -34,6 +34,16 @@ def callsheet_connect(callsheet_service: Any) -> Iterator[Callable[..., Any]]:
     yield connect
     for session in opened:
         session.close()
+
+
+@pytest.fixture
+def fake_events(callsheet_service: Any) -> Iterator[Any]:
+    """Runs durable handlers in the test's own thread: `callsheet.testing.events.FakeEvents`."""
+    from callsheet.testing.events import FakeEvents
+
+    fake = FakeEvents(callsheet_service)
+    yield fake
+    fake.close()
 
 
 @pytest.fixture

@@ -1,0 +1,71 @@
+"""Commands that plugins give: functions of a session, whose further parameters become options."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from callsheet import plugins
+from callsheet.cli.connection import connected
+
+if TYPE_CHECKING:
+    from callsheet.session.sync import Session
+
+__all__ = ["added_command", "command_of"]
+
+
+def added_command(name: str) -> click.Command | None:
+    """The command that a plugin gives this name; None where there are no plugins.
+
+    Only a session knows its plugins, so the server's options are read first, and the rest by the command itself.
+    """
+    if not plugins.environment_paths(os.environ, "ftrack") and not plugins.discover((), entry_points=True):
+        return None
+
+    @click.command(name, add_help_option=False, context_settings={"ignore_unknown_options": True})
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    @connected
+    def run(session: Session, arguments: tuple[str, ...]) -> None:
+        session.open()
+        function = session.commands.get(name)
+        if function is None:
+            known = ", ".join(sorted(session.commands)) or "none"
+            raise click.UsageError(f"No such command '{name}'; plugins give: {known}.")
+        command_of(name, function, session).main(list(arguments), prog_name=f"callsheet {name}", standalone_mode=False)
+
+    return run
+
+
+def command_of(name: str, function: Callable[..., Any], session: Session) -> click.Command:
+    """A command that calls a function with the session and prints what it returns, if anything.
+
+    A parameter with a default becomes an option of its type, one without an argument.
+    """
+
+    def run(**options: Any) -> None:
+        result = function(session, **options)
+        if result is not None:
+            click.echo(result)
+
+    parameters = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    return click.Command(
+        name,
+        callback=run,
+        params=[_parameter(each) for each in parameters],
+        help=inspect.getdoc(function),
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def _parameter(parameter: inspect.Parameter) -> click.Parameter:
+    kind = parameter.annotation if parameter.annotation in (str, int, float, bool) else None
+    if parameter.default is inspect.Parameter.empty:
+        return click.Argument([parameter.name], type=kind)
+    option = f"--{parameter.name.replace('_', '-')}"
+    if kind is bool:
+        option = f"{option}/--no-{option[2:]}"
+    return click.Option([option], type=kind, default=parameter.default, show_default=True)

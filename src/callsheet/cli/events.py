@@ -1,0 +1,140 @@
+"""``callsheet events``: what durable handlers have still to do, and what they could not do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from callsheet.cli.connection import connected
+from callsheet.dialects.native.values import pack
+from callsheet.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from callsheet.session.sync import Session
+
+__all__ = ["command"]
+
+_HANDLER = click.option("--handler", metavar="NAME", help="Only those of this handler.")
+_USER = click.option("--of", "of", metavar="ACCOUNT", help="Those of another account (for administrators).")
+
+
+@click.group("events")
+def command() -> None:
+    """See to the events of durable handlers: waiting ones, and dead letters.
+
+    An event that failed more often than its handler allows is a dead letter: it waits here, with its traceback,
+    until you replay or skip it.
+    """
+
+
+@command.command("list")
+@_HANDLER
+@click.option("--state", type=click.Choice(["ready", "leased", "dead", "all"]), default="dead", show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1_000), default=100, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the events, as tests can replay them.")
+@_USER
+@connected
+def list_(session: Session, handler: str | None, state: str, limit: int, as_json: bool, of: str | None) -> None:
+    """List events that were not handled, oldest first, and how each handler does."""
+    wanted = None if state == "all" else state
+    found = session.call("handlers.deliveries", handler=handler, state=wanted, limit=limit, user=of)
+    if as_json:
+        for each in found:
+            click.echo(_line(each["event"]))
+        return
+    console = Console()
+    console.print(_handlers(session.call("handlers.status", user=of)))
+    table = Table("event", "handler", "state", "attempt", "entity", "error")
+    for each in found:
+        entity = each["event"]["data"].get("entity") or {}
+        told = f"{entity.get('type', '')} {entity.get('id', '')}".strip()
+        state, attempt = each["state"], str(each["attempt"])
+        table.add_row(each["event"]["id"], each["handler"], state, attempt, told, Text(each["error"][:200]))
+    if found:
+        console.print(table)
+    else:
+        console.print("No such events." if wanted != "dead" else "No dead letters.")
+
+
+@command.command("show")
+@click.argument("event_id")
+@_HANDLER
+@click.option("--json", "as_json", is_flag=True, help="The event as one line of JSON, as tests can replay it.")
+@_USER
+@connected
+def show(session: Session, event_id: str, handler: str | None, as_json: bool, of: str | None) -> None:
+    """Show an event that was not handled: what it says, and the traceback of the last attempt."""
+    for each in _found(session, event_id, handler, of):
+        if as_json:
+            click.echo(_line(each["event"]))
+            return
+        click.echo(f"{each['handler']}: {each['state']}, attempt {each['attempt']}, {each['failures']} failures")
+        click.echo(json.dumps(each["event"], indent=2, default=_text))
+        if each["traceback"]:
+            click.echo(f"\n{each['traceback']}")
+
+
+@command.command("replay")
+@click.argument("event_ids", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All dead letters of the handler named with --handler.")
+@_HANDLER
+@_USER
+@connected
+def replay(session: Session, event_ids: tuple[str, ...], everything: bool, handler: str | None, of: str | None) -> None:
+    """Give dead letters back to their handlers, after a repair."""
+    if everything:
+        if handler is None or event_ids:
+            raise UsageError("`--all` goes with --handler NAME, and with no event")
+        count = session.call("handlers.replay", handler=handler, user=of)
+    else:
+        count = sum(
+            session.call("handlers.replay", handler=each["handler"], event_id=event_id, user=of)
+            for event_id in event_ids
+            for each in _found(session, event_id, handler, of)
+            if each["state"] == "dead"
+        )
+    click.echo(f"{count} given back")
+
+
+@command.command("skip")
+@click.argument("event_ids", nargs=-1, required=True)
+@_HANDLER
+@_USER
+@connected
+def skip(session: Session, event_ids: tuple[str, ...], handler: str | None, of: str | None) -> None:
+    """Drop events without handling them; one that is being handled stays."""
+    count = sum(
+        session.call("handlers.skip", handler=each["handler"], event_id=event_id, user=of)
+        for event_id in event_ids
+        for each in _found(session, event_id, handler, of)
+    )
+    click.echo(f"{count} dropped")
+
+
+def _found(session: Session, event_id: str, handler: str | None, of: str | None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = session.call("handlers.deliveries", event_id=event_id, handler=handler, user=of)
+    if not found:
+        raise NotFound(f"no handler has the event {event_id}; `callsheet events list --state all` lists what there is")
+    return found
+
+
+def _handlers(status: list[dict[str, Any]]) -> Table:
+    table = Table("handler", "behind (commits)", "ready", "leased", "dead", "oldest waits (s)")
+    for each in status:
+        numbers = [each[name] for name in ("behind", "ready", "leased", "dead")]
+        table.add_row(each["handler"], *map(str, numbers), f"{each['waiting_seconds']:.1f}")
+    return table
+
+
+def _line(event: dict[str, Any]) -> str:
+    return json.dumps(pack(event), ensure_ascii=False)
+
+
+def _text(value: Any) -> str:
+    """Dates and times, which JSON lacks."""
+    return str(value.isoformat() if hasattr(value, "isoformat") else value)

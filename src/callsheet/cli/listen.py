@@ -1,0 +1,106 @@
+"""``callsheet listen``: run the durable handlers of plugin files, in the foreground."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import evolve
+
+from callsheet.cli.connection import connected
+from callsheet.config import log_level
+
+if TYPE_CHECKING:
+    from callsheet.listening.state import StateFile
+    from callsheet.session.sync import Session
+
+__all__ = ["command"]
+
+
+@click.command("listen")
+@click.option(
+    "--plugins",
+    "paths",
+    multiple=True,
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A folder of plugin files, or a file; may be given again.",
+)
+@click.option(
+    "--workers", default=4, show_default=True, type=click.IntRange(1, 64), help="Events of a handler at once."
+)
+@click.option(
+    "--lease",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(1, 3600),
+    metavar="SECONDS",
+    help="After so long without a word from a worker, its event is another's.",
+)
+@click.option("--health", metavar="HOST:PORT", help="Serve /health (JSON) and /metrics (Prometheus) on this machine.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the queues in this file: for servers that keep none (ftrack).",
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@connected
+def command(
+    session: Session,
+    paths: tuple[Path, ...],
+    workers: int,
+    lease: float,
+    health: str | None,
+    state: Path | None,
+    log_format: str,
+) -> None:
+    """Run the handlers in plugin files until you press Ctrl-C.
+
+    Each event is handled at least once, and on a Callsheet server its effect is there exactly once. Several of
+    these may run at the same time and share the work. An edited file is used within two seconds.
+    """
+    from callsheet.listening.health import HealthPage, address_of
+    from callsheet.listening.logs import set_up
+    from callsheet.listening.runner import Runner
+    from callsheet.listening.shelf import Shelf
+    from callsheet.listening.station import Pace
+    from callsheet.plugins import environment_paths
+
+    address = None if health is None else address_of(health)
+    set_up(log_level(), log_format == "json")
+    # What the same files register (types, operators, defaults) is there in the sessions of handlers.
+    session.plugging = evolve(session.plugging, paths=[*paths, *environment_paths(os.environ, session._dialect.name)])
+    with ExitStack() as stack:
+        file = None if state is None else stack.enter_context(_state_in(state))
+        runner = Runner(session, Shelf(paths), file, Pace(workers), lease)
+        if address is not None:
+            page = HealthPage(runner, address)
+            stack.callback(page.close)
+            click.echo(f"health: http://{address[0]}:{page.port}/health", err=True)
+        _stop_on_signals(runner.stop)
+        ended = runner.run()
+    if not ended:
+        # A handler that does not end holds its thread, and would hold the process; its event is another's by now.
+        click.echo("stopped; handlers that did not end in time were left, their events are handled again", err=True)
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _state_in(path: Path) -> StateFile:
+    """Queues in a file of this process, fed by the session's events."""
+    from callsheet.cli.serve import require_extra
+    from callsheet.listening.state import StateFile
+
+    require_extra()
+    return StateFile(path)
+
+
+def _stop_on_signals(stop: Any) -> None:
+    """SIGTERM and Ctrl-C stop in order."""
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda number, frame: stop())

@@ -1,0 +1,72 @@
+"""``callsheet plugins``: which plugins a session has, from where, and what they added."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from callsheet.cli.connection import connected
+from callsheet.plugins import Plugin
+from callsheet.session import builtin
+
+if TYPE_CHECKING:
+    from callsheet.session.sync import Session
+
+__all__ = ["command"]
+
+
+@click.command("plugins")
+@click.option("--path", "paths", multiple=True, metavar="DIR", help="Instead of CALLSHEET_PLUGIN_PATH; several times.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How.")
+@connected
+def command(session: Session, paths: tuple[str, ...], form: str) -> None:
+    """List the plugins of a session: where they were found, and what they added.
+
+    Plugins are run for that. The exit status is 1 where one failed; its traceback is in the log.
+    """
+    if paths:
+        session.plugging = session.plugging.at(paths)
+    session.open()
+    found = [*map(_built_in, builtin.ROOMS), *session.plugging.found]
+    if form == "json":
+        click.echo(msgspec.json.encode([_plain(plugin) for plugin in found]))
+    else:
+        _print(found)
+    if any(plugin.error is not None for plugin in found):
+        sys.exit(1)
+
+
+def _built_in(room: str) -> Plugin:
+    """A room of Callsheet that every session has."""
+    module = import_module(room)
+    told = (inspect.getdoc(module) or room).splitlines()[0]
+    return Plugin(room, "callsheet", "built-in", module.register, added=[told])
+
+
+def _plain(plugin: Plugin) -> dict[str, Any]:
+    error = None if plugin.error is None else str(plugin.error)
+    return {
+        "name": plugin.name,
+        "kind": plugin.kind,
+        "source": plugin.source,
+        "added": plugin.added,
+        "error": error,
+    }
+
+
+def _print(found: list[Plugin]) -> None:
+    console = Console()
+    table = Table("plugin", "kind", "found at", "added")
+    for plugin in found:
+        added = "\n".join(plugin.added) if plugin.error is None else f"failed: {plugin.error}"
+        table.add_row(plugin.name, plugin.kind, plugin.source, added or "nothing")
+    console.print(table)
+    if all(plugin.kind == "built-in" for plugin in found):
+        console.print("No others. Name folders of plugins in CALLSHEET_PLUGIN_PATH.")

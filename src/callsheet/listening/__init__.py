@@ -1,0 +1,1 @@
+"""Durable handlers: run by `callsheet listen`, each event handled, its effect once."""

@@ -1,0 +1,169 @@
+"""One attempt to handle one event: a fresh session, the handler, its commit with the checkpoint in it.
+
+What can go wrong, and what follows from it:
+
+- The handler, or the commit of its changes, raises: nothing was done, and the event is tried again later, or is
+  put to the dead letters after the last attempt.
+- No answer comes to the commit: it may have been done. The same is sent until an answer comes, which is safe.
+- The commit is refused because the event is another's by now: nothing was done, and somebody else sees to it.
+- The server is away: nothing can be told to it, so the lease runs out, and the event is given to somebody again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from threading import Event as Flag
+from typing import Any
+
+from attrs import frozen
+
+from callsheet.core.errand import Errand
+from callsheet.dialects.protocol import CommitResult
+from callsheet.errors import AlreadyHandled, CallsheetError, CommitError, TransportError, Unavailable
+from callsheet.listening.declaration import Handler
+from callsheet.listening.keys import key_maker
+from callsheet.listening.work import Claimed, WorkQueue
+from callsheet.session.sync import Session
+
+__all__ = ["OUTCOMES", "Outcome", "attempt", "origin_of"]
+
+#: What an attempt can come to: handled; failed and to be tried again; failed for good; another's by now; cut off.
+OUTCOMES = ("handled", "failed", "dead", "overtaken", "interrupted")
+LONGEST_PAUSE = 5.0
+
+log = logging.getLogger("callsheet.listening")
+
+
+@frozen
+class Outcome:
+    """What became of an attempt; ``error`` is what a handler raised."""
+
+    kind: str
+    commit_id: str | None = None
+    operations: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+
+def origin_of(handler: str) -> str:
+    """The origin of the commits that a handler makes."""
+    return f"handler:{handler}"
+
+
+def attempt(
+    handler: Handler, claimed: Claimed, session: Session, queue: WorkQueue, stopping: Flag | None = None
+) -> Outcome:
+    """Handle an event and say what became of it; it raises nothing, and nothing of a failed attempt is done."""
+    start = time.perf_counter()
+    try:
+        kind, result, operations, error = _handle(handler, claimed, session, queue, stopping or Flag())
+    except CallsheetError as lost:
+        # Not even that it failed could be told.
+        kind, result, operations, error = "interrupted", None, 0, str(lost)
+    commit_id = None if result is None else result.commit_id
+    outcome = Outcome(kind, commit_id, operations, time.perf_counter() - start, error)
+    _tell(claimed, outcome)
+    return outcome
+
+
+def _handle(
+    handler: Handler, claimed: Claimed, session: Session, queue: WorkQueue, stopping: Flag
+) -> tuple[str, CommitResult | None, int, str]:
+    fork = _fork(claimed, session, queue)
+    try:
+        handler.function(claimed.event, fork)
+        assert fork.errand is not None
+        fork.errand.running = False
+        operations = len(fork.pending)
+        result = _commit(fork, stopping)
+        if result is None or not queue.joined:
+            queue.settle(claimed)
+        return "handled", result, operations, ""
+    except (Exception, SystemExit) as error:
+        if fork.unit.doubtful is not None:
+            return "interrupted", None, 0, str(error)
+        if _cause(error, AlreadyHandled):
+            return "overtaken", None, 0, str(error)
+        kind = _report(handler, claimed, queue, error)
+        return kind, None, 0, f"{type(error).__name__}: {error}"
+    finally:
+        fork.close()
+
+
+def _fork(claimed: Claimed, session: Session, queue: WorkQueue) -> Session:
+    """The session of one attempt."""
+    fork = session.fork()
+    fork.origin = origin_of(claimed.handler)
+    effect = claimed.effect if queue.joined else None
+    fork.errand = Errand(_commit_id(claimed, queue.joined), effect, repeated=claimed.attempt + claimed.failures > 1)
+    if not queue.joined:
+        fork.unit.new_key = key_maker(claimed.handler, claimed.event.id)
+    return fork
+
+
+def _commit_id(claimed: Claimed, joined: bool) -> str:
+    """The id of the commit: of the event, and where the server fences attempts off from each other, of this one."""
+    told = f"{claimed.handler}\n{claimed.event.id}\n{claimed.lease if joined else ''}"
+    return f"handler:{claimed.handler[:60]}:{hashlib.sha256(told.encode()).hexdigest()[:32]}"
+
+
+def _commit(fork: Session, stopping: Flag) -> CommitResult | None:
+    """Commit, and where no answer comes, send the same again until one does, or the process is to stop."""
+    pause = 0.1
+    while True:
+        try:
+            return fork.commit()
+        except CommitError:
+            if fork.unit.doubtful is None or stopping.wait(pause):
+                raise
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+
+def _report(handler: Handler, claimed: Claimed, queue: WorkQueue, error: BaseException) -> str:
+    """Tell the server of a failure. What the server's absence brought about is never the end of an event."""
+    failures = claimed.failures + 1
+    away = _cause(error, TransportError) or _cause(error, Unavailable)
+    delay = handler.wait(failures) if away else handler.pause(failures)
+    told = "".join(traceback.format_exception(error))
+    if not queue.fail(claimed, f"{type(error).__name__}: {error}", told, delay):
+        return "overtaken"
+    return "dead" if delay is None else "failed"
+
+
+def _cause(error: BaseException | None, kind: type[CallsheetError]) -> bool:
+    """Whether an error is of this kind, or was raised from one that is."""
+    while error is not None:
+        if isinstance(error, kind):
+            return True
+        error = error.__cause__
+    return False
+
+
+_LEVELS: dict[str, Callable[..., Any]] = {"handled": log.info, "dead": log.error}
+
+
+def _tell(claimed: Claimed, outcome: Outcome) -> None:
+    facts = {
+        "handler": claimed.handler,
+        "event_id": claimed.event.id,
+        "position": str(claimed.place),
+        "commit_id": outcome.commit_id,
+        "attempt": claimed.attempt,
+        "outcome": outcome.kind,
+        "seconds": round(outcome.seconds, 6),
+    }
+    if outcome.error:
+        facts["error"] = outcome.error
+    say = _LEVELS.get(outcome.kind, log.warning)
+    say(
+        "%s: event %s %s%s",
+        claimed.handler,
+        claimed.event.id,
+        outcome.kind,
+        f" ({outcome.error})" if outcome.error else f", commit {outcome.commit_id}" if outcome.commit_id else "",
+        extra={"facts": facts},
+    )

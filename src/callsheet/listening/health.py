@@ -1,0 +1,78 @@
+"""How a listener does, over HTTP on this machine: ``/health`` as JSON, ``/metrics`` for Prometheus."""
+
+from __future__ import annotations
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from callsheet.errors import UsageError
+from callsheet.listening.metrics import prometheus
+from callsheet.listening.runner import Runner
+from callsheet.transport.address import is_loopback
+
+__all__ = ["HealthPage", "address_of"]
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """The host and port of ``HOST:PORT`` or ``PORT``; `UsageError` for a host that other machines can reach.
+
+    >>> address_of("9100"), address_of("127.0.0.1:0")
+    (('127.0.0.1', 9100), ('127.0.0.1', 0))
+    """
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]") or "127.0.0.1"
+    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise UsageError(f"`{text}` is no address; write 127.0.0.1:9100")
+    if not is_loopback(host) and host != "localhost":
+        raise UsageError(f"the health page needs no key, so it is for this machine alone: 127.0.0.1:{port}, not {host}")
+    return host, int(port)
+
+
+class HealthPage:
+    """Serves the health of a runner from a thread, until closed."""
+
+    def __init__(self, runner: Runner, address: tuple[str, int]) -> None:
+        class Page(_Page):
+            told = runner
+
+        self._server = ThreadingHTTPServer(address, Page)
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        self._thread = Thread(target=self._server.serve_forever, args=(0.1,), name="callsheet-health", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Page(BaseHTTPRequestHandler):
+    told: Runner
+    server_version = "callsheet"
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
+            self._answer(200, prometheus(self.told.health()["handlers"]), "text/plain; version=0.0.4; charset=utf-8")
+        elif path in ("/", "/health", "/healthz"):
+            health = self.told.health()
+            status = 503 if "server" in health["problems"] else 200
+            self._answer(status, json.dumps(health, default=str), "application/json")
+        else:
+            self._answer(404, "there are /health and /metrics\n", "text/plain; charset=utf-8")
+
+    def _answer(self, status: int, text: str, kind: str) -> None:
+        content = text.encode()
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(content)))
+        self.send_header("cache-control", "no-store")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """A page that is asked every few seconds tells nothing of it."""

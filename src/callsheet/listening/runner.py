@@ -1,0 +1,156 @@
+"""A listener: the handlers of some plugin files at work, until it is told to stop.
+
+Everything that must survive is on the server: which events a handler still has to do, and which it has done. So a
+listener may be killed at any moment and started again, and any number of them may run the same plugins: each gets
+the events that no other has a lease on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from threading import Event as Flag
+from threading import Lock
+from typing import Any
+from uuid import uuid4
+
+from callsheet.errors import CallsheetError, UsageError
+from callsheet.listening.doorbell import Doorbell
+from callsheet.listening.shelf import Shelf
+from callsheet.listening.state import StateFile
+from callsheet.listening.station import Pace, Station
+from callsheet.listening.work import WorkQueue
+from callsheet.session.sync import Session
+
+__all__ = ["Runner", "worker_name"]
+
+LOOK = 0.5
+"""Seconds between two looks at the plugin files."""
+STOP_SECONDS = 4.5
+
+log = logging.getLogger("callsheet.listening")
+
+
+def worker_name() -> str:
+    """A name for this process that no other has had."""
+    return f"{socket.gethostname()[:60]}:{os.getpid()}:{uuid4().hex[:12]}"
+
+
+class Runner:
+    """Runs the handlers of a shelf. ``run`` returns after ``stop``, which any thread or signal may call.
+
+    ``session`` is what handlers work with; the queues are on its server, or in a ``state`` file.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        shelf: Shelf,
+        state: StateFile | None = None,
+        pace: Pace | None = None,
+        lease: float = 30.0,
+        stop_seconds: float = STOP_SECONDS,
+    ) -> None:
+        self.session, self.shelf, self.pace = session, shelf, pace or Pace()
+        self.state = state
+        name = worker_name()
+        self.queue = WorkQueue(session, name, lease) if state is None else state.queue(name, lease)
+        self.stations: dict[str, Station] = {}
+        self._stopping, self._stop_seconds = Flag(), stop_seconds
+        self._status: tuple[float, dict[str, dict[str, Any]]] = (0.0, {})
+        self._asking = Lock()
+        self._doorbell = Doorbell(self.queue.session, self.wake, self.queue.worker)
+        self.problem = ""
+
+    def run(self) -> bool:
+        """Work until stopped; whether everything that was begun came to its end in time."""
+        self.session.open()
+        self.queue.session.open()
+        if not self.queue.session.features.handlers:
+            raise UsageError(
+                "this server keeps no queues of handlers; keep them in a file beside the listener: --state FILE"
+            )
+        try:
+            while not self._stopping.is_set():
+                if self.shelf.refresh():
+                    self._arrange()
+                self._stopping.wait(LOOK)
+        finally:
+            ended = self._end()
+        return ended
+
+    def stop(self) -> None:
+        """Finish what was begun, and end `run`."""
+        self._stopping.set()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def wake(self) -> None:
+        """Something happened: look for it now."""
+        for station in list(self.stations.values()):
+            station.wake()
+
+    def _arrange(self) -> None:
+        """A station for each handler of the shelf, with its newest code."""
+        wanted = self.shelf.handlers
+        for name in [name for name in self.stations if name not in wanted]:
+            log.info("%s: is no longer in any file; stops", name, extra={"facts": {"handler": name}})
+            self.stations.pop(name).stop(time.monotonic() + self._stop_seconds)
+        for name, handler in wanted.items():
+            station = self.stations.get(name)
+            if station is None:
+                self.stations[name] = Station(handler, self.session, self.queue, self.pace)
+                self.stations[name].start()
+            elif station.handler is not handler:
+                station.replace(handler)
+        expressions = sorted({handler.expression for handler in wanted.values()})
+        if self.state is not None:
+            self.state.follow(self.session, expressions)
+        self._doorbell.listen_for(expressions)
+
+    def _end(self) -> bool:
+        self._doorbell.close()
+        stations = list(self.stations.values())
+        for station in stations:
+            station.begin_stop()
+        until = time.monotonic() + self._stop_seconds
+        ended = [station.stop(until) for station in stations]
+        return all(ended)
+
+    # -- how it does -----------------------------------------------------------------------------------------
+
+    def health(self) -> dict[str, Any]:
+        """How every handler does, here and on the server."""
+        server = self._server_status()
+        handlers = [self._told(name, station, server.get(name, {})) for name, station in sorted(self.stations.items())]
+        problems = dict(self.shelf.problems)
+        if self.problem:
+            problems["server"] = self.problem
+        state = "stopping" if self.stopping else "degraded" if problems else "ok"
+        return {"status": state, "worker": self.queue.worker, "handlers": handlers, "problems": problems}
+
+    def _told(self, name: str, station: Station, server: dict[str, Any]) -> dict[str, Any]:
+        told = {"name": name, "file": station.handler.file, "busy": station.busy, **station.metrics.told()}
+        position = station.metrics.last_position
+        told["last_commit"] = None if position is None else position.commit
+        if server:
+            told |= {key: server[key] for key in ("behind", "waiting_seconds")}
+            told |= {"queued": server["ready"] + server["leased"], "dead_letters": server["dead"]}
+        return told
+
+    def _server_status(self) -> dict[str, dict[str, Any]]:
+        """What the server says, at most once a second."""
+        with self._asking:
+            asked, known = self._status
+            if time.monotonic() - asked < 1.0:
+                return known
+            try:
+                known, self.problem = {each["handler"]: each for each in self.queue.status()}, ""
+            except CallsheetError as error:
+                known, self.problem = {}, str(error)
+            self._status = (time.monotonic(), known)
+            return known

@@ -1,0 +1,162 @@
+"""The plugin files of a listener: which handlers they hold, read again when a file changes.
+
+Files are watched by looking at them (time and size, twice a second): that is a few system calls for a folder, and
+it works on the network file systems where studios keep their plugins, which tell nobody of what others write. A
+file is run only if it marks a handler, so that modules which plugins import are left alone. One that cannot be read
+or run keeps the handlers it had, and is reported.
+"""
+
+from __future__ import annotations
+
+import ast
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from attrs import define, field
+
+from callsheet import plugins
+from callsheet.errors import PluginError
+from callsheet.listening.declaration import Handler, handlers_of
+
+__all__ = ["Shelf", "load_handlers", "marks_handlers"]
+
+log = logging.getLogger("callsheet.listening")
+
+
+@define
+class _Held:
+    """A file as it was read last: its stamp, the handlers that are in use, and what is wrong with it since."""
+
+    stamp: tuple[int, int]
+    handlers: list[Handler] = field(factory=list)
+    problem: str = ""
+
+
+class Shelf:
+    """Handlers by name, from the plugin files in some folders (and below) or of some names."""
+
+    def __init__(self, paths: Iterable[str | Path], allow_writable: bool = False) -> None:
+        self.paths = [Path(path) for path in paths]
+        self._allow_writable = allow_writable or os.environ.get("CALLSHEET_ALLOW_WRITABLE_PLUGINS", "") == "1"
+        self._held: dict[Path, _Held] = {}
+        self.handlers: dict[str, Handler] = {}
+        self._doubles: dict[str, str] = {}
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Files that cannot be used as they are now, each with the reason."""
+        return {str(path): held.problem for path, held in self._held.items() if held.problem} | self._doubles
+
+    def refresh(self) -> bool:
+        """Look at the files; whether the handlers changed."""
+        found = {path: (root, stamp) for path, root, stamp in _files(self.paths)}
+        changed = False
+        for path in [path for path in self._held if path not in found]:
+            changed |= bool(self._held.pop(path).handlers)
+        for path, (root, stamp) in found.items():
+            held = self._held.get(path)
+            if held is None or held.stamp != stamp:
+                changed |= self._read(path, root, stamp, held or _Held(stamp))
+        if changed:
+            self._sort()
+        return changed
+
+    def _read(self, path: Path, root: Path, stamp: tuple[int, int], held: _Held) -> bool:
+        self._held[path] = held
+        held.stamp = stamp
+        try:
+            handlers = load_handlers(path, root, self._allow_writable)
+        except PluginError as error:
+            held.problem = str(error)
+            kept = "; its handlers stay as they were" if held.handlers else ""
+            log.error("%s%s", error, kept, extra={"facts": {"file": str(path), "error": str(error)}})
+            return False
+        changed = bool(handlers or held.handlers)
+        held.handlers, held.problem = handlers, ""
+        if changed:
+            names = ", ".join(each.name for each in handlers) or "no handlers"
+            log.info("%s: %s", path, names, extra={"facts": {"file": str(path), "handlers": names}})
+        return changed
+
+    def _sort(self) -> None:
+        """One handler for each name: the first file has it."""
+        self.handlers, self._doubles = {}, {}
+        for path in sorted(self._held):
+            for each in self._held[path].handlers:
+                known = self.handlers.setdefault(each.name, each)
+                if known is not each:
+                    self._doubles[f"{path} ({each.name})"] = (
+                        f"the name `{each.name}` is taken by {known.file}; this one does not run"
+                    )
+
+
+def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path, tuple[int, int]]]:
+    """The Python files, each with the path it was found below and what tells whether it changed."""
+    for path in paths:
+        if path.is_file():
+            stat = path.stat()
+            yield path.resolve(), path.resolve(), (stat.st_mtime_ns, stat.st_size)
+            continue
+        for folder, names, files in os.walk(path):
+            names[:] = sorted(name for name in names if not name.startswith((".", "__")))
+            for name in sorted(files):
+                if name.endswith(".py") and not name.startswith("."):
+                    try:
+                        stat = os.stat(os.path.join(folder, name))
+                    except OSError:
+                        continue
+                    yield Path(folder, name).resolve(), path.resolve(), (stat.st_mtime_ns, stat.st_size)
+
+
+def load_handlers(path: Path, root: Path | None = None, allow_writable: bool = False) -> list[Handler]:
+    """Run a plugin file that marks handlers, if it was not run as it is now; its handlers.
+
+    Raises `PluginError` for a file that cannot be read, parsed or run, or that anybody may write.
+    """
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PluginError(f"{path} cannot be read: {error}") from error
+    if not marks_handlers(tree):
+        return []
+    if not allow_writable and (place := plugins.writable_by_all(path, root or path)) is not None:
+        raise PluginError(
+            f"anybody may write {place}, and so decide what is run here: `chmod o-w` it, or allow it with "
+            "CALLSHEET_ALLOW_WRITABLE_PLUGINS=1"
+        )
+    # Bytecode is kept by the second, and a file may be edited twice in one.
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        return handlers_of(vars(plugins.run(path)), str(path))
+    except (Exception, SystemExit) as error:
+        told = "".join(traceback.format_exception(error)).strip()
+        raise PluginError(f"{path} cannot be run: {type(error).__name__}: {error}\n{told}") from error
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def marks_handlers(tree: ast.Module) -> bool:
+    """Whether a file marks a function with ``@callsheet.handler(…)``, under whatever name it was imported.
+
+    >>> marks_handlers(ast.parse("from callsheet import handler as on\\n@on('x', name='y')\\ndef f(event, session): 1"))
+    True
+    >>> marks_handlers(ast.parse("def handler(): ..."))
+    False
+    """
+    names = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "callsheet"
+        for alias in node.names
+        if alias.name == "handler"
+    }
+    marks = (mark for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for mark in node.decorator_list)
+    called = (mark.func for mark in marks if isinstance(mark, ast.Call))
+    return any(
+        function.attr == "handler" if isinstance(function, ast.Attribute) else getattr(function, "id", None) in names
+        for function in called
+    )

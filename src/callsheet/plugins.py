@@ -1,0 +1,337 @@
+"""Plugins: Python files, and modules of installed packages, with a function ``register(session)``.
+
+A session that opens registers, in this order, what comes with Callsheet, the entry points of the group
+``callsheet.plugins``, and the files below its plugin paths, sorted by path. What a plugin may do is what a script may
+do; there is no sandbox, so what is run is logged, and files that anybody may write are refused.
+
+Which files are plugins is read, not tried: only a file that binds ``register`` at its top level is run. Any other is
+left alone, so that a plugin can import a module beside it. A module is run once in a process, unless it changed.
+Modules have names of their own, so two files may be called the same; one beside another is imported as
+``import helper`` at the top of the file, or as ``from . import helper`` anywhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import logging
+import os
+import stat
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from attrs import define, field
+
+from callsheet.errors import PluginError
+
+__all__ = ["GROUP", "Plugin", "discover", "environment_paths", "register"]
+
+GROUP = "callsheet.plugins"
+PACKAGE = "callsheet_plugins"
+_log = logging.getLogger("callsheet.plugins")
+_running = threading.RLock()
+_modules: dict[tuple[Path, int, int], ModuleType] = {}
+_neighbours: dict[Path, dict[str, ModuleType]] = {}
+
+
+@define(eq=False)
+class Plugin:
+    """A plugin that was found: where, the function that registers it, and what became of that.
+
+    ``kind`` is ``file`` or ``entry point``; ``error`` says why it could not be run or registered; ``added`` what it
+    added to the session that it was last registered with.
+    """
+
+    name: str
+    source: str
+    kind: str = "file"
+    register: Callable[..., Any] | None = None
+    error: Exception | None = None
+    added: list[str] = field(factory=list)
+    folder: Path | None = None
+
+
+def environment_paths(environment: Mapping[str, str], dialect: str = "native") -> list[str]:
+    """The plugin paths that the environment names: CALLSHEET_PLUGIN_PATH, and the vendor's under its dialect.
+
+    >>> environment_paths({"CALLSHEET_PLUGIN_PATH": "", "FTRACK_EVENT_PLUGIN_PATH": "/a"}, "ftrack")
+    ['/a']
+    """
+    names = ("CALLSHEET_PLUGIN_PATH", *(("FTRACK_EVENT_PLUGIN_PATH",) if dialect == "ftrack" else ()))
+    return [path for name in names for path in environment.get(name, "").split(os.pathsep) if path.strip()]
+
+
+def discover(paths: Iterable[str | Path], entry_points: bool = True, allow_writable: bool = False) -> list[Plugin]:
+    """The plugins of installed packages and below these paths, run as far as they can be.
+
+    One that cannot be has an ``error``, which is logged with its traceback.
+    """
+    found = [_of_entry_point(entry) for entry in _entry_points()] if entry_points else []
+    for path, root in _files(paths):
+        plugin = _of_file(path, root, allow_writable)
+        if plugin is not None:
+            found.append(plugin)
+    return found
+
+
+def register(session: Any, plugins: Sequence[Plugin], arguments: Mapping[str, Any], strict: bool = False) -> None:
+    """Register plugins with a session; those that fail are logged, or raised as `PluginError` where ``strict``.
+
+    ``arguments`` are given to each as far as its signature has them. What a plugin that fails has subscribed is taken
+    back.
+    """
+    for plugin in plugins:
+        if plugin.error is None:
+            _register(session, plugin, arguments)
+        if plugin.error is not None and strict:
+            raise PluginError(f"the plugin {plugin.name} ({plugin.source}) failed: {plugin.error}") from plugin.error
+
+
+def _register(session: Any, plugin: Plugin, arguments: Mapping[str, Any]) -> None:
+    assert plugin.register is not None
+    taken = _accepted(plugin.register, arguments)
+    left = sorted(set(arguments) - set(taken))
+    if left:
+        _log.warning("the plugin %s (%s) takes no %s", plugin.name, plugin.source, ", ".join(f"`{n}`" for n in left))
+    before = _added(session)
+    try:
+        with _beside(plugin.folder):
+            plugin.register(*_positional(plugin.register, session), **taken)
+    except Exception as error:
+        _failed(plugin, error)
+        for name in _added(session).keys() - before.keys():
+            if name[0] == "subscription":
+                session.hub.unsubscribe(name[1])
+    plugin.added = [text for name, text in _added(session).items() if name not in before]
+
+
+def _positional(function: Callable[..., Any], session: Any) -> tuple[Any, ...]:
+    """The session, unless the function takes nothing that is not named."""
+    kinds = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+    )
+    takes = any(parameter.kind in kinds for parameter in inspect.signature(function).parameters.values())
+    return (session,) if takes else ()
+
+
+def _accepted(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that a function has parameters for, besides its first, which is the session."""
+    parameters = list(inspect.signature(function).parameters.values())
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return dict(arguments)
+    if parameters and parameters[0].kind in (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    ):
+        parameters = parameters[1:]
+    named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = {parameter.name for parameter in parameters if parameter.kind in named}
+    return {name: value for name, value in arguments.items() if name in names}
+
+
+def _added(session: Any) -> dict[tuple[str, Any], str]:
+    """Everything that plugins may add to a session, each with a text that tells of it."""
+    found: dict[tuple[str, Any], str] = {}
+    for number, (type_name, behaviour) in enumerate(session.types.extensions):
+        found["type", number] = f"type {type_name}: {behaviour}"
+    for each in session.hub.subscribers:
+        found["subscription", each.id] = f"subscription {each.expression}"
+    for name in session.operators:
+        found["operator", name] = f"operator {name}"
+    for name in session.commands:
+        found["command", name] = f"command {name}"
+    for owner, attribute in session.defaults:
+        found["default", (owner, attribute)] = f"default {owner}.{attribute}"
+    for name in _location_names(session):
+        found["location", name] = f"location {name}"
+    return found
+
+
+def _location_names(session: Any) -> list[str]:
+    """The locations of a session that has been asked for them, without those that every session has."""
+    if session._locations is None:
+        return []
+    everybodys = {place.name for place in session._new_locations()}
+    return [str(place.name) for place in session._locations if place.name not in everybodys]
+
+
+def _failed(plugin: Plugin, error: Exception) -> None:
+    plugin.error = error
+    text = "".join(traceback.format_exception(error))
+    _log.error("the plugin %s (%s) failed, and is left out: %s\n%s", plugin.name, plugin.source, error, text)
+
+
+# -- installed packages ---------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _entry_points() -> tuple[Any, ...]:
+    from importlib.metadata import entry_points
+
+    return tuple(sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)))
+
+
+def _of_entry_point(entry: Any) -> Plugin:
+    plugin = Plugin(entry.name, entry.value, "entry point")
+    try:
+        loaded = entry.load()
+        plugin.register = loaded if not isinstance(loaded, ModuleType) else loaded.register
+        _log.info("running the plugin %s of the entry point %s", entry.name, entry.value)
+    except Exception as error:
+        _failed(plugin, error)
+    return plugin
+
+
+# -- files ----------------------------------------------------------------------------------------------------
+
+
+def _files(paths: Iterable[str | Path]) -> Iterator[tuple[Path, Path]]:
+    """The Python files below these paths, each once, with the path it was found below."""
+    seen: set[Path] = set()
+    for given in paths:
+        if not str(given).strip():
+            continue
+        root = Path(given).expanduser()
+        if not root.exists():
+            _log.warning("the plugin path %s does not exist", root)
+            continue
+        for path in [root] if root.is_file() else sorted(root.rglob("*.py")):
+            real = path.resolve()
+            if real not in seen and "__pycache__" not in path.parts and path.is_file():
+                seen.add(real)
+                yield real, root.resolve()
+
+
+def _of_file(path: Path, root: Path, allow_writable: bool) -> Plugin | None:
+    plugin = Plugin(path.stem, str(path), folder=path.parent)
+    try:
+        if not binds_register(path):
+            return None
+        if not allow_writable and (open_to_all := writable_by_all(path, root)) is not None:
+            raise PluginError(
+                f"anybody may write {open_to_all}, and so decide what is run here: `chmod o-w` it, or allow it with "
+                "allow_writable_plugins=True or CALLSHEET_ALLOW_WRITABLE_PLUGINS=1"
+            )
+        plugin.register = run(path).register
+    except Exception as error:
+        _failed(plugin, error)
+    return plugin
+
+
+def binds_register(path: Path) -> bool:
+    """Whether a file binds the name ``register`` at its top level. Raises `SyntaxError` where it is no Python."""
+    source = path.read_bytes()
+    if b"register" not in source:
+        return False
+    return any(_binds(statement) for statement in ast.parse(source, str(path)).body)
+
+
+def _binds(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return statement.name == "register"
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return any((alias.asname or alias.name) == "register" for alias in statement.names)
+    if isinstance(statement, ast.Assign):
+        return any(isinstance(target, ast.Name) and target.id == "register" for target in statement.targets)
+    return False
+
+
+def writable_by_all(path: Path, root: Path) -> Path | None:
+    """The file, or a folder above it, by which anybody could change what is run; None where there is none.
+
+    Folders in which only owners may remove files (as in ``/tmp``) count where they are the plugin path or below it.
+    """
+    if sys.platform == "win32":
+        return None
+    for place in (path, *path.parents):
+        mode = place.stat().st_mode
+        if not mode & stat.S_IWOTH:
+            continue
+        if place == path or place.is_relative_to(root) or not mode & stat.S_ISVTX:
+            return place
+    return None
+
+
+def run(path: Path) -> ModuleType:
+    """The module of a file, run once for each state of the file that was seen."""
+    path = path.resolve()
+    state = path.stat()
+    key = path, state.st_mtime_ns, state.st_size
+    with _running:
+        found = _modules.get(key)
+        if found is None:
+            _log.info("running the plugin file %s", path)
+            found = _modules[key] = _run(path)
+    return found
+
+
+def _run(path: Path) -> ModuleType:
+    name = f"{_package(path.parent)}.{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        with _beside(path.parent):
+            if path.stem not in sys.modules:
+                sys.modules[path.stem] = module
+            spec.loader.exec_module(module)
+    except BaseException:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
+        raise
+    return module
+
+
+def _package(folder: Path) -> str:
+    """The package that the plugins of a folder are in, so that ``from . import`` finds their neighbours."""
+    name = f"{PACKAGE}.f{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    for package, places in ((PACKAGE, []), (name, [str(folder)])):
+        if package not in sys.modules:
+            module = ModuleType(package)
+            module.__path__ = places
+            sys.modules[package] = module
+    return name
+
+
+@contextmanager
+def _beside(folder: Path | None) -> Iterator[None]:
+    """Within, ``import helper`` finds ``helper.py`` of this folder, and not one of another folder."""
+    if folder is None:
+        yield
+        return
+    with _running:
+        known = _neighbours.setdefault(folder, {})
+        hidden = {name: sys.modules.pop(name) for name in known if name in sys.modules}
+        sys.modules.update(known)
+        sys.path.insert(0, str(folder))
+        try:
+            yield
+        finally:
+            sys.path.remove(str(folder))
+            for name in [name for name, module in sys.modules.items() if _is_neighbour(name, module, folder)]:
+                known[name] = sys.modules.pop(name)
+            sys.modules.update(hidden)
+
+
+def _is_neighbour(name: str, module: Any, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or name.startswith(PACKAGE):
+        return False
+    return file.startswith(f"{folder}{os.sep}")

@@ -1,0 +1,189 @@
+"""Durable handlers in tests: the code of ``callsheet listen``, one event at a time, in the test's own thread.
+
+The handlers are on a queue of the test's server, get a session of their own, and have their changes committed with
+the checkpoint. Only who calls them is another: nothing happens until the test says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+
+from callsheet.dialects.native.values import unpack
+from callsheet.entity.entity import Entity
+from callsheet.errors import UsageError
+from callsheet.events.expression import event_matches, parse_expression
+from callsheet.listening.attempt import Outcome, attempt
+from callsheet.listening.declaration import Handler, handlers_of
+from callsheet.listening.shelf import load_handlers
+from callsheet.listening.work import WorkQueue
+from callsheet.model.event import Event, Position, event_from_plain
+from callsheet.testing import session_on
+
+__all__ = ["FakeEvents", "HandlerFailed"]
+
+MADE_UP = 1_000_000_000
+"""Places in the log where no commit has events."""
+
+
+class HandlerFailed(AssertionError):
+    """A handler raised, or its commit was refused; the message is the traceback."""
+
+
+class FakeEvents:
+    """Runs handlers: ``load`` or ``add`` them, then ``emit`` events, or let some happen and ``run``.
+
+    Handlers have an account of their own where ``user`` says so. Where a handler fails, `HandlerFailed` is raised,
+    unless ``check=False`` is said: then what became of each event is in the answer.
+    """
+
+    def __init__(self, service: Any, user: str = "admin") -> None:
+        self._service, self._user = service, user
+        self.session = session_on(service, user)
+        self.session.open()
+        self._queue = WorkQueue(self.session, "test")
+        self._made_up = MADE_UP
+        self.handlers: dict[str, Handler] = {}
+
+    def close(self) -> None:
+        """End the handlers' session; the server stays."""
+        self.session.close()
+
+    def load(self, path: str | Path) -> list[str]:
+        """Use the handlers of a plugin file; their names."""
+        found = load_handlers(Path(path), allow_writable=True)
+        if not found:
+            raise UsageError(f"{path} marks no function with @callsheet.handler(…)")
+        return self._use(found)
+
+    def add(self, *functions: Callable[[Any, Any], Any]) -> list[str]:
+        """Use functions that were marked with `callsheet.handler`; their names."""
+        found = [each for function in functions for each in handlers_of({"": function})]
+        if len(found) < len(functions):
+            raise UsageError("these are no handlers: mark each with @callsheet.handler(…)")
+        return self._use(found)
+
+    def _use(self, handlers: Iterable[Handler]) -> list[str]:
+        names = []
+        for each in handlers:
+            # What a listener waits for between two attempts, a test does not.
+            self.handlers[each.name] = handler = evolve(each, delay=1e-6)
+            self._queue.claim(handler, 1)
+            names.append(each.name)
+        return names
+
+    def emit(
+        self,
+        topic: str,
+        *,
+        entity: Any = None,
+        changes: Mapping[str, Any] | None = None,
+        action: str = "update",
+        data: Mapping[str, Any] | None = None,
+        check: bool = True,
+    ) -> list[Outcome]:
+        """Make up an event and have it handled by all whose expression is true of it.
+
+        ``entity`` is an entity (or a mapping with ``type`` and ``id``), ``changes`` maps attributes to new values, or
+        to ``(old, new)``; entities stand for references. ``data`` is what else the event holds. Nothing of it is
+        written to the server: what handlers read there is what the test committed.
+        """
+        held = {**_about(entity, changes or {}, action, self.session.schema), **(data or {})}
+        return self.deliver(Event(topic, held, sent=datetime.now(UTC)), check)
+
+    def deliver(self, event: Event, check: bool = True) -> list[Outcome]:
+        """Have an event handled, as `emit` does."""
+        found = [each for each in self.handlers.values() if event_matches(parse_expression(each.expression), event)]
+        for handler in found:
+            self._put(handler, event)
+        return self._run(found, check)
+
+    def replay(self, path: str | Path, check: bool = True) -> list[Outcome]:
+        """Have recorded events handled: a file of ``callsheet events list --json``, one event a line."""
+        outcomes: list[Outcome] = []
+        for line in Path(path).read_text(encoding="utf-8").splitlines():
+            if line.strip():
+                outcomes += self.deliver(event_from_plain(unpack(json.loads(line))), check)
+        return outcomes
+
+    def run(self, check: bool = True) -> list[Outcome]:
+        """Have everything handled that happened since the handlers were loaded, what they cause included."""
+        return self._run(list(self.handlers.values()), check)
+
+    def _run(self, handlers: list[Handler], check: bool) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        working = True
+        while working:
+            working = False
+            for handler in handlers:
+                for claimed in self._queue.claim(handler, 100):
+                    outcome = attempt(handler, claimed, self.session, self._queue)
+                    outcomes.append(outcome)
+                    if check and outcome.kind != "handled":
+                        raise HandlerFailed(self._why(handler, claimed.event.id, outcome))
+                    working = True
+        return outcomes
+
+    def _why(self, handler: Handler, event_id: str, outcome: Outcome) -> str:
+        found = self._queue.call("deliveries", handler=handler.name, event_id=event_id)
+        told = found[0]["traceback"] if found else outcome.error
+        return f"the handler `{handler.name}` failed:\n{told}"
+
+    def _put(self, handler: Handler, event: Event) -> None:
+        """Put an event into the queue of a handler, as if it had been read from the log."""
+        from callsheet.server.deliveries import Queue
+        from callsheet.server.handlers import stream_of
+
+        store, now = self._service.store, self._service.clock()
+        self._made_up += 1
+
+        def put(connection: Any) -> None:
+            queue = Queue(store, connection, self._user, handler.name, now)
+            row = queue.known(lock=True)
+            assert row is not None
+            there = evolve(event, position=Position(row.position, self._made_up))
+            queue.add([(there, stream_of(store, event))], Position(row.position, row.event_index))
+
+        store.write(put)
+
+
+def _about(entity: Any, changes: Mapping[str, Any], action: str, schema: Any) -> dict[str, Any]:
+    """The data of an event of a changed entity, as the server tells it."""
+    if entity is None:
+        return {"changes": _changes(changes)} if changes else {}
+    told = _reference(entity)
+    kind = told["type"]
+    ancestors = schema.types[kind].ancestors if kind in schema.types else ()
+    return {
+        "entity": {**told, "types": [kind, *ancestors]},
+        "action": action,
+        "changes": _changes(changes),
+        "added": {},
+        "removed": {},
+        "user": "admin",
+        "commit_id": "",
+        "origin": "test",
+        "time": datetime.now(UTC),
+        "entity_type": kind,
+        "entity_id": told["id"],
+        "project_id": None,
+        "version": getattr(entity, "_version", None) or 1,
+    }
+
+
+def _changes(changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for name, value in changes.items():
+        old, new = value if isinstance(value, tuple) and len(value) == 2 else (None, value)
+        found[name] = {"old": _reference(old), "new": _reference(new)}
+    return found
+
+
+def _reference(value: Any) -> Any:
+    """An entity as events name it; any other value as it is."""
+    return {"type": value.identity.entity_type, "id": value.identity.key} if isinstance(value, Entity) else value

@@ -1,0 +1,159 @@
+"""``callsheet listen`` runs handlers until a signal, and ``callsheet events`` sees to what they could not do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from click.testing import Result
+
+import callsheet
+from callsheet.dialects.native.values import unpack
+from callsheet.model.event import event_from_plain
+from callsheet.server.process import Server
+
+Invoke = Callable[..., Result]
+MAIN = "from callsheet.cli import main; main()"
+
+
+@pytest.fixture
+def desk(server: Server) -> Iterator[callsheet.Session]:
+    with callsheet.Session(server.url, "admin", "a key for tests") as session:
+        yield session
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    end = time.monotonic() + 60
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
+    return found
+
+
+@pytest.fixture
+def dead(desk: callsheet.Session) -> Iterator[tuple[str, str]]:
+    """A handler with one dead letter: its name, and the event's id."""
+    name = f"handler-{uuid4().hex[:8]}"
+    claim = {"handler": name, "expression": "topic=callsheet.update and entity.type=Tag", "worker": "w"}
+    desk.call("handlers.claim", **claim)
+    desk.create("Tag", {"name": name})
+    desk.commit()
+    (claimed,) = desk.call("handlers.claim", **claim)
+    event = event_from_plain(claimed["event"])
+    assert event.position is not None
+    desk.call(
+        "handlers.fail",
+        handler=name,
+        position=event.position.commit,
+        index=event.position.index,
+        lease=claimed["lease"],
+        error="ValueError: no such luck",
+        traceback="Traceback (most recent call last): …",
+    )
+    yield name, event.id
+    desk.call("handlers.remove", handler=name)
+
+
+def test_dead_letters_are_listed(invoke: Invoke, dead: tuple[str, str]) -> None:
+    """With the handler, the entity and the error."""
+    listed = invoke("events", "list", "--handler", dead[0])
+    assert listed.exit_code == 0
+    assert "ValueError: no such luck" in listed.output
+    assert dead[0] in listed.output
+
+
+def test_an_event_is_shown_with_its_traceback(invoke: Invoke, dead: tuple[str, str]) -> None:
+    """And all that it says."""
+    shown = invoke("events", "show", dead[1])
+    assert shown.exit_code == 0
+    assert f"{dead[0]}: dead, attempt 1, 1 failures" in shown.output
+    assert '"topic": "callsheet.update"' in shown.output
+    assert "Traceback (most recent call last): …" in shown.output
+
+
+def test_events_are_written_for_tests_to_replay(invoke: Invoke, dead: tuple[str, str]) -> None:
+    """One a line, times included."""
+    (line,) = invoke("events", "list", "--handler", dead[0], "--json").output.splitlines()
+    event = event_from_plain(unpack(json.loads(line)))
+    assert event.id == dead[1]
+    assert event.data["time"].tzinfo is not None
+
+
+def test_a_dead_letter_is_given_back(invoke: Invoke, desk: callsheet.Session, dead: tuple[str, str]) -> None:
+    """To its handler, as if it were new; one event, or all of them."""
+    assert invoke("events", "replay", dead[1]).output == "1 given back\n"
+    (found,) = desk.call("handlers.deliveries", handler=dead[0])
+    assert (found["state"], found["failures"]) == ("ready", 0)
+    assert invoke("events", "replay", "--all", "--handler", dead[0]).output == "0 given back\n"
+    assert "goes with --handler NAME" in invoke("events", "replay", "--all").output
+
+
+def test_an_event_is_dropped(invoke: Invoke, desk: callsheet.Session, dead: tuple[str, str]) -> None:
+    """For good."""
+    assert invoke("events", "skip", dead[1]).output == "1 dropped\n"
+    assert desk.call("handlers.deliveries", handler=dead[0]) == []
+    missing = invoke("events", "skip", dead[1])
+    assert missing.exit_code == 1
+    assert f"no handler has the event {dead[1]}" in missing.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_it_listens_until_a_signal(server: Server, desk: callsheet.Session, tmp_path: Path) -> None:
+    """What it handles is logged as JSON; SIGTERM ends it in order."""
+    name = f"listen-{uuid4().hex[:8]}"
+    (tmp_path / "plugin.py").write_text(
+        dedent(
+            f"""
+            import callsheet
+
+            @callsheet.handler("topic=callsheet.update and entity.type=Tag and action=create", name="{name}")
+            def run(event, session):
+                tag = session.get("Tag", event.entity["id"])
+                if tag["name"] == "{name}":
+                    tag["name"] = "heard {name}"
+            """
+        )
+    )
+    environment = {
+        **os.environ,
+        "CALLSHEET_SERVER": server.url,
+        "CALLSHEET_API_USER": "admin",
+        "CALLSHEET_API_KEY": "a key for tests",
+    }
+    arguments = ["listen", "--plugins", str(tmp_path), "--log-format", "json", "--health", "127.0.0.1:0"]
+    with (tmp_path / "log").open("wb") as output:
+        listener = subprocess.Popen([sys.executable, "-c", MAIN, *arguments], env=environment, stderr=output)
+        try:
+            until(lambda: name in [each["handler"] for each in desk.call("handlers.status")])
+            tag = desk.create("Tag", {"name": name})
+            desk.commit()
+
+            def heard() -> bool:
+                desk.refresh(tag)
+                return bool(tag["name"] == f"heard {name}")
+
+            until(heard)
+            listener.send_signal(signal.SIGTERM)
+            assert listener.wait(60) == 0
+        finally:
+            listener.kill()
+            listener.wait()
+    lines = (tmp_path / "log").read_text().splitlines()
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [each["outcome"] for each in told if each.get("event_id")] == ["handled"]
+    desk.call("handlers.remove", handler=name)
+
+
+def test_a_missing_folder_is_named(invoke: Invoke, tmp_path: Path) -> None:
+    """Before anything is run."""
+    assert "does not exist" in invoke("listen", "--plugins", str(tmp_path / "missing")).output

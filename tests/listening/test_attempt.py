@@ -1,0 +1,173 @@
+"""One attempt: its changes and its checkpoint are there together, once, or not at all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from desk import SHOTS, Desk
+
+from callsheet.dialects.local import LocalDialect
+from callsheet.dialects.protocol import CommitResult
+from callsheet.errors import Disconnected
+from callsheet.flow import Flow
+from callsheet.listening.attempt import Outcome, attempt
+from callsheet.listening.declaration import Handler
+from callsheet.listening.work import Claimed, WorkQueue
+from callsheet.model.operation import ChangeSet
+from callsheet.session.connection import Connection
+from callsheet.session.sync import Session
+from callsheet.transport.local import LocalTransport
+
+
+class Bench:
+    """A worker without threads: claims, and makes attempts one at a time."""
+
+    def __init__(self, desk: Desk, function: Callable[[Any, Any], Any], session: Session | None = None, **facts: Any):
+        self.desk = desk
+        self.handler = Handler("h", SHOTS, function, **facts)
+        self.session = session or desk.connect()
+        self.queue = WorkQueue(self.session, "bench")
+        self.queue.claim(self.handler, 1)
+
+    def claim(self) -> list[Claimed]:
+        return self.queue.claim(self.handler, 100)
+
+    def attempts(self) -> list[Outcome]:
+        return [attempt(self.handler, each, self.session, self.queue) for each in self.claim()]
+
+
+def note(event: Any, session: Any) -> None:
+    session.create("Note", {"text": event.changes["name"]["new"]})
+
+
+def test_changes_and_checkpoint_are_one_commit(desk: Desk) -> None:
+    """The commit tells whose it is, and the event is off the queue."""
+    bench = Bench(desk, note)
+    desk.shots("a")
+    (outcome,) = bench.attempts()
+    assert (outcome.kind, outcome.operations) == ("handled", 1)
+    assert desk.notes() == ["a"]
+    assert desk.status()[0]["leased"] == 0
+    last = desk.session.commits()[-1]
+    assert (last.commit_id, last.origin) == (outcome.commit_id, "handler:h")
+
+
+def test_a_handler_that_changes_nothing_settles_its_event(desk: Desk) -> None:
+    """There is no commit then."""
+    bench = Bench(desk, lambda event, session: None)
+    desk.shots("a")
+    (outcome,) = bench.attempts()
+    assert (outcome.kind, outcome.commit_id) == ("handled", None)
+    assert desk.idle()
+
+
+def test_a_failure_does_nothing_and_is_tried_again(desk: Desk) -> None:
+    """What it had created is forgotten with it; the traceback is kept."""
+
+    def fail(event: Any, session: Any) -> None:
+        note(event, session)
+        raise ValueError("no such luck")
+
+    bench = Bench(desk, fail, retries=1, delay=1e-9)
+    desk.shots("a")
+    assert [each.kind for each in bench.attempts()] == ["failed"]
+    assert [each.kind for each in bench.attempts()] == ["dead"]
+    assert bench.attempts() == []
+    assert desk.notes() == []
+    (dead,) = desk.dead()
+    assert (dead["error"], dead["attempt"], dead["failures"]) == ("ValueError: no such luck", 2, 2)
+    assert 'raise ValueError("no such luck")' in dead["traceback"]
+
+
+def test_a_refused_commit_is_a_failure(desk: Desk) -> None:
+    """As if the handler had raised."""
+
+    def refer(event: Any, session: Any) -> None:
+        session.create("Note", {"shot": session.query("Shot").first()})
+        with session.fork() as other:
+            other.delete(other.query("Shot").first())
+            other.commit()
+
+    bench = Bench(desk, refer)
+    desk.shots("a")
+    (outcome,) = bench.attempts()
+    assert outcome.kind == "failed"
+    assert "nothing was committed" in outcome.error
+
+
+def test_leaving_the_program_is_a_failure_too(desk: Desk) -> None:
+    """A handler cannot end its worker."""
+    bench = Bench(desk, lambda event, session: sys.exit("enough"))
+    desk.shots("a")
+    assert [each.kind for each in bench.attempts()] == ["failed"]
+
+
+def test_a_handler_does_not_commit(desk: Desk) -> None:
+    """Its changes are committed once it is done, so that they are all or none."""
+
+    def commit(event: Any, session: Any) -> None:
+        note(event, session)
+        session.commit()
+
+    bench = Bench(desk, commit)
+    desk.shots("a")
+    (outcome,) = bench.attempts()
+    assert outcome.error.startswith("StateError: what a handler changes is committed for it")
+    assert desk.notes() == []
+
+
+def test_whoever_comes_too_late_does_nothing(desk: Desk) -> None:
+    """While it worked, its event became another's."""
+
+    def slow(event: Any, session: Any) -> None:
+        note(event, session)
+        desk.session.call("handlers.release", handler="h", position=1, index=0, lease=claimed.lease)
+
+    bench = Bench(desk, slow)
+    desk.shots("a")
+    (claimed,) = bench.claim()
+    assert attempt(bench.handler, claimed, bench.session, bench.queue).kind == "overtaken"
+    assert desk.notes() == []
+    assert desk.status()[0]["ready"] == 1
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_commit_without_an_answer_is_sent_until_there_is_one(desk: Desk, done: bool) -> None:
+    """Whether it had been done or not, it is done once."""
+
+    class Lossy(LocalDialect):
+        lost = 0
+
+        def commit(self, changes: ChangeSet) -> Flow[CommitResult]:
+            if Lossy.lost < 3:
+                Lossy.lost += 1
+                if done:
+                    yield from super().commit(changes)
+                raise Disconnected("the line was cut")
+            return (yield from super().commit(changes))
+
+    dialect = Lossy(desk.service.backend("admin"))
+    session = Session(connection=Connection(dialect, LocalTransport(), None), plugin_paths=False)
+    session.open()
+    desk.sessions.append(session)
+    bench = Bench(desk, note, session)
+    desk.shots("a")
+    assert [each.kind for each in bench.attempts()] == ["handled"]
+    assert Lossy.lost == 3
+    assert desk.notes() == ["a"]
+    assert desk.status()[0]["leased"] == 0
+
+
+def test_the_absence_of_the_server_never_ends_an_event(desk: Desk) -> None:
+    """Attempts that fail for it are repeated as often as it takes."""
+
+    def cut_off(event: Any, session: Any) -> None:
+        raise Disconnected("the line was cut")
+
+    bench = Bench(desk, cut_off, retries=0, delay=1e-9)
+    desk.shots("a")
+    assert [each.kind for _ in range(5) for each in bench.attempts()] == ["failed"] * 5
+    assert desk.dead() == []

@@ -1,0 +1,65 @@
+"""`callsheet.handler` marks functions, and refuses at once what could never run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import callsheet
+from callsheet.errors import QueryError, UsageError
+from callsheet.listening.declaration import LONGEST_DELAY, Handler, handlers_of
+
+
+def nothing(event: Any, session: Any) -> None: ...
+
+
+def test_a_marked_function_stays_what_it_was() -> None:
+    """It can be called, and imported elsewhere, like any other."""
+
+    @callsheet.handler("topic=*", name="double")
+    def double(event: Any, session: Any) -> int:
+        return 2 * event
+
+    assert double(21, None) == 42
+    assert [(each.name, each.expression) for each in handlers_of({"double": double, "same": double})] == [
+        ("double", "topic=*")
+    ]
+
+
+def test_a_function_may_be_two_handlers() -> None:
+    """Each has a place of its own in the log."""
+    marked = callsheet.handler("topic=a", name="a")(callsheet.handler("topic=b", name="b")(lambda event, session: None))
+    assert [each.name for each in handlers_of({"marked": marked})] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        ({"expression": "topic ==== x", "name": "x"}, QueryError, "topic"),
+        ({"expression": "topic=x", "name": ""}, UsageError, "the name of a handler has 1 to 200 printable characters"),
+        ({"expression": "topic=x", "name": "x", "retries": -1}, UsageError, "`retries` is 0 or more"),
+        ({"expression": "topic=x", "name": "x", "delay": 0}, UsageError, "`delay` more than 0"),
+    ],
+)
+def test_what_is_wrong_is_refused_when_the_file_is_run(arguments: Any, error: type[Exception], told: str) -> None:
+    """Not when the first event comes."""
+    with pytest.raises(error, match=told):
+        callsheet.handler(**arguments)
+
+
+def test_a_coroutine_is_no_handler() -> None:
+    """It would never be awaited."""
+
+    async def later(event: Any, session: Any) -> None: ...
+
+    with pytest.raises(UsageError, match="an ordinary function"):
+        callsheet.handler("topic=x", name="x")(later)
+
+
+def test_waits_double_up_to_five_minutes() -> None:
+    """A quarter more or less, so that not all come back together."""
+    told = Handler("x", "topic=*", nothing, retries=100)
+    assert [told.pause(failures, lambda: 0.5) for failures in (1, 2, 9, 10, 101)] == [1.0, 2.0, 256.0, 300.0, None]
+    assert told.wait(1_000, lambda: 0.0) == 0.75 * LONGEST_DELAY
+    assert told.wait(1_000, lambda: 1.0) == 1.25 * LONGEST_DELAY

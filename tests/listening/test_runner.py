@@ -1,0 +1,284 @@
+"""Listeners at work: isolation, order, reload, loops, several at a time, and the end."""
+
+from __future__ import annotations
+
+import builtins
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from desk import Desk, until
+
+GATE = "callsheet_test_gate"
+
+
+class Gate:
+    """What plugins of these tests can see: doors to wait at, and a list to write to."""
+
+    def __init__(self) -> None:
+        self.door = threading.Event()
+        self.entered = threading.Event()
+        self.told: list[Any] = []
+        self.now = 0
+        self.most = 0
+        self.lock = threading.Lock()
+
+    def pass_through(self, seconds: float = 60.0) -> None:
+        self.entered.set()
+        self.door.wait(seconds)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    made = Gate()
+    setattr(builtins, GATE, made)
+    yield made
+    made.door.set()
+    delattr(builtins, GATE)
+
+
+NOTES = """
+@callsheet.handler("topic=callsheet.update and entity.type=Shot and changes.name", name="notes")
+def notes(event, session):
+    session.create("Note", {"text": event.changes["name"]["new"]})
+"""
+
+
+def test_every_event_is_handled_once_by_several_listeners(desk: Desk) -> None:
+    """Four of them compete, and there is one note for each shot."""
+    desk.plugin(NOTES)
+    runners = [desk.listen() for _ in range(4)]
+    names = [f"{number:03}" for number in range(60)]
+    for start in range(0, 60, 15):
+        desk.shots(*names[start : start + 15])
+    until(lambda: len(desk.notes()) >= 60 and desk.idle())
+    assert desk.notes() == names
+    handled = [runner.stations["notes"].metrics.outcomes["handled"] for runner in runners]
+    assert sum(handled) == 60
+
+
+def test_an_entitys_events_keep_their_order_and_others_run_beside_it(desk: Desk, gate: Gate) -> None:
+    """Four entities at once; each counts up without a gap."""
+    desk.plugin(
+        f"""
+        import time
+        @callsheet.handler("topic=callsheet.update and entity.type=Shot and changes.count", name="order")
+        def order(event, session):
+            with {GATE}.lock:
+                {GATE}.now += 1
+                {GATE}.most = max({GATE}.most, {GATE}.now)
+                {GATE}.told.append((event.entity["id"], event.changes["count"]["new"]))
+            time.sleep(0.01)
+            with {GATE}.lock:
+                {GATE}.now -= 1
+        """
+    )
+    desk.listen()
+    desk.listen()
+    shots = desk.shots("a", "b", "c", "d")
+    for count in range(1, 11):
+        for shot in shots:
+            shot["count"] = count
+        desk.session.commit()
+    until(lambda: len(gate.told) == 44)
+    for shot in shots:
+        assert [count for key, count in gate.told if key == shot.id] == list(range(11))
+    assert gate.most > 1
+
+
+def test_a_bad_event_holds_up_nobody_else(desk: Desk) -> None:
+    """It waits for its next attempt, then lies with the dead letters, and is replayed after the repair."""
+    bad = NOTES.replace('name="notes"', 'name="notes", retries=2, delay=0.05').replace(
+        "    session", "    if event.changes['name']['new'] == 'bad': raise ValueError('no')\n    session"
+    )
+    desk.plugin(bad)
+    desk.listen()
+    desk.shots("bad", "a", "b", "c")
+    until(lambda: desk.notes() == ["a", "b", "c"])
+    (dead,) = until(desk.dead)
+    assert (dead["attempt"], dead["error"]) == (3, "ValueError: no")
+    desk.plugin(NOTES)
+    until(lambda: desk.runners[0][0].stations["notes"].handler.retries == 5)
+    assert desk.session.call("handlers.replay", handler="notes", event_id=dead["event"]["id"]) == 1
+    until(lambda: desk.notes() == ["a", "b", "bad", "c"])
+    assert desk.dead() == []
+
+
+def test_a_handler_that_hangs_harms_only_itself(desk: Desk, gate: Gate) -> None:
+    """Each handler has threads of its own."""
+    desk.plugin(NOTES)
+    desk.plugin(
+        f"""
+        @callsheet.handler("topic=callsheet.update and entity.type=Shot", name="hangs")
+        def hangs(event, session):
+            {GATE}.pass_through()
+        """,
+        "hangs.py",
+    )
+    desk.listen(workers=2)
+    names = [f"{number:02}" for number in range(20)]
+    desk.shots(*names)
+    until(lambda: desk.notes() == names)
+    assert gate.entered.is_set()
+    gate.door.set()
+    until(desk.idle)
+
+
+def test_an_edit_is_used_and_what_runs_ends_as_it_began(desk: Desk, gate: Gate) -> None:
+    """The event in flight writes what the old code says, the next one what the new code says."""
+    text = """
+        @callsheet.handler("topic=callsheet.update and entity.type=Shot", name="edited")
+        def edited(event, session):
+            WAIT
+            session.create("Note", {"text": "WORD " + event.changes["name"]["new"]})
+        """
+    desk.plugin(text.replace("WAIT", f"{GATE}.pass_through()").replace("WORD", "old"))
+    runner = desk.listen()
+    desk.shots("a")
+    assert gate.entered.wait(60)
+    before = runner.stations["edited"].handler
+    desk.plugin(text.replace("WAIT", "").replace("WORD", "new"))
+    until(lambda: runner.stations["edited"].handler is not before)
+    desk.shots("b")
+    until(lambda: desk.notes() == ["new b"])
+    gate.door.set()
+    until(lambda: desk.notes() == ["new b", "old a"])
+
+
+def test_a_syntax_error_keeps_the_old_version(desk: Desk) -> None:
+    """And is told on the health page."""
+    path = desk.plugin(NOTES)
+    runner = desk.listen()
+    desk.plugin("def broken(:")
+    until(lambda: runner.health()["status"] == "degraded")
+    assert "invalid syntax" in runner.health()["problems"][str(path)]
+    desk.shots("a")
+    until(lambda: desk.notes() == ["a"])
+
+
+def test_two_handlers_answer_each_other_and_not_themselves(desk: Desk, gate: Gate) -> None:
+    """A game of ping-pong: with the guard, each hears the other's strokes and none of its own."""
+    for name in ("ping", "pong"):
+        desk.plugin(
+            f"""
+            @callsheet.handler(
+                "topic=callsheet.update and entity.type=Shot and changes.count",
+                name="{name}", ignore_own=True, retries=50, delay=0.01,
+            )
+            def {name}(event, session):
+                shot = session.get("Shot", event.entity["id"])
+                if shot["count"] < 10:
+                    shot["count"] = shot["count"] + 1
+                {GATE}.told.append(("{name}", event.data["origin"]))
+            """,
+            f"{name}.py",
+        )
+    desk.listen()
+    (shot,) = desk.shots("a")
+    until(desk.idle)
+    desk.session.refresh(shot)
+    assert shot["count"] == 10
+    assert ("ping", "handler:ping") not in gate.told
+    assert ("pong", "handler:pong") not in gate.told
+    assert {("ping", "handler:pong"), ("pong", "handler:ping")} & set(gate.told)
+
+
+def test_a_handler_without_guard_hears_itself(desk: Desk, gate: Gate) -> None:
+    """The control of the loop guard."""
+    desk.plugin(
+        f"""
+        @callsheet.handler("topic=callsheet.update and entity.type=Shot and changes.count", name="echo")
+        def echo(event, session):
+            shot = session.get("Shot", event.entity["id"])
+            if shot["count"] < 5:
+                shot["count"] = shot["count"] + 1
+            {GATE}.told.append(event.data["origin"])
+        """
+    )
+    desk.listen()
+    desk.shots("a")
+    until(desk.idle)
+    assert gate.told[1:] == ["handler:echo"] * 5
+
+
+def test_a_stop_ends_what_was_begun_and_gives_back_the_rest(desk: Desk, gate: Gate) -> None:
+    """What waited is ready at once for somebody else, under the same attempt."""
+    desk.plugin(
+        f"""
+        @callsheet.handler("topic=callsheet.update and entity.type=Shot", name="slow")
+        def slow(event, session):
+            {GATE}.pass_through()
+            session.create("Note", {{"text": event.changes["name"]["new"]}})
+        """
+    )
+    runner = desk.listen(workers=1)
+    desk.shots("a", "b", "c", "d")
+    assert gate.entered.wait(60)
+    until(lambda: runner.stations["slow"].busy == 4)
+    runner.stop()
+    until(lambda: runner.stations["slow"].busy == 1)
+    gate.door.set()
+    desk.runners[0][1].join(60)
+    assert desk.notes() == ["a"]
+    assert [(each["ready"], each["leased"]) for each in desk.status()] == [(3, 0)]
+
+
+def test_a_handler_that_does_not_end_is_left_behind(desk: Desk, gate: Gate) -> None:
+    """Its event is another's at once, and what it would still do is refused."""
+    desk.plugin(
+        f"""
+        @callsheet.handler("topic=callsheet.update and entity.type=Shot", name="stuck")
+        def stuck(event, session):
+            first = not {GATE}.told
+            {GATE}.told.append("began")
+            if first:
+                {GATE}.pass_through()
+            session.create("Note", {{"text": "first" if first else "second"}})
+        """
+    )
+    runner = desk.listen(workers=1, stop_seconds=0.2)
+    desk.shots("a")
+    assert gate.entered.wait(60)
+    station = runner.stations["stuck"]
+    runner.stop()
+    desk.runners[0][1].join(60)
+    desk.listen()
+    until(lambda: desk.notes() == ["second"])
+    gate.door.set()
+    until(lambda: station.metrics.outcomes["overtaken"] == 1)
+    assert desk.notes() == ["second"]
+
+
+def test_a_lease_is_kept_while_its_handler_runs(desk: Desk, gate: Gate) -> None:
+    """A second listener does not take over what takes longer than a lease."""
+    desk.plugin(
+        f"""
+        @callsheet.handler("topic=callsheet.update and entity.type=Shot", name="long")
+        def long(event, session):
+            {GATE}.told.append("began")
+            {GATE}.pass_through()
+            session.create("Note", {{"text": "done"}})
+        """
+    )
+    desk.listen(lease=1.0)
+    desk.listen(lease=1.0)
+    desk.shots("a")
+    assert gate.entered.wait(60)
+    time.sleep(2.5)
+    gate.door.set()
+    until(lambda: desk.notes() == ["done"])
+    assert gate.told == ["began"]
+
+
+def test_a_removed_file_stops_its_handlers(desk: Desk) -> None:
+    """They keep their place in the log, for when they come back."""
+    path = desk.plugin(NOTES)
+    runner = desk.listen()
+    path.unlink()
+    until(lambda: not runner.stations)
+    desk.shots("a")
+    assert desk.notes() == []
+    desk.plugin(NOTES)
+    until(lambda: desk.notes() == ["a"])
