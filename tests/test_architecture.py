@@ -24,10 +24,10 @@ def test_every_room_has_a_floor() -> None:
     floors = next(contract for contract in contracts if contract["id"] == "floors")
     assert floors["exhaustive"] is True
     assert [set(layer.replace("(", "").replace(")", "").split(" | ")) for layer in floors["layers"]] == [
-        {"cli"},
-        {"explorer", "testing", "batch"},
+        {"cli", "testing"},
+        {"explorer", "batch", "listening"},
         {"session", "server"},
-        {"storage", "analytics"},
+        {"storage", "analytics", "production"},
         {"core"},
         {"entity", "events", "plugins", "transport"},
         {"dialects"},

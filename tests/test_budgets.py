@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +73,50 @@ def test_the_order_of_the_sets_does_not_show_on_the_wire(session: Session, url: 
 
 
 def test_what_creates_and_sets_send_grows_as_they_do(session: Session, url: str) -> None:
-    """Ten times as many creates are ten times as many actions and bytes, within the few bytes of a request."""
+    """Ten times as many creates are ten times as many actions and bytes, and one request more for each 5,000."""
     sent = []
-    for count in (100, 1_000):
+    for count in (1_000, 10_000, 100_000):
         for number in range(count):
             task = session.create("Task", {"name": f"task {number:06}"})
             task["bid"] = 2.5
         stub_counts(url)
         session.commit()
         sent.append(stub_counts(url))
-    assert (sent[0]["actions"], sent[1]["actions"]) == (100, 1_000)
-    assert sent[1]["bytes"] == pytest.approx(10 * sent[0]["bytes"], rel=0.02)
+    assert [each["actions"] for each in sent] == [1_000, 10_000, 100_000]
+    assert [each["requests"] for each in sent] == [1, 3, 21]
+    assert sent[1]["bytes"] == pytest.approx(10 * sent[0]["bytes"], rel=0.01)
+    assert sent[2]["bytes"] == pytest.approx(100 * sent[0]["bytes"], rel=0.01)
+
+
+def pages(session: Session, count: int) -> Any:
+    """A query of so many pages of 100."""
+    return session.query(data.QUERY.format(count=100 * count), page_size=100)
+
+
+def test_reading_all_asks_for_each_page_once(session: Session) -> None:
+    """Five pages are five requests, whether as a list or in a loop."""
+    assert len(pages(session, 5).all()) == 500
+    assert session.statistics.requests == 5
+    assert sum(1 for _ in pages(session, 5)) == 500
+    assert session.statistics.requests == 10
+
+
+def test_a_loop_left_early_asks_for_one_page_too_many_at_most(session: Session) -> None:
+    """And none as long as it stays on the first page."""
+    assert len(list(islice(pages(session, 5), 100))) == 100
+    assert session.statistics.requests == 1
+    session.statistics.reset()
+    assert len(list(islice(pages(session, 5), 101))) == 101
+    assert session.statistics.requests == 3
+
+
+def test_a_page_from_before_a_commit_is_asked_for_again(session: Session) -> None:
+    """Once: a loop that commits is not run ahead of any more."""
+    for number, task in enumerate(pages(session, 6)):
+        if number in (150, 250, 350):
+            task["bid"] = 7.5
+            session.commit()
+    assert session.statistics.requests - 3 == 7
 
 
 @pytest.mark.parametrize("cached", [10, 3_000])

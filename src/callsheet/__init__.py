@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         TransportError,
         UsageError,
     )
+    from callsheet.listening.declaration import handler
+    from callsheet.model.event import Event
     from callsheet.model.history import Commit, EntityChange, HistoryEntry
     from callsheet.model.operation import Create, Delete, Operation, Update
     from callsheet.model.record import NOT_SET, Identity
@@ -49,6 +51,7 @@ _HOMES = {
     "Entity": "entity.entity",
     "EntityChange": "model.history",
     "EntityType": "model.schema",
+    "Event": "model.event",
     "Features": "dialects.protocol",
     "HistoryEntry": "model.history",
     "Identity": "model.record",
@@ -67,6 +70,7 @@ _HOMES = {
     "TransportError": "errors",
     "Update": "model.operation",
     "UsageError": "errors",
+    "handler": "listening.declaration",
     "serve": "server.process",
 }
 
@@ -86,6 +90,7 @@ __all__ = [
     "Entity",
     "EntityChange",
     "EntityType",
+    "Event",
     "Features",
     "HistoryEntry",
     "Identity",
@@ -104,6 +109,7 @@ __all__ = [
     "TransportError",
     "Update",
     "UsageError",
+    "handler",
     "serve",
 ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import sys
@@ -90,6 +89,8 @@ def resolve(
         names = "CALLSHEET_API_KEY"
         if dialect == "ftrack":
             key = key or known.get("FTRACK_API_KEY", "") or known.get("FTRACK_APIKEY", "")
+            import getpass
+
             user = user or known.get("FTRACK_API_USER", "") or getpass.getuser()
             names = f"{names} or FTRACK_API_KEY"
         if not key:

@@ -18,6 +18,7 @@ CallsheetError
 │  ├─ Forbidden             not you
 │  ├─ NotFound              there is no such thing
 │  ├─ Conflict              somebody else changed it meanwhile
+│  │  └─ AlreadyHandled        another attempt has, or may have, done what the event asks for
 │  ├─ Invalid               the server's rules refuse the values
 │  ├─ TooLarge              more than the server takes at once
 │  └─ Unavailable           not now: may be tried again later
@@ -27,6 +28,15 @@ CallsheetError
 ├─ CommitError           a commit failed: which operation, which entity; nothing local is lost
 │  └─ ConflictError         base, ours and theirs of every attribute in conflict
 ├─ StorageError          a file, a disk or a journal
+│  ├─ FileMissing           there is no file under this identifier
+│  ├─ AlreadyThere          the place is taken, or the component is in the location already
+│  ├─ NotInLocation         the component has no file in this location
+│  ├─ UnsafePath            an identifier that leads out of its location
+│  ├─ Unsupported           this kind of storage cannot do that
+│  ├─ StructureError        no identifier can be made for this component
+│  ├─ DamagedCopy           what was written is not what was read
+│  ├─ RegistrationInDoubt   files are there; whether their rows are is not known
+│  └─ MountMissing          the disk of a location is not mounted on this machine
 └─ PluginError           a plugin could not be loaded
 """
 
@@ -36,32 +46,42 @@ from collections.abc import Mapping
 from typing import Any
 
 __all__ = [
+    "AlreadyHandled",
+    "AlreadyThere",
     "CallsheetError",
     "Closed",
     "CommitError",
     "Conflict",
     "ConflictError",
+    "DamagedCopy",
     "Detached",
     "Disconnected",
+    "FileMissing",
     "Forbidden",
     "Invalid",
+    "MountMissing",
     "MultipleResults",
     "NoResult",
     "NotFound",
+    "NotInLocation",
     "NotLoaded",
     "PluginError",
     "QueryError",
+    "RegistrationInDoubt",
     "ResultError",
     "SchemaError",
     "ServerError",
     "StateError",
     "StorageError",
+    "StructureError",
     "Timeout",
     "TooLarge",
     "TransportError",
     "Unauthorised",
     "Unavailable",
     "UnknownAttribute",
+    "UnsafePath",
+    "Unsupported",
     "UsageError",
     "WrongThread",
 ]
@@ -181,6 +201,12 @@ class Conflict(ServerError):
     kind, status = "conflict", 409
 
 
+class AlreadyHandled(Conflict):
+    """The event of a handler's commit is no longer its own: it was handled, or its lease ran out. Nothing was done."""
+
+    kind = "already_handled"
+
+
 class Invalid(ServerError):
     """The values break a rule of the server: required, unique, reference, limit of a query."""
 
@@ -242,6 +268,44 @@ class ConflictError(CommitError):
 
 class StorageError(CallsheetError):
     """A file, a disk or a journal refused."""
+
+
+class FileMissing(StorageError):
+    """There is no file under this identifier."""
+
+
+class AlreadyThere(StorageError):
+    """The place is taken by another file, or the component is in the location already; nothing is overwritten."""
+
+
+class NotInLocation(StorageError):
+    """The component has no file in this location. ``components`` are the keys of those that have none."""
+
+    components: tuple[str, ...] = ()
+
+
+class UnsafePath(StorageError):
+    """An identifier leads out of its location; nothing was opened."""
+
+
+class Unsupported(StorageError):
+    """This kind of storage cannot do what was asked, such as tell a path on disk."""
+
+
+class StructureError(StorageError):
+    """The structure of a location can make no identifier for a component."""
+
+
+class DamagedCopy(StorageError):
+    """What was written is not what was read; the copy was removed."""
+
+
+class RegistrationInDoubt(StorageError):
+    """No answer came to the commit of a transfer. Files stay where they are; ``location.recover()`` finds out."""
+
+
+class MountMissing(StorageError):
+    """The disk of a location is not mounted on this machine, or has no mount point for its operating system."""
 
 
 class PluginError(CallsheetError):

@@ -29,7 +29,7 @@ def logs(draw: st.DrawFn) -> list[Entry]:
             if free:
                 values = _cells(draw, alive)
                 members = {"tags": (draw(st.sampled_from(sorted(alive))),)} if with_rare and alive else {}
-                log.append((CREATE, draw(st.sampled_from(free)), values, members))
+                log.append((CREATE, draw(st.sampled_from(free)), values, members, None, None))
                 alive.add(log[-1][1])
         elif alive:
             log.append(_change(draw, kind, sorted(alive)))
@@ -49,13 +49,12 @@ def _change(draw: st.DrawFn, kind: int, alive: list[Identity]) -> Entry:
     identity, other = draw(st.sampled_from(alive)), draw(st.sampled_from(alive))
     version = draw(st.sampled_from([None, 1, 2]))
     if kind == DELETE:
-        return DELETE, identity, version
+        return DELETE, identity, None, None, None, version
     if kind == LINK:
         return (
             LINK,
             identity,
-            "tags",
-            other,
+            ("tags", other),
             draw(st.booleans()),
             draw(st.sampled_from([NOT_SET, True, False])),
             version,
@@ -86,7 +85,11 @@ def test_the_order_in_which_attributes_were_set_does_not_show() -> None:
 def test_a_reference_to_what_was_created_later_waits_for_it() -> None:
     """An entity touched before the create of what it refers to gets a second operation after the create."""
     one, two = KEYS[:2]
-    log = [(UPDATE, one, "name", "a", NOT_SET, 3), (CREATE, two, {}, {}), (UPDATE, one, "parent", two, None, 3)]
+    log: list[Entry] = [
+        (UPDATE, one, "name", "a", NOT_SET, 3),
+        (CREATE, two, {}, {}, None, None),
+        (UPDATE, one, "parent", two, None, 3),
+    ]
     assert compressed(log) == (
         Update(one, {"name": "a"}, version=3),
         Create(two),

@@ -67,22 +67,28 @@ def _run(size: int, seed: int, take: Callable[[Service, Path, Path], object]) ->
             # Something to copy, so that copying takes a while.
             note = "x" * 1_000
             service.commit(ChangeSet(new_key(), tuple(_register(note) for _ in range(5_000))), "anna")
-            over, acknowledged, started = Event(), set[int](), set[int]()
-            threads = [Thread(target=_work, args=(service, n, over, acknowledged, started)) for n in range(THREADS)]
+            over, going, acknowledged, started = Event(), Event(), set[int](), set[int]()
+            threads = [
+                Thread(target=_work, args=(service, n, over, going, acknowledged, started)) for n in range(THREADS)
+            ]
             for thread in threads:
                 thread.start()
             try:
                 for number in range(size):
+                    going.set()
                     time.sleep(random.uniform(0, 0.05))
                     before = set(acknowledged)
                     copy = folder / f"copy-{number}.db"
                     take(service, path, copy)
                     backups.count += 1
                     backups.overtaken += len(acknowledged) - len(before)
+                    # Each copy is audited from its first commit on: who went on meanwhile would make that ever longer.
+                    going.clear()
                     _look(copy, before, set(started), backups)
                     copy.unlink()
             finally:
                 over.set()
+                going.set()
                 for thread in threads:
                     thread.join()
     return backups
@@ -92,10 +98,11 @@ def _register(note: str) -> Create:
     return Create(Identity("Register", new_key()), {"name": note, "items": []})
 
 
-def _work(service: Service, place: int, over: Event, acknowledged: set[int], started: set[int]) -> None:
+def _work(service: Service, place: int, over: Event, going: Event, acknowledged: set[int], started: set[int]) -> None:
     worker, count, number = Identity("Worker", f"w{place}"), 0, place
     service.commit(ChangeSet(new_key(), (Create(worker, {"name": str(place), "count": 0}),)), "anna")
     while not over.is_set():
+        going.wait()
         made = [
             Create(Identity("Piece", new_key()), {"work": number, "place": each, "worker": worker})
             for each in range(pieces(number))

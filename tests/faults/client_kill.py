@@ -52,6 +52,9 @@ class ForgetfulJournal:
 
     def refuse(self, commit_id: str, reason: str) -> None: ...
 
+    def left_behind(self) -> list[Any]:
+        return []
+
     def unfinished(self) -> list[Any]:
         return []
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from threading import Thread
 from typing import Any
 
@@ -34,6 +35,9 @@ from .workplace import temporary_folder
 
 THREADS = 6
 TIMEOUT = 0.3
+RENEWALS = 50
+PATIENCE = 300.0
+"""Seconds after which a client gives up. It bounds a run that hangs; no run that works comes near, however loaded."""
 
 
 class CarefulDialect(NativeDialect):
@@ -48,13 +52,14 @@ class ForgetfulDialect(CarefulDialect):
     """The negative control: sends again under a new commit id and with new keys, as if it were new work."""
 
     def commit(self, changes: ChangeSet) -> Flow[CommitResult]:
-        while True:
+        for _ in range(RENEWALS):
             try:
                 return (yield from super().commit(changes))
             except (TransportError, Unavailable):
                 changes = attrs.evolve(
                     changes, commit_id=new_key(), operations=tuple(_renewed(each) for each in changes.operations)
                 )
+        raise Unavailable(f"no answer to {RENEWALS} commits in a row")
 
 
 def _renewed(operation: Any) -> Any:
@@ -82,8 +87,11 @@ def prove(deep: bool, seed: int) -> Outcome:
 def _run(size: int, seed: int, dialect: CarefulDialect, operations: int = 0) -> tuple[Audit, FaultProxy, list[str]]:
     with temporary_folder() as folder:
         url = f"sqlite:///{folder}/ledger.db"
-        with serve(DOCUMENT, url) as server, FaultProxy(server._port, seed, rate=0.2) as proxy:
-            positions, problems = _clients(proxy.url, server.admin_key, size, dialect, operations)
+        with serve(DOCUMENT, url) as server:
+            # Made before the faults begin: were this commit hit, the control would lose the ground it works on.
+            makers = _makers(server.url, server.admin_key or "")
+            with FaultProxy(server._port, seed, rate=0.2) as proxy:
+                positions, problems = _clients(proxy.url, server.admin_key, makers, size, dialect, operations)
         store = Store.open(url)
         try:
             found = audit(store, range(size))
@@ -98,21 +106,28 @@ def _run(size: int, seed: int, dialect: CarefulDialect, operations: int = 0) -> 
     return found, proxy, problems
 
 
+def _makers(url: str, key: str) -> list[str]:
+    """The keys of one worker for each client."""
+    with Session(url, "admin", key, schema_cache=False) as session:
+        makers = [session.create("Worker", {"name": str(place), "count": 0}).id for place in range(THREADS)]
+        session.commit()
+        return makers
+
+
 def _clients(
-    url: str, key: str | None, size: int, dialect: CarefulDialect, operations: int
+    url: str, key: str | None, makers: list[str], size: int, dialect: CarefulDialect, operations: int
 ) -> tuple[dict[str, int], list[str]]:
     retries = 0 if isinstance(dialect, ForgetfulDialect) else 3
     policy = RetryPolicy(retries=retries, first=0.005, longest=0.05, deadline=5.0)
     transport = HttpTransport(url, {"authorization": f"Bearer {key}"}, timeout=TIMEOUT, retries=policy)
     positions: dict[str, int] = {}
     problems: list[str] = []
-    with Session(connection=Connection(dialect, transport, None)) as session:
+    with closing(Session(connection=Connection(dialect, transport, None))) as session:
+        until_answered(session.open)
         if operations:
             told = session.server_information
             session._description = attrs.evolve(told, features=attrs.evolve(told.features, operations=operations))
         forks = forks_of(session, THREADS)
-        makers = [session.create("Worker", {"name": str(place), "count": 0}).id for place in range(THREADS)]
-        until_answered(session.commit)
 
         def work(place: int) -> None:
             fork = forks[place]
@@ -141,7 +156,7 @@ def forks_of(session: Session, count: int) -> list[Session]:
     return forks
 
 
-def until_answered(act: Callable[[], Any], seconds: float = 30.0) -> Any:
+def until_answered(act: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """Do it again until an answer comes; a refusal is raised."""
     end = time.monotonic() + seconds
     while True:

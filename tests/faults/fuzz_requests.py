@@ -11,12 +11,14 @@ import json
 from collections.abc import Callable
 from random import Random
 from typing import Any
+from urllib.parse import parse_qsl
 
 from attrs import evolve, frozen
 
 from callsheet.dialects.native.client import NativeDialect
 from callsheet.flow import Request
 from callsheet.model.checking import check, check_aggregate
+from callsheet.model.event import Event, Position
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.parser import parse
 from callsheet.model.query import Aggregate
@@ -82,7 +84,7 @@ class Requests:
     def _valid(self) -> Request:
         makers: tuple[Callable[[], Request], ...] = (
             self._commit, self._commit, self._commit, self._select, self._aggregate, self._stage, self._call,
-            self._describe,
+            self._describe, self._publish, self._listen,
         )  # fmt: skip
         while True:
             try:
@@ -136,6 +138,21 @@ class Requests:
         name = self._random.choice(("anna", "berta", "carla"))
         arguments = {"users.add": {"name": name, "role": "user"}, "users.list": {}}.get(action, {"name": name})
         return next(self._dialect.call(action, arguments))  # type: ignore[return-value]
+
+    def _publish(self) -> Request:
+        random = self._random
+        topic = random.choice(("studio.done", "studio.done", "callsheet.update", "callsheet.reply", ""))
+        event = Event(topic, {"n": random.choice((1, "é", None, [1.5]))}, self._id(), source={"id": "hub"})
+        event.target, event.in_reply_to_event = random.choice(("", "id=a", "id = and")), random.choice((None, "x"))
+        return next(self._dialect.publish(event))  # type: ignore[return-value]
+
+    def _listen(self) -> Request:
+        random = self._random
+        after = random.choice((None, Position(0, 0), Position(3, 1), Position(2**62, 0)))
+        asked = random.choice(("topic=studio.*", "entity.type=Task and changes.status", "topic = and", "x > 1"))
+        request = self._dialect.events(after, [asked], random.choice(({}, {"id": "hub"}))).opening()
+        address, _, query = request.path.partition("?")
+        return evolve(request, path=address, params=dict(parse_qsl(query)))
 
     def _id(self) -> str:
         self._number += 1

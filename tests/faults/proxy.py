@@ -175,3 +175,89 @@ def _length(head: bytes) -> int:
 async def _message(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     return head + await reader.readexactly(_length(head))
+
+
+class Cable:
+    """Listens on loopback and passes bytes on to ``port``, both ways, until it is cut; answers that do not end, too.
+
+    ``cut()`` breaks every connection and takes no new ones, ``mute()`` lets them stand and passes nothing on any
+    more, ``mend()`` ends either. ``connections`` counts them.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._upstream = port
+        self.connections = 0
+        self.port = 0
+        self._whole = True
+        self._loud = True
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="cable", daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Cable:
+        self._thread.start()
+        self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join(10)
+
+    def cut(self) -> None:
+        self._whole = False
+        self._loop.call_soon_threadsafe(self._break)
+
+    def mute(self) -> None:
+        self._loud = False
+
+    def mend(self, port: int | None = None) -> None:
+        """Pass everything on again, to another port if one is given. What was muted is lost."""
+        self._loop.call_soon_threadsafe(self._break)
+        self._upstream = port or self._upstream
+        self._whole = self._loud = True
+
+    def _break(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _run(self) -> None:
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stopped.wait()
+        server.close()
+        while self._writers:
+            self._break()
+            await asyncio.sleep(0.01)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            if self._whole:
+                self.connections += 1
+                onward_reader, onward = await asyncio.open_connection("127.0.0.1", self._upstream)
+                self._writers.add(onward)
+                try:
+                    ways = (self._pass(reader, onward), self._pass(onward_reader, writer))
+                    await asyncio.gather(*ways, return_exceptions=True)
+                finally:
+                    onward.transport.abort()
+                    self._writers.discard(onward)
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+            self._writers.discard(writer)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if self._loud:
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()

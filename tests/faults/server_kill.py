@@ -138,9 +138,9 @@ def _run(size: int, seed: int, early: bool) -> tuple[Run, Audit]:
             server.ask("start")
             policy = RetryPolicy(retries=0)
             with Session(server.url, "admin", KEY, schema_cache=False, retries=policy, timeout=5) as session:
-                threads, over = _clients(run, session)
+                threads, over = clients(run, session)
                 for _ in range(size):
-                    _let_work(run, threads, random)
+                    let_work(run, threads, random)
                     server.ask("kill")
                     run.kills += 1
                     _look(run, path, folder / "copy")
@@ -156,7 +156,7 @@ def _run(size: int, seed: int, early: bool) -> tuple[Run, Audit]:
             store.close()
 
 
-def _let_work(run: Run, threads: list[Thread], random: Random) -> None:
+def let_work(run: Run, threads: list[Thread], random: Random) -> None:
     """Wait for some commits, however fast this machine is, and then for any moment of the next ones."""
     goal = len(run.acknowledged) + random.randint(1, 15)
     end = time.monotonic() + 10
@@ -168,7 +168,7 @@ def _let_work(run: Run, threads: list[Thread], random: Random) -> None:
     time.sleep(random.uniform(0, 0.01))
 
 
-def _clients(run: Run, session: Session) -> tuple[list[Thread], Event]:
+def clients(run: Run, session: Session) -> tuple[list[Thread], Event]:
     over = Event()
     makers = [session.create("Worker", {"name": str(place), "count": 0}).id for place in range(THREADS)]
     session.commit()

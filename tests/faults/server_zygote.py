@@ -3,7 +3,7 @@
 It reads commands, one a line: ``start`` (answers ``port process_id``), ``kill`` (SIGKILL; answers when the
 process is gone), ``stop`` (in order). When its input ends, its server ends too.
 
-``early`` is the negative control: a writer that answers before COMMIT.
+``early`` is the negative control: writers that answer before COMMIT.
 """
 
 from __future__ import annotations
@@ -12,12 +12,18 @@ import os
 import signal
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from threading import Thread
+from typing import Any, TypeVar
 
 import msgspec
+from sqlalchemy import Connection, RootTransaction
+from sqlalchemy.exc import DBAPIError
 
-from callsheet.server import child, database
+from callsheet.server import child, database, store
 from callsheet.server.writer import Writer, _Job, _run_job
+
+T = TypeVar("T")
 
 
 class EarlyWriter(Writer):
@@ -34,6 +40,31 @@ class EarlyWriter(Writer):
                     job.future.set_result(job.result)
             time.sleep(0.01)
         self.groups += 1
+
+
+class EarlyPostgres(database.PostgresDatabase):
+    """The same on PostgreSQL."""
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        connection = self._engine.connect()
+        transaction = connection.begin()
+        try:
+            result = function(connection)
+        except BaseException:
+            connection.close()
+            raise
+        Thread(target=self._commit, args=(connection, transaction), daemon=True).start()
+        return result
+
+    @staticmethod
+    def _commit(connection: Connection, transaction: RootTransaction) -> None:
+        time.sleep(0.01)
+        try:
+            transaction.commit()
+        except DBAPIError:
+            pass  # It was killed; nobody hears of it.
+        finally:
+            connection.close()
 
 
 class Zygote:
@@ -83,6 +114,7 @@ class Zygote:
 def main() -> None:
     if sys.argv[1:] == ["early"]:
         database.Writer = EarlyWriter  # type: ignore[misc]
+        store.PostgresDatabase = EarlyPostgres  # type: ignore[misc]
     import uvicorn
     from uvicorn.loops import auto as loops  # noqa: F401
     from uvicorn.protocols.http import auto as protocols  # noqa: F401

@@ -135,10 +135,6 @@ class World:
             if values.get("parent") == key and other in self.rows:
                 self.delete(other)
 
-    def statuses(self) -> set[str]:
-        """Who has a status."""
-        return {key for key, row in self.rows.items() if row.get("status")}
-
     def check(self) -> None:
         """The rules at the end of a batch."""
         for key, row in self.rows.items():
@@ -192,8 +188,11 @@ class Party:
         self._drop_taken_back()
 
     def _drop_taken_back(self) -> None:
-        """What has the value it began with is no change, and never was one."""
+        """What has the value it began with is no change, and never was one; it shows what was told last."""
         kept = self.changed_cells()
+        for key, name in self.base.keys() - kept:
+            if key in self.local:
+                put(self.local[key], name, deepcopy(cell_of(self.seen[key], name)))
         self.base = {cell: was for cell, was in self.base.items() if cell in kept}
         self.log = [
             step for step in self.log if step[0] != "set" or step[1] in self.born or (step[1], step[2]) in kept

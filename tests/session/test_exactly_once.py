@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from callsheet import CommitError, ConflictError, Session, StateError
-from callsheet.errors import Disconnected, StorageError, Unauthorised, Unavailable, WrongThread
+from callsheet.errors import Disconnected, Forbidden, StorageError, Unauthorised, Unavailable, WrongThread
 from callsheet.session.connection import over
 from callsheet.transport.journal import Journal
 
@@ -33,6 +33,10 @@ class Unreliable:
             raise Disconnected("the connection was lost")
         if fault == "unauthorised":
             raise Unauthorised("the key has expired")
+        if fault == "forbidden":
+            raise Forbidden("this address is not let in")
+        if fault == "forbidden operation":
+            raise Forbidden("operation 0: `admin` may not create Tag", operation=0)
         if fault == "unavailable":
             raise Unavailable("come back later")
         result = self._backend.commit(changes)
@@ -234,15 +238,69 @@ def test_the_journal_holds_the_change_set_before_it_is_sent(callsheet_service: A
     assert sent == kept
 
 
-def test_a_key_that_is_refused_meanwhile_leaves_a_commit_in_doubt(session: Any, unreliable: Unreliable) -> None:
+@pytest.mark.parametrize("refusal", ["unauthorised", "forbidden"])
+def test_a_key_that_is_refused_meanwhile_leaves_a_commit_in_doubt(
+    session: Any, unreliable: Unreliable, refusal: str
+) -> None:
     """Who may not ask does not hear what became of it; nothing is forgotten."""
     session.create("Tag", {"name": "night"})
-    unreliable.faults = ["after", "unauthorised"]
+    unreliable.faults = ["after", refusal]
     for _ in range(2):
         with pytest.raises(CommitError, match="sends the same again"):
             session.commit()
     assert session.commit().replayed
     assert session.query("Tag").count() == 1
+
+
+@pytest.mark.parametrize("refusal", ["unauthorised", "forbidden"])
+def test_a_key_that_is_refused_when_a_journal_is_resumed_leaves_all_in_it(
+    unreliable: Unreliable, tmp_path: Path, refusal: str
+) -> None:
+    """Nothing was said of the commit; with the right key it is found to be done."""
+    dead = Session(connection=over(unreliable), journal=tmp_path / "j")
+    dead.create("Tag", {"name": "night"})
+    unreliable.faults = ["after"]
+    with pytest.raises(CommitError):
+        dead.commit()
+    dead.journal.close()
+    with Session(connection=over(unreliable), journal=tmp_path / "j") as session:
+        unreliable.faults = [refusal]
+        with pytest.raises((Unauthorised, Forbidden)):
+            session.resume()
+        assert len(session.journal.unfinished()) == 1
+        assert [resumed.outcome for resumed in session.resume()] == ["had finished"]
+        assert session.journal.entries() == []
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_operation_that_is_forbidden_is_refused_for_good(
+    session: Any, unreliable: Unreliable, tmp_path: Path, again: bool
+) -> None:
+    """The server has looked for the commit before it judges an operation, so it was not done."""
+    session.create("Tag", {"name": "night"})
+    unreliable.faults = ["before", "forbidden operation"] if again else ["forbidden operation"]
+    if again:
+        with pytest.raises(CommitError, match="sends the same again"):
+            session.commit()
+    with pytest.raises(CommitError, match="nothing was committed"):
+        session.commit()
+    assert len(session.pending) == 1
+    session.rollback()
+
+
+def test_a_forbidden_operation_in_a_journal_is_refused_for_good(unreliable: Unreliable, tmp_path: Path) -> None:
+    """As any other refusal: it stays in the journal with the reason."""
+    dead = Session(connection=over(unreliable), journal=tmp_path / "j")
+    dead.create("Tag", {"name": "night"})
+    unreliable.faults = ["before"]
+    with pytest.raises(CommitError):
+        dead.commit()
+    dead.journal.close()
+    with Session(connection=over(unreliable), journal=tmp_path / "j") as session:
+        unreliable.faults = ["forbidden operation"]
+        (resumed,) = session.resume()
+        assert (resumed.outcome, "may not create Tag" in resumed.reason) == ("refused", True)
+        assert session.journal.unfinished() == []
 
 
 def test_a_fork_belongs_to_the_thread_that_uses_it_first(session: Any) -> None:
@@ -256,3 +314,35 @@ def test_a_fork_belongs_to_the_thread_that_uses_it_first(session: Any) -> None:
     assert session.query("Tag where name is there").count() == 1
     with pytest.raises(WrongThread):
         fork.create("Tag", {"name": "here"})
+
+
+def test_a_fork_does_not_take_a_commit_under_way_for_one_left_behind(
+    session: Any, unreliable: Unreliable, tmp_path: Path
+) -> None:
+    """What this process wrote into the journal itself is no dead session's."""
+    with Session(connection=over(unreliable), journal=tmp_path / "j") as first:
+        fork = first.fork()
+        first.create("Tag", {"name": "in doubt"})
+        unreliable.faults = ["before"]
+        with pytest.raises(CommitError, match="sends the same again"):
+            first.commit()
+        fork.create("Tag", {"name": "other"})
+        fork.commit()
+        first.commit()
+        assert first.journal.entries() == []
+    assert session.query("Tag").count() == 2
+
+
+def test_a_commit_in_doubt_that_is_given_up_leaves_the_journal(unreliable: Unreliable, tmp_path: Path) -> None:
+    """So that no later session sends what nobody wants any more."""
+    with Session(connection=over(unreliable), journal=tmp_path / "j") as session:
+        session.create("Tag", {"name": "night"})
+        unreliable.faults = ["before"]
+        with pytest.raises(CommitError):
+            session.commit()
+        assert len(session.journal.unfinished()) == 1
+        session.rollback()
+        assert session.journal.entries() == []
+    with Session(connection=over(unreliable), journal=tmp_path / "j") as session:
+        assert session.resume() == []
+        assert session.query("Tag").count() == 0

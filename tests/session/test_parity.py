@@ -34,6 +34,7 @@ def names(cls: type) -> set[str]:
 
 
 def signature(function: Any) -> list[tuple[str, Any, Any]]:
+    function = function.fget if isinstance(function, property) else function
     return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
 
 
@@ -57,7 +58,7 @@ def test_parameters_and_words_are_the_same(blocking: type, awaiting: type) -> No
 @pytest.mark.parametrize(("blocking", "awaiting"), PAIRS)
 def test_nothing_blocks_behind_an_await(blocking: type, awaiting: type) -> None:
     """What is a coroutine in one is a plain call in the other, and what makes no request is plain in both."""
-    plain = {"fork", "query", "select", "at", "__init__", "__repr__"}
+    plain = {"fork", "query", "select", "at", "event_hub", "__init__", "__repr__"}
     for name in sorted(names(blocking) & names(awaiting)):
         other = vars(awaiting)[name]
         assert not inspect.iscoroutinefunction(vars(blocking)[name])

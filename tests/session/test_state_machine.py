@@ -70,6 +70,11 @@ def action(weight: int, **arguments: Any) -> Callable[[Any], Any]:
     return keep
 
 
+def merged_keys(operations: Any, result: Any) -> set[str]:
+    """The keys of the entities of which the result says that others had changed them."""
+    return {operations[index].identity.key for index in result.merged} if result is not None else set()
+
+
 async def answer(value: Any) -> Any:
     """What a verb gives, of either kind of session."""
     return await value if inspect.isawaitable(value) else value
@@ -298,38 +303,55 @@ class Machine(RuleBasedStateMachine):
         self.run(step)
 
     async def commit_and_compare(self, party: Sessions, policy: str) -> None:
-        model, before = party.model, party.session.pending
-        expected, refused = None, None
-        try:
-            expected = plain_model.commit(self.world, model, policy)
-        except Refused as refusal:
-            refused = refusal
+        before, foreseen = party.session.pending, self.foresee(party, policy)
         result, failure = await self.attempt(party, policy)
         if failure is not None:
-            # Others may have deleted, or changed what is deleted here: the version tells.
-            assert refused or not model.current, failure
+            self.check_refusal(party, foreseen)
             assert party.session.pending == before
             return
-        assert refused is None or not (refused.certain or model.current), refused
         assert (result is None) == (before == ())
-        if expected is None or not model.current:
-            told = await self.read_all()
-            assert expected is None or told.rows == expected.rows
-            expected = told
-        merged = {before[index].identity.key for index in result.merged} if result is not None else set()
-        if expected != self.world:
+        was, after = self.world, await self.outcome(party, foreseen)
+        self.move_world(party, after)
+        await self.settle(party, was, after, merged_keys(before, result))
+
+    def foresee(self, party: Sessions, policy: str) -> World | Refused:
+        """What the world should be after a commit, or why it should be refused."""
+        try:
+            return plain_model.commit(self.world, party.model, policy)
+        except Refused as refusal:
+            return refusal
+
+    def check_refusal(self, party: Sessions, foreseen: World | Refused) -> None:
+        """Others may have deleted, or changed what is deleted here: the version tells."""
+        assert isinstance(foreseen, Refused) or not party.model.current, foreseen
+
+    async def outcome(self, party: Sessions, foreseen: World | Refused) -> World:
+        """What the world is after a commit that was done, which is what was foreseen, as far as that can be."""
+        if isinstance(foreseen, World) and party.model.current:
+            return foreseen
+        told = await self.read_all()
+        if isinstance(foreseen, Refused):
+            assert not foreseen.certain, foreseen
+            assert not party.model.current, foreseen
+        else:
+            assert told.rows == foreseen.rows
+        return told
+
+    def move_world(self, party: Sessions | None, after: World) -> None:
+        """Somebody's commit was done, which others do not know of."""
+        if after != self.world:
             for other in self.parties:
                 other.model.current &= other is party
-        model.settle(self.world, expected, merged)
-        for key in party.entities.keys() - model.local.keys():
+        self.world = after
+
+    async def settle(self, party: Sessions, was: World, after: World, merged: set[str]) -> None:
+        """The party knows that its commit was done."""
+        party.model.settle(was, after, merged)
+        for key in party.entities.keys() - party.model.local.keys():
             gone = party.entities.pop(key)
             assert gone.state == "detached"
             with pytest.raises(Detached):
                 await party.load(gone, "name")
-        # The server counts emptying a reference as a change of its owner, of whose new version nobody is told.
-        emptied = self.world.statuses() - expected.statuses()
-        model.current &= not any(key in expected.rows for key in emptied)
-        self.world = expected
 
     async def attempt(self, party: Sessions, policy: str) -> tuple[Any, CommitError | None]:
         try:

@@ -7,13 +7,14 @@ atomic, and each of its requests may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from callsheet.core.occasions import tell
 from callsheet.dialects.protocol import CommitResult, VerifyingDialect
 from callsheet.errors import (
     CommitError,
@@ -26,6 +27,7 @@ from callsheet.errors import (
     Unauthorised,
     UsageError,
 )
+from callsheet.events.topics import AFTER_COMMIT, BEFORE_COMMIT
 from callsheet.flow import Flow, Work
 from callsheet.model.operation import Change, ChangeSet, Delete, Operation, Update
 from callsheet.model.record import Identity, new_key
@@ -33,7 +35,7 @@ from callsheet.model.record import Identity, new_key
 if TYPE_CHECKING:
     from callsheet.core.state import Core
 
-__all__ = ["JournalProtocol", "Resumed", "commit", "resume"]
+__all__ = ["JournalProtocol", "Resumed", "commit", "resume", "send_alone"]
 
 POLICIES = ("raise", "ours", "theirs")
 
@@ -48,6 +50,8 @@ class JournalProtocol(Protocol):
     def refuse(self, commit_id: str, reason: str) -> None: ...
 
     def unfinished(self) -> list[Any]: ...
+
+    def left_behind(self) -> list[Any]: ...
 
     def close(self) -> None: ...
 
@@ -76,23 +80,44 @@ def commit(core: Core, conflicts: str | None = None) -> Flow[CommitResult | None
     if policy not in POLICIES:
         raise UsageError(f"conflicts is one of {', '.join(POLICIES)}, not {policy!r}")
     core.check_present()
+    errand = core.errand
+    if errand is not None and errand.running:
+        raise StateError("what a handler changes is committed for it, with its checkpoint, after it returns")
     unit = core.unit
     unit.check_thread()
     changes = unit.doubtful
     again = changes is not None
     if changes is None:
         operations = core.pending
+        if operations and core.hub.wants(BEFORE_COMMIT):
+            operations = yield from _asked(core)
         if not operations:
             _settle(core, operations, None)
             return None
         changes = ChangeSet(new_key(), operations, policy=policy, origin=core.origin)
+        if errand is not None:
+            changes, again = evolve(changes, commit_id=errand.commit_id, effect=errand.effect), errand.repeated
         if core.journal is not None:
             yield from _write_ahead(core, core.journal, changes)
     result = yield from _send_and_learn(core, changes, again)
     core.statistics.commits += 1
     core.statistics.operations += len(changes.operations)
     _settle(core, changes.operations, result)
+    if core.hub.wants(AFTER_COMMIT):
+        yield from tell(core, AFTER_COMMIT, result=result, operations=changes.operations)
     return result
+
+
+def _asked(core: Core) -> Flow[tuple[Operation, ...]]:
+    """What is pending after those who want to know of commits have had their say."""
+    if core.asking:
+        raise StateError("a commit is about to be sent; what is changed now goes with it, without another commit")
+    core.asking = True
+    try:
+        yield from tell(core, BEFORE_COMMIT, raises=(UsageError,))
+    finally:
+        core.asking = False
+    return core.pending
 
 
 def _send_and_learn(core: Core, changes: ChangeSet, again: bool = False) -> Flow[CommitResult]:
@@ -102,9 +127,7 @@ def _send_and_learn(core: Core, changes: ChangeSet, again: bool = False) -> Flow
     try:
         result = yield from _deliver(core, changes, again)
     except ServerError as error:
-        # Who may not ask (any more) does not hear what became of the commit that was sent before.
-        unheard = again and isinstance(error, Unauthorised | Forbidden)
-        if unheard or not _is_final(error):
+        if not _is_final(core, error, again):
             raise _in_doubt(error, changes) from error
         yield from _finish(core, changes)
         raise _explain(error, changes.operations) from error
@@ -133,7 +156,7 @@ def _deliver(core: Core, changes: ChangeSet, again: bool) -> Flow[CommitResult]:
     try:
         return (yield from send(core, changes))
     except ServerError as error:
-        if not _is_final(error):
+        if not _is_final(core, error, again):
             raise
         done = yield from _verify(core, changes)
         if done is None:
@@ -149,8 +172,17 @@ def _verify(core: Core, changes: ChangeSet) -> Flow[CommitResult | None]:
     return (yield from core._dialect.verify(changes))
 
 
-def _is_final(error: ServerError) -> bool:
-    """Whether the refusal is the server's own and will be the same when asked again."""
+def _is_final(core: Core, error: ServerError, again: bool) -> bool:
+    """Whether the refusal is the server's own, and says that the commit was not done and will not be.
+
+    Who is not let in (any more) does not hear what became of a commit that was sent before (``again``): with
+    the right key it will go. A server that forbids one of the operations has looked for the commit first; one
+    without commit ids was asked before.
+    """
+    if again and isinstance(error, Unauthorised):
+        return False
+    if again and isinstance(error, Forbidden) and core.features.commit_ids and error.operation is None:
+        return False
     return error.status < 500
 
 
@@ -171,7 +203,7 @@ def _finish(core: Core, changes: ChangeSet) -> Flow[None]:
 
 def _write_ahead(core: Core, journal: JournalProtocol, changes: ChangeSet) -> Flow[None]:
     if not core.journal_checked:
-        left = yield Work(journal.unfinished)
+        left = yield Work(journal.left_behind)
         if left:
             raise StateError(
                 f"the journal holds {len(left)} commits that an earlier session did not finish; "
@@ -198,8 +230,7 @@ def resume(core: Core) -> Flow[list[Resumed]]:
         try:
             result = yield from _deliver(core, entry.changes, again=True)
         except ServerError as error:
-            # Whom the server does not know it has not refused the work of: with the right key it will go.
-            if not _is_final(error) or isinstance(error, Unauthorised):
+            if not _is_final(core, error, again=True):
                 raise
             reason = str(_explain(error, entry.changes.operations))
             yield Work(partial(journal.refuse, commit_id, reason))
@@ -227,8 +258,35 @@ def send(core: Core, changes: ChangeSet) -> Flow[CommitResult]:
         core.statistics.count("stage")
         yield from core._dialect.stage(changes.commit_id, number, part)
     core.statistics.count("commit")
-    last = ChangeSet(changes.commit_id, (), len(parts), changes.policy, changes.origin)
+    last = ChangeSet(changes.commit_id, (), len(parts), changes.policy, changes.origin, changes.effect)
     return (yield from core._dialect.commit(last))
+
+
+def send_alone(core: Core, operations: Sequence[Operation], attempts: int = 3) -> Flow[CommitResult]:
+    """Commit these operations and nothing that is pending. Raises what the server raises where it refuses.
+
+    When no answer comes it is sent again, under the same commit id; `CommitError` says that it is still not known
+    whether it was done.
+    """
+    core.check_present()
+    if core.unit.doubtful is not None:
+        raise StateError("the last commit of this session is in doubt; `commit()` sends it again")
+    changes = ChangeSet(new_key(), tuple(operations), origin=core.origin)
+    lost: Exception | None = None
+    for number in range(attempts):
+        try:
+            result = yield from _deliver(core, changes, number > 0)
+        except ServerError as error:
+            if _is_final(core, error, number > 0):
+                raise
+            lost = error
+        except TransportError as error:
+            lost = error
+        else:
+            core.statistics.commits += 1
+            core.statistics.operations += len(changes.operations)
+            return result
+    raise CommitError(f"no answer to commit {changes.commit_id}: {lost}; it may have been done or not") from lost
 
 
 def _parts(operations: Sequence[Operation], count: int, size: int) -> Iterator[tuple[Operation, ...]]:
@@ -253,22 +311,26 @@ def _weight(operation: Operation) -> int:
     """About how many bytes the operation has on the wire; more rather than less."""
     if isinstance(operation, Delete):
         return 120
-    cells = [operation.values]
-    links = [operation.added]
+    total = 120 + _cells_weight(operation.values)
+    links = operation.added
     if isinstance(operation, Update):
-        cells.append(operation.before)
-        links.append(operation.removed)
-    total = 120
-    for values in cells:
-        total += sum(map(len, values)) + 108 * len(values)
-        for value in values.values():
-            if type(value) is str:
-                total += 6 * len(value)
-            elif type(value) not in _LIGHT:
-                total += 6 * len(str(value))
-    for members in links:
-        for name, found in members.items():
-            total += len(name) + 100 * len(found)
+        if operation.before:
+            total += _cells_weight(operation.before)
+        if operation.removed:
+            links = {**links, **{f"-{name}": found for name, found in operation.removed.items()}}
+    for name, found in links.items():
+        total += len(name) + 100 * len(found)
+    return total
+
+
+def _cells_weight(values: Mapping[str, Any]) -> int:
+    total = len("".join(values)) + 108 * len(values)
+    for value in values.values():
+        kind = type(value)
+        if kind is str:
+            total += 6 * len(value)
+        elif kind not in _LIGHT:
+            total += 6 * len(str(value))
     return total
 
 
@@ -281,6 +343,10 @@ def _settle(core: Core, operations: Sequence[Operation], result: CommitResult | 
         merged = [operations[index].identity for index in result.merged]
     created = core.unit.settle(versions, merged)
     core.group(created)
+    for touched in result.touched if result is not None else ():
+        entity = core.identities.family(core.schema.types[touched.identity.entity_type].root).get(touched.identity.key)
+        if entity is not None:
+            core.unit.learn_touched(entity, touched.version, touched.emptied)
     for identity in result.deleted if result is not None else ():
         found = core.identities.family(core.schema.types[identity.entity_type].root).get(identity.key)
         if found is not None:

@@ -15,6 +15,7 @@ from callsheet.core.commit import commit
 from callsheet.core.state import Core
 from callsheet.dialects.protocol import Description
 from callsheet.entity.collection import Collection
+from callsheet.entity.inheritance import lineage_paths
 from callsheet.entity.loader import merge_records
 from callsheet.entity.peers import Peers
 from callsheet.errors import NoResult, SchemaError, UsageError
@@ -25,7 +26,19 @@ from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import NOT_SET, Page
 from callsheet.model.schema import Attribute, EntityType
 
-__all__ = ["aggregate", "call", "commit", "fetch", "get", "load", "load_names", "open_", "page", "populate", "refresh"]
+__all__ = [
+    "aggregate",
+    "call",
+    "commit",
+    "fetch",
+    "get",
+    "load",
+    "load_names",
+    "open_",
+    "page",
+    "populate",
+    "refresh",
+]
 
 
 def open_(core: Core) -> Flow[Description]:
@@ -51,7 +64,7 @@ def page(core: Core, select: Select, size: int, cursor: str | None) -> Flow[Page
     """One page of records, counted."""
     core.statistics.count("select")
     answer: Page = yield from core._dialect.select(select, size, cursor)
-    core.statistics.entities += sum(len(records.rows) for records in answer.records)
+    count_rows(core, answer)
     return answer
 
 
@@ -61,6 +74,11 @@ def fetch(
     """One page of entities, and the cursor of the next."""
     answer = yield from page(core, select, size, cursor)
     return merge_page(core, answer, peers), answer.cursor
+
+
+def count_rows(core: Core, answer: Page) -> None:
+    """Let the statistics know of the rows of a page."""
+    core.statistics.entities += sum(len(records.rows) for records in answer.records)
 
 
 def merge_page(core: Core, answer: Page, peers: Peers) -> list[Any]:
@@ -257,6 +275,22 @@ def populate(core: Core, entities: Any, projections: str | Iterable[str]) -> Flo
                     object.__setattr__(entity, "_peers", peers)
 
 
+def load_lineage(core: Core, entity: Any) -> Flow[None]:
+    """Load what an entity and its peers need to know what they inherit."""
+    group = [entity]
+    if core.auto_populate != "one" and entity._peers is not None:
+        find = core.identities.family(entity._type.root).get
+        limit = min(core.features.rows, core.features.literals)
+        keys = [key for key in entity._peers.keys if key != entity._key][: limit - 1]
+        group += [peer for peer in map(find, keys) if peer is not None and core.unit.is_alive(peer)]
+    by_paths: dict[tuple[str, ...], list[Any]] = {}
+    for each in group:
+        by_paths.setdefault(lineage_paths(core.schema, each._type), []).append(each)
+    for paths, members in by_paths.items():
+        if paths:
+            yield from populate(core, members, paths)
+
+
 def _split(projections: str | Iterable[str]) -> list[str]:
     texts = projections.split(",") if isinstance(projections, str) else list(projections)
     found = [text.strip() for text in texts if text.strip()]
@@ -339,33 +373,6 @@ def call(core: Core, action: str, arguments: dict[str, Any]) -> Flow[Any]:
         core.check_present()
     core.statistics.count("call")
     return (yield from core._dialect.call(action, arguments))
-
-
-def ensure(core: Core, entity_type: str, data: dict[str, Any], keys: Sequence[str]) -> Flow[Any]:
-    """The entity with these identifying values: found and brought up to date, or created. Commits nothing."""
-    entity_class: Any = core.types[entity_type]
-    if not keys:
-        raise UsageError("ensure needs at least one identifying key")
-    for name in keys:
-        if name not in data:
-            raise UsageError(f"ensure: the identifying key `{name}` has no value in the data")
-    from callsheet.entity.expressions import literal
-
-    terms = tuple(Comparison(parse_path(name), "=", literal(data[name])) for name in keys)
-    where = terms[0] if len(terms) == 1 else And(terms)
-    from callsheet.model.checking import check
-
-    select = check(Select(entity_type, where=where, limit=2), core.schema)
-    entities, _ = yield from fetch(core, select, 2, None, Peers(entity_class._type.root))
-    if len(entities) > 1:
-        from callsheet.errors import MultipleResults
-
-        raise MultipleResults(f"ensure: several {entity_type} have the same {', '.join(keys)}")
-    if not entities:
-        return core.create(entity_type, data)
-    for name, value in data.items():
-        entities[0][name] = value
-    return entities[0]
 
 
 def one(entities: list[Any], text: str) -> Any:

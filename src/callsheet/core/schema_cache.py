@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,9 @@ class SchemaCache:
 
     def write(self, schema: Schema) -> None:
         """Keep the schema: written to a new file that then takes the place of the old one."""
+        # Brings a dozen modules that a session with its schema at hand never needs.
+        import tempfile
+
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self.path.parent, suffix=".new")

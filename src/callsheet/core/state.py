@@ -6,21 +6,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
+from weakref import ref
 
 from callsheet.core.commit import JournalProtocol
+from callsheet.core.defaults import Defaults
+from callsheet.core.errand import Errand
+from callsheet.core.occasions import constructing
 from callsheet.core.schema_cache import SchemaCache
 from callsheet.core.statistics import Statistics
 from callsheet.dialects.protocol import Description, Dialect, Features
 from callsheet.entity.collection import Collection
 from callsheet.entity.entity import Entity
 from callsheet.entity.identity_map import IdentityMap
+from callsheet.entity.inheritance import inherited_value, lineage_paths
 from callsheet.entity.peers import Peers
 from callsheet.entity.read_only import ReadOnlyUnit
 from callsheet.entity.types import Types
 from callsheet.entity.unit_of_work import UnitOfWork
 from callsheet.errors import Closed, NotLoaded, StateError, UsageError
+from callsheet.events.hub import Hub
+from callsheet.events.topics import VENDOR_NAMES
 from callsheet.flow import Flow
+from callsheet.model.event import Event
 from callsheet.model.operation import Operation
+from callsheet.model.parser import AddedOperator
 from callsheet.model.record import NOT_SET, new_key
 from callsheet.model.schema import Schema
 
@@ -48,11 +57,13 @@ class Core:
         auto_populate: Policy | Literal[True] = "peers",
         conflicts: str = "raise",
         journal: JournalProtocol | None = None,
+        account: str = "",
     ) -> None:
         self._dialect = dialect
         self._who = who
         self._cache = cache
         self._window = window
+        self._account = account
         self._busy = False
         self._closed = False
         self._unit: UnitOfWork | None = None
@@ -62,11 +73,24 @@ class Core:
         self.auto_populate: Policy = "peers" if auto_populate is True else auto_populate
         self.conflicts = conflicts
         self.origin = new_key()
+        #: Whether those who want to know of a commit beforehand are being told.
+        self.asking = False
+        #: Who subscribed to what; forks share it, as they share what follows.
+        self.hub = Hub(VENDOR_NAMES if dialect.name == "ftrack" else None)
+        #: Operators that plugins gave the query language, by name.
+        self.operators: dict[str, AddedOperator] = {}
+        #: Commands that plugins gave the command line, by name.
+        self.commands: dict[str, Callable[..., Any]] = {}
+        #: Values that new entities get where none is given.
+        self.defaults = Defaults()
+        #: The event that the session was made for, in a durable handler.
+        self.errand: Errand | None = None
         self.journal = journal
         self.journal_checked = False
         #: Which moment is read: None for the present, else a position in the server's log, or a time.
         self.moment: int | datetime | None = None
         self._known_schema: Schema | None = None
+        self._locations: Any = None
         self.identities = IdentityMap(window)
         self.statistics = Statistics()
 
@@ -102,6 +126,11 @@ class Core:
         return self._description
 
     @property
+    def api_user(self) -> str:
+        """The name of the account that the session acts for."""
+        return self.server_information.user or self._account
+
+    @property
     def features(self) -> Features:
         """What the server can do."""
         return self.server_information.features
@@ -111,6 +140,16 @@ class Core:
         """Whether the session was closed."""
         return self._closed
 
+    @property
+    def locations(self) -> Any:
+        """Where files are kept, as this session reaches it (see ``callsheet.storage.locations``)."""
+        if self._locations is None:
+            self._locations = self._new_locations()
+        return self._locations
+
+    def _new_locations(self) -> Any:
+        raise StateError("only a session has locations")
+
     def _open_now(self) -> None:
         raise StateError("this session is not open yet: `await session.open()`, or use `async with`")
 
@@ -119,6 +158,7 @@ class Core:
         self._description = description
         if self._types is None:
             self._types = Types(schema)
+            self._types.constructing = constructing(ref(self))
         elif self._types.schema.hash != schema.hash:
             self._types.replace(schema)
         self._dialect.learn(schema)
@@ -144,6 +184,18 @@ class Core:
                 "`undo` of a session in the present takes a commit back"
             )
 
+    def _dispatch(self, event: Event, raises: tuple[type[Exception], ...] = ()) -> Any:
+        """Tell the hub's subscribers; what they returned, to be awaited where their session awaits."""
+        return self.hub.dispatch(event, raises)
+
+    def _forget(self) -> None:
+        """Drop everything pending and everything known of entities; those that are held are detached."""
+        self._check_open()
+        self.rollback()
+        for entity in self.identities:
+            self.unit.detach(entity)
+        self.identities.clear()
+
     # -- recording ---------------------------------------------------------------------------------------
 
     def create(self, entity_type: str, data: Mapping[str, Any] | None = None) -> Any:
@@ -155,6 +207,8 @@ class Core:
         >>> project = session.create("Project", {"name": "sintel"})  # doctest: +SKIP
         """
         self._check_open()
+        if self.defaults:
+            data = self.defaults.filled(self, entity_type, data or {})
         return self.unit.create(entity_type, data or {})
 
     def delete(self, entity: Any) -> None:
@@ -163,8 +217,15 @@ class Core:
         self.unit.delete(entity)
 
     def rollback(self) -> None:
-        """Forget everything recorded since the last commit; entities created since are detached."""
-        self.unit.rollback()
+        """Forget everything recorded since the last commit; entities created since are detached.
+
+        A commit in doubt is given up: it may have been done, and nobody will send it again.
+        """
+        unit = self.unit
+        unit.check_thread()
+        if unit.doubtful is not None and self.journal is not None:
+            self.journal.finish(unit.doubtful.commit_id)
+        unit.rollback()
 
     @property
     def recorded_operations(self) -> list[Operation]:
@@ -245,6 +306,26 @@ class Core:
             raise entity._gone()
         return value
 
+    def inherited(self, entity: Any, key: str) -> Any:
+        """The value of a hierarchical custom attribute that an entity has from those above it."""
+        from callsheet.core import flows
+
+        before: Any = None
+        while True:
+            value, unknown = inherited_value(entity, key)
+            if unknown is None:
+                return value
+            if self.auto_populate is False:
+                return NOT_SET
+            if unknown is before:
+                raise unknown._gone()
+            self._check_open()
+            paths = ", ".join(lineage_paths(self.schema, unknown._type))
+            if self.auto_populate == "strict":
+                raise NotLoaded(self._not_loaded(unknown, paths))
+            before = unknown
+            self.talk(flows.load_lineage(self, unknown), unknown, paths)
+
     def load_all(self, entity: Any) -> None:
         """Fetch all that is not loaded of an entity and its peers, in one go."""
         unset = [
@@ -279,8 +360,12 @@ class Core:
     def _lend(self, other: Core) -> None:
         """Let another core use the schema and types of this one."""
         other._types = self.types
+        if self._locations is not None:
+            other._locations = self._locations.lend(other)
         other._description = self.server_information
         other.moment = self.moment
+        other.hub, other.defaults = self.hub, self.defaults
+        other.operators, other.commands = self.operators, self.commands
         other._unit = other._new_unit(self.types)
         # It is for whoever uses it first, which need not be the thread that made it.
         other._unit.hand_over()

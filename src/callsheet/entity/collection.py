@@ -122,7 +122,8 @@ class MappingView(MutableMapping[str, Any]):
     """The items of a mapping attribute (metadata, custom attributes) as a dict that records what is set.
 
     Setting an item needs no load and touches no other item. Deleting one, or setting None, removes it; a
-    custom attribute that is not set has its configured default.
+    custom attribute that is not set has its configured default, or, where it is hierarchical, what the nearest
+    entity above has.
     """
 
     __slots__ = ("_attribute", "_entity")
@@ -156,7 +157,7 @@ class MappingView(MutableMapping[str, Any]):
             return value
         configured = self._configured.get(key)
         if configured is not None:
-            return configured.default
+            return self._entity._core.inherited(self._entity, key) if configured.inherited else configured.default
         raise UnknownAttribute(f"{self._entity!r} has no {self._attribute} item `{key}`{did_you_mean(key, list(self))}")
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -178,4 +179,7 @@ class MappingView(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         if self._entity.peek(self._attribute) is NOT_SET:
             return f"<{self._entity._name}.{self._attribute}: not loaded, set here: {self._local()!r}>"
-        return repr(dict(self))
+        # What is inherited is not shown: it might have to be fetched.
+        known = {**self._remote(), **self._local()}
+        plain = {key: item.default for key, item in self._configured.items() if not item.inherited}
+        return repr({**plain, **{key: value for key, value in known.items() if value is not None}})

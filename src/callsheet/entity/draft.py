@@ -2,55 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from callsheet.entity.access import is_surely_right
+from callsheet.entity.entity import NOTHING
 from callsheet.entity.frozen import thaw
 from callsheet.errors import SchemaError, UnknownAttribute
-from callsheet.model.record import Key, new_key
+from callsheet.model.record import Key
 from callsheet.model.schema import Attribute, EntityType, check_value, did_you_mean
 
-__all__ = ["Draft"]
+__all__ = ["Blueprint", "Draft"]
 
 
 class Relations(Protocol):
     """What a draft needs of the unit of work."""
 
+    #: Gives the key of an entity that is created without one.
+    new_key: Callable[[], str]
+
     def refer(self, attribute: Attribute, key: Key | None) -> Any: ...
 
     def check_target(self, owner: str, attribute: Attribute, value: Any) -> None: ...
+
+    def check_usable(self, entity: Any) -> None: ...
 
     def inverse(self, attribute: Attribute) -> Attribute | None: ...
 
     def is_near_side(self, type_name: str, attribute: Attribute, inverse: Attribute) -> bool: ...
 
 
+class Blueprint:
+    """What every create of one class needs, looked up once, since looking up on a class of entities is slow.
+
+    ``accepted`` has, for each reference, the classes that were found to be right for it.
+    """
+
+    __slots__ = ("accepted", "entity_class", "entity_type", "fast", "put_changes", "root", "storage")
+
+    def __init__(self, entity_class: Any) -> None:
+        self.entity_class = entity_class
+        self.entity_type: EntityType = entity_class._type
+        self.fast = entity_class._fast
+        self.root = self.entity_type.root
+        self.storage: type = entity_class._storage
+        self.put_changes = vars(self.storage)["_changes"].__set__
+        self.accepted: dict[str, set[type]] = {}
+
+
 class Draft:
     """The data of a create, sorted by what is to be done with it, once all of it is known to be right."""
 
-    def __init__(self, unit: Relations, entity_type: EntityType, data: Mapping[str, Any]) -> None:
+    __slots__ = ("items", "key", "links", "members", "plain", "references")
+
+    def __init__(self, unit: Relations, blueprint: Blueprint, data: Mapping[str, Any]) -> None:
         self.plain: dict[str, Any] = {}
         self.references: dict[str, Any] = {}
-        self.items: dict[str, Any] = {}
-        self.links: dict[str, list[Any]] = {}
-        self.members: dict[str, list[Any]] = {}
+        # Most drafts have none of these.
+        self.items: dict[str, Any] = NOTHING
+        self.links: dict[str, list[Any]] = NOTHING
+        self.members: dict[str, list[Any]] = NOTHING
         if not isinstance(data, Mapping):
-            raise SchemaError(f"the data of a {entity_type.name} is a mapping, not {type(data).__name__}")
-        attributes = entity_type.attributes
+            raise SchemaError(f"the data of a {blueprint.entity_type.name} is a mapping, not {type(data).__name__}")
+        fast, accepted = blueprint.fast, blueprint.accepted
         for name, value in data.items():
-            attribute = attributes.get(name)
-            if attribute is None:
-                if name not in entity_type.aliases:
-                    raise UnknownAttribute(
-                        f"{entity_type.name} has no attribute `{name}`{did_you_mean(name, entity_type.names)}"
-                    )
-                attribute = attributes[entity_type.aliases[name]]
-            if attribute.computed:
-                raise SchemaError(f"{entity_type.name}.{name} is computed by the server and cannot be set")
-            self._take(unit, entity_type, attribute, name, value)
-        self.key = self._key(entity_type)
+            if name in fast and is_surely_right(fast[name][2], value):
+                self.plain[name] = value
+            elif name in accepted and type(value) in accepted[name] and name not in self.references:
+                unit.check_usable(value)
+                self.references[name] = value
+            else:
+                self._take(unit, blueprint, name, value)
+        self.key = self._key(blueprint.entity_type, unit.new_key)
 
-    def _key(self, entity_type: Any) -> Any:
+    def _key(self, entity_type: Any, new_key: Callable[[], str]) -> Any:
         """The primary key: of what the data says, or a new one where the type has only `id`."""
         if entity_type.key == ("id",):
             return self.plain.pop("id", None) or new_key()
@@ -66,28 +91,57 @@ class Draft:
             parts.append(part)
         return tuple(parts) if len(parts) > 1 else parts[0]
 
-    def _take(self, unit: Relations, entity_type: Any, attribute: Attribute, name: str, value: Any) -> None:
-        if attribute.kind == "scalar":
+    def _take(self, unit: Relations, blueprint: Blueprint, name: str, value: Any) -> None:
+        entity_type = blueprint.entity_type
+        attribute = _attribute(entity_type, name)
+        if attribute.kind == "reference":
+            self._refer(unit, blueprint, attribute, name, value)
+        elif attribute.kind == "scalar":
             check_value(entity_type.name, attribute, value)
             self.plain[name] = thaw(value) if attribute.data_type == "json" else value
-        elif attribute.kind == "reference":
-            if name != attribute.name:
-                value = unit.refer(attribute, value)
-            elif value is not None:
-                unit.check_target(entity_type.name, attribute, value)
-            if attribute.name in self.references and self.references[attribute.name] is not value:
-                raise SchemaError(f"{entity_type.name}.{attribute.name} and {attribute.foreign_key} disagree")
-            self.references[attribute.name] = value
         elif attribute.kind == "mapping":
+            self.items = self.items or {}
             for key, item in dict(value).items():
                 check_value(entity_type.name, entity_type.item(name, key), item)
                 self.items[f"{name}.{key}"] = item
         else:
-            members = list(value)
-            for member in members:
-                unit.check_target(entity_type.name, attribute, member)
-            inverse = unit.inverse(attribute)
-            mirrored = inverse is not None and (
-                inverse.kind == "reference" or not unit.is_near_side(entity_type.name, attribute, inverse)
+            self._gather(unit, entity_type, attribute, value)
+
+    def _refer(self, unit: Relations, blueprint: Blueprint, attribute: Attribute, name: str, value: Any) -> None:
+        type_name = blueprint.entity_type.name
+        if name != attribute.name:
+            value = unit.refer(attribute, value)
+        elif value is not None:
+            unit.check_target(type_name, attribute, value)
+            blueprint.accepted.setdefault(name, set()).add(type(value))
+        name = attribute.name
+        if name in self.references and self.references[name] is not value:
+            raise SchemaError(f"{type_name}.{name} and {attribute.foreign_key} disagree")
+        self.references[name] = value
+
+    def _gather(self, unit: Relations, entity_type: EntityType, attribute: Attribute, value: Any) -> None:
+        members = list(value)
+        for member in members:
+            unit.check_target(entity_type.name, attribute, member)
+        inverse = unit.inverse(attribute)
+        mirrored = inverse is not None and (
+            inverse.kind == "reference" or not unit.is_near_side(entity_type.name, attribute, inverse)
+        )
+        if mirrored:
+            self.members = {**self.members, attribute.name: members}
+        else:
+            self.links = {**self.links, attribute.name: members}
+
+
+def _attribute(entity_type: EntityType, name: str) -> Attribute:
+    """The attribute of this name, which a create may give a value."""
+    attribute = entity_type.attributes.get(name)
+    if attribute is None:
+        if name not in entity_type.aliases:
+            raise UnknownAttribute(
+                f"{entity_type.name} has no attribute `{name}`{did_you_mean(name, entity_type.names)}"
             )
-            (self.members if mirrored else self.links)[name] = members
+        attribute = entity_type.attributes[entity_type.aliases[name]]
+    if attribute.computed:
+        raise SchemaError(f"{entity_type.name}.{name} is computed by the server and cannot be set")
+    return attribute

@@ -11,7 +11,8 @@ asks the core to fetch, at no cost to slots that are filled.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from callsheet.errors import Detached, UnknownAttribute
 from callsheet.model.record import NOT_SET, Identity
@@ -20,27 +21,57 @@ from callsheet.model.schema import EntityType, did_you_mean
 if TYPE_CHECKING:
     from callsheet.entity.peers import Peers
 
-__all__ = ["Changes", "Entity", "State"]
+__all__ = ["NOTHING", "Changes", "Entity", "State"]
 
 State = Literal["clean", "created", "modified", "deleted", "detached"]
+
+
+#: Stands for a dict of `Changes` that nothing was put in yet: most never need most of theirs.
+NOTHING: Final[Any] = MappingProxyType({})
 
 
 class Changes:
     """What is pending on one entity.
 
     ``before`` maps each changed attribute to what it was (`NOT_SET`: unknown), ``remote`` to what the
-    server told of it meanwhile; ``items`` holds the local values of mapping items by dotted name.
+    server told of it meanwhile; ``items`` holds the local values of mapping items by dotted name. Each is
+    `NOTHING` until one asks for it to write into (``own_…``). ``version`` is the entity's.
     """
 
-    __slots__ = ("before", "born", "identity", "items", "remote", "state")
+    __slots__ = ("before", "born", "identity", "items", "remote", "state", "unit", "version", "writable")
 
-    def __init__(self, identity: Identity, state: State, born: bool = False) -> None:
+    def __init__(
+        self, identity: Identity, state: State, unit: Any, version: int | None = None, born: bool = False
+    ) -> None:
         self.identity = identity
         self.state: State = state
+        self.unit = unit
+        self.version = version
         self.born = born
-        self.before: dict[Any, Any] = {}
-        self.remote: dict[str, Any] = {}
-        self.items: dict[str, Any] = {}
+        self.writable = True
+        self.before: dict[Any, Any] = NOTHING
+        self.remote: dict[str, Any] = NOTHING
+        self.items: dict[str, Any] = NOTHING
+
+    def end(self, state: State) -> None:
+        """From now on the entity cannot be changed."""
+        self.state = state
+        self.writable = False
+
+    def own_before(self) -> dict[Any, Any]:
+        if self.before is NOTHING:
+            self.before = {}
+        return self.before
+
+    def own_remote(self) -> dict[str, Any]:
+        if self.remote is NOTHING:
+            self.remote = {}
+        return self.remote
+
+    def own_items(self) -> dict[str, Any]:
+        if self.items is NOTHING:
+            self.items = {}
+        return self.items
 
 
 class Unit(Protocol):
@@ -63,6 +94,8 @@ class CoreProtocol(Protocol):
     def missing(self, entity: Any, name: str) -> Any: ...
 
     def load_all(self, entity: Any) -> None: ...
+
+    def inherited(self, entity: Any, key: str) -> Any: ...
 
 
 class Entity:
@@ -103,6 +136,11 @@ class Entity:
     def state(self) -> State:
         """``clean``, ``created``, ``modified``, ``deleted`` (pending), or ``detached`` (for good)."""
         return "clean" if self._changes is None else self._changes.state
+
+    @property
+    def session(self) -> Any:
+        """The session the entity belongs to."""
+        return self._core
 
     def peek(self, name: str) -> Any:
         """The value if it is known here, else `NOT_SET`; never fetches."""

@@ -26,7 +26,7 @@ from callsheet.entity.peers import Peers
 from callsheet.entity.types import Types, slot_name
 from callsheet.model.record import NOT_SET, Records
 
-__all__ = ["make_ghost", "merge_records"]
+__all__ = ["make_ghost", "merge_records", "new_ghost"]
 
 
 def merge_records(records: Records, core: Any, types: Types, peers: Peers, origin: Peers | None = None) -> list[Any]:
@@ -53,12 +53,11 @@ def merge_records(records: Records, core: Any, types: Types, peers: Peers, origi
 def make_ghost(core: Any, entity_class: Any, key: Any, peers: Peers | None) -> Any:
     """An entity of which only the key is known, put in the identity map."""
     slots = core.identities.family(entity_class._type.root).slots
-    return _new_ghost(core, entity_class, entity_class._storage, slots, key, peers)
+    return new_ghost(core, entity_class, entity_class._storage, slots, key, peers)
 
 
-def _new_ghost(
-    core: Any, entity_class: Any, storage: Any, slots: dict[Any, Slot], key: Any, peers: Peers | None
-) -> Any:
+def new_ghost(core: Any, entity_class: Any, storage: Any, slots: dict[Any, Slot], key: Any, peers: Peers | None) -> Any:
+    """`make_ghost`, for those who know the class's storage and the family's slots."""
     ghost = object.__new__(storage)
     ghost._core, ghost._key, ghost._version, ghost._changes, ghost._peers = core, key, None, None, peers
     ghost.__class__ = entity_class
@@ -91,7 +90,7 @@ class _Relation:
             entity_class: Any = self._types[name]
             known = self._known[name] = entity_class, entity_class._storage
         self._peers.keys.append(key)
-        return _new_ghost(self._core, *known, self.slots, key, self._peers)
+        return new_ghost(self._core, *known, self.slots, key, self._peers)
 
     def find(self, key: Any) -> Any:
         """The live entity, or a ghost."""
@@ -114,12 +113,13 @@ def merge_changed(entity: Any, values: dict[str, Any], version: int | None, peer
     for name, value in values.items():
         attribute = entity._type.attributes[name]
         if name in changes.before:
-            changes.remote[name] = value
+            changes.own_remote()[name] = value
         else:
             vars(storage)[slot_name(attribute)].__set__(entity, value)
     object.__setattr__(entity, "_peers", peers)
     if entity._version is None and not changes.before:
         object.__setattr__(entity, "_version", version)
+        changes.version = version
 
 
 def merge_collection(entity: Any, name: str, members: list[Any]) -> Collection:

@@ -1,52 +1,83 @@
-"""The log of a unit of work: one tuple for each thing done, and what a commit makes of them.
+"""The log of a unit of work: one entry for each thing done, and what a commit makes of them.
 
 Theory. ``compress`` (``model/compression.py``) holds for every log, and for that weighs each value against
 all deletes and creates around it. Most logs have no delete and no membership, and nothing in them refers to
 what was created after the referrer was first touched. Then each entity needs one operation, at its first
 place, with the last value of each attribute, and nothing has to be weighed: `compressed` gathers them
-straight from the tuples. Any other log goes to ``compress``, with which this must agree to the letter (the
+straight from the entries. Any other log goes to ``compress``, with which this must agree to the letter (the
 tests compare the two).
+
+A hundred thousand tuples would be as many objects for the garbage collector to look at, again and again
+while a script records; so a `Log` keeps its entries end to end in one list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 from callsheet.model.compression import compress
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import NOT_SET, Identity, same
 
-__all__ = ["CREATE", "DELETE", "LINK", "UPDATE", "Entry", "compressed", "operation"]
+__all__ = ["CREATE", "DELETE", "LINK", "UPDATE", "Entry", "Log", "compressed", "operation"]
 
-#: A log entry starts with one of these and the identity; see `operation` for what follows.
+#: An entry is of one of these kinds, and is told in six fields:
+#:
+#: - ``CREATE, identity, values, members by collection, None, None``
+#: - ``UPDATE, identity, attribute, value, value before, version``
+#: - ``LINK, identity, (collection, member), whether it is one now, whether it was, version``
+#: - ``DELETE, identity, None, None, None, version``
 CREATE, UPDATE, LINK, DELETE = range(4)
-Entry: TypeAlias = tuple[Any, ...]
+Entry: TypeAlias = tuple[int, Identity, Any, Any, Any, int | None]
+
+
+class Log:
+    """Entries in the order in which things were done.
+
+    >>> log = Log()
+    >>> log.add((DELETE, Identity("Task", "1"), None, None, None, 3))
+    >>> list(log)
+    [(3, Identity(entity_type='Task', key='1'), None, None, None, 3)]
+    """
+
+    __slots__ = ("_fields", "add")
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._fields: list[Any] = [field for entry in entries for field in entry]
+        #: Add an entry: nothing but the list's own method, for that is called for each thing done.
+        self.add = self._fields.extend
+
+    def __iter__(self) -> Iterator[Entry]:
+        fields = iter(self._fields)
+        return zip(fields, fields, fields, fields, fields, fields)
+
+    def __len__(self) -> int:
+        return len(self._fields) // 6
 
 
 def operation(entry: Entry) -> Operation:
     """One entry as an operation."""
-    kind, identity = entry[:2]
+    kind, identity, name, value, was, version = entry
     if kind == CREATE:
-        return Create(identity, entry[2], entry[3])
+        return Create(identity, name, value)
     if kind == DELETE:
-        return Delete(identity, entry[2])
+        return Delete(identity, version)
     if kind == UPDATE:
-        _, _, name, value, before, version = entry
-        return Update(identity, {name: value}, {} if before is NOT_SET else {name: before}, version=version)
-    _, _, name, member, present, was, version = entry
+        return Update(identity, {name: value}, {} if was is NOT_SET else {name: was}, version=version)
+    name, member = name
     links = {name: (member,)}
     before = {} if was is NOT_SET else {name: (member,) if was else ()}
-    if present:
+    if value:
         return Update(identity, before=before, added=links, version=version)
     return Update(identity, before=before, removed=links, version=version)
 
 
-def compressed(log: Sequence[Entry]) -> tuple[Operation, ...]:
+def compressed(log: Iterable[Entry]) -> tuple[Operation, ...]:
     """The shortest change set with the effect of the log.
 
     >>> task = Identity("Task", "1")
-    >>> compressed([(CREATE, task, {"name": "a"}, {}), (UPDATE, task, "name", "b", "a", None)])
+    >>> compressed([(CREATE, task, {"name": "a"}, {}, None, None), (UPDATE, task, "name", "b", "a", None)])
     (Create(identity=Identity(entity_type='Task', key='1'), values={'name': 'b'}, added={}),)
     """
     lives = _gather(log)
@@ -75,34 +106,34 @@ class _Life:
         self.created = created
 
 
-def _gather(log: Sequence[Entry]) -> dict[Identity, _Life] | None:
+def _gather(log: Iterable[Entry]) -> dict[Identity, _Life] | None:
     """The lives in the order of their first places; None where a log needs more than this."""
     lives: dict[Identity, _Life] = {}
-    for place, entry in enumerate(log):
-        kind, identity = entry[0], entry[1]
-        if kind == CREATE:
-            if entry[3]:
-                return None
-            lives[identity] = _Life(place, dict(entry[2]), None, True)
-            continue
-        if kind != UPDATE:
-            return None
-        _, _, name, value, old, version = entry
-        life = lives.get(identity)
-        if life is None:
-            life = lives[identity] = _Life(place, {}, version, False)
-        elif life.version is None:
-            life.version = version
-        if type(value) is Identity:
-            target = lives.get(value)
-            if target is not None and target.created and target.place >= life.place:
-                return None
-        if name not in life.values:
-            if old is not NOT_SET:
+    last = life = None
+    for place, (kind, identity, name, value, old, version) in enumerate(log):
+        if kind == UPDATE:
+            if identity is not last or life is None:
+                last, life = identity, lives.get(identity)
+                if life is None:
+                    life = lives[identity] = _Life(place, {}, version, False)
+            if life.version is None:
+                life.version = version
+            if type(value) is Identity:
+                target = lives.get(value)
+                if target is not None and target.created and target.place >= life.place:
+                    return None
+            values = life.values
+            if name not in values:
+                if old is not NOT_SET:
+                    life.before[name] = old
+            elif old is not values[name] and _told_anew(life, name, old):
                 life.before[name] = old
-        elif old is not life.values[name] and _told_anew(life, name, old):
-            life.before[name] = old
-        life.values[name] = value
+            values[name] = value
+        elif kind == CREATE and not value:
+            last, life = identity, _Life(place, dict(name), None, True)
+            lives[identity] = life
+        else:
+            return None
     return lives
 
 
@@ -116,6 +147,8 @@ def _told_anew(life: _Life, name: str, old: Any) -> bool:
 
 def _sorted_cells(life: _Life) -> tuple[dict[str, Any], dict[str, Any]]:
     """The values by name, and what was there before; without the values that are what was there."""
+    if not life.before:
+        return {name: life.values[name] for name in sorted(life.values)}, {}
     values: dict[str, Any] = {}
     before: dict[str, Any] = {}
     for name in sorted(life.values):

@@ -23,5 +23,8 @@ class ReadOnlyUnit(UnitOfWork):
     def forget_changes(self, entities: Iterable[Any]) -> None:
         """There are none."""
 
+    def _choose_writer(self) -> None:
+        """Nobody is: every change comes to `assign`."""
+
     def _check_turn(self) -> None:
         self._core.check_present()

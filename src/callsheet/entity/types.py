@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from keyword import iskeyword
 from typing import Any
 
 import attrs
 
+from callsheet.entity.access import Fast, attribute_writer, item_reader, item_writer
 from callsheet.entity.collection import MappingView
 from callsheet.entity.entity import RESERVED, Entity
 from callsheet.entity.expressions import Expression
@@ -47,7 +49,10 @@ class Types(Mapping[str, type[Entity]]):
         self._classes: dict[str, type[Entity]] = {}
         self._storages: dict[str, type] = {}
         self._behaviours: dict[str, list[type]] = {}
+        self._waiting: dict[str, list[Callable[[], type]]] = {}
         self._mirrors: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        #: Is told of each type whose class is about to be made, and may extend it.
+        self.constructing: Callable[[EntityType], None] | None = None
 
     def __getitem__(self, name: str) -> type[Entity]:
         found = self._classes.get(name)
@@ -84,8 +89,31 @@ class Types(Mapping[str, type[Entity]]):
             built = self._classes[name]
             built.__bases__ = (slotted, *built.__bases__)
         for built in self._classes.values():
-            if "__getitem__" in vars(slotted) and "__getitem__" in vars(built) and issubclass(built, slotted):
-                del built.__getitem__
+            if issubclass(built, slotted):
+                _give_way(built, slotted)
+
+    def behave(self, name: str, load: Callable[[], type]) -> None:
+        """Like `extend`, with a class that is loaded when the type is first used, so that it costs nothing before.
+
+        This is for behaviours that come with Callsheet: where the schema has an attribute of the same name as
+        one of their methods, the attribute stands and the behaviour is left out. A type that the schema has not
+        is passed over.
+        """
+        if name in self._classes:
+            self._extend_if_free(name, load())
+        elif name in self.schema.types:
+            self._waiting.setdefault(name, []).append(load)
+
+    def _extend_if_free(self, name: str, behaviour: type) -> None:
+        names = {slot for slot in vars(behaviour) if not slot.startswith("_")}
+        having = [self.schema.types[each].names for each in self.schema.types if self.schema.is_a(each, name)]
+        if not any(names & set(each) for each in having):
+            self.extend(name, behaviour)
+
+    @property
+    def extensions(self) -> list[tuple[str, str]]:
+        """The types that were extended, each with the name of the class it got."""
+        return [(name, each.__name__) for name, found in self._behaviours.items() for each in found]
 
     def storage(self, root: str) -> type:
         """The storage class of a family: a slot for each attribute of any of its types."""
@@ -128,6 +156,10 @@ class Types(Mapping[str, type[Entity]]):
         entity_type = self.schema.types.get(name)
         if entity_type is None:
             raise SchemaError(f"there is no entity type `{name}`{did_you_mean(name, self.schema.types)}")
+        for load in self._waiting.pop(name, ()):
+            self._extend_if_free(name, load())
+        if self.constructing is not None:
+            self.constructing(entity_type)
         storage = self.storage(entity_type.root)
         bases: tuple[type, ...] = (self[entity_type.parent],) if entity_type.parent else (Entity, storage)
         built = EntityClass(
@@ -145,31 +177,36 @@ class Types(Mapping[str, type[Entity]]):
                 **_properties(entity_type),
             },
         )
-        if getattr(built, "__getitem__").__module__ in (__name__, Entity.__module__):  # noqa: B009
-            setattr(built, "__getitem__", _item_reader(built._slot_of))  # noqa: B010
+        _give_access(built, storage)
         self._classes[name] = built  # type: ignore[assignment]
         return built  # type: ignore[return-value]
 
 
 def slot_name(attribute: Attribute) -> str:
-    """The slot of an attribute: its own name, unless that is taken or a view stands before it."""
-    if attribute.kind == "mapping" or attribute.name in RESERVED or not attribute.name.isidentifier():
+    """The slot of an attribute: its own name, unless that is taken, a view stands before it, or it is no name."""
+    plain = attribute.name.isidentifier() and not iskeyword(attribute.name)
+    if attribute.kind == "mapping" or attribute.name in RESERVED or not plain:
         return f"{attribute.name}_"
     return attribute.name
 
 
-def _item_reader(slot_of: dict[str, str]) -> Callable[[Any, str], Any]:
-    """`Entity.__getitem__` for one class, without looking up the table on the class, which takes a third of it."""
+def _give_access(built: Any, storage: type) -> None:
+    """Item access and writing of its own, unless a behaviour has its own way."""
+    write = item_writer(built._name, built._fast, storage)
+    for name, access in (
+        ("__getitem__", item_reader(built._slot_of)),
+        ("__setitem__", write),
+        ("__setattr__", attribute_writer(built._attribute_of, write)),
+    ):
+        if getattr(built, name).__module__ in (access.__module__, Entity.__module__):
+            setattr(built, name, access)
 
-    def __getitem__(self: Any, name: str) -> Any:
-        try:
-            return getattr(self, slot_of[name])
-        except KeyError:
-            if name in slot_of:
-                raise
-            raise self._unknown(name) from None
 
-    return __getitem__
+def _give_way(built: Any, behaviour: type) -> None:
+    """Let a behaviour that came later have its own item access."""
+    for name in ("__getitem__", "__setitem__", "__setattr__"):
+        if name in vars(behaviour) and name in vars(built):
+            delattr(built, name)
 
 
 def _storage_slots(entity_type: EntityType) -> list[str]:
@@ -178,7 +215,8 @@ def _storage_slots(entity_type: EntityType) -> list[str]:
 
 def _tables(entity_type: EntityType, storage: type) -> dict[str, Any]:
     """The class's look-ups: attribute to access name, access name to attribute, readers, fast writers."""
-    slot_of, attribute_of, getters, setters, fast = {}, {}, {}, {}, {}
+    slot_of, attribute_of, getters, setters = {}, {}, {}, {}
+    fast: dict[str, Fast] = {}
     computed, mappings = [], []
     for name, attribute in entity_type.attributes.items():
         if name in entity_type.key:

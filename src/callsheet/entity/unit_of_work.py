@@ -8,27 +8,28 @@ entities only, however many are cached. Nothing here talks: what must be fetched
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from math import isfinite
 from typing import Any
 
 from callsheet import collector
 from callsheet.entity.collection import Collection, MappingView
-from callsheet.entity.draft import Draft
-from callsheet.entity.entity import Changes, Entity, State
+from callsheet.entity.draft import Blueprint, Draft
+from callsheet.entity.entity import NOTHING, Changes, Entity, State
 from callsheet.entity.frozen import freeze, thaw
 from callsheet.entity.identity_map import IdentityMap
-from callsheet.entity.loader import make_ghost
-from callsheet.entity.log import CREATE, DELETE, LINK, UPDATE, Entry, compressed, operation
+from callsheet.entity.loader import make_ghost, new_ghost
+from callsheet.entity.log import CREATE, DELETE, LINK, UPDATE, Entry, Log, compressed, operation
 from callsheet.entity.types import Types, slot_name
 from callsheet.errors import SchemaError, StateError, UnknownAttribute, WrongThread
 from callsheet.model.operation import ChangeSet, Operation
-from callsheet.model.record import NOT_SET, Identity, Key, same
+from callsheet.model.record import NOT_SET, Identity, Key, new_key, same
 from callsheet.model.schema import Attribute, check_value, did_you_mean
 
 __all__ = ["NOBODY", "UnitOfWork"]
 
 _hidden = object.__setattr__
+_new_identity = tuple.__new__
 NOBODY = -1
+NOBODY_EVER = -2
 
 
 class UnitOfWork:
@@ -38,50 +39,101 @@ class UnitOfWork:
         self._core = core
         self._types = types
         self._identities = identities
-        self._who = who
-        self.owner = who()
-        self.recording = True
-        #: The change set that was sent and whose outcome is not known; nothing is recorded meanwhile.
-        self.doubtful: ChangeSet | None = None
-        self.log: list[Entry] = []
+        self.who = who
+        self._owner = who()
+        self._recording = True
+        self._doubtful: ChangeSet | None = None
+        #: Who may record a plain value without further questions; see ``access.py``.
+        self.writer = NOBODY_EVER
+        self._choose_writer()
+        #: Gives the key of an entity that is created without one.
+        self.new_key: Callable[[], str] = new_key
+        self.log = Log()
         self.changed: dict[Identity, Any] = {}
         self._collections: dict[int, Collection] = {}
+        self._blueprints: dict[str, Blueprint] = {}
+        #: Goes up with each commit and refresh: what was asked of the server before is older than what is here.
+        self.epoch = 0
+        self._named: dict[Any, Identity] = {}
+
+    # -- who may record ----------------------------------------------------------------------------------
+
+    @property
+    def owner(self) -> int:
+        """The thread this belongs to, or `NOBODY`."""
+        return self._owner
+
+    @owner.setter
+    def owner(self, owner: int) -> None:
+        self._owner = owner
+        self._choose_writer()
+
+    @property
+    def recording(self) -> bool:
+        """Whether changes are recorded; those that are not count as known from the server."""
+        return self._recording
+
+    @recording.setter
+    def recording(self, recording: bool) -> None:
+        self._recording = recording
+        self._choose_writer()
+
+    @property
+    def doubtful(self) -> ChangeSet | None:
+        """The change set that was sent and whose outcome is not known; nothing is recorded meanwhile."""
+        return self._doubtful
+
+    @doubtful.setter
+    def doubtful(self, changes: ChangeSet | None) -> None:
+        self._doubtful = changes
+        self._choose_writer()
+
+    def _choose_writer(self) -> None:
+        self.writer = self._owner if self._recording and self._doubtful is None else NOBODY_EVER
 
     # -- what users do ---------------------------------------------------------------------------------
 
     def create(self, type_name: str, data: Mapping[str, Any]) -> Any:
         """A new entity with these values, pending. Nothing is recorded unless all of them are right."""
-        self._check_turn()
-        entity_class: Any = self._types[type_name]
-        entity_type = entity_class._type
-        if entity_type.abstract:
-            concrete = self._types.schema.concrete(type_name)
-            raise SchemaError(f"{type_name} is abstract; create one of {', '.join(sorted(concrete))}")
-        draft = Draft(self, entity_type, data)
-        family = self._identities.family(entity_type.root)
-        if family.get(draft.key) is not None:
-            raise StateError(f"there is a {family.get(draft.key)!r} with this key already; nothing was created")
-        entity = make_ghost(self._core, entity_class, draft.key, None)
-        if not self.recording:
+        if self.who() != self.writer:
+            self._check_turn()
+        blueprint = self._blueprints.get(type_name) or self._blueprint(type_name)
+        draft = Draft(self, blueprint, data)
+        family = self._identities.family(blueprint.root)
+        if (found := family.get(draft.key)) is not None:
+            cure = "commit the delete first, then create it" if found.state == "deleted" else "give it another key"
+            raise StateError(f"there is a {found!r} with this key already; nothing was created: {cure}")
+        entity = new_ghost(self._core, blueprint.entity_class, blueprint.storage, family.slots, draft.key, None)
+        if not self._recording:
             self._fill(entity, draft)
             return entity
-        identity = entity.identity
-        changes = Changes(identity, "created", born=True)
-        _hidden(entity, "_changes", changes)
+        identity = _new_identity(Identity, (blueprint.entity_type.name, draft.key))
+        changes = Changes(identity, "created", self, None, True)
+        blueprint.put_changes(entity, changes)
         self.changed[identity] = entity
         self._fill(entity, draft)
         values = draft.plain
         for name, other in draft.references.items():
-            values[name] = _identity(other)
+            values[name] = self._identity(other)
         if draft.items:
-            changes.items.update(draft.items)
+            changes.own_items().update(draft.items)
             values.update(draft.items)
-        links = {name: tuple(map(_identity, members)) for name, members in draft.links.items()}
-        self.log.append((CREATE, identity, values, links))
+        links = NOTHING
+        if draft.links:
+            links = {name: tuple(map(self._identity, members)) for name, members in draft.links.items()}
+        self.log.add((CREATE, identity, values, links, None, None))
         for name, members in draft.members.items():
             for member in members:
                 self.link(entity, name, member, True)
         return entity
+
+    def _blueprint(self, type_name: str) -> Blueprint:
+        entity_class: Any = self._types[type_name]
+        if entity_class._type.abstract:
+            concrete = self._types.schema.concrete(type_name)
+            raise SchemaError(f"{type_name} is abstract; create one of {', '.join(sorted(concrete))}")
+        found = self._blueprints[type_name] = Blueprint(entity_class)
+        return found
 
     def _fill(self, entity: Any, draft: Draft) -> None:
         setters = entity._setters
@@ -89,7 +141,8 @@ class UnitOfWork:
             setters[name](entity, freeze(value) if type(value) in (dict, list) else value)
         for name, other in draft.references.items():
             setters[name](entity, other)
-            self._mirror(entity, name, None, other)
+            if other is not None:
+                self._mirror(entity, name, None, other)
         for name, members in draft.links.items():
             collection = self.collection(entity, name)
             for member in members:
@@ -104,51 +157,32 @@ class UnitOfWork:
             self.detach(entity)
             return
         changes = self._begin(entity)
-        changes.state = "deleted"
-        self.log.append((DELETE, changes.identity, entity._version))
+        changes.end("deleted")
+        self.log.add((DELETE, changes.identity, None, None, None, entity._version))
 
     def assign(self, entity: Any, name: str, value: Any) -> None:
-        """Set an attribute; recorded unless it has this value already.
-
-        What follows is the path of every plain scalar, and is written to be fast; all else goes the slow way.
-        """
-        changes = entity._changes
-        try:
-            getter, setter, kind, attribute = entity._fast[name]
-        except KeyError:
-            self._assign_slowly(entity, name, value)
+        """Set an attribute; recorded unless it has this value already. Plain values mostly go past this."""
+        self._check_turn()
+        self.check_usable(entity)
+        if entity._type.abstract:
+            self._core.resolve(entity)
+            self.assign(entity, name, value)
             return
-        if (
-            self._who() != self.owner
-            or self.doubtful is not None
-            or not self.recording
-            or (changes is not None and changes.state not in _WRITABLE)
-        ):
-            self._assign_slowly(entity, name, value)
-            return
-        if type(value) is not kind or (
-            # What is surely right needs no closer look.
-            not value.isascii() or "\x00" in value if kind is str else kind is not float or not isfinite(value)
-        ):
-            check_value(entity._name, attribute, value)
-        try:
-            old = getter(entity)
-        except AttributeError:
-            old = NOT_SET
-        if old == value and type(old) is type(value):
-            return
-        if changes is None:
-            changes = self._begin(entity)
-        self.log.append((UPDATE, changes.identity, name, value, old, entity._version))
-        setter(entity, value)
-        if changes.born:
-            return
-        before = changes.before
-        if name not in before:
-            before[name] = old
-        elif before[name] == value and type(before[name]) is type(value):
-            del before[name]
-            self._clean_if_unchanged(entity, changes)
+        entity_type = entity._type
+        if name not in entity_type.attributes and name not in entity_type.aliases:
+            raise UnknownAttribute(f"{entity._name} has no attribute `{name}`{did_you_mean(name, entity_type.names)}")
+        attribute = entity_type.attribute(name)
+        self._check_writable(entity, attribute)
+        if attribute.kind == "collection":
+            self.collection(entity, name).replace(value)
+        elif attribute.kind == "mapping":
+            self._replace_items(entity, name, value)
+        elif attribute.kind == "reference":
+            if name != attribute.name:
+                value = self.refer(attribute, value)
+            self._assign_reference(entity, attribute, value)
+        else:
+            self._assign_scalar(entity, attribute, value)
 
     def assign_item(self, entity: Any, mapping: str, key: str, value: Any) -> None:
         """Set or (None) remove one item of a mapping."""
@@ -161,7 +195,10 @@ class UnitOfWork:
             raise SchemaError(f"{entity._name}.{mapping} is computed by the server and cannot be set")
         if not isinstance(key, str) or not key:
             raise SchemaError(f"an item of {entity._name}.{mapping} has a non-empty string as its key, not {key!r}")
-        check_value(entity._name, entity._type.item(mapping, key), value)
+        item = entity._type.item(mapping, key)
+        if item.computed:
+            raise SchemaError(f"{entity._name}.{mapping} `{key}` is computed by the server and cannot be set")
+        check_value(entity._name, item, value)
         cell = f"{mapping}.{key}"
         changes = entity._changes
         known = entity.peek(mapping)
@@ -178,7 +215,7 @@ class UnitOfWork:
                 vars(entity._storage)[f"{mapping}_"].__set__(entity, {**(known or {}), key: value})
             return
         changes = self._begin(entity)
-        changes.items[cell] = value
+        changes.own_items()[cell] = value
         self._note(entity, cell, value, old)
         if entity._changes is not None and not changes.born and cell not in changes.before:
             changes.items.pop(cell, None)
@@ -212,10 +249,11 @@ class UnitOfWork:
             owner, cell, other = member, inverse.name, entity
         changes = self._begin(owner)
         before = NOT_SET if known is None else bool(local)
-        self.log.append((LINK, changes.identity, cell, _identity(other), present, before, owner._version))
-        place = (cell, _identity(other))
-        if changes.before.setdefault(place, NOT_SET if known is None else known) is present:
-            del changes.before[place]
+        place = (cell, self._identity(other))
+        self.log.add((LINK, changes.identity, place, present, before, owner._version))
+        marked = changes.own_before()
+        if marked.setdefault(place, NOT_SET if known is None else known) is present:
+            del marked[place]
             self._clean_if_unchanged(owner, changes)
 
     def _link_by_reference(self, entity: Any, name: str, member: Any, inverse: Attribute, present: bool) -> None:
@@ -229,30 +267,7 @@ class UnitOfWork:
                 )
             self.assign(member, inverse.name, None)
 
-    # -- slow path of assign ---------------------------------------------------------------------------
-
-    def _assign_slowly(self, entity: Any, name: str, value: Any) -> None:
-        self._check_turn()
-        self.check_usable(entity)
-        if entity._type.abstract:
-            self._core.resolve(entity)
-            self.assign(entity, name, value)
-            return
-        entity_type = entity._type
-        if name not in entity_type.attributes and name not in entity_type.aliases:
-            raise UnknownAttribute(f"{entity._name} has no attribute `{name}`{did_you_mean(name, entity_type.names)}")
-        attribute = entity_type.attribute(name)
-        self._check_writable(entity, attribute)
-        if attribute.kind == "collection":
-            self.collection(entity, name).replace(value)
-        elif attribute.kind == "mapping":
-            self._replace_items(entity, name, value)
-        elif attribute.kind == "reference":
-            if name != attribute.name:
-                value = self.refer(attribute, value)
-            self._assign_reference(entity, attribute, value)
-        else:
-            self._assign_scalar(entity, attribute, value)
+    # -- the kinds of attributes ---------------------------------------------------------------------------
 
     def _assign_scalar(self, entity: Any, attribute: Attribute, value: Any) -> None:
         check_value(entity._name, attribute, value)
@@ -261,12 +276,13 @@ class UnitOfWork:
         old = entity.peek(attribute.name)
         if old is not NOT_SET and same(old, value):
             return
-        if self.recording:
-            if attribute.data_type == "json":
-                self._note(entity, attribute.name, thaw(value), thaw(old), old)
-            else:
-                self._note(entity, attribute.name, value, old)
         vars(entity._storage)[slot_name(attribute)].__set__(entity, value)
+        if not self.recording:
+            return
+        if attribute.data_type == "json":
+            self._note(entity, attribute.name, thaw(value), thaw(old), old)
+        else:
+            self._note(entity, attribute.name, value, old)
 
     def _assign_reference(self, entity: Any, attribute: Attribute, value: Any) -> None:
         if value is not None:
@@ -274,12 +290,12 @@ class UnitOfWork:
         old = entity.peek(attribute.name)
         if old is value:
             return
+        vars(entity._storage)[slot_name(attribute)].__set__(entity, value)
         if self.recording:
             # What was deleted is not there to be compared with: the server has emptied the reference.
             gone = old is NOT_SET or (old is not None and old.state == "detached")
-            was = NOT_SET if gone else _identity(old)
-            self._note(entity, attribute.name, _identity(value), was, old)
-        vars(entity._storage)[slot_name(attribute)].__set__(entity, value)
+            was = NOT_SET if gone else self._identity(old)
+            self._note(entity, attribute.name, self._identity(value), was, old)
         self._mirror(entity, attribute.name, old or None, value)
 
     def _replace_items(self, entity: Any, name: str, value: Any) -> None:
@@ -300,27 +316,34 @@ class UnitOfWork:
         changes = entity._changes
         if changes is None:
             changes = self._begin(entity)
-        self.log.append((UPDATE, changes.identity, name, value, old, entity._version))
+        self.log.add((UPDATE, changes.identity, name, value, old, changes.version))
         if changes.born:
             return
-        before = changes.before
+        before = changes.own_before()
         if name not in before:
             before[name] = old if held is NOT_SET else held
             return
         was = before[name]
         if was is not NOT_SET and same(_logged(was), value):
-            del before[name]
-            self._clean_if_unchanged(entity, changes)
+            self.taken_back(entity, name, changes)
+
+    def taken_back(self, entity: Any, name: str, changes: Changes) -> None:
+        """An attribute has the value it began with: nothing of it is pending, and it shows what was told last."""
+        del changes.before[name]
+        if name in changes.remote:
+            self._restore(entity, name, changes.remote.pop(name))
+        self._clean_if_unchanged(entity, changes)
 
     def _begin(self, entity: Any) -> Changes:
         changes: Changes | None = entity._changes
         if changes is None:
-            changes = Changes(entity.identity, "modified")
+            changes = Changes(entity.identity, "modified", self, entity._version)
             _hidden(entity, "_changes", changes)
             self.changed[changes.identity] = entity
         return changes
 
     def _clean_if_unchanged(self, entity: Any, changes: Changes) -> None:
+        """The entity is clean again where every change of it was taken back."""
         if not changes.before and changes.state == "modified":
             self.changed.pop(changes.identity, None)
             _hidden(entity, "_changes", None)
@@ -338,14 +361,12 @@ class UnitOfWork:
 
     def collection(self, entity: Any, name: str) -> Collection:
         """The collection of an entity, made where there is none yet; remembered as touched."""
-        attribute = entity._type.attributes[name]
-        descriptor = vars(entity._storage)[slot_name(attribute)]
         try:
-            found: Collection = descriptor.__get__(entity)
+            found: Collection = entity._getters[name](entity)
         except AttributeError:
             born = entity._changes is not None and entity._changes.born
             found = Collection(entity, name, [] if born else None)
-            descriptor.__set__(entity, found)
+            entity._setters[name](entity, found)
         self._collections[id(found)] = found
         return found
 
@@ -374,6 +395,16 @@ class UnitOfWork:
         far = (schema.declarer(str(attribute.target), inverse.name), inverse.name)
         return near <= far
 
+    def _identity(self, entity: Any) -> Identity | None:
+        """Which entity, for the log: the same object for all that refer to it until the next commit."""
+        if entity is None:
+            return None
+        found = self._named.get(entity)
+        if found is None or found[0] != entity._name:
+            changes = entity._changes
+            found = self._named[entity] = entity.identity if changes is None else changes.identity
+        return found
+
     def refer(self, attribute: Attribute, key: Key | None) -> Any:
         """The entity of a foreign key: the live one, or a ghost."""
         if key is None:
@@ -393,8 +424,8 @@ class UnitOfWork:
     def check_thread(self) -> None:
         """Raise `WrongThread` unless the session belongs to this thread, or to nobody."""
         if self.owner == NOBODY:
-            self.owner = self._who()
-        if self._who() != self.owner:
+            self.owner = self.who()
+        if self.who() != self.owner:
             raise WrongThread(
                 "this session belongs to another thread; give each thread its own with `session.fork()`, "
                 "or pass it on with `session.hand_over()` before the other thread starts"
@@ -448,6 +479,7 @@ class UnitOfWork:
 
     def settle(self, versions: Mapping[Identity, int | None], merged: Iterable[Identity]) -> list[Any]:
         """All pending work has been done by the server. Gives the entities created."""
+        self.epoch += 1
         stale = set(merged)
         created = []
         for identity, entity in self.changed.items():
@@ -474,6 +506,20 @@ class UnitOfWork:
             collection.removed.clear()
         self._clear()
         return created
+
+    def learn_touched(self, entity: Any, version: int, emptied: Iterable[str]) -> None:
+        """A commit of this session changed an entity without naming it.
+
+        Its version is the entity's, unless somebody else changed it in between: that is yet to be found out.
+        """
+        if entity._changes is not None:
+            return
+        for name in emptied:
+            if entity.peek(name) is not NOT_SET:
+                self._restore(entity, name, None)
+        if entity._version == version - 1:
+            _hidden(entity, "_version", version)
+        self._forget_computed(entity)
 
     def _settle_items(self, entity: Any, changes: Changes) -> None:
         for name in entity._mappings:
@@ -544,7 +590,7 @@ class UnitOfWork:
                     self._unassign(entity, name, changes.remote.get(name, was))
                 elif isinstance(name, tuple):
                     self._unlink(entity, *name)
-        self.log = [entry for entry in self.log if entry[1] not in dropped]
+        self.log = Log(entry for entry in self.log if entry[1] not in dropped)
 
     def _unassign(self, entity: Any, name: str, value: Any) -> None:
         current = entity.peek(name)
@@ -570,17 +616,19 @@ class UnitOfWork:
 
     def rebase(self, entity: Any, version: int | None) -> None:
         """Let pending changes count as made on the values last told by the server."""
+        self.epoch += 1
         changes: Changes | None = entity._changes
         _hidden(entity, "_version", version)
         if changes is None or changes.state not in ("modified", "deleted"):
             return
+        changes.version = version
         identity = changes.identity
         known = {}
         for name in changes.before:
             told = self._told(entity, name)
             if told is not NOT_SET:
                 known[name] = changes.before[name] = told
-        rebased = []
+        rebased: list[Entry] = []
         for entry in self.log:
             if entry[1] == identity and entry[0] == UPDATE:
                 base = entry[4] if entry[2] not in known else _logged(known[entry[2]])
@@ -588,12 +636,12 @@ class UnitOfWork:
             elif entry[1] == identity:
                 entry = (*entry[:-1], version)
             rebased.append(entry)
-        self.log = rebased
+        self.log = Log(rebased)
         for name, told in known.items():
             local = changes.items[name] if name in changes.items else _logged(entity.peek(name))
             if same(_logged(told), local):
                 del changes.before[name]
-                changes.items.pop(name, None)
+                changes.own_items().pop(name, None)
         self._clean_if_unchanged(entity, changes)
 
     def _told(self, entity: Any, name: Any) -> Any:
@@ -618,15 +666,18 @@ class UnitOfWork:
     def detach(self, entity: Any) -> None:
         """The entity is gone: out of the identity map, empty, and reading it says so."""
         self._identities.family(entity._type.root).remove(entity._key)
-        _hidden(entity, "_changes", Changes(entity.identity, "detached"))
+        gone = Changes(entity.identity, "detached", self)
+        gone.end("detached")
+        _hidden(entity, "_changes", gone)
         for name in entity._type.attributes:
             if name not in entity._type.key:
                 self._restore(entity, name, NOT_SET)
 
     def _clear(self) -> None:
-        self.log = []
+        self.log = Log()
         self.changed = {}
         self._collections = {}
+        self._named = {}
 
 
 _WRITABLE = frozenset(("clean", "created", "modified"))
@@ -651,10 +702,6 @@ def _toggle(collection: Collection, member: Any, present: bool) -> None:
         collection.added.pop(member, None)
         if collection.remote is None or member in collection.remote:
             collection.removed[member] = None
-
-
-def _identity(entity: Any) -> Identity | None:
-    return None if entity is None else entity.identity
 
 
 def _logged(value: Any) -> Any:

@@ -22,6 +22,7 @@ from attrs import evolve
 from callsheet.errors import QueryError
 from callsheet.model.coercion import FAMILIES, ORDERED, coerce
 from callsheet.model.condition import OPERATORS, And, Any_, Comparison, Condition, Literal, Not, Or, Path, Step
+from callsheet.model.items import item_condition
 from callsheet.model.literal import shown
 from callsheet.model.parser import NESTING
 from callsheet.model.query import Aggregate, Order, Select
@@ -192,6 +193,9 @@ class _Checker:
 
     def _member(self, condition: Any_, entity_type: EntityType) -> Condition:
         way = resolve(condition.path, entity_type, self._schema, self._text)
+        item = item_condition(condition) if way.attribute.kind == "mapping" else None
+        if item is not None:
+            return self.condition(item, entity_type)
         if not way.relation:
             name, word = path_text(condition.path), condition.word
             raise self._error(

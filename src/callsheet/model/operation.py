@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from callsheet.model.record import Identity
 
-__all__ = ["Change", "ChangeSet", "Create", "Delete", "Operation", "Update"]
+__all__ = ["Change", "ChangeSet", "Create", "Delete", "Effect", "Operation", "Update"]
 
 
 @frozen
@@ -55,13 +55,28 @@ Operation: TypeAlias = Create | Update | Delete
 
 
 @frozen
+class Effect:
+    """The event that a commit is a handler's answer to.
+
+    ``handler`` is the handler's name, ``position`` and ``index`` are the event's place in the log, ``lease`` says
+    which attempt it is: the server applies the commit if that attempt still holds the event, and takes the event
+    off the handler's queue in the same transaction.
+    """
+
+    handler: str
+    position: int
+    index: int
+    lease: str
+
+
+@frozen
 class ChangeSet:
     """What one commit sends: compressed operations, in an order in which each refers only to what exists.
 
     ``commit_id`` makes it safe to send again: the server applies it once and keeps the answer.
     ``parts`` counts operations staged beforehand, in as many parts, under the same id; ``operations`` follow
     them. ``policy`` says what happens to an attribute whose value differs from ``before`` on the server.
-    ``origin`` names the session that sends it.
+    ``origin`` names the session that sends it. ``effect`` is the event it answers, in a durable handler.
     """
 
     commit_id: str
@@ -69,6 +84,7 @@ class ChangeSet:
     parts: int = 0
     policy: str = "raise"
     origin: str = ""
+    effect: Effect | None = None
 
 
 @frozen

@@ -8,15 +8,16 @@ The grammar, one method for each rule (the whole language is in ``docs/reference
     conjunction = term {"and" term}
     term        = "not" term | "(" condition ")" | comparison
     comparison  = path operator value | path ("in" | "not_in") list | path ("any" | "has") "(" [condition] ")"
+                | path added (value | list)             added = the name of an operator that a plugin gives
     list        = "(" [value {"," value}] ")" | "(" select ")"
     path        = name [cast] {"." name [cast]}        name = word | quoted        cast = "[" type "]"
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from callsheet.errors import QueryError
 from callsheet.model.condition import And, Any_, Comparison, Condition, Literal, Not, Or, Path, Step
@@ -24,7 +25,18 @@ from callsheet.model.literal import INTEGER_LIMIT, read_quoted, read_word
 from callsheet.model.query import Order, Select
 from callsheet.model.tokens import END, STRING, WORD, cut
 
-__all__ = ["LONGEST", "NESTING", "RESERVED", "parse", "parse_condition", "parse_path"]
+__all__ = [
+    "AddedOperator",
+    "LONGEST",
+    "NESTING",
+    "OPERATOR_NAMES",
+    "Parser",
+    "RESERVED",
+    "check_length",
+    "parse",
+    "parse_condition",
+    "parse_path",
+]
 
 NESTING = 32
 LONGEST = 64 * 1024
@@ -56,10 +68,16 @@ _ELSEWHERE = {
     "notin": "not_in",
     "notlike": "not_like",
 }
+#: What the language itself calls its operators.
+OPERATOR_NAMES = frozenset(_OPERATORS)
 T = TypeVar("T")
+P = TypeVar("P", bound="Parser")
+
+AddedOperator: TypeAlias = Callable[[Path, Literal | tuple[Literal, ...]], Condition]
+"""An operator of a plugin: it expands to a condition of the language, so every reader understands it."""
 
 
-def parse(text: str, longest: int = LONGEST) -> Select:
+def parse(text: str, longest: int = LONGEST, operators: Mapping[str, AddedOperator] | None = None) -> Select:
     """The `Select` a text stands for; one of more than ``longest`` characters is not read.
 
     >>> parse('Task where status.name is "Done" order by name limit 10').limit
@@ -71,16 +89,16 @@ def parse(text: str, longest: int = LONGEST) -> Select:
            ^
       hint: did you mean `where`?
     """
-    return _whole(text, _Parser.select, "Task where name is Done", longest)
+    return _whole(text, Parser.select, "Task where name is Done", longest, operators)
 
 
-def parse_condition(text: str) -> Condition:
+def parse_condition(text: str, operators: Mapping[str, AddedOperator] | None = None) -> Condition:
     """The condition a text stands for: what follows ``where``.
 
     >>> parse_condition("name is Done")
     Comparison(path=Path(steps=(Step(name='name', cast=None),)), operator='=', value='Done')
     """
-    return _whole(text, _Parser.condition, "name is Done")
+    return _whole(text, Parser.condition, "name is Done", operators=operators)
 
 
 def parse_path(text: str) -> Path:
@@ -89,31 +107,37 @@ def parse_path(text: str) -> Path:
     >>> parse_path('metadata."frame rate"').names
     ('metadata', 'frame rate')
     """
-    return _whole(text, _Parser.path, "parent.name")
+    return _whole(text, Parser.path, "parent.name")
 
 
-def _whole(text: str, rule: Callable[[_Parser], T], example: str, longest: int = LONGEST) -> T:
+def _whole(
+    text: str,
+    rule: Callable[[Parser], T],
+    example: str,
+    longest: int = LONGEST,
+    operators: Mapping[str, AddedOperator] | None = None,
+) -> T:
+    check_length(text, longest)
+    return Parser(text, operators).whole(rule, example)
+
+
+def check_length(text: str, longest: int = LONGEST) -> None:
+    """Raise `QueryError` for a text that is longer than is read."""
     if len(text) > longest:
         raise QueryError(
             f"the text has {len(text):,} characters; at most {longest:,} are read",
             hint="give long lists of values as data: a Select, or several queries",
         )
-    parser = _Parser(text)
-    if parser.ended:
-        raise QueryError("there is nothing to read", 0, f"like `{example}`", text)
-    found = rule(parser)
-    if not parser.ended:
-        raise parser.unexpected()
-    return found
 
 
-class _Parser:
+class Parser:
     """A place in a list of tokens, and a method for each rule, which reads on from there."""
 
-    __slots__ = ("_depth", "_index", "_keys", "_kinds", "_starts", "_text", "_texts", "_wanted")
+    __slots__ = ("_depth", "_index", "_keys", "_kinds", "_operators", "_starts", "_text", "_texts", "_wanted")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, operators: Mapping[str, AddedOperator] | None = None) -> None:
         tokens = cut(text)
+        self._operators = operators or {}
         self._text, self._kinds, self._texts = text, tokens.kinds, tokens.texts
         self._keys, self._starts = tokens.keys, tokens.starts
         self._index = self._depth = 0
@@ -123,6 +147,15 @@ class _Parser:
     @property
     def ended(self) -> bool:
         return self._kinds[self._index] == END
+
+    def whole(self: P, rule: Callable[[P], T], example: str) -> T:
+        """What the rule reads, which must be all of the text."""
+        if self.ended:
+            raise QueryError("there is nothing to read", 0, f"like `{example}`", self._text)
+        found = rule(self)
+        if not self.ended:
+            raise self.unexpected()
+        return found
 
     # Selects
 
@@ -216,24 +249,40 @@ class _Parser:
         if key == "not":
             return Not(self._nested(self._term))
         if key != "(":
-            return self._comparison()
+            return self.comparison()
         condition = self._nested(self.condition)
         self._close()
         return condition
 
-    def _comparison(self) -> Condition:
+    def comparison(self) -> Condition:
         path = self.path()
         operator = _OPERATORS.get(self._keys[self._index])
         if operator is None:
-            raise self._no_operator()
+            return self._added(path)
         self._index += 1
         if operator == "any" or operator == "has":
             return self._member(path, operator)
         if operator == "in" or operator == "not_in":
             return Comparison(path, operator, self._list(operator))
-        value = self._value()
+        value = self.value()
         self._wanted = ("and", "or", "order by", "limit", "offset")
         return Comparison(path, operator, value)
+
+    def _added(self, path: Path) -> Condition:
+        """A comparison by an operator that a plugin gave."""
+        name = self._keys[self._index]
+        added = self._operators.get(name)
+        if added is None:
+            raise self._no_operator()
+        start, self._index = self._index, self._index + 1
+        value = self._list(name) if self._keys[self._index] == "(" else self.value()
+        if isinstance(value, Select):
+            raise self._error(f"`{name}` takes values, not a query")
+        try:
+            return added(path, value)
+        except (TypeError, ValueError) as error:
+            self._index = start
+            raise self._error(f"`{name}` cannot be used so: {error}") from error
 
     def _member(self, path: Path, word: str) -> Any_:
         if self._keys[self._index] != "(":
@@ -259,7 +308,7 @@ class _Parser:
             self._close()
             return select
         self._index = start
-        values: tuple[Literal, ...] = () if self._keys[start] == ")" else self._several(self._value)
+        values: tuple[Literal, ...] = () if self._keys[start] == ")" else self._several(self.value)
         self._close("`,` or `)`")
         return values
 
@@ -268,7 +317,7 @@ class _Parser:
         following = self._keys[index + 1] if self._kinds[index] != END else ""
         return self._kinds[index] in (WORD, STRING) and (following == "where" or following in CLAUSES)
 
-    def _value(self) -> Literal:
+    def value(self) -> Literal:
         index = self._index
         kind, token = self._kinds[index], self._texts[index]
         if kind == STRING:
@@ -397,7 +446,7 @@ class _Parser:
         return self._error(message or f"{self._found()} is not expected here", hint)
 
     def _no_operator(self) -> QueryError:
-        hint = self._nearest(tuple(_OPERATORS)) if self._kinds[self._index] == WORD else ""
+        hint = self._nearest((*_OPERATORS, *self._operators)) if self._kinds[self._index] == WORD else ""
         following = self._keys[self._index + 1] if not self.ended else ""
         if self._keys[self._index] == "not" and following in ("in", "like"):
             hint = f"write `not_{following}`"

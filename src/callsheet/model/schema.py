@@ -49,7 +49,8 @@ class Attribute:
     mirrors it: a collection whose inverse is a reference holds the entities that refer here (one to many),
     any other collection is many to many. ``foreign_key`` is the name under which a reference's key can be
     read, written and queried (``parent`` and ``parent_id``). ``computed`` names the server's rule for an
-    attribute that users cannot write; ``default`` is a value, or ``{uid}`` or ``{now}``.
+    attribute that users cannot write; ``default`` is a value, or ``{uid}`` or ``{now}``. A custom attribute that is
+    ``inherited`` has, where it is not set, the value of the nearest entity above.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Attribute:
     default: Any = None
     choices: tuple[str, ...] = ()
     on_delete: Literal["nullify", "cascade", "restrict"] = "nullify"
+    inherited: bool = False
     label: str = ""
     description: str = ""
 
@@ -151,8 +153,9 @@ class Schema:
         self.name: str = document.get("name", "")
         self.types: dict[str, EntityType] = {}
         with collector.paused():
+            alike: dict[tuple[Any, ...], Attribute] = {}
             for name in document.get("types", {}):
-                self._build(name, ())
+                self._build(name, (), alike)
 
     def __repr__(self) -> str:
         return f"<Schema {self.name!r}: {len(self.types)} entity types, {self.hash[:12]}>"
@@ -202,7 +205,7 @@ class Schema:
         """Whether the type is the other or below it."""
         return name == ancestor or ancestor in self.types[name].ancestors
 
-    def _build(self, name: str, building: tuple[str, ...]) -> EntityType:
+    def _build(self, name: str, building: tuple[str, ...], alike: dict[tuple[Any, ...], Attribute]) -> EntityType:
         if name in self.types:
             return self.types[name]
         if name in building:
@@ -217,14 +220,14 @@ class Schema:
         if parent_name := told.get("extends"):
             if parent_name not in self.document["types"]:
                 raise SchemaError(f"entity type `{name}` extends `{parent_name}`, which is not described")
-            parent = self._build(parent_name, (*building, name))
+            parent = self._build(parent_name, (*building, name), alike)
             attributes.update(parent.attributes)
             ancestors = (parent.name, *parent.ancestors)
             unique, label, custom, key = parent.unique, parent.label, dict(parent.custom), parent.key
         elif "id" in key:
             attributes["id"] = Attribute("id", required=True, immutable=True, default="{uid}")
         for attribute, value in told.get("attributes", {}).items():
-            attributes[attribute] = _attribute(name, attribute, value)
+            attributes[attribute] = _shared_attribute(name, attribute, value, alike)
         for item, value in told.get("custom", {}).items():
             custom[item] = _attribute(name, item, value)
         built = EntityType(
@@ -244,6 +247,23 @@ class Schema:
             raise SchemaError(f"the key of {name} names `{missing[0]}`{did_you_mean(missing[0], built.names)}")
         self.types[name] = built
         return built
+
+
+def _shared_attribute(
+    type_name: str, name: str, told: Mapping[str, Any], alike: dict[tuple[Any, ...], Attribute]
+) -> Attribute:
+    """The attribute, made once for all types that describe it alike: a session opens with thousands."""
+    # Defaults that are equal may differ in kind (1 and True), and lists have no hash.
+    if "default" in told or "choices" in told:
+        return _attribute(type_name, name, told)
+    try:
+        key = (name, *told.items())
+        found = alike.get(key)
+    except (TypeError, AttributeError):
+        return _attribute(type_name, name, told)
+    if found is None:
+        found = alike[key] = _attribute(type_name, name, told)
+    return found
 
 
 def _attribute(type_name: str, name: str, told: Mapping[str, Any]) -> Attribute:
@@ -279,6 +299,8 @@ def check_value(owner: str, attribute: Attribute, value: Any) -> None:
     if value is None:
         return
     problem = _CHECKS[attribute.data_type](attribute, value)
+    if not problem and attribute.choices and attribute.data_type == "json":
+        problem = _chosen(attribute, value)
     if problem:
         raise SchemaError(f"{owner}.{attribute.name} takes {problem}, not {type(value).__name__}: {value!r:.80}")
 
@@ -328,6 +350,14 @@ def _enum(attribute: Attribute, value: Any) -> str:
     if value in attribute.choices:
         return ""
     return f"one of {', '.join(map(repr, attribute.choices))}"
+
+
+def _chosen(attribute: Attribute, value: Any) -> str:
+    """JSON data with choices is a list of them; one alone may stand for the list."""
+    listed = [value] if isinstance(value, str) else value
+    if isinstance(listed, list | tuple) and all(each in attribute.choices for each in listed):
+        return ""
+    return f"a list of {', '.join(map(repr, attribute.choices))}"
 
 
 def _json(attribute: Attribute, value: Any, depth: int = 32) -> str:

@@ -1,0 +1,96 @@
+"""Reading a query page by page, with the next page under way while this one is read.
+
+Theory. Reading a page (decoding its rows, merging them into entities) takes about as long as a server near by
+takes to make the next one. A dialect that knows the next page's cursor before it has read this page's rows
+(`PagedDialect`) lets both go on at once: the step is an `Overlap`. It ends within the drive that began it, so
+nothing is under way while the session's user has the word; the next page is then *ahead*: here, as bytes.
+
+Whoever reads all pages runs ahead from the start. Whoever may stop anywhere does not before the second page is
+asked for, so that a loop left early has asked for one page too many at most. A page that came before a commit
+or a refresh is not read any more, since it would bring back what was there before; a script that commits as it
+reads would lose each page so, and is not run ahead of again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define
+
+from callsheet.core import flows
+from callsheet.core.state import Core
+from callsheet.dialects.protocol import PagedDialect
+from callsheet.entity.peers import Peers
+from callsheet.flow import Flow, Overlap, Response
+from callsheet.model.query import Select
+from callsheet.model.record import Page
+
+__all__ = ["Course", "all_pages", "next_page"]
+
+
+@define
+class Course:
+    """How far the reading of a query has got. ``ahead`` is the next page as it came, or why it did not."""
+
+    runs_ahead: bool = False
+    cursor: str | None = None
+    done: bool = False
+    ahead: Response | Exception | None = None
+    epoch: int = 0
+    outdated: bool = False
+
+
+def all_pages(core: Core, select: Select, size: int, peers: Peers) -> Flow[list[Any]]:
+    """All entities of a query."""
+    course = Course(runs_ahead=select.limit is None or select.limit > size)
+    found: list[Any] = []
+    while not course.done:
+        found += yield from next_page(core, select, size, peers, course)
+    return found
+
+
+def next_page(core: Core, select: Select, size: int, peers: Peers, course: Course) -> Flow[list[Any]]:
+    """The entities of the next page; the course notes what comes after it."""
+    dialect = core._dialect
+    if isinstance(dialect, PagedDialect):
+        entities = yield from _overlapping(core, dialect, select, size, peers, course)
+    else:
+        entities, course.cursor = yield from flows.fetch(core, select, size, course.cursor, peers)
+    course.done = course.cursor is None
+    course.runs_ahead = not course.outdated
+    return entities
+
+
+def _overlapping(
+    core: Core, dialect: PagedDialect, select: Select, size: int, peers: Peers, course: Course
+) -> Flow[list[Any]]:
+    answer = _what_is_ahead(core, course)
+    if answer is None:
+        core.statistics.count("select")
+        answer = yield dialect.ask_page(select, size, course.cursor)
+    cursor, read = dialect.open_page(answer)
+
+    def merged() -> list[Any]:
+        page: Page = read()
+        flows.count_rows(core, page)
+        return flows.merge_page(core, page, peers)
+
+    if cursor is None or not course.runs_ahead:
+        entities = merged()
+    else:
+        core.statistics.count("select")
+        course.epoch = core.unit.epoch
+        entities, course.ahead = yield Overlap(dialect.ask_page(select, size, cursor), merged)
+    course.cursor = cursor
+    return entities
+
+
+def _what_is_ahead(core: Core, course: Course) -> Response | None:
+    """The page that is here already; what went wrong with it is raised now that it is wanted."""
+    ahead, course.ahead = course.ahead, None
+    if ahead is not None and course.epoch != core.unit.epoch:
+        course.runs_ahead, course.outdated = False, True
+        return None
+    if isinstance(ahead, BaseException):
+        raise ahead
+    return ahead
