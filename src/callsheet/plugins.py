@@ -60,6 +60,15 @@ class Plugin:
     added: list[str] = field(factory=list)
     folder: Path | None = None
 
+    @property
+    def problem(self) -> str:
+        """The error in a line, with its name: some say nothing on their own.
+
+        >>> Plugin("a", "a.py", error=KeyError("studio")).problem
+        "KeyError: 'studio'"
+        """
+        return "" if self.error is None else f"{type(self.error).__name__}: {self.error}"
+
 
 def environment_paths(environment: Mapping[str, str], dialect: str = "native") -> list[str]:
     """The plugin paths that the environment names: CALLSHEET_PLUGIN_PATH, and the vendor's under its dialect.
@@ -76,8 +85,10 @@ def discover(paths: Iterable[str | Path], entry_points: bool = True, allow_writa
 
     One that cannot be has an ``error``, which is logged with its traceback.
     """
+    given = [Path(path).expanduser() for path in paths if str(path).strip()]
     found = [_of_entry_point(entry) for entry in _entry_points()] if entry_points else []
-    for path, root in _files(paths):
+    found += [_of_nothing(root) for root in given if not root.exists()]
+    for path, root in _files(given):
         plugin = _of_file(path, root, allow_writable)
         if plugin is not None:
             found.append(plugin)
@@ -94,7 +105,7 @@ def register(session: Any, plugins: Sequence[Plugin], arguments: Mapping[str, An
         if plugin.error is None:
             _register(session, plugin, arguments)
         if plugin.error is not None and strict:
-            raise PluginError(f"the plugin {plugin.name} ({plugin.source}) failed: {plugin.error}") from plugin.error
+            raise PluginError(f"the plugin {plugin.name} ({plugin.source}) failed: {plugin.problem}") from plugin.error
 
 
 def _register(session: Any, plugin: Plugin, arguments: Mapping[str, Any]) -> None:
@@ -170,7 +181,7 @@ def _location_names(session: Any) -> list[str]:
 def _failed(plugin: Plugin, error: Exception) -> None:
     plugin.error = error
     text = "".join(traceback.format_exception(error))
-    _log.error("the plugin %s (%s) failed, and is left out: %s\n%s", plugin.name, plugin.source, error, text)
+    _log.error("the plugin %s (%s) failed, and is left out: %s\n%s", plugin.name, plugin.source, plugin.problem, text)
 
 
 # -- installed packages ---------------------------------------------------------------------------------------
@@ -197,16 +208,16 @@ def _of_entry_point(entry: Any) -> Plugin:
 # -- files ----------------------------------------------------------------------------------------------------
 
 
-def _files(paths: Iterable[str | Path]) -> Iterator[tuple[Path, Path]]:
+def _of_nothing(root: Path) -> Plugin:
+    """A plugin path that is not there: a failure as any other, but no reason for a traceback."""
+    _log.warning("the plugin path %s does not exist", root)
+    return Plugin(root.name, str(root), error=PluginError(f"the plugin path {root} does not exist"))
+
+
+def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
     """The Python files below these paths, each once, with the path it was found below."""
     seen: set[Path] = set()
-    for given in paths:
-        if not str(given).strip():
-            continue
-        root = Path(given).expanduser()
-        if not root.exists():
-            _log.warning("the plugin path %s does not exist", root)
-            continue
+    for root in paths:
         for path in [root] if root.is_file() else sorted(root.rglob("*.py")):
             real = path.resolve()
             if real not in seen and "__pycache__" not in path.parts and path.is_file():

@@ -180,8 +180,12 @@ def test_what_a_run_did_is_counted() -> None:
     assert Copied() == Copied({}, {}, 0, {})
 
 
-def test_the_command_copies_over_the_wire(tmp_path: Path) -> None:
-    """``callsheet clone`` makes a database that can be served, and goes on when it is run again."""
+@pytest.mark.parametrize("dialect", ["ftrack", "native"])
+def test_the_command_copies_over_the_wire(tmp_path: Path, dialect: str) -> None:
+    """``callsheet clone`` makes a database that can be served, and goes on when it is run again.
+
+    A server with an ftrack site's schema can be copied in either language.
+    """
     schemas = recorded_schemas()
     database = f"sqlite:///{(tmp_path / 'studio.db').as_posix()}"
     copy = f"sqlite:///{(tmp_path / 'copy.db').as_posix()}"
@@ -190,7 +194,7 @@ def test_the_command_copies_over_the_wire(tmp_path: Path) -> None:
     with serve(schemas, database) as server:
         with Session(server.url, "admin", KEY, dialect="ftrack", schema_cache=False) as session:
             name = session.query("Project").one()["name"]
-        arguments = ["clone", server.url, "--dialect", "ftrack", "--user", "admin", "--key", KEY]
+        arguments = ["clone", server.url, "--dialect", dialect, "--user", "admin", "--key", KEY]
         arguments += ["--project", name, "--database", copy]
         first = CliRunner().invoke(commands, arguments)
         again = CliRunner().invoke(commands, arguments)

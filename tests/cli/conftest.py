@@ -34,12 +34,12 @@ def server() -> Iterator[Server]:
 def invoke(server: Server) -> Invoke:
     """Run a command as the administrator of the server."""
 
-    def run(*arguments: str, key: str = "a key for tests", **options: object) -> Result:
+    def run(*arguments: str, key: str = "a key for tests", columns: str = "160", **options: object) -> Result:
         environment = {
             "CALLSHEET_SERVER": server.url,
             "CALLSHEET_API_USER": "admin",
             "CALLSHEET_API_KEY": key,
-            "COLUMNS": "160",
+            "COLUMNS": columns,
         }
         return CliRunner().invoke(commands, arguments, env=environment, **options)  # type: ignore[arg-type]
 

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +17,8 @@ from click.testing import CliRunner, Result
 from callsheet import __version__, cli
 from callsheet.cli.commands import COMMANDS
 from callsheet.cli.commands import callsheet as commands
+from callsheet.cli.doctor import vendor
+from callsheet.dialects.protocol import Description
 from callsheet.model.schema import Schema
 from callsheet.server.schema_file import load_schema_document
 
@@ -30,14 +33,31 @@ def test_help_names_every_command() -> None:
         assert "--" in CliRunner().invoke(commands, [name, "--help"]).output
 
 
+@pytest.mark.parametrize("group", [[], ["users"], ["roles"], ["events"]])
+def test_lines_of_help_are_whole(group: list[str]) -> None:
+    """In a window of 80 columns too."""
+    told = CliRunner().invoke(commands, [*group, "--help"], env={"COLUMNS": "80"}).output
+    assert "..." not in told.partition("Commands:")[2]
+
+
 def test_version() -> None:
     """``--version`` tells the package's version."""
     assert CliRunner().invoke(commands, ["--version"]).output == f"callsheet {__version__}\n"
 
 
 def test_an_unknown_command() -> None:
-    """A command that does not exist is a usage error."""
-    assert CliRunner().invoke(commands, ["qury"]).exit_code == 2
+    """A command that does not exist is a usage error, which tells the nearest."""
+    result = CliRunner().invoke(commands, ["qury"])
+    assert result.exit_code == 2
+    assert "No such command 'qury'; did you mean `query`?" in result.output
+
+
+def test_a_server_that_is_not_there() -> None:
+    """What could not be reached is told, and what to look at."""
+    result = CliRunner().invoke(commands, ["query", "Project", "--server", "http://127.0.0.1:1", "--key", "k"])
+    assert result.exit_code == 1
+    assert "127.0.0.1:1" in result.output
+    assert "callsheet serve" in result.output
 
 
 def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +194,22 @@ def test_shell_asks(invoke: Invoke) -> None:
     result = invoke("shell", input="print(session.types['Task'])\n")
     assert result.exit_code == 0, result.output
     assert "connected as admin" in result.output
+
+
+def test_doctor_expects_no_version_of_ours_of_another_server() -> None:
+    """An ftrack site has versions of its own."""
+    told = Description("ftrack", "4.13.8", datetime.now(UTC), "hash", None)
+    check = vendor("0.1.0", told)
+    assert (check.well, check.told) == (True, "here 0.1.0, server ftrack 4.13.8")
+
+
+def test_a_studio_needs_a_schema(tmp_path: Path) -> None:
+    """Without one no database is made, which could never be seeded."""
+    database = tmp_path / "studio.db"
+    result = CliRunner().invoke(commands, ["seed", "--database", f"sqlite:///{database.as_posix()}"])
+    assert result.exit_code == 1
+    assert "a new database needs `--schema FILE`" in result.output
+    assert not database.exists()
 
 
 def test_doctor_is_content(invoke: Invoke) -> None:

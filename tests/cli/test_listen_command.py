@@ -72,6 +72,18 @@ def test_dead_letters_are_listed(invoke: Invoke, dead: tuple[str, str]) -> None:
     assert dead[0] in listed.output
 
 
+def test_ids_are_whole_in_a_narrow_window(invoke: Invoke, dead: tuple[str, str]) -> None:
+    """They are what the other commands want."""
+    assert dead[1] in invoke("events", "list", "--handler", dead[0], columns="80").output
+
+
+def test_nothing_to_replay_is_a_mistake(invoke: Invoke) -> None:
+    """It is not that all is well."""
+    result = invoke("events", "replay")
+    assert result.exit_code == 1
+    assert "name the events to replay" in result.output
+
+
 def test_an_event_is_shown_with_its_traceback(invoke: Invoke, dead: tuple[str, str]) -> None:
     """And all that it says."""
     shown = invoke("events", "show", dead[1])
@@ -105,6 +117,15 @@ def test_an_event_is_dropped(invoke: Invoke, desk: callsheet.Session, dead: tupl
     missing = invoke("events", "skip", dead[1])
     assert missing.exit_code == 1
     assert f"no handler has the event {dead[1]}" in missing.output
+
+
+def test_a_handler_is_forgotten(invoke: Invoke, desk: callsheet.Session) -> None:
+    """With its dead letters; one that is not there is named."""
+    name = f"handler-{uuid4().hex[:8]}"
+    desk.call("handlers.claim", handler=name, expression="topic=callsheet.update", worker="w")
+    assert invoke("events", "remove", name).output == f"{name} is forgotten\n"
+    assert all(each["handler"] != name for each in desk.call("handlers.status"))
+    assert f"there is no handler `{name}`" in invoke("events", "remove", name).output
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,18 @@ def test_the_key_from_the_environment(tmp_path: Path) -> None:
             assert session.server_information.user == "admin"
 
 
+def test_a_taken_port_is_told_before_a_database_is_made(tmp_path: Path) -> None:
+    """With what to do about it, and no key is told for nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        database = tmp_path / "show.db"
+        result = CliRunner().invoke(commands, ["serve", "--database", f"sqlite:///{database}", "--port", str(port)])
+    assert result.exit_code == 1
+    assert f"cannot listen at 127.0.0.1, port {port}" in result.output
+    assert "another port" in result.output
+    assert not database.exists()
+
+
 def test_half_a_certificate_is_refused() -> None:
     """HTTPS needs the certificate and its key."""
     result = CliRunner().invoke(commands, ["serve", "--certificate", __file__])
@@ -79,6 +92,13 @@ def test_half_a_certificate_is_refused() -> None:
 def test_an_unknown_schema_is_refused(tmp_path: Path) -> None:
     """A preset that does not exist is told with the nearest."""
     database = f"sqlite:///{(tmp_path / 'x.db').as_posix()}"
-    result = CliRunner().invoke(commands, ["serve", "--schema", "prodution", "--database", database])
+    result = CliRunner().invoke(commands, ["serve", "--schema", "prodution", "--database", database, "--port", "0"])
     assert result.exit_code == 1
     assert "did you mean `production`" in result.output
+
+
+def test_a_language_that_nobody_speaks_is_refused() -> None:
+    """With those that there are."""
+    result = CliRunner().invoke(commands, ["serve", "--dialect", "ftrac"])
+    assert result.exit_code == 2
+    assert "'native', 'ftrack'" in result.output

@@ -35,6 +35,7 @@ from callsheet.flow import Request
 from callsheet.server.service import Service
 from dialects.embedded import Direct, session_over
 from dialects.vendor_schema import TASK, small_schema
+from recorded import recorded_schemas
 
 URL = "https://studio.ftrackapp.com"
 INFORMATION = {"version": "4.13.8", "schema_hash": vendor_hash(small_schema())}
@@ -69,6 +70,7 @@ def session(cache: Path | bool = False) -> Session:
     return Session(URL, "ann", "secret", schema_cache=cache, retries=0)
 
 
+RECORDED = ("query_server_information_query_schemas", "get_upload_metadata", "complete_multipart_upload")
 OPENING = [INFORMATION, small_schema(), NOTHING]
 
 
@@ -144,6 +146,18 @@ def test_errors_are_typed(site: respx.MockRouter, status: int, body: Any, kind: 
     with session() as opened, pytest.raises(kind, match=words) as caught:
         opened.call("dance", partner="x")
     assert type(caught.value) is kind
+
+
+def test_recorded_answers_of_actions(site: respx.MockRouter) -> None:
+    """A site's own answers to opening, and to the two actions of an upload, come as they were told."""
+    folder = recorded_schemas().parent
+    told = {name: json.loads((folder / f"{name}.json").read_text()) for name in RECORDED}
+    opening = [*told["query_server_information_query_schemas"], NOTHING]
+    answers(site, opening, *([told[name]] for name in RECORDED[1:]))
+    with session() as opened:
+        for name in RECORDED[1:]:
+            assert opened.call(name, component_id="x") == told[name]
+        assert len(opened.types.schema.types) == 116
 
 
 def test_an_error_tells_the_operation(site: respx.MockRouter) -> None:

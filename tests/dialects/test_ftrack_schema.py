@@ -13,7 +13,9 @@ from callsheet.dialects.ftrack.wiring import wiring
 from callsheet.entity.types import Types
 from callsheet.errors import SchemaError
 from callsheet.model.schema import Attribute, Schema
+from callsheet.server.schema_file import load_schema_document
 from dialects.vendor_schema import SHOT, TASK, small_schema
+from recorded import recorded_schemas
 
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "ftrack"
 recorded = pytest.mark.skipif(not RECORDED.exists(), reason="the recorded replies are not here")
@@ -211,3 +213,26 @@ def test_the_wiring_is_asked_by_the_nearest_name() -> None:
     assert wiring().find("inverses", ["Group", "Resource"], "dashboard_resources") == "resource"
     assert wiring().find("inverses", ["Group", "Resource"], "memberships") is None
     assert wiring().of_type("extends", "CustomAttributeValue") is None
+
+
+def test_the_client_and_the_store_know_the_same_relations() -> None:
+    """What the list of schemas leaves out is known to both in tables of their own, and these agree.
+
+    Only the store has families for a table that several types share, and one name for notes' labels.
+    """
+    client = Schema(document_from_vendor(json.loads(recorded_schemas().read_text())))
+    store = Schema(load_schema_document(recorded_schemas()))
+    own, compared = {"StatusChange", "CustomConfigurationBase"}, 0
+    for name in client.types.keys() & store.types.keys():
+        told, kept = client.types[name], store.types[name]
+        assert [each for each in told.ancestors if each in store.types] == [e for e in kept.ancestors if e not in own]
+        for key in told.aliases.keys() & kept.aliases.keys():
+            assert told.aliases[key] == kept.aliases[key], f"{name}.{key}"
+            compared += 1
+        for key in told.attributes.keys() & kept.attributes.keys():
+            one, other = told.attributes[key], kept.attributes[key]
+            if "collection" in (one.kind, other.kind) and one.kind == other.kind:
+                assert one.inverse == other.inverse, f"{name}.{key}"
+            if one.kind == other.kind == "reference" and (name, key) != ("NoteLabelLink", "label"):
+                assert one.target == other.target, f"{name}.{key}"
+    assert compared > 200

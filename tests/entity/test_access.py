@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callsheet.errors import CallsheetError
+from callsheet.errors import CallsheetError, UnknownAttribute
 from callsheet.model.record import NOT_SET
 from callsheet.testing import memory_service, session_on
 
@@ -45,6 +46,15 @@ def test_both_ways_agree(sets: list[tuple[str, Any]], born: bool, recording: boo
             found.append(told(session, thing, sets, fast))
         session.close()
     assert found[0] == found[1]
+
+
+def test_a_wrong_name_is_told_alone() -> None:
+    """Without the error above it by which we noticed."""
+    with session_on(SERVICE) as session:
+        thing = session.create("Thing", {"name": "a"})
+        with pytest.raises(UnknownAttribute) as caught:
+            thing["nmae"] = "b"
+    assert caught.value.__context__ is None
 
 
 def test_setting_what_it_was_makes_clean() -> None:

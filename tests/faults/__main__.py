@@ -20,6 +20,8 @@ PROOFS = {
     "listener-kill": "listener",
     "listener-server": "listener",
     "listener-cut": "listener",
+    "listener-postgres": "listener_postgres",
+    "network-away": "outage",
     "histories-sqlite": "histories",
     "histories-postgres": "histories",
     "fuzz": "fuzz",

@@ -102,11 +102,13 @@ def _note(outcome: Outcome, runs: list[Run]) -> None:
 # -- the runs ------------------------------------------------------------------------------------------------
 
 
-def _killed(kills: int, events: int, listeners: int, seed: int, control: Callable[..., Any] | None = None) -> Run:
+def _killed(
+    kills: int, events: int, listeners: int, seed: int, control: Callable[..., Any] | None = None, url: str = ""
+) -> Run:
     run, random = Run(), Random(seed)
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder())
-        server = stack.enter_context(serve(DOCUMENT, f"sqlite:///{folder}/ledger.db"))
+        server = stack.enter_context(serve(DOCUMENT, url or f"sqlite:///{folder}/ledger.db"))
         address = (server.url, "admin", server.admin_key or "")
         session = stack.enter_context(Session(*address, schema_cache=folder))
         group = stack.enter_context(Listeners(folder, address, listeners, control))

@@ -23,7 +23,8 @@ def _checks(module: str) -> list[str]:
 
 
 MODULES = (
-    "checks_reading", "checks_writing", "checks_items", "checks_work", "checks_files", "checks_errors", "checks_events"
+    "checks_reading", "checks_writing", "checks_items", "checks_work", "checks_files", "checks_errors", "checks_events",
+    "checks_session", "checks_locations",
 )  # fmt: skip
 
 

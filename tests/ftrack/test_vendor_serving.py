@@ -100,6 +100,7 @@ def test_seeding_from_the_command_line(recorded: Path, tmp_path: Path) -> None:
 def test_seeding_needs_the_vendors_schema(tmp_path: Path) -> None:
     """A database with another schema is refused."""
     url = f"sqlite:///{(tmp_path / 'own.db').as_posix()}"
+    Service.open(url).close()
     result = CliRunner().invoke(commands, ["seed", "--database", url])
     assert result.exit_code == 1
     assert "no ftrack schema" in result.output

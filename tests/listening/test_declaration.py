@@ -57,6 +57,15 @@ def test_a_coroutine_is_no_handler() -> None:
         callsheet.handler("topic=x", name="x")(later)
 
 
+def test_a_handler_takes_an_event_and_a_session() -> None:
+    """Else each of its events would become a dead letter."""
+
+    def alone(event: Any) -> None: ...
+
+    with pytest.raises(UsageError, match=r"handler `x` is called as alone\(event, session\)"):
+        callsheet.handler("topic=x", name="x")(alone)
+
+
 def test_waits_double_up_to_five_minutes() -> None:
     """A quarter more or less, so that not all come back together."""
     told = Handler("x", "topic=*", nothing, retries=100)

@@ -11,6 +11,12 @@ from typing import Any
 import pytest
 from desk import Desk, until
 
+from callsheet.listening.runner import Runner
+from callsheet.listening.shelf import Shelf
+from callsheet.listening.station import Pace
+from callsheet.session.connection import over
+from callsheet.session.sync import Session
+
 GATE = "callsheet_test_gate"
 
 
@@ -282,3 +288,53 @@ def test_a_removed_file_stops_its_handlers(desk: Desk) -> None:
     assert desk.notes() == []
     desk.plugin(NOTES)
     until(lambda: desk.notes() == ["a"])
+
+
+def test_two_handlers_that_never_end_are_stopped(desk: Desk, gate: Gate) -> None:
+    """Each answers what the other does: after a chain of three the event is a dead letter, which says so."""
+    for name in ("ping", "pong"):
+        desk.plugin(
+            f"""
+            @callsheet.handler(
+                "topic=callsheet.update and entity.type=Shot and data.origin != 'handler:{name}'",
+                name="{name}", chain=3,
+            )
+            def {name}(event, session):
+                session.get("Shot", event.entity["id"])["name"] = "{name} " + str(len({GATE}.told))
+                {GATE}.told.append("{name}")
+            """,
+            f"{name}.py",
+        )
+    desk.listen()
+    desk.shots("a")
+    until(lambda: desk.dead() and desk.idle())
+    for each in desk.dead():
+        assert each["error"].startswith("4 commits of handlers, each an answer to the one before, led to this event")
+    assert len(gate.told) >= 4
+
+
+def test_what_plugins_subscribe_to_is_heard(desk: Desk, gate: Gate) -> None:
+    """Beside durable handlers, while it runs; the session that `register` got is the callback's to use."""
+    desk.plugin(NOTES)
+    desk.plugin(
+        f"""
+        def register(session):
+            def heard(event):
+                shot = session.get("Shot", event.entity["id"])
+                {GATE}.told.append(shot["name"])
+            session.event_hub.subscribe("topic=callsheet.update and entity.type=Shot", heard)
+        """,
+        "plain.py",
+    )
+    session = Session(connection=over(desk.service.backend("admin")), plugin_paths=[desk.folder])
+    desk.sessions.append(session)
+    runner = Runner(session, Shelf([desk.folder]), None, Pace(2, poll=0.05))
+    thread = threading.Thread(target=runner.run, daemon=True)
+    thread.start()
+    desk.runners.append((runner, thread))
+    until(lambda: session.event_hub.connected and desk.status())
+    desk.shots("a", "b")
+    until(lambda: sorted(gate.told) == desk.notes() == ["a", "b"])
+    runner.stop()
+    thread.join(60)
+    assert not session.event_hub.listening

@@ -108,6 +108,21 @@ def test_a_handler_is_found_under_another_name(shelf: Shelf, tmp_path: Path) -> 
     assert values(shelf) == {"a": 1}
 
 
+def test_a_coroutine_is_reported(shelf: Shelf, tmp_path: Path) -> None:
+    """It is not passed over in silence, as if it marked nothing."""
+    write(
+        tmp_path / "plugin.py",
+        """
+        import callsheet
+
+        @callsheet.handler("topic=*", name="later")
+        async def later(event, session): ...
+        """,
+    )
+    assert not shelf.refresh()
+    assert "an ordinary function" in shelf.problems[str(tmp_path / "plugin.py")]
+
+
 def test_a_name_belongs_to_one_file(shelf: Shelf, tmp_path: Path) -> None:
     """The first by path; the other is reported and does not run."""
     write(tmp_path / "a.py", PLUGIN.format(name="same", value=1))

@@ -142,7 +142,7 @@ def test_one_that_fails_is_named_and_the_others_go_on(
 def test_strict_sessions_do_not_open_with_a_plugin_that_fails(write: Any, opened: Any, callsheet_service: Any) -> None:
     """And go on refusing."""
     write("crash.py", "1 / 0\ndef register(session): ...\n")
-    with pytest.raises(PluginError, match=r"the plugin crash .* failed: division by zero"):
+    with pytest.raises(PluginError, match=r"the plugin crash .* failed: ZeroDivisionError: division by zero"):
         opened(strict_plugins=True)
     folder = write("crash.py", "1 / 0\ndef register(session): ...\n").parent
     session = Session(connection=over(callsheet_service.backend("admin")), plugin_paths=[folder], strict_plugins=True)
@@ -280,3 +280,11 @@ def test_awaiting_sessions_have_plugins_too(write: Any, callsheet_service: Any) 
             assert list(session.commands) == ["a"]
 
     anyio.run(main)
+
+
+def test_a_path_that_is_not_there_is_named(opened: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In the log; and where strictness is wanted, it is an error."""
+    opened(plugin_paths=[tmp_path / "nowhere"])
+    assert f"the plugin path {tmp_path / 'nowhere'} does not exist" in caplog.text
+    with pytest.raises(PluginError, match=r"nowhere does not exist"):
+        opened(plugin_paths=[tmp_path / "nowhere"], strict_plugins=True)

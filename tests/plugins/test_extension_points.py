@@ -134,7 +134,7 @@ def test_plugins_are_listed(tmp_path: Path) -> None:
     bad.write_text("def register(session): 1 / 0\n")
     plain = runner.invoke(plugins_command, ["--format", "json", "--path", str(bad)], env=environment)
     assert plain.exit_code == 1
-    assert '"error":"division by zero"' in plain.output
+    assert '"error":"ZeroDivisionError: division by zero"' in plain.output
     none = runner.invoke(commands, ["plugins"], env={**environment, "CALLSHEET_PLUGIN_PATH": ""})
     assert "No others" in none.output
     assert "built-in" in none.output

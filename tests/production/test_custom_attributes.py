@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from callsheet import AsyncSession, Session
 from callsheet.dialects.ftrack.client import FtrackDialect
 from callsheet.dialects.ftrack.seeding import OBJECT_TYPES
-from callsheet.errors import NotLoaded, SchemaError, UnknownAttribute
+from callsheet.errors import Invalid, NotLoaded, SchemaError, UnknownAttribute
 from callsheet.session.connection import Connection
 from dialects.embedded import Direct
 from production.making import again, make_project, make_shot, make_task, make_version
@@ -294,6 +295,52 @@ def test_links_from_and_to(vendor: Session) -> None:
     assert [each["id"] for each in fresh.query(f'Shot where {where} and id is "{shot["id"]}"')] == [shot["id"]]
     where = "custom_attribute_links_from any (configuration.key is lead)"
     assert [each["id"] for each in fresh.query(f'Task where {where} and id is "{other["id"]}"')] == [other["id"]]
+
+
+def _leads(vendor: Session, one_to_one: bool = False) -> str:
+    """The key of links from shots to users."""
+    key = f"lead_{uuid4().hex[:8]}"
+    shot = vendor.get("ObjectType", OBJECT_TYPES["Shot"])
+    ends = {"entity_type": "task", "object_type": shot, "entity_type_to": "user", "one_to_one": one_to_one}
+    vendor.create("CustomAttributeLinkConfiguration", {"key": key, "label": "Lead", "config": "{}", **ends})
+    vendor.commit()
+    return key
+
+
+def test_links_by_their_key_from_both_ends(vendor: Session) -> None:
+    """Added once, pending first, read from where they start and from where they lead, and removed."""
+    key, shot, task = _leads(vendor), make_shot(vendor), make_task(vendor)
+    mara, tomas = vendor.query('User where username in ("mara", "tomas") order by username').all()
+    vendor.commit()
+    assert shot.add_custom_link(key, tomas).entity_type == "UserCustomAttributeLink"
+    assert shot.add_custom_link(key, mara) is shot.add_custom_link(key, mara)
+    assert shot.get_custom_links(key) == [tomas, mara]
+    assert mara.get_custom_links_from(key) == [shot]
+    vendor.commit()
+    fresh = vendor.fork()
+    same, user = fresh.get("Shot", shot["id"]), fresh.get("User", mara["id"])
+    assert {each["username"] for each in same.get_custom_links(key)} == {"mara", "tomas"}
+    assert user.get_custom_links_from(key) == [same]
+    assert (same.remove_custom_link(key, user), same.remove_custom_link(key, user)) == (1, 0)
+    assert user.get_custom_links_from(key) == []
+    fresh.commit()
+    assert [each["username"] for each in vendor.fork().get("Shot", shot["id"]).get_custom_links(key)] == ["tomas"]
+    for wrong in (lambda: shot.add_custom_link(key, task), lambda: task.get_custom_links(key)):
+        with pytest.raises(Invalid, match=key):
+            wrong()
+    with pytest.raises(Invalid, match=f"did you mean `{key}`"):
+        shot.get_custom_links(key.upper())
+
+
+def test_a_link_to_one_only_takes_the_place_of_another(vendor: Session) -> None:
+    """Where its configuration says so."""
+    key, shot = _leads(vendor, one_to_one=True), make_shot(vendor)
+    mara, tomas = vendor.query('User where username in ("mara", "tomas") order by username').all()
+    shot.add_custom_link(key, mara)
+    vendor.commit()
+    shot.add_custom_link(key, tomas)
+    vendor.commit()
+    assert [each["username"] for each in vendor.fork().get("Shot", shot["id"]).get_custom_links(key)] == ["tomas"]
 
 
 def test_a_condition_on_a_custom_attribute(vendor: Session) -> None:

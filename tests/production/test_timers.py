@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from callsheet import Session
 from callsheet.errors import NoResult, StateError
+from callsheet.flow import Request, Response
 from callsheet.production.timers import seconds_between
-from dialects.embedded import Direct
+from callsheet.server.service import Service
+from dialects.embedded import Direct, session_over
 from production.making import again, make_task, make_user
 
 NINE = datetime(2026, 5, 4, 9, tzinfo=UTC)
@@ -97,6 +100,35 @@ def test_local_times_of_a_server_without_zones() -> None:
     now = datetime.now().astimezone()
     told = (now - timedelta(seconds=90)).replace(tzinfo=UTC)
     assert seconds_between(told, now, local=True) == 90
+
+
+class Zoneless(Direct):
+    """A server that has no time zones, and says so."""
+
+    def send(self, request: Request) -> Response:
+        answer = super().send(request)
+        content = answer.content.replace(b'"is_timezone_support_enabled":true', b'"is_timezone_support_enabled":false')
+        return Response(answer.status, content, answer.headers)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="this system's zone cannot be changed")
+@pytest.mark.parametrize("zone", ["UTC", "Etc/GMT-5", "Etc/GMT+8"])
+def test_timers_on_a_server_without_zones(vendor_service: Service, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    """The timer starts at the local time, and what is logged is how long it ran, wherever the user is."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        with session_over(Zoneless(vendor_service)) as session:
+            user, before = make_user(session), datetime.now().replace(microsecond=0)
+            timer = user.start_timer(comment="local")
+            assert before <= timer["start"].replace(tzinfo=None) <= before + timedelta(minutes=1)
+            timer["start"] -= timedelta(hours=2)
+            session.commit()
+            assert 7200 <= user.stop_timer()["duration"] <= 7260
+            session.commit()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_the_server_keeps_one_timer_for_each_user(vendor: Session, wire: Direct) -> None:

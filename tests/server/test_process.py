@@ -12,11 +12,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from attrs import evolve
 
+from callsheet import Session
 from callsheet.dialects.native.client import NativeDialect
-from callsheet.errors import CallsheetError, Disconnected, SchemaError, Unauthorised, Unavailable
+from callsheet.errors import CallsheetError, Disconnected, SchemaError, Unauthorised, UsageError
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.query import Select
 from callsheet.model.record import Identity
@@ -116,7 +118,7 @@ def test_errors_of_the_start_are_told() -> None:
     """What stops the child is raised by the parent, as the same error where it is one of ours."""
     with pytest.raises(SchemaError, match="Missing"):
         serve({"types": {"Dot": {"extends": "Missing"}}})
-    in_use = pytest.raises(Unavailable, match=r"(?s)the end of its log .*in use")
+    in_use = pytest.raises(UsageError, match=r"cannot listen at 127\.0\.0\.1, port .*in use")
     with socket.create_server(("127.0.0.1", 0)) as listening, in_use:
         serve(DOCUMENT, port=listening.getsockname()[1])
 
@@ -158,3 +160,26 @@ def test_a_signal_ends_it_in_order(server: Server) -> None:
         other.wait()
         assert other.closed
         assert other._process.returncode == 0
+
+
+@pytest.mark.parametrize(("dialect", "answered", "other"), [("native", 200, 404), ("ftrack", 404, 200)])
+def test_a_server_of_one_language(dialect: str, answered: int, other: int) -> None:
+    """The other language's addresses are not there; files and events neither."""
+    with serve(DOCUMENT, admin_key="my own key", dialects=[dialect]) as server:
+        bearer = {"authorization": "Bearer my own key", "x-callsheet-user": "admin"}
+        vendor = {"ftrack-user": "admin", "ftrack-api-key": "my own key"}
+        with httpx.Client(base_url=server.url) as client:
+            assert client.get("/v1/description", headers=bearer).status_code == answered
+            asked = client.post("/api", json=[{"action": "query_schemas"}], headers={**vendor, **bearer})
+            assert asked.status_code == other
+            assert client.get("/img/thumbnail2.png", headers=bearer).status_code == other
+            assert client.get("/healthz").status_code == 200
+        with Session(server.url, "admin", "my own key", dialect=dialect, schema_cache=False) as session:
+            assert session.query("Dot").all() == []
+
+
+@pytest.mark.parametrize("dialects", [["ftrac"], []])
+def test_a_language_that_nobody_speaks(dialects: list[str]) -> None:
+    """Is refused before anything is started."""
+    with pytest.raises(UsageError, match="a server answers native, ftrack, or both"):
+        serve(DOCUMENT, dialects=dialects)

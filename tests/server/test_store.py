@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from databases import postgres_database
-from sqlalchemy import Connection, func, inspect, select
+from sqlalchemy import Connection, Engine, event, func, inspect, select
 
+from callsheet import Session
 from callsheet.errors import Closed, Invalid, SchemaError, StateError, StorageError
+from callsheet.server.service import Service
 from callsheet.server.store import Store
+from callsheet.session.connection import over
 
 DOCUMENT: dict[str, Any] = {
     "name": "small",
@@ -223,6 +228,81 @@ def indexes(store: Store) -> dict[str, Any]:
     """The columns of the indexes of places, by name."""
     with store.reading() as connection:
         return {str(told["name"]): told["column_names"] for told in inspect(connection).get_indexes("Place")}
+
+
+BY_NAME = ["SEARCH Place USING INDEX _index_Place_name (name=?)", "USE TEMP B-TREE FOR ORDER BY"]
+
+
+def test_a_database_that_was_never_counted_is_counted_when_opened(tmp_path: Path) -> None:
+    """Made by an earlier version, with many rows: a name is found by its index, not among all of a type."""
+    path = tmp_path / "store.db"
+    Store.open(f"sqlite:///{path}", DOCUMENT).close()
+    assert fill(path, 0, 3_000) == []
+    again = Store.open(f"sqlite:///{path}")
+    assert plan(again, "n1") == BY_NAME
+    again.close()
+    assert fill(path, 3_000, 3_100) == [("_index_Place_name", "3000 1")]
+    Store.open(f"sqlite:///{path}").close()
+    assert fill(path, 3_100, 8_000) == [("_index_Place_name", "3000 1")]
+    Store.open(f"sqlite:///{path}").close()
+    assert fill(path, 0, 0) == [("_index_Place_name", "8000 1")]
+
+
+def test_a_database_is_counted_while_it_grows(tmp_path: Path) -> None:
+    """Readers that were there before know it, too."""
+    store = Store.open(f"sqlite:///{tmp_path}/store.db", DOCUMENT)
+    rows = [{"id": f"k{index}", "_type": "Room", "_version": 1, "name": f"n{index}"} for index in range(3_000)]
+    assert plan(store, "n1") == ["SEARCH Place USING INDEX _index_Place__type (_type=?)"]
+    store.write(lambda connection: connection.execute(store.tables["Place"].insert(), rows))
+    # The writer counts between two writes, so this one comes after it.
+    add(store, "last", name="last")
+    assert plan(store, "n2") == BY_NAME
+    store.close()
+
+
+def test_indexes_that_are_mended_are_counted(tmp_path: Path) -> None:
+    """Where there were counts, an index made anew has its own."""
+    path = tmp_path / "store.db"
+    Store.open(f"sqlite:///{path}", DOCUMENT).close()
+    fill(path, 0, 3_000)
+    first = Store.open(f"sqlite:///{path}")
+    first.write(spoil_indexes)
+    first.close()
+    assert fill(path, 0, 0) == []
+    Store.open(f"sqlite:///{path}").close()
+    assert fill(path, 0, 0) == [("_index_Place_name", "3000 1")]
+
+
+def test_a_count_that_fails_fails_no_write(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The log tells, and the writer goes on."""
+    store = Store.open(f"sqlite:///{tmp_path}/store.db", DOCUMENT)
+    store.write(lambda connection: connection.exec_driver_sql("ALTER TABLE _meta RENAME COLUMN value TO worth"))
+    rows = [{"id": f"k{index}", "_type": "Room", "_version": 1} for index in range(1_500)]
+    store.write(lambda connection: connection.execute(store.tables["Place"].insert(), rows))
+    add(store, "last")
+    assert count(store) == 1
+    assert "upkeep of the database failed" in caplog.text
+    store.close()
+
+
+def fill(path: Path, start: int, stop: int) -> list[tuple[str, str]]:
+    """Add rooms past the store; what is known of the index on their names."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        rows = [(f"k{index}", "Room", 1, 1, f"n{index}") for index in range(start, stop)]
+        connection.executemany("INSERT INTO Place (id, _type, _version, _commit, name) VALUES (?, ?, ?, ?, ?)", rows)
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'").fetchone() is None:
+            return []
+        wanted = "SELECT idx, stat FROM sqlite_stat1 WHERE idx = '_index_Place_name'"
+        return connection.execute(wanted).fetchall()
+
+
+def plan(store: Store, name: str) -> list[str]:
+    """How SQLite finds a room of a name (another each time, since the driver keeps what it explained)."""
+    place = f"SELECT id FROM Place WHERE _type IN ('Room') AND name = '{name}' ORDER BY id LIMIT 500"
+    with store.reading() as connection:
+        # EXPLAIN alone does not look whether the schema has changed, as whatever it explains would.
+        connection.exec_driver_sql("SELECT count(*) FROM Place")
+        return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {place}")]
 
 
 def test_a_new_database_needs_a_document(tmp_path: Path) -> None:
@@ -497,3 +577,25 @@ def test_postgres_stops_a_query_that_takes_too_long() -> None:
         with pytest.raises(Invalid, match="query takes too long"), store.reading() as connection:
             connection.exec_driver_sql("SELECT pg_sleep(30)")
         store.close()
+
+
+def test_few_entities_of_a_type_are_found_by_their_type_and_then_put_in_order() -> None:
+    """SQLite would read the names of all entities to order the few of a rare type; a plus keeps it from that."""
+    asked: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        asked.append(arguments[2])
+
+    with Service.open("memory:") as service, Session(connection=over(service.backend("admin"))) as session:
+        project = session.create("Project", {"name": "p"})
+        for number in range(250):
+            session.create("Folder", {"name": f"f{number}", "parent": project})
+        session.commit()
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            assert [each["name"] for each in session.query("Project order by name")] == ["p"]
+            assert session.query("Folder order by name").first()["name"] == "f0"
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+    ordered = [text.partition("ORDER BY")[2] for text in asked if "ORDER BY" in text]
+    assert ["+" in text for text in ordered] == [True, False]

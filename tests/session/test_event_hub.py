@@ -13,7 +13,7 @@ import pytest
 
 import callsheet
 from callsheet import AsyncSession, Event, Session
-from callsheet.errors import StateError, Timeout
+from callsheet.errors import StateError, Timeout, UsageError
 from callsheet.events import topics
 from callsheet.model.event import Position
 from callsheet.session.connection import over
@@ -186,6 +186,12 @@ def test_without_a_connection_events_are_told_here_at_once(connect: Callable[...
         hub.request(Event("studio.x"))
     with pytest.raises(StateError, match="does not say who"):
         hub.publish_reply(Event("studio.x"), {})
+
+
+def test_a_topic_alone_is_no_event(connect: Callable[..., Session]) -> None:
+    """It is refused with what to write instead."""
+    with pytest.raises(UsageError, match=r"Event\(topic, data\), not 'studio\.x'"):
+        connect().event_hub.publish("studio.x")  # type: ignore[arg-type]
 
 
 def test_connections_are_told(connect: Callable[..., Session]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("audit")
+@click.command("audit", short_help="List refused attempts: wrong keys, forbidden actions.")
 @click.option("--after", type=click.IntRange(0), default=0, help="Only what has a greater number.")
 @click.option("--limit", type=click.IntRange(1, 1_000), default=100, show_default=True, help="At most so many.")
 @connected

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("clone")
+@click.command("clone", short_help="Copy a project of a server to a database of your own.")
 @click.argument("server", metavar="SERVER")
 @account_options
 @click.option("--project", required=True, help="The name of the project, or its key.")

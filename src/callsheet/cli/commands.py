@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from callsheet.errors import CallsheetError
+from callsheet.errors import CallsheetError, Disconnected
+from callsheet.model.schema import did_you_mean
 
 __all__ = ["COMMANDS", "callsheet"]
 
@@ -40,7 +41,10 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             from callsheet.cli.added import added_command
 
-            return added_command(cmd_name)
+            found = added_command(cmd_name)
+            if found is None and not ctx.resilient_parsing:
+                ctx.fail(f"No such command '{cmd_name}'{did_you_mean(cmd_name, COMMANDS)}")
+            return found
         command: click.Command = import_module(f"callsheet.cli.{cmd_name}").command
         return command
 
@@ -48,8 +52,13 @@ class Commands(click.Group):
         """Errors of Callsheet are for people to read; a traceback would hide them."""
         try:
             return super().invoke(ctx)
+        except Disconnected as error:
+            raise click.ClickException(f"{error}\n{_UNREACHED}") from error
         except CallsheetError as error:
             raise click.ClickException(str(error)) from error
+
+
+_UNREACHED = "Is a server running (`callsheet serve`), and is this its address (--server, CALLSHEET_SERVER)?"
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -32,7 +32,7 @@ FIRST = 6
 DATABASE = "demo.db"
 
 
-@click.command("demo")
+@click.command("demo", short_help="Import a real cut, change it, and see what that costs.")
 @click.option("--cut", "cut_path", type=click.Path(path_type=Path), help="A cut of yours: .csv, .otio, .edl …")
 @click.option(
     "--keep",

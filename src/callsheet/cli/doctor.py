@@ -19,6 +19,7 @@ from callsheet.cli.connection import server_options
 from callsheet.errors import CallsheetError, Forbidden, Timeout, TransportError, Unauthorised
 
 if TYPE_CHECKING:
+    from callsheet.dialects.protocol import Description
     from callsheet.session.sync import Session
 
 __all__ = ["Check", "command"]
@@ -38,7 +39,7 @@ class Check:
     cure: str = ""
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Check connection, versions, clocks and round-trip time.")
 @server_options
 def command(server: str, user: str | None, key: str | None, dialect: str | None) -> None:
     """Check the connection, the versions, the clocks and the round-trip time.
@@ -67,8 +68,8 @@ def _checks(server: str, user: str | None, key: str | None, dialect: str | None)
             before, started = datetime.now(UTC), time.perf_counter()
             told = session.open()
             elapsed = time.perf_counter() - started
-            yield Check("connection", True, f"{server} answers to {told.user or 'everybody'}")
-            yield version(__version__, told.version)
+            yield Check("connection", True, f"{server} answers to {told.user or user or 'this key'}")
+            yield version(__version__, told.version) if told.server == "callsheet" else vendor(__version__, told)
             yield Check("schema", True, f"{session.schema.name}: {len(session.schema.types)} entity types")
             yield clock((told.time - before).total_seconds(), elapsed)
             yield round_trip(_measure(session))
@@ -84,6 +85,11 @@ def version(here: str, there: str) -> Check:
     """
     well = here.split(".")[:2] == there.split(".")[:2]
     return Check("versions", well, f"here {here}, server {there}", "install the same version on both sides")
+
+
+def vendor(here: str, told: Description) -> Check:
+    """The server is not of our making, and its versions are not ours."""
+    return Check("versions", True, f"here {here}, server {told.server} {told.version}")
 
 
 def clock(ahead: float, elapsed: float) -> Check:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from callsheet.cli.connection import connected
@@ -23,7 +23,7 @@ _HANDLER = click.option("--handler", metavar="NAME", help="Only those of this ha
 _USER = click.option("--of", "of", metavar="ACCOUNT", help="Those of another account (for administrators).")
 
 
-@click.group("events")
+@click.group("events", short_help="List, show, replay and skip events of durable handlers.")
 def command() -> None:
     """See to the events of durable handlers: waiting ones, and dead letters.
 
@@ -40,7 +40,7 @@ def command() -> None:
 @_USER
 @connected
 def list_(session: Session, handler: str | None, state: str, limit: int, as_json: bool, of: str | None) -> None:
-    """List events that were not handled, oldest first, and how each handler does."""
+    """List events not handled, oldest first, and how handlers do."""
     wanted = None if state == "all" else state
     found = session.call("handlers.deliveries", handler=handler, state=wanted, limit=limit, user=of)
     if as_json:
@@ -49,7 +49,8 @@ def list_(session: Session, handler: str | None, state: str, limit: int, as_json
         return
     console = Console()
     console.print(_handlers(session.call("handlers.status", user=of)))
-    table = Table("event", "handler", "state", "attempt", "entity", "error")
+    # The id is what the other commands want: it is not cut off, however narrow the window.
+    table = Table(Column("event", no_wrap=True, overflow="fold"), "handler", "state", "attempt", "entity", "error")
     for each in found:
         entity = each["event"]["data"].get("entity") or {}
         told = f"{entity.get('type', '')} {entity.get('id', '')}".strip()
@@ -68,7 +69,7 @@ def list_(session: Session, handler: str | None, state: str, limit: int, as_json
 @_USER
 @connected
 def show(session: Session, event_id: str, handler: str | None, as_json: bool, of: str | None) -> None:
-    """Show an event that was not handled: what it says, and the traceback of the last attempt."""
+    """Show an event that was not handled, and its last traceback."""
     for each in _found(session, event_id, handler, of):
         if as_json:
             click.echo(_line(each["event"]))
@@ -91,6 +92,8 @@ def replay(session: Session, event_ids: tuple[str, ...], everything: bool, handl
         if handler is None or event_ids:
             raise UsageError("`--all` goes with --handler NAME, and with no event")
         count = session.call("handlers.replay", handler=handler, user=of)
+    elif not event_ids:
+        raise UsageError("name the events to replay, or say `--all --handler NAME`; `callsheet events list` has them")
     else:
         count = sum(
             session.call("handlers.replay", handler=each["handler"], event_id=event_id, user=of)
@@ -107,13 +110,29 @@ def replay(session: Session, event_ids: tuple[str, ...], everything: bool, handl
 @_USER
 @connected
 def skip(session: Session, event_ids: tuple[str, ...], handler: str | None, of: str | None) -> None:
-    """Drop events without handling them; one that is being handled stays."""
+    """Drop events without handling them.
+
+    One that is being handled stays.
+    """
     count = sum(
         session.call("handlers.skip", handler=each["handler"], event_id=event_id, user=of)
         for event_id in event_ids
         for each in _found(session, event_id, handler, of)
     )
     click.echo(f"{count} dropped")
+
+
+@command.command("remove")
+@click.argument("handler")
+@_USER
+@connected
+def remove(session: Session, handler: str, of: str | None) -> None:
+    """Forget a handler that is not run any more.
+
+    Its place in the log and its dead letters go with it; run again, it begins anew.
+    """
+    session.call("handlers.remove", handler=handler, user=of)
+    click.echo(f"{handler} is forgotten")
 
 
 def _found(session: Session, event_id: str, handler: str | None, of: str | None) -> list[dict[str, Any]]:

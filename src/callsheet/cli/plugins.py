@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("plugins")
-@click.option("--path", "paths", multiple=True, metavar="DIR", help="Instead of CALLSHEET_PLUGIN_PATH; several times.")
+@click.command("plugins", short_help="List plugins: where they were found, what they added.")
+@click.option(
+    "--path",
+    "paths",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(exists=True),
+    help="Instead of CALLSHEET_PLUGIN_PATH; several times.",
+)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How.")
 @connected
 def command(session: Session, paths: tuple[str, ...], form: str) -> None:
@@ -51,7 +58,7 @@ def _built_in(room: str) -> Plugin:
 
 
 def _plain(plugin: Plugin) -> dict[str, Any]:
-    error = None if plugin.error is None else str(plugin.error)
+    error = plugin.problem or None
     return {
         "name": plugin.name,
         "kind": plugin.kind,
@@ -65,7 +72,7 @@ def _print(found: list[Plugin]) -> None:
     console = Console()
     table = Table("plugin", "kind", "found at", "added")
     for plugin in found:
-        added = "\n".join(plugin.added) if plugin.error is None else f"failed: {plugin.error}"
+        added = "\n".join(plugin.added) if plugin.error is None else f"failed: {plugin.problem}"
         table.add_row(plugin.name, plugin.kind, plugin.source, added or "nothing")
     console.print(table)
     if all(plugin.kind == "built-in" for plugin in found):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group("roles")
+@click.group("roles", short_help="List, add and remove roles.")
 def command() -> None:
     """List, add and remove roles; `callsheet users grant` gives them to accounts."""
 

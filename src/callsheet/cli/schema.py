@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from callsheet.cli.connection import connected
+from callsheet.dialects.ftrack.schema import vendor_schemas
 from callsheet.errors import StorageError
 from callsheet.model.schema import Attribute, EntityType, Schema
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["command", "schema_document"]
 
 
-@click.command("schema")
+@click.command("schema", short_help="List the entity types, or the attributes of one.")
 @click.argument("entity_type", required=False, metavar="[TYPE]")
 @click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Write the schema to this .json file.")
 @connected
@@ -41,7 +42,9 @@ def schema_document(session: Session) -> Any:
     """The schema as a server can be started with: a vendor's own list of schemas, or our document."""
     if session.server_information.server == "ftrack":
         return session.call("query_schemas")
-    return session.schema.document
+    # A vendor's schema on our own wire has the vendor's list with it; what was made of it is no file of ours.
+    document = session.schema.document
+    return vendor_schemas(document) or document
 
 
 def _save(document: Any, path: Path) -> None:

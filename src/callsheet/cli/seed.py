@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from callsheet.cli.serve import require_extra
@@ -10,7 +12,7 @@ from callsheet.errors import UsageError
 __all__ = ["command"]
 
 
-@click.command("seed")
+@click.command("seed", short_help="Fill a database for ftrack's clients with a small studio.")
 @click.option(
     "--preset",
     type=click.Choice(["vfx"]),
@@ -41,11 +43,17 @@ def command(preset: str, database: str, schema: str | None) -> None:
     from callsheet.model.operation import ChangeSet
     from callsheet.server.service import Service
 
+    if schema is None and database.startswith("sqlite:///") and not Path(database[len("sqlite:///") :]).exists():
+        # Else a database would be made that can never be seeded.
+        raise UsageError(
+            f"{database} is new, and a new database needs `--schema FILE` of a site: "
+            "callsheet schema --dialect ftrack --server https://STUDIO.ftrackapp.com --save FILE"
+        )
     with Service.open(database, schema or "production", seed=True, administrator=False) as service:
         if not vendor_schemas(service.store.schema.document):
             raise UsageError(
-                "this database has no ftrack schema; make a new one with `--schema FILE`, where FILE is what "
-                "`query_schemas` of a site answers"
+                f"{database} has no ftrack schema; name a new database, and `--schema FILE` of a site: "
+                "callsheet schema --dialect ftrack --server https://STUDIO.ftrackapp.com --save FILE"
             )
         for number, operations in enumerate(studio_operations(service.store.schema)):
             result = service.commit(ChangeSet(f"seed-{preset}-{number}", operations), "admin")

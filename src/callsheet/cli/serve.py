@@ -6,6 +6,7 @@ import gc
 import importlib.util
 import logging
 import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     type=click.Path(path_type=Path, file_okay=False),
     help="The folder for uploaded files; else it is beside the database's file.",
 )
+@click.option(
+    "--dialect",
+    "dialects",
+    multiple=True,
+    default=("native", "ftrack"),
+    show_default="both",
+    type=click.Choice(["native", "ftrack"]),
+    help="The language that clients are answered in; may be repeated.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in.")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes any free one.")
 @click.option("--certificate", type=_FILE, help="A certificate (PEM), for HTTPS.")
@@ -61,6 +71,7 @@ def command(
     schema: str,
     database: str,
     files: Path | None,
+    dialects: tuple[str, ...],
     host: str,
     port: int,
     certificate: Path | None,
@@ -75,18 +86,20 @@ def command(
     require_extra()
     if (certificate is None) != (certificate_key is None):
         raise click.UsageError("HTTPS needs both --certificate and --certificate-key")
-    from callsheet.server.listening import check_exposure
+    from callsheet.server.listening import bound, check_exposure
     from callsheet.server.service import Service
 
     check_exposure(host, certificate is not None, insecure)
     logging.basicConfig(level=log_level(), format="%(asctime)s %(levelname)s %(message)s")
-    service = Service.open(database, schema, admin_key, seed=True, files=files)
-    gc.freeze()
-    try:
-        _tell_key(service)
-        _listen(service, host, port, certificate, certificate_key)
-    finally:
-        service.close()
+    # Before a database is made, and its key is told.
+    with bound(host, port) as listening:
+        service = Service.open(database, schema, admin_key, seed=True, files=files)
+        gc.freeze()
+        try:
+            _tell_key(service)
+            _listen(service, listening, host, certificate, certificate_key, dialects)
+        finally:
+            service.close()
 
 
 def require_extra() -> None:
@@ -103,23 +116,28 @@ def _tell_key(service: Service) -> None:
         click.echo(f"\n  {service.new_admin_key}\n")
 
 
-def _listen(service: Service, host: str, port: int, certificate: Path | None, key: Path | None) -> None:
+def _listen(
+    service: Service,
+    listening: socket.socket,
+    host: str,
+    certificate: Path | None,
+    key: Path | None,
+    dialects: tuple[str, ...],
+) -> None:
     """Answer requests until a signal ends it."""
     from callsheet.server.http import application
     from callsheet.server.listening import configured, ending
 
-    app = application(service, _limits(host))
+    app = application(service, _limits(host), dialects)
+    port = listening.getsockname()[1]
     config = configured(app, host, port, certificate, key, log_level="warning")
-    listening = config.bind_socket()
     try:
         # uvicorn raises the signal it ended by once more, which must not end us before the database is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)
-        click.echo(f"Serving at {_url(config, listening.getsockname()[1])} — stop with Ctrl-C.")
+        click.echo(f"Serving at {_url(config, port)} — stop with Ctrl-C.")
         ending(config, service.broker.close).run(sockets=[listening])
     except KeyboardInterrupt:
         pass
-    finally:
-        listening.close()
 
 
 def _limits(host: str) -> Limits:

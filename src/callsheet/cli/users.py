@@ -25,7 +25,7 @@ def _until(days: int | None) -> dict[str, datetime]:
     return {} if days is None else {"expires": datetime.now(UTC) + timedelta(days=days)}
 
 
-@click.group("users")
+@click.group("users", short_help="Add, list and disable accounts; make keys; grant roles.")
 def command() -> None:
     """Add, list and disable accounts, make new API keys, and say what accounts may do."""
 
@@ -42,7 +42,7 @@ def command() -> None:
 @_EXPIRES
 @connected
 def add(session: Session, name: str, role: str, expires: int | None) -> None:
-    """Add the account NAME and print its API key, which is shown only now."""
+    """Add the account NAME and print its API key, only now."""
     _print_key(session.call("users.add", name=name, role=role, **_until(expires)))
 
 

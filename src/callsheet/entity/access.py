@@ -58,12 +58,13 @@ def item_writer(type_name: str, fast: Mapping[str, Fast], storage: type) -> Call
     def __setitem__(self: Any, name: str, value: Any) -> None:
         changes = self._changes
         unit = self._core._unit if changes is None else changes.unit
+        known = True
         try:
             get, put, kind, attribute = fast[name]
         except KeyError:
-            unit.assign(self, name, value)
-            return
-        if unit.who() != unit.writer or (changes is not None and not changes.writable):
+            # `assign` is called below: what it raises would be told as having come of this error.
+            known = False
+        if not known or unit.who() != unit.writer or (changes is not None and not changes.writable):
             unit.assign(self, name, value)
             return
         if type(value) is not kind or (

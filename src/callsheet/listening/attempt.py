@@ -6,6 +6,8 @@ What can go wrong, and what follows from it:
   put to the dead letters after the last attempt.
 - No answer comes to the commit: it may have been done. The same is sent until an answer comes, which is safe.
 - The commit is refused because the event is another's by now: nothing was done, and somebody else sees to it.
+- The event is the end of a long chain of handlers that answered one another: it is put to the dead letters unhandled,
+  since such a chain may have no end. How long it is, the id of a handler's commit says.
 - The server is away: nothing can be told to it, so the lease runs out, and the event is given to somebody again.
 """
 
@@ -13,9 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Event as Flag
 from typing import Any
 
@@ -27,13 +30,15 @@ from callsheet.errors import AlreadyHandled, CallsheetError, CommitError, Transp
 from callsheet.listening.declaration import Handler
 from callsheet.listening.keys import key_maker
 from callsheet.listening.work import Claimed, WorkQueue
+from callsheet.model.event import Event
 from callsheet.session.sync import Session
 
-__all__ = ["OUTCOMES", "Outcome", "attempt", "origin_of"]
+__all__ = ["OUTCOMES", "Outcome", "answered", "attempt", "origin_of"]
 
 #: What an attempt can come to: handled; failed and to be tried again; failed for good; another's by now; cut off.
 OUTCOMES = ("handled", "failed", "dead", "overtaken", "interrupted")
 LONGEST_PAUSE = 5.0
+_COMMIT = re.compile(r"handler:.*:[0-9a-f]{32}:(\d{1,9})", re.DOTALL)
 
 log = logging.getLogger("callsheet.listening")
 
@@ -52,6 +57,19 @@ class Outcome:
 def origin_of(handler: str) -> str:
     """The origin of the commits that a handler makes."""
     return f"handler:{handler}"
+
+
+def answered(event: Event) -> int:
+    """How many commits of handlers, each an answer to the one before, led to this event; 0 where a person did.
+
+    >>> answered(Event("callsheet.update", {"commit_id": f"handler:roll-up:{32 * 'a'}:3"}))
+    3
+    >>> answered(Event("callsheet.update", {"commit_id": "01a1"})), answered(Event("studio.done"))
+    (0, 0)
+    """
+    commit_id = event.data.get("commit_id") if isinstance(event.data, Mapping) else None
+    found = _COMMIT.fullmatch(commit_id) if isinstance(commit_id, str) else None
+    return int(found[1]) if found else 0
 
 
 def attempt(
@@ -73,6 +91,10 @@ def attempt(
 def _handle(
     handler: Handler, claimed: Claimed, session: Session, queue: WorkQueue, stopping: Flag
 ) -> tuple[str, CommitResult | None, int, str]:
+    if (links := answered(claimed.event)) > handler.chain:
+        reason = f"{links} commits of handlers, each an answer to the one before, led to this event"
+        reason += f": more than the {handler.chain} of `chain`; handlers that answer each other may have no end"
+        return "dead" if queue.fail(claimed, reason, reason, None) else "overtaken", None, 0, reason
     fork = _fork(claimed, session, queue)
     try:
         handler.function(claimed.event, fork)
@@ -108,7 +130,8 @@ def _fork(claimed: Claimed, session: Session, queue: WorkQueue) -> Session:
 def _commit_id(claimed: Claimed, joined: bool) -> str:
     """The id of the commit: of the event, and where the server fences attempts off from each other, of this one."""
     told = f"{claimed.handler}\n{claimed.event.id}\n{claimed.lease if joined else ''}"
-    return f"handler:{claimed.handler[:60]}:{hashlib.sha256(told.encode()).hexdigest()[:32]}"
+    digest = hashlib.sha256(told.encode()).hexdigest()[:32]
+    return f"handler:{claimed.handler[:60]}:{digest}:{answered(claimed.event) + 1}"
 
 
 def _commit(fork: Session, stopping: Flag) -> CommitResult | None:

@@ -17,6 +17,7 @@ __all__ = ["Handler", "handler", "handlers_of"]
 
 LONGEST_DELAY = 300.0
 NAME = 200
+CHAIN = 10
 _MARK = "__callsheet_handlers__"
 
 #: What a handler is: it is called with the event, and a session that is its alone.
@@ -29,7 +30,8 @@ class Handler:
     """A function, the events it is for, and what is done when it fails.
 
     ``retries`` counts the attempts after the first; before each, ``delay`` seconds double, up to five minutes.
-    ``ignore_own`` leaves out events of commits this handler made; ``from_start`` begins a handler that the server
+    ``ignore_own`` leaves out events of commits this handler made; ``chain`` is how many handlers may have answered one
+    another before it, since such chains can be endless; ``from_start`` begins a handler that the server
     does not know at the first event of its log, and not at the next one.
     """
 
@@ -40,6 +42,7 @@ class Handler:
     retries: int = 5
     delay: float = 1.0
     from_start: bool = False
+    chain: int = CHAIN
     file: str = field(default="", eq=False)
 
     def pause(self, failures: int, jitter: Callable[[], float] = random.random) -> float | None:
@@ -65,6 +68,7 @@ def handler(
     retries: int = 5,
     delay: float = 1.0,
     from_start: bool = False,
+    chain: int = CHAIN,
 ) -> Callable[[F], F]:
     """Mark a function in a plugin file as the durable handler ``name``, for the events the expression is true of.
 
@@ -82,13 +86,15 @@ def handler(
     parse_expression(expression)
     if not isinstance(name, str) or not 0 < len(name) <= NAME or not name.isprintable():
         raise UsageError(f"the name of a handler has 1 to {NAME} printable characters, not {name!r:.80}")
-    if retries < 0 or delay <= 0:
-        raise UsageError(f"handler `{name}`: `retries` is 0 or more and `delay` more than 0 seconds")
-    told = Handler(name, expression_text(expression), _nothing, ignore_own, retries, delay, from_start)
+    if retries < 0 or delay <= 0 or chain < 0:
+        raise UsageError(f"handler `{name}`: `retries` is 0 or more, so is `chain`, and `delay` more than 0 seconds")
+    told = Handler(name, expression_text(expression), _nothing, ignore_own, retries, delay, from_start, chain)
 
     def mark(function: F) -> F:
         if not callable(function) or inspect.iscoroutinefunction(function):
             raise UsageError(f"handler `{name}` is an ordinary function: it runs in a thread, with a blocking session")
+        if not _takes_two(function):
+            raise UsageError(f"handler `{name}` is called as {getattr(function, '__name__', name)}(event, session)")
         found = [*getattr(function, _MARK, ()), evolve(told, function=function)]
         setattr(function, _MARK, found)
         return function
@@ -103,6 +109,17 @@ def handlers_of(namespace: dict[str, Any], file: str = "") -> list[Handler]:
         for each in getattr(value, _MARK, ()) if inspect.isroutine(value) else ():
             found[each.name, id(each.function)] = evolve(each, file=file)
     return list(found.values())
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    """Whether a function can be called as a handler is; whoever does not tell is believed."""
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def _nothing(event: Any, session: Any) -> None:

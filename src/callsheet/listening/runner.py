@@ -2,7 +2,8 @@
 
 Everything that must survive is on the server: which events a handler still has to do, and which it has done. So a
 listener may be killed at any moment and started again, and any number of them may run the same plugins: each gets
-the events that no other has a lease on.
+the events that no other has a lease on. What plugins subscribe to on the session's hub is heard here as well, while
+it runs and by each listener: that is not kept anywhere.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import logging
 import os
 import socket
 import time
+from contextlib import suppress
 from threading import Event as Flag
 from threading import Lock
 from typing import Any
 from uuid import uuid4
 
-from callsheet.errors import CallsheetError, UsageError
+from callsheet.errors import CallsheetError, UsageError, WrongThread
 from callsheet.listening.doorbell import Doorbell
 from callsheet.listening.shelf import Shelf
 from callsheet.listening.state import StateFile
@@ -28,7 +30,9 @@ __all__ = ["Runner", "worker_name"]
 
 LOOK = 0.5
 """Seconds between two looks at the plugin files."""
-STOP_SECONDS = 4.5
+PATIENCE = 30.0
+"""Seconds between two attempts to connect the hub."""
+STOP_SECONDS = 3.5
 
 log = logging.getLogger("callsheet.listening")
 
@@ -63,6 +67,8 @@ class Runner:
         self._asking = Lock()
         self._doorbell = Doorbell(self.queue.session, self.wake, self.queue.worker)
         self.problem = ""
+        self._hear_at, self.deaf = 0.0, ""
+        self._looked = False
 
     def run(self) -> bool:
         """Work until stopped; whether everything that was begun came to its end in time."""
@@ -76,6 +82,11 @@ class Runner:
             while not self._stopping.is_set():
                 if self.shelf.refresh():
                     self._arrange()
+                elif not self._looked and not self.shelf.problems:
+                    places = ", ".join(map(str, self.shelf.paths))
+                    log.warning("no file in %s marks a handler with `@callsheet.handler(…)`; waiting for one", places)
+                self._looked = True
+                self._hear()
                 self._stopping.wait(LOOK)
         finally:
             ended = self._end()
@@ -112,8 +123,27 @@ class Runner:
             self.state.follow(self.session, expressions)
         self._doorbell.listen_for(expressions)
 
+    def _hear(self) -> None:
+        """Call what plugins subscribed on the session's hub, in a thread of its own, which has the session then."""
+        hub = self.session.event_hub
+        if hub.listening or not hub.asks_server or time.monotonic() < self._hear_at:
+            return
+        try:
+            hub.connect(timeout=2.0)
+        except CallsheetError as error:
+            self._hear_at, self.deaf = time.monotonic() + PATIENCE, str(error)
+            log.warning("the server's events are not heard: %s", error, extra={"facts": {"error": str(error)}})
+            return
+        self.deaf = ""
+        with suppress(WrongThread):
+            # One that was opened elsewhere stays with the thread it was opened in.
+            self.session.hand_over()
+        hub.start()
+
     def _end(self) -> bool:
         self._doorbell.close()
+        self.session.event_hub.stop(1.0)
+        self.session.event_hub.disconnect()
         stations = list(self.stations.values())
         for station in stations:
             station.begin_stop()
@@ -130,6 +160,8 @@ class Runner:
         problems = dict(self.shelf.problems)
         if self.problem:
             problems["server"] = self.problem
+        if self.deaf:
+            problems["hub"] = self.deaf
         state = "stopping" if self.stopping else "degraded" if problems else "ok"
         return {"status": state, "worker": self.queue.worker, "handlers": handlers, "problems": problems}
 

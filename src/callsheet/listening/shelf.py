@@ -26,6 +26,8 @@ __all__ = ["Shelf", "load_handlers", "marks_handlers"]
 
 log = logging.getLogger("callsheet.listening")
 
+_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+
 
 @define
 class _Held:
@@ -89,9 +91,9 @@ class Shelf:
             for each in self._held[path].handlers:
                 known = self.handlers.setdefault(each.name, each)
                 if known is not each:
-                    self._doubles[f"{path} ({each.name})"] = (
-                        f"the name `{each.name}` is taken by {known.file}; this one does not run"
-                    )
+                    told = f"the name `{each.name}` is taken by {known.file}; this one does not run"
+                    self._doubles[f"{path} ({each.name})"] = told
+                    log.error("%s: %s", path, told, extra={"facts": {"file": str(path), "handler": each.name}})
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path, tuple[int, int]]]:
@@ -154,7 +156,7 @@ def marks_handlers(tree: ast.Module) -> bool:
         for alias in node.names
         if alias.name == "handler"
     }
-    marks = (mark for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for mark in node.decorator_list)
+    marks = (mark for node in ast.walk(tree) if isinstance(node, _FUNCTIONS) for mark in node.decorator_list)
     called = (mark.func for mark in marks if isinstance(mark, ast.Call))
     return any(
         function.attr == "handler" if isinstance(function, ast.Attribute) else getattr(function, "id", None) in names

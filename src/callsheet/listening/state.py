@@ -90,16 +90,13 @@ class StateFile:
         return bool(position)
 
     def follow(self, session: Session, expressions: Sequence[str]) -> None:
-        """Record the events of a session's hub that any of these expressions is true of, from now on."""
+        """Record the events of a session's hub that any of these expressions is true of; who connects it is another."""
         hub = session.event_hub
         for expression in set(self._subscriptions) - set(expressions):
             hub.unsubscribe(self._subscriptions.pop(expression))
         for expression in expressions:
             if expression not in self._subscriptions:
                 self._subscriptions[expression] = hub.subscribe(expression, self._heard)
-        if expressions and not hub.connected:
-            hub.connect()
-            hub.start()
 
     def _heard(self, event: Event) -> None:
         try:

@@ -56,6 +56,7 @@ BEHAVIOURS = (
     Behaviour("reviews", "Reviewing", "ReviewSession", needs=("ReviewSessionObject", "ReviewSessionInvitee")),
     Behaviour("reviews", "Invited", "ReviewSessionInvitee"),
     Behaviour("links", "Linking", attributes=("incoming_links", "outgoing_links")),
+    Behaviour("custom_links", "CustomLinked", None, ("custom_attribute_links",), ("CustomAttributeLinkConfiguration",)),
 )
 
 

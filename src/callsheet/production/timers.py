@@ -53,7 +53,8 @@ def start_timer(
         )
     for timer in running:
         yield from _stopped(core, timer)
-    data = {"user": user, "context": context, "comment": comment, "start": _now()}
+    start = _local_now() if (yield from _is_local(core)) else _now()
+    data = {"user": user, "context": context, "comment": comment, "start": start}
     return core.create("Timer", data if name is None else {**data, "name": name})
 
 
@@ -98,6 +99,11 @@ def seconds_between(start: datetime, now: datetime, local: bool = False) -> floa
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
+
+
+def _local_now() -> datetime:
+    """The local time, as a server without time zones tells it: by the clock on the wall, called UTC."""
+    return datetime.now().replace(microsecond=0, tzinfo=UTC)
 
 
 def _is_local(core: Core) -> Flow[bool]:

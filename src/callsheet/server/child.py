@@ -32,6 +32,7 @@ class Settings(msgspec.Struct):
     hosts: list[str] | None
     seed: bool
     files: str | None = None
+    dialects: list[str] | None = None
 
     def __repr__(self) -> str:
         return f"<Settings of a server at {self.host}:{self.port}>"
@@ -66,7 +67,7 @@ def main() -> None:
 def _listen(settings: Settings, output: IO[bytes]) -> None:
     from callsheet.server.guard import Limits
     from callsheet.server.http import application
-    from callsheet.server.listening import configured, ending
+    from callsheet.server.listening import DIALECTS, bound, configured, ending
     from callsheet.server.service import Service
 
     files = None if settings.files is None else Path(settings.files)
@@ -77,14 +78,14 @@ def _listen(settings: Settings, output: IO[bytes]) -> None:
         admin_key = settings.admin_key or service.new_admin_key
         limits = Limits(hosts=None if settings.hosts is None else frozenset(settings.hosts))
         config = configured(
-            application(service, limits),
+            application(service, limits, settings.dialects or DIALECTS),
             settings.host,
             settings.port,
             settings.certificate,
             settings.certificate_key,
             log_config=None,
         )
-        listening = config.bind_socket()
+        listening = bound(settings.host, settings.port)
         server = ending(config, service.broker.close)
         # uvicorn raises the signal it ended by once more, which must not end us before the store is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)

@@ -155,6 +155,10 @@ class FileDatabase:
         with _errors(self.deadline), self._writers.begin() as connection:
             function(connection)
 
+    def keep_up(self, function: Callable[[Connection], object]) -> None:
+        """Call the function in a transaction, now and then, when much has been written."""
+        self._writer.upkeep = function
+
     def backup(self, path: Path) -> None:
         with self.reading() as connection:
             driver = connection.connection.driver_connection

@@ -182,8 +182,7 @@ class Queue:
     def counts(self) -> dict[str, int]:
         """How many deliveries are in each state."""
         found = {"ready": 0, "leased": 0, "dead": 0}
-        for state, count in self._run(self._do.counts):
-            found[state] = count
+        found.update((row._mapping["state"], row._mapping["count"]) for row in self._run(self._do.counts))
         return found
 
     def oldest(self) -> datetime | None:

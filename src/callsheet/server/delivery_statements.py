@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Select,
     Table,
@@ -29,9 +30,11 @@ from sqlalchemy import tuple_ as pair
 __all__ = ["Statements", "statements_of"]
 
 _KEPT = "callsheet.statements"
-USER, HANDLER, TIME = bindparam("the_user"), bindparam("the_handler"), bindparam("the_time")
-UNTIL = bindparam("the_end")
-EVENT = bindparam("the_event")
+USER: BindParameter[Any] = bindparam("the_user")
+HANDLER: BindParameter[Any] = bindparam("the_handler")
+TIME: BindParameter[Any] = bindparam("the_time")
+UNTIL: BindParameter[Any] = bindparam("the_end")
+EVENT: BindParameter[Any] = bindparam("the_event")
 
 
 def statements_of(row: Table, table: Table) -> Statements:
@@ -54,7 +57,7 @@ class Statements:
         told = {"expression": bindparam("the_expression"), "ignore_own": bindparam("the_guard"), "claimed": TIME}
         self.declare = update(row).where(me).values(told)
         self.begin = insert(row)
-        place = {"position": bindparam("the_commit"), "event_index": bindparam("the_index")}
+        place: dict[str, Any] = {"position": bindparam("the_commit"), "event_index": bindparam("the_index")}
         self.advance = update(row).where(me).values(place)
         self.forget = delete(row).where(me)
         self.add = insert(table)
@@ -68,7 +71,7 @@ class Statements:
         first = self._first()
         late = and_(table.c.state == "leased", table.c.leased_until <= TIME)
         due = or_(and_(table.c.state == "ready", table.c.next_try <= TIME), late)
-        known = bindparam("the_known", expanding=True)
+        known: BindParameter[Any] = bindparam("the_known", expanding=True)
         lost = and_(table.c.state == "leased", table.c.worker == bindparam("the_worker"), table.c.lease.not_in(known))
         self.is_waiting = select(exists().where(mine, or_(and_(due, first), lost)))
         here = select(table.c.position, table.c.event_index)
@@ -109,14 +112,18 @@ class Statements:
         here = and_(table.c.position == bindparam("the_commit"), table.c.event_index == bindparam("the_index"))
         held = and_(mine, here, table.c.lease == bindparam("the_lease"), table.c.state == "leased")
         self.settle = delete(table).where(held)
-        self.fail = update(table).where(held).values(
-            state=bindparam("the_state"),
-            failures=table.c.failures + 1,
-            lease=None,
-            next_try=UNTIL,
-            error=bindparam("the_error"),
-            traceback=bindparam("the_traceback"),
-            changed=TIME,
+        self.fail = (
+            update(table)
+            .where(held)
+            .values(
+                state=bindparam("the_state"),
+                failures=table.c.failures + 1,
+                lease=None,
+                next_try=UNTIL,
+                error=bindparam("the_error"),
+                traceback=bindparam("the_traceback"),
+                changed=TIME,
+            )
         )
         back = {"state": "ready", "lease": None, "attempts": table.c.attempts - 1, "next_try": UNTIL, "changed": TIME}
         self.release = update(table).where(held).values(back)
@@ -130,6 +137,6 @@ class Statements:
     def _views(self) -> None:
         table, mine = self._table, self._mine
         self.unsettled = select(func.count()).where(mine, table.c.state.in_(("ready", "leased")))
-        self.counts = select(table.c.state, func.count()).where(mine).group_by(table.c.state)
+        self.counts = select(table.c.state, func.count().label("count")).where(mine).group_by(table.c.state)
         self.oldest = select(func.min(table.c.made)).where(mine, table.c.state != "dead")
         self.deliveries = select(table).where(mine).order_by(table.c.position, table.c.event_index)

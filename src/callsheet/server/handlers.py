@@ -105,14 +105,15 @@ def _claim(
     """At most so many events for a worker; the handler begins to be with its first claim."""
     declared = (expression, ignore_own)
     condition_of([expression])
-    found = _Read(None, Position(0, 0), ())
+    found, waiting = _Read(None, Position(0, 0), ()), True
     with asking.store.reading() as connection:
         queue = asking.queue(connection, handler)
         row = queue.known()
         if row is not None:
             found = _read(asking, connection, queue, row, declared, outstanding)
             same = (row.expression, row.ignore_own) == declared
-            if same and found.moved is None and not queue.is_waiting(worker, known):
+            waiting = not same or bool(found.events) or queue.is_waiting(worker, known)
+            if found.moved is None and not waiting:
                 return []
 
     def claim(queue: Queue) -> list[dict[str, Any]]:
@@ -122,7 +123,7 @@ def _claim(
             queue.declare(expression, ignore_own, end_of(last))
         if now is not None and found.moved is not None and found.after == Position(now.position, now.event_index):
             queue.add(found.events, found.moved)
-        given = queue.lease(worker, most, lease_seconds, known)
+        given = queue.lease(worker, most, lease_seconds, known) if waiting else []
         return [delivery.plain() for delivery in given]
 
     return asking.write(handler, claim)

@@ -7,7 +7,7 @@ its blocking work, the look-up of the account included, in one visit to a worker
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 
 from anyio import to_thread
@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from callsheet.dialects.native.events import PATH as EVENTS
 from callsheet.dialects.native.server import handle
@@ -26,6 +26,7 @@ from callsheet.errors import ServerError
 from callsheet.flow import Response
 from callsheet.server.authentication import Authenticator, RecentKeys, bearer, unauthorised
 from callsheet.server.guard import Application, ErrorBoundary, Guard, Limits, Receive, Scope, Send, header
+from callsheet.server.listening import DIALECTS
 from callsheet.server.streaming import EventStreams, Telling
 from callsheet.server.vendor_events import event_routes, is_eventful
 from callsheet.server.vendor_http import is_vendor_served, vendor_routes
@@ -47,17 +48,28 @@ class Served(Protocol):
     def refused_key(self, user: str | None, reason: str, address: str) -> None: ...
 
 
-def application(service: Served, limits: Limits | None = None) -> Application:
-    """The service behind HTTP: ``/healthz`` for anybody, all else for accounts with a key."""
+def application(service: Served, limits: Limits | None = None, dialects: Collection[str] = DIALECTS) -> Application:
+    """The service behind HTTP: ``/healthz`` for anybody, all else for accounts with a key, in these languages."""
     keys = RecentKeys(service.accounts)
     routes = [
         Route("/healthz", _healthz, methods=["GET", "HEAD"]),
-        *(vendor_routes(service, keys, _finished) if is_vendor_served(service) else ()),
-        *(event_routes(service, keys) if is_eventful(service) else ()),
-        *([Route(EVENTS, EventStreams(service, keys), methods=["GET"])] if isinstance(service, Telling) else ()),
-        Route("/{path:path}", NativeEndpoint(service, keys)),
+        *(_vendor_routes(service, keys) if "ftrack" in dialects else ()),
+        *(_native_routes(service, keys) if "native" in dialects else ()),
     ]
     return Guard(Starlette(routes=routes, middleware=[Middleware(ErrorBoundary)]), limits)
+
+
+def _vendor_routes(service: Served, keys: RecentKeys) -> Iterator[BaseRoute]:
+    if is_vendor_served(service):
+        yield from vendor_routes(service, keys, _finished)
+    if is_eventful(service):
+        yield from event_routes(service, keys)
+
+
+def _native_routes(service: Served, keys: RecentKeys) -> Iterator[BaseRoute]:
+    if isinstance(service, Telling):
+        yield Route(EVENTS, EventStreams(service, keys), methods=["GET"])
+    yield Route("/{path:path}", NativeEndpoint(service, keys))
 
 
 async def _healthz(_: HttpRequest) -> HttpResponse:

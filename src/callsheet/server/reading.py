@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from attrs import define, field
-from sqlalchemy import ColumnElement, Connection, FromClause, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, UnaryExpression, func, select
 from sqlalchemy import Select as Statement
+from sqlalchemy.sql.operators import custom_op
 
 from callsheet.errors import Invalid
 from callsheet.model.condition import Path
@@ -31,6 +32,11 @@ from callsheet.server.store import Store
 __all__ = ["read_aggregate", "read_page"]
 
 Row = Sequence[Any]
+
+RARE = 200
+"""Rows of a type that are put in order without a look at an index of the order."""
+
+_PLUS: custom_op[Any] = custom_op("+")
 
 
 def read_page(
@@ -72,7 +78,7 @@ def _roots(reader: _Reader, node: Node, wanted: Select, size: int, cursor: str |
     columns = reader.columns(node, scope.place.table)
     statement = select(*columns, *(value.expression for value, _ in order)).select_from(scope.source)
     statement = statement.where(*conditions).limit(number + 1)
-    statement = statement.order_by(*(directed(value.expression, down) for value, down in order), scope.place.key)
+    statement = statement.order_by(*_directions(reader, scope, order), scope.place.key)
     if wanted.offset and cursor is None:
         statement = statement.offset(wanted.offset)
     rows = reader.fetch(statement)
@@ -82,6 +88,29 @@ def _roots(reader: _Reader, node: Node, wanted: Select, size: int, cursor: str |
     rows = rows[:number]
     values = tuple(rows[-1][len(columns) :])
     return rows, Cursor(query_of(wanted), values, rows[-1][0], remaining).encoded()
+
+
+def _directions(reader: _Reader, scope: Scope, order: list[tuple[Value, bool]]) -> list[ColumnElement[Any]]:
+    """What to order by. The plus keeps SQLite from the index of the order where a type's rows are few among many:
+
+    it knows how many rows a type has on average, and would read all shots' names to put ten projects in order.
+    """
+    plus = bool(order) and _is_rare(reader, scope)
+    return [directed(_unindexed(value.expression) if plus else value.expression, down) for value, down in order]
+
+
+def _is_rare(reader: _Reader, scope: Scope) -> bool:
+    """Whether a type below a root has so few rows that they are best found by their type, and then put in order."""
+    entity_type = scope.place.entity_type
+    if reader.store.engine_name != "sqlite" or not entity_type.parent:
+        return False
+    table = reader.store.tables[entity_type.root]
+    found = select(table.c.id).where(*of_type(reader.store.schema, entity_type, table)).limit(RARE + 1)
+    return len(reader.fetch(found)) <= RARE
+
+
+def _unindexed(expression: ColumnElement[Any]) -> ColumnElement[Any]:
+    return UnaryExpression(expression, operator=_PLUS, type_=expression.type)
 
 
 def _order(rows: list[Row]) -> list[int]:

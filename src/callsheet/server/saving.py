@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select, update
 
 from callsheet.dialects.protocol import CommitResult
 from callsheet.errors import Unavailable
@@ -29,12 +29,19 @@ __all__ = ["next_position", "save_log", "save_rows"]
 def next_position(store: Store, connection: Connection) -> int:
     """The position of this commit; no other commit gets one before this transaction is over."""
     counter = store.table("_counter")
-    raised = connection.execute(
-        update(counter).where(counter.c.name == "log").values(value=counter.c.value + 1)
-    )
-    if raised.rowcount == 0:
+    raised = connection.execute(_raise(counter)).scalar()
+    if raised is None:
         connection.execute(insert(counter), {"name": "log", "value": 1})
-    return int(connection.execute(select(counter.c.value).where(counter.c.name == "log")).scalar_one())
+    return int(raised or 1)
+
+
+def _raise(counter: Table) -> Any:
+    """The statement that raises the counter; it is kept with the table, since each commit runs it."""
+    found = counter.info.get("callsheet.raise")
+    if found is None:
+        raised = update(counter).where(counter.c.name == "log").values(value=counter.c.value + 1)
+        found = counter.info["callsheet.raise"] = raised.returning(counter.c.value)
+    return found
 
 
 def save_rows(overlay: Overlay, position: int) -> None:

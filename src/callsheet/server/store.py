@@ -23,6 +23,7 @@ from callsheet.model.schema import Schema, did_you_mean
 from callsheet.server.database import Database, FileDatabase, MemoryDatabase, PostgresDatabase
 from callsheet.server.engine import limited, memory_engine
 from callsheet.server.layout import Layout, Link, layout_of
+from callsheet.server.statistics import renew
 from callsheet.server.upgrading import upgrade
 
 __all__ = ["CHUNK", "Link", "Store"]
@@ -82,6 +83,9 @@ class Store:
         except BaseException:
             database.close()
             raise
+        if isinstance(database, FileDatabase):
+            tables = list(store.tables)
+            database.keep_up(lambda connection: renew(connection, tables))
         return store
 
     @property

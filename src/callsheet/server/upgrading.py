@@ -1,6 +1,8 @@
-"""What a database made by an earlier version lacks, made when it is opened: tables of the server's own, and indexes.
+"""What a database made by an earlier version lacks, made when it is opened.
 
-It asks the database two questions, whatever its size. An index that has other columns than it should is made anew.
+That is tables of the server's own, indexes, and statistics. To know what is missing it asks the database a few
+questions, whatever its size. An index that has other columns than it should is made anew, and SQLite counts its
+tables where it never did, or where they have doubled since (see ``statistics.py``).
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.schema import DropIndex
 
 from callsheet.server.layout import Layout
+from callsheet.server.statistics import renew
 
 __all__ = ["upgrade"]
 
@@ -21,7 +24,8 @@ _INDEXES = {
 def upgrade(connection: Connection, layout: Layout) -> None:
     """Make what is missing; nothing, where the database is as this version makes it."""
     _add_tables(connection, layout)
-    _mend_indexes(connection, layout)
+    mended = _mend_indexes(connection, layout)
+    renew(connection, layout.tables, anew=mended)
 
 
 def _add_tables(connection: Connection, layout: Layout) -> None:
@@ -32,9 +36,10 @@ def _add_tables(connection: Connection, layout: Layout) -> None:
             table.create(connection)
 
 
-def _mend_indexes(connection: Connection, layout: Layout) -> None:
+def _mend_indexes(connection: Connection, layout: Layout) -> bool:
+    """Make indexes that are missing or otherwise; whether there were any."""
     rows = connection.execute(text(_INDEXES[connection.dialect.name])).all()
-    known = {name: _columns(statement) for name, statement in rows}
+    known, mended = {name: _columns(statement) for name, statement in rows}, False
     for table in layout.metadata.sorted_tables:
         for index in table.indexes:
             there = known.get(str(index.name))
@@ -43,6 +48,8 @@ def _mend_indexes(connection: Connection, layout: Layout) -> None:
             if there is not None:
                 connection.execute(DropIndex(index))
             index.create(connection)
+            mended = True
+    return mended
 
 
 def _columns(statement: str) -> list[str]:

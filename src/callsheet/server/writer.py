@@ -7,6 +7,7 @@ the database gives the whole transaction up (the disk is full), no job of the gr
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,9 +19,14 @@ from sqlalchemy import Connection, Engine
 
 from callsheet.errors import Closed, StateError
 
-__all__ = ["GROUP", "Writer"]
+__all__ = ["CHANGES", "GROUP", "Writer"]
 
 GROUP = 64
+
+CHANGES = 1_000
+"""Rows changed between two calls of a writer's ``upkeep``."""
+
+log = logging.getLogger("callsheet.server")
 
 T = TypeVar("T")
 
@@ -44,6 +50,9 @@ class Writer:
         self._closed = False
         self.groups = 0
         """How many transactions were committed; the jobs may have been more."""
+        self.upkeep: Callable[[Connection], object] | None = None
+        """Called in a transaction of its own, between groups, when about `CHANGES` rows have changed."""
+        self._changes = self._kept_up = 0
 
     @property
     def waiting(self) -> int:
@@ -79,6 +88,7 @@ class Writer:
             jobs, last = self._waiting()
             if jobs:
                 self._run_group(jobs)
+                self._keep_up()
             if last:
                 return
 
@@ -101,6 +111,8 @@ class Writer:
             with self._engine.connect() as connection, connection.begin():
                 for job in jobs:
                     _run_job(job, connection)
+                driver: Any = connection.connection.driver_connection
+                self._changes = driver.total_changes
             self.groups += 1
         except BaseException as error:
             for job in jobs:
@@ -110,6 +122,17 @@ class Writer:
                 job.future.set_exception(job.error)
             else:
                 job.future.set_result(job.result)
+
+    def _keep_up(self) -> None:
+        """Its jobs are answered, the next ones wait. Only the log hears of a failure, and it will be tried again."""
+        if self.upkeep is None or abs(self._changes - self._kept_up) < CHANGES:
+            return
+        self._kept_up = self._changes
+        try:
+            with self._engine.begin() as connection:
+                self.upkeep(connection)
+        except Exception as error:
+            log.warning("upkeep of the database failed, and will be tried again: %s", str(error).partition("\n")[0])
 
 
 def _run_job(job: _Job, connection: Connection) -> None:

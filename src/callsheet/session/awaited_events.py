@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from callsheet.errors import CallsheetError, StateError, Timeout
 from callsheet.events.hub import Callback, Hub, report
 from callsheet.model.event import Event, Position
-from callsheet.session.subscribing import PATIENCE, QUEUE, Subscribing, failure
+from callsheet.session.subscribing import PATIENCE, QUEUE, Subscribing, check_event, failure
 from callsheet.transport import drive
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class AsyncEventHub(Subscribing):
         def on_state(state: Any) -> None:
             outcome.append(state)
             del outcome[:-1]
+            if state.kind == "connected" and self.position is None:
+                # Who is away before anything has come goes on from here, too.
+                self.position = listener.position
             if state.kind != "disconnected":
                 known.set()
             if event := self._state_event(state.kind, state.error):
@@ -95,6 +98,7 @@ class AsyncEventHub(Subscribing):
         on_error: str = "raise",
     ) -> list[Any] | None:
         """Tell of an event; see `EventHub.publish`."""
+        check_event(event)
         if synchronous:
             return await dispatch_awaiting(self._hub, event)
         if on_reply is not None:

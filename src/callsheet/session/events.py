@@ -22,7 +22,7 @@ from callsheet.errors import CallsheetError, StateError, Timeout
 from callsheet.events.hub import Callback, Hub, report
 from callsheet.model.event import Event, Position
 from callsheet.session.inbox import Inbox
-from callsheet.session.subscribing import PATIENCE, QUEUE, Subscribing, failure
+from callsheet.session.subscribing import PATIENCE, QUEUE, Subscribing, check_event, failure
 from callsheet.transport import drive
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ class EventHub(Subscribing):
         def on_state(state: Any) -> None:
             outcome.append(state)
             del outcome[:-1]
+            if state.kind == "connected" and self.position is None:
+                # Who is away before anything has come goes on from here, too.
+                self.position = listener.position
             if state.kind != "disconnected":
                 known.set()
             if event := self._state_event(state.kind, state.error):
@@ -100,6 +103,7 @@ class EventHub(Subscribing):
         server is told, and through it everybody who subscribed; without a connection those who subscribed here are
         told at once. ``on_reply`` is called with each answer. ``on_error="ignore"`` lets no error of the way out.
         """
+        check_event(event)
         if synchronous:
             return self._hub.dispatch(event)
         if on_reply is not None:

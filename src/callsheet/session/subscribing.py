@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 from attrs import evolve
 
 from callsheet.dialects.protocol import EventDialect, EventStream
-from callsheet.errors import StateError, TransportError
+from callsheet.errors import StateError, TransportError, UsageError
 from callsheet.events.hub import Callback, Hub, Subscriber
 from callsheet.events.topics import CONNECTED, DISCONNECTED, REPLY, UPDATE, VENDOR_NAMES
 from callsheet.model.condition import Condition
@@ -21,7 +21,7 @@ from callsheet.model.event import Event, Position
 if TYPE_CHECKING:
     from callsheet.session.connection import Connection
 
-__all__ = ["PATIENCE", "QUEUE", "Subscribing", "failure"]
+__all__ = ["PATIENCE", "QUEUE", "Subscribing", "check_event", "failure"]
 
 PATIENCE = 10.0
 """Seconds that ``connect`` waits for the connection, unless it is told otherwise."""
@@ -34,6 +34,12 @@ _TO_VENDOR = {topic: name for name, topic in VENDOR_NAMES.items()}
 _log = logging.getLogger("callsheet.events")
 
 
+def check_event(event: Event) -> None:
+    """Raise `UsageError` for what is no event, such as a topic alone."""
+    if not isinstance(event, Event):
+        raise UsageError(f"what is published is an Event, such as callsheet.Event(topic, data), not {event!r:.80}")
+
+
 class Subscribing:
     """What the blocking and the awaiting hub have in common: nothing of it waits."""
 
@@ -44,7 +50,7 @@ class Subscribing:
         self._replies: dict[str, Callback] = {}
         self._stream: EventStream | None = None
         self._listener: Any = None
-        #: The place in the server's log of the last event that was dispatched, where the server has one.
+        #: The place in the server's log of the last event that was dispatched, or where the hub began to listen.
         self.position: Position | None = None
 
     def __repr__(self) -> str:
@@ -59,6 +65,16 @@ class Subscribing:
     def connected(self) -> bool:
         """Whether there is a connection to the server now."""
         return self._listener is not None and bool(self._listener.connected)
+
+    @property
+    def listening(self) -> bool:
+        """Whether it was connected and not disconnected since: connections that break are made again meanwhile."""
+        return self._listener is not None
+
+    @property
+    def asks_server(self) -> bool:
+        """Whether anybody subscribed to what only a server tells."""
+        return len(self._expressions()) > 1
 
     @property
     def subscribers(self) -> tuple[Subscriber, ...]:

@@ -136,6 +136,12 @@ def _named(entity_type: str, name: str, **values: Any) -> Row:
 def _essentials() -> Iterator[Row]:
     for name, key in _LOCATIONS.items():
         yield "Location", key, {"name": name, "label": name}
+    automatic = {
+        "name": "storage_scenario",
+        "group": "STORAGE",
+        "value": '{"scenario": "ftrack.automatic", "data": {}}',
+    }
+    yield "Setting", joined_key(("storage_scenario", "STORAGE")), automatic
     for sort, (name, key) in enumerate(OBJECT_TYPES.items()):
         leaf = name in ("Task", "Milestone")
         flags = {"is_leaf": leaf, "is_schedulable": True, "is_time_reportable": name == "Task", "is_taskable": not leaf}

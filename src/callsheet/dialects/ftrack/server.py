@@ -15,6 +15,7 @@ import msgspec
 from callsheet.dialects.ftrack.actions import ACTIONS, AFTERWARDS, WRITING_ACTIONS
 from callsheet.dialects.ftrack.asking import Asked, Files, Together
 from callsheet.dialects.ftrack.catalogue import catalogue_of
+from callsheet.dialects.ftrack.information import information
 from callsheet.dialects.ftrack.question import read_question
 from callsheet.dialects.ftrack.reading import Manner, Reader
 from callsheet.dialects.ftrack.refusal import JSON, UnsupportedAction, refused
@@ -24,11 +25,6 @@ from callsheet.flow import Response
 
 __all__ = ["Asked", "Files", "Together", "handle"]
 
-INFORMATION = {
-    "version": "dev",
-    "storage_scenario": {"scenario": "ftrack.automatic", "data": {}},
-    "is_timezone_support_enabled": True,
-}
 MOST = 20_000
 """Operations in one request."""
 
@@ -72,12 +68,20 @@ def _answers(
         return _all(Work(inside, files, asked, Reader(inside, catalogue, manner)), operations, schema_hash)
 
     writing = any(each.get("action") in (*WRITING, *WRITING_ACTIONS) for each in operations)
+    _check_alone(operations, writing)
     answers = backend.together(answer) if writing else answer(backend)
     for index, each in enumerate(operations):
         if each.get("action") in AFTERWARDS:
             work = Work(backend, files, asked, Reader(backend, catalogue, manner))
             answers[index] = AFTERWARDS[each["action"]](work, each)
     return answers
+
+
+def _check_alone(operations: Sequence[Mapping[str, Any]], writing: bool) -> None:
+    """Raise `Invalid` where a request that fails at its end would leave changes behind."""
+    own = [each["action"] for each in operations if each.get("action") in AFTERWARDS]
+    if len(own) > 1 or (own and writing):
+        raise Invalid(f"{own[0]} cannot be undone; send it in a request of its own.")
 
 
 def _all(work: Work, operations: Sequence[Mapping[str, Any]], schema_hash: str) -> list[Any]:
@@ -95,7 +99,7 @@ def _all(work: Work, operations: Sequence[Mapping[str, Any]], schema_hash: str) 
 
 def _one(work: Work, action: Any, told: Mapping[str, Any], schema_hash: str) -> Any:
     if action == "query_server_information":
-        return {**INFORMATION, "schema_hash": schema_hash}
+        return information(work.reader, schema_hash)
     if action == "query_schemas":
         return work.catalogue.schemas
     if action == "query":
