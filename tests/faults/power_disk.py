@@ -207,6 +207,10 @@ class DiskConnection:
     def in_transaction(self) -> bool:
         return bool(self._shared.in_transaction)
 
+    @property
+    def total_changes(self) -> int:
+        return int(self._shared.total_changes())
+
     def cursor(self) -> DiskCursor:
         return DiskCursor(self._shared, self._replaced)
 
