@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from callsheet.session.result import AsyncQueryResult, QueryResult
     from callsheet.session.sync import Session
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: The public names, and where each is at home. They are imported when first used.
 _HOMES = {
