@@ -56,6 +56,16 @@ def session(unreliable: Unreliable) -> Iterator[Session]:
         yield session
 
 
+def die_in_doubt(unreliable: Unreliable, journal: Path, name: str, fault: str) -> None:
+    """A session whose commit of a tag gets no answer, and which ends so."""
+    dead: Any = Session(connection=over(unreliable), journal=journal)
+    dead.create("Tag", {"name": name})
+    unreliable.faults = [fault]
+    with pytest.raises(CommitError):
+        dead.commit()
+    dead.journal.close()
+
+
 @pytest.mark.parametrize("fault", ["before", "after", "unavailable"])
 def test_a_commit_without_an_answer_is_sent_again_under_its_id(
     session: Any, unreliable: Unreliable, fault: str
@@ -170,12 +180,7 @@ def test_a_journal_finishes_what_a_dead_session_began(
 ) -> None:
     """Whether the server had done it or not; and the next session does not commit before that."""
     for number, fault in enumerate(("after", "before")):
-        dead = Session(connection=over(unreliable), journal=tmp_path / f"{fault}.journal")
-        dead.create("Tag", {"name": f"tag {number}"})
-        unreliable.faults = [fault]
-        with pytest.raises(CommitError):
-            dead.commit()
-        dead.journal.close()
+        die_in_doubt(unreliable, tmp_path / f"{fault}.journal", f"tag {number}", fault)
     for fault, outcome in (("after", "had finished"), ("before", "finished now")):
         with Session(connection=over(unreliable), journal=tmp_path / f"{fault}.journal") as session:
             session.create("Tag", {"name": f"new {fault}"})
@@ -193,12 +198,7 @@ def test_a_refused_entry_stays_in_the_journal_with_its_reason(
     callsheet_service: Any, unreliable: Unreliable, tmp_path: Path
 ) -> None:
     """It is shown, and not sent again."""
-    dead = Session(connection=over(unreliable), journal=tmp_path / "j")
-    dead.create("Tag", {"name": "night"})
-    unreliable.faults = ["before"]
-    with pytest.raises(CommitError):
-        dead.commit()
-    dead.journal.close()
+    die_in_doubt(unreliable, tmp_path / "j", "night", "before")
     with Session(connection=over(callsheet_service.backend("admin"))) as other:
         other.create("Tag", {"name": "night"})
         other.commit()
@@ -257,12 +257,7 @@ def test_a_key_that_is_refused_when_a_journal_is_resumed_leaves_all_in_it(
     unreliable: Unreliable, tmp_path: Path, refusal: str
 ) -> None:
     """Nothing was said of the commit; with the right key it is found to be done."""
-    dead = Session(connection=over(unreliable), journal=tmp_path / "j")
-    dead.create("Tag", {"name": "night"})
-    unreliable.faults = ["after"]
-    with pytest.raises(CommitError):
-        dead.commit()
-    dead.journal.close()
+    die_in_doubt(unreliable, tmp_path / "j", "night", "after")
     with Session(connection=over(unreliable), journal=tmp_path / "j") as session:
         unreliable.faults = [refusal]
         with pytest.raises((Unauthorised, Forbidden)):
@@ -290,12 +285,7 @@ def test_an_operation_that_is_forbidden_is_refused_for_good(
 
 def test_a_forbidden_operation_in_a_journal_is_refused_for_good(unreliable: Unreliable, tmp_path: Path) -> None:
     """As any other refusal: it stays in the journal with the reason."""
-    dead = Session(connection=over(unreliable), journal=tmp_path / "j")
-    dead.create("Tag", {"name": "night"})
-    unreliable.faults = ["before"]
-    with pytest.raises(CommitError):
-        dead.commit()
-    dead.journal.close()
+    die_in_doubt(unreliable, tmp_path / "j", "night", "before")
     with Session(connection=over(unreliable), journal=tmp_path / "j") as session:
         unreliable.faults = ["forbidden operation"]
         (resumed,) = session.resume()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from callsheet.cli.serve import require_extra
+from callsheet.cli.serve import database_option, require_extra
 from callsheet.errors import UsageError
 
 __all__ = ["command"]
@@ -20,15 +20,7 @@ __all__ = ["command"]
     show_default=True,
     help="vfx: people, workflow, and a project with sequences, shots, tasks, versions and notes.",
 )
-@click.option(
-    "--database",
-    envvar="CALLSHEET_DATABASE",
-    default="sqlite:///callsheet.db",
-    show_default=True,
-    show_envvar=True,
-    metavar="URL",
-    help="sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME; no server may have it open.",
-)
+@database_option("sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME; no server may have it open.")
 @click.option(
     "--schema", default=None, metavar="FILE", help="The list of schemas of an ftrack site, for a new database."
 )

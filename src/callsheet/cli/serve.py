@@ -7,8 +7,9 @@ import importlib.util
 import logging
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,10 +20,25 @@ if TYPE_CHECKING:
     from callsheet.server.guard import Limits
     from callsheet.server.service import Service
 
-__all__ = ["command", "require_extra"]
+__all__ = ["command", "database_option", "require_extra"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 NEEDED = ("uvicorn", "starlette", "sqlalchemy", "filelock")
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+def database_option(told: str) -> Callable[[F], F]:
+    """Add ``--database`` with its environment variable; ``told`` is its help."""
+    return click.option(
+        "--database",
+        envvar="CALLSHEET_DATABASE",
+        default="sqlite:///callsheet.db",
+        show_default=True,
+        show_envvar=True,
+        metavar="URL",
+        help=told,
+    )
 
 
 @click.command("serve")
@@ -33,15 +49,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     metavar="production|lab|FILE",
     help="What a new database holds (FILE: a schema, or the schemas of an ftrack site); one that exists keeps its own.",
 )
-@click.option(
-    "--database",
-    envvar="CALLSHEET_DATABASE",
-    default="sqlite:///callsheet.db",
-    show_default=True,
-    show_envvar=True,
-    metavar="URL",
-    help="sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME.",
-)
+@database_option("sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME.")
 @click.option(
     "--files",
     type=click.Path(path_type=Path, file_okay=False),

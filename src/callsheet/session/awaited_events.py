@@ -43,7 +43,7 @@ class AsyncEventHub(Subscribing):
         import anyio
 
         self._check_connectable()
-        begin = Position.parse(after) if isinstance(after, str) else after or self.position
+        begin = self._beginning(after)
         self._ended = False
         self._sender, self._receiver = anyio.create_memory_object_stream[Event](QUEUE)
         known = anyio.Event()
@@ -52,9 +52,8 @@ class AsyncEventHub(Subscribing):
         def on_state(state: Any) -> None:
             outcome.append(state)
             del outcome[:-1]
-            if state.kind == "connected" and self.position is None:
-                # Who is away before anything has come goes on from here, too.
-                self.position = listener.position
+            if state.kind == "connected":
+                self._arrived(listener)
             if state.kind != "disconnected":
                 known.set()
             if event := self._state_event(state.kind, state.error):

@@ -50,7 +50,7 @@ class EventHub(Subscribing):
         `Timeout` (after ``timeout`` seconds without connection); afterwards connections that break are made again.
         """
         self._check_connectable()
-        begin = Position.parse(after) if isinstance(after, str) else after or self.position
+        begin = self._beginning(after)
         self._inbox = inbox = Inbox(QUEUE, begin)
         known = threading.Event()
         outcome: list[Any] = []
@@ -58,9 +58,8 @@ class EventHub(Subscribing):
         def on_state(state: Any) -> None:
             outcome.append(state)
             del outcome[:-1]
-            if state.kind == "connected" and self.position is None:
-                # Who is away before anything has come goes on from here, too.
-                self.position = listener.position
+            if state.kind == "connected":
+                self._arrived(listener)
             if state.kind != "disconnected":
                 known.set()
             if event := self._state_event(state.kind, state.error):

@@ -193,6 +193,15 @@ class Subscribing:
                 wanted[subscriber.expression] = None
         return list(wanted)
 
+    def _beginning(self, after: Position | str | None) -> Position | None:
+        """Where a connection begins: where it is told to, else where this hub has come to; None for now."""
+        return Position.parse(after) if isinstance(after, str) else after or self.position
+
+    def _arrived(self, listener: Any) -> None:
+        """A connection is made: who is away before anything has come goes on from here, too."""
+        if self.position is None:
+            self.position = listener.position
+
     def _metadata(self) -> dict[str, Any]:
         """What targets are asked of: this hub, and each of its subscribers."""
         return {"id": self.id, "subscribers": [dict(each.metadata) for each in self._hub.subscribers]}
