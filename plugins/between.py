@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callsheet.model.condition import And, Comparison, Path
+from callsheet.model.query import And, Comparison, Path
 
 __all__ = ["between", "register"]
 

@@ -14,7 +14,7 @@ from callsheet.errors import ServerError
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 from callsheet.server.service import Service
-from callsheet.server.store import Store
+from callsheet.server.store.store import Store
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

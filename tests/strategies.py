@@ -11,8 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from callsheet.model.condition import And, Any_, Comparison, Condition, Not, Or, Path, Step
-from callsheet.model.query import Order, Select
+from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Select, Step
 
 __all__ = ["conditions", "datetimes", "literals", "names", "paths", "selects", "type_names"]
 

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from callsheet.model.record import NOT_SET, Identity
     from callsheet.model.schema import Attribute, EntityType, Schema
     from callsheet.server.process import Server, serve
-    from callsheet.session.asynchronous import AsyncSession
-    from callsheet.session.result import AsyncQueryResult, QueryResult
-    from callsheet.session.sync import Session
+    from callsheet.session.awaiting import AsyncSession
+    from callsheet.session.blocking import Session
+    from callsheet.session.results import AsyncQueryResult, QueryResult
 
 __version__ = "0.2.0"
 
 #: The public names, and where each is at home. They are imported when first used.
 _HOMES = {
-    "AsyncQueryResult": "session.result",
-    "AsyncSession": "session.asynchronous",
+    "AsyncQueryResult": "session.results",
+    "AsyncSession": "session.awaiting",
     "Attribute": "model.schema",
     "CallsheetError": "errors",
     "Collection": "entity.collection",
@@ -58,13 +58,13 @@ _HOMES = {
     "NOT_SET": "model.record",
     "Operation": "model.operation",
     "QueryError": "errors",
-    "QueryResult": "session.result",
+    "QueryResult": "session.results",
     "ResultError": "errors",
     "Schema": "model.schema",
     "SchemaError": "errors",
     "Server": "server.process",
     "ServerError": "errors",
-    "Session": "session.sync",
+    "Session": "session.blocking",
     "StateError": "errors",
     "Statistics": "core.statistics",
     "TransportError": "errors",

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from callsheet import Session
 from callsheet.batch.cloning import Copied, clone
 from callsheet.cli.commands import callsheet as commands
-from callsheet.dialects.ftrack.seeding import studio_operations
+from callsheet.dialects.ftrack.server.seeding import studio_operations
 from callsheet.errors import CommitError, Disconnected, NoResult
 from callsheet.flow import Request
 from callsheet.model.operation import ChangeSet

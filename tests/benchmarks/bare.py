@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from tests.server.databases import postgres_database
 
-from callsheet.server.seeding import well_known_key
+from callsheet.server.schemas.seeding import well_known_key
 
 __all__ = ["STAMP", "STATUSES", "TASK_TYPE", "WRITTEN", "Bare", "Row", "database", "insert", "rows_of"]
 

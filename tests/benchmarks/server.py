@@ -21,12 +21,12 @@ from typing import Any
 
 from attrs import frozen
 
-from callsheet.model.checking import check
+from callsheet.model.language.checking import check
+from callsheet.model.language.parser import parse
 from callsheet.model.operation import ChangeSet, Create
-from callsheet.model.parser import parse
 from callsheet.model.query import Select
 from callsheet.model.record import Identity, new_key
-from callsheet.server.paging import Cursor, query_of
+from callsheet.server.reading.cursors import Cursor, query_of
 from callsheet.server.service import Service, UserBackend
 
 from .bare import STAMP, STATUSES, TASK_TYPE, WRITTEN, Bare, Row, database, insert, rows_of

@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, event
 
-from callsheet.dialects.ftrack.server import Asked, handle
+from callsheet.dialects.ftrack.server.requests import Asked, handle
 from callsheet.server.service import Service
 
 from .table import Line, at_most, shown

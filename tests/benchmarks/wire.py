@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from callsheet.dialects.ftrack.seeding import studio_operations
+from callsheet.dialects.ftrack.server.seeding import studio_operations
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity, new_key
 from callsheet.server.process import Server, serve

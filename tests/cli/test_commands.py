@@ -20,7 +20,7 @@ from callsheet.cli.commands import callsheet as commands
 from callsheet.cli.doctor import vendor
 from callsheet.dialects.protocol import Description
 from callsheet.model.schema import Schema
-from callsheet.server.schema_file import load_schema_document
+from callsheet.server.schemas.document import load_schema_document
 
 Invoke = Callable[..., Result]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from callsheet import Session
-from callsheet.dialects.ftrack.client import FtrackDialect
-from callsheet.dialects.ftrack.server import Asked, handle
+from callsheet.dialects.ftrack.client.dialect import FtrackDialect
+from callsheet.dialects.ftrack.server.requests import Asked, handle
 from callsheet.flow import Request, Response
 from callsheet.session.connection import Connection
 

@@ -14,7 +14,7 @@ import respx
 from callsheet import Session
 from callsheet.config import resolve
 from callsheet.dialects import dialect_class, dialect_names
-from callsheet.dialects.ftrack.schema import vendor_hash
+from callsheet.dialects.ftrack.common.schema import vendor_hash
 from callsheet.errors import (
     CommitError,
     ConflictError,

@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callsheet.dialects.ftrack.codec import Malformed, literal_out, quoted, value_in, value_out
-from callsheet.dialects.ftrack.expression import expression
-from callsheet.dialects.ftrack.paging import Cursor, keyset
-from callsheet.dialects.ftrack.payloads import Needs, Payloads, needs_of
-from callsheet.dialects.ftrack.question import read_question
-from callsheet.dialects.ftrack.replies import page_in
-from callsheet.dialects.ftrack.schema import document_from_vendor
-from callsheet.dialects.ftrack.vocabulary import Vocabulary
+from callsheet.dialects.ftrack.client.expression import expression
+from callsheet.dialects.ftrack.client.paging import Cursor, keyset
+from callsheet.dialects.ftrack.client.payloads import Needs, Payloads, needs_of
+from callsheet.dialects.ftrack.client.replies import page_in
+from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
+from callsheet.dialects.ftrack.common.codec import Malformed, literal_out, quoted, value_in, value_out
+from callsheet.dialects.ftrack.common.schema import document_from_vendor
+from callsheet.dialects.ftrack.server.question import read_question
 from callsheet.errors import Invalid, QueryError, SchemaError
-from callsheet.model.checking import check
+from callsheet.model.language.checking import check
+from callsheet.model.language.parser import parse
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
-from callsheet.model.parser import parse
 from callsheet.model.record import Identity, Records
 from callsheet.model.schema import Attribute, Schema
 from dialects.vendor_schema import TASK, small_schema

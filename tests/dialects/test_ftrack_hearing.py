@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callsheet.dialects.ftrack.asked import subscriptions, topics_asked
-from callsheet.dialects.ftrack.client import FtrackDialect
-from callsheet.dialects.ftrack.hearing import FtrackEventStream, Waiting
-from callsheet.dialects.ftrack.schema import document_from_vendor
-from callsheet.dialects.ftrack.socket import read_envelopes, read_packet
-from callsheet.dialects.ftrack.vocabulary import Vocabulary
+from callsheet.dialects.ftrack.client.asked import subscriptions, topics_asked
+from callsheet.dialects.ftrack.client.dialect import FtrackDialect
+from callsheet.dialects.ftrack.client.hearing import FtrackEventStream, Waiting
+from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
+from callsheet.dialects.ftrack.common.schema import document_from_vendor
+from callsheet.dialects.ftrack.common.socket import read_envelopes, read_packet
 from callsheet.errors import Disconnected, Forbidden, StateError, TransportError, Unauthorised, Unavailable
-from callsheet.events.expression import event_matches, parse_expression
 from callsheet.flow import Response
 from callsheet.model.event import Event
+from callsheet.model.language.events import event_matches, parse_expression
 from callsheet.model.schema import Schema
 
 STATUS = {"id": "Status", "primary_key": ["id"], "properties": {"id": {"type": "string"}}}

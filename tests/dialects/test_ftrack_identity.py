@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from callsheet import Session
 from callsheet.errors import QueryError
-from callsheet.model.condition import And, Any_, Comparison, Condition, Not, Or, Path
+from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Path
 from callsheet.testing import memory_service, session_on
 from dialects.embedded import Direct, session_over
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from callsheet.dialects.ftrack.schema import document_from_vendor, vendor_hash, vendor_schemas
-from callsheet.dialects.ftrack.wiring import wiring
+from callsheet.dialects.ftrack.common.schema import document_from_vendor, vendor_hash, vendor_schemas
+from callsheet.dialects.ftrack.common.wiring import wiring
 from callsheet.entity.types import Types
 from callsheet.errors import SchemaError
 from callsheet.model.schema import Attribute, Schema
-from callsheet.server.schema_file import load_schema_document
+from callsheet.server.schemas.document import load_schema_document
 from dialects.vendor_schema import SHOT, TASK, small_schema
 from recorded import recorded_schemas
 

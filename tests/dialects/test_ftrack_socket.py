@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callsheet.dialects.ftrack.codec import Malformed
-from callsheet.dialects.ftrack.envelope import envelope_of, event_in
-from callsheet.dialects.ftrack.socket import (
+from callsheet.dialects.ftrack.common.codec import Malformed
+from callsheet.dialects.ftrack.common.envelope import envelope_of, event_in
+from callsheet.dialects.ftrack.common.socket import (
     Acknowledgement,
     Handshake,
     Kind,

@@ -29,9 +29,8 @@ from callsheet.errors import (
     Unavailable,
 )
 from callsheet.flow import Flow, Request, Response
-from callsheet.model.condition import And, Any_, Comparison, Condition, Not, Path, Step
 from callsheet.model.operation import ChangeSet, Create, Delete, Update
-from callsheet.model.query import Aggregate, Order, Select
+from callsheet.model.query import Aggregate, And, Any_, Comparison, Condition, Not, Order, Path, Select, Step
 from callsheet.model.record import Identity, Page, Records
 from callsheet.model.schema import Schema
 from callsheet.transport.drive import run

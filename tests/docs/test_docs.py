@@ -106,7 +106,7 @@ def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def ftrack_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A server with the schema of a real site and a small studio in it."""
-    from callsheet.dialects.ftrack.seeding import studio_operations
+    from callsheet.dialects.ftrack.server.seeding import studio_operations
     from callsheet.model.operation import ChangeSet
     from callsheet.server.service import Service
 
@@ -342,7 +342,7 @@ def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command
 
 def test_every_operator_is_described() -> None:
     """Each operator of the query language stands on its page."""
-    from callsheet.model.parser import _OPERATORS
+    from callsheet.model.language.parser import _OPERATORS
 
     text = page_text("docs/reference/query-language.md")
     assert [word for word in _OPERATORS if f"`{word}`" not in text] == []

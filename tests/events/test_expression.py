@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callsheet.errors import QueryError, UsageError
-from callsheet.events.expression import event_matches, expression_text, parse_expression, record_of, topics_of
 from callsheet.events.predicate import predicate
-from callsheet.model.condition import Comparison, Condition, Not, Path
 from callsheet.model.event import Event
-from callsheet.model.matching import matches
-from callsheet.model.parser import parse_condition
-from callsheet.model.text import condition_text
+from callsheet.model.language.events import event_matches, expression_text, parse_expression, record_of, topics_of
+from callsheet.model.language.matching import matches
+from callsheet.model.language.parser import parse_condition
+from callsheet.model.language.text import condition_text
+from callsheet.model.query import Comparison, Condition, Not, Path
 from strategies import conditions, paths
 
 UPDATE = Event(

@@ -19,7 +19,7 @@ from callsheet.errors import CallsheetError
 from callsheet.model.operation import ChangeSet, Create, Update
 from callsheet.model.record import Identity, new_key
 from callsheet.server.service import Service
-from callsheet.server.store import Store
+from callsheet.server.store.store import Store
 
 from .ledger import DOCUMENT, Audit, audit, pieces
 from .outcome import Outcome

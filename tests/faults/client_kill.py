@@ -18,8 +18,8 @@ from attrs import define, field
 
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.server.process import serve
-from callsheet.server.store import Store
-from callsheet.session.sync import Session
+from callsheet.server.store.store import Store
+from callsheet.session.blocking import Session
 from callsheet.transport.journal import Journal
 
 from .ledger import DOCUMENT, Audit, audit, record_work

@@ -22,9 +22,9 @@ from callsheet.flow import Flow
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity, new_key
 from callsheet.server.process import serve
-from callsheet.server.store import Store
+from callsheet.server.store.store import Store
+from callsheet.session.blocking import Session
 from callsheet.session.connection import Connection
-from callsheet.session.sync import Session
 from callsheet.transport.http import HttpTransport
 from callsheet.transport.retry import RetryPolicy
 

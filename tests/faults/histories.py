@@ -20,12 +20,12 @@ from sqlalchemy import select, update
 from callsheet.errors import CommitError, ConflictError
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity, new_key
-from callsheet.server import saving
 from callsheet.server.process import serve
 from callsheet.server.service import Service
-from callsheet.server.store import Store
+from callsheet.server.store.store import Store
+from callsheet.server.writing import saving
+from callsheet.session.blocking import Session
 from callsheet.session.connection import over
-from callsheet.session.sync import Session
 from callsheet.transport.retry import RetryPolicy
 
 from .checker import Transaction, check

@@ -22,8 +22,8 @@ from callsheet.errors import StorageError
 from callsheet.flow import Request, Response
 from callsheet.model.operation import ChangeSet
 from callsheet.server.process import Server, serve
-from callsheet.server.store import Store
-from callsheet.session.sync import Session
+from callsheet.server.store.store import Store
+from callsheet.session.blocking import Session
 from callsheet.transport.journal import Journal
 
 from .ledger import DOCUMENT, Audit, audit, pieces, record_work

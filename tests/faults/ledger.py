@@ -15,9 +15,9 @@ from attrs import define, field
 from sqlalchemy import Connection, select
 
 from callsheet.model.record import Identity
-from callsheet.server.layout import stored
-from callsheet.server.log import EntityChange, LogEntry, entries
-from callsheet.server.store import Store
+from callsheet.server.log.commits import EntityChange, LogEntry, entries
+from callsheet.server.store.layout import stored
+from callsheet.server.store.store import Store
 
 DOCUMENT: dict[str, Any] = {
     "name": "ledger",

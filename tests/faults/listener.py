@@ -24,7 +24,7 @@ from attrs import define, field
 from callsheet.listening import attempt as attempts
 from callsheet.listening import station
 from callsheet.server.process import Server, serve
-from callsheet.session.sync import Session
+from callsheet.session.blocking import Session
 
 from .ledger import DOCUMENT
 from .outcome import Outcome

@@ -16,7 +16,7 @@ from attrs import define, field
 
 from callsheet.model.event import Event, Position
 from callsheet.server.process import serve
-from callsheet.session.sync import Session
+from callsheet.session.blocking import Session
 
 from .ledger import DOCUMENT
 from .listener import Listeners, Run, _finish, _make

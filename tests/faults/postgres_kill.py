@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from random import Random
 
-from callsheet.server.store import Store
-from callsheet.session.sync import Session
+from callsheet.server.store.store import Store
+from callsheet.session.blocking import Session
 from callsheet.transport.retry import RetryPolicy
 
 from .ledger import Audit, audit, pieces

@@ -24,7 +24,7 @@ from typing import Any
 import apsw
 from attrs import define, field
 
-from callsheet.server import engine
+from callsheet.server.store import engine
 
 SECTOR = 512
 _numbers = count()

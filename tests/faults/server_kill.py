@@ -25,8 +25,8 @@ import msgspec
 from attrs import define, field
 
 from callsheet.errors import CommitError
-from callsheet.server.store import Store
-from callsheet.session.sync import Session
+from callsheet.server.store.store import Store
+from callsheet.session.blocking import Session
 from callsheet.transport.retry import RetryPolicy
 
 from .commit_cut import forks_of, until_answered

@@ -20,8 +20,9 @@ import msgspec
 from sqlalchemy import Connection, RootTransaction
 from sqlalchemy.exc import DBAPIError
 
-from callsheet.server import child, database, store
-from callsheet.server.writer import Writer, _Job, _run_job
+from callsheet.server import child
+from callsheet.server.store import database, store
+from callsheet.server.store.writer import Writer, _Job, _run_job
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ import filelock
 import pytest
 from attrs import frozen
 
-from callsheet.dialects.ftrack.seeding import studio_operations
+from callsheet.dialects.ftrack.server.seeding import studio_operations
 from callsheet.model.operation import ChangeSet
 from callsheet.server.process import serve
 from callsheet.server.service import Service

@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import select
 
 from callsheet import Session
-from callsheet.dialects.ftrack.seeding import studio_operations
+from callsheet.dialects.ftrack.server.seeding import studio_operations
 from callsheet.model.operation import ChangeSet
 from callsheet.server.process import serve
 from callsheet.server.service import Service

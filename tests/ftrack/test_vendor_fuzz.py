@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import exists, select
 from vendor_requests import Requests
 
-from callsheet.dialects.ftrack.actions import ACTIONS, AFTERWARDS
-from callsheet.dialects.ftrack.asking import Asked
-from callsheet.dialects.ftrack.catalogue import catalogue_of
-from callsheet.dialects.ftrack.seeding import studio_operations
-from callsheet.dialects.ftrack.server import handle
+from callsheet.dialects.ftrack.server.actions import ACTIONS, AFTERWARDS
+from callsheet.dialects.ftrack.server.asking import Asked
+from callsheet.dialects.ftrack.server.catalogue import catalogue_of
+from callsheet.dialects.ftrack.server.requests import handle
+from callsheet.dialects.ftrack.server.seeding import studio_operations
 from callsheet.flow import Response
 from callsheet.model.operation import ChangeSet
-from callsheet.server.log import last_position
+from callsheet.server.log.commits import last_position
 from callsheet.server.service import Service
 
 

@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from callsheet.cli.commands import callsheet as commands
-from callsheet.dialects.ftrack.catalogue import catalogue_of
-from callsheet.dialects.ftrack.rendering import rendered
-from callsheet.dialects.ftrack.storage import store_document
+from callsheet.dialects.ftrack.server.catalogue import catalogue_of
+from callsheet.dialects.ftrack.server.rendering import rendered
+from callsheet.dialects.ftrack.server.storage import store_document
 from callsheet.errors import Forbidden, Invalid, TooLarge
 from callsheet.model.schema import Schema
-from callsheet.server.files import FileStore, placeholder
-from callsheet.server.schema_file import load_schema_document
+from callsheet.server.files.uploads import FileStore, placeholder
+from callsheet.server.schemas.document import load_schema_document
 from callsheet.server.service import Service
 
 

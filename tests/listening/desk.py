@@ -13,8 +13,8 @@ from callsheet.listening.runner import Runner
 from callsheet.listening.shelf import Shelf
 from callsheet.listening.station import Pace
 from callsheet.server.service import Service
+from callsheet.session.blocking import Session
 from callsheet.session.connection import over
-from callsheet.session.sync import Session
 
 DOCUMENT: dict[str, Any] = {
     "name": "desk",

@@ -17,8 +17,8 @@ from callsheet.listening.attempt import Outcome, attempt
 from callsheet.listening.declaration import Handler
 from callsheet.listening.work import Claimed, WorkQueue
 from callsheet.model.operation import ChangeSet
+from callsheet.session.blocking import Session
 from callsheet.session.connection import Connection
-from callsheet.session.sync import Session
 from callsheet.transport.local import LocalTransport
 
 

@@ -14,8 +14,8 @@ from desk import Desk, until
 from callsheet.listening.runner import Runner
 from callsheet.listening.shelf import Shelf
 from callsheet.listening.station import Pace
+from callsheet.session.blocking import Session
 from callsheet.session.connection import over
-from callsheet.session.sync import Session
 
 GATE = "callsheet_test_gate"
 

@@ -24,8 +24,8 @@ from callsheet.listening.declaration import Handler
 from callsheet.listening.metrics import Metrics
 from callsheet.listening.work import WorkQueue
 from callsheet.server.service import Service
+from callsheet.session.blocking import Session
 from callsheet.session.connection import over
-from callsheet.session.sync import Session
 
 RANDOM = Random(11)
 TOGETHER = 10

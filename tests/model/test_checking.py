@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from callsheet.errors import QueryError
-from callsheet.model.checking import check, check_aggregate, check_condition, check_path
-from callsheet.model.condition import And, Any_, Comparison, Condition, Not, Path
-from callsheet.model.parser import NESTING, parse, parse_condition
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.language.checking import check, check_aggregate, check_condition, check_path
+from callsheet.model.language.parser import NESTING, parse, parse_condition
+from callsheet.model.language.text import select_text
+from callsheet.model.query import Aggregate, And, Any_, Comparison, Condition, Not, Path, Select
 from callsheet.model.record import Identity
 from callsheet.model.schema import Schema
-from callsheet.model.text import select_text
 
 SCHEMA = Schema(
     {

@@ -1,4 +1,4 @@
-"""Conditions read by Python, with the meaning told in ``model/condition.py``."""
+"""Conditions read by Python, with the meaning told in ``model/query.py``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callsheet.errors import QueryError
-from callsheet.model.condition import Comparison, Condition, Not, Path
-from callsheet.model.matching import like, matches
-from callsheet.model.parser import parse_condition
+from callsheet.model.language.matching import like, matches
+from callsheet.model.language.parser import parse_condition
+from callsheet.model.query import Comparison, Condition, Not, Path
 from callsheet.model.schema import Schema
 from strategies import conditions, paths
 

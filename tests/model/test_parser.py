@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callsheet.errors import QueryError
-from callsheet.model.condition import And, Any_, Comparison, Not, Or, Path, Step
-from callsheet.model.parser import LONGEST, NESTING, parse, parse_condition, parse_path
-from callsheet.model.query import Order, Select
-from callsheet.model.text import select_text
+from callsheet.model.language.parser import LONGEST, NESTING, parse, parse_condition, parse_path
+from callsheet.model.language.text import select_text
+from callsheet.model.query import And, Any_, Comparison, Not, Or, Order, Path, Select, Step
 
 
 def comparison(path: str, operator: str, value: Any) -> Comparison:

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 
 from callsheet.errors import QueryError
-from callsheet.model.condition import And, Any_, Comparison, Condition, Not, Or, Path, Step
-from callsheet.model.parser import parse, parse_condition, parse_path
-from callsheet.model.query import Order, Select
-from callsheet.model.text import condition_text, path_text, select_text
+from callsheet.model.language.parser import parse, parse_condition, parse_path
+from callsheet.model.language.text import condition_text, path_text, select_text
+from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Select, Step
 from strategies import conditions, paths, selects
 
 A = Comparison(Path.of("a"), "=", 1)

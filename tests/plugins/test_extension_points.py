@@ -13,7 +13,7 @@ import callsheet
 from callsheet.cli.commands import callsheet as commands
 from callsheet.cli.plugins import command as plugins_command
 from callsheet.errors import QueryError
-from callsheet.model.parser import OPERATOR_NAMES
+from callsheet.model.language.parser import OPERATOR_NAMES
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 NAMES = ("between", "frame_range", "shot_numbers", "stale")

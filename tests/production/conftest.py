@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from callsheet import Session
-from callsheet.dialects.ftrack.client import FtrackDialect
-from callsheet.dialects.ftrack.seeding import studio_operations
+from callsheet.dialects.ftrack.client.dialect import FtrackDialect
+from callsheet.dialects.ftrack.server.seeding import studio_operations
 from callsheet.model.operation import ChangeSet
 from callsheet.server.service import Service
 from callsheet.session.connection import Connection, over

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from callsheet import AsyncSession, Session
-from callsheet.dialects.ftrack.client import FtrackDialect
-from callsheet.dialects.ftrack.seeding import OBJECT_TYPES
+from callsheet.dialects.ftrack.client.dialect import FtrackDialect
+from callsheet.dialects.ftrack.server.seeding import OBJECT_TYPES
 from callsheet.errors import Invalid, NotLoaded, SchemaError, UnknownAttribute
 from callsheet.session.connection import Connection
 from dialects.embedded import Direct

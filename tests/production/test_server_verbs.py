@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from callsheet import AsyncSession, Session
-from callsheet.dialects.ftrack.client import FtrackDialect
+from callsheet.dialects.ftrack.client.dialect import FtrackDialect
 from callsheet.errors import Invalid, StateError
 from callsheet.server.service import Service
 from callsheet.session.connection import Connection

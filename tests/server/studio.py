@@ -10,7 +10,7 @@ from typing import Any
 from callsheet.dialects.protocol import CommitResult
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.record import Identity
-from callsheet.server.log import EntityChange, entries
+from callsheet.server.log.commits import EntityChange, entries
 from callsheet.server.service import Service
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)

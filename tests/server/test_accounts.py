@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from callsheet.errors import Invalid, NotFound, Unauthorised
-from callsheet.server.accounts import Account, Accounts
-from callsheet.server.store import Store
+from callsheet.server.access.accounts import Account, Accounts
+from callsheet.server.store.store import Store
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

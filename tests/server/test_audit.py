@@ -16,9 +16,9 @@ from test_guard import Answer, Call, call, with_header
 
 from callsheet.errors import Forbidden, Invalid, NotFound, ServerError
 from callsheet.model.operation import ChangeSet
-from callsheet.server.audit import Audit
-from callsheet.server.authentication import Attempts, RecentKeys, TooManyAttempts
-from callsheet.server.http import application
+from callsheet.server.access.audit import Audit
+from callsheet.server.access.authentication import Attempts, RecentKeys, TooManyAttempts
+from callsheet.server.web.application import application
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

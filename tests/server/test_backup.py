@@ -10,8 +10,8 @@ from callsheet.errors import StorageError
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.query import Select
 from callsheet.model.record import Identity
-from callsheet.server.database import PostgresDatabase
 from callsheet.server.service import Service
+from callsheet.server.store.database import PostgresDatabase
 
 DOCUMENT = {"name": "dots", "types": {"Dot": {"attributes": {"name": {"type": "string"}}}}}
 

@@ -22,8 +22,8 @@ from callsheet.errors import Closed, Forbidden, Invalid, TooLarge, Unauthorised
 from callsheet.model.event import Event, Position
 from callsheet.model.history import commit_from_plain
 from callsheet.model.operation import ChangeSet, Create
-from callsheet.server.events import end_of
-from callsheet.server.publications import KEPT, LARGEST
+from callsheet.server.log.events import end_of
+from callsheet.server.log.publications import KEPT, LARGEST
 from callsheet.server.service import Service
 
 A = Identity("Task", "a")

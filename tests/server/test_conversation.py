@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callsheet.dialects.ftrack.socket import read_acknowledgement
+from callsheet.dialects.ftrack.common.socket import read_acknowledgement
 from callsheet.model.event import Event, Position
-from callsheet.server.conversation import Conversation
+from callsheet.server.web.conversation import Conversation
 
 
 def said(talk: Conversation, topic: str, data: Any = None, **more: Any) -> Any:

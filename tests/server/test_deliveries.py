@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from callsheet.errors import AlreadyHandled
 from callsheet.model.event import Event, Position
 from callsheet.model.operation import Effect
-from callsheet.server.deliveries import ABANDONED, Queue, take
-from callsheet.server.delivery import Delivery
-from callsheet.server.store import Store
+from callsheet.server.queues.deliveries import ABANDONED, Queue, take
+from callsheet.server.queues.delivery import Delivery
+from callsheet.server.store.store import Store
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 LEASE = 30.0

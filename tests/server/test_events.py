@@ -11,9 +11,9 @@ from studio import Create, Delete, Identity, Studio, Update, open_studio, projec
 
 from callsheet.errors import QueryError
 from callsheet.model.event import Event, Position
-from callsheet.server import events
-from callsheet.server.events import beginning, condition_of, end_of, events_after
-from callsheet.server.recent import Recent
+from callsheet.server.log import events
+from callsheet.server.log.events import beginning, condition_of, end_of, events_after
+from callsheet.server.log.recent import Recent
 
 P, Q, S, A, B = (
     Identity("Project", "p"),

@@ -23,10 +23,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from callsheet.dialects.protocol import Description
 from callsheet.errors import Invalid, Unauthorised, UsageError
-from callsheet.server.guard import ErrorBoundary, Guard, Limits, decompress
-from callsheet.server.http import application
-from callsheet.server.listening import check_exposure, prompt
 from callsheet.server.process import serve
+from callsheet.server.web.application import application
+from callsheet.server.web.connections import check_exposure, prompt
+from callsheet.server.web.guard import ErrorBoundary, Guard, Limits, decompress
 
 KEY = "cs_1_verysecret_0"
 SMALL = Limits(header_bytes=400, body_bytes=100, parts_bytes=200, decompressed_bytes=1000, body_seconds=0.05)

@@ -17,10 +17,10 @@ from studio import Create, Delete, Identity, Studio, Update, project, task, upda
 import happenings
 from callsheet.errors import Forbidden, Invalid, NotFound, TooLarge
 from callsheet.model.history import commit_from_plain
+from callsheet.model.language.parser import parse
 from callsheet.model.operation import ChangeSet
-from callsheet.model.parser import parse
-from callsheet.server import history
-from callsheet.server.snapshot import LIFETIME, Snapshots, materialised
+from callsheet.server.log import history
+from callsheet.server.reading.snapshot import LIFETIME, Snapshots, materialised
 from happenings import START, batches, happening, held
 
 P, Q, A, B = Identity("Project", "p"), Identity("Project", "q"), Identity("Task", "a"), Identity("Task", "b")

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 from studio import Create, Delete, Identity, Studio, Update, project, shot, task, update
 
-from callsheet.server.log import EntityChange, entity_history, entries, last_position
+from callsheet.server.log.commits import EntityChange, entity_history, entries, last_position
 
 P, S, A = Identity("Project", "p"), Identity("Shot", "s"), Identity("Task", "a")
 TAG = Identity("Tag", "t")

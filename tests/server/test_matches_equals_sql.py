@@ -12,12 +12,11 @@ from databases import postgres_database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callsheet.model.checking import check, check_condition
-from callsheet.model.condition import And, Any_, Comparison, Condition, Not, Or, Path, Step
-from callsheet.model.matching import matches
-from callsheet.model.query import Order, Select
-from callsheet.server.reading import read_page
-from callsheet.server.store import Store
+from callsheet.model.language.checking import check, check_condition
+from callsheet.model.language.matching import matches
+from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Select, Step
+from callsheet.server.reading.pages import read_page
+from callsheet.server.store.store import Store
 
 DOCUMENT: dict[str, Any] = {
     "types": {

@@ -14,15 +14,14 @@ from studio import DOCUMENT, Create, Delete, Identity, Studio, Update, open_stud
 
 from callsheet.dialects.protocol import Touched
 from callsheet.errors import Conflict, Forbidden, Invalid, NotFound, ServerError, TooLarge, Unauthorised
-from callsheet.model.condition import Path
+from callsheet.model.language.parser import parse
 from callsheet.model.operation import ChangeSet, Operation
-from callsheet.model.parser import parse
-from callsheet.model.query import Aggregate
+from callsheet.model.query import Aggregate, Path
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
-from callsheet.server.belonging import Way, ways_of
-from callsheet.server.permissions import Rule, read_rule
-from callsheet.server.schema_file import load_schema_document
+from callsheet.server.access.belonging import Way, ways_of
+from callsheet.server.access.permissions import Rule, read_rule
+from callsheet.server.schemas.document import load_schema_document
 from callsheet.server.service import Service
 
 P, Q = Identity("Project", "p"), Identity("Project", "q")

@@ -20,10 +20,9 @@ from sqlalchemy import delete
 from studio import Create, Delete, Identity, Studio, Update, open_studio, task
 
 from callsheet.errors import ServerError
-from callsheet.model.condition import Path
+from callsheet.model.language.parser import parse
 from callsheet.model.operation import ChangeSet, Operation
-from callsheet.model.parser import parse
-from callsheet.model.query import Aggregate
+from callsheet.model.query import Aggregate, Path
 
 EVERYTHING = "read,create,update,delete:*"
 

@@ -12,12 +12,12 @@ from databases import postgres_database
 from sqlalchemy import Connection, Engine, event
 
 from callsheet.errors import Invalid
-from callsheet.model.checking import check, check_aggregate
-from callsheet.model.parser import parse, parse_path
+from callsheet.model.language.checking import check, check_aggregate
+from callsheet.model.language.parser import parse, parse_path
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page, Records
-from callsheet.server.reading import read_aggregate, read_page
-from callsheet.server.store import Store
+from callsheet.server.reading.pages import read_aggregate, read_page
+from callsheet.server.store.store import Store
 
 DOCUMENT: dict[str, Any] = {
     "types": {

@@ -11,7 +11,7 @@ import pytest
 
 from callsheet.errors import SchemaError
 from callsheet.model.schema import Schema
-from callsheet.server.schema_file import PRESETS, load_schema_document
+from callsheet.server.schemas.document import PRESETS, load_schema_document
 
 TINY: dict[str, Any] = {
     "name": "tiny",

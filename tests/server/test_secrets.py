@@ -15,10 +15,10 @@ import pytest
 import callsheet
 from callsheet import config
 from callsheet.errors import CallsheetError, StorageError
-from callsheet.server.accounts import SECRET, Accounts
+from callsheet.server.access.accounts import SECRET, Accounts
 from callsheet.server.child import Ready, Settings
 from callsheet.server.service import Service
-from callsheet.server.store import Store
+from callsheet.server.store.store import Store
 
 ADMIN = "the-admin-key-Zq3xVw8L"
 WRONG = "a-wrong-key-Hk29Pzt7"
@@ -136,7 +136,7 @@ def test_a_crash_inside(heard: Heard, tmp_path: Path, caplog: pytest.LogCaptureF
     """An error nobody foresaw is logged with its traceback, in which there is no key, and told as a reference."""
     from test_guard import Call, answer, with_header
 
-    from callsheet.server.http import application
+    from callsheet.server.web.application import application
 
     caplog.set_level(logging.DEBUG)
     with Service.open("memory:", {"types": {"Dot": {}}}, admin_key=ADMIN) as service:

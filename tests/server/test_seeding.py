@@ -5,8 +5,8 @@ from __future__ import annotations
 from callsheet.model.operation import Create
 from callsheet.model.record import Identity
 from callsheet.model.schema import Schema, check_value
-from callsheet.server.schema_file import load_schema_document
-from callsheet.server.seeding import seed_operations, well_known_key
+from callsheet.server.schemas.document import load_schema_document
+from callsheet.server.schemas.seeding import seed_operations, well_known_key
 
 
 def test_keys_never_change() -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, event, func, inspect, select
 from callsheet import Session
 from callsheet.errors import Closed, Invalid, SchemaError, StateError, StorageError
 from callsheet.server.service import Service
-from callsheet.server.store import Store
+from callsheet.server.store.store import Store
 from callsheet.session.connection import over
 
 DOCUMENT: dict[str, Any] = {

@@ -17,10 +17,10 @@ from starlette.websockets import WebSocketDisconnect
 from callsheet.model.event import Event
 from callsheet.model.operation import ChangeSet, Create, Update
 from callsheet.model.record import Identity
-from callsheet.server import vendor_events
-from callsheet.server.guard import Limits
-from callsheet.server.http import application
 from callsheet.server.service import Service
+from callsheet.server.web import vendor_events
+from callsheet.server.web.application import application
+from callsheet.server.web.guard import Limits
 
 KEY = "the key of these tests"
 SCHEMA = {

@@ -499,7 +499,7 @@ class TestExactlyOnce:
 
     def test_too_many_operations(self, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
         """A commit has a limit, counted with its parts."""
-        monkeypatch.setattr("callsheet.server.writing.OPERATIONS", 1)
+        monkeypatch.setattr("callsheet.server.writing.apply.OPERATIONS", 1)
         with pytest.raises(TooLarge):
             studio.commit(task("a"), task("b"))
 

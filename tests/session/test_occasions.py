@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from callsheet import AsyncSession, Event, Session, UsageError
-from callsheet.core import occasions
+from callsheet.core import announcements as occasions
 from callsheet.dialects.local import LocalDialect
 from callsheet.errors import Detached, StateError
 from callsheet.events import topics

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from callsheet import Session
-from callsheet.dialects.ftrack.seeding import studio_operations
+from callsheet.dialects.ftrack.server.seeding import studio_operations
 from callsheet.errors import MountMissing
 from callsheet.model.operation import ChangeSet
 from callsheet.server.service import Service

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 from attrs import define, field
 
-from callsheet.model.condition import Comparison, Path
-from callsheet.model.query import Select
+from callsheet.model.query import Comparison, Path, Select
 from callsheet.model.schema import Attribute, Schema
 
 __all__ = ["Belongings", "OWNERS", "PASSED_OVER", "belongings", "is_passed_over"]

@@ -17,11 +17,10 @@ from attrs import define, field
 
 from callsheet.batch.belonging import Belongings, belongings, is_passed_over
 from callsheet.errors import CommitError, NoResult, SchemaError, ServerError, TransportError, Unavailable, UsageError
-from callsheet.model.condition import Comparison, Path
-from callsheet.model.query import Select
+from callsheet.model.query import Comparison, Path, Select
 from callsheet.model.record import NOT_SET
 from callsheet.model.schema import Attribute, EntityType, Schema
-from callsheet.session.sync import Session
+from callsheet.session.blocking import Session
 
 __all__ = ["Copied", "clone"]
 

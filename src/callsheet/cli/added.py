@@ -13,7 +13,7 @@ from callsheet import plugins
 from callsheet.cli.connection import connected
 
 if TYPE_CHECKING:
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["added_command", "command_of"]
 

@@ -21,7 +21,7 @@ from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
     from callsheet.batch.cloning import Copied
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["command"]
 
@@ -39,7 +39,7 @@ def command(server: str, user: str | None, key: str | None, dialect: str | None,
     """
     require_extra()
     from callsheet.batch.cloning import clone
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
     console = Console()
     with (
@@ -63,7 +63,7 @@ def _copy(source: Session, database: str) -> Iterator[Session]:
     """A session on the copy, in the source's own language, so that nothing is lost in translation."""
     from callsheet.server.process import serve
     from callsheet.server.service import Service
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
     key = secrets.token_urlsafe(32)
     with tempfile.TemporaryDirectory(prefix="callsheet-") as folder:

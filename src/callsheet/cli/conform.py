@@ -12,7 +12,7 @@ from callsheet.cli.cut import Clip, Cut
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["Show", "conform", "new_show", "project_name", "shot_name"]
 

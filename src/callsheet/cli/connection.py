@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["account_options", "connected", "server_options"]
 
@@ -53,6 +53,6 @@ def connected(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _session(server: str, user: str | None, key: str | None, dialect: str | None) -> Session:
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
     return Session(server, api_user=user, api_key=key, dialect=dialect)

@@ -24,7 +24,7 @@ from callsheet.model.record import Identity
 
 if TYPE_CHECKING:
     from callsheet.server.process import Server
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["command"]
 
@@ -75,7 +75,7 @@ def play(console: Console, cut: Cut, database: Path) -> str:
 
 def connect(server: Server) -> Session:
     """A session as any client would open it, over HTTP."""
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
     return Session(server.url, api_user="admin", api_key=server.admin_key)
 

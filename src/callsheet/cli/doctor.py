@@ -20,7 +20,7 @@ from callsheet.errors import CallsheetError, Forbidden, Timeout, TransportError,
 
 if TYPE_CHECKING:
     from callsheet.dialects.protocol import Description
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["Check", "command"]
 
@@ -60,7 +60,7 @@ def command(server: str, user: str | None, key: str | None, dialect: str | None)
 
 def _checks(server: str, user: str | None, key: str | None, dialect: str | None) -> Iterator[Check]:
     from callsheet import __version__
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
     yield Check("here", True, f"callsheet {__version__}, Python {platform.python_version()}, {platform.system()}")
     try:

@@ -15,7 +15,7 @@ from callsheet.dialects.native.values import pack
 from callsheet.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["command"]
 

@@ -17,7 +17,7 @@ from callsheet.config import log_level
 
 if TYPE_CHECKING:
     from callsheet.listening.state import StateFile
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["command"]
 

@@ -17,7 +17,7 @@ from callsheet.plugins import Plugin
 from callsheet.session import builtin
 
 if TYPE_CHECKING:
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["command"]
 

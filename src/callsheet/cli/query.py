@@ -17,7 +17,7 @@ from callsheet.cli.connection import connected
 from callsheet.model.schema import Attribute, EntityType, Schema
 
 if TYPE_CHECKING:
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["command"]
 

@@ -17,7 +17,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from callsheet.server.process import Server
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["Listener", "await_handler", "listener", "tell_reaction"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["Reading", "read_project"]
 

@@ -53,7 +53,7 @@ def _resume(journal: Journal, path: Path, server: str | None, user: str | None, 
         _show(journal.entries())
         return
     first = unfinished[0]
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
     refused = 0
     with Session(server or first.server, user or first.user or None, key, journal=path) as session:

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from callsheet.cli.connection import connected
-from callsheet.dialects.ftrack.schema import vendor_schemas
+from callsheet.dialects.ftrack.common.schema import vendor_schemas
 from callsheet.errors import StorageError
 from callsheet.model.schema import Attribute, EntityType, Schema
 
 if TYPE_CHECKING:
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["command", "schema_document"]
 

@@ -30,8 +30,8 @@ def command(preset: str, database: str, schema: str | None) -> None:
     Seeding again does nothing.
     """
     require_extra()
-    from callsheet.dialects.ftrack.schema import vendor_schemas
-    from callsheet.dialects.ftrack.seeding import studio_operations
+    from callsheet.dialects.ftrack.common.schema import vendor_schemas
+    from callsheet.dialects.ftrack.server.seeding import studio_operations
     from callsheet.model.operation import ChangeSet
     from callsheet.server.service import Service
 

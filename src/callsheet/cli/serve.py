@@ -17,8 +17,8 @@ from callsheet.config import log_level
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
-    from callsheet.server.guard import Limits
     from callsheet.server.service import Service
+    from callsheet.server.web.guard import Limits
 
 __all__ = ["command", "database_option", "require_extra"]
 
@@ -94,8 +94,8 @@ def command(
     require_extra()
     if (certificate is None) != (certificate_key is None):
         raise click.UsageError("HTTPS needs both --certificate and --certificate-key")
-    from callsheet.server.listening import bound, check_exposure
     from callsheet.server.service import Service
+    from callsheet.server.web.connections import bound, check_exposure
 
     check_exposure(host, certificate is not None, insecure)
     logging.basicConfig(level=log_level(), format="%(asctime)s %(levelname)s %(message)s")
@@ -133,8 +133,8 @@ def _listen(
     dialects: tuple[str, ...],
 ) -> None:
     """Answer requests until a signal ends it."""
-    from callsheet.server.http import application
-    from callsheet.server.listening import configured, ending
+    from callsheet.server.web.application import application
+    from callsheet.server.web.connections import configured, ending
 
     app = application(service, _limits(host), dialects)
     port = listening.getsockname()[1]
@@ -150,7 +150,7 @@ def _listen(
 
 def _limits(host: str) -> Limits:
     """A server for this machine alone answers to its local names only, so that no web page reaches it by another."""
-    from callsheet.server.guard import Limits
+    from callsheet.server.web.guard import Limits
     from callsheet.transport.address import is_loopback
 
     names = frozenset({"127.0.0.1", "localhost", "[::1]", host.lower()})

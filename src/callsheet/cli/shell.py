@@ -10,7 +10,7 @@ import click
 from callsheet.cli.connection import connected
 
 if TYPE_CHECKING:
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["command"]
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from callsheet.cli.connection import connected
 
 if TYPE_CHECKING:
-    from callsheet.session.sync import Session
+    from callsheet.session.blocking import Session
 
 __all__ = ["command"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve, frozen
 
-from callsheet.core.occasions import tell
+from callsheet.core.announcements import tell
 from callsheet.dialects.protocol import CommitResult, VerifyingDialect
 from callsheet.errors import (
     CommitError,

@@ -6,10 +6,11 @@ never entered twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from callsheet import collector
+from callsheet.chunks import chunks
 from callsheet.core import history
 from callsheet.core.commit import commit
 from callsheet.core.state import Core
@@ -20,9 +21,8 @@ from callsheet.entity.loader import merge_records
 from callsheet.entity.peers import Peers
 from callsheet.errors import NoResult, SchemaError, UsageError
 from callsheet.flow import Flow, Work
-from callsheet.model.condition import And, Comparison, Condition, Or, Path, Step
-from callsheet.model.parser import parse_path
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.language.parser import parse_path
+from callsheet.model.query import Aggregate, And, Comparison, Condition, Or, Path, Select, Step
 from callsheet.model.record import NOT_SET, Page
 from callsheet.model.schema import Attribute, EntityType
 
@@ -265,7 +265,7 @@ def populate(core: Core, entities: Any, projections: str | Iterable[str]) -> Flo
         if len(wanted) < len(paths):
             unknown = next(path for path in paths if path not in wanted)
             core.schema.types[type_name].attribute(unknown.steps[0].name)
-        for chunk in _chunks(members, min(core.features.rows, core.features.literals)):
+        for chunk in chunks(members, min(core.features.rows, core.features.literals)):
             where = _key_condition(core.schema.types[type_name], [entity._key for entity in chunk])
             root = core.schema.types[type_name].root
             before = [entity._peers for entity in chunk]
@@ -322,11 +322,6 @@ def _path_loaded(core: Core, entity: Any, steps: Sequence[Step]) -> bool:
     )
 
 
-def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
 def refresh(core: Core, entities: Any, keep: str = "local") -> Flow[None]:
     """Fetch what is known of entities again.
 
@@ -348,7 +343,7 @@ def refresh(core: Core, entities: Any, keep: str = "local") -> Flow[None]:
     for (type_name, names), members in by_shape.items():
         entity_type = core.schema.types[type_name]
         projections = tuple(Path((Step(name),)) for name in names)
-        for chunk in _chunks(members, min(core.features.rows, core.features.literals)):
+        for chunk in chunks(members, min(core.features.rows, core.features.literals)):
             select = Select(type_name, projections, _key_condition(entity_type, [entity._key for entity in chunk]))
             answer = yield from page(core, select, len(chunk), None)
             told = {row[0]: row[1] for records in answer.records[: answer.roots] for row in records.rows}

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from weakref import ref
 
+from callsheet.core.announcements import constructing
 from callsheet.core.commit import JournalProtocol
 from callsheet.core.defaults import Defaults
 from callsheet.core.errand import Errand
-from callsheet.core.occasions import constructing
 from callsheet.core.schema_cache import SchemaCache
 from callsheet.core.statistics import Statistics
 from callsheet.dialects.protocol import Description, Dialect, Features
@@ -28,8 +28,8 @@ from callsheet.events.hub import Hub
 from callsheet.events.topics import VENDOR_NAMES
 from callsheet.flow import Flow
 from callsheet.model.event import Event
+from callsheet.model.language.parser import AddedOperator
 from callsheet.model.operation import Operation
-from callsheet.model.parser import AddedOperator
 from callsheet.model.record import NOT_SET, new_key
 from callsheet.model.schema import Schema
 

@@ -20,7 +20,7 @@ __all__ = ["dialect_class", "dialect_names"]
 GROUP = "callsheet.dialects"
 BUILT_IN = {
     "native": ("callsheet.dialects.native.client", "NativeDialect"),
-    "ftrack": ("callsheet.dialects.ftrack.client", "FtrackDialect"),
+    "ftrack": ("callsheet.dialects.ftrack.client.dialect", "FtrackDialect"),
 }
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from callsheet.errors import UnknownAttribute
-from callsheet.model.condition import Any_, Comparison, Condition, Path, Step
-from callsheet.model.query import Order
+from callsheet.model.query import Any_, Comparison, Condition, Order, Path, Step
 from callsheet.model.record import Identity
 from callsheet.model.schema import Schema, did_you_mean
 

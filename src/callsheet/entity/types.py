@@ -13,7 +13,7 @@ from callsheet.entity.collection import MappingView
 from callsheet.entity.entity import RESERVED, Entity
 from callsheet.entity.expressions import Expression
 from callsheet.errors import SchemaError
-from callsheet.model.condition import Path, Step
+from callsheet.model.query import Path, Step
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 
 __all__ = ["EntityClass", "Types"]

@@ -16,11 +16,11 @@ from typing import Any, TypeAlias
 from attrs import field, frozen
 
 from callsheet.errors import UsageError
-from callsheet.events.expression import expression_text, parse_expression, record_of, topics_of
 from callsheet.events.predicate import Predicate, predicate
-from callsheet.model.condition import Condition
 from callsheet.model.event import Event
-from callsheet.model.matching import matches
+from callsheet.model.language.events import expression_text, parse_expression, record_of, topics_of
+from callsheet.model.language.matching import matches
+from callsheet.model.query import Condition
 from callsheet.model.record import new_key
 
 __all__ = ["Callback", "Hub", "Subscriber"]

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from callsheet.model.condition import And, Comparison, Condition, Not, Or
-from callsheet.model.matching import matches
+from callsheet.model.language.matching import matches
+from callsheet.model.query import And, Comparison, Condition, Not, Or
 
 __all__ = ["Predicate", "predicate"]
 
@@ -21,7 +21,7 @@ Predicate: TypeAlias = Callable[[Mapping[str, Any]], bool]
 def predicate(condition: Condition) -> Predicate:
     """A function that says whether a record fulfils the condition.
 
-    >>> from callsheet.model.parser import parse_condition
+    >>> from callsheet.model.language.parser import parse_condition
     >>> predicate(parse_condition("topic = a and not data.x = b"))({"topic": "a", "data": {"x": "c"}})
     True
     """

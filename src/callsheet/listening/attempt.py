@@ -31,7 +31,7 @@ from callsheet.listening.declaration import Handler
 from callsheet.listening.keys import key_maker
 from callsheet.listening.work import Claimed, WorkQueue
 from callsheet.model.event import Event
-from callsheet.session.sync import Session
+from callsheet.session.blocking import Session
 
 __all__ = ["OUTCOMES", "Outcome", "answered", "attempt", "origin_of"]
 

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias, TypeVar
 from attrs import evolve, field, frozen
 
 from callsheet.errors import UsageError
-from callsheet.events.expression import expression_text, parse_expression
-from callsheet.model.condition import Condition
+from callsheet.model.language.events import expression_text, parse_expression
+from callsheet.model.query import Condition
 
 __all__ = ["Handler", "handler", "handlers_of"]
 

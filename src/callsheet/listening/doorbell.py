@@ -12,7 +12,7 @@ from typing import Any
 
 from callsheet.dialects.protocol import EventDialect
 from callsheet.model.event import Event, Position
-from callsheet.session.sync import Session
+from callsheet.session.blocking import Session
 
 __all__ = ["Doorbell"]
 

@@ -24,7 +24,7 @@ from callsheet.listening.shelf import Shelf
 from callsheet.listening.state import StateFile
 from callsheet.listening.station import Pace, Station
 from callsheet.listening.work import WorkQueue
-from callsheet.session.sync import Session
+from callsheet.session.blocking import Session
 
 __all__ = ["Runner", "worker_name"]
 

@@ -19,8 +19,8 @@ import msgspec
 from callsheet.errors import CallsheetError
 from callsheet.listening.work import WorkQueue
 from callsheet.model.event import Event
+from callsheet.session.blocking import Session
 from callsheet.session.connection import over
-from callsheet.session.sync import Session
 
 __all__ = ["StateFile"]
 
@@ -61,7 +61,7 @@ class StateFile:
         from sqlalchemy import insert, select
 
         from callsheet.dialects.native.values import pack
-        from callsheet.server.saving import next_position
+        from callsheet.server.store.counter import next_position
 
         store = self._service.store
         table = store.table("_event")

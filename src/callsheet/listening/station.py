@@ -20,7 +20,7 @@ from callsheet.listening.attempt import attempt
 from callsheet.listening.declaration import Handler
 from callsheet.listening.metrics import Metrics
 from callsheet.listening.work import Claimed, WorkQueue
-from callsheet.session.sync import Session
+from callsheet.session.blocking import Session
 
 __all__ = ["Pace", "Station"]
 

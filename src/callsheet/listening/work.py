@@ -11,7 +11,7 @@ from attrs import frozen
 from callsheet.listening.declaration import Handler
 from callsheet.model.event import Event, Position, event_from_plain
 from callsheet.model.operation import Effect
-from callsheet.session.sync import Session
+from callsheet.session.blocking import Session
 
 __all__ = ["Claimed", "WorkQueue"]
 

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from callsheet.core import flows
-from callsheet.core.course import all_pages
+from callsheet.core.paging import all_pages
 from callsheet.core.state import Core
 from callsheet.entity.peers import Peers
 from callsheet.flow import Flow
-from callsheet.model.checking import check
-from callsheet.model.condition import And, Comparison, Condition, Path
-from callsheet.model.parser import parse_path
-from callsheet.model.query import Order, Select
+from callsheet.model.language.checking import check
+from callsheet.model.language.parser import parse_path
+from callsheet.model.query import And, Comparison, Condition, Order, Path, Select
 from callsheet.model.record import NOT_SET
 
 __all__ = ["acting_user", "entities", "is_", "known", "one_of"]

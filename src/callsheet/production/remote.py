@@ -13,7 +13,7 @@ from callsheet.core.state import Core
 from callsheet.entity.entity import Entity
 from callsheet.errors import TransportError, UsageError
 from callsheet.flow import Flow
-from callsheet.model.condition import Comparison, Condition, Or, Path
+from callsheet.model.query import Comparison, Condition, Or, Path
 from callsheet.production.accounts import check_committed, new_key_of
 from callsheet.production.asking import entities, one_of
 

@@ -13,7 +13,7 @@ from callsheet.core import flows
 from callsheet.core.state import Core
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
-from callsheet.model.condition import Comparison, Path
+from callsheet.model.query import Comparison, Path
 from callsheet.production.asking import entities, is_
 
 __all__ = ["Workflow", "statuses_of", "types_of"]

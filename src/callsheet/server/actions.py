@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from attrs import asdict
 
 from callsheet.errors import Invalid, NotFound
-from callsheet.server.accounts import Account, Accounts
-from callsheet.server.audit import Audit
-from callsheet.server.roles import Roles
+from callsheet.server.access.accounts import Account, Accounts
+from callsheet.server.access.audit import Audit
+from callsheet.server.access.roles import Roles
 
 __all__ = ["ACTIONS", "Managed", "perform"]
 

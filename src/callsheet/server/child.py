@@ -65,10 +65,10 @@ def main() -> None:
 
 
 def _listen(settings: Settings, output: IO[bytes]) -> None:
-    from callsheet.server.guard import Limits
-    from callsheet.server.http import application
-    from callsheet.server.listening import DIALECTS, bound, configured, ending
     from callsheet.server.service import Service
+    from callsheet.server.web.application import application
+    from callsheet.server.web.connections import DIALECTS, bound, configured, ending
+    from callsheet.server.web.guard import Limits
 
     files = None if settings.files is None else Path(settings.files)
     service = Service.open(settings.database, settings.schema, settings.admin_key, seed=settings.seed, files=files)

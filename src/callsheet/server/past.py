@@ -11,8 +11,8 @@ from callsheet.errors import Invalid
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
-from callsheet.server import history
-from callsheet.server.store import Store
+from callsheet.server.log import history
+from callsheet.server.store.store import Store
 
 if TYPE_CHECKING:
     from callsheet.server.service import UserBackend

@@ -29,7 +29,7 @@ import msgspec
 from callsheet import errors
 from callsheet.errors import CallsheetError, Unavailable, UsageError
 from callsheet.server.child import Ready, Settings
-from callsheet.server.listening import DIALECTS, check_dialects, check_exposure
+from callsheet.server.web.connections import DIALECTS, check_dialects, check_exposure
 from callsheet.transport.address import is_loopback
 
 __all__ = ["Server", "serve"]

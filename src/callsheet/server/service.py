@@ -17,40 +17,43 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Connection, insert, select
 
 from callsheet import __version__
-from callsheet.dialects.ftrack.schema import vendor_schemas
-from callsheet.dialects.ftrack.seeding import essential_operations
+from callsheet.dialects.ftrack.common.schema import vendor_schemas
+from callsheet.dialects.ftrack.server.seeding import essential_operations
 from callsheet.dialects.protocol import CommitResult, Description, EventBatch, Features
 from callsheet.errors import Closed, Forbidden, Invalid, NotFound, TooLarge, Unauthorised, UsageError
-from callsheet.model.checking import check, check_aggregate
 from callsheet.model.event import Event, Position
+from callsheet.model.language.checking import check, check_aggregate
 from callsheet.model.operation import ChangeSet, Delete, Operation
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
-from callsheet.server import customs, handlers, history, receipts, writing
-from callsheet.server.access import Access
-from callsheet.server.accounts import Accounts
+from callsheet.server.access.access import Access
+from callsheet.server.access.accounts import Accounts
+from callsheet.server.access.audit import Audit
+from callsheet.server.access.permissions import Permissions
+from callsheet.server.access.roles import Roles
 from callsheet.server.actions import perform
-from callsheet.server.audit import Audit
-from callsheet.server.broker import Broker
-from callsheet.server.computed import MOVES
-from callsheet.server.constraints import lock_name
-from callsheet.server.cost import check_cost
-from callsheet.server.customs import CONFIGURATION
-from callsheet.server.events import condition_of
-from callsheet.server.file_access import FileAccess
-from callsheet.server.files import FileStore
+from callsheet.server.files.access import FileAccess
+from callsheet.server.files.uploads import FileStore
+from callsheet.server.log import history, receipts
+from callsheet.server.log.broker import Broker
+from callsheet.server.log.events import condition_of
+from callsheet.server.log.publications import drop_old_events
 from callsheet.server.past import PastBackend
-from callsheet.server.permissions import Permissions
-from callsheet.server.publications import drop_old_events
-from callsheet.server.reading import read_aggregate, read_page
-from callsheet.server.roles import Roles
-from callsheet.server.rules import rules_of
-from callsheet.server.schema_file import load_schema_document
-from callsheet.server.seeding import SEED_COMMIT, seed_operations
-from callsheet.server.snapshot import Snapshots
-from callsheet.server.store import Store
+from callsheet.server.queues import handlers
+from callsheet.server.reading.cost import check_cost
+from callsheet.server.reading.pages import read_aggregate, read_page
+from callsheet.server.reading.snapshot import Snapshots
+from callsheet.server.schemas.document import load_schema_document
+from callsheet.server.schemas.seeding import SEED_COMMIT, seed_operations
+from callsheet.server.store.rules import rules_of
+from callsheet.server.store.store import Store
 from callsheet.server.transaction import TransactionBackend, in_one_transaction
+from callsheet.server.writing import apply as writing
+from callsheet.server.writing import custom_attributes as customs
+from callsheet.server.writing.computed import MOVES
+from callsheet.server.writing.constraints import lock_name
+from callsheet.server.writing.custom_attributes import CONFIGURATION
 
 __all__ = ["ADMINISTRATOR", "Service", "UserBackend"]
 

@@ -11,19 +11,19 @@ from sqlalchemy import Connection
 from callsheet import collector
 from callsheet.dialects.protocol import CommitResult
 from callsheet.errors import Forbidden
-from callsheet.model.checking import check, check_aggregate
+from callsheet.model.language.checking import check, check_aggregate
 from callsheet.model.operation import ChangeSet
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
-from callsheet.server import writing
-from callsheet.server.access import Access
-from callsheet.server.audit import Audit
-from callsheet.server.broker import Broker
-from callsheet.server.cost import check_cost
-from callsheet.server.customs import CONFIGURATION
-from callsheet.server.reading import read_aggregate, read_page
-from callsheet.server.store import Store
+from callsheet.server.access.access import Access
+from callsheet.server.access.audit import Audit
+from callsheet.server.log.broker import Broker
+from callsheet.server.reading.cost import check_cost
+from callsheet.server.reading.pages import read_aggregate, read_page
+from callsheet.server.store.store import Store
+from callsheet.server.writing import apply as writing
+from callsheet.server.writing.custom_attributes import CONFIGURATION
 
 __all__ = ["TransactionBackend", "in_one_transaction"]
 

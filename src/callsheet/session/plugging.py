@@ -10,7 +10,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from callsheet import plugins
-from callsheet.core import occasions
+from callsheet.core import announcements as occasions
 from callsheet.flow import Call, Flow, Work
 from callsheet.plugins import Plugin
 

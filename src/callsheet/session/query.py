@@ -11,12 +11,11 @@ from callsheet.core.state import Core
 from callsheet.entity.expressions import Expression, compare
 from callsheet.entity.peers import Peers
 from callsheet.errors import QueryError, UsageError
-from callsheet.model.checking import check
-from callsheet.model.condition import And, Any_, Comparison, Condition, Not, Or, Path
-from callsheet.model.parser import parse, parse_condition, parse_path
-from callsheet.model.query import Aggregate, Order, Select
+from callsheet.model.language.checking import check
+from callsheet.model.language.parser import parse, parse_condition, parse_path
+from callsheet.model.language.text import select_text
+from callsheet.model.query import Aggregate, And, Any_, Comparison, Condition, Not, Or, Order, Path, Select
 from callsheet.model.record import Page, Records
-from callsheet.model.text import select_text
 
 __all__ = ["Query", "flat_records"]
 
@@ -120,7 +119,7 @@ class Query:
         return evolve(select, projections=projections)
 
     def _aggregate(self, functions: Sequence[str], group_by: Sequence[str]) -> tuple[Aggregate, list[str]]:
-        from callsheet.model.checking import check_aggregate
+        from callsheet.model.language.checking import check_aggregate
 
         chosen = [_function(text) for text in functions] or [("count", None)]
         names = [*group_by, *(functions or ("count",))]

@@ -15,8 +15,8 @@ from callsheet.dialects.protocol import EventDialect, EventStream
 from callsheet.errors import StateError, TransportError, UsageError
 from callsheet.events.hub import Callback, Hub, Subscriber
 from callsheet.events.topics import CONNECTED, DISCONNECTED, REPLY, UPDATE, VENDOR_NAMES
-from callsheet.model.condition import Condition
 from callsheet.model.event import Event, Position
+from callsheet.model.query import Condition
 
 if TYPE_CHECKING:
     from callsheet.session.connection import Connection

@@ -8,14 +8,13 @@ from typing import Any
 from attrs import define
 
 from callsheet.core import flows
-from callsheet.core.course import all_pages
+from callsheet.core.paging import all_pages
 from callsheet.core.state import Core
 from callsheet.entity.peers import Peers
 from callsheet.errors import SchemaError
 from callsheet.flow import Flow
-from callsheet.model.checking import check
-from callsheet.model.condition import And, Comparison, Condition, Path
-from callsheet.model.query import Select
+from callsheet.model.language.checking import check
+from callsheet.model.query import And, Comparison, Condition, Path, Select
 from callsheet.model.record import NOT_SET
 from callsheet.storage.structure import Described
 

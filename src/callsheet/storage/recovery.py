@@ -10,7 +10,7 @@ from attrs import frozen
 from callsheet.core.state import Core
 from callsheet.errors import AlreadyThere, StateError, Unsupported
 from callsheet.flow import Flow
-from callsheet.model.condition import And, Comparison, Path
+from callsheet.model.query import And, Comparison, Path
 from callsheet.storage.intent import STALE_SECONDS, Intent, Intents, Planned
 from callsheet.storage.keeping import Kept
 from callsheet.storage.locations import Place

@@ -7,7 +7,8 @@ from typing import Any
 
 from attrs import define
 
-from callsheet.core import flows, occasions
+from callsheet.core import announcements as occasions
+from callsheet.core import flows
 from callsheet.core.commit import send_alone
 from callsheet.core.state import Core
 from callsheet.entity.collection import Collection

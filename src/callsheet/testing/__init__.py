@@ -33,7 +33,7 @@ def memory_service(schema: Any = "production") -> Any:
 
 def session_on(service: Any, user: str = "admin", **options: Any) -> Any:
     """A blocking session on an embedded server; closing it leaves the server open."""
+    from callsheet.session.blocking import Session
     from callsheet.session.connection import over
-    from callsheet.session.sync import Session
 
     return Session(connection=over(service.backend(user)), **options)

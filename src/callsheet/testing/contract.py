@@ -28,7 +28,7 @@ import pytest
 from callsheet.errors import CommitError, ConflictError, Invalid, MultipleResults, NoResult, NotFound, ServerError
 from callsheet.model.operation import ChangeSet, Create, Operation, Update
 from callsheet.model.record import Identity, new_key
-from callsheet.session.sync import Session
+from callsheet.session.blocking import Session
 
 __all__ = ["REQUIRED", "DialectContract"]
 

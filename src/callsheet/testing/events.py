@@ -17,12 +17,12 @@ from attrs import evolve
 from callsheet.dialects.native.values import unpack
 from callsheet.entity.entity import Entity
 from callsheet.errors import UsageError
-from callsheet.events.expression import event_matches, parse_expression
 from callsheet.listening.attempt import Outcome, attempt
 from callsheet.listening.declaration import Handler, handlers_of
 from callsheet.listening.shelf import load_handlers
 from callsheet.listening.work import WorkQueue
 from callsheet.model.event import Event, Position, event_from_plain
+from callsheet.model.language.events import event_matches, parse_expression
 from callsheet.testing import session_on
 
 __all__ = ["FakeEvents", "HandlerFailed"]
@@ -136,8 +136,8 @@ class FakeEvents:
 
     def _put(self, handler: Handler, event: Event) -> None:
         """Put an event into the queue of a handler, as if it had been read from the log."""
-        from callsheet.server.deliveries import Queue
-        from callsheet.server.handlers import stream_of
+        from callsheet.server.queues.deliveries import Queue
+        from callsheet.server.queues.handlers import stream_of
 
         store, now = self._service.store, self._service.clock()
         self._made_up += 1

@@ -30,9 +30,21 @@ from callsheet.dialects.native.shapes import (
 from callsheet.dialects.native.values import PLAIN, Malformed, pack, unpack
 from callsheet.dialects.protocol import CommitResult, Touched
 from callsheet.errors import SchemaError
-from callsheet.model.condition import OPERATORS, And, Any_, Comparison, Condition, Not, Or, Path, Step
 from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Operation, Update
-from callsheet.model.query import Aggregate, Order, Select
+from callsheet.model.query import (
+    OPERATORS,
+    Aggregate,
+    And,
+    Any_,
+    Comparison,
+    Condition,
+    Not,
+    Or,
+    Order,
+    Path,
+    Select,
+    Step,
+)
 from callsheet.model.record import Identity
 
 __all__ = [

@@ -1,0 +1,176 @@
+"""`ensure`: the entity with these identifying values, found or made.
+
+What is compared is what is meant: a time is an instant, and a server that keeps whole seconds is not told the rest
+again and again; 24 is 24.0; a date given for a time is its midnight in UTC; items of a mapping are compared one by
+one and others left alone. What is pending here counts, so ensuring twice before a commit makes one entity.
+
+Theory. Between asking and creating, somebody else may create the same. With ``commit`` the server decides: where its
+rules (a unique combination) refuse the new entity, that is taken back, and what the other has made is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from callsheet.core import flows
+from callsheet.core.commit import commit as send
+from callsheet.core.state import Core
+from callsheet.entity.collection import Collection, MappingView
+from callsheet.entity.entity import Entity
+from callsheet.entity.expressions import compare
+from callsheet.entity.peers import Peers
+from callsheet.errors import Conflict, ConflictError, MultipleResults, UsageError
+from callsheet.flow import Flow
+from callsheet.model.language.checking import check
+from callsheet.model.language.parser import parse_path
+from callsheet.model.query import And, Select
+from callsheet.model.record import NOT_SET
+from callsheet.model.schema import Attribute
+
+__all__ = ["ensure"]
+
+
+def ensure(
+    core: Core, entity_type: str, data: Mapping[str, Any], keys: Sequence[str] = (), commit: bool = False
+) -> Flow[Any]:
+    """The entity with these identifying values: brought up to date, or created.
+
+    Without ``keys`` all plain values of the data identify it.
+    """
+    told = _read(core, entity_type, data)
+    keys = [keys] if isinstance(keys, str) else list(keys) or [name for name in told if _identifies(told[name])]
+    if not keys:
+        raise UsageError("ensure needs at least one identifying key")
+    wanted = {name: _value(told, name) for name in keys}
+    found = yield from _find(core, entity_type, wanted)
+    made = found is None
+    if found is None:
+        found = core.create(entity_type, told)
+    else:
+        yield from _update(core, found, told)
+    if commit and core.pending:
+        try:
+            yield from send(core, None)
+        except ConflictError as error:
+            if not made or not isinstance(error.__cause__, Conflict):
+                raise
+            other = yield from _found_on_server(core, entity_type, wanted)
+            if other is None:
+                raise
+            core.delete(found)
+            found = other
+            yield from _update(core, found, told)
+            if core.pending:
+                yield from send(core, None)
+    return found
+
+
+def _read(core: Core, entity_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data with dates as the times that their attributes hold; `SchemaError` for a name that is none."""
+    found = core.schema.type(entity_type)
+    told: dict[str, Any] = {}
+    for name, value in data.items():
+        attribute = found.attribute(name)
+        if attribute.data_type == "datetime" and isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        told[name] = value
+    return told
+
+
+def _identifies(value: Any) -> bool:
+    return isinstance(value, Entity) or not isinstance(value, Mapping | list | tuple | Collection)
+
+
+def _value(told: Mapping[str, Any], name: str) -> Any:
+    """An identifying value; a dotted name is an item of a mapping."""
+    mapping, dot, key = name.partition(".")
+    if name in told:
+        return told[name]
+    if dot and isinstance(told.get(mapping), Mapping) and key in told[mapping]:
+        return told[mapping][key]
+    raise UsageError(f"ensure: the identifying key `{name}` has no value in the data")
+
+
+def _find(core: Core, entity_type: str, wanted: Mapping[str, Any]) -> Flow[Any]:
+    pending = [each for each in core.created if isinstance(each, core.types[entity_type])]
+    alike = [each for each in pending if all(_is(each, name, value) for name, value in wanted.items())]
+    if alike:
+        return alike[0]
+    if any(isinstance(value, Entity) and _born(value) for value in wanted.values()):
+        # Nothing on the server can refer to what is not there yet.
+        return None
+    return (yield from _found_on_server(core, entity_type, wanted))
+
+
+def _found_on_server(core: Core, entity_type: str, wanted: Mapping[str, Any]) -> Flow[Any]:
+    terms = tuple(compare(parse_path(name), "=", value) for name, value in wanted.items())
+    where = terms[0] if len(terms) == 1 else And(terms)
+    select = check(Select(entity_type, where=where, limit=2), core.schema)
+    entities, _ = yield from flows.fetch(core, select, 2, None, Peers(core.schema.types[entity_type].root))
+    alive = [each for each in entities if core.unit.is_alive(each)]
+    if len(alive) > 1:
+        raise MultipleResults(f"ensure: several {entity_type} have the same {', '.join(wanted)}")
+    return alive[0] if alive else None
+
+
+def _born(entity: Any) -> bool:
+    return entity._changes is not None and entity._changes.born
+
+
+def _is(entity: Any, name: str, value: Any) -> bool:
+    mapping, dot, key = name.partition(".")
+    if dot:
+        local = MappingView(entity, mapping)._local()
+        return key in local and _alike(local[key], value)
+    return _alike(entity.peek(name), value)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two values mean the same."""
+    if isinstance(one, datetime) and isinstance(other, datetime):
+        if one.tzinfo is None or other.tzinfo is None:
+            return False
+        return one == other or (one.microsecond == 0 and one == other.replace(microsecond=0))
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, Entity) or isinstance(other, Entity):
+        return one is other
+    return bool(one == other)
+
+
+# Bringing up to date
+
+
+def _update(core: Core, entity: Any, told: Mapping[str, Any]) -> Flow[None]:
+    """Assign what differs."""
+    lacking = [name for name in told if _unknown(entity, entity._type.attribute(name))]
+    if lacking and not _born(entity):
+        yield from flows.populate(core, entity, [entity._type.attribute(name).name for name in lacking])
+    for name, value in told.items():
+        attribute = entity._type.attribute(name)
+        if attribute.kind == "mapping" and isinstance(value, Mapping):
+            for key, item in _differing(entity, attribute.name, value):
+                core.unit.assign_item(entity, attribute.name, key, item)
+        elif attribute.kind == "collection":
+            if set(map(id, value)) != set(map(id, entity.peek(attribute.name)._members())):
+                core.unit.assign(entity, name, value)
+        elif not _alike(entity.peek(name), value):
+            core.unit.assign(entity, name, value)
+
+
+def _unknown(entity: Any, attribute: Attribute) -> bool:
+    if attribute.name in entity._type.key:
+        return False
+    held = entity.peek(attribute.name)
+    return not held.loaded if isinstance(held, Collection) else held is NOT_SET
+
+
+def _differing(entity: Any, mapping: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    view = MappingView(entity, mapping)
+    held = entity.peek(mapping)
+    known = {**({} if held is NOT_SET else held or {}), **view._local()}
+    for key, item in value.items():
+        if not _alike(known.get(key), item):
+            yield key, item

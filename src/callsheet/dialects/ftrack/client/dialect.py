@@ -1,0 +1,321 @@
+"""The client's half: model statements become lists of ftrack's operations, answers become records, or errors.
+
+What the vendor lacks is told by `FEATURES`: no versions of entities, no commit ids, no history. A commit is
+one request, done as a whole or not at all; what becomes of it when no answer comes, see ``verification.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from attrs import evolve
+
+from callsheet.dialects.ftrack.client import answers, transfer
+from callsheet.dialects.ftrack.client.expression import expression
+from callsheet.dialects.ftrack.client.hearing import FtrackEventStream, Waiting
+from callsheet.dialects.ftrack.client.knowledge import know
+from callsheet.dialects.ftrack.client.numbers import Numbers
+from callsheet.dialects.ftrack.client.paging import Cursor, Keyset, keyset
+from callsheet.dialects.ftrack.client.payloads import Payloads, needs_of
+from callsheet.dialects.ftrack.client.replies import page_in
+from callsheet.dialects.ftrack.client.verification import was_done
+from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
+from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, Malformed, encode, key_out, value_out
+from callsheet.dialects.ftrack.common.custom_attributes import OWN_PROJECTIONS, PROJECTIONS
+from callsheet.dialects.ftrack.common.schema import document_from_vendor, vendor_hash
+from callsheet.dialects.protocol import CommitResult, Description, Features
+from callsheet.errors import Invalid, ServerError, StateError, TransportError
+from callsheet.flow import Flow, Request
+from callsheet.model.event import Event, Position
+from callsheet.model.operation import ChangeSet, Operation
+from callsheet.model.query import Aggregate, Select
+from callsheet.model.record import Identity, Page
+from callsheet.model.schema import Attribute, Schema
+
+__all__ = ["FEATURES", "FtrackDialect"]
+
+FEATURES = Features(
+    versions=False,
+    commit_ids=False,
+    staging=False,
+    history=False,
+    operations=20_000,
+    bytes=64 * 2**20,
+    rows=500,
+    literals=500,
+)
+CONFIGURATION = "CustomAttributeConfiguration"
+INFORMATION: dict[str, Any] = {"action": "query_server_information"}
+SCHEMAS: dict[str, Any] = {"action": "query_schemas"}
+ANY = Attribute("value", data_type="json")
+
+
+class FtrackDialect:
+    """Flows that speak ftrack's wire.
+
+    >>> request = next(FtrackDialect().describe())
+    >>> request.method, request.path, request.safe
+    ('POST', '/api', True)
+    """
+
+    name = "ftrack"
+
+    def __init__(self) -> None:
+        self._vocabulary: Vocabulary | None = None
+        self._addresses = transfer.Addresses(self)
+        self._waiting = Waiting()
+        self._stream: FtrackEventStream | None = None
+
+    @staticmethod
+    def credentials(user: str, key: str) -> dict[str, str]:
+        """The headers that say who asks; errors come with their own HTTP status."""
+        return {"ftrack-user": user, "ftrack-api-key": key, "ftrack-strict-api": "true"}
+
+    def learn(self, schema: Schema) -> None:
+        """Write and read by this schema from now on."""
+        self._vocabulary = Vocabulary(schema)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What is known of the server's schema; `StateError` before anything is."""
+        if self._vocabulary is None:
+            raise StateError("this session is not open yet")
+        return self._vocabulary
+
+    # -- the schema --------------------------------------------------------------------------------------
+
+    def describe(self, known_hash: str = "") -> Flow[Description]:
+        """One request, or two where the schema that is known is not right any more.
+
+        The hash covers the configurations of custom attributes too, which the server's own does not.
+        """
+        wanted = [INFORMATION] if known_hash else [INFORMATION, SCHEMAS]
+        (told, *others), rows = yield from self._introduced(wanted)
+        if not isinstance(told, Mapping) or "version" not in told:
+            raise TransportError(f"this is no ftrack server: it says of itself {told!r:.120}")
+        found = _combined(told.get("schema_hash"), rows)
+        if known_hash and found == known_hash:
+            return Description("ftrack", str(told["version"]), datetime.now(UTC), found, None, "", FEATURES)
+        (schemas,) = others or (yield from self.ask([SCHEMAS]))
+        schema = _schema(schemas, rows)
+        found = _combined(told.get("schema_hash") or vendor_hash(schemas), rows)
+        schema.__dict__["hash"] = found
+        return Description("ftrack", str(told["version"]), datetime.now(UTC), found, schema, "", FEATURES)
+
+    def _introduced(self, wanted: Sequence[Mapping[str, Any]]) -> Flow[tuple[list[Any], list[dict[str, Any]]]]:
+        """The answers to these, and the configurations of custom attributes: of ftrack's kind, of ours, or none."""
+        try:
+            *answered, configured = yield from self.ask([*wanted, _configurations(PROJECTIONS)])
+        except Invalid:
+            answered = yield from self.ask([INFORMATION, SCHEMAS])
+            if not _has_own(answered[-1]):
+                return answered, []
+            (configured,) = yield from self.ask([_configurations(OWN_PROJECTIONS)])
+            return answered, _told_of_own(configured.get("data", ()))
+        return answered, _told_in_full(configured.get("data", ()))
+
+    # -- reading -----------------------------------------------------------------------------------------
+
+    def select(self, select: Select, size: int, cursor: str | None = None) -> Flow[Page]:
+        vocabulary, place = self.vocabulary, Cursor.read(cursor)
+        wanted = min(size, FEATURES.rows)
+        if select.limit is not None:
+            wanted = min(wanted, select.limit - place.count)
+        if wanted <= 0:
+            return Page((), 0)
+        order = keyset(select, vocabulary)
+        asked = select if order is None else order.asking(select, vocabulary)
+        try:
+            if order is not None and place.values is not None:
+                text = expression(order.after(asked, place.values), vocabulary, 0, wanted)
+            else:
+                text = expression(asked, vocabulary, select.offset + place.count, wanted)
+            (result,) = yield from self.ask([{"action": "query", "expression": text}])
+        except Invalid:
+            if place.values is None:
+                raise
+            text = expression(select, vocabulary, select.offset + place.count, wanted)
+            (result,) = yield from self.ask([{"action": "query", "expression": text}])
+            order = None
+        return self._page(select, place, order, result)
+
+    def _page(self, select: Select, place: Cursor, order: Keyset | None, result: Any) -> Page:
+        """The page that a result holds, with the cursor of the next."""
+        rows = _data(result)
+        try:
+            page = page_in(self.vocabulary, select.entity_type, rows)
+        except Malformed as error:
+            raise TransportError(f"the server's answer cannot be read: {error}") from None
+        count = place.count + len(rows)
+        if not rows or answers.next_offset(result) is None or (select.limit is not None and count >= select.limit):
+            return page
+        values = None if order is None else order.values(page, self.vocabulary)
+        return evolve(page, cursor=Cursor(count, values).text())
+
+    def aggregate(self, aggregate: Aggregate) -> Flow[list[tuple[Any, ...]]]:
+        numbers = Numbers(aggregate, self.vocabulary)
+        (result,) = yield from self.ask([{"action": "query", "expression": numbers.expression()}])
+        return numbers.rows(_data(result))
+
+    # -- writing -----------------------------------------------------------------------------------------
+
+    def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> Flow[None]:
+        raise StateError("an ftrack server takes a commit in one request; commit more often")
+        yield  # pragma: no cover
+
+    def commit(self, changes: ChangeSet) -> Flow[CommitResult]:
+        needs = needs_of(changes, self.vocabulary)
+        yield from know(needs, changes, self)
+        payloads = Payloads(changes, self.vocabulary, needs)
+        written = payloads.write()
+        try:
+            yield from self.ask(written, safe=False)
+        except ServerError as error:
+            if error.operation is not None:
+                error.operation = payloads.sources[error.operation]
+            raise
+        return _done(changes)
+
+    def verify(self, changes: ChangeSet) -> Flow[CommitResult | None]:
+        """What became of a commit that was not answered: its result, or None where it was not done."""
+        done = yield from was_done(changes, self.vocabulary, self)
+        return (
+            CommitResult(changes.commit_id, 0, datetime.now(UTC), _versions(changes), replayed=True) if done else None
+        )
+
+    def call(self, action: str, arguments: Mapping[str, Any]) -> Flow[Any]:
+        """One action of the server by its name; the answer as it came, ``data`` taken out where there is such."""
+        operation = {"action": action, **{name: _packed(value, self._vocabulary) for name, value in arguments.items()}}
+        (result,) = yield from self.ask([operation], safe=action.startswith("query"))
+        if isinstance(result, Mapping) and result.get("action") == action and "data" in result:
+            return result["data"]
+        return result
+
+    # -- files -------------------------------------------------------------------------------------------
+
+    def upload(self, key: str, name: str, size: int) -> Flow[transfer.VendorUpload]:
+        self._addresses.forget(key)
+        return (yield from transfer.begin(self, key, name, size))
+
+    def file_size(self, key: str) -> Flow[int | None]:
+        return (yield from transfer.size_of(self._addresses, key))
+
+    def read_file(self, key: str, offset: int, size: int) -> Flow[bytes]:
+        return (yield from transfer.read(self._addresses, key, offset, size))
+
+    def remove_file(self, key: str) -> Flow[None]:
+        self._addresses.forget(key)
+        yield from transfer.remove(key)
+
+    def file_address(self, key: str) -> Flow[str]:
+        return (yield from self._addresses.ask(key))
+
+    # -- events ------------------------------------------------------------------------------------------
+
+    def publish(self, event: Event) -> Flow[None]:
+        """Have an event sent over the hub's connection; it waits where that is being made again just now."""
+        if self._stream is None:
+            raise StateError("ftrack takes events over the hub's connection only; `session.event_hub.connect()` first")
+        if self._stream.on_queued is None:
+            self._waiting.put(event)
+        else:
+            self._stream.publish(event)
+        return
+        yield  # pragma: no cover
+
+    def events(
+        self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]
+    ) -> FtrackEventStream:
+        """A connection for events from now on: ftrack keeps no log, so ``after`` cannot be gone back to."""
+        self._stream = FtrackEventStream(expressions, subscriber, self.vocabulary, self._waiting)
+        return self._stream
+
+    # -- the wire ----------------------------------------------------------------------------------------
+
+    def ask(self, operations: Sequence[Mapping[str, Any]], safe: bool = True) -> Flow[list[Any]]:
+        """The results of a batch, one for each operation; raises what the server raises."""
+        if not operations:
+            return []
+        headers = {"content-type": "application/json"}
+        response = yield Request("POST", "/api", encode(list(operations)), headers=headers, safe=safe)
+        return answers.results(response, len(operations), operations)
+
+
+def _combined(schema_hash: Any, configurations: Sequence[Any]) -> str:
+    """The hash of the schema and of the configurations; empty where the server tells none."""
+    if not schema_hash:
+        return ""
+    if not configurations:
+        return str(schema_hash)
+    rows = sorted(json.dumps(row, sort_keys=True) for row in configurations)
+    return f"{schema_hash}-{hashlib.md5(''.join(rows).encode(), usedforsecurity=False).hexdigest()}"
+
+
+def _told_in_full(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Configurations with the name of their type, which an answer tells once for all of the same."""
+    types = [row["type"] for row in rows if isinstance(row.get("type"), Mapping)]
+    names = {told["id"]: told["name"] for told in types if "name" in told}
+    kept = ("key", "label", "default", "config", "entity_type", "object_type_id", "project_id", "is_hierarchical")
+    return [
+        {
+            "id": row["id"],
+            "type": names.get((row.get("type") or {}).get("id")),
+            **{name: row.get(name) for name in kept},
+        }
+        for row in rows
+    ]
+
+
+def _configurations(projections: Sequence[str]) -> dict[str, Any]:
+    return {"action": "query", "expression": f"select {', '.join(projections)} from {CONFIGURATION}"}
+
+
+def _has_own(schemas: Any) -> bool:
+    """Whether a list of schemas describes configurations of our own kind."""
+    told = schemas if isinstance(schemas, list) else []
+    return any(each.get("id") == CONFIGURATION and "data_type" in each.get("properties", {}) for each in told)
+
+
+def _told_of_own(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """Configurations of our own kind, which say by a word what an item holds and by name whose it is."""
+    names = ("id", "key", "label", "default", "entity_type", "choices")
+    return [{**{name: row.get(name) for name in names}, "type": row.get("data_type"), "native": True} for row in rows]
+
+
+def _schema(schemas: Any, configurations: list[Any]) -> Schema:
+    if not isinstance(schemas, list) or not all(isinstance(told, Mapping) and "id" in told for told in schemas):
+        raise TransportError(f"the server's schema cannot be read: {schemas!r:.120}")
+    return Schema(document_from_vendor(schemas, configurations=configurations))
+
+
+def _data(result: Any) -> list[Any]:
+    rows = result.get("data") if isinstance(result, Mapping) else None
+    if not isinstance(rows, list):
+        raise TransportError(f"the server's answer has no rows: {result!r:.120}")
+    return rows
+
+
+def _versions(changes: ChangeSet) -> list[int | None]:
+    return [None] * len(changes.operations)
+
+
+def _done(changes: ChangeSet) -> CommitResult:
+    return CommitResult(changes.commit_id, 0, datetime.now(UTC), _versions(changes))
+
+
+def _packed(value: Any, vocabulary: Vocabulary | None) -> Any:
+    """Plain data for a raw call: dates tagged, entities as references."""
+    if isinstance(value, date):
+        return value_out(ANY, value)
+    if isinstance(value, Identity):
+        names = vocabulary.schema.type(value.entity_type).key if vocabulary else ("id",)
+        return {ENTITY_TYPE: value.entity_type, **dict(zip(names, key_out(value.key)))}
+    if isinstance(value, Mapping):
+        return {name: _packed(item, vocabulary) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_packed(item, vocabulary) for item in value]
+    return value

@@ -1,0 +1,320 @@
+"""A `Select` in the text of ftrack's query language; `QueryError` for what that cannot say, before it is sent.
+
+Conditions here have two values and compare None like anything else; a server that compares in SQL has a third
+value and leaves rows with None out of ``is_not``, ``not_like`` and ``not_in``. So negations are carried down
+to the comparisons, and what holds for None says so (``(name is_not "x" or name is None)``), which either kind
+of server understands alike. What a path through a collection asks becomes ``any (…)``; an item of a mapping
+is a row of key and value: ``metadata any (key is "colour" and value is "red")``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
+from callsheet.dialects.ftrack.common.codec import listed, literal_out, quoted
+from callsheet.errors import QueryError
+from callsheet.model.language.resolution import Way, resolve
+from callsheet.model.language.text import path_text
+from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Path, Select, Step
+from callsheet.model.record import Identity
+from callsheet.model.schema import Attribute, EntityType
+
+__all__ = ["condition_text", "expression", "path_out"]
+
+NEGATED = {
+    "=": "!=",
+    "!=": "=",
+    "<": ">=",
+    ">=": "<",
+    ">": "<=",
+    "<=": ">",
+    "like": "not_like",
+    "not_like": "like",
+    "in": "not_in",
+    "not_in": "in",
+}
+WORDS = {"=": "is", "!=": "is_not"}
+
+
+def expression(select: Select, vocabulary: Vocabulary, offset: int, size: int | None) -> str:
+    """The text that asks for ``size`` results from ``offset`` on, in an order that is total.
+
+    >>> from callsheet.model.language.parser import parse
+    >>> from callsheet.model.schema import Schema
+    >>> schema = Schema({"types": {"Dot": {"attributes": {"size": {"type": "number"}}}}})
+    >>> expression(parse("select size from Dot where size > 3"), Vocabulary(schema), 0, 50)
+    'select id, size from Dot where size > 3 order by id ascending offset 0 limit 50'
+    """
+    writer = _Writer(vocabulary)
+    entity_type = vocabulary.schema.type(select.entity_type)
+    parts = [f"select {', '.join(writer.projections(select, entity_type))} from {entity_type.name}"]
+    if select.where is not None:
+        parts.append(f"where {writer.condition(select.where, entity_type)}")
+    parts.append(f"order by {writer.order(select, entity_type)}")
+    parts.append(f"offset {offset}")
+    if size is not None:
+        parts.append(f"limit {size}")
+    return " ".join(parts)
+
+
+def condition_text(condition: Condition, entity_type: EntityType, vocabulary: Vocabulary) -> str:
+    """A condition in the vendor's words."""
+    return _Writer(vocabulary).condition(condition, entity_type)
+
+
+def path_out(path: Path, entity_type: EntityType, vocabulary: Vocabulary) -> tuple[str, Attribute]:
+    """A path to a value in the vendor's words, and the attribute it leads to; a reference's key is the value."""
+    writer = _Writer(vocabulary)
+    way = writer.way(path, entity_type)
+    if way.item or way.collections:
+        raise QueryError(f"this server cannot work with `{path_text(path)}` here", path.position)
+    if way.relation:
+        way = writer.key_of(way)
+    return writer.path(way), way.attribute
+
+
+@frozen
+class _Writer:
+    """Writes by a schema and what of it the vendor knows."""
+
+    vocabulary: Vocabulary
+
+    # -- projections and order ---------------------------------------------------------------------------
+
+    def projections(self, select: Select, entity_type: EntityType) -> list[str]:
+        paths = select.projections or self.vocabulary.plain(entity_type)
+        texts = dict.fromkeys(entity_type.key)
+        for path in paths:
+            texts.update(dict.fromkeys(self._projection(path, entity_type)))
+        return list(texts)
+
+    def _projection(self, path: Path, entity_type: EntityType) -> list[str]:
+        way = self.way(path, entity_type)
+        if way.item:
+            way = self.way(Path(way.steps[:-1]), entity_type)
+        if way.attribute.kind == "mapping":
+            start = self.path(way)
+            return [f"{start}.key", f"{start}.value"]
+        if not way.relation:
+            return [self.path(way)]
+        if self.vocabulary.restricted(way):
+            raise QueryError(
+                f"`{path_text(path)}` can only be asked about, not fetched",
+                path.position,
+                f"use it in a condition: `{path_text(path)} any (…)`",
+            )
+        target = self.vocabulary.schema.types[str(way.attribute.target)]
+        if way.attribute.kind == "reference" and not self.vocabulary.schema.polymorphic(target.name):
+            return [self.path(_longer(way, part)) for part in target.key]
+        start = self.path(way)
+        return [f"{start}.{part}" for part in target.key]
+
+    def order(self, select: Select, entity_type: EntityType) -> str:
+        terms: dict[str, str] = {}
+        for order in select.order:
+            way = self.way(order.path, entity_type)
+            if way.item or way.collections:
+                raise QueryError(f"this server cannot order by `{path_text(order.path)}`", order.path.position)
+            terms.setdefault(self.path(way), "descending" if order.descending else "ascending")
+        for part in entity_type.key:
+            terms.setdefault(part, "ascending")
+        return ", ".join(f"{path} {direction}" for path, direction in terms.items())
+
+    # -- conditions --------------------------------------------------------------------------------------
+
+    def condition(self, condition: Condition, owner: EntityType, negated: bool = False) -> str:
+        """The condition, or its complement."""
+        if isinstance(condition, Not):
+            return self.condition(condition.condition, owner, not negated)
+        if isinstance(condition, And | Or):
+            word = " and " if isinstance(condition, And) != negated else " or "
+            return f"({word.join(self.condition(part, owner, negated) for part in condition.conditions)})"
+        if isinstance(condition, Any_):
+            return self._member(condition, owner, negated)
+        return self._comparison(condition, owner, negated)
+
+    def _member(self, condition: Any_, owner: EntityType, negated: bool) -> str:
+        way = self.way(condition.path, owner)
+        if way.attribute.kind == "reference" and condition.condition is None and not way.steps[-1].cast:
+            return f"{self.path(self.key_of(way))} is{'' if negated else '_not'} None"
+        word = "any" if way.attribute.kind == "collection" else "has"
+        inner = "" if condition.condition is None else _bare(self.condition(condition.condition, way.target))
+        return f"{'not ' if negated else ''}{self.path(way)} {word} ({inner})"
+
+    def _comparison(self, comparison: Comparison, owner: EntityType, negated: bool) -> str:
+        way = self.way(comparison.path, owner)
+        if way.relation:
+            way = self.key_of(way)
+        accepts = _accepts_none(comparison) != negated
+        if way.collections:
+            return self._through(comparison, way, owner, negated)
+        if way.item:
+            return self._item(comparison, way, owner, negated, accepts)
+        operator = NEGATED[comparison.operator] if negated else comparison.operator
+        text = self._leaf(self.path(way), operator, comparison)
+        if comparison.value is None:
+            return text
+        nullable = self.vocabulary.nullable(way)
+        if not text:
+            return self._without_values(owner, self.path(way) if nullable else "", operator == "not_in", accepts)
+        if accepts and nullable:
+            return f"({text} or {self.path(way)} is None)"
+        if not accepts and operator in ("not_in", "!=", "not_like") and nullable:
+            return f"({text} and {self.path(way)} is_not None)"
+        return text
+
+    def _without_values(self, owner: EntityType, path: str, out: bool, accepts: bool) -> str:
+        """``in`` and ``not_in`` of a list that holds None or nothing; no path where that is never None."""
+        if not path or out == accepts:
+            return self._constant(owner, out)
+        return f"{path} is{'_not' if out else ''} None"
+
+    def _constant(self, owner: EntityType, holds: bool) -> str:
+        """A condition that always holds, or never: there is no empty list in the language."""
+        return f"{owner.key[0]} is{'_not' if holds else ''} None"
+
+    def _through(self, comparison: Comparison, way: Way, owner: EntityType, negated: bool) -> str:
+        """A path through a collection asks whether some member has such a value."""
+        place = way.collections[0] + 1
+        inside = Comparison(Path(way.steps[place:]), comparison.operator, comparison.value)
+        start = self.way(Path(way.steps[:place]), owner)
+        none_counts = _accepts_none(comparison)
+        if none_counts and start.steps[-1].cast:
+            raise QueryError(
+                f"this server cannot tell what has no `{path_text(comparison.path)}` through a cast",
+                comparison.path.position,
+                f"ask about members of the type: `{path_text(Path(start.steps))} any (…)`",
+            )
+        text = f"{self.path(start)} any ({_bare(self.condition(inside, start.target))})"
+        if none_counts and place > 1:
+            # What comes before the collection may be None, and so is the value then.
+            before = self.key_of(self.way(Path(way.steps[: place - 1]), owner))
+            text = f"({text} or {self.path(before)} is None)"
+        return f"not {text}" if negated else text
+
+    def _item(self, comparison: Comparison, way: Way, owner: EntityType, negated: bool, accepts: bool) -> str:
+        """An item of a mapping: a row of this key whose value is so, or none whose value is not."""
+        start = self.path(self.way(Path(way.steps[:-1]), owner))
+        operator = NEGATED[comparison.operator] if negated != accepts else comparison.operator
+        if comparison.value is None:
+            inside = "value is_not None"
+        else:
+            inside = self._leaf("value", operator, comparison)
+            if operator in ("not_in", "!=", "not_like"):
+                inside = f"{inside} and value is_not None" if inside else "value is_not None"
+        if not inside:
+            return self._constant(owner, accepts)
+        return f"{'not ' if accepts else ''}{start} any (key is {quoted(way.steps[-1].name)} and {inside})"
+
+    def _leaf(self, path: str, operator: str, comparison: Comparison) -> str:
+        """The comparison with what is not None; empty for a list that holds nothing else."""
+        value = comparison.value
+        if operator in ("in", "not_in"):
+            if isinstance(value, Select):
+                return f"{path} {operator} ({self._inner(value, operator)})"
+            known = [item for item in _values(value) if item is not None]
+            return f"{path} {operator} {listed(known)}" if known else ""
+        if operator in ("like", "not_like") and "\\" in str(value):
+            raise QueryError(
+                f"this server's `like` cannot look for a percent sign or a backslash: {value!r:.80}",
+                comparison.path.position,
+            )
+        return f"{path} {WORDS.get(operator, operator)} {literal_out(value)}"
+
+    def _inner(self, select: Select, operator: str) -> str:
+        entity_type = self.vocabulary.schema.type(select.entity_type)
+        if select.limit is not None or select.offset:
+            raise QueryError("a query in parentheses cannot have a limit or an offset on this server")
+        chosen = select.projections[0] if select.projections else Path((Step("id"),))
+        way = self.way(chosen, entity_type)
+        path = self.path(self.key_of(way) if way.relation else way)
+        conditions = [] if select.where is None else [self.condition(select.where, entity_type)]
+        if operator == "not_in" and self.vocabulary.nullable(way):
+            # In SQL, nothing is `not in` a list that holds a null.
+            conditions.append(f"{path} is_not None")
+        where = f" where {' and '.join(conditions)}" if conditions else ""
+        return f"select {path} from {entity_type.name}{where}"
+
+    # -- paths -------------------------------------------------------------------------------------------
+
+    def way(self, path: Path, owner: EntityType) -> Way:
+        return resolve(path, owner, self.vocabulary.schema)
+
+    def key_of(self, way: Way) -> Way:
+        """The way on to the key of what a relation leads to."""
+        target = self.vocabulary.schema.types[str(way.attribute.target)]
+        if len(target.key) > 1:
+            raise QueryError(
+                f"a {target.name} has a key of several parts: compare {', '.join(target.key)}", way.position
+            )
+        return _longer(way, target.key[0])
+
+    def path(self, way: Way) -> str:
+        """The path in the vendor's names: the key of a reference is its foreign key."""
+        texts: list[str] = []
+        for place, (step, (owner, attribute)) in enumerate(zip(way.steps, way.chain)):
+            last = place == len(way.steps) - 1
+            if attribute.kind == "reference" and not step.cast and place == len(way.steps) - 2:
+                target = self.vocabulary.schema.types[str(attribute.target)]
+                if attribute.foreign_key and target.key == (way.steps[-1].name,):
+                    return ".".join((*texts, attribute.foreign_key))
+            if not self.vocabulary.knows(owner, attribute.name) and not (last and attribute.kind == "scalar"):
+                raise QueryError(
+                    f"this server knows only the key of {owner.name}.{attribute.name}, `{attribute.foreign_key}`; "
+                    "it cannot go on from there",
+                    way.position,
+                )
+            texts.append(f"{step.name}[{step.cast}]" if step.cast else step.name)
+        return ".".join(texts)
+
+
+def _longer(way: Way, name: str) -> Way:
+    """The way with one more step: to an attribute of what it has reached."""
+    attribute = way.target.attributes.get(name)
+    if attribute is None:
+        attribute = way.target.attributes[way.target.aliases[name]]
+    return Way(
+        (*way.steps, Step(name)), [*way.chain, (way.target, attribute)], way.target, way.position, way.collections
+    )
+
+
+def _values(value: object) -> Sequence[object]:
+    return value if isinstance(value, tuple | list) and not isinstance(value, Identity) else (value,)
+
+
+def _accepts_none(comparison: Comparison) -> bool:
+    """Whether the comparison holds for None."""
+    operator, value = comparison.operator, comparison.value
+    if operator == "=":
+        return value is None
+    if operator == "!=":
+        return value is not None
+    if operator in ("in", "not_in"):
+        listed = not isinstance(value, Select) and any(item is None for item in _values(value))
+        return listed if operator == "in" else not listed
+    return operator == "not_like"
+
+
+def _bare(text: str) -> str:
+    """Without the parentheses around the whole, where there are such."""
+    if not (text.startswith("(") and text.endswith(")")):
+        return text
+    depth, quote, escaped = 0, "", False
+    for place, character in enumerate(text):
+        if quote:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == quote:
+                quote = ""
+        elif character in "\"'":
+            quote = character
+        elif character in "()":
+            depth += 1 if character == "(" else -1
+            if depth == 0 and place < len(text) - 1:
+                return text
+    return text[1:-1]

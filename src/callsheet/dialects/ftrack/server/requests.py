@@ -1,0 +1,119 @@
+"""The server's half: one request of the vendor's client, a list of operations, answered as a whole. Pure.
+
+Reads are answered as they come. Where a request writes, all of it happens in one transaction: operations that
+write are gathered into one change set, which is committed when another kind of operation wants to see it, or
+at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from callsheet.dialects.ftrack.server.actions import ACTIONS, AFTERWARDS, WRITING_ACTIONS
+from callsheet.dialects.ftrack.server.asking import Asked, Files, Together
+from callsheet.dialects.ftrack.server.catalogue import catalogue_of
+from callsheet.dialects.ftrack.server.information import information
+from callsheet.dialects.ftrack.server.question import read_question
+from callsheet.dialects.ftrack.server.reading import Manner, Reader
+from callsheet.dialects.ftrack.server.refusal import JSON, UnsupportedAction, refused
+from callsheet.dialects.ftrack.server.work import Work
+from callsheet.errors import CallsheetError, Invalid, QueryError, SchemaError, ServerError, TooLarge
+from callsheet.flow import Response
+
+__all__ = ["Asked", "Files", "Together", "handle"]
+
+MOST = 20_000
+"""Operations in one request."""
+
+WRITING = ("create", "update", "delete")
+
+
+def handle(backend: Together, files: Files, asked: Asked) -> Response:
+    """Answer one request to ``/api``. Refusals become responses; any other exception is a fault and goes on up."""
+    manner = asked.manner
+    try:
+        operations = _operations(asked.body)
+        answers = _answers(backend, files, asked, manner, operations)
+        return Response(200, msgspec.json.encode(answers), dict(JSON))
+    except CallsheetError as error:
+        if not isinstance(error, ServerError | QueryError | SchemaError):
+            raise
+        return refused(error, manner.strict)
+
+
+def _operations(body: bytes) -> list[Mapping[str, Any]]:
+    try:
+        told = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"The request is not valid JSON: {error}") from None
+    except RecursionError:
+        raise Invalid("The request is nested too deep.") from None
+    operations = [told] if isinstance(told, dict) else told
+    if not isinstance(operations, list) or not all(isinstance(each, dict) for each in operations):
+        raise Invalid("A request is a list of operations, each of them a table with an action.")
+    if len(operations) > MOST:
+        raise TooLarge(f"{len(operations):,} operations in one request; at most {MOST:,} are taken.")
+    return operations
+
+
+def _answers(
+    backend: Together, files: Files, asked: Asked, manner: Manner, operations: Sequence[Mapping[str, Any]]
+) -> list[Any]:
+    catalogue, schema_hash = catalogue_of(backend.schema)
+
+    def answer(inside: Together) -> list[Any]:
+        return _all(Work(inside, files, asked, Reader(inside, catalogue, manner)), operations, schema_hash)
+
+    writing = any(each.get("action") in (*WRITING, *WRITING_ACTIONS) for each in operations)
+    _check_alone(operations, writing)
+    answers = backend.together(answer) if writing else answer(backend)
+    for index, each in enumerate(operations):
+        if each.get("action") in AFTERWARDS:
+            work = Work(backend, files, asked, Reader(backend, catalogue, manner))
+            answers[index] = AFTERWARDS[each["action"]](work, each)
+    return answers
+
+
+def _check_alone(operations: Sequence[Mapping[str, Any]], writing: bool) -> None:
+    """Raise `Invalid` where a request that fails at its end would leave changes behind."""
+    own = [each["action"] for each in operations if each.get("action") in AFTERWARDS]
+    if len(own) > 1 or (own and writing):
+        raise Invalid(f"{own[0]} cannot be undone; send it in a request of its own.")
+
+
+def _all(work: Work, operations: Sequence[Mapping[str, Any]], schema_hash: str) -> list[Any]:
+    """The answers, in the order of the operations."""
+    for index, told in enumerate(operations):
+        action = told.get("action")
+        if action in WRITING:
+            work.batch.add(index, action, told)
+        else:
+            work.flush()
+            work.answered[index] = _one(work, action, told, schema_hash)
+    work.flush()
+    return [work.answered[index] for index in range(len(operations))]
+
+
+def _one(work: Work, action: Any, told: Mapping[str, Any], schema_hash: str) -> Any:
+    if action == "query_server_information":
+        return information(work.reader, schema_hash)
+    if action == "query_schemas":
+        return work.catalogue.schemas
+    if action == "query":
+        return _query(work, told)
+    if action in AFTERWARDS:
+        return None
+    if not isinstance(action, str) or action not in ACTIONS:
+        raise UnsupportedAction(str(action))
+    return ACTIONS[action](work, told)
+
+
+def _query(work: Work, told: Mapping[str, Any]) -> dict[str, Any]:
+    expression = told.get("expression")
+    if not isinstance(expression, str):
+        raise Invalid("A query has an expression, a text.")
+    data, following = work.answers.answer(read_question(expression))
+    return {"action": "query", "data": data, "metadata": {"next": {"offset": following}}}

@@ -1,0 +1,50 @@
+"""What the operations of one request share: a reader, the writes that wait, the answers so far."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from attrs import define, field
+
+from callsheet.dialects.ftrack.server.answering import Answers
+from callsheet.dialects.ftrack.server.asking import Asked, Files, Together
+from callsheet.dialects.ftrack.server.batch import Batch
+from callsheet.dialects.ftrack.server.catalogue import Catalogue
+from callsheet.dialects.ftrack.server.reading import Reader
+
+__all__ = ["Work"]
+
+
+@define(eq=False)
+class Work:
+    """One request on its way; what the actions need."""
+
+    backend: Together
+    files: Files
+    asked: Asked
+    reader: Reader
+    answered: dict[int, Any] = field(factory=dict)
+    _batch: Batch | None = None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.reader.catalogue
+
+    @property
+    def answers(self) -> Answers:
+        return Answers(self.reader)
+
+    @property
+    def batch(self) -> Batch:
+        """The writes that wait."""
+        if self._batch is None:
+            self._batch = Batch(self.reader, self.asked.user, datetime.now(UTC), self.asked.origin)
+        return self._batch
+
+    def flush(self) -> None:
+        """Do the writes that wait, so that what comes next sees them."""
+        if self._batch is not None:
+            waiting, self._batch = self._batch, None
+            self.answered.update(waiting.run())
+            self.reader.forget()

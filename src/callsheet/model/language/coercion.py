@@ -1,0 +1,111 @@
+"""The values of a condition brought to the type of the attribute they are compared with.
+
+Families say which types compare with which: a sub-query's values must be of the family of the attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from typing import Final
+
+from callsheet.errors import QueryError, SchemaError
+from callsheet.model.language.literal import INTEGER_LIMIT, read_date, read_datetime, shown
+from callsheet.model.query import Literal
+from callsheet.model.record import Identity
+from callsheet.model.schema import Attribute, check_value, did_you_mean
+
+__all__ = ["FAMILIES", "ORDERED", "coerce"]
+
+FAMILIES: Final = {
+    "string": "text",
+    "enum": "text",
+    "key": "text",
+    "integer": "number",
+    "number": "number",
+    "boolean": "boolean",
+    "date": "date",
+    "datetime": "datetime",
+    "json": "json",
+}
+ORDERED: Final = frozenset({"text", "number", "date", "datetime"})
+
+
+def coerce(owner: str, attribute: Attribute, value: object, operator: str = "=") -> Literal:
+    """The value as the attribute holds it; `QueryError` where it never could hold it.
+
+    >>> coerce("Task", Attribute("start", data_type="datetime"), date(2026, 1, 1)).isoformat()
+    '2026-01-01T00:00:00+00:00'
+    >>> coerce("Task", Attribute("bid", data_type="number"), "3")
+    Traceback (most recent call last):
+    callsheet.errors.QueryError: Task.bid takes a number, not str: '3'
+      hint: write the number without quotes
+    """
+    if value is None:
+        return None
+    if isinstance(value, Identity):
+        value = value.key
+    # A pattern may be any text, and an order may be asked for with a text that is no choice.
+    if attribute.data_type == "enum" and (operator in ("like", "not_like") or operator[0] in "<>"):
+        attribute = Attribute(attribute.name)
+    convert = _CONVERSIONS.get(attribute.data_type)
+    try:
+        if convert is not None:
+            value = convert(value)
+        # An integer compares with a fraction, too: `frames > 1.5`.
+        if attribute.data_type == "integer" and isinstance(value, float):
+            attribute = Attribute(attribute.name, data_type="number")
+        if isinstance(value, int) and not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
+            raise ValueError("has more than 64 bits")
+        check_value(owner, attribute, value)
+    except SchemaError as error:
+        raise QueryError(str(error), hint=_hint(attribute, value)) from None
+    except ValueError as error:
+        raise QueryError(f"{owner}.{attribute.name} takes a {attribute.data_type}: {shown(value)} {error}") from None
+    return value  # type: ignore[return-value]  # check_value has just seen to it
+
+
+def _integer(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < INTEGER_LIMIT else value
+
+
+def _number(value: object) -> object:
+    return (
+        float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < INTEGER_LIMIT else value
+    )
+
+
+def _date(value: object) -> object:
+    return read_date(value.strip()) if isinstance(value, str) else value
+
+
+def _datetime(value: object) -> object:
+    if isinstance(value, str):
+        value = read_datetime(value.strip())
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time(), UTC)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("is outside of the years 1 to 9999 in UTC") from None
+    return value
+
+
+_CONVERSIONS: Final[dict[str, Callable[[object], object]]] = {
+    "integer": _integer,
+    "number": _number,
+    "date": _date,
+    "datetime": _datetime,
+}
+
+
+def _hint(attribute: Attribute, value: object) -> str:
+    family = FAMILIES[attribute.data_type]
+    if attribute.data_type == "enum" and isinstance(value, str):
+        return did_you_mean(value, attribute.choices).removeprefix("; ")
+    if family == "text" and not isinstance(value, str):
+        return f'quote it: "{value}"' if isinstance(value, int | float | date) else ""
+    if isinstance(value, str) and family in ("number", "boolean"):
+        return f"write {'the number' if family == 'number' else 'True or False'} without quotes"
+    return ""

@@ -1,0 +1,104 @@
+"""Permissions compiled for a store: for each verb and entity type, everywhere, in some projects, or nowhere.
+
+What an account may not read is as if it did not exist. So the condition that a row may be read goes into
+every SELECT, beside the condition on its type, and a reference to a row that may not be read is joined as
+one to nothing. Where an account may read all entities of a type, its statements are those of an
+administrator, to the letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import TypeAlias
+
+from sqlalchemy import Connection, FromClause, and_, false, or_, select
+
+from callsheet.model.operation import Create, Delete, Operation, Update
+from callsheet.model.schema import Schema
+from callsheet.server.access.belonging import Way, ways_of, within
+from callsheet.server.access.permissions import VERBS, Permissions
+from callsheet.server.store.comparison import Where
+from callsheet.server.store.store import CHUNK, Store
+
+__all__ = ["Access", "Reach"]
+
+Reach: TypeAlias = frozenset[str] | None
+"""Where something is allowed: in these projects (in none of them: nowhere), or everywhere (None)."""
+
+NOWHERE: frozenset[str] = frozenset()
+_VERB: dict[type, str] = {Create: "create", Update: "update", Delete: "delete"}
+
+
+class Access:
+    """What one account may do with the entities of a store; ``reads_all`` says that nothing is hidden from it."""
+
+    def __init__(self, permissions: Permissions, store: Store) -> None:
+        self.permissions, self.schema, self._tables = permissions, store.schema, store.tables
+        self._reach = {verb: dict(_reaches(permissions, self.schema, verb)) for verb in VERBS}
+        self._everywhere: dict[tuple[str, str], bool] = {}
+        self.reads_all = all(reach is None for reach in self._reach["read"].values())
+
+    def reach(self, verb: str, entity_type: str) -> Reach:
+        """Where the account may do this with entities of a concrete type."""
+        return self._reach[verb][entity_type]
+
+    def everywhere(self, verb: str, entity_type: str) -> bool:
+        """Whether the verb is allowed on all entities of this type and the types below it."""
+        found = self._everywhere.get((verb, entity_type))
+        if found is None:
+            found = all(self._reach[verb][name] is None for name in self.schema.concrete(entity_type))
+            self._everywhere[verb, entity_type] = found
+        return found
+
+    def allows(self, operations: Iterable[Operation]) -> bool:
+        """Whether operations need no look at the entities: all may be read, and all of these types be changed so."""
+        if not self.reads_all:
+            return False
+        kinds = {(type(operation), operation.identity.entity_type) for operation in operations}
+        return all(self.everywhere(_VERB[kind], name) for kind, name in kinds)
+
+    def anywhere(self, verb: str, entity_type: str) -> bool:
+        """Whether the verb is allowed on some entities of this type."""
+        return any(self._reach[verb][name] != NOWHERE for name in self.schema.concrete(entity_type))
+
+    def allowed(self, verb: str, entity_type: str, table: FromClause) -> list[Where]:
+        """The condition that rows of a table, which are of this type, are among those the verb is allowed on."""
+        if self.everywhere(verb, entity_type):
+            return []
+        kinds = self.schema.concrete(entity_type)
+        ways = ways_of(self.schema)
+        groups: dict[tuple[Reach, Way | None], list[str]] = {}
+        for name in kinds:
+            reach = self._reach[verb][name]
+            if reach != NOWHERE:
+                groups.setdefault((reach, None if reach is None else ways[name]), []).append(name)
+        parts: list[Where] = []
+        for (reach, way), names in groups.items():
+            conditions: list[Where] = [] if len(names) == len(kinds) else [table.c._type.in_(names)]
+            if reach is not None and way is not None:
+                conditions.append(within(self.schema, self._tables, table, way, reach))
+            parts.append(and_(*conditions))
+        return [or_(false(), *parts)]
+
+    def among(self, verb: str, connection: Connection, root: str, keys: Collection[str]) -> set[str]:
+        """Those of these keys of a root type on which the verb is allowed, as the database now stands."""
+        if self.everywhere(verb, root):
+            return set(keys)
+        table = self._tables[root]
+        wanted, found = list(keys), set[str]()
+        for start in range(0, len(wanted), CHUNK):
+            here = table.c.id.in_(wanted[start : start + CHUNK])
+            found.update(connection.execute(select(table.c.id).where(here, *self.allowed(verb, root, table))).scalars())
+        return found
+
+
+def _reaches(permissions: Permissions, schema: Schema, verb: str) -> Iterator[tuple[str, Reach]]:
+    ways = ways_of(schema)
+    for name, entity_type in schema.types.items():
+        if entity_type.abstract:
+            continue
+        projects = {grant.project for grant in permissions.granted(verb, schema, name)}
+        if None in projects or (projects and name not in ways and verb == "read"):
+            yield name, None
+        else:
+            yield name, frozenset(filter(None, projects)) if name in ways else NOWHERE

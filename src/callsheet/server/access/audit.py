@@ -1,0 +1,119 @@
+"""The audit: attempts that were refused, for administrators to read. Bounded in size and in pace.
+
+What is noted is who (the account, where it is known), what, why, and from which address; never a key, nor a
+name that belongs to no account, for it might be a key in the wrong field. Notes of one kind beyond so many
+a minute are only counted, and the count goes with the next one, so that an attack cannot fill the disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from attrs import define, frozen
+from sqlalchemy import delete, func, insert, select
+
+from callsheet.errors import CallsheetError
+from callsheet.server.store.store import Store
+
+__all__ = ["KEPT", "Audit", "Note"]
+
+KEPT = 10_000
+A_MINUTE = 10
+KINDS = 1_000
+
+
+@frozen
+class Note:
+    """A refused attempt. ``position`` counts up; what was not known is empty."""
+
+    position: int
+    time: datetime
+    account: str
+    action: str
+    entity_type: str
+    key: str
+    reason: str
+    address: str
+
+
+@define
+class _Pace:
+    """How many notes of one kind there were since a moment."""
+
+    since: datetime
+    count: int = 0
+
+
+class Audit:
+    """The refused attempts of one server, the newest ``KEPT`` of them."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], kept: int = KEPT) -> None:
+        self._store, self._clock, self._kept = store, clock, kept
+        self._table = store.table("_audit")
+        self._lock = threading.Lock()
+        self._paces: dict[tuple[str, str], _Pace] = {}
+        self._written = 0
+
+    def note(
+        self,
+        action: str,
+        reason: str,
+        *,
+        account: str = "",
+        entity: tuple[str, str] | None = None,
+        address: str = "",
+    ) -> None:
+        """Note a refused attempt; an error of the database does not matter here: the attempt is refused anyway."""
+        now = self._clock()
+        missed = self._missed((address or account, action), now)
+        if missed is None:
+            return
+        more = f" (and {missed} more like it in the minute before)" if missed else ""
+        entity_type, key = entity or ("", "")
+        row = {
+            "time": now,
+            "account": account,
+            "action": action[:80],
+            "entity_type": entity_type[:80],
+            "key": key[:255],
+            "reason": reason[:400] + more,
+            "address": address[:80],
+        }
+        try:
+            self._store.write(lambda connection: connection.execute(insert(self._table), row))
+            self._trim()
+        except CallsheetError:
+            return
+
+    def list(self, after: int = 0, limit: int = 100) -> list[Note]:
+        """At most ``limit`` notes whose position is greater than ``after``, oldest first."""
+        columns = self._table.c
+        names = ("position", "time", "account", "action", "entity_type", "key", "reason", "address")
+        statement = select(*(columns[name] for name in names)).where(columns.position > after)
+        with self._store.reading() as connection:
+            rows = connection.execute(statement.order_by(columns.position).limit(max(1, min(limit, 1_000))))
+            return [Note(*row) for row in rows]
+
+    def _missed(self, kind: tuple[str, str], now: datetime) -> int | None:
+        """How many of this kind were passed over before this note; None if it is passed over, too."""
+        with self._lock:
+            pace = self._paces.get(kind)
+            missed = 0
+            if pace is None or now - pace.since >= timedelta(minutes=1):
+                missed = max(0, pace.count - A_MINUTE) if pace is not None else 0
+                while len(self._paces) >= KINDS:
+                    self._paces.pop(next(iter(self._paces)))
+                pace = self._paces[kind] = _Pace(now)
+            pace.count += 1
+            return missed if pace.count <= A_MINUTE else None
+
+    def _trim(self) -> None:
+        """Drop the oldest, now and then."""
+        self._written += 1
+        if self._written % max(1, self._kept // 100) == 0:
+            columns = self._table.c
+            newest = select(func.max(columns.position)).scalar_subquery()
+            too_old = columns.position <= newest - self._kept
+            self._store.write(lambda connection: connection.execute(delete(self._table).where(too_old)))

@@ -1,0 +1,165 @@
+"""The commit log, read: which commit changed what, in the order in which they became visible.
+
+One row is one commit, written in the commit's own transaction. Positions are numbered by a counter row, so
+their order is the order of commits and a reader that asks for what comes after a position misses nothing.
+A change names the commit that touched the same entity before, so an entity's history is a walk, not a search.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import msgspec
+from sqlalchemy import Connection, Row, select
+
+from callsheet.chunks import chunks
+from callsheet.model.history import Commit, EntityChange, change_from_plain, change_to_plain
+from callsheet.model.record import Identity
+from callsheet.server.store.store import CHUNK, Store
+from callsheet.server.store.tagged import UNCHANGED, to_plain, to_value
+
+__all__ = [
+    "EntityChange",
+    "LogEntry",
+    "decode_changes",
+    "decode_pieces",
+    "encode_changes",
+    "entity_history",
+    "entry",
+    "entries",
+    "last_position",
+    "newest",
+    "pieces",
+    "position_at",
+]
+
+LogEntry: TypeAlias = Commit
+
+
+def encode_changes(changes: Iterable[EntityChange]) -> bytes:
+    """Changes as the log keeps them: JSON, compressed.
+
+    >>> from callsheet.model.record import Identity
+    >>> change = EntityChange(Identity("Task", "a"), "update", 3, {"bid": 1.0}, {"bid": 2.0})
+    >>> decode_changes(encode_changes([change])) == (change,)
+    True
+    """
+    told: dict[Any, Any] = {}
+    return zlib.compress(msgspec.json.encode([_written(change, told) for change in changes]), 1)
+
+
+def decode_changes(data: bytes) -> tuple[EntityChange, ...]:
+    """What `encode_changes` was given."""
+    return tuple(_read(plain) for plain in _plain(data))
+
+
+def pieces(data: bytes) -> list[msgspec.Raw]:
+    """What `encode_changes` was given, each change still as JSON."""
+    return msgspec.json.decode(zlib.decompress(data), type=list[msgspec.Raw])
+
+
+def decode_pieces(found: Iterable[msgspec.Raw]) -> tuple[EntityChange, ...]:
+    """Changes, from their JSON."""
+    return tuple(_read(msgspec.json.decode(piece)) for piece in found)
+
+
+def _plain(data: bytes) -> list[dict[str, Any]]:
+    plain: list[dict[str, Any]] = msgspec.json.decode(zlib.decompress(data))
+    return plain
+
+
+def _written(change: EntityChange, told: dict[Any, Any]) -> dict[str, Any]:
+    """A change as plain data; ``told`` keeps what was converted, since many changes of a commit share values."""
+    plain = change_to_plain(change)
+    for part in ("before", "after"):
+        if part in plain:
+            plain[part] = {
+                name: value if type(value) in UNCHANGED else _shared(value, told) for name, value in plain[part].items()
+            }
+    return plain
+
+
+_SHARED = frozenset({Identity, datetime})
+
+
+def _shared(value: Any, told: dict[Any, Any]) -> Any:
+    if type(value) not in _SHARED:
+        return to_plain(value)
+    found = told.get(value)
+    if found is None:
+        found = told[value] = to_plain(value)
+    return found
+
+
+def _read(plain: Mapping[str, Any]) -> EntityChange:
+    found = dict(plain)
+    for part in ("before", "after"):
+        if part in found:
+            found[part] = {name: to_value(value) for name, value in found[part].items()}
+    return change_from_plain(found)
+
+
+def entry(row: Row[Any], changes: tuple[EntityChange, ...] | None = None) -> Commit:
+    """The commit of a row of the log; with these of its changes, or all."""
+    known = decode_changes(row.changes) if changes is None else changes
+    return Commit(row.position, row.commit_id, row.user_name, row.origin or "", row.time, known)
+
+
+def entries(store: Store, connection: Connection, after: int = 0, limit: int = 100) -> list[Commit]:
+    """At most ``limit`` commits whose position is greater than ``after``, oldest first."""
+    log = store.table("_log")
+    statement = select(log).where(log.c.position > after).order_by(log.c.position).limit(limit)
+    return [entry(row) for row in connection.execute(statement)]
+
+
+def last_position(store: Store, connection: Connection) -> int:
+    """The position of the newest commit; 0 before the first."""
+    counter = store.table("_counter")
+    return connection.execute(select(counter.c.value).where(counter.c.name == "log")).scalar() or 0
+
+
+def position_at(store: Store, connection: Connection, time: datetime) -> int:
+    """The position of the last commit that was done at this time or before; 0 before the first."""
+    log = store.table("_log")
+    earlier = select(log.c.position).where(log.c.time <= time)
+    return connection.execute(earlier.order_by(log.c.time.desc(), log.c.position.desc()).limit(1)).scalar() or 0
+
+
+def entity_history(
+    store: Store, connection: Connection, root: str, key: str, start: int | None = None
+) -> Iterator[tuple[Commit, EntityChange]]:
+    """The commits that touched an entity, newest first, each with what it did to it; also of a deleted one.
+
+    ``start`` is the position of one of them to begin at. The commits' other changes are not read.
+    """
+    log = store.table("_log")
+    position = newest(store, connection, root, [key]).get(key) if start is None else start
+    while position:
+        row = connection.execute(select(log).where(log.c.position == position)).first()
+        if row is None:
+            return
+        plain = next((told for told in _plain(row.changes) if _is(store, told, root, key)), None)
+        if plain is None:
+            return
+        change = _read(plain)
+        yield entry(row, (change,)), change
+        position = change.previous
+
+
+def _is(store: Store, plain: Mapping[str, Any], root: str, key: str) -> bool:
+    return bool(plain["key"] == key and store.schema.types[plain["type"]].root == root)
+
+
+def newest(store: Store, connection: Connection, root: str, keys: Collection[str]) -> dict[str, int]:
+    """For each key of a root type the position of the last commit that touched the entity, deleted ones too."""
+    table, tombstone = store.tables[root], store.table("_tombstone")
+    found: dict[str, int] = {}
+    for chunk in chunks(keys, CHUNK):
+        gone = select(tombstone.c.key, tombstone.c.position).where(tombstone.c.root == root, tombstone.c.key.in_(chunk))
+        here = select(table.c.id, table.c._commit).where(table.c.id.in_(chunk))
+        for statement in (gone, here):
+            found.update((key, position) for key, position in connection.execute(statement))
+    return found

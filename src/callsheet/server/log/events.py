@@ -1,0 +1,260 @@
+"""Events read from the log: what commits changed, and what was published, in the order in which it happened.
+
+The log is the stream. A commit's changes are told as one event each (topic ``callsheet.update``), made when they are
+read; what hubs publish is in the table ``_event``, numbered by the same counter. So a reader that goes on from a
+position misses nothing and gets nothing twice, and a slow one is a position that lags, not a queue that grows. A batch
+is bounded by its events, by the changes it looks at and by the bytes it reads; a commit larger than a batch goes on in
+the next. Accounts are told what they may read now, as in ``history.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+from attrs import frozen
+from sqlalchemy import Connection, Row, func, select
+
+from callsheet.dialects.native.values import unpack
+from callsheet.events.topics import UPDATE
+from callsheet.model.event import Event, Position
+from callsheet.model.history import EntityChange
+from callsheet.model.language.events import event_matches, parse_expression
+from callsheet.model.query import Condition, Or
+from callsheet.model.record import Identity
+from callsheet.server.access.access import Access
+from callsheet.server.log import commits as log
+from callsheet.server.log.recent import Changes, Recent
+from callsheet.server.log.visible import Visible
+from callsheet.server.log.whereabouts import Whereabouts
+from callsheet.server.store.store import Store
+
+__all__ = ["beginning", "condition_of", "end_of", "events_after", "fulfils"]
+
+LOOKED_AT = 2_000
+"""Changes a batch looks at, more or less, whether they are told or not."""
+READ = 100
+"""Rows read with one statement."""
+READ_BYTES = 2**20
+"""Compressed bytes of changes read with one statement, or one commit's."""
+STEP = 250
+LAST_INDEX = 2**31 - 1
+
+Rows: TypeAlias = Iterator["_Commit | Row[Any]"]
+
+
+def end_of(position: int) -> Position:
+    """The place behind all events of this position in the log."""
+    return Position(position, LAST_INDEX)
+
+
+def beginning(after: Position | int) -> Position:
+    """Where to go on after this: a number stands for all of that commit."""
+    return after if isinstance(after, Position) else end_of(after)
+
+
+def condition_of(expressions: Sequence[str | Condition]) -> Condition | None:
+    """The condition that one of these expressions holds; None where there are none. Raises `QueryError`."""
+    conditions = [parse_expression(expression) for expression in expressions]
+    if len(conditions) > 1:
+        return Or(tuple(conditions))
+    return conditions[0] if conditions else None
+
+
+def fulfils(condition: Condition | None, event: Event) -> bool:
+    """Whether an event is asked for."""
+    return condition is None or event_matches(condition, event)
+
+
+def events_after(
+    store: Store,
+    connection: Connection,
+    access: Access,
+    after: Position | int,
+    limit: int,
+    condition: Condition | None = None,
+    until: int | None = None,
+    recent: Recent | None = None,
+) -> tuple[list[Event], Position]:
+    """At most ``limit`` events after a position, oldest first, and the place up to which the log was read.
+
+    They are those the account may read and the condition holds for, of commits and publications up to ``until``.
+    There may be more even where the answer is empty: all is read when the place does not move any further.
+    ``recent`` keeps what was decoded, for readers of the same commits.
+    """
+    after = beginning(after)
+    last = log.last_position(store, connection)
+    last = last if until is None else min(last, until)
+    if last < after.commit:
+        return [], after
+    batch = _Batch(store, connection, access, limit, condition, after)
+    rows, complete = _rows(store, connection, after, last, Recent() if recent is None else recent)
+    for row in rows:
+        if not (batch.commit(row) if isinstance(row, _Commit) else batch.published(row)):
+            return batch.events, batch.place
+    return batch.events, max(after, end_of(last) if complete else batch.place)
+
+
+class _Batch:
+    """The events of one answer, as they are gathered. ``place`` is how far it has got."""
+
+    def __init__(
+        self,
+        store: Store,
+        connection: Connection,
+        access: Access,
+        limit: int,
+        condition: Condition | None,
+        after: Position,
+    ) -> None:
+        self.events: list[Event] = []
+        self.place = after
+        self._condition, self._limit, self._room = condition, limit, LOOKED_AT
+        self._visible = Visible(store, connection, access)
+        self._told = _Told(store, self._visible, Whereabouts(store, connection))
+
+    def published(self, row: Row[Any]) -> bool:
+        """Take a published event; whether there is room for more."""
+        self._room -= 1
+        self._take(_published(row))
+        self.place = end_of(row.position)
+        return self._has_room()
+
+    def commit(self, commit: _Commit) -> bool:
+        """Take a commit's events after the place; whether there is room for more."""
+        start = self.place.index + 1 if self.place.commit == commit.row.position else 0
+        for first in range(start, len(commit.changes), STEP):
+            changes = commit.changes.some(first, min(first + STEP, len(commit.changes)))
+            self._room -= len(changes)
+            for event in self._told.events(commit.row, first, changes):
+                self._take(event)
+                if len(self.events) == self._limit:
+                    self.place = event.position or self.place
+                    return False
+            self.place = Position(commit.row.position, first + len(changes) - 1)
+            if not self._has_room():
+                return False
+        self.place = end_of(commit.row.position)
+        return self._has_room()
+
+    def _take(self, event: Event) -> None:
+        if fulfils(self._condition, event):
+            self.events.append(event)
+
+    def _has_room(self) -> bool:
+        return self._room > 0 and len(self.events) < self._limit
+
+
+@frozen
+class _Commit:
+    """A row of the log, and what it changed."""
+
+    row: Row[Any]
+    changes: Changes
+
+
+def _rows(store: Store, connection: Connection, after: Position, last: int, recent: Recent) -> tuple[Rows, bool]:
+    """Some commits and publications after a place, in order; and whether that is all there are up to ``last``."""
+    commits, published = store.table("_log"), store.table("_event")
+    wanted: list[Any] = [column for column in commits.c if column.name not in ("changes", "result", "digest")]
+    first = after.commit if after.index < LAST_INDEX else after.commit + 1
+    here: Any = select(*wanted, func.length(commits.c.changes).label("size"))
+    here = here.where(commits.c.position >= first, commits.c.position <= last)
+    found: Sequence[Row[Any]] = connection.execute(here.order_by(commits.c.position).limit(READ)).all()
+    # A published event is the only one of its position.
+    other: Any = select(published).where(published.c.position > after.commit, published.c.position <= last)
+    others: Sequence[Row[Any]] = connection.execute(other.order_by(published.c.position).limit(READ)).all()
+    ends = [rows[-1].position for rows in (found, others) if len(rows) == READ]
+    known, complete = _affordable(found, recent)
+    ends += [] if complete else [known[-1].position]
+    end = min(ends, default=last)
+    known = [row for row in known if row.position <= end]
+    changes = recent.changes(store, connection, [row.position for row in known])
+    merged: list[_Commit | Row[Any]] = [_Commit(row, changes[row.position]) for row in known]
+    merged += [row for row in others if row.position <= end]
+    merged.sort(key=lambda one: one.row.position if isinstance(one, _Commit) else one.position)
+    return iter(merged), not ends
+
+
+def _affordable(rows: Sequence[Row[Any]], recent: Recent) -> tuple[list[Row[Any]], bool]:
+    """As many of the first rows as may be read at once, and whether that is all."""
+    size = 0
+    for number, row in enumerate(rows):
+        size += 0 if row.position in recent else row.size or 0
+        if number and size > READ_BYTES:
+            return list(rows[:number]), False
+    return list(rows), True
+
+
+def _published(row: Row[Any]) -> Event:
+    return Event(
+        topic=row.topic,
+        data=unpack(msgspec.json.decode(row.data)),
+        id=row.id,
+        sent=row.sent,
+        source=unpack(msgspec.json.decode(row.source)),
+        target=row.target,
+        in_reply_to_event=row.in_reply_to,
+        position=Position(row.position, 0),
+    )
+
+
+@frozen
+class _Told:
+    """Makes events of changes, as far as the account may know of them."""
+
+    store: Store
+    visible: Visible
+    whereabouts: Whereabouts
+
+    def events(self, row: Row[Any], first: int, changes: Sequence[EntityChange]) -> Iterator[Event]:
+        """The events of some changes of a commit, of which the first is number ``first``."""
+        shown = self.visible.changes(changes)
+        kept = [change for change in shown if change is not None]
+        projects = self.whereabouts.of(kept)
+        readable = self.visible.among({project for project in projects.values() if project is not None})
+        for index, change in enumerate(shown, first):
+            if change is not None:
+                project = projects.get(change.identity)
+                yield self._event(row, index, change, project if project in readable else None)
+
+    def _event(self, row: Row[Any], index: int, change: EntityChange, project: Identity | None) -> Event:
+        kind, key = change.identity
+        data = {
+            "entity": {"type": kind, "id": key, "types": [kind, *self.store.schema.types[kind].ancestors]},
+            "action": change.kind,
+            "changes": _changes(change),
+            "added": _members(change.added),
+            "removed": _members(change.removed),
+            "user": row.user_name,
+            "commit_id": row.commit_id,
+            "origin": row.origin or "",
+            "time": row.time,
+            "entity_type": kind,
+            "entity_id": key,
+            "project_id": None if project is None else project.key,
+            "version": change.version,
+        }
+        source = {"id": row.origin or "", "user": {"username": row.user_name}}
+        position = Position(row.position, index)
+        return Event(UPDATE, data, f"{row.commit_id}:{index}", row.time, source, position=position)
+
+
+def _changes(change: EntityChange) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"old": _value(change.before.get(name)), "new": _value(change.after.get(name))}
+        for name in {**change.before, **change.after}
+    }
+
+
+def _value(value: Any) -> Any:
+    return _reference(value) if isinstance(value, Identity) else value
+
+
+def _members(members: Mapping[str, Sequence[Identity]]) -> dict[str, list[dict[str, Any]]]:
+    return {name: [_reference(member) for member in held] for name, held in members.items()}
+
+
+def _reference(identity: Identity) -> dict[str, Any]:
+    return {"type": identity.entity_type, "id": identity.key}

@@ -1,0 +1,104 @@
+"""Published events as the database keeps them: rows of ``_event``, for some days, each id once.
+
+What commits changed is not here: it is made of the log when it is read (``events.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select
+
+from callsheet.dialects.native.values import pack
+from callsheet.errors import Forbidden, Invalid, SchemaError, TooLarge
+from callsheet.events.topics import REPLY
+from callsheet.model.event import Event
+from callsheet.server.store.counter import next_position
+from callsheet.server.store.store import Store
+
+__all__ = ["KEPT", "LARGEST", "drop_old_events", "event_row", "save_event"]
+
+KEPT = timedelta(days=7)
+"""How long published events are kept; what commits changed is kept for ever."""
+LARGEST = 256 * 2**10
+"""Bytes of an event's data, as JSON."""
+LONGEST = 255
+LONGEST_TARGET = 4_096
+OURS = "callsheet."
+
+
+def drop_old_events(store: Store, connection: Connection, now: datetime) -> None:
+    """Forget published events that are older than `KEPT`."""
+    table = store.table("_event")
+    connection.execute(delete(table).where(table.c.time < now - KEPT))
+
+
+def save_event(store: Store, connection: Connection, row: Mapping[str, Any]) -> int:
+    """Write an event; its position, or that of the first with its id."""
+    table = store.table("_event")
+    known = select(table.c.position).where(table.c.id == row["id"])
+    position: int | None = connection.execute(known).scalar()
+    if position is None:
+        position = next_position(store, connection)
+        connection.execute(insert(table), {**row, "position": position})
+    return position
+
+
+def event_row(event: Event, user: str, now: datetime) -> dict[str, Any]:
+    """An event as the table holds it, if it may be kept; with who published it as the server knows that."""
+    _check_texts(event)
+    return {
+        "id": event.id,
+        "topic": event.topic,
+        "data": _json("data", event.data),
+        "source": _json("source", {**event.source, "user": _user(event.source.get("user"), user)}),
+        "target": event.target,
+        "in_reply_to": event.in_reply_to_event,
+        "user_name": user,
+        "sent": _moment(event.sent),
+        "time": now,
+    }
+
+
+def _check_texts(event: Event) -> None:
+    for name, most in (("topic", LONGEST), ("id", LONGEST), ("in_reply_to_event", LONGEST), ("target", LONGEST_TARGET)):
+        text = getattr(event, name)
+        if text is None and name == "in_reply_to_event":
+            continue
+        least = 0 if name == "target" else 1
+        if not isinstance(text, str) or not least <= len(text) <= most or not text.isprintable():
+            raise Invalid(
+                f"an event's `{name}` is a printable text of {least} to {most:,} characters, not {text!r:.80}"
+            )
+    if ":" in event.id:
+        raise Invalid(f"`{event.id:.80}` cannot be the id of a published event: ids with `:` are those of commits")
+    if event.topic.startswith(OURS) and event.topic != REPLY:
+        raise Forbidden(f"topics that begin with `{OURS}` are the server's own; `{event.topic:.80}` needs another name")
+    if not isinstance(event.source, Mapping):
+        raise Invalid(f"an event's `source` is a mapping, not {event.source!r:.80}")
+
+
+def _user(told: Any, user: str) -> dict[str, Any]:
+    return {**(told if isinstance(told, Mapping) else {}), "username": user}
+
+
+def _moment(sent: Any) -> datetime | None:
+    if sent is not None and (not isinstance(sent, datetime) or sent.tzinfo is None):
+        raise Invalid(f"an event's `sent` is a datetime with a time zone, not {sent!r:.80}")
+    return sent
+
+
+def _json(name: str, value: Any) -> bytes:
+    try:
+        data = msgspec.json.encode(pack(value))
+    except (SchemaError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
+        raise Invalid(f"an event's `{name}` cannot be kept: {error}") from None
+    if len(data) > LARGEST:
+        raise TooLarge(
+            f"an event's `{name}` has {len(data):,} bytes; at most {LARGEST:,} are taken: "
+            "publish where the data is, not the data"
+        )
+    return data

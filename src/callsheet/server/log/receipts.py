@@ -1,0 +1,129 @@
+"""Exactly once: which commits have been done, with their answers; and parts of those still to come.
+
+A commit is known by its user and id. Its row in the log keeps a digest of what was asked and the answer
+given, so a commit that is sent again (its answer was lost) gets the first answer and changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select
+
+from callsheet.dialects.protocol import CommitResult, Touched
+from callsheet.errors import Invalid
+from callsheet.model.operation import ChangeSet, Operation
+from callsheet.model.record import Identity
+from callsheet.server.store.store import Store
+from callsheet.server.store.tagged import operation_from_plain, operation_to_plain
+
+__all__ = ["digest", "drop_old_parts", "drop_parts", "encode_result", "find", "parts", "stage"]
+
+KEPT = timedelta(days=1)
+
+PARTS = 2_000
+"""Parts of one commit."""
+
+
+def _dict(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no value of an operation")
+
+
+_canonical = msgspec.json.Encoder(enc_hook=_dict, order="sorted")
+
+
+def digest(changes: ChangeSet) -> str:
+    """What the sent operations come to: equal for equal operations, whatever the order of their values."""
+    told = [changes.policy, changes.parts, [(type(item).__name__, item) for item in changes.operations]]
+    try:
+        return hashlib.sha256(_canonical.encode(told)).hexdigest()
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise Invalid(f"a value cannot be told in JSON: {error}") from None
+
+
+def encode_result(result: CommitResult) -> bytes:
+    """An answer, as the log keeps it."""
+    deleted = [list(identity) for identity in result.deleted]
+    touched = [[*each.identity, each.version, list(each.emptied)] for each in result.touched]
+    return msgspec.json.encode([list(result.versions), list(result.merged), deleted, touched])
+
+
+def _decode_result(told: bytes) -> dict[str, Any]:
+    """The parts of an answer. Those of earlier versions end before what else was touched."""
+    versions, merged, deleted, *more = msgspec.json.decode(told)
+    return {
+        "versions": tuple(versions),
+        "merged": tuple(merged),
+        "deleted": tuple(Identity(*identity) for identity in deleted),
+        "touched": tuple(
+            Touched(Identity(kind, key), version, tuple(emptied))
+            for kind, key, version, emptied in (more[0] if more else ())
+        ),
+    }
+
+
+def find(store: Store, connection: Connection, user: str, changes: ChangeSet) -> CommitResult | None:
+    """The answer given to this commit, if it has been done; `Invalid` if its id was used for another."""
+    log = store.table("_log")
+    wanted = select(log.c.position, log.c.time, log.c.digest, log.c.result)
+    row = connection.execute(wanted.where(log.c.user_name == user, log.c.commit_id == changes.commit_id)).first()
+    if row is None:
+        return None
+    if row.digest != digest(changes):
+        raise Invalid(f"commit id {changes.commit_id!r:.80} was used for other operations; use a new one")
+    return CommitResult(changes.commit_id, row.position, row.time, **_decode_result(row.result), replayed=True)
+
+
+def stage(
+    store: Store,
+    connection: Connection,
+    user: str,
+    commit_id: str,
+    number: int,
+    operations: Sequence[Operation],
+    now: datetime,
+) -> None:
+    """Keep a part of a commit; the same number again replaces it."""
+    part = store.table("_part")
+    here = (part.c.user_name == user) & (part.c.commit_id == commit_id) & (part.c.number == number)
+    connection.execute(delete(part).where(here))
+    told = msgspec.json.encode([operation_to_plain(operation) for operation in operations])
+    row = {"user_name": user, "commit_id": commit_id, "number": number, "operations": told, "time": now}
+    connection.execute(insert(part), row)
+
+
+def parts(store: Store, connection: Connection, user: str, changes: ChangeSet) -> list[Operation]:
+    """The operations staged for a commit, in order; `Invalid` where a part is missing."""
+    if not changes.parts:
+        return []
+    if not 0 < changes.parts <= PARTS:
+        raise Invalid(f"a commit has at most {PARTS:,} parts, not {changes.parts}")
+    part = store.table("_part")
+    here = (part.c.user_name == user) & (part.c.commit_id == changes.commit_id) & (part.c.number < changes.parts)
+    rows = connection.execute(select(part.c.number, part.c.operations).where(here).order_by(part.c.number)).all()
+    found = {number for number, _ in rows}
+    if missing := [number for number in range(changes.parts) if number not in found]:
+        raise Invalid(
+            f"commit {changes.commit_id!r:.80} names {changes.parts} parts, but part {missing[0]} was not staged; "
+            "stage all parts again",
+            details={"missing_parts": missing},
+        )
+    return [operation_from_plain(plain) for _, told in rows for plain in msgspec.json.decode(told)]
+
+
+def drop_parts(store: Store, connection: Connection, user: str, commit_id: str) -> None:
+    """Forget what was staged for a commit."""
+    part = store.table("_part")
+    connection.execute(delete(part).where(part.c.user_name == user, part.c.commit_id == commit_id))
+
+
+def drop_old_parts(store: Store, connection: Connection, now: datetime) -> None:
+    """Forget parts of commits that were never sent."""
+    part = store.table("_part")
+    connection.execute(delete(part).where(part.c.time < now - KEPT))

@@ -1,0 +1,78 @@
+"""The changes of the commits that were read last: many readers follow the same end of the log.
+
+What a commit changed never changes, so it is decoded once. A large commit stays as the JSON it was written as, and
+each piece is decoded for whoever asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from threading import Lock
+
+from sqlalchemy import Connection, select
+
+from callsheet.model.history import EntityChange
+from callsheet.server.log import commits as log
+from callsheet.server.store.store import Store
+
+__all__ = ["Changes", "Recent"]
+
+KEPT = 5_000
+"""Decoded changes that are kept, more or less; and of commits that are larger, the last one's JSON."""
+SMALL = 1_000
+
+
+class Changes:
+    """What one commit changed, any part of it."""
+
+    def __init__(self, data: bytes | None) -> None:
+        self._pieces = log.pieces(data) if data else []
+        self._decoded: Sequence[EntityChange] | None = None
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def some(self, start: int, end: int) -> Sequence[EntityChange]:
+        """The changes from one number to before another."""
+        if self._decoded is None and len(self._pieces) <= SMALL:
+            self._decoded = log.decode_pieces(self._pieces)
+        if self._decoded is not None:
+            return self._decoded[start:end]
+        return log.decode_pieces(self._pieces[start:end])
+
+
+class Recent:
+    """Changes by the position of their commit; what was read longest ago goes first. Threads may share it."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept, self._size = kept, 0
+        self._known: dict[int, Changes] = {}
+        self._lock = Lock()
+
+    def __contains__(self, position: int) -> bool:
+        return position in self._known
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def changes(self, store: Store, connection: Connection, positions: Collection[int]) -> dict[int, Changes]:
+        """The changes of the commits of these positions."""
+        with self._lock:
+            found = {position: self._known[position] for position in positions if position in self._known}
+        missing = [position for position in positions if position not in found]
+        if missing:
+            table = store.table("_log")
+            wanted = select(table.c.position, table.c.changes).where(table.c.position.in_(missing))
+            read = {position: Changes(data) for position, data in connection.execute(wanted)}
+            found |= read
+            self._keep(read)
+        return found
+
+    def _keep(self, read: dict[int, Changes]) -> None:
+        with self._lock:
+            for position, changes in read.items():
+                if position not in self._known:
+                    self._known[position] = changes
+                    self._size += 1 + len(changes)
+            while self._size > self._kept and len(self._known) > 1:
+                self._size -= 1 + len(self._known.pop(next(iter(self._known))))

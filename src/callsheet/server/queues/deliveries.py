@@ -1,0 +1,201 @@
+"""The queue of a durable handler: which events it has, who works on which, and what became of them.
+
+A delivery is *ready*, *leased* to one attempt until some time, or *dead*; when it is handled, its row goes. Of one
+entity only the earliest delivery is leased, so that an entity's events are handled in order, and a dead one does
+not hold up those behind it. A lease is a token: whoever comes with another one comes too late, and nothing of what
+it wants is done. A commit that answers an event takes the delivery in its own transaction (`take`), which is what
+makes the effect of a handler and its checkpoint one thing.
+
+All of this is plain rows and a clock that is given: times are the server's alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol, cast
+from uuid import uuid4
+
+import msgspec
+from sqlalchemy import Connection, CursorResult, Executable, Row, Table
+
+from callsheet.dialects.native.values import pack
+from callsheet.errors import AlreadyHandled
+from callsheet.model.event import Event, Position, event_to_plain
+from callsheet.model.operation import Effect
+from callsheet.server.queues.delivery import Delivery, delivery_of
+from callsheet.server.queues.statements import statements_of
+
+__all__ = ["ABANDONED", "Queue", "Tables", "take"]
+
+ABANDONED = 20
+"""Attempts in a row whose worker was never heard of again; after as many the event is taken to be the reason."""
+TRACEBACK = 20_000
+
+
+class Tables(Protocol):
+    """What a queue needs of a store."""
+
+    @property
+    def engine_name(self) -> str: ...
+
+    def table(self, name: str) -> Table: ...
+
+
+class Queue:
+    """The deliveries of one handler, in one transaction."""
+
+    def __init__(self, store: Tables, connection: Connection, user: str, handler: str, now: datetime) -> None:
+        self.store, self.connection = store, connection
+        self.user, self.handler, self.now = user, handler, now
+        self._do = statements_of(store.table("_handler"), store.table("_delivery"))
+
+    def _run(self, statement: Executable, **values: Any) -> CursorResult[Any]:
+        mine = {"the_user": self.user, "the_handler": self.handler, "the_time": self.now}
+        return cast(CursorResult[Any], self.connection.execute(statement, {**mine, **values}))
+
+    # -- the handler's own row -----------------------------------------------------------------------------
+
+    def known(self, lock: bool = False) -> Row[Any] | None:
+        """The handler as it was declared last, and how far it has read; ``lock`` keeps other claims out."""
+        locked = lock and self.store.engine_name != "sqlite"
+        return self._run(self._do.known_locked if locked else self._do.known).first()
+
+    def declare(self, expression: str, ignore_own: bool, position: Position) -> None:
+        """Make the handler, with the log behind it up to ``position``; one that is there keeps its place."""
+        if self.known(lock=True) is not None:
+            self._run(self._do.declare, the_expression=expression, the_guard=ignore_own)
+            return
+        told = {"expression": expression, "ignore_own": ignore_own, "claimed": self.now, "created": self.now}
+        place = {"position": position.commit, "event_index": position.index}
+        self.connection.execute(self._do.begin, {"user_name": self.user, "name": self.handler, **told, **place})
+
+    def forget(self) -> bool:
+        """Drop the handler with all that it has not handled; whether it was there."""
+        self._run(self._do.clear)
+        return bool(self._run(self._do.forget).rowcount)
+
+    # -- from the log to the queue -------------------------------------------------------------------------
+
+    def unsettled(self) -> int:
+        """How many deliveries are ready or leased."""
+        return int(self._run(self._do.unsettled).scalar_one())
+
+    def add(self, events: Sequence[tuple[Event, str]], until: Position) -> None:
+        """Events, each with its stream, become deliveries, and the log has been read up to ``until``."""
+        rows = [self._made(event, stream) for event, stream in events]
+        if rows:
+            self.connection.execute(self._do.add, rows)
+        self._run(self._do.advance, the_commit=until.commit, the_index=until.index)
+
+    def _made(self, event: Event, stream: str) -> dict[str, Any]:
+        assert event.position is not None
+        return {
+            "user_name": self.user,
+            "handler": self.handler,
+            "position": event.position.commit,
+            "event_index": event.position.index,
+            "event_id": event.id,
+            "stream": stream,
+            "state": "ready",
+            "attempts": 0,
+            "failures": 0,
+            "next_try": self.now,
+            "event": msgspec.json.encode(pack(event_to_plain(event))).decode(),
+            "made": self.now,
+            "changed": self.now,
+        }
+
+    # -- leases --------------------------------------------------------------------------------------------
+
+    def is_waiting(self, worker: str, known: Collection[str]) -> bool:
+        """Whether a claim of this worker would get anything of what is in the queue."""
+        return bool(self._run(self._do.is_waiting, the_worker=worker, the_known=list(known)).scalar())
+
+    def lease(self, worker: str, most: int, seconds: float, known: Collection[str] = ()) -> list[Delivery]:
+        """At most so many deliveries for a worker, at most one of an entity, under a new lease.
+
+        ``known`` are the leases that the worker knows it has: what else is leased to it was in an answer that
+        it never got, and is given again first.
+        """
+        told = f"{ABANDONED} attempts ended without a word from their worker: it may be this event that ends it"
+        self._run(self._do.bury, the_bound=ABANDONED, the_error=told)
+        given = self._given(self._do.give_lost, worker, most, seconds, the_known=list(known))
+        if len(given) < most:
+            given += self._given(self._do.give_due, worker, most - len(given), seconds)
+        return sorted(given, key=lambda each: each.event.position or Position(0, 0))
+
+    def _given(self, statement: Executable, worker: str, most: int, seconds: float, **values: Any) -> list[Delivery]:
+        token = f"{uuid4().hex}."
+        values |= {"the_worker": worker, "the_most": most, "the_token": token, "the_end": self._later(seconds)}
+        return [delivery_of(row) for row in self._run(statement, **values)]
+
+    def _later(self, seconds: float) -> datetime:
+        return self.now + timedelta(seconds=seconds)
+
+    def renew(self, leases: Collection[str], seconds: float) -> list[str]:
+        """Keep leases for so long from now; those that are still there."""
+        kept = self._run(self._do.renew, the_leases=list(leases), the_end=self._later(seconds))
+        return sorted({row.lease for row in kept})
+
+    # -- what became of it ---------------------------------------------------------------------------------
+
+    def settle(self, position: Position, lease: str) -> bool:
+        """It is handled; whether it still was this lease's to say so."""
+        return self._end(self._do.settle, position, lease)
+
+    def fail(self, position: Position, lease: str, error: str, traceback: str, delay: float | None) -> bool:
+        """It failed: try again after ``delay`` seconds, or never (None)."""
+        told = {"the_state": "dead" if delay is None else "ready", "the_end": self._later(delay or 0.0)}
+        told |= {"the_error": error[:2_000], "the_traceback": traceback[-TRACEBACK:]}
+        return self._end(self._do.fail, position, lease, **told)
+
+    def release(self, position: Position, lease: str, delay: float = 0.0) -> bool:
+        """It was not tried after all."""
+        return self._end(self._do.release, position, lease, the_end=self._later(delay))
+
+    def _end(self, statement: Executable, position: Position, lease: str, **values: Any) -> bool:
+        place = {"the_commit": position.commit, "the_index": position.index, "the_lease": lease}
+        return bool(self._run(statement, **place, **values).rowcount)
+
+    def replay(self, event_id: str | None = None) -> int:
+        """Dead letters, of this event or all, are ready again; how many."""
+        if event_id is None:
+            return self._run(self._do.replay_all).rowcount
+        return self._run(self._do.replay, the_event=event_id).rowcount
+
+    def skip(self, event_id: str) -> int:
+        """An event is dropped without being handled, unless somebody is at it; how many deliveries that were."""
+        return self._run(self._do.skip, the_event=event_id).rowcount
+
+    # -- to be looked at -----------------------------------------------------------------------------------
+
+    def deliveries(self, state: str | None = None, event_id: str | None = None, limit: int = 100) -> list[Delivery]:
+        """What is in the queue, oldest first."""
+        table, wanted = self.store.table("_delivery"), self._do.deliveries.limit(limit)
+        if state is not None:
+            wanted = wanted.where(table.c.state == state)
+        if event_id is not None:
+            wanted = wanted.where(table.c.event_id == event_id)
+        return [delivery_of(row) for row in self._run(wanted)]
+
+    def counts(self) -> dict[str, int]:
+        """How many deliveries are in each state."""
+        found = {"ready": 0, "leased": 0, "dead": 0}
+        found.update((row._mapping["state"], row._mapping["count"]) for row in self._run(self._do.counts))
+        return found
+
+    def oldest(self) -> datetime | None:
+        """When the oldest delivery that is not handled yet was made."""
+        made: datetime | None = self._run(self._do.oldest).scalar()
+        return made
+
+
+def take(store: Tables, connection: Connection, user: str, effect: Effect, now: datetime) -> None:
+    """Settle a delivery in the transaction of the commit that answers it; `AlreadyHandled` where it is not its own."""
+    queue = Queue(store, connection, user, effect.handler, now)
+    if not queue.settle(Position(effect.position, effect.index), effect.lease):
+        raise AlreadyHandled(
+            f"event {effect.position}.{effect.index} is no longer this attempt's of the handler `{effect.handler}`: "
+            "it has been handled, or its lease ran out and another worker has it; nothing was done"
+        )

@@ -1,0 +1,318 @@
+"""Durable handlers on the server: the actions ``handlers.…`` that ``callsheet listen`` and ``callsheet events`` call.
+
+A claim reads the log on from where the handler is, puts what it asks for into its queue (bounded), and leases some
+of it. It looks before it writes, so that polling an idle server costs two small reads. All the rest is one call of
+the queue (``deliveries.py``) in one transaction. Handlers belong to the account that claims for them; an
+administrator may look after those of others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from inspect import signature
+from typing import Any, Protocol, TypeVar
+
+from attrs import field, frozen
+from sqlalchemy import Connection, Row, select
+
+from callsheet.errors import Forbidden, Invalid, NotFound
+from callsheet.model.event import Event, Position
+from callsheet.server.access.access import Access
+from callsheet.server.log import commits as log
+from callsheet.server.log.events import beginning, condition_of, end_of, events_after
+from callsheet.server.log.recent import Recent
+from callsheet.server.queues.deliveries import Queue
+from callsheet.server.store.store import Store
+
+__all__ = ["ACTIONS", "Asking", "answer", "origin_of", "stream_of"]
+
+OUTSTANDING = 1_000
+"""Deliveries of a handler that are not handled yet."""
+BATCH = 500
+"""Events read with one claim."""
+NAME = 200
+STATES = ("ready", "leased", "dead")
+T = TypeVar("T")
+
+
+class Host(Protocol):
+    """What the actions need of a service."""
+
+    store: Store
+    clock: Callable[[], datetime]
+
+
+@frozen
+class Asking:
+    """Who asks, and of what."""
+
+    service: Host
+    user: str
+    access: Access
+    recent: Recent = field(factory=Recent)
+
+    @property
+    def store(self) -> Store:
+        return self.service.store
+
+    def queue(self, connection: Connection, handler: str, user: str | None = None) -> Queue:
+        """The queue of a handler of this account, or for an administrator of another's."""
+        return Queue(self.store, connection, self.owner(user), handler, self.service.clock())
+
+    def owner(self, user: str | None) -> str:
+        if user is not None and user != self.user and not self.access.permissions.admin:
+            raise Forbidden(f"the handlers of `{user:.80}` are not yours to see; ask an administrator")
+        return user or self.user
+
+    def write(self, handler: str, function: Callable[[Queue], T], user: str | None = None) -> T:
+        """Do something to the queue of a handler, in a transaction."""
+        return self.store.write(lambda connection: function(self.queue(connection, handler, user)))
+
+
+def origin_of(handler: str) -> str:
+    """The origin of the commits that a handler makes."""
+    return f"handler:{handler}"
+
+
+def answer(asking: Asking, action: str, arguments: Mapping[str, Any]) -> Any:
+    """What an action gives; `Invalid` where the arguments are not its own."""
+    function = ACTIONS[action]
+    try:
+        bound = signature(function).bind(asking, **arguments)
+    except TypeError as error:
+        raise Invalid(f"{action}: {error}") from None
+    for name, value in arguments.items():
+        _check(action, name, value)
+    return function(*bound.args, **bound.kwargs)
+
+
+# -- what workers call -------------------------------------------------------------------------------------------
+
+
+def _claim(
+    asking: Asking,
+    handler: str,
+    expression: str,
+    worker: str,
+    most: int = 8,
+    lease_seconds: float = 30.0,
+    outstanding: int = OUTSTANDING,
+    ignore_own: bool = False,
+    from_start: bool = False,
+    known: list[str] | tuple[str, ...] = (),
+) -> list[dict[str, Any]]:
+    """At most so many events for a worker; the handler begins to be with its first claim."""
+    declared = (expression, ignore_own)
+    condition_of([expression])
+    found, waiting = _Read(None, Position(0, 0), ()), True
+    with asking.store.reading() as connection:
+        queue = asking.queue(connection, handler)
+        row = queue.known()
+        if row is not None:
+            found = _read(asking, connection, queue, row, declared, outstanding)
+            same = (row.expression, row.ignore_own) == declared
+            waiting = not same or bool(found.events) or queue.is_waiting(worker, known)
+            if found.moved is None and not waiting:
+                return []
+
+    def claim(queue: Queue) -> list[dict[str, Any]]:
+        now = queue.known(lock=True)
+        if now is None or (now.expression, now.ignore_own) != declared:
+            last = 0 if from_start else log.last_position(asking.store, queue.connection)
+            queue.declare(expression, ignore_own, end_of(last))
+        if now is not None and found.moved is not None and found.after == Position(now.position, now.event_index):
+            queue.add(found.events, found.moved)
+        given = queue.lease(worker, most, lease_seconds, known) if waiting else []
+        return [delivery.plain() for delivery in given]
+
+    return asking.write(handler, claim)
+
+
+@frozen
+class _Read:
+    """Events read from the log after a place, each with its stream, and how far (None: there is nothing new)."""
+
+    moved: Position | None
+    after: Position
+    events: tuple[tuple[Event, str], ...]
+
+
+def _read(
+    asking: Asking, connection: Connection, queue: Queue, row: Row[Any], declared: tuple[str, bool], outstanding: int
+) -> _Read:
+    """Read on for whoever asks, by what it says its expression is: after an edit, two listeners may not agree."""
+    after = Position(row.position, row.event_index)
+    if log.last_position(asking.store, connection) <= after.commit and beginning(after.commit) <= after:
+        return _Read(None, after, ())
+    room = min(BATCH, outstanding - queue.unsettled())
+    if room <= 0:
+        return _Read(None, after, ())
+    expression, ignore_own = declared
+    condition = condition_of([expression])
+    events, place = events_after(asking.store, connection, asking.access, after, room, condition, recent=asking.recent)
+    own = origin_of(row.name) if ignore_own else None
+    kept = tuple((event, stream_of(asking.store, event)) for event in events if own is None or _origin(event) != own)
+    return _Read(None if place == after else place, after, kept)
+
+
+def _origin(event: Event) -> Any:
+    return event.data.get("origin") if isinstance(event.data, Mapping) else None
+
+
+def stream_of(store: Store, event: Event) -> str:
+    """What an event is in order with: those of the same entity; one about no entity with none."""
+    entity = event.entity
+    kind, key = entity.get("type"), entity.get("id")
+    if not isinstance(kind, str) or key is None:
+        return f"event {event.id}"
+    known = store.schema.types.get(kind)
+    return f"{kind if known is None else known.root} {key}"
+
+
+def _settle(asking: Asking, handler: str, position: int, index: int, lease: str) -> bool:
+    """The event is handled; false where it was another's already."""
+    return asking.write(handler, lambda queue: queue.settle(Position(position, index), lease))
+
+
+def _fail(
+    asking: Asking,
+    handler: str,
+    position: int,
+    index: int,
+    lease: str,
+    error: str,
+    traceback: str = "",
+    delay: float | None = None,
+) -> bool:
+    """The event could not be handled: try again after a delay, or put it to the dead letters (None)."""
+    place = Position(position, index)
+    return asking.write(handler, lambda queue: queue.fail(place, lease, error, traceback, delay))
+
+
+def _release(asking: Asking, handler: str, position: int, index: int, lease: str, delay: float = 0.0) -> bool:
+    """The event was not tried: anybody may have it."""
+    return asking.write(handler, lambda queue: queue.release(Position(position, index), lease, delay))
+
+
+def _renew(asking: Asking, handler: str, leases: list[str], lease_seconds: float = 30.0) -> list[str]:
+    """Keep leases; those that still are."""
+    return asking.write(handler, lambda queue: queue.renew(leases, lease_seconds))
+
+
+# -- what people call --------------------------------------------------------------------------------------------
+
+
+def _deliveries(
+    asking: Asking,
+    handler: str | None = None,
+    state: str | None = None,
+    event_id: str | None = None,
+    limit: int = 100,
+    user: str | None = None,
+) -> list[dict[str, Any]]:
+    """What handlers have still to do or could not do, oldest first."""
+    owner = asking.owner(user)
+    with asking.store.reading() as connection:
+        names = [handler] if handler is not None else [row.name for row in _rows(asking, connection, owner)]
+        queues = [asking.queue(connection, name, user) for name in names]
+        found = [each for queue in queues for each in queue.deliveries(state, event_id, limit)]
+    found.sort(key=lambda each: each.event.position or Position(0, 0))
+    return [each.plain() for each in found[:limit]]
+
+
+def _status(asking: Asking, user: str | None = None) -> list[dict[str, Any]]:
+    """How each handler does: how far it has read, how much it has to do, since when its oldest event waits."""
+    owner, now = asking.owner(user), asking.service.clock()
+    with asking.store.reading() as connection:
+        last = log.last_position(asking.store, connection)
+        return [_told(asking, connection, row, last, now) for row in _rows(asking, connection, owner)]
+
+
+def _told(asking: Asking, connection: Connection, row: Row[Any], last: int, now: datetime) -> dict[str, Any]:
+    queue = asking.queue(connection, row.name, row.user_name)
+    oldest = queue.oldest()
+    return {
+        "handler": row.name,
+        "user": row.user_name,
+        "expression": row.expression,
+        "position": row.position,
+        "last_position": last,
+        "behind": max(0, last - row.position),
+        "waiting_seconds": 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()),
+        "created": row.created,
+        "claimed": row.claimed,
+        **queue.counts(),
+    }
+
+
+def _replay(asking: Asking, handler: str, event_id: str | None = None, user: str | None = None) -> int:
+    """Dead letters become ready again: one event's, or all of the handler; how many."""
+    return asking.write(handler, lambda queue: queue.replay(event_id), user)
+
+
+def _skip(asking: Asking, handler: str, event_id: str, user: str | None = None) -> int:
+    """Drop an event that nobody is working on; how many deliveries that were."""
+    return asking.write(handler, lambda queue: queue.skip(event_id), user)
+
+
+def _remove(asking: Asking, handler: str, user: str | None = None) -> None:
+    """Forget a handler with all it has not handled; its next claim begins anew."""
+    if not asking.write(handler, lambda queue: queue.forget(), user):
+        raise NotFound(f"there is no handler `{handler:.80}`")
+
+
+def _rows(asking: Asking, connection: Connection, owner: str) -> list[Row[Any]]:
+    table = asking.store.table("_handler")
+    return list(connection.execute(select(table).where(table.c.user_name == owner).order_by(table.c.name)))
+
+
+ACTIONS: dict[str, Callable[..., Any]] = {
+    "handlers.claim": _claim,
+    "handlers.deliveries": _deliveries,
+    "handlers.fail": _fail,
+    "handlers.release": _release,
+    "handlers.remove": _remove,
+    "handlers.renew": _renew,
+    "handlers.replay": _replay,
+    "handlers.settle": _settle,
+    "handlers.skip": _skip,
+    "handlers.status": _status,
+}
+
+_NUMBERS = {
+    "most": (1, 500),
+    "outstanding": (1, 10_000),
+    "limit": (1, 1_000),
+    "position": (0, 2**63 - 1),
+    "index": (0, 2**31 - 1),
+}
+_OPTIONAL = {"user", "event_id", "state", "delay"}
+
+
+def _check(action: str, name: str, value: Any) -> None:
+    """Whether an argument has the type and the bounds its name stands for."""
+    if value is None and (name in _OPTIONAL or (name == "handler" and action == "handlers.deliveries")):
+        return
+    if name in _NUMBERS:
+        least, most = _NUMBERS[name]
+        right = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        told = f"an integer from {least:,} to {most:,}"
+    elif name in ("lease_seconds", "delay"):
+        least = 1 if name == "lease_seconds" else 0
+        right = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= 86_400
+        told = f"a number of seconds from {least} to 86,400"
+    elif name in ("ignore_own", "from_start"):
+        right, told = isinstance(value, bool), "true or false"
+    elif name in ("known", "leases"):
+        right = isinstance(value, list | tuple) and len(value) <= 10_000 and all(isinstance(i, str) for i in value)
+        told = "a list of at most 10,000 leases"
+    elif name == "state":
+        right, told = value in STATES, f"one of {', '.join(STATES)}"
+    elif name in ("handler", "worker"):
+        right = isinstance(value, str) and 0 < len(value) <= NAME and value.isprintable()
+        told = f"1 to {NAME} printable characters"
+    else:
+        right, told = isinstance(value, str), "text"
+    if not right:
+        raise Invalid(f"{action}: `{name}` is {told}, not {value!r:.80}")

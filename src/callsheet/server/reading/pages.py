@@ -1,0 +1,311 @@
+"""Pages and aggregates out of the store.
+
+A page costs one statement for the entities asked for, and one or two for each relation its projections go
+through, however many rows there are: keys are gathered, and what they lead to is read in one go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from attrs import define, field
+from sqlalchemy import ColumnElement, Connection, FromClause, UnaryExpression, func, select
+from sqlalchemy import Select as Statement
+from sqlalchemy.sql.operators import custom_op
+
+from callsheet.chunks import chunks
+from callsheet.errors import Invalid
+from callsheet.model.query import Aggregate, Path, Select
+from callsheet.model.record import Page, Records
+from callsheet.model.schema import Attribute, EntityType
+from callsheet.server.access.access import Access
+from callsheet.server.reading.ancestry import links
+from callsheet.server.reading.cursors import Cursor, after, decoded, query_of
+from callsheet.server.reading.projection import Node, projected
+from callsheet.server.reading.sql import Scope, directed, of_type, readable
+from callsheet.server.store.comparison import Value
+from callsheet.server.store.items import item_python
+from callsheet.server.store.layout import stored
+from callsheet.server.store.store import CHUNK, Store
+
+__all__ = ["read_aggregate", "read_page"]
+
+Row = Sequence[Any]
+
+RARE = 200
+"""Rows of a type that are put in order without a look at an index of the order."""
+
+_PLUS: custom_op[Any] = custom_op("+")
+
+
+def read_page(
+    store: Store,
+    connection: Connection,
+    select: Select,
+    size: int,
+    cursor: str | None = None,
+    access: Access | None = None,
+) -> Page:
+    """At most ``size`` entities after the cursor, and what the projections reach from them.
+
+    The select must have been checked against the store's schema (``model/language/checking.py``). What ``access`` does
+    not let the account read is as if it did not exist (None: it may read all).
+    """
+    if size < 1:
+        raise Invalid(f"a page holds at least one entity, not {size}")
+    node = projected(store.schema, select.entity_type, select.projections)
+    reader = _Reader(store, connection, access)
+    rows, following = _roots(reader, node, select, size, cursor)
+    roots, related = reader.blocks(node, rows)
+    order = None if len(roots) == 1 else _order(rows)
+    return Page((*roots, *related), len(roots), order, following)
+
+
+def _roots(reader: _Reader, node: Node, wanted: Select, size: int, cursor: str | None) -> tuple[list[Row], str | None]:
+    """The rows of one page, and the cursor of the next."""
+    scope = Scope(reader.store, wanted.entity_type, reader.access, alias=False)
+    order = [(scope.value(each.path), each.descending) for each in wanted.order]
+    conditions = scope.of_type()
+    if wanted.where is not None:
+        conditions.append(scope.condition(wanted.where))
+    remaining = wanted.limit
+    if cursor is not None:
+        last = decoded(cursor, wanted, [value for value, _ in order])
+        conditions.append(after(last, order, scope.place.key))
+        remaining = last.remaining
+    number = size if remaining is None else min(size, remaining)
+    columns = reader.columns(node, scope.place.table)
+    statement = select(*columns, *(value.expression for value, _ in order)).select_from(scope.source)
+    statement = statement.where(*conditions).limit(number + 1)
+    statement = statement.order_by(*_directions(reader, scope, order), scope.place.key)
+    if wanted.offset and cursor is None:
+        statement = statement.offset(wanted.offset)
+    rows = reader.fetch(statement)
+    remaining = None if remaining is None else remaining - number
+    if len(rows) <= number or remaining == 0:
+        return rows[:number], None
+    rows = rows[:number]
+    values = tuple(rows[-1][len(columns) :])
+    return rows, Cursor(query_of(wanted), values, rows[-1][0], remaining).encoded()
+
+
+def _directions(reader: _Reader, scope: Scope, order: list[tuple[Value, bool]]) -> list[ColumnElement[Any]]:
+    """What to order by. The plus keeps SQLite from the index of the order where a type's rows are few among many:
+
+    it knows how many rows a type has on average, and would read all shots' names to put ten projects in order.
+    """
+    plus = bool(order) and _is_rare(reader, scope)
+    return [directed(_unindexed(value.expression) if plus else value.expression, down) for value, down in order]
+
+
+def _is_rare(reader: _Reader, scope: Scope) -> bool:
+    """Whether a type below a root has so few rows that they are best found by their type, and then put in order."""
+    entity_type = scope.place.entity_type
+    if reader.store.engine_name != "sqlite" or not entity_type.parent:
+        return False
+    table = reader.store.tables[entity_type.root]
+    found = select(table.c.id).where(*of_type(reader.store.schema, entity_type, table)).limit(RARE + 1)
+    return len(reader.fetch(found)) <= RARE
+
+
+def _unindexed(expression: ColumnElement[Any]) -> ColumnElement[Any]:
+    return UnaryExpression(expression, operator=_PLUS, type_=expression.type)
+
+
+def _order(rows: list[Row]) -> list[int]:
+    """Where each row went when rows were put in blocks by their type."""
+    places: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        places.setdefault(row[2], []).append(index)
+    order = [0] * len(rows)
+    for place, index in enumerate(index for block in places.values() for index in block):
+        order[index] = place
+    return order
+
+
+@define
+class _Reader:
+    """Reads blocks of records in one transaction; every row begins with key, version, type."""
+
+    store: Store
+    connection: Connection
+    access: Access | None = None
+    _places: dict[Node, dict[str, int]] = field(factory=dict)
+
+    def fetch(self, statement: Statement[Any]) -> list[Row]:
+        return list(self.connection.execute(statement).all())
+
+    def columns(self, node: Node, table: FromClause) -> list[ColumnElement[Any]]:
+        """The columns that a node's attributes need, in whatever type they are; their places are kept."""
+        schema = self.store.schema
+        columns: list[ColumnElement[Any]] = [table.c.id, table.c._version, table.c._type]
+        places = self._places[node] = {}
+        for name in schema.concrete(node.entity_type.name):
+            concrete = schema.types[name]
+            for attribute in map(concrete.attribute, node.attributes(concrete)):
+                if attribute.name in places or not stored(attribute):
+                    continue
+                places[attribute.name] = len(columns)
+                columns.append(self._column(table, attribute))
+                if self.polymorphic(attribute):
+                    columns.append(table.c[f"{attribute.name}__type"])
+        return columns
+
+    def _column(self, table: FromClause, attribute: Attribute) -> ColumnElement[Any]:
+        """An attribute's column; of a reference, None where what it refers to may not be read."""
+        column: ColumnElement[Any] = table.c[attribute.name]
+        if attribute.kind != "reference" or self.access is None:
+            return column
+        target = self.store.schema.type(str(attribute.target))
+        if self.access.everywhere("read", target.name):
+            return column
+        other = self.store.tables[target.root].alias()
+        seen = select(other.c.id).where(other.c.id == column, *readable(self.access, target, other))
+        return seen.correlate(table).scalar_subquery()
+
+    def polymorphic(self, attribute: Attribute) -> bool:
+        return attribute.kind == "reference" and self.store.schema.polymorphic(str(attribute.target))
+
+    def blocks(self, node: Node, rows: list[Row]) -> tuple[list[Records], list[Records]]:
+        """The blocks of a node's rows, one for each concrete type; and those of all they lead to."""
+        by_type: dict[str, list[Row]] = {}
+        if not self.store.schema.polymorphic(node.entity_type.name):
+            by_type[node.entity_type.name] = []
+        for row in rows:
+            by_type.setdefault(row[2], []).append(row)
+        blocks: list[Records] = []
+        reached: dict[str, dict[str, None]] = {name: {} for name, _ in node.relations}
+        for name, typed in by_type.items():
+            concrete = self.store.schema.types[name]
+            names = node.attributes(concrete)
+            transposed = list(zip(*typed)) or [()] * (3 + 2 * len(self._places[node]))
+            values = [self._values(node, concrete, each, transposed) for each in names]
+            blocks.append(Records(name, tuple(names), list(zip(transposed[0], transposed[1], *values))))
+            for each in reached:
+                if each in names:
+                    reached[each].update(dict.fromkeys(_keys(values[names.index(each)])))
+        related = [
+            block for (name, _), child in node.relations.items() for block in self._related(child, list(reached[name]))
+        ]
+        return blocks, related
+
+    def _related(self, node: Node, keys: list[str]) -> list[Records]:
+        """The blocks of the entities of these keys, and of all they lead to."""
+        table = self.store.tables[node.entity_type.root]
+        columns = self.columns(node, table)
+        conditions = of_type(self.store.schema, node.entity_type, table)
+        conditions += readable(self.access, node.entity_type, table)
+        rows: list[Row] = []
+        for chunk in chunks(keys, CHUNK):
+            rows += self.fetch(select(*columns).where(table.c.id.in_(chunk), *conditions).order_by(table.c.id))
+        if not rows:
+            return []
+        blocks, related = self.blocks(node, rows)
+        return blocks + related
+
+    def _values(self, node: Node, concrete: EntityType, name: str, transposed: list[Any]) -> Sequence[Any]:
+        """The values of one attribute for all rows of one type."""
+        attribute = concrete.attribute(name)
+        keys = transposed[0]
+        if attribute.kind == "collection":
+            members = self._members(concrete, attribute, keys)
+            return [members.get(key, []) for key in keys]
+        if not stored(attribute):
+            found = links(self.store, self.connection, concrete.root, keys, self.access)
+            return [found[key] for key in keys]
+        place = self._places[node][name]
+        values: Sequence[Any] = transposed[place]
+        if self.polymorphic(attribute):
+            return [None if key is None else (of, key) for of, key in zip(transposed[place + 1], values)]
+        if attribute.kind == "mapping":
+            return _mappings(concrete, attribute, values)
+        return values
+
+    def _members(self, concrete: EntityType, attribute: Attribute, keys: Sequence[str]) -> dict[str, list[Any]]:
+        """The members of a collection by the key of its owner, in the order of their keys."""
+        schema = self.store.schema
+        target = schema.type(str(attribute.target))
+        table = self.store.tables[target.root]
+        polymorphic = schema.polymorphic(target.name)
+        if self.store.is_link(concrete.name, attribute.name):
+            link = self.store.link(concrete.name, attribute.name)
+            near, far = link.near, link.far
+            source: FromClause = link.table.join(table, table.c.id == far)
+        else:
+            near, far, source = table.c[str(attribute.inverse)], table.c.id, table
+        columns = [near, far, table.c._type] if polymorphic else [near, far]
+        conditions = of_type(schema, target, table) + readable(self.access, target, table)
+        statement = select(*columns).select_from(source).where(*conditions).order_by(near, far)
+        members: dict[str, list[Any]] = {}
+        for chunk in chunks(keys, CHUNK):
+            for row in self.connection.execute(statement.where(near.in_(chunk))):
+                members.setdefault(row[0], []).append((row[2], row[1]) if polymorphic else row[1])
+        return members
+
+
+def _keys(values: Iterable[Any]) -> Iterable[str]:
+    """All keys in the values of a relation."""
+    for value in values:
+        for each in value if isinstance(value, list) else (value,):
+            if each is not None:
+                yield each[1] if isinstance(each, tuple) else each
+
+
+def _mappings(entity_type: EntityType, attribute: Attribute, values: Sequence[Any]) -> list[dict[str, Any]]:
+    """Mappings complete; dates among the custom items as dates."""
+    described = entity_type.custom if attribute.data_type == "custom" else {}
+    dated = {key: item for key, item in described.items() if item.data_type in ("date", "datetime")}
+    if not dated:
+        return [value or {} for value in values]
+    return [
+        {key: item_python(dated[key], item) if key in dated else item for key, item in (value or {}).items()}
+        for value in values
+    ]
+
+
+def read_aggregate(
+    store: Store, connection: Connection, aggregate: Aggregate, access: Access | None = None
+) -> list[tuple[Any, ...]]:
+    """A tuple for each group: the group's values, then the functions'; ordered by the group's values.
+
+    The sum of no values is 0; their average, minimum and maximum are None.
+    """
+    scope = Scope(store, aggregate.select.entity_type, access, alias=False)
+    groups = [scope.value(path) for path in aggregate.group]
+    functions = [_function(scope, name, path) for name, path in aggregate.functions]
+    conditions = scope.of_type()
+    if aggregate.select.where is not None:
+        conditions.append(scope.condition(aggregate.select.where))
+    columns = [value.expression.label(f"group_{index}") for index, value in enumerate(groups)]
+    statement = select(*columns, *(expression for expression, _ in functions)).select_from(scope.source)
+    statement = statement.where(*conditions).group_by(*columns)
+    statement = statement.order_by(*(directed(column, False) for column in columns))
+    readers = [_group_reader(value) for value in groups] + [reader for _, reader in functions]
+    return [tuple(reader(value) for reader, value in zip(readers, row)) for row in connection.execute(statement)]
+
+
+Reading = Callable[[Any], Any]
+
+
+def _group_reader(value: Value) -> Reading:
+    return (lambda told: item_python(value.attribute, told)) if value.item else (lambda told: told)
+
+
+def _function(scope: Scope, name: str, path: Path | None) -> tuple[ColumnElement[Any], Reading]:
+    """An aggregate function in SQL, and how its answer becomes a Python value."""
+    if path is None:
+        return func.count(), int
+    value = scope.value(path)
+    expression, data_type = value.expression, value.attribute.data_type
+    number: Reading = int if data_type == "integer" else float
+    if name == "count":
+        return func.count(expression), int
+    if name == "sum":
+        return func.sum(expression), lambda told: number(told or 0)
+    if name == "average":
+        return func.avg(expression), lambda told: None if told is None else float(told)
+    if name in ("minimum", "maximum"):
+        function = func.min if name == "minimum" else func.max
+        return function(expression, type_=expression.type), _group_reader(value)
+    raise Invalid(f"there is no function `{name}`; use count, sum, average, minimum or maximum")

@@ -1,0 +1,50 @@
+"""What to read: the projections of a query as a tree, one node for each relation that they go through."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from callsheet.model.query import Path
+from callsheet.model.schema import EntityType, Schema
+
+__all__ = ["Node", "projected"]
+
+
+@define(eq=False)
+class Node:
+    """Attributes of the entities at one place, and what is read of those they lead to.
+
+    ``names`` is empty for all that an entity has in itself. ``relations`` go by attribute and cast.
+    """
+
+    entity_type: EntityType
+    names: dict[str, None] = field(factory=dict)
+    relations: dict[tuple[str, str | None], Node] = field(factory=dict)
+    everything: bool = False
+
+    def attributes(self, concrete: EntityType) -> list[str]:
+        """The attributes to tell of an entity of this type."""
+        if self.everything:
+            return [a.name for a in concrete.attributes.values() if a.kind != "collection" and a.name != "id"]
+        return list(self.names)
+
+
+def projected(schema: Schema, entity_type: str, projections: tuple[Path, ...]) -> Node:
+    """The tree of the projections."""
+    root = Node(schema.type(entity_type), everything=not projections)
+    for path in projections:
+        _add(schema, root, path)
+    return root
+
+
+def _add(schema: Schema, node: Node, path: Path) -> None:
+    for index, step in enumerate(path.steps):
+        if step.name == "id":
+            return
+        attribute = node.entity_type.attribute(step.name)
+        node.names[attribute.name] = None
+        rest = path.steps[index + 1 :]
+        if attribute.kind in ("scalar", "mapping") or not rest or (len(rest) == 1 and rest[0].name == "id"):
+            return
+        target = schema.type(step.cast or str(attribute.target))
+        node = node.relations.setdefault((attribute.name, step.cast), Node(target))

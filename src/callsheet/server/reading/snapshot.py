@@ -1,0 +1,261 @@
+"""The store as it was: a copy in memory, from which the log has been taken back.
+
+The rows of the present are read, and the inverse of every commit after the wanted one is applied to them,
+newest first: what was created goes, what was deleted is there again with all it held, changed values are what
+they were. What results is a store like any other, read by the same code under the same permissions. It costs
+memory and time in proportion to what there is and to what has happened since, so both are bounded; a few
+such stores are kept for some minutes, for whoever reads a moment reads it more than once. Rows stay as SQLite
+holds them all the way, which is twice as fast as making Python values of them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+import msgspec
+from attrs import define, field
+from sqlalchemy import Connection, Table, insert, select, type_coerce
+from sqlalchemy.types import NullType, TypeEngine
+
+from callsheet.errors import TooLarge
+from callsheet.model.history import Commit, EntityChange
+from callsheet.model.record import Identity
+from callsheet.server.log import commits as log
+from callsheet.server.store.columns import json_text
+from callsheet.server.store.engine import memory_engine
+from callsheet.server.store.rules import positions
+from callsheet.server.store.store import Store
+
+__all__ = ["Snapshots", "materialised"]
+
+ROWS = 100_000
+"""Rows of a snapshot, members of collections included; and changes taken back."""
+LIFETIME = 300.0
+KEPT = 4
+READ = 100
+WRITTEN = 2_000
+
+Row = list[Any]
+Writer = Callable[[Any], Any] | None
+
+
+@define(eq=False)
+class _Held:
+    """A snapshot, how many read it, until when it is kept."""
+
+    store: Store
+    until: float
+    users: int = 0
+
+
+class Snapshots:
+    """The past of a store: at most four moments, each kept for five minutes after it was last asked for."""
+
+    def __init__(self, store: Store, rows: int = ROWS, clock: Callable[[], float] = monotonic) -> None:
+        self.store, self.rows, self.clock = store, rows, clock
+        self._held: dict[int, _Held] = {}
+        self._lock, self._making = threading.Lock(), threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @contextmanager
+    def at(self, position: int) -> Iterator[Store]:
+        """The store as it was after the commit of this position; raises `TooLarge` where that is too much."""
+        held = self._take(position)
+        if held is None:
+            with self._making:
+                held = self._take(position) or self._put(position, materialised(self.store, position, self.rows))
+        try:
+            yield held.store
+        finally:
+            with self._lock:
+                held.users -= 1
+                self._tidy()
+
+    def close(self) -> None:
+        """Let all of them go."""
+        with self._lock:
+            for held in self._held.values():
+                held.until = 0.0
+            self._tidy()
+
+    def _take(self, position: int) -> _Held | None:
+        with self._lock:
+            held = self._held.pop(position, None)
+            if held is not None:
+                held.users += 1
+                held.until = self.clock() + LIFETIME
+                # Back at the end: what was asked for last goes last.
+                self._held[position] = held
+            return held
+
+    def _put(self, position: int, store: Store) -> _Held:
+        with self._lock:
+            held = self._held[position] = _Held(store, self.clock() + LIFETIME, 1)
+            self._tidy()
+            return held
+
+    def _tidy(self) -> None:
+        """Close what nobody reads and is old, or one too many."""
+        now = self.clock()
+        for position, held in list(self._held.items()):
+            if not held.users and (held.until <= now or len(self._held) > KEPT):
+                del self._held[position]
+                held.store.close()
+
+
+def materialised(store: Store, position: int, most: int = ROWS) -> Store:
+    """A store in memory that holds what this one held after a commit. The caller closes it."""
+    with store.reading() as connection:
+        state = _State(store, most)
+        state.read(connection)
+        for commit in _later(store, connection, position):
+            state.take_back(commit)
+    past = Store.open("memory:", store.described.document, deadline=store.deadline)
+    past.write(lambda connection: state.write(connection, position))
+    with past.reading() as connection:
+        past.reload_custom(connection)
+    return past
+
+
+def _later(store: Store, connection: Connection, position: int) -> Iterator[Commit]:
+    """The commits after a position, newest first."""
+    table = store.table("_log")
+    statement = select(table).where(table.c.position > position).order_by(table.c.position.desc()).limit(READ)
+    rows = connection.execute(statement).all()
+    while rows:
+        for row in rows:
+            yield log.entry(row)
+        rows = connection.execute(statement.where(table.c.position < rows[-1].position)).all()
+
+
+@define(eq=False)
+class _State:
+    """All rows of a store, as SQLite holds them, on their way back."""
+
+    store: Store
+    most: int
+    rows: dict[str, dict[str, Row]] = field(factory=dict)
+    links: dict[str, dict[tuple[str, str], None]] = field(factory=dict)
+    tombstones: dict[tuple[str, str], int] = field(factory=dict)
+    _columns: dict[str, dict[str, int]] = field(factory=dict)
+    _writers: dict[str, list[Writer]] = field(factory=dict)
+    _count: int = 0
+    _changes: int = 0
+
+    def read(self, connection: Connection) -> None:
+        for root, table in self.store.tables.items():
+            columns = self._columns[root] = positions(table)
+            self._writers[root] = [_writer(column.type) for column in table.columns]
+            self.rows[root] = {row[columns["id"]]: row for row in self._all(connection, table)}
+        for table in self._link_tables():
+            rows = self._all(connection, table, "owner", "member")
+            self.links[table.name] = dict.fromkeys((row[0], row[1]) for row in rows)
+        graves = self._all(connection, self.store.table("_tombstone"), "root", "key", "position")
+        self.tombstones = {(row[0], row[1]): row[2] for row in graves}
+
+    def _link_tables(self) -> list[Table]:
+        return list({link.table.name: link.table for link in self.store.layout.links.values()}.values())
+
+    def _all(self, connection: Connection, table: Table, *names: str) -> Iterator[Row]:
+        """The rows of a table, as long as there are not too many."""
+        columns = [table.c[name] for name in names] or list(table.c)
+        writers = [_writer(column.type) for column in columns]
+        raw = connection.dialect.name == "sqlite"
+        wanted = select(*(type_coerce(column, NullType()) for column in columns)) if raw else select(*columns)
+        for row in connection.execute(wanted.limit(self.most - self._count + 1)):
+            self._count += 1
+            if self._count > self.most:
+                raise TooLarge(
+                    f"there are more than {self.most:,} rows: too many to read them as they were; "
+                    "`history` and `commits` tell what changed"
+                )
+            yield list(row) if raw else [write(value) if write else value for write, value in zip(writers, row)]
+
+    def take_back(self, commit: Commit) -> None:
+        """As if the commit, which is the last of those that are left, had not been done."""
+        self._changes += len(commit.changes)
+        if self._changes > self.most:
+            raise TooLarge(
+                f"more than {self.most:,} changes have been made since: too many to read what was before them; "
+                "`history` and `commits` tell what changed"
+            )
+        for change in commit.changes:
+            self._take_back(change)
+
+    def _take_back(self, change: EntityChange) -> None:
+        kind, key = change.identity
+        root = self.store.schema.types[kind].root
+        columns, rows = self._columns[root], self.rows[root]
+        if change.kind == "create":
+            rows.pop(key, None)
+            if change.previous is not None:
+                self.tombstones[root, key] = change.previous
+        else:
+            if change.kind == "delete":
+                self.tombstones.pop((root, key), None)
+                row = rows[key] = [None] * len(columns)
+                row[columns["id"]], row[columns["_type"]] = key, kind
+                row[columns["_version"]] = change.version
+            else:
+                row = rows[key]
+                row[columns["_version"]] = change.version - 1
+            row[columns["_commit"]] = change.previous or 0
+            for name, value in change.before.items():
+                _put(row, columns, self._writers[root], name, value)
+        self._take_links_back(change)
+
+    def _take_links_back(self, change: EntityChange) -> None:
+        kind, key = change.identity
+        for told, present in ((change.added, False), (change.removed, True)):
+            for name, members in told.items():
+                link = self.store.link(kind, name)
+                pairs = self.links[link.table.name]
+                for member in members:
+                    pair = (key, member.key) if link.near.name == "owner" else (member.key, key)
+                    if present:
+                        pairs[pair] = None
+                    else:
+                        pairs.pop(pair, None)
+
+    def write(self, connection: Connection, position: int) -> None:
+        for root, rows in self.rows.items():
+            _insert(connection, self.store.tables[root], [tuple(row) for row in rows.values()])
+        for table in self._link_tables():
+            _insert(connection, table, list(self.links[table.name]))
+        graves = [(root, key, at) for (root, key), at in self.tombstones.items()]
+        _insert(connection, self.store.table("_tombstone"), graves)
+        _insert(connection, self.store.table("_counter"), [("log", position)])
+
+
+def _put(row: Row, columns: Mapping[str, int], writers: Sequence[Writer], name: str, value: Any) -> None:
+    """Let a row hold a value of an attribute, or of an item of a mapping."""
+    mapping, dot, item = name.partition(".")
+    if dot:
+        told = row[columns[mapping]]
+        items = {**(msgspec.json.decode(told) if told else {}), item: value}
+        items = {key: held for key, held in items.items() if held is not None}
+        row[columns[mapping]] = json_text(items) if items else None
+        return
+    if f"{name}__type" in columns:
+        row[columns[f"{name}__type"]] = value.entity_type if isinstance(value, Identity) else None
+    write = writers[columns[name]]
+    held = value.key if isinstance(value, Identity) else value
+    row[columns[name]] = write(held) if write else held
+
+
+def _writer(column_type: TypeEngine[Any]) -> Writer:
+    """What makes of a value what SQLite holds; None where that is the same."""
+    dialect = memory_engine().dialect
+    return column_type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _insert(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
+    statement = str(insert(table).compile(dialect=connection.dialect))
+    for start in range(0, len(rows), WRITTEN):
+        connection.exec_driver_sql(statement, rows[start : start + WRITTEN])

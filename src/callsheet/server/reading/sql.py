@@ -1,0 +1,292 @@
+"""Queries as SQL: the third reader of the condition tree, beside text and ``matches``.
+
+A path's references become LEFT JOINs, one for each distinct path; the key of a reference is read where it is
+stored, without a join. A collection becomes EXISTS. SQL's third truth value never shows: ``not`` is IS NOT
+TRUE, ``!=`` is IS DISTINCT FROM, and a condition that is unknown at the top selects nothing, as a false one.
+
+Rows that the asking account may not read (``access.py``) are left out of every SELECT; a reference to one is
+joined under the same condition, and what was joined gives the key, so that it reads as None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from attrs import define, field
+from sqlalchemy import ColumnElement, FromClause, and_, exists, false, literal, or_, select, true
+
+from callsheet.errors import Invalid
+from callsheet.model import query
+from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Path, Step
+from callsheet.model.schema import Attribute, EntityType, Schema
+from callsheet.server.access.access import Access
+from callsheet.server.store.comparison import KEY, Value, Where, compared, holds_for_none
+from callsheet.server.store.items import item_value
+from callsheet.server.store.store import Store
+
+__all__ = ["Place", "Scope", "directed", "of_type", "readable"]
+
+Steps = Sequence[Step]
+
+
+@define(eq=False)
+class Place:
+    """An entity that a path has come to; ``key`` is NULL where there is none."""
+
+    scope: Scope
+    entity_type: EntityType
+    key: ColumnElement[Any]
+    nullable: bool
+    _table: FromClause | None = None
+    _steps: dict[Step, Place] = field(factory=dict)
+
+    @property
+    def table(self) -> FromClause:
+        """The entity's table, joined when first needed."""
+        if self._table is None:
+            self._table = self.scope.joined(self.entity_type, self.key)
+        return self._table
+
+    def column(self, name: str) -> ColumnElement[Any]:
+        return self.table.c[name]
+
+    def attribute(self, name: str) -> Attribute:
+        if name == "id":
+            return KEY
+        return self.entity_type.attribute(name)
+
+    def follow(self, step: Step, attribute: Attribute) -> Place:
+        """The entity that a reference leads to, cast down where the step says so."""
+        found = self._steps.get(step)
+        if found is None:
+            found = self._steps[step] = self._follow(step, attribute)
+        return found
+
+    def _follow(self, step: Step, attribute: Attribute) -> Place:
+        target = self.scope.schema.type(str(attribute.target))
+        key = self.column(attribute.name)
+        if self.scope.conceals(target):
+            table = self.scope.joined(target, key)
+            return Place(self.scope, target, table.c.id, True, table).narrowed(step.cast)
+        return Place(self.scope, target, key, True).narrowed(step.cast)
+
+    def narrowed(self, cast: str | None) -> Place:
+        """The same entity where it is of the type, else none."""
+        schema = self.scope.schema
+        if cast is None or schema.is_a(self.entity_type.name, cast):
+            return self
+        narrow = schema.type(cast)
+        table = self.scope.joined(narrow, self.key, schema.concrete(cast))
+        return Place(self.scope, narrow, table.c.id, True, table)
+
+
+class Scope:
+    """One SELECT: where its rows come from, what its conditions are, and what the account may read (None: all)."""
+
+    def __init__(self, store: Store, entity_type: str, access: Access | None = None, alias: bool = True) -> None:
+        self.store, self.schema, self.access = store, store.schema, access
+        found = self.schema.type(entity_type)
+        table = store.tables[found.root]
+        start: FromClause = table.alias() if alias else table
+        self.source: FromClause = start
+        self.place = Place(self, found, start.c.id, False, start)
+
+    def joined(self, entity_type: EntityType, key: ColumnElement[Any], types: Sequence[str] = ()) -> FromClause:
+        """A table joined in at a key (where the row is of one of the types)."""
+        table = self.store.tables[entity_type.root].alias()
+        on: Where = table.c.id == key
+        if types:
+            on = and_(on, table.c._type.in_(types))
+        if self.conceals(entity_type):
+            on = and_(on, *readable(self.access, entity_type, table))
+        self.source = self.source.outerjoin(table, on)
+        return table
+
+    def conceals(self, entity_type: EntityType) -> bool:
+        """Whether there may be entities of this type that the account may not read."""
+        return self.access is not None and not self.access.everywhere("read", entity_type.name)
+
+    def of_type(self) -> list[Where]:
+        """The conditions that rows are of the scope's type, where its table holds others, too, and may be read."""
+        place = self.place
+        return of_type(self.schema, place.entity_type, place.table) + readable(
+            self.access, place.entity_type, place.table
+        )
+
+    def condition(self, condition: Condition) -> Where:
+        """A condition on the scope's entities."""
+        return _condition(self.place, condition)
+
+    def order(self, order: Sequence[query.Order]) -> list[ColumnElement[Any]]:
+        """What to order by; the key comes last, so that the order is total."""
+        found = [directed(self.value(each.path).expression, each.descending) for each in order]
+        return [*found, self.place.key.asc()]
+
+    def value(self, path: Path) -> Value:
+        """The value at a path that goes through no collection."""
+
+        def refuse(members: Place, steps: Steps) -> Where:
+            raise Invalid(f"`{'.'.join(path.names)}` goes through a collection; there is no single value to use")
+
+        found: list[Value] = []
+
+        def take(value: Value) -> Where:
+            found.append(value)
+            return true()
+
+        _walk(self.place, path.steps, take, refuse)
+        return found[0]
+
+
+def directed(expression: ColumnElement[Any], descending: bool) -> ColumnElement[Any]:
+    """An expression to order by: None comes first ascending, last descending."""
+    return expression.desc().nulls_last() if descending else expression.asc().nulls_first()
+
+
+def of_type(schema: Schema, entity_type: EntityType, table: FromClause) -> list[Where]:
+    """The condition that rows of a family's table are of one type (or below)."""
+    if not entity_type.parent:
+        return []
+    return [table.c._type.in_(schema.concrete(entity_type.name))]
+
+
+def readable(access: Access | None, entity_type: EntityType, table: FromClause) -> list[Where]:
+    """The condition that an account may read a table's rows of a type; none where it may read all."""
+    return [] if access is None else access.allowed("read", entity_type.name, table)
+
+
+def _condition(place: Place, condition: Condition) -> Where:
+    if isinstance(condition, Comparison):
+        return _comparison(place, condition)
+    if isinstance(condition, And):
+        return and_(true(), *(_condition(place, part) for part in condition.conditions))
+    if isinstance(condition, Or):
+        return or_(false(), *(_condition(place, part) for part in condition.conditions))
+    if isinstance(condition, Not):
+        return _complement(_condition(place, condition.condition))
+    return _any(place, condition)
+
+
+def _complement(condition: Where) -> Where:
+    return condition.is_not(true())
+
+
+def _walk(
+    place: Place,
+    steps: Steps,
+    arrive: Callable[[Value], Where],
+    collection: Callable[[Place, Steps], Where],
+) -> Where:
+    """Go along references; ``arrive`` at the value, or meet a ``collection`` as first of the steps left."""
+    for index, step in enumerate(steps):
+        attribute = place.attribute(step.name)
+        last = index == len(steps) - 1
+        if attribute.kind == "collection":
+            return collection(place, steps[index:])
+        if attribute.kind == "mapping" and not last:
+            item = place.entity_type.item(attribute.name, steps[index + 1].name)
+            return arrive(Value(item_value(place.column(attribute.name), steps[index + 1].name, item), item, True))
+        if attribute.kind == "reference" and not (last and step.cast is None):
+            place = place.follow(step, attribute)
+        elif last:
+            return arrive(_here(place, step, attribute))
+        else:
+            raise Invalid(f"`{step.name}` of {place.entity_type.name} is no relation; nothing can follow it")
+    return arrive(Value(place.key, KEY))
+
+
+def _here(place: Place, step: Step, attribute: Attribute) -> Value:
+    """The value of an attribute of the entity itself."""
+    if attribute.computed == "link":
+        raise Invalid(f"{place.entity_type.name}.{attribute.name} is made when it is read; no condition can use it")
+    if attribute is KEY:
+        return Value(place.key, KEY)
+    if attribute.kind == "reference" and place.scope.conceals(place.scope.schema.type(str(attribute.target))):
+        return Value(place.follow(step, attribute).key, attribute)
+    return Value(place.column(attribute.name), attribute)
+
+
+def _comparison(place: Place, comparison: Comparison) -> Where:
+    def arrive(value: Value) -> Where:
+        if isinstance(comparison.value, query.Select):
+            inside = _selected(place.scope, value, comparison.value)
+            return inside if comparison.operator == "in" else _complement(inside)
+        return compared(value, comparison.operator, comparison.value)
+
+    def through(owner: Place, steps: Steps) -> Where:
+        def inside(member: Place) -> Where:
+            return _walk(member.narrowed(steps[0].cast), steps[1:], arrive, through)
+
+        some = _members(owner, Step(steps[0].name), inside)
+        if owner.nullable and holds_for_none(comparison.operator, comparison.value):
+            return or_(owner.key.is_(None), some)
+        return some
+
+    return _walk(place, comparison.path.steps, arrive, through)
+
+
+def _any(place: Place, condition: Any_) -> Where:
+    """Some member, or the referred entity, fulfils the condition."""
+
+    def fulfils(entity: Place) -> Where:
+        return true() if condition.condition is None else _condition(entity, condition.condition)
+
+    def along(owner: Place, steps: Steps) -> Where:
+        for index, step in enumerate(steps):
+            attribute = owner.attribute(step.name)
+            if attribute.kind == "collection":
+                rest = steps[index + 1 :]
+                return _members(owner, step, partial(along, steps=rest) if rest else fulfils)
+            owner = owner.follow(step, attribute)
+        return and_(owner.key.is_not(None), fulfils(owner))
+
+    return along(place, condition.path.steps)
+
+
+def _members(owner: Place, step: Step, inside: Callable[[Place], Where]) -> Where:
+    """Whether any member of a collection (of the type the step casts to) fulfils what is inside."""
+    store = owner.scope.store
+    attribute = owner.attribute(step.name)
+    scope = Scope(store, step.cast or str(attribute.target), owner.scope.access)
+    start = scope.place
+    conditions = scope.of_type()
+    if store.is_link(owner.entity_type.name, attribute.name):
+        link = store.link(owner.entity_type.name, attribute.name)
+        table = link.table.alias()
+        scope.source = scope.source.join(table, table.c[link.far.name] == start.key)
+        conditions.append(table.c[link.near.name] == owner.key)
+    else:
+        conditions.append(start.column(str(attribute.inverse)) == owner.key)
+    conditions.append(inside(start))
+    statement = select(literal(1)).select_from(scope.source).where(*conditions)
+    return exists(statement.correlate(_owner_of(owner)))
+
+
+def _owner_of(owner: Place) -> FromClause:
+    """The table that an inner SELECT must leave to the outer one."""
+    column: Any = owner.key
+    table: FromClause = column.table
+    return table
+
+
+def _selected(outer: Scope, value: Value, told: query.Select) -> Where:
+    """Whether a value is among those that a query inside the query gives."""
+    scope = Scope(outer.store, told.entity_type, outer.access)
+    if len(told.projections) > 1:
+        raise Invalid("a query inside `in (…)` gives one value for each entity; select one attribute")
+    found = scope.value(told.projections[0]) if told.projections else Value(scope.place.key, KEY)
+    if found.attribute.data_type in ("date", "datetime") and found.item != value.item:
+        raise Invalid("dates in mappings cannot be compared with those of attributes by a query in a query")
+    conditions = [] if told.where is None else [scope.condition(told.where)]
+    order = scope.order(told.order)
+    statement = select(found.expression.label("value")).select_from(scope.source)
+    statement = statement.where(*scope.of_type(), *conditions)
+    if told.limit is not None or told.offset:
+        statement = statement.order_by(*order).limit(told.limit).offset(told.offset or None)
+    values = statement.subquery().c.value
+    inside = value.expression.in_(select(values).where(values.is_not(None)))
+    if found.attribute is KEY:
+        return inside
+    return or_(inside, and_(value.expression.is_(None), exists(select(literal(1)).where(values.is_(None)))))

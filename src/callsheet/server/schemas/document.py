@@ -1,0 +1,159 @@
+"""Schema documents from presets, files and mappings: read, joined with what they extend, completed and checked.
+
+The result is the plain data that `callsheet.model.schema.Schema` is made from; ``docs/reference/schema.md``
+describes it.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from callsheet.dialects.ftrack.server.storage import store_document
+from callsheet.errors import SchemaError
+from callsheet.model.schema import did_you_mean
+from callsheet.server.schemas.check import problems
+from callsheet.server.schemas.outline import Outline
+
+__all__ = ["PRESETS", "load_schema_document"]
+
+PRESETS = ("lab", "production")
+
+
+def load_schema_document(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    """The checked schema document of a preset (``"production"``), of a TOML or JSON file, or of a mapping.
+
+    A JSON file may also be the list of schemas that an ftrack site gives; the store can then serve that site's
+    clients. Everything wrong is told at once, in one `SchemaError`. The source is left as it is.
+
+    >>> load_schema_document("lab")["types"]["Collection"]["extends"]
+    'Item'
+    >>> load_schema_document({"types": {"Dot": {"attributes": {"size": {"type": "intger"}}}}})
+    Traceback (most recent call last):
+    callsheet.errors.SchemaError: the schema has 1 problem:
+      - mapping: Dot.size: there is no attribute type `intger`; did you mean `integer`?
+    """
+    name = _name(source)
+    vendor = None if isinstance(source, Mapping) or source in PRESETS else _vendor_list(source)
+    if vendor is not None:
+        return store_document(vendor)
+    document = _joined(source, ())
+    _complete(document)
+    found = problems(document)
+    if found:
+        lines = "".join(f"\n  - {name}: {problem}" for problem in found)
+        raise SchemaError(f"the schema has {len(found)} problem{'s' if len(found) > 1 else ''}:{lines}")
+    return document
+
+
+def _name(source: str | Path | Mapping[str, Any]) -> str:
+    if isinstance(source, Mapping):
+        return "mapping"
+    return f"{source}.toml" if source in PRESETS else str(source)
+
+
+def _vendor_list(source: str | Path) -> list[dict[str, Any]] | None:
+    """The schemas of a file that a vendor's site gave: tables with ``id``, ``primary_key`` and ``properties``."""
+    if Path(source).suffix != ".json":
+        return None
+    told = _read(source)
+    if isinstance(told, list) and len(told) == 1 and isinstance(told[0], list):
+        told = told[0]
+    keys = ("id", "primary_key", "properties")
+    if not isinstance(told, list) or not told:
+        return None
+    return told if all(isinstance(each, dict) and all(key in each for key in keys) for each in told) else None
+
+
+def _joined(source: str | Path | Mapping[str, Any], reading: tuple[str, ...]) -> dict[str, Any]:
+    """The document, laid over the one it extends, if any."""
+    name = _name(source)
+    if name in reading:
+        raise SchemaError(f"schema {name} extends itself: {' → '.join((*reading, name))}")
+    document = _plain(name, source if isinstance(source, Mapping) else _read(source))
+    below = document.pop("extends", None)
+    if below is None:
+        return document
+    if not isinstance(below, str):
+        raise SchemaError(f"{name}: `extends` takes the name of a preset or a file, not {below!r:.60}")
+    if below not in PRESETS and isinstance(source, str | Path):
+        below = str(Path(source).parent / below)
+    return _laid_over(_joined(below, (*reading, name)), document)
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Types are added; a type that both have gets the attributes, combinations and texts of both."""
+    joined = {**below, **above}
+    types = dict(below.get("types", {}))
+    told = above.get("types", {})
+    for name, upper in told.items() if isinstance(told, dict) else ():
+        lower = types.get(name)
+        if isinstance(lower, dict) and isinstance(upper, dict):
+            upper = {**lower, **upper, **_both(lower, upper, "attributes"), **_both(lower, upper, "custom")}
+        types[name] = upper
+    return {**joined, "types": types if isinstance(told, dict) else told}
+
+
+def _both(lower: dict[str, Any], upper: dict[str, Any], key: str) -> dict[str, Any]:
+    parts = [part[key] for part in (lower, upper) if isinstance(part.get(key), dict)]
+    return {key: {name: told for part in parts for name, told in part.items()}} if len(parts) == 2 else {}
+
+
+def _read(source: str | Path) -> Any:
+    if source in PRESETS:
+        preset = resources.files("callsheet.server.schemas") / f"{source}.toml"
+        return tomllib.loads(preset.read_text(encoding="utf-8"))
+    path = Path(source)
+    if not path.suffix and not path.exists():
+        raise SchemaError(
+            f"there is no schema preset `{source}` (there are {' and '.join(PRESETS)}; a schema of your own is a "
+            f".toml or .json file){did_you_mean(str(source), PRESETS)}"
+        )
+    readers = {".toml": tomllib.loads, ".json": json.loads}
+    if path.suffix not in readers:
+        raise SchemaError(f"schema file {path} must end in .toml or .json")
+    try:
+        return readers[path.suffix](path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SchemaError(f"schema file {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise SchemaError(f"schema file {path} is not valid {path.suffix[1:].upper()}: {error}") from None
+
+
+def _plain(name: str, document: Any) -> dict[str, Any]:
+    """A copy that is certainly JSON data."""
+    try:
+        copied = json.loads(json.dumps(document, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise SchemaError(
+            f"{name}: a schema holds texts, numbers, booleans, lists and tables only: {error}"
+        ) from None
+    if not isinstance(copied, dict):
+        raise SchemaError(f"{name}: a schema is a table with the key `types`, not {type(copied).__name__}")
+    return copied
+
+
+def _complete(document: dict[str, Any]) -> None:
+    """Let both sides of a relation name each other where only one does; keep it when a subtype says it anew."""
+    outline = Outline(document)
+    for _owner, name, told in _relations(outline):
+        target, inverse = told.get("target"), told.get("inverse")
+        if told.get("type") == "collection" and isinstance(target, str) and isinstance(inverse, str):
+            other = outline.attributes(target).get(inverse)
+            if other is not None and other.told.get("type") in ("reference", "collection"):
+                other.told.setdefault("inverse", name)
+    for owner, name, told in _relations(outline):
+        above = outline.attributes(outline.types[owner].get("extends", "")).get(name)
+        if above is not None and "inverse" in above.told and above.told.get("type") == told.get("type"):
+            told.setdefault("inverse", above.told["inverse"])
+
+
+def _relations(outline: Outline) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for owner in outline.types:
+        for name, told in outline.declared(owner).items():
+            if told.get("type") in ("reference", "collection"):
+                yield owner, name, told

@@ -1,0 +1,271 @@
+"""The three kinds of database a store can live in: memory, a SQLite file, PostgreSQL.
+
+Each knows how to give a reader one consistent state, and how to make a write whole or not there.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from filelock import FileLock
+from filelock import Timeout as LockTimeout
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from callsheet.errors import Closed, StorageError, Unavailable
+from callsheet.server.store.engine import limited, memory_engine, postgres_engine, sqlite_engine, sqlstate, translated
+from callsheet.server.store.writer import Writer
+
+__all__ = ["Database", "FileDatabase", "MemoryDatabase", "PostgresDatabase"]
+
+T = TypeVar("T")
+
+ATTEMPTS = 8
+
+
+class Database(Protocol):
+    """What a store asks of its database."""
+
+    engine_name: str
+    deadline: float
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection that sees one state and cannot write."""
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        """Call the function in a transaction, and return when it is on disk."""
+
+    def setup(self, function: Callable[[Connection], None]) -> None:
+        """Call the function in a transaction before anything else happens."""
+
+    def backup(self, path: Path) -> None:
+        """Write a copy, as of one moment, to a new file."""
+
+    def close(self) -> None:
+        """Finish and let go."""
+
+
+@contextmanager
+def _errors(deadline: float) -> Iterator[None]:
+    """Errors of the database become ours."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise translated(error, deadline) from error
+
+
+class MemoryDatabase:
+    """One connection, which readers and writers take in turn; it begins as a copy of a template."""
+
+    engine_name = "sqlite"
+
+    def __init__(self, template: sqlite3.Connection, deadline: float) -> None:
+        self.deadline = deadline
+        self._lock = threading.RLock()
+        self._closed = False
+        self._connection = memory_engine().connect()
+        driver = self._connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        self._driver = driver
+        template.backup(driver)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        with self._lock, _errors(self.deadline):
+            connection = self._open()
+            if connection.in_transaction():
+                yield connection
+                return
+            with connection.begin() as transaction, limited(connection, self.deadline):
+                self._driver.execute("PRAGMA query_only=ON")
+                try:
+                    yield connection
+                finally:
+                    transaction.rollback()
+                    self._driver.execute("PRAGMA query_only=OFF")
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        with self._lock, _errors(self.deadline):
+            connection = self._open()
+            with connection.begin():
+                return function(connection)
+
+    def setup(self, function: Callable[[Connection], None]) -> None:
+        self.write(function)
+
+    def backup(self, path: Path) -> None:
+        with self._lock:
+            self._open()
+            _copy(self._driver, path)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._connection.close()
+
+    def _open(self) -> Connection:
+        if self._closed:
+            raise Closed("the store is closed")
+        return self._connection
+
+
+class FileDatabase:
+    """A SQLite file, locked for this process."""
+
+    engine_name = "sqlite"
+
+    def __init__(self, path: Path, deadline: float) -> None:
+        self.path, self.deadline = path, deadline
+        self._lock = _locked(path)
+        self._closed = False
+        self._readers = sqlite_engine(path, "reader")
+        self._writers = sqlite_engine(path, "writer")
+        self._writer = Writer(self._writers)
+
+    @property
+    def commits(self) -> int:
+        """How many transactions the writer has committed; writes may have been more (see ``writer.py``)."""
+        return self._writer.groups
+
+    @property
+    def waiting(self) -> int:
+        """How many writes wait for their turn, more or less."""
+        return self._writer.waiting
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        if self._closed:
+            raise Closed("the store is closed")
+        with _errors(self.deadline), self._readers.connect() as connection, limited(connection, self.deadline):
+            yield connection
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        with _errors(self.deadline):
+            return self._writer.run(function)
+
+    def setup(self, function: Callable[[Connection], None]) -> None:
+        with _errors(self.deadline), self._writers.begin() as connection:
+            function(connection)
+
+    def keep_up(self, function: Callable[[Connection], object]) -> None:
+        """Call the function in a transaction, now and then, when much has been written."""
+        self._writer.upkeep = function
+
+    def backup(self, path: Path) -> None:
+        with self.reading() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            _copy(driver, path)
+
+    def close(self) -> None:
+        self._closed = True
+        self._writer.close()
+        # The writer's connection goes last: whoever goes last tidies the log up into the file.
+        self._readers.dispose()
+        self._writers.dispose()
+        self._lock.release()
+
+
+class PostgresDatabase:
+    """A PostgreSQL database."""
+
+    engine_name = "postgresql"
+
+    def __init__(self, url: str, deadline: float) -> None:
+        self.deadline = deadline
+        self._closed = False
+        self._engine = postgres_engine(url, deadline)
+        self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        self._check_open()
+        with _errors(self.deadline), self._snapshots.connect() as connection:
+            yield connection
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        self._check_open()
+        with _errors(self.deadline):
+            for attempt in range(ATTEMPTS):
+                try:
+                    with self._engine.begin() as connection:
+                        return function(connection)
+                except DBAPIError as error:
+                    if not _again(error, attempt):
+                        raise
+                time.sleep(random.uniform(0, 0.005 * 2**attempt))
+        raise AssertionError("the last attempt returns or raises")
+
+    def setup(self, function: Callable[[Connection], None]) -> None:
+        try:
+            with _errors(self.deadline), self._engine.begin() as connection:
+                function(connection)
+        except Unavailable as error:
+            raise StorageError(f"cannot open the database: {error}") from error
+
+    def backup(self, path: Path) -> None:
+        raise StorageError("a PostgreSQL database is backed up with PostgreSQL's own tools: pg_dump, or its archive")
+
+    def close(self) -> None:
+        self._closed = True
+        self._engine.dispose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Closed("the store is closed")
+
+
+def _again(error: DBAPIError, attempt: int) -> bool:
+    """Whether a transaction should be tried again.
+
+    A unique violation once or twice, too: another commit came first, and the function, run again, will see it
+    and say what is wrong in its own words.
+    """
+    code = sqlstate(error)
+    if code in ("40001", "40P01"):
+        return attempt < ATTEMPTS - 1
+    return code == "23505" and attempt < 2
+
+
+def _copy(source: sqlite3.Connection, path: Path) -> None:
+    """Copy a database as it is now; the file bears its name only when all of it is on disk."""
+    if path.exists():
+        raise StorageError(f"{path} exists already; a backup is a new file")
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        unfinished.unlink(missing_ok=True)
+        target = sqlite3.connect(unfinished)
+        try:
+            # In one step, so that it is one moment, and writers need not wait: they write beside what is read.
+            source.backup(target)
+        finally:
+            target.close()
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except (sqlite3.Error, OSError) as error:
+        unfinished.unlink(missing_ok=True)
+        raise StorageError(f"cannot write the backup {path}: {error}") from error
+
+
+def _locked(path: Path) -> FileLock:
+    """The file's lock, held."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise StorageError(f"cannot open {path}: there is no folder {folder}")
+    lock = FileLock(f"{path}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except LockTimeout:
+        raise StorageError(f"{path} is in use by another process; start `callsheet serve` and connect to it") from None
+    except OSError as error:
+        raise StorageError(f"cannot lock {path}: {error}") from None
+    return lock

@@ -1,0 +1,129 @@
+"""Items of mappings in SQL: one expression, told to each database in its own words.
+
+An item of the wrong type (its configuration changed since it was written) counts as missing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from callsheet.model.schema import Attribute
+from callsheet.server.store.columns import INTEGER, NUMBER, TEXT, Truth, day, moment
+
+__all__ = ["item_literal", "item_python", "item_value"]
+
+
+class _Item(FunctionElement[Any]):
+    """An item of a JSON column; its arguments are the column, the key, and the key as a path of SQLite."""
+
+    inherit_cache = True
+    sqlite_types = ""
+    postgres_type = ""
+    postgres_cast = ' COLLATE "C"'
+    odd = False
+
+
+class _Text(_Item):
+    inherit_cache = True
+    type = TEXT
+    sqlite_types, postgres_type = "'text'", "string"
+
+
+class _Number(_Item):
+    inherit_cache = True
+    type = NUMBER
+    sqlite_types, postgres_type, postgres_cast = "'integer', 'real'", "number", "::double precision"
+
+
+class _Integer(_Item):
+    inherit_cache = True
+    type = INTEGER
+    sqlite_types, postgres_type, postgres_cast = "'integer'", "number", "::numeric::bigint"
+
+
+class _Truth(_Item):
+    inherit_cache = True
+    type = Truth()
+    sqlite_types, postgres_type, postgres_cast = "'true', 'false'", "boolean", "::boolean"
+
+
+class _Data(_Item):
+    """JSON data, as text: good for nothing but to see whether there is any."""
+
+    inherit_cache = True
+    type = TEXT
+
+
+_KINDS: dict[str, type[_Item]] = {
+    "string": _Text,
+    "enum": _Text,
+    "date": _Text,
+    "datetime": _Text,
+    "number": _Number,
+    "integer": _Integer,
+    "boolean": _Truth,
+    "json": _Data,
+}
+_ODD = {kind: type(f"{kind.__name__}Odd", (kind,), {"inherit_cache": True, "odd": True}) for kind in _KINDS.values()}
+"""The same for keys that a path of SQLite cannot hold."""
+
+_PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
+
+
+@compiles(_Item, "sqlite")
+def _on_sqlite(element: _Item, compiler: SQLCompiler, **kw: Any) -> str:
+    told, key, path = (compiler.process(clause, **kw) for clause in element.clauses)
+    types = element.sqlite_types
+    if element.odd:
+        return f"(SELECT value FROM json_each({told}) WHERE key = {key}{f' AND type IN ({types})' if types else ''})"
+    value = f"json_extract({told}, {path})"
+    return f"(CASE WHEN json_type({told}, {path}) IN ({types}) THEN {value} END)" if types else value
+
+
+@compiles(_Item, "postgresql")
+def _on_postgres(element: _Item, compiler: SQLCompiler, **kw: Any) -> str:
+    told, key, _ = (compiler.process(clause, **kw) for clause in element.clauses)
+    value = f"(({told} ->> {key}){element.postgres_cast})"
+    if not element.postgres_type:
+        return value
+    return f"(CASE WHEN jsonb_typeof({told} -> {key}) = '{element.postgres_type}' THEN {value} END)"
+
+
+def item_value(column: ColumnElement[Any], key: str, attribute: Attribute) -> ColumnElement[Any]:
+    """The value of a mapping's item, or its configured default. Dates and datetimes are their ISO text."""
+    kind = _KINDS[attribute.data_type]
+    if not _PLAIN.fullmatch(key):
+        kind = _ODD[kind]
+    value: ColumnElement[Any] = kind(column, literal(key, TEXT), literal(f'$."{key}"', TEXT))
+    if attribute.default is None or attribute.data_type == "json":
+        return value
+    return func.coalesce(value, literal(item_literal(attribute, attribute.default), value.type), type_=value.type)
+
+
+def item_literal(attribute: Attribute, value: Any) -> Any:
+    """A literal as it compares with items: dates and datetimes as text."""
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, date):
+        return day(value)
+    if attribute.data_type == "datetime" and isinstance(value, str):
+        return moment(datetime.fromisoformat(value))
+    return value
+
+
+def item_python(attribute: Attribute, value: Any) -> Any:
+    """The Python value of an item as it is stored."""
+    if isinstance(value, str) and attribute.data_type in _FROM_TEXT:
+        return _FROM_TEXT[attribute.data_type](value)
+    return value
+
+
+_FROM_TEXT: dict[str, Callable[[str], Any]] = {"date": date.fromisoformat, "datetime": datetime.fromisoformat}

@@ -1,0 +1,290 @@
+"""The tables a schema asks for: one for each root type, one for each many-to-many relation, and the server's own.
+
+A root type's table holds all its subtypes: the union of their attributes as typed columns. Beside them
+``_type`` is the concrete type, ``_version`` counts the entity's changes, ``_commit`` is the position of the
+last commit that touched it. A reference is stored in a column of its name, the target's type beside it in
+``<name>__type`` where it may be one of several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import define, frozen
+from sqlalchemy import Column, Dialect, Index, LargeBinary, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from callsheet.errors import SchemaError
+from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
+from callsheet.server.store.columns import INTEGER, TEXT, Moment, Truth, column_type
+from callsheet.server.store.queue_tables import delivery_tables
+
+__all__ = ["Layout", "Link", "layout_of", "stored"]
+
+
+@frozen
+class Link:
+    """A many-to-many relation seen from one side: ``near`` holds this side's keys, ``far`` the members'."""
+
+    table: Table
+    near: Column[str]
+    far: Column[str]
+
+
+@define
+class Layout:
+    """All tables of a schema, and the script that creates them."""
+
+    metadata: MetaData
+    tables: dict[str, Table]
+    links: dict[tuple[str, str], Link]
+
+    def statements(self, dialect: Dialect) -> Iterator[str]:
+        """The statements that create everything, in order."""
+        for table in self.metadata.sorted_tables:
+            yield str(CreateTable(table).compile(dialect=dialect)).strip()
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                yield str(CreateIndex(index).compile(dialect=dialect)).strip()
+
+
+def stored(attribute: Attribute) -> bool:
+    """Whether the attribute has a column: collections have none, nor has a link, which is made when read."""
+    return attribute.kind != "collection" and attribute.computed != "link"
+
+
+_LAYOUTS: dict[str, Layout] = {}
+
+
+def layout_of(schema: Schema) -> Layout:
+    """The tables of a schema; made once in a process for each schema, so that compiled statements are shared."""
+    layout = _LAYOUTS.get(schema.hash)
+    if layout is None:
+        while len(_LAYOUTS) >= 16:
+            _LAYOUTS.pop(next(iter(_LAYOUTS)), None)
+        layout = _LAYOUTS[schema.hash] = _layout(schema)
+    return layout
+
+
+def _layout(schema: Schema) -> Layout:
+    metadata = MetaData()
+    _system_tables(metadata)
+    tables = {name: _family(schema, name, metadata) for name, found in schema.types.items() if not found.parent}
+    links: dict[tuple[str, str], Link] = {}
+    for entity_type in schema.types.values():
+        for attribute in entity_type.attributes.values():
+            if attribute.kind == "collection" and not _one_to_many(schema, entity_type, attribute):
+                links[entity_type.name, attribute.name] = _link(schema, entity_type, attribute, metadata)
+    return Layout(metadata, tables, links)
+
+
+def _family(schema: Schema, root: str, metadata: MetaData) -> Table:
+    """The table of a root type and everything below it."""
+    family = [found for found in schema.types.values() if found.root == root]
+    attributes: dict[str, Attribute] = {}
+    lower: dict[str, str] = {}
+    for entity_type in family:
+        for attribute in entity_type.attributes.values():
+            if not stored(attribute):
+                continue
+            known = attributes.setdefault(attribute.name, attribute)
+            if _column_kind(schema, known) != _column_kind(schema, attribute):
+                raise SchemaError(
+                    f"{entity_type.name}.{attribute.name} holds another type than the attribute of the same name in "
+                    f"another subtype of {root}; attributes of one family need one type for each name"
+                )
+            if lower.setdefault(attribute.name.lower(), attribute.name) != attribute.name:
+                raise SchemaError(
+                    f"{entity_type.name}.{attribute.name} differs from `{lower[attribute.name.lower()]}` by case only"
+                )
+            if attribute.name.startswith("_") or "__" in attribute.name:
+                raise SchemaError(f"{entity_type.name}.{attribute.name}: names with `_` first or `__` are the server's")
+    columns: list[Column[object]] = [
+        Column("id", TEXT, nullable=False),
+        Column("_type", TEXT, nullable=False),
+        Column("_version", INTEGER, nullable=False),
+        Column("_commit", INTEGER, nullable=False, default=0),
+    ]
+    for attribute in attributes.values():
+        if attribute.name != "id":
+            columns.append(Column(attribute.name, column_type(attribute), nullable=True))
+            if attribute.kind == "reference" and schema.polymorphic(str(attribute.target)):
+                columns.append(Column(f"{attribute.name}__type", TEXT, nullable=True))
+    table = Table(root, metadata, *columns, PrimaryKeyConstraint("id", name=f"_key_{root}"), sqlite_strict=True)
+    for name in _indexed(family):
+        if name != "id":
+            Index(f"_index_{root}_{name}", table.c[name])
+    if len(family) > 1:
+        # With the key behind it, so that pages and reads by key of one type need neither sort nor scan.
+        Index(f"_index_{root}__type", table.c._type, table.c.id)
+    for names in _unique_at_root(schema.types[root]):
+        constraint = UniqueConstraint(
+            *names, name=f"_unique_{root}_{'_'.join(names)}", deferrable=True, initially="DEFERRED"
+        )
+        table.append_constraint(constraint.ddl_if(dialect="postgresql"))
+    return table
+
+
+def _column_kind(schema: Schema, attribute: Attribute) -> tuple[str, str, bool]:
+    """What must be the same for two attributes to share a column."""
+    if attribute.kind == "reference":
+        target = schema.type(str(attribute.target))
+        return ("reference", target.root, schema.polymorphic(target.name))
+    data_type = "string" if attribute.data_type == "enum" else attribute.data_type
+    return (attribute.kind, data_type, False)
+
+
+def _indexed(family: list[EntityType]) -> list[str]:
+    """References, attributes marked unique or indexed, and the first of each unique combination."""
+    names: dict[str, None] = {}
+    for entity_type in family:
+        for attribute in entity_type.attributes.values():
+            if stored(attribute) and (attribute.kind == "reference" or attribute.unique or attribute.indexed):
+                names[attribute.name] = None
+        for combination in entity_type.unique:
+            names[combination[0]] = None
+    return list(names)
+
+
+def _unique_at_root(root: EntityType) -> list[tuple[str, ...]]:
+    """Combinations that hold for the whole family, so that the database can watch them too.
+
+    The write path checks all combinations itself. These constraints are PostgreSQL's guard against two
+    commits at the same time, checked at COMMIT so that values can be swapped.
+    """
+    singles = [(a.name,) for a in root.attributes.values() if a.unique and stored(a) and a.name != "id"]
+    return singles + [names for names in root.unique if names not in singles]
+
+
+def _one_to_many(schema: Schema, entity_type: EntityType, attribute: Attribute) -> bool:
+    """Whether the members of a collection refer to its owner."""
+    target = schema.type(str(attribute.target))
+    if attribute.inverse is None:
+        return False
+    inverse = target.attributes.get(attribute.inverse)
+    if inverse is None:
+        raise SchemaError(
+            f"{entity_type.name}.{attribute.name}: its inverse `{attribute.inverse}` is no attribute of "
+            f"{target.name}{did_you_mean(attribute.inverse, target.attributes)}"
+        )
+    return inverse.kind == "reference"
+
+
+def _declarer(schema: Schema, entity_type: EntityType, attribute: Attribute) -> str:
+    """The oldest type that has this very attribute."""
+    found = entity_type.name
+    for name in entity_type.ancestors:
+        if schema.types[name].attributes.get(attribute.name) is attribute:
+            found = name
+    return found
+
+
+def _link(schema: Schema, entity_type: EntityType, attribute: Attribute, metadata: MetaData) -> Link:
+    """The relation's table from this side; both sides of a relation share one."""
+    side = (_declarer(schema, entity_type, attribute), attribute.name)
+    owner = side
+    if attribute.inverse is not None:
+        target = schema.type(str(attribute.target))
+        other = target.attributes[attribute.inverse]
+        owner = min(side, (_declarer(schema, target, other), other.name))
+    name = f"_link_{owner[0]}_{owner[1]}"
+    table = metadata.tables.get(name)
+    if table is None:
+        table = Table(
+            name,
+            metadata,
+            Column("owner", TEXT, primary_key=True),
+            Column("member", TEXT, primary_key=True),
+            Index(f"_index{name}_member", "member"),
+            sqlite_strict=True,
+            sqlite_with_rowid=False,
+        )
+    near, far = ("owner", "member") if side == owner else ("member", "owner")
+    return Link(table, table.c[near], table.c[far])
+
+
+def _system_tables(metadata: MetaData) -> None:
+    """The server's own tables."""
+    delivery_tables(metadata)
+    Table("_meta", metadata, Column("name", TEXT, primary_key=True), Column("value", TEXT), sqlite_strict=True)
+    Table(
+        "_log",
+        metadata,
+        Column("position", INTEGER, primary_key=True, autoincrement=False),
+        Column("commit_id", TEXT, nullable=False),
+        Column("user_name", TEXT, nullable=False),
+        Column("origin", TEXT),
+        Column("time", Moment, nullable=False),
+        Column("digest", TEXT, nullable=False),
+        Column("changes", LargeBinary),
+        Column("result", LargeBinary),
+        UniqueConstraint("user_name", "commit_id", name="_unique_log_commit"),
+        Index("_index_log_time", "time"),
+        Index("_index_log_user", "user_name", "position"),
+        Index("_index_log_commit", "commit_id"),
+        sqlite_strict=True,
+    )
+    Table(
+        "_event",
+        metadata,
+        Column("position", INTEGER, primary_key=True, autoincrement=False),
+        Column("id", TEXT, nullable=False, unique=True),
+        Column("topic", TEXT, nullable=False),
+        *(Column(name, LargeBinary, nullable=False) for name in ("data", "source")),
+        Column("target", TEXT, nullable=False),
+        Column("in_reply_to", TEXT),
+        Column("user_name", TEXT, nullable=False),
+        Column("sent", Moment),
+        Column("time", Moment, nullable=False),
+        Index("_index_event_time", "time"),
+        sqlite_strict=True,
+    )
+    Table("_counter", metadata, Column("name", TEXT, primary_key=True), Column("value", INTEGER), sqlite_strict=True)
+    Table(
+        "_tombstone",
+        metadata,
+        Column("root", TEXT, primary_key=True),
+        Column("key", TEXT, primary_key=True),
+        Column("position", INTEGER, nullable=False),
+        sqlite_strict=True,
+    )
+    Table(
+        "_part",
+        metadata,
+        Column("user_name", TEXT, primary_key=True),
+        Column("commit_id", TEXT, primary_key=True),
+        Column("number", INTEGER, primary_key=True, autoincrement=False),
+        Column("operations", LargeBinary, nullable=False),
+        Column("time", Moment, nullable=False),
+        sqlite_strict=True,
+    )
+    Table(
+        "_account",
+        metadata,
+        Column("name", TEXT, primary_key=True),
+        Column("role", TEXT, nullable=False),
+        Column("key_id", TEXT, unique=True),
+        Column("key_hash", TEXT),
+        Column("disabled", Truth, nullable=False, default=False),
+        Column("created", Moment),
+        Column("expires", Moment),
+        Column("last_used", Moment),
+        sqlite_strict=True,
+    )
+    Table("_role", metadata, Column("name", TEXT, primary_key=True), Column("rules", TEXT), sqlite_strict=True)
+    Table(
+        "_grant",
+        metadata,
+        Column("account", TEXT, primary_key=True),
+        Column("role", TEXT, primary_key=True),
+        # Empty: everywhere.
+        Column("project", TEXT, primary_key=True),
+        sqlite_strict=True,
+    )
+    Table(
+        "_audit",
+        metadata,
+        Column("position", INTEGER, primary_key=True, autoincrement=True),
+        Column("time", Moment, nullable=False),
+        *(Column(name, TEXT) for name in ("account", "action", "entity_type", "key", "reason", "address")),
+        sqlite_strict=True,
+    )

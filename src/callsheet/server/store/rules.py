@@ -1,0 +1,206 @@
+"""What the write path needs to know of each type, found once for a schema.
+
+The schema says it per type and attribute; here it stands the way a commit asks: which columns an entity is
+read from, who refers to it, which combinations must be unique among whom, which values are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from attrs import frozen
+from sqlalchemy import Table
+
+from callsheet.errors import SchemaError
+from callsheet.model.schema import Attribute, EntityType, Schema
+from callsheet.server.store.layout import stored
+
+__all__ = ["Combination", "Members", "Referrer", "Rules", "TypeRules", "one_to_many", "positions", "rules_of"]
+
+
+@frozen
+class Combination:
+    """Attributes whose values together are unique among the entities of a type."""
+
+    scope: str
+    names: tuple[str, ...]
+
+
+@frozen
+class Referrer:
+    """A column of another root's table (or the same) that may hold an entity's key."""
+
+    root: str
+    name: str
+
+
+@frozen
+class Members:
+    """A many-to-many collection that may hold an entity, on a type that has no collection to mirror it."""
+
+    entity_type: str
+    name: str
+
+
+@frozen
+class TypeRules:
+    """One concrete type, as the write path sees it.
+
+    ``computed`` has every attribute that the server computes; ``stamped`` those among them that tell who and when
+    (``stamped_new``: of a new entity), ``above`` the ancestors' types (it ``covers`` all that a child may ask for),
+    ``numbered`` by what they count. ``typed`` names the columns with the types of references that may lead to several.
+    """
+
+    entity_type: EntityType
+    root: str
+    required: tuple[str, ...]
+    defaults: dict[str, Any]
+    computed: dict[str, str]
+    stamped: dict[str, str]
+    stamped_new: dict[str, str]
+    above: dict[str, str]
+    covers: bool
+    numbered: dict[str, str]
+    typed: dict[str, str]
+    unique: tuple[Combination, ...]
+    referrers: tuple[Referrer, ...]
+    collections: tuple[str, ...]
+    holders: tuple[Members, ...]
+
+
+class Rules:
+    """The rules of every type of one schema; made when first asked for."""
+
+    def __init__(self, schema: Schema) -> None:
+        # No reference to the schema is kept: it is the weak key this is cached under.
+        self._types = dict.fromkeys(schema.types)
+        self._made: dict[str, TypeRules] = {}
+        self.roots = {name: found.root for name, found in schema.types.items()}
+        self.ancestors = frozenset(
+            rule.partition(":")[2]
+            for entity_type in schema.types.values()
+            for attribute in entity_type.attributes.values()
+            if (rule := attribute.computed or "").startswith("ancestor:")
+        )
+
+    def of(self, schema: Schema, name: str) -> TypeRules:
+        """The rules of a concrete type."""
+        found = self._made.get(name)
+        if found is None:
+            found = self._made[name] = _type_rules(schema, schema.types[name], self.ancestors)
+        return found
+
+
+_KNOWN: WeakKeyDictionary[Schema, Rules] = WeakKeyDictionary()
+
+
+def rules_of(schema: Schema) -> Rules:
+    """The rules of a schema, made once."""
+    found = _KNOWN.get(schema)
+    if found is None:
+        found = _KNOWN[schema] = Rules(schema)
+    return found
+
+
+def positions(table: Table) -> dict[str, int]:
+    """Where each column stands in a row of the whole table."""
+    return {column.name: index for index, column in enumerate(table.columns)}
+
+
+def _type_rules(schema: Schema, entity_type: EntityType, ancestors: frozenset[str]) -> TypeRules:
+    attributes = entity_type.attributes.values()
+    computed = {a.name: a.computed for a in attributes if a.computed is not None and stored(a)}
+    above = _argued(computed, "ancestor:")
+    return TypeRules(
+        entity_type=entity_type,
+        root=entity_type.root,
+        required=tuple(a.name for a in attributes if a.required and a.name != "id" and stored(a)),
+        defaults={a.name: a.default for a in attributes if a.default is not None and a.name != "id"},
+        computed=computed,
+        stamped={name: rule for name, rule in computed.items() if rule in _STAMPS[2:]},
+        stamped_new={name: rule for name, rule in computed.items() if rule in _STAMPS},
+        above=above,
+        covers=ancestors == {*above.values(), *(name for name in ancestors if schema.is_a(entity_type.name, name))},
+        numbered=_argued(computed, "next:"),
+        typed={a.name: f"{a.name}__type" for a in attributes if a.kind == "reference" and _several(schema, a)},
+        unique=tuple(_combinations(schema, entity_type)),
+        referrers=tuple(_referrers(schema, entity_type)),
+        collections=tuple(a.name for a in attributes if a.kind == "collection" and not one_to_many(schema, a)),
+        holders=tuple(_holders(schema, entity_type)),
+    )
+
+
+_STAMPS = ("created_at", "created_by", "updated_at", "updated_by")
+
+
+def _argued(computed: dict[str, str], word: str) -> dict[str, str]:
+    """The attributes computed by a rule, with its argument: that of ``ancestor:Project`` is the type."""
+    return {name: rule.removeprefix(word) for name, rule in computed.items() if rule.startswith(word)}
+
+
+def _several(schema: Schema, attribute: Attribute) -> bool:
+    return schema.polymorphic(str(attribute.target))
+
+
+def one_to_many(schema: Schema, attribute: Attribute) -> bool:
+    """Whether a collection follows from a reference of its members."""
+    if attribute.inverse is None:
+        return False
+    return schema.types[str(attribute.target)].attributes[attribute.inverse].kind == "reference"
+
+
+def declarer(schema: Schema, entity_type: EntityType, attribute: Attribute) -> str:
+    """The oldest type that has this very attribute.
+
+    >>> schema = Schema({"types": {"A": {}, "B": {"extends": "A"}}})
+    >>> declarer(schema, schema.types["B"], schema.types["B"].attributes["id"])
+    'A'
+    """
+    found = entity_type.name
+    for name in entity_type.ancestors:
+        if schema.types[name].attributes.get(attribute.name) is attribute:
+            found = name
+    return found
+
+
+def _combinations(schema: Schema, entity_type: EntityType) -> Iterator[Combination]:
+    for attribute in entity_type.attributes.values():
+        if attribute.unique and attribute.name != "id" and stored(attribute):
+            yield Combination(declarer(schema, entity_type, attribute), (attribute.name,))
+    for names in entity_type.unique:
+        if unknown := [name for name in names if name not in entity_type.attributes]:
+            raise SchemaError(f"{entity_type.name}: a unique combination names `{unknown[0]}`, which is no attribute")
+        scope = entity_type.name
+        for ancestor in entity_type.ancestors:
+            if names in schema.types[ancestor].unique:
+                scope = ancestor
+        yield Combination(scope, names)
+
+
+def _referrers(schema: Schema, entity_type: EntityType) -> Iterator[Referrer]:
+    """Each column once; ancestors are left out, since they are computed anew from the parents."""
+    seen: set[Referrer] = set()
+    for other in schema.types.values():
+        for attribute in other.attributes.values():
+            if attribute.kind != "reference" or not schema.is_a(entity_type.name, str(attribute.target)):
+                continue
+            found = Referrer(other.root, attribute.name)
+            if found not in seen and not (attribute.computed or "").startswith("ancestor:"):
+                seen.add(found)
+                yield found
+
+
+def _holders(schema: Schema, entity_type: EntityType) -> Iterator[Members]:
+    seen: set[tuple[str, str]] = set()
+    for other in schema.types.values():
+        for attribute in other.attributes.values():
+            if attribute.kind != "collection" or attribute.inverse is not None:
+                continue
+            if not schema.is_a(entity_type.name, str(attribute.target)):
+                continue
+            side = (declarer(schema, other, attribute), attribute.name)
+            if side not in seen:
+                seen.add(side)
+                yield Members(*side)

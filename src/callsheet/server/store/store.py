@@ -1,0 +1,285 @@
+"""The store: a schema's tables in a database, one consistent way to read them and one to write.
+
+A transaction is whole or not there. On SQLite one thread writes (see ``writer.py``), readers see the last
+commit; on PostgreSQL each write is a transaction of its own, at READ COMMITTED, tried again when the database
+asks for it; the write path locks what it touches first, in sorted order (`Store.lock_rows`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Column, Connection, Table, inspect, select
+
+from callsheet.config import shown
+from callsheet.errors import SchemaError, StorageError
+from callsheet.model.schema import Schema, did_you_mean
+from callsheet.server.store.database import Database, FileDatabase, MemoryDatabase, PostgresDatabase
+from callsheet.server.store.engine import limited, memory_engine
+from callsheet.server.store.layout import Layout, Link, layout_of
+from callsheet.server.store.planner_statistics import renew
+from callsheet.server.store.upgrading import upgrade
+
+__all__ = ["CHUNK", "Link", "Store"]
+
+T = TypeVar("T")
+
+CHUNK = 10_000
+"""Values in one IN list; SQLite takes 32,766 in a statement."""
+
+CONFIGURATION = "CustomAttributeConfiguration"
+
+
+class Store:
+    """A database that holds the entities of a schema. ``Store.open`` makes one.
+
+    ``schema`` has the custom attributes merged in; ``tables`` are by root type; ``deadline`` is how many
+    seconds a read may take.
+
+    >>> store = Store.open("memory:", {"types": {"Dot": {"attributes": {"name": {"type": "string"}}}}})
+    >>> dots = store.tables["Dot"]
+    >>> _ = store.write(lambda c: c.execute(dots.insert(), {"id": "a", "_type": "Dot", "_version": 1, "name": "A"}))
+    >>> with store.reading() as connection:
+    ...     connection.execute(dots.select()).one().name
+    'A'
+    >>> store.close()
+    """
+
+    schema: Schema
+    layout: Layout
+
+    def __init__(self, url: str, database: Database) -> None:
+        self.url, self.database = shown(url), database
+        self.created = False
+        self._described: Schema
+
+    @staticmethod
+    def open(url: str, document: Mapping[str, Any] | None = None, *, deadline: float = 10.0) -> Store:
+        """Open ``memory:``, ``sqlite:///path`` or ``postgresql+psycopg://…``; make the tables where there are none.
+
+        An existing database keeps the schema it was made with, and ``document`` is not looked at. Raises
+        `StorageError` where it cannot be opened, or another process has it open.
+        """
+        scheme, _, rest = url.partition("://")
+        if url in ("memory:", "sqlite://", "sqlite:///:memory:"):
+            return _in_memory(url, document, deadline)
+        database: Database
+        if scheme in ("sqlite", "sqlite+pysqlite"):
+            database = FileDatabase(Path(rest.removeprefix("/")), deadline)
+        elif scheme in ("postgresql", "postgresql+psycopg", "postgres"):
+            database = PostgresDatabase(f"postgresql+psycopg://{rest}", deadline)
+        else:
+            told = shown(url)
+            raise StorageError(f"cannot open `{told}`; use memory:, sqlite:///path/file.db or postgresql+psycopg://…")
+        store = Store(url, database)
+        try:
+            database.setup(lambda connection: store._prepare(connection, document))
+        except BaseException:
+            database.close()
+            raise
+        if isinstance(database, FileDatabase):
+            tables = list(store.tables)
+            database.keep_up(lambda connection: renew(connection, tables))
+        return store
+
+    @property
+    def engine_name(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self.database.engine_name
+
+    @property
+    def deadline(self) -> float:
+        """How many seconds a read may take (on PostgreSQL: a statement, as told when the store was opened)."""
+        return self.database.deadline
+
+    @deadline.setter
+    def deadline(self, seconds: float) -> None:
+        self.database.deadline = seconds
+
+    @property
+    def described(self) -> Schema:
+        """The schema that the database was made with, without the custom attributes configured in it."""
+        return self._described
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """The entities' tables by root type."""
+        return self.layout.tables
+
+    def table(self, name: str) -> Table:
+        """One of the server's own tables: ``_log``, ``_meta``, …"""
+        return self.layout.metadata.tables[name]
+
+    def column(self, entity_type: str, attribute: str) -> Column[Any]:
+        """The column that holds an attribute (of a reference: the key)."""
+        table = self.tables[self.schema.type(entity_type).root]
+        found: Column[Any] | None = table.c.get(attribute)
+        if found is None:
+            raise SchemaError(f"{entity_type}.{attribute} has no column{did_you_mean(attribute, table.c.keys())}")
+        return found
+
+    def link(self, entity_type: str, attribute: str) -> Link:
+        """The link table of a many-to-many collection, seen from this type."""
+        found = self.layout.links.get((entity_type, attribute))
+        if found is None:
+            raise SchemaError(f"{entity_type}.{attribute} is not a many-to-many collection")
+        return found
+
+    def is_link(self, entity_type: str, attribute: str) -> bool:
+        """Whether the attribute is a many-to-many collection."""
+        return (entity_type, attribute) in self.layout.links
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A context with a `Connection` that sees one consistent state and cannot write."""
+        return self.database.reading()
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        """Call the function in a transaction; return when what it did is on disk.
+
+        It may be called more than once (on PostgreSQL), so it should do nothing but talk to the connection.
+        """
+        return self.database.write(function)
+
+    def limited(self, connection: Connection) -> AbstractContextManager[None]:
+        """A block whose reads may take ``deadline`` seconds, in a write too; PostgreSQL bounds each statement."""
+        return limited(connection, self.deadline) if self.engine_name == "sqlite" else nullcontext()
+
+    def lock_rows(self, connection: Connection, keys: Mapping[str, Collection[str]]) -> None:
+        """Lock the rows of these keys by root type, always in the same order, so that writers cannot deadlock.
+
+        SQLite has one writer and needs no locks.
+        """
+        if self.engine_name == "sqlite":
+            return
+        for root in sorted(keys):
+            column = self.tables[root].c.id
+            wanted = sorted(keys[root])
+            for start in range(0, len(wanted), CHUNK):
+                statement = select(column).where(column.in_(wanted[start : start + CHUNK]))
+                connection.execute(statement.order_by(column).with_for_update())
+
+    def backup(self, path: str | Path) -> None:
+        """Copy the database, as of one moment, to a new file, which can be opened like any other.
+
+        Others may write meanwhile. Raises `StorageError` where the file exists or cannot be written, and for
+        PostgreSQL, which has its own tools.
+        """
+        self.database.backup(Path(path))
+
+    def close(self) -> None:
+        """Finish what is being written, then let go of the database."""
+        self.database.close()
+
+    def reload_custom(self, connection: Connection) -> bool:
+        """Merge the custom attributes configured in the database into ``schema``; whether it changed."""
+        merged = _with_custom(self._described, self.tables, connection)
+        changed = merged.hash != self.schema.hash
+        if changed:
+            self.schema = merged
+        return changed
+
+    def _prepare(self, connection: Connection, document: Mapping[str, Any] | None) -> None:
+        """Know the schema of the database; make its tables where there are none."""
+        self.created = not inspect(connection).has_table("_meta")
+        self._describe(_schema_for(document, self.url) if self.created else _saved_schema(connection, self.url))
+        if self.created:
+            for statement in self.layout.statements(connection.dialect):
+                connection.exec_driver_sql(statement)
+            connection.execute(self.table("_meta").insert(), {"name": "schema", "value": _text(self.schema)})
+        else:
+            upgrade(connection, self.layout)
+        self.reload_custom(connection)
+
+    def _describe(self, schema: Schema) -> None:
+        self._described = self.schema = schema
+        self.layout = layout_of(schema)
+
+
+def _in_memory(url: str, document: Mapping[str, Any] | None, deadline: float) -> Store:
+    schema = _schema_for(document, shown(url))
+    with _TEMPLATE_LOCK:
+        store = Store(url, MemoryDatabase(_template(layout_of(schema), schema), deadline))
+    store.created = True
+    store._describe(schema)
+    return store
+
+
+def _schema_for(document: Mapping[str, Any] | None, url: str) -> Schema:
+    """The schema of a document, for a new database."""
+    if document is None:
+        raise StorageError(f"`{url}` is new, and needs a schema document")
+    return Schema(document)
+
+
+def _saved_schema(connection: Connection, url: str) -> Schema:
+    """The schema that an existing database was made with."""
+    row = connection.exec_driver_sql("SELECT value FROM _meta WHERE name = 'schema'").first()
+    if row is None:
+        raise StorageError(f"`{url}` has a table _meta without a schema; it is not one of Callsheet's")
+    return Schema(msgspec.json.decode(row[0]))
+
+
+def _text(schema: Schema) -> str:
+    return msgspec.json.encode(schema.document).decode()
+
+
+_TEMPLATES: dict[str, sqlite3.Connection] = {}
+_TEMPLATE_LOCK = threading.Lock()
+
+
+def _template(layout: Layout, schema: Schema) -> sqlite3.Connection:
+    """A database with a schema's empty tables: copying it is ten times faster than making them again."""
+    found = _TEMPLATES.get(schema.hash)
+    if found is None:
+        while len(_TEMPLATES) >= 16:
+            _TEMPLATES.pop(next(iter(_TEMPLATES))).close()
+        found = sqlite3.connect(":memory:", check_same_thread=False)
+        found.executescript(";\n".join(["BEGIN", *layout.statements(memory_engine().dialect), "COMMIT"]))
+        found.execute("INSERT INTO _meta (name, value) VALUES ('schema', ?)", (_text(schema),))
+        found.commit()
+        _TEMPLATES[schema.hash] = found
+    return found
+
+
+def _with_custom(schema: Schema, tables: Mapping[str, Table], connection: Connection) -> Schema:
+    """The schema with the configured custom attributes in it."""
+    if CONFIGURATION not in schema.types:
+        return schema
+    table = tables[schema.types[CONFIGURATION].root]
+    if "data_type" not in table.c:
+        return _with_vendor_custom(schema, tables, connection)
+    wanted = [table.c[name] for name in ("key", "entity_type", "data_type", "choices", "default", "label")]
+    rows = connection.execute(select(*wanted).where(table.c._type == CONFIGURATION).order_by(table.c.id)).all()
+    if not rows:
+        return schema
+    types = {name: dict(told) for name, told in schema.document["types"].items()}
+    for key, entity_type, data_type, choices, default, label in rows:
+        if entity_type in types:
+            told: dict[str, Any] = {"type": data_type, "choices": choices, "default": default, "label": label}
+            described = {name: value for name, value in told.items() if value is not None and value != []}
+            types[entity_type]["custom"] = {**types[entity_type].get("custom", {}), key: described}
+    return Schema({**schema.document, "types": types})
+
+
+def _with_vendor_custom(schema: Schema, tables: Mapping[str, Table], connection: Connection) -> Schema:
+    """The schema with custom attributes in it that are configured in the manner of the vendor's schema."""
+    from callsheet.dialects.ftrack.server.configured import described
+
+    table, kinds = tables[schema.types[CONFIGURATION].root], tables.get("CustomAttributeType")
+    names = ("id", "key", "label", "entity_type", "default", "config", "is_hierarchical", "type")
+    if kinds is None or any(name not in table.c for name in names):
+        return schema
+    words = {row.id: row.name for row in connection.execute(select(kinds.c.id, kinds.c.name))}
+    wanted = select(*(table.c[name] for name in names)).where(table.c._type == CONFIGURATION).order_by(table.c.id)
+    rows = [{**row._mapping, "type": words.get(row.type)} for row in connection.execute(wanted)]
+    types = {name: dict(told) for name, told in schema.document["types"].items()}
+    for name, items in described(rows).items():
+        if name in types:
+            types[name]["custom"] = {**types[name].get("custom", {}), **items}
+    return Schema({**schema.document, "types": types}) if rows else schema

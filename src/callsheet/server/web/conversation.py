@@ -1,0 +1,142 @@
+"""One connection of a vendor's event hub, as a machine: packets in, packets and events out. It does not talk.
+
+The subscriptions of a connection are a `Hub` of their own, so that the vendor's expressions mean here what they mean
+everywhere. An event goes to a connection once, whoever of its subscribers it is for: the client tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from callsheet.dialects.ftrack.common.codec import Malformed
+from callsheet.dialects.ftrack.common.envelope import META, REPLY, SUBSCRIBE, UNSUBSCRIBE, UPDATE, event_in, renamed
+from callsheet.dialects.ftrack.common.socket import Kind, Packet, acknowledgement, read_envelopes, read_packet
+from callsheet.errors import CallsheetError, QueryError, UsageError
+from callsheet.events.hub import Hub
+from callsheet.model.event import Event, Position
+from callsheet.model.language.events import parse_expression
+
+__all__ = ["Conversation", "Step"]
+
+SUBSCRIPTIONS = 1_000
+BEGINNING = Position(0, 0)
+LONGEST_ID = 255
+
+
+@frozen
+class Step:
+    """What follows from a frame: an event to publish, or packets to send; perhaps the end."""
+
+    answers: Sequence[Packet] = ()
+    publish: Event | None = None
+    number: int | None = None
+    ended: bool = False
+
+    def published(self, refused: str | None = None) -> Sequence[Packet]:
+        """What to send when the event was published, or was refused."""
+        return _acknowledged(self.number, refused)
+
+
+@frozen
+class Conversation:
+    """What one connection subscribed to.
+
+    >>> talk = Conversation()
+    >>> step = talk.receive('5:1+::{"name": "ftrack.event", "args": [{"topic": "ftrack.meta.subscribe", "data": '
+    ...                     '{"subscriber": {"id": "a"}, "subscription": "topic=demo"}}]}')
+    >>> [str(packet) for packet in step.answers], talk.wants(Event("demo")), talk.wants(Event("other"))
+    (['6:::1+[{"success":true}]'], True, False)
+    """
+
+    hub: Hub = field(factory=Hub)
+    _since: dict[str, Position] = field(factory=dict)
+
+    def receive(self, frame: str, now: Position = BEGINNING) -> Step:
+        """What to do about a frame. What cannot be read is answered with an error, and harms nobody.
+
+        A subscription is for the events after ``now``, however late those before it are read.
+        """
+        try:
+            packet = read_packet(frame)
+        except Malformed as error:
+            return Step([Packet(Kind.ERROR, data=str(error))])
+        if packet.kind is Kind.DISCONNECT:
+            return Step(ended=True)
+        if packet.kind is not Kind.EVENT:
+            # A heartbeat is answered by being heard; acknowledgements say nothing that was not known.
+            return Step(_acknowledged(packet.number if packet.wants else None))
+        number = packet.number if packet.wants else None
+        try:
+            envelopes = read_envelopes(packet)
+            return self._event(envelopes[0], number, now) if envelopes else Step(_acknowledged(number))
+        except (Malformed, CallsheetError) as error:
+            return Step(_acknowledged(number, str(error)))
+
+    def wants(self, event: Event) -> bool:
+        """Whether anybody here asked for the event, and is meant by it."""
+        known = renamed(event)
+        return self.hub.wants(known.topic) and any(self._began(each.id, event) for each in self.hub.matching(known))
+
+    def _began(self, subscriber: str, event: Event) -> bool:
+        return event.position is None or event.position > self._since.get(subscriber, BEGINNING)
+
+    @property
+    def wants_updates(self) -> bool:
+        """Whether anybody here may want what commits changed."""
+        return self.hub.wants(UPDATE)
+
+    def _event(self, envelope: Mapping[str, Any], number: int | None, now: Position) -> Step:
+        topic = envelope.get("topic")
+        if topic == SUBSCRIBE:
+            self._since[_subscribe(self.hub, envelope.get("data"))] = now
+            return Step(_acknowledged(number))
+        if topic == UNSUBSCRIBE:
+            self._since.pop(_unsubscribe(self.hub, envelope.get("data")), None)
+            return Step(_acknowledged(number))
+        if topic == UPDATE or (isinstance(topic, str) and topic.startswith(META) and topic != REPLY):
+            raise UsageError(f"`{topic:.80}` is the server's own; publish under another topic")
+        event = event_in(envelope)
+        try:
+            parse_expression(event.target) if event.target else None
+        except QueryError as error:
+            raise UsageError(f"the target of the event cannot be read: {error}") from None
+        return Step(publish=event, number=number)
+
+
+def _subscribe(hub: Hub, data: Any) -> str:
+    subscriber = _subscriber(data)
+    expression = data.get("subscription")
+    if not isinstance(expression, str):
+        raise UsageError("a subscription is an expression, a text")
+    if len(hub.subscribers) >= SUBSCRIPTIONS:
+        raise UsageError(f"there are {SUBSCRIPTIONS:,} subscriptions of this connection already; end one first")
+    return hub.subscribe(expression, _nothing, subscriber)
+
+
+def _unsubscribe(hub: Hub, data: Any) -> str:
+    name: str = _subscriber(data)["id"]
+    hub.unsubscribe(name)
+    return name
+
+
+def _subscriber(data: Any) -> dict[str, Any]:
+    found = data.get("subscriber") if isinstance(data, dict) else None
+    if not isinstance(found, dict) or not isinstance(found.get("id"), str) or len(found["id"]) > LONGEST_ID:
+        raise UsageError("a subscriber is a table with an `id`, a text")
+    return found
+
+
+def _nothing(_: Event) -> None:
+    """Nobody is called here: the subscribers are at the other end."""
+
+
+def _acknowledged(number: int | None, refused: str | None = None) -> list[Packet]:
+    return list(_packets(number, refused))
+
+
+def _packets(number: int | None, refused: str | None) -> Iterator[Packet]:
+    if number is not None:
+        yield acknowledgement(number, refused)

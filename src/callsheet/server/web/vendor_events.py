@@ -1,0 +1,284 @@
+"""ftrack's event server in the application: the handshake, and a websocket for each hub.
+
+A handshake takes a key and gives a session, a secret that opens one socket within some seconds: the vendor's client
+sends no key with the socket. A connection is a position in the log and three tasks: one hears, one tells, one
+beats the heart. It holds no queue, so a hub that is slow delays only itself; one that says nothing, or takes nothing,
+is hung up on. Packets are in ``dialects/ftrack/common/socket.py``, what they mean in ``conversation.py``.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeGuard
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+from attrs import define, field
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from callsheet.dialects.ftrack.common.socket import Handshake, Kind, Packet
+from callsheet.dialects.ftrack.server.refusal import refused
+from callsheet.errors import CallsheetError, ServerError, Unauthorised, Unavailable
+from callsheet.model.event import Position
+from callsheet.server.access.authentication import RecentKeys
+from callsheet.server.log.broker import Broker
+from callsheet.server.log.events import end_of
+from callsheet.server.web.conversation import Conversation
+from callsheet.server.web.guard import header
+from callsheet.server.web.sharing import Shared
+from callsheet.server.web.vendor_updates import Heard, VendorEvents
+
+__all__ = ["EventSockets", "Eventful", "event_routes", "is_eventful"]
+
+HANDSHAKE_SECONDS = 30.0
+"""How long a session may wait for its socket."""
+HANDSHAKES = 10_000
+ACCOUNT_SOCKETS = 64
+SOCKETS = 1_000
+FRAME = 512 * 2**10
+"""Characters of a frame."""
+HEARTBEAT = 8.0
+"""Seconds between heartbeats; the vendor's clients give up after 15 without any."""
+SILENCE = 30.0
+"""Seconds after which a client that answers no heartbeat is gone."""
+SEND_SECONDS = 30.0
+SHARED = 16
+"""Batches of events that are kept for the hubs that come to the same place."""
+READERS = 4
+"""Threads that read for all sockets together: more would only fight for the interpreter."""
+
+log = logging.getLogger("callsheet.server")
+
+
+class Eventful(Protocol):
+    """What these addresses need of a service."""
+
+    @property
+    def broker(self) -> Broker: ...
+
+    def backend(self, user: str, address: str = "") -> Any: ...
+
+    def refused_key(self, user: str | None, reason: str, address: str) -> None: ...
+
+
+def is_eventful(service: object) -> TypeGuard[Eventful]:
+    """Whether a service has events to tell."""
+    return isinstance(getattr(service, "broker", None), Broker)
+
+
+def event_routes(service: Eventful, keys: RecentKeys) -> list[BaseRoute]:
+    """The routes of the event server."""
+    sockets = EventSockets(service, keys)
+    return [
+        Route("/socket.io/1", sockets.handshake, methods=["GET"]),
+        Route("/socket.io/1/", sockets.handshake, methods=["GET"]),
+        WebSocketRoute("/socket.io/1/websocket/{session}", sockets.connect),
+    ]
+
+
+@define
+class _Session:
+    """Who shook hands, and until when the socket may come. ``check`` asks again whether the key is still right."""
+
+    account: str
+    address: str
+    check: Callable[[], str]
+    until: float
+
+
+@define(eq=False)
+class EventSockets:
+    """All connections of one application, and the sessions that wait for theirs."""
+
+    _service: Eventful
+    _keys: RecentKeys
+    _sessions: dict[str, _Session] = field(factory=dict)
+    _open: Counter[str] = field(factory=Counter)
+    _limiter: CapacityLimiter | None = None
+    #: What is next after a position, for all hubs of an account that are there.
+    _shared: Shared[Heard] = field(factory=lambda: Shared(SHARED, lambda heard: heard.advanced))
+
+    async def handshake(self, request: HttpRequest) -> HttpResponse:
+        """Give a session for a right key."""
+        params, address = request.query_params, _address(request.scope)
+        user = header(request.scope, b"ftrack-user") or params.get("api_user", "")
+        key = header(request.scope, b"ftrack-api-key") or params.get("api_key", "")
+
+        def check() -> str:
+            try:
+                if not user or not key:
+                    raise Unauthorised("no user and API key came; they travel as ftrack-user and ftrack-api-key")
+                return self._keys.account(user, key, address)
+            except ServerError as error:
+                self._service.refused_key(user or None, str(error), address)
+                raise
+
+        try:
+            account = await to_thread.run_sync(check)
+            self._check_room(account)
+        except ServerError as error:
+            response = refused(error, True)
+            return HttpResponse(response.content, response.status, {**response.headers, **_SAFE})
+        session = self._remember(_Session(account, address, check, time.monotonic() + HANDSHAKE_SECONDS))
+        return HttpResponse(str(Handshake(session, 15, 25)), media_type="text/plain", headers=_SAFE)
+
+    async def connect(self, socket: WebSocket) -> None:
+        """Talk to whoever bears a session, until the end."""
+        session = self._sessions.pop(socket.path_params["session"], None)
+        if session is None or session.until < time.monotonic() or not self._has_room(session.account):
+            # Closed before it is open: the client is told 403.
+            await socket.close()
+            return
+        self._open[session.account] += 1
+        try:
+            await socket.accept()
+            self._limiter = self._limiter or CapacityLimiter(READERS)
+            await _Connection(socket, session, self._service, self._limiter, self._shared).talk()
+        finally:
+            self._open[session.account] -= 1
+            self._open += Counter()
+
+    def _remember(self, session: _Session) -> str:
+        now = time.monotonic()
+        for name, known in list(self._sessions.items()):
+            if known.until >= now and len(self._sessions) < HANDSHAKES:
+                break
+            del self._sessions[name]
+        name = secrets.token_urlsafe(32)
+        self._sessions[name] = session
+        return name
+
+    def _has_room(self, account: str) -> bool:
+        return self._open[account] < ACCOUNT_SOCKETS and self._open.total() < SOCKETS
+
+    def _check_room(self, account: str) -> None:
+        if not self._has_room(account):
+            error = Unavailable("there are too many event connections already; disconnect a hub first")
+            error.retry_after = 5
+            raise error
+
+
+class _Connection:
+    """One open socket."""
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        session: _Session,
+        service: Eventful,
+        limiter: CapacityLimiter,
+        shared: Shared[Heard],
+    ) -> None:
+        self._socket, self._session, self._limiter, self._shared = socket, session, limiter, shared
+        self._broker = service.broker
+        self._backend = service.backend(session.account, session.address)
+        self._talk = Conversation()
+        self._vendor = VendorEvents(self._backend)
+        self._sending = anyio.Lock()
+        self._heard = time.monotonic()
+
+    async def talk(self) -> None:
+        """Hear and tell, until one side ends it."""
+        try:
+            place = await self._thread(self._beginning)
+            await self._send([Packet(Kind.CONNECT)])
+            async with anyio.create_task_group() as group:
+                for task in (self._hear, self._tell, self._beat):
+                    group.start_soon(self._until_end, task, place, group.cancel_scope)
+        except Exception:
+            log.exception("an event connection of %s ended by a fault", self._session.account)
+        await self._close()
+
+    async def _until_end(self, task: Any, place: Position, scope: anyio.CancelScope) -> None:
+        """Run one of the tasks; when it ends, all do."""
+        try:
+            await task(place)
+        except (WebSocketDisconnect, _Slow, CallsheetError):
+            # The client is gone or takes nothing, its key is no longer right, or the database is away.
+            pass
+        except Exception as error:
+            log.error("an event connection of %s ended by a fault", self._session.account, exc_info=error)
+        scope.cancel()
+
+    async def _hear(self, _: Position) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            frame = message.get("text")
+            if not isinstance(frame, str) or len(frame) > FRAME:
+                return
+            self._heard = time.monotonic()
+            step = self._talk.receive(frame, end_of(self._broker.last))
+            if step.ended:
+                return
+            await self._send(step.answers)
+            if step.publish is not None:
+                await self._send(step.published(await self._publish(step.publish)))
+
+    async def _publish(self, event: Any) -> str | None:
+        """Publish an event; why it was refused, if it was."""
+        try:
+            await self._thread(self._backend.publish, event)
+        except CallsheetError as error:
+            return str(error)
+        return None
+
+    async def _tell(self, place: Position) -> None:
+        while not self._broker.closed:
+            if await self._broker.wait_async(place, SILENCE):
+                packets, place = await self._thread(self._read, place)
+                await self._send(packets)
+
+    async def _beat(self, _: Position) -> None:
+        while time.monotonic() - self._heard < SILENCE:
+            await self._send([Packet(Kind.HEARTBEAT)])
+            await anyio.sleep(HEARTBEAT)
+            await self._thread(self._session.check)
+
+    def _beginning(self) -> Position:
+        return self._vendor.beginning()
+
+    def _read(self, place: Position) -> tuple[list[Packet], Position]:
+        """What the next events of the log are to this hub."""
+        updates = self._talk.wants_updates
+        heard = self._shared.get((self._session.account, place, updates), lambda: self._vendor.read(place, updates))
+        return [packet for event, packet in heard.events if self._talk.wants(event)], heard.reached
+
+    async def _send(self, packets: Iterable[Packet]) -> None:
+        with anyio.move_on_after(SEND_SECONDS) as clock:
+            async with self._sending:
+                for packet in packets:
+                    await self._socket.send_text(str(packet))
+        if clock.cancelled_caught:
+            raise _Slow
+
+    async def _thread(self, function: Any, *arguments: Any) -> Any:
+        return await to_thread.run_sync(function, *arguments, limiter=self._limiter)
+
+    async def _close(self) -> None:
+        """Say so, if anybody hears it."""
+        with anyio.move_on_after(1.0, shield=True):
+            try:
+                await self._socket.close()
+            except (RuntimeError, WebSocketDisconnect):
+                pass
+
+
+class _Slow(Exception):
+    """The client takes nothing."""
+
+
+_SAFE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+def _address(scope: Any) -> str:
+    client: Any = scope.get("client")
+    return "" if client is None else str(client[0])

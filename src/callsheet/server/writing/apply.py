@@ -1,0 +1,289 @@
+"""A commit, from operations to rows, in one transaction.
+
+The rows concerned are locked and read first, in bulk. Operations then apply in order to a working set in
+memory (``overlay.py``), deletes with all that goes with them (``cascade.py``). What comes out is judged as
+a whole (``constraints.py``), completed (``computed.py``) and written with few statements (``saving.py``).
+The commit's row in the log makes it exactly once (``receipts.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, select
+
+from callsheet import collector
+from callsheet.chunks import chunks
+from callsheet.dialects.protocol import CommitResult, Touched
+from callsheet.errors import Invalid, NotFound, ServerError, TooLarge
+from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
+from callsheet.model.record import Identity
+from callsheet.server.access.access import Access
+from callsheet.server.log import receipts
+from callsheet.server.queues import deliveries
+from callsheet.server.store.counter import next_position
+from callsheet.server.store.store import CHUNK, Store
+from callsheet.server.writing.cascade import Cascade, load_referrers
+from callsheet.server.writing.computed import apply_defaults, settle_ancestors, settle_numbers, settle_stamps
+from callsheet.server.writing.conflicts import Conflicts
+from callsheet.server.writing.constraints import check_references, check_required, check_unique
+from callsheet.server.writing.custom_attributes import check_configurations, count_change
+from callsheet.server.writing.membership import Membership
+from callsheet.server.writing.overlay import Entry, Overlay, Place
+from callsheet.server.writing.reach import reach
+from callsheet.server.writing.saving import save_log, save_rows
+from callsheet.server.writing.validation import checked
+from callsheet.server.writing.warrant import Warrant
+
+__all__ = ["OPERATIONS", "apply", "check_commit_id", "hidden_from"]
+
+OPERATIONS = 200_000
+"""Operations in one commit, staged parts included."""
+
+
+def apply(
+    store: Store,
+    connection: Connection,
+    changes: ChangeSet,
+    user: str,
+    now: datetime,
+    access: Access | None = None,
+) -> CommitResult:
+    """Apply a change set, or raise and leave everything as it was; done before, the first answer comes again.
+
+    ``access`` bounds what the user may see and do (None: nothing does).
+
+    Raises `Invalid`, `NotFound`, `Conflict` or `TooLarge`, with the index of the operation at fault (parts
+    staged beforehand come first).
+    """
+    check_commit_id(changes.commit_id)
+    done = receipts.find(store, connection, user, changes)
+    if done is None:
+        try:
+            with collector.paused():
+                return _Commit(store, connection, changes, user, now.astimezone(UTC), access).done()
+        except ServerError:
+            # Where commits run side by side, the same one may have been done while this one waited for its locks.
+            done = None if store.engine_name == "sqlite" else receipts.find(store, connection, user, changes)
+            if done is None:
+                raise
+    if changes.parts:
+        receipts.drop_parts(store, connection, user, changes.commit_id)
+    return done
+
+
+def check_commit_id(commit_id: str) -> None:
+    if not isinstance(commit_id, str) or not 0 < len(commit_id) <= 255 or not commit_id.isprintable():
+        raise Invalid(f"a commit id is a printable string of 1 to 255 characters, not {commit_id!r:.80}")
+
+
+def hidden_from(
+    store: Store, connection: Connection, access: Access, changes: ChangeSet, user: str
+) -> list[Identity]:
+    """What a change set names that is there, but may not be read by its author: for the audit, not for the author."""
+    found: list[Identity] = []
+    try:
+        operations = checked(store.schema, [*receipts.parts(store, connection, user, changes), *changes.operations])
+    except ServerError:
+        return []  # It was refused for its shape, and has looked at nothing.
+    keys: dict[str, list[str]] = {}
+    for root, key in reach(store.schema, operations).places:
+        keys.setdefault(root, []).append(key)
+    for root, named in keys.items():
+        seen = access.among("read", connection, root, named)
+        table = store.tables[root]
+        for chunk in chunks((key for key in named if key not in seen), CHUNK):
+            rows = connection.execute(select(table.c._type, table.c.id).where(table.c.id.in_(chunk)))
+            found += [Identity(*row) for row in rows]
+    return found
+
+
+class _Commit:
+    """One commit on its way. ``apply`` is the order of things; each step is its own function or module."""
+
+    def __init__(
+        self,
+        store: Store,
+        connection: Connection,
+        changes: ChangeSet,
+        user: str,
+        now: datetime,
+        access: Access | None = None,
+    ) -> None:
+        self.store, self.connection, self.changes, self.user, self.now = store, connection, changes, user, now
+        self.overlay = Overlay(store, connection)
+        self.access = access
+        self.warrant: Warrant | None = None
+        self.cascade = Cascade(self.overlay)
+        self.membership = Membership(self.overlay)
+        self.conflicts = Conflicts(changes.policy, lambda identity: self.overlay.place(identity) in self.overlay.hidden)
+        self._explicit: set[Place] = set()
+
+    def done(self) -> CommitResult:
+        """Apply it; an error tells its author nothing of what is hidden."""
+        try:
+            return self.apply()
+        except ServerError as error:
+            if self.warrant is None or (masked := self.warrant.masked(error)) is error:
+                raise
+        raise masked from None
+
+    def apply(self) -> CommitResult:
+        if self.changes.effect is not None:
+            deliveries.take(self.store, self.connection, self.user, self.changes.effect, self.now)
+        operations = self._operations()
+        self._read(operations)
+        for index, operation in enumerate(operations):
+            self._apply(index, operation)
+        self._judge(operations)
+        gone = tuple(entry.identity for entry in self.cascade.deleted if entry.place not in self._explicit)
+        touched = self._touched(operations)
+        if self.warrant is not None:
+            gone = self.warrant.told(gone)
+            seen = set(self.warrant.told(each.identity for each in touched))
+            touched = tuple(each for each in touched if each.identity in seen)
+        position = next_position(self.store, self.connection)
+        save_rows(self.overlay, position)
+        self.membership.save()
+        count_change(self.overlay)
+        result = CommitResult(
+            self.changes.commit_id,
+            position,
+            self.now,
+            tuple(self._version(operation) for operation in operations),
+            tuple(self.conflicts.merged),
+            gone,
+            touched=touched,
+        )
+        save_log(self.overlay, self.changes, self.user, receipts.digest(self.changes), result, self.now)
+        if self.changes.parts:
+            receipts.drop_parts(self.store, self.connection, self.user, self.changes.commit_id)
+        return result
+
+    def _operations(self) -> Sequence[Operation]:
+        staged = receipts.parts(self.store, self.connection, self.user, self.changes)
+        operations = [*staged, *self.changes.operations]
+        if len(operations) > OPERATIONS:
+            raise TooLarge(f"{len(operations):,} operations in one commit; at most {OPERATIONS:,} are taken")
+        return checked(self.overlay.schema, operations)
+
+    def _read(self, operations: Sequence[Operation]) -> None:
+        """Lock and read all that the operations name, and what goes with their deletes."""
+        found = reach(self.overlay.schema, operations)
+        locks: dict[str, list[str]] = {}
+        for root, key in found.places:
+            locks.setdefault(root, []).append(key)
+        self.store.lock_rows(self.connection, locks)
+        self.overlay.load(found.places)
+        if self.access is not None and not self.access.allows(operations):
+            self.warrant = Warrant(self.access, self.overlay)
+            self.warrant.inspect(operations, found.places)
+        if found.deleted:
+            entries = (self.overlay.at(place) for place in (*found.deleted, *found.moved))
+            load_referrers(self.overlay, [entry for entry in entries if entry is not None])
+
+    def _apply(self, index: int, operation: Operation) -> None:
+        if isinstance(operation, Create):
+            self._create(index, operation)
+        elif isinstance(operation, Update):
+            self._update(index, operation)
+        else:
+            self._delete(index, operation)
+
+    def _create(self, index: int, operation: Create) -> None:
+        identity = operation.identity
+        if (found := self.overlay.get(identity)) is not None:
+            hidden = found.place in self.overlay.hidden
+            kind = identity.entity_type if hidden else found.identity.entity_type
+            state = "exists already" if found.alive or hidden else "was deleted in this same commit"
+            raise Invalid(
+                f"operation {index}: {kind} {identity.key} {state}; use a new key",
+                operation=index,
+                entity=(identity.entity_type, identity.key),
+                attribute="id",
+            )
+        entry = self.overlay.create(identity, index)
+        self.overlay.write_all(entry, operation.values)
+        apply_defaults(self.overlay, entry, self.now)
+        for name, members in operation.added.items():
+            self.membership.change(entry, name, members, True, index)
+
+    def _update(self, index: int, operation: Update) -> None:
+        entry = self._existing(index, operation.identity)
+        kept = self.conflicts.update(index, operation, entry)
+        if not kept and not operation.added and not operation.removed:
+            return
+        entry.touch(index)
+        for name in kept:
+            self.overlay.write(entry, name, operation.values[name])
+        for name, members in operation.removed.items():
+            self.membership.change(entry, name, members, False, index)
+        for name, members in operation.added.items():
+            self.membership.change(entry, name, members, True, index)
+
+    def _delete(self, index: int, operation: Delete) -> None:
+        found = self.overlay.told(operation.identity)
+        if found is not None and not found.alive and found.place not in self._explicit:
+            return
+        entry = self._existing(index, operation.identity)
+        if self.conflicts.delete(index, operation, entry):
+            self._explicit.add(entry.place)
+            self.cascade.delete(entry, index)
+
+    def _existing(self, index: int, identity: Identity) -> Entry:
+        entry = self.overlay.told(identity)
+        if entry is not None and entry.alive and self._answers_to(entry, identity.entity_type):
+            return entry
+        raise NotFound(
+            f"operation {index}: there is no {identity.entity_type} {identity.key}{self._why(entry, identity)}",
+            operation=index,
+            entity=(identity.entity_type, identity.key),
+        )
+
+    def _answers_to(self, entry: Entry, told: str) -> bool:
+        return self.overlay.schema.is_a(entry.identity.entity_type, told)
+
+    def _why(self, entry: Entry | None, identity: Identity) -> str:
+        if entry is not None:
+            return f"; it is a {entry.identity.entity_type}" if entry.alive else "; this commit deletes it"
+        tombstone = self.store.table("_tombstone")
+        root, key = self.overlay.place(identity)
+        if self.access is not None and not self.access.reads_all:
+            return ""
+        here = (tombstone.c.root == root) & (tombstone.c.key == key)
+        position = self.connection.execute(select(tombstone.c.position).where(here)).scalar()
+        return "" if position is None else f"; commit {position} deleted it"
+
+    def _judge(self, operations: Sequence[Operation]) -> None:
+        """Everything that is decided when the batch is over."""
+        self.conflicts.check()
+        self.membership.check()
+        check_references(self.overlay)
+        self.cascade.check_restrictions()
+        settle_ancestors(self.overlay)
+        if self.warrant is not None:
+            self.warrant.judge(operations)
+        self.membership.settle()
+        settle_numbers(self.overlay)
+        settle_stamps(self.overlay, self.user, self.now)
+        check_required(self.overlay)
+        check_unique(self.overlay)
+        check_configurations(self.overlay)
+
+    def _touched(self, operations: Sequence[Operation]) -> tuple[Touched, ...]:
+        """What the commit changed and no operation names; and of what one names, the references it lost."""
+        named = {self.overlay.place(operation.identity) for operation in operations}
+        found = []
+        for entry in self.overlay.touched():
+            lost = self.cascade.emptied.get(entry.place, ())
+            emptied = tuple(name for name in lost if entry.get(name) is None)
+            if emptied or entry.place not in named:
+                found.append(Touched(entry.identity, entry.version + 1, emptied))
+        return tuple(found)
+
+    def _version(self, operation: Operation) -> int | None:
+        entry = self.overlay.get(operation.identity)
+        if entry is None or not entry.alive:
+            return None
+        return entry.version + 1 if entry.touched else entry.version

@@ -1,0 +1,235 @@
+"""Attributes the server computes: who and when, ancestors, numbers that count up. (``link`` is made when read.)
+
+Ancestors are found by walking up ``parent``, whose rows are read level by level. When an entity gets
+another parent, what is below it follows, as far down as something changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Column, func, select
+
+from callsheet.chunks import chunks
+from callsheet.errors import Invalid
+from callsheet.model.record import Identity, new_key
+from callsheet.server.store.rules import declarer
+from callsheet.server.store.store import CHUNK
+from callsheet.server.writing.overlay import Entry, Overlay, Place, equal
+
+__all__ = ["MOVES", "apply_defaults", "settle_ancestors", "settle_numbers", "settle_stamps"]
+
+Known = dict[tuple[Place, str], Identity | None]
+"""The nearest ancestors of types, found while no parent changes."""
+
+PARENT = "parent"
+MOVES = "moves"
+"""The lock without which two moves, each harmless, could make a circle together."""
+
+
+def apply_defaults(overlay: Overlay, entry: Entry, now: datetime) -> None:
+    """Give a new entity the defaults of the attributes it was not given."""
+    for name, default in entry.rules.defaults.items():
+        if name not in entry.values and name not in entry.rules.computed:
+            overlay.write(entry, name, _default(entry, name, default, now))
+
+
+def _default(entry: Entry, name: str, default: Any, now: datetime) -> Any:
+    attribute = entry.rules.entity_type.attributes[name]
+    if default == "{uid}":
+        return new_key()
+    if default == "{now}":
+        return now.date() if attribute.data_type == "date" else now
+    if attribute.kind == "reference":
+        return Identity(str(attribute.target), default)
+    if attribute.data_type == "number":
+        return float(default)
+    if isinstance(default, str) and attribute.data_type == "date":
+        return date.fromisoformat(default)
+    if isinstance(default, str) and attribute.data_type == "datetime":
+        return datetime.fromisoformat(default)
+    return default
+
+
+def settle_stamps(overlay: Overlay, user: str, now: datetime) -> None:
+    """Set when and by whom entities were created and changed."""
+    actors: dict[str, Identity | None] = {}
+    made: dict[tuple[str, bool], dict[str, Any]] = {}
+    for entry in overlay.touched():
+        kind = (entry.identity.entity_type, entry.created)
+        if kind not in made:
+            made[kind] = _stamps(overlay, entry, user, now, actors)
+        overlay.write_all(entry, made[kind])
+
+
+def _stamps(
+    overlay: Overlay, entry: Entry, user: str, now: datetime, actors: dict[str, Identity | None]
+) -> dict[str, Any]:
+    """What the stamps of this entity hold, and of all of its type that were created or changed as it was."""
+    found: dict[str, Any] = {}
+    for name, rule in (entry.rules.stamped_new if entry.created else entry.rules.stamped).items():
+        if rule.endswith("_at"):
+            found[name] = now
+            continue
+        target = str(entry.rules.entity_type.attributes[name].target)
+        if target not in actors:
+            actors[target] = _actor(overlay, target, user)
+        found[name] = actors[target]
+    return found
+
+
+def _actor(overlay: Overlay, target: str, user: str) -> Identity | None:
+    """The entity that stands for an account: the one with its name as ``username``."""
+    entity_type = overlay.schema.types[target]
+    if "username" not in entity_type.attributes:
+        return None
+    for entry in overlay.load_where(entity_type.root, "username", [user]):
+        if entry.alive and overlay.schema.is_a(entry.identity.entity_type, target):
+            return entry.identity
+    return None
+
+
+def settle_numbers(overlay: Overlay) -> None:
+    """Number new entities: one more than the largest among those with the same value of another attribute."""
+    groups: dict[tuple[str, str, str], list[Entry]] = {}
+    for entry in overlay.touched():
+        for name, by in entry.rules.numbered.items() if entry.created else ():
+            entity_type = entry.rules.entity_type
+            scope = declarer(overlay.schema, entity_type, entity_type.attributes[name])
+            groups.setdefault((scope, name, by), []).append(entry)
+    for (scope, name, by), entries in groups.items():
+        values = [_plain(entry.get(by)) for entry in entries]
+        largest = _largest(overlay, scope, name, by, values)
+        for entry, value in zip(entries, values):
+            largest[value] = largest.get(value, 0) + 1
+            overlay.write(entry, name, largest[value])
+
+
+def _plain(value: Any) -> Any:
+    return value.key if isinstance(value, Identity) else value
+
+
+def _largest(overlay: Overlay, scope: str, name: str, by: str, values: Iterable[Any]) -> dict[Any, int]:
+    table = overlay.store.tables[overlay.schema.types[scope].root]
+    group: Column[Any] = table.c[by]
+    wanted = dict.fromkeys(values)
+    statement = select(group, func.max(table.c[name])).where(table.c._type.in_(overlay.schema.concrete(scope)))
+    found: dict[Any, int] = {}
+    for chunk in chunks((value for value in wanted if value is not None), CHUNK):
+        for value, largest in overlay.connection.execute(statement.where(group.in_(chunk)).group_by(group)):
+            found[value] = largest or 0
+    if None in wanted:
+        found[None] = overlay.connection.execute(
+            select(func.max(table.c[name])).where(table.c._type.in_(overlay.schema.concrete(scope)), group.is_(None))
+        ).scalar() or 0
+    return found
+
+
+def settle_ancestors(overlay: Overlay) -> None:
+    """Set the stored ancestors of what is new or has moved, and of everything below what has moved."""
+    moved = [entry for entry in overlay.touched() if PARENT in entry.values]
+    new = [entry for entry in overlay.touched() if entry.created and PARENT not in entry.values]
+    if any(not entry.created for entry in moved):
+        overlay.take_lock(MOVES)
+    _load_parents(overlay, moved)
+    _check_circles(overlay, moved)
+    if not overlay.rules.ancestors:
+        return
+    known: Known = {}
+    for entry in new:
+        _assign(overlay, entry, known)
+    level = [entry for entry in moved if _assign(overlay, entry, known) and not entry.created]
+    while level:
+        level = [child for child in _children(overlay, level) if _assign(overlay, child, known)]
+
+
+def _parent(overlay: Overlay, entry: Entry) -> Entry | None:
+    value = entry.values.get(PARENT)
+    if value is None and PARENT in entry.rules.entity_type.attributes:
+        value = entry.get(PARENT)
+    return overlay.get(value) if isinstance(value, Identity) else None
+
+
+def _load_parents(overlay: Overlay, entries: Iterable[Entry]) -> None:
+    """Read all ancestors of these entries, a level at a time."""
+    seen = set()
+    level = list(entries)
+    while level:
+        values = [entry.get(PARENT) for entry in level if PARENT in entry.rules.entity_type.attributes]
+        places = {overlay.place(value): None for value in values if isinstance(value, Identity)}
+        overlay.load(places)
+        fresh = [place for place in places if place not in seen]
+        seen.update(fresh)
+        level = [entry for place in fresh if (entry := overlay.at(place)) is not None]
+
+
+def _check_circles(overlay: Overlay, entries: Iterable[Entry]) -> None:
+    """Raise `Invalid` where an entity would be its own ancestor."""
+    fine: set[Place] = set()
+    for entry in entries:
+        way: dict[Place, None] = {}
+        step: Entry | None = entry
+        while step is not None and (at := step.place) not in fine:
+            if at in way:
+                told = " → ".join(place[1] if overlay.tells(place) else "…" for place in way)
+                raise Invalid(
+                    f"operation {entry.operation}: {entry.identity.entity_type} {entry.identity.key} would be its own "
+                    f"ancestor: {told}",
+                    operation=entry.operation,
+                    entity=(entry.identity.entity_type, entry.identity.key),
+                    attribute=PARENT,
+                )
+            way[at] = None
+            step = _parent(overlay, step)
+        fine.update(way)
+
+
+def _assign(overlay: Overlay, entry: Entry, known: Known) -> bool:
+    """Set an entry's ancestors; whether those of its children may have changed by that."""
+    changed = False
+    for name, wanted in entry.rules.above.items():
+        value = _nearest(overlay, entry, wanted, known)
+        if entry.created or not equal(value, entry.get(name)):
+            overlay.write(entry, name, value)
+            entry.touched = True
+            changed = True
+    return changed or not entry.rules.covers
+
+
+def _nearest(overlay: Overlay, entry: Entry, wanted: str, known: Known) -> Identity | None:
+    """The entity itself where it is of the type that is wanted, or the first such above it."""
+    passed: list[tuple[Place, str]] = []
+    found: Identity | None = None
+    step: Entry | None = entry
+    while step is not None and found is None:
+        at = (step.place, wanted)
+        if at in known:
+            found = known[at]
+            break
+        passed.append(at)
+        if overlay.schema.is_a(step.identity.entity_type, wanted):
+            found = step.identity
+        else:
+            step = _parent(overlay, step)
+    known.update(dict.fromkeys(passed, found))
+    return found
+
+
+def _children(overlay: Overlay, entries: list[Entry]) -> list[Entry]:
+    """What is stored below these entries, and has not moved away or gone in this commit."""
+    keys: dict[str, dict[str, int]] = {}
+    for entry in entries:
+        for referrer in entry.rules.referrers:
+            if referrer.name == PARENT:
+                keys.setdefault(referrer.root, {})[entry.identity.key] = entry.operation
+    above = {entry.place for entry in entries}
+    found = []
+    for root, parents in keys.items():
+        for child in overlay.load_where(root, PARENT, parents, lock=True):
+            parent = _parent(overlay, child)
+            if child.alive and PARENT not in child.values and parent is not None and parent.place in above:
+                child.operation = child.operation if child.touched else parent.operation
+                found.append(child)
+    return found

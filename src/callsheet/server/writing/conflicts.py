@@ -1,0 +1,105 @@
+"""Who changed what meanwhile: each attribute is compared three ways, and a policy decides.
+
+An attribute is in conflict when its value is neither what the writer saw nor what the writer wants. All
+conflicts of a batch are told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+
+from callsheet.errors import Conflict, Invalid
+from callsheet.model.operation import Delete, Update
+from callsheet.model.record import Identity
+from callsheet.server.writing.overlay import Entry, equal
+
+__all__ = ["POLICIES", "Conflicts"]
+
+POLICIES = ("raise", "ours", "theirs")
+
+
+@define
+class Conflicts:
+    """The conflicts of one commit, and which operations met other people's changes (``merged``).
+
+    A reference to what is ``hidden`` from the commit's author counts as None, which is how the author reads it.
+    """
+
+    policy: str
+    hidden: Callable[[Identity], bool] = lambda identity: False
+    merged: list[int] = field(factory=list)
+    _found: list[dict[str, Any]] = field(factory=list)
+    _first: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            raise Invalid(f"the policy is one of {', '.join(POLICIES)}, not {self.policy!r:.80}")
+
+    def update(self, index: int, operation: Update, entry: Entry) -> list[str]:
+        """The names of the update's values that shall be written."""
+        kept = list(operation.values)
+        met = not entry.created and operation.version not in (None, entry.version)
+        for name, base in operation.before.items():
+            ours, theirs = operation.values[name], entry.get(name)
+            if isinstance(theirs, Identity) and self.hidden(theirs):
+                theirs = None
+            if equal(theirs, base) or equal(theirs, ours) or (theirs is None and _is_default(entry, name, base)):
+                continue
+            if equal(entry.original(name), base):
+                # Not somebody else: a delete earlier in this batch emptied the reference.
+                continue
+            met = True
+            self._note(index, entry, name, base, ours, theirs)
+            if self.policy == "theirs":
+                kept.remove(name)
+        if met:
+            self.merged.append(index)
+        return kept
+
+    def delete(self, index: int, operation: Delete, entry: Entry) -> bool:
+        """Whether the entity shall be deleted."""
+        if entry.created or operation.version in (None, entry.version):
+            return True
+        self.merged.append(index)
+        self._note(index, entry, "", operation.version, None, entry.version)
+        return self.policy != "theirs"
+
+    def _note(self, index: int, entry: Entry, name: str, base: Any, ours: Any, theirs: Any) -> None:
+        if self._first is None:
+            self._first = index
+        self._found.append(
+            {
+                "entity": list(entry.identity),
+                "attribute": name,
+                "base": base,
+                "ours": ours,
+                "theirs": theirs,
+            }
+        )
+
+    def check(self) -> None:
+        """Raise `Conflict` with all that was found, if the policy is to raise."""
+        if self.policy != "raise" or not self._found:
+            return
+        kind, key = self._found[0]["entity"]
+        name = self._found[0]["attribute"]
+        more = f" (and {len(self._found) - 1} more)" if len(self._found) > 1 else ""
+        what = f"{kind}.{name} of {key}" if name else f"{kind} {key}"
+        raise Conflict(
+            f"operation {self._first}: {what} was changed by somebody else{more}; refresh and commit again",
+            operation=self._first,
+            entity=(kind, key),
+            attribute=name,
+            details={"conflicts": self._found},
+        )
+
+
+def _is_default(entry: Entry, name: str, base: Any) -> bool:
+    """Whether a writer who saw the base may have seen the default of a custom attribute that was never set."""
+    if not name.startswith("custom_attributes."):
+        return False
+    default = entry.rules.entity_type.attribute(name).default
+    return default is not None and equal(base, default)

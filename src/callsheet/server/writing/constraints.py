@@ -1,0 +1,150 @@
+"""Rules that are judged when a batch is over: references, required attributes, unique combinations.
+
+Judging at the end is what lets values be swapped, and lets references point to what is created later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, select, tuple_
+
+from callsheet.chunks import chunks
+from callsheet.errors import Invalid
+from callsheet.model.record import Identity
+from callsheet.server.store.rules import Combination
+from callsheet.server.writing.overlay import Entry, Overlay
+
+__all__ = ["check_references", "check_required", "check_unique", "lock_name"]
+
+COMBINATIONS = 300
+
+
+def _invalid(entry: Entry, problem: str, attribute: str) -> Invalid:
+    kind, key = entry.identity
+    return Invalid(
+        f"operation {entry.operation}: {problem}", operation=entry.operation, entity=(kind, key), attribute=attribute
+    )
+
+
+def check_references(overlay: Overlay) -> None:
+    """Every reference written names a living entity of a type its attribute takes, and gets its concrete type."""
+    known: dict[tuple[str, Identity], Identity] = {}
+    takes: dict[str, set[str]] = {}
+    for entry in overlay.touched():
+        attributes, values = entry.rules.entity_type.attributes, entry.values
+        for name, value in values.items():
+            if isinstance(value, Identity):
+                wanted = (str(attributes[name].target), value)
+                if wanted not in known:
+                    if wanted[0] not in takes:
+                        takes[wanted[0]] = set(overlay.schema.concrete(wanted[0]))
+                    known[wanted] = _referred(overlay, entry, name, value, takes[wanted[0]])
+                values[name] = known[wanted]
+
+
+def _referred(overlay: Overlay, entry: Entry, name: str, value: Identity, takes: set[str]) -> Identity:
+    """The living entity that a reference names, by its concrete type, which must be one that the attribute takes."""
+    of = f"{entry.rules.entity_type.name}.{name}"
+    found = overlay.told(value)
+    if found is None or not found.alive:
+        gone = "was deleted in this commit" if found is not None else "does not exist"
+        raise _invalid(entry, f"{of}: {value.entity_type} {value.key} {gone}", name)
+    kind = found.identity.entity_type
+    if kind not in takes:
+        target = entry.rules.entity_type.attributes[name].target
+        raise _invalid(entry, f"{of} takes a {target}; {value.key} is a {kind}", name)
+    return found.identity
+
+
+def check_required(overlay: Overlay) -> None:
+    """No required attribute is without a value."""
+    for entry in overlay.touched():
+        names = entry.rules.required
+        values = entry.values
+        for name in names if entry.created else [name for name in names if name in values]:
+            if values.get(name) is None:
+                raise _invalid(entry, f"{entry.identity.entity_type}.{name} is required", name)
+
+
+def check_unique(overlay: Overlay) -> None:
+    """No two entities of a type share a combination that must be unique; all its parts None do not count."""
+    for combination, entries in sorted(_concerned(overlay).items(), key=lambda item: lock_name(item[0])):
+        held: dict[tuple[Any, ...], Entry] = {}
+        for entry in entries:
+            values = _values(entry, combination)
+            if all(value is None for value in values):
+                continue
+            if values in held:
+                raise _taken(overlay, entry, combination, values, held[values].identity.key)
+            held[values] = entry
+        if held:
+            _check_stored(overlay, combination, held)
+
+
+def _concerned(overlay: Overlay) -> dict[Combination, list[Entry]]:
+    found: dict[Combination, list[Entry]] = {}
+    for entry in overlay.touched():
+        for combination in entry.rules.unique:
+            if entry.created or any(name in entry.values for name in combination.names):
+                found.setdefault(combination, []).append(entry)
+    return found
+
+
+def _values(entry: Entry, combination: Combination) -> tuple[Any, ...]:
+    values = (entry.get(name) for name in combination.names)
+    return tuple(value.key if isinstance(value, Identity) else value for value in values)
+
+
+def _taken(
+    overlay: Overlay, entry: Entry, combination: Combination, values: tuple[Any, ...], key: str
+) -> Invalid:
+    told = ", ".join(f"{name} {value!r:.80}" for name, value in zip(combination.names, values))
+    by = f" ({key})" if overlay.tells((entry.rules.root, key)) else ""
+    problem = f"{combination.scope} with {told} exists already{by}; it must be unique"
+    return _invalid(entry, problem, combination.names[-1])
+
+
+def lock_name(combination: Combination) -> str:
+    """The name of the row that commits lock, where the database lets them run side by side."""
+    return f"unique:{combination.scope}:{','.join(combination.names)}"
+
+
+def _check_stored(overlay: Overlay, combination: Combination, held: dict[tuple[Any, ...], Entry]) -> None:
+    """Compare with the database's rows; those that this commit changes are judged by their new values."""
+    root = overlay.schema.types[combination.scope].root
+    if combination.scope != root or any(None in values for values in held):
+        # Else the database has a constraint of its own, against two commits at the same time.
+        overlay.take_lock(lock_name(combination))
+    table = overlay.store.tables[root]
+    columns = [table.c[name] for name in combination.names]
+    kinds = overlay.schema.concrete(combination.scope)
+    family = table.c._type.in_(kinds) if len(kinds) < len(overlay.schema.concrete(root)) else None
+    for where in _conditions(columns, list(held)):
+        statement = select(table.c.id, *columns).where(where if family is None else and_(where, family))
+        for key, *found in overlay.connection.execute(statement):
+            values = tuple(found)
+            other = overlay.at((root, key))
+            if other is not None and (not other.alive or _values(other, combination) != values):
+                continue
+            if values in held and held[values] is not other:
+                raise _taken(overlay, held[values], combination, values, key)
+
+
+def _conditions(columns: list[Any], wanted: list[tuple[Any, ...]]) -> Iterator[ColumnElement[bool]]:
+    """Conditions that together find the rows with these values; None needs words of its own in SQL."""
+    patterns: dict[tuple[bool, ...], list[tuple[Any, ...]]] = {}
+    for values in wanted:
+        patterns.setdefault(tuple(value is None for value in values), []).append(values)
+    for pattern, rows in patterns.items():
+        empty = [column.is_(None) for column, absent in zip(columns, pattern) if absent]
+        told = [column for column, absent in zip(columns, pattern) if not absent]
+        kept = [tuple(value for value in values if value is not None) for values in rows]
+        for chunk in chunks(kept, COMBINATIONS):
+            if len(told) == 1:
+                yield and_(told[0].in_([values[0] for values in chunk]), *empty)
+            else:
+                # The first part alone beside it: SQLite finds no index for the combination and would read the table.
+                first = told[0].in_(list(dict.fromkeys(values[0] for values in chunk)))
+                yield and_(first, tuple_(*told).in_(chunk), *empty)

@@ -1,0 +1,54 @@
+"""What a batch of operations names, before anything is read: whom to lock and load, and what a delete may concern."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from callsheet.model.operation import Delete, Operation, Update
+from callsheet.model.record import Identity
+from callsheet.model.schema import EntityType, Schema
+from callsheet.server.store.rules import rules_of
+from callsheet.server.writing.overlay import Place
+
+__all__ = ["Reach", "reach"]
+
+
+@frozen
+class Reach:
+    """The places a batch names: targets, whom to lock with them, what is deleted, and what is moved to hang
+    from something, whose delete would then take it along with all that hangs from it."""
+
+    places: dict[Place, None]
+    deleted: dict[Place, None]
+    moved: dict[Place, None]
+
+
+def _hangs(entity_type: EntityType, name: str) -> bool:
+    """Whether an entity goes with what it refers to by this name."""
+    attribute = entity_type.attributes.get(name)
+    return attribute is None or attribute.on_delete == "cascade"
+
+
+def reach(schema: Schema, operations: Sequence[Operation]) -> Reach:
+    """What a batch names: its entities, whom they refer to, who joins and leaves."""
+    roots = rules_of(schema).roots
+    places: dict[Place, None] = {}
+    deleted: dict[Place, None] = {}
+    moved: dict[Place, None] = {}
+    for operation in operations:
+        kind, key = operation.identity
+        places[roots[kind], key] = None
+        if isinstance(operation, Delete):
+            deleted[roots[kind], key] = None
+            continue
+        named = [(name, value) for name, value in operation.values.items() if isinstance(value, Identity)]
+        places.update({(roots[to], there): None for _, (to, there) in named})
+        if isinstance(operation, Update) and any(_hangs(schema.types[kind], name) for name, _ in named):
+            moved[roots[kind], key] = None
+        gone = operation.removed.values() if isinstance(operation, Update) else ()
+        for members in (*operation.added.values(), *gone):
+            for member in members:
+                places[roots[member.entity_type], member.key] = None
+    return Reach(places, deleted, moved)

@@ -1,0 +1,168 @@
+"""The rows of a commit, written: few statements, however many entities.
+
+New rows go in with one statement for each table, changed ones with one for each set of columns, deleted ones
+by key. What is written here was validated before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import and_, bindparam, delete, insert, select, update
+
+from callsheet.chunks import chunks
+from callsheet.dialects.protocol import CommitResult
+from callsheet.errors import Unavailable
+from callsheet.model.operation import ChangeSet
+from callsheet.model.record import Identity
+from callsheet.server.log import commits as log
+from callsheet.server.log import receipts
+from callsheet.server.log.commits import EntityChange
+from callsheet.server.store.layout import stored
+from callsheet.server.store.store import CHUNK
+from callsheet.server.writing.inserting import inserting
+from callsheet.server.writing.overlay import Entry, Overlay
+
+__all__ = ["save_log", "save_rows"]
+
+
+def save_rows(overlay: Overlay, position: int) -> None:
+    """Insert, update and delete the rows of all entries."""
+    created: dict[str, list[dict[str, Any]]] = {}
+    changed: dict[tuple[str, frozenset[str]], list[dict[str, Any]]] = {}
+    for entry in overlay.touched():
+        row = _columns(entry)
+        row["_commit"], row["_version"] = position, entry.version + 1
+        if entry.created:
+            row["id"], row["_type"] = entry.identity.key, entry.identity.entity_type
+            created.setdefault(entry.rules.root, []).append(row)
+        else:
+            row["_key"], row["_seen"] = entry.identity.key, entry.version
+            changed.setdefault((entry.rules.root, frozenset(row)), []).append(row)
+    for root, rows in created.items():
+        _insert(overlay, root, rows)
+    for (root, names), rows in changed.items():
+        _update(overlay, root, names, rows)
+    _delete(overlay, position)
+
+
+def _update(overlay: Overlay, root: str, names: frozenset[str], rows: list[dict[str, Any]]) -> None:
+    """Change rows as they were seen. All are locked; that one is missing cannot be, and is not passed over."""
+    table = overlay.store.tables[root]
+    values: dict[str, Any] = {name: bindparam(name) for name in sorted(names - {"_key", "_seen"})}
+    here = and_(table.c.id == bindparam("_key"), table.c._version == bindparam("_seen"))
+    done = overlay.connection.execute(update(table).where(here).values(values), rows)
+    if overlay.connection.dialect.supports_sane_multi_rowcount and done.rowcount != len(rows):
+        raise Unavailable(f"{len(rows) - done.rowcount} of {len(rows)} {root} changed under this commit; try again")
+
+
+def _columns(entry: Entry) -> dict[str, Any]:
+    """What the entry's columns shall hold, as far as it was written."""
+    row: dict[str, Any] = {}
+    typed = entry.rules.typed
+    for name, value in entry.values.items():
+        if name in typed:
+            row[typed[name]], row[name] = (None, None) if value is None else value
+        elif isinstance(value, Identity):
+            row[name] = value[1]
+        elif "." in name:
+            mapping, _, item = name.partition(".")
+            held = row[mapping] if mapping in row else entry.items(mapping)
+            row[mapping] = _with_item(held, item, value)
+        else:
+            row[name] = value
+    return row
+
+
+def _with_item(held: Mapping[str, Any] | None, item: str, value: Any) -> dict[str, Any] | None:
+    """A mapping with one item changed; an empty one is None."""
+    items = {**(held or {}), item: value}
+    if value is None:
+        del items[item]
+    return items or None
+
+
+def _insert(overlay: Overlay, root: str, rows: list[dict[str, Any]]) -> None:
+    names = dict.fromkeys(name for row in rows for name in row)
+    if any(len(row) < len(names) for row in rows):
+        rows = [{name: row.get(name) for name in names} for row in rows]
+    connection = overlay.connection
+    inserting(overlay.store.tables[root], tuple(sorted(names)), connection.dialect).run(connection, rows)
+    _forget_tombstones(overlay, root, [row["id"] for row in rows])
+
+
+def _forget_tombstones(overlay: Overlay, root: str, keys: Iterable[str]) -> None:
+    """What is made again is not deleted any more; its history goes on from its end."""
+    tombstone = overlay.store.table("_tombstone")
+    for chunk in chunks(keys, CHUNK):
+        here = and_(tombstone.c.root == root, tombstone.c.key.in_(chunk))
+        found = overlay.connection.execute(select(tombstone.c.key, tombstone.c.position).where(here)).all()
+        if found:
+            overlay.connection.execute(delete(tombstone).where(here))
+        for key, position in found:
+            entry = overlay.at((root, key))
+            if entry is not None:
+                entry.previous = position
+
+
+def _delete(overlay: Overlay, position: int) -> None:
+    keys: dict[str, list[str]] = {}
+    for entry in overlay.dead():
+        keys.setdefault(entry.rules.root, []).append(entry.identity.key)
+    for root, found in keys.items():
+        table = overlay.store.tables[root]
+        for chunk in chunks(found, CHUNK):
+            overlay.connection.execute(delete(table).where(table.c.id.in_(chunk)))
+        rows = [{"root": root, "key": key, "position": position} for key in found]
+        overlay.connection.execute(insert(overlay.store.table("_tombstone")), rows)
+
+
+def _changes(overlay: Overlay) -> list[EntityChange]:
+    """What the commit did, entity by entity."""
+    found = []
+    for entry in overlay.entries.values():
+        added = {name: tuple(members) for name, members in entry.added.items()}
+        removed = {name: tuple(members) for name, members in entry.removed.items()}
+        if not entry.alive:
+            if entry.row is not None:
+                found.append(
+                    EntityChange(
+                        entry.identity, "delete", entry.previous, _all(entry), removed=removed, version=entry.version
+                    )
+                )
+        elif entry.touched:
+            names = entry.changed()
+            after = {name: entry.values[name] for name in names}
+            before = {} if entry.created else {name: entry.original(name) for name in names}
+            kind: Literal["create", "update"] = "create" if entry.created else "update"
+            version = entry.version + 1
+            found.append(EntityChange(entry.identity, kind, entry.previous, before, after, added, removed, version))
+    return found
+
+
+def _all(entry: Entry) -> dict[str, Any]:
+    """All that an entity holds in the database; mappings item by item."""
+    found: dict[str, Any] = {}
+    for attribute in entry.rules.entity_type.attributes.values():
+        if attribute.kind == "mapping":
+            found.update({f"{attribute.name}.{key}": value for key, value in entry.items(attribute.name).items()})
+        elif stored(attribute) and attribute.name != "id" and (value := entry.original(attribute.name)) is not None:
+            found[attribute.name] = value
+    return found
+
+
+def save_log(overlay: Overlay, changes: ChangeSet, user: str, digest: str, result: CommitResult, now: datetime) -> None:
+    """Write the commit's row: what makes it exactly once, and all that later readers know of it."""
+    row = {
+        "position": result.position,
+        "commit_id": changes.commit_id,
+        "user_name": user,
+        "origin": changes.origin,
+        "time": now,
+        "digest": digest,
+        "changes": log.encode_changes(_changes(overlay)),
+        "result": receipts.encode_result(result),
+    }
+    overlay.connection.execute(insert(overlay.store.table("_log")), row)
