@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -42,3 +43,13 @@ def test_nobody_keeps_a_drawer() -> None:
     rooms = [path for path in root.rglob("*") if path.suffix == ".py" or path.is_dir()]
     names = {path.stem for path in rooms if not (path.name == "common" and path.parent.parent.name == "dialects")}
     assert names & {"utils", "util", "helpers", "helper", "common", "base", "misc"} == set()
+
+
+def test_a_class_name_means_one_thing() -> None:
+    """No two classes of the package have the same name: a name that is free says what is new about the thing."""
+    homes: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "src" / "callsheet").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}

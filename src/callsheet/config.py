@@ -13,11 +13,11 @@ from attrs import field, frozen
 
 from callsheet.errors import UsageError
 
-__all__ = ["Settings", "log_level", "resolve", "shown"]
+__all__ = ["ConnectionSettings", "log_level", "resolve", "shown"]
 
 
 @frozen
-class Settings:
+class ConnectionSettings:
     """Where to connect and as whom. ``embedded`` says the server is a database opened in this process.
 
     ``dialect`` is the server's wire language.
@@ -65,7 +65,7 @@ def resolve(
     schema_cache: str | Path | bool | None = None,
     environment: Mapping[str, str] | None = None,
     dialect: str | None = None,
-) -> Settings:
+) -> ConnectionSettings:
     """Arguments win over ``CALLSHEET_SERVER``, ``CALLSHEET_API_USER`` and ``CALLSHEET_API_KEY``.
 
     For an ftrack server these win over ``FTRACK_SERVER``, ``FTRACK_API_USER`` and ``FTRACK_API_KEY``. It is
@@ -95,9 +95,9 @@ def resolve(
             names = f"{names} or FTRACK_API_KEY"
         if not key:
             raise UsageError(f"no API key is given: Session(…, api_key=…) or {names}")
-        return Settings(server.rstrip("/"), user, key, False, _cache_folder(schema_cache, known), dialect)
+        return ConnectionSettings(server.rstrip("/"), user, key, False, _cache_folder(schema_cache, known), dialect)
     if scheme in ("memory", "sqlite") or scheme.startswith("postgresql"):
-        return Settings(server, user or "admin", key, True, None)
+        return ConnectionSettings(server, user or "admin", key, True, None)
     raise UsageError(
         f"`{shown(server)}` is no server address: use https://…, sqlite:///FILE, postgresql+psycopg://… or memory:"
     )

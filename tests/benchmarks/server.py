@@ -26,7 +26,7 @@ from callsheet.model.language.parser import parse
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.query import Select
 from callsheet.model.record import Identity, new_key
-from callsheet.server.reading.cursors import Cursor, query_of
+from callsheet.server.reading.cursors import KeySetCursor, query_of
 from callsheet.server.service import Service, UserBackend
 
 from .bare import STAMP, STATUSES, TASK_TYPE, WRITTEN, Bare, Row, database, insert, rows_of
@@ -80,7 +80,9 @@ def pairs(service: Service, bare: Bare, keys: list[str]) -> Mapping[str, Pair]:
         JOIN "Context" p ON p.id = b.project JOIN "Status" s ON s.id = t.status"""
     return {
         f"page of {PAGE}, after a cursor": Pair(
-            select(f"select {ASKED} from Task", PAGE, lambda it: Cursor(query_of(it), (), middle, None).encoded()),
+            select(
+                f"select {ASKED} from Task", PAGE, lambda it: KeySetCursor(query_of(it), (), middle, None).encoded()
+            ),
             # The plus keeps SQLite from the index on `_type`, which holds no order and leads to every task.
             fetch(f"WHERE {plus}t._type = 'Task' AND t.id > ? ORDER BY t.id LIMIT ?", middle, PAGE),
         ),

@@ -9,7 +9,7 @@ from callsheet import Session
 from callsheet.dialects.ftrack.client.dialect import FtrackDialect
 from callsheet.dialects.ftrack.server.requests import Asked, handle
 from callsheet.flow import Request, Response
-from callsheet.session.connection import Connection
+from callsheet.session.connection import ServerConnection
 
 __all__ = ["Direct", "session_over"]
 
@@ -38,4 +38,4 @@ class Direct:
 
 def session_over(transport: Direct, **options: Any) -> Session:
     """A session that talks through the transport."""
-    return Session(connection=Connection(FtrackDialect(), transport, None), **options)
+    return Session(connection=ServerConnection(FtrackDialect(), transport, None), **options)

@@ -13,7 +13,7 @@ from callsheet import Server, Session, serve
 from callsheet.dialects.native.client import NativeDialect
 from callsheet.dialects.native.server import handle
 from callsheet.flow import Request, Response
-from callsheet.session.connection import Connection
+from callsheet.session.connection import ServerConnection
 from callsheet.testing import memory_service, session_on
 from callsheet.testing.contract import DialectContract
 
@@ -55,7 +55,7 @@ class TestNativeInProcess(DialectContract):
     @pytest.fixture
     def session_factory(self, service: Any) -> Callable[[], Session]:
         def connect() -> Session:
-            return Session(connection=Connection(NativeDialect(), Direct(service.backend("admin")), None))
+            return Session(connection=ServerConnection(NativeDialect(), Direct(service.backend("admin")), None))
 
         return connect
 

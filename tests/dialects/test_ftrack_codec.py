@@ -12,17 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callsheet.dialects.ftrack.client.expression import expression
-from callsheet.dialects.ftrack.client.paging import Cursor, keyset
+from callsheet.dialects.ftrack.client.paging import OffsetCursor, keyset
 from callsheet.dialects.ftrack.client.payloads import Needs, Payloads, needs_of
 from callsheet.dialects.ftrack.client.replies import page_in
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
-from callsheet.dialects.ftrack.common.codec import Malformed, literal_out, quoted, value_in, value_out
+from callsheet.dialects.ftrack.common.codec import literal_out, quoted, value_in, value_out
 from callsheet.dialects.ftrack.common.schema import document_from_vendor
 from callsheet.dialects.ftrack.server.question import read_question
 from callsheet.errors import Invalid, QueryError, SchemaError
 from callsheet.model.language.checking import check
 from callsheet.model.language.parser import parse
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
+from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity, Records
 from callsheet.model.schema import Attribute, Schema
 from dialects.vendor_schema import TASK, small_schema
@@ -234,11 +235,11 @@ def test_orders_that_are_rounded_go_by_offset() -> None:
 
 def test_a_cursor_comes_back() -> None:
     """And what is none is refused."""
-    assert Cursor.read(Cursor(7, (None, "k", 3)).text()) == Cursor(7, (None, "k", 3))
-    assert Cursor.read(Cursor(7).text()) == Cursor(7)
+    assert OffsetCursor.read(OffsetCursor(7, (None, "k", 3)).text()) == OffsetCursor(7, (None, "k", 3))
+    assert OffsetCursor.read(OffsetCursor(7).text()) == OffsetCursor(7)
     for wrong in ("", "x", "[1]", '["a", []]', "[-1, null]", "{}"):
         with pytest.raises(Invalid, match="cursor"):
-            Cursor.read(wrong)
+            OffsetCursor.read(wrong)
 
 
 # -- replies ---------------------------------------------------------------------------------------------

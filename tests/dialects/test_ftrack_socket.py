@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callsheet.dialects.ftrack.common.codec import Malformed
 from callsheet.dialects.ftrack.common.envelope import envelope_of, event_in
 from callsheet.dialects.ftrack.common.socket import (
     Acknowledgement,
@@ -25,6 +24,7 @@ from callsheet.dialects.ftrack.common.socket import (
     read_packet,
 )
 from callsheet.model.event import Event
+from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity
 
 numbers = st.integers(0, 10**18 - 1)

@@ -16,7 +16,7 @@ from callsheet import errors
 from callsheet.dialects.native.client import NativeDialect
 from callsheet.dialects.native.rows import RowReader
 from callsheet.dialects.native.server import handle
-from callsheet.dialects.native.values import Malformed, pack, unpack
+from callsheet.dialects.native.values import pack, unpack
 from callsheet.dialects.protocol import CommitResult, Description, Features, Touched
 from callsheet.errors import (
     Conflict,
@@ -30,6 +30,7 @@ from callsheet.errors import (
 )
 from callsheet.flow import Flow, Request, Response
 from callsheet.model.operation import ChangeSet, Create, Delete, Update
+from callsheet.model.plain import Malformed
 from callsheet.model.query import Aggregate, And, Any_, Comparison, Condition, Not, Order, Path, Select, Step
 from callsheet.model.record import Identity, Page, Records
 from callsheet.model.schema import Schema

@@ -24,7 +24,7 @@ from callsheet.model.record import Identity, new_key
 from callsheet.server.process import serve
 from callsheet.server.store.store import Store
 from callsheet.session.blocking import Session
-from callsheet.session.connection import Connection
+from callsheet.session.connection import ServerConnection
 from callsheet.transport.http import HttpTransport
 from callsheet.transport.retry import RetryPolicy
 
@@ -122,7 +122,7 @@ def _clients(
     transport = HttpTransport(url, {"authorization": f"Bearer {key}"}, timeout=TIMEOUT, retries=policy)
     positions: dict[str, int] = {}
     problems: list[str] = []
-    with closing(Session(connection=Connection(dialect, transport, None))) as session:
+    with closing(Session(connection=ServerConnection(dialect, transport, None))) as session:
         until_answered(session.open)
         if operations:
             told = session.server_information

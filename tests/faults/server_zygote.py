@@ -72,7 +72,7 @@ class Zygote:
     """Forks one server at a time."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        self._settings = msgspec.convert(settings, child.Settings)
+        self._settings = msgspec.convert(settings, child.ServerSettings)
         self._process = 0
         self._input = -1
 

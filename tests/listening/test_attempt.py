@@ -18,7 +18,7 @@ from callsheet.listening.declaration import Handler
 from callsheet.listening.work import Claimed, WorkQueue
 from callsheet.model.operation import ChangeSet
 from callsheet.session.blocking import Session
-from callsheet.session.connection import Connection
+from callsheet.session.connection import ServerConnection
 from callsheet.transport.local import LocalTransport
 
 
@@ -150,7 +150,7 @@ def test_a_commit_without_an_answer_is_sent_until_there_is_one(desk: Desk, done:
             return (yield from super().commit(changes))
 
     dialect = Lossy(desk.service.backend("admin"))
-    session = Session(connection=Connection(dialect, LocalTransport(), None), plugin_paths=False)
+    session = Session(connection=ServerConnection(dialect, LocalTransport(), None), plugin_paths=False)
     session.open()
     desk.sessions.append(session)
     bench = Bench(desk, note, session)

@@ -12,7 +12,7 @@ from callsheet.dialects.ftrack.client.dialect import FtrackDialect
 from callsheet.dialects.ftrack.server.seeding import studio_operations
 from callsheet.model.operation import ChangeSet
 from callsheet.server.service import Service
-from callsheet.session.connection import Connection, over
+from callsheet.session.connection import ServerConnection, over
 from dialects.embedded import Direct
 from recorded import recorded_schemas
 
@@ -35,7 +35,7 @@ def wire(vendor_service: Service) -> Direct:
 @pytest.fixture
 def vendor(wire: Direct) -> Iterator[Session]:
     """A session of the user ``admin`` in ftrack's dialect."""
-    with Session(connection=Connection(FtrackDialect(), wire, None, user="admin")) as session:
+    with Session(connection=ServerConnection(FtrackDialect(), wire, None, user="admin")) as session:
         yield session
 
 
@@ -59,7 +59,7 @@ def preset(preset_service: Service) -> Iterator[Session]:
 @pytest.fixture
 def over_wire(preset_service: Service, preset: Session) -> Iterator[Session]:
     """A session in ftrack's dialect on the preset."""
-    connection = Connection(FtrackDialect(), Direct(preset_service), None, user="admin")
+    connection = ServerConnection(FtrackDialect(), Direct(preset_service), None, user="admin")
     with Session(connection=connection) as session:
         yield session
 

@@ -14,7 +14,7 @@ from callsheet import AsyncSession, Session
 from callsheet.dialects.ftrack.client.dialect import FtrackDialect
 from callsheet.dialects.ftrack.server.seeding import OBJECT_TYPES
 from callsheet.errors import Invalid, NotLoaded, SchemaError, UnknownAttribute
-from callsheet.session.connection import Connection
+from callsheet.session.connection import ServerConnection
 from dialects.embedded import Direct
 from production.making import again, make_project, make_shot, make_task, make_version
 
@@ -227,7 +227,7 @@ async def _asking(wire: Direct, key: str) -> str:
         async def aclose(self) -> None:
             """Nothing is open."""
 
-    async with AsyncSession(connection=Connection(FtrackDialect(), Awaiting(), None, user="admin")) as session:
+    async with AsyncSession(connection=ServerConnection(FtrackDialect(), Awaiting(), None, user="admin")) as session:
         task = await session.get("Task", key)
         try:
             return str(task["custom_attributes"]["resolution"])
@@ -266,7 +266,7 @@ def test_changed_configurations_are_noticed(vendor: Session, wire: Direct) -> No
     vendor.reload_schema()
     shot["custom_attributes"]["grain"] = "fine"
     vendor.commit()
-    with Session(connection=Connection(FtrackDialect(), wire, None, user="admin")) as fresh:
+    with Session(connection=ServerConnection(FtrackDialect(), wire, None, user="admin")) as fresh:
         assert fresh.get("Shot", shot["id"])["custom_attributes"]["grain"] == "fine"
 
 

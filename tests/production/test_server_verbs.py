@@ -11,7 +11,7 @@ from callsheet import AsyncSession, Session
 from callsheet.dialects.ftrack.client.dialect import FtrackDialect
 from callsheet.errors import Invalid, StateError
 from callsheet.server.service import Service
-from callsheet.session.connection import Connection
+from callsheet.session.connection import ServerConnection
 from dialects.embedded import Direct
 from production.making import make_project, make_shot, make_task, make_user
 
@@ -88,7 +88,7 @@ async def _awaited(wire: Direct) -> Any:
         async def aclose(self) -> None:
             """Nothing is open."""
 
-    async with AsyncSession(connection=Connection(FtrackDialect(), Awaiting(), None, user="admin")) as session:
+    async with AsyncSession(connection=ServerConnection(FtrackDialect(), Awaiting(), None, user="admin")) as session:
         project = session.create("Project", {"name": f"show-{wire.sent[-1].path}-awaited"})
         task = session.create("Task", {"name": "comp", "parent": project})
         await session.commit()

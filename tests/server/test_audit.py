@@ -17,7 +17,7 @@ from test_guard import Answer, Call, call, with_header
 from callsheet.errors import Forbidden, Invalid, NotFound, ServerError
 from callsheet.model.operation import ChangeSet
 from callsheet.server.access.audit import Audit
-from callsheet.server.access.authentication import Attempts, RecentKeys, TooManyAttempts
+from callsheet.server.access.authentication import KeyAttempts, RecentKeys, TooManyAttempts
 from callsheet.server.web.application import application
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -118,7 +118,7 @@ def test_an_address_that_guesses_is_slowed_down(two: Studio) -> None:
 def test_attempts_come_back_with_time() -> None:
     """One more every two seconds; addresses do not share, networks of IPv6 do."""
     now = [0.0]
-    attempts = Attempts(lambda: now[0])
+    attempts = KeyAttempts(lambda: now[0])
     for _ in range(30):
         attempts.check("192.0.2.1")
         attempts.failed("192.0.2.1")

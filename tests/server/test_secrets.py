@@ -16,7 +16,7 @@ import callsheet
 from callsheet import config
 from callsheet.errors import CallsheetError, StorageError
 from callsheet.server.access.accounts import SECRET, Accounts
-from callsheet.server.child import Ready, Settings
+from callsheet.server.child import Ready, ServerSettings
 from callsheet.server.service import Service
 from callsheet.server.store.store import Store
 
@@ -177,7 +177,7 @@ def test_settings_tell_nothing(heard: Heard) -> None:
     url = f"postgresql+psycopg://ann:{PASSWORD}@127.0.0.1:1/none"
     heard.note("client", config.resolve("https://example.org", "ann", ADMIN, False, {}))
     heard.note("database", config.resolve(url, "ann", ADMIN, False, {}))
-    heard.note("child", Settings({}, url, "127.0.0.1", 0, ADMIN, None, None, None, False))
+    heard.note("child", ServerSettings({}, url, "127.0.0.1", 0, ADMIN, None, None, None, False))
     heard.note("ready", [Ready(80, ADMIN), Ready(0, None, "StorageError", "no")])
     heard.note("shown", config.shown(url))
     heard.refusal("no such scheme", lambda: Store.open(f"mysql://ann:{PASSWORD}@127.0.0.1/none", {}))

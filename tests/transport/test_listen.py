@@ -25,7 +25,7 @@ from callsheet.server.process import Server, serve
 from callsheet.server.service import Service
 from callsheet.transport.drive import run
 from callsheet.transport.http import AsyncHttpTransport, HttpTransport
-from callsheet.transport.listen import Course, Listener, Listening, State, is_final
+from callsheet.transport.listen import Listener, Listening, ListenProgress, State, is_final
 from callsheet.transport.local import LocalTransport
 from callsheet.transport.retry import RetryPolicy
 from faults.proxy import Cable
@@ -132,7 +132,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @given(st.lists(st.integers(0, 9), max_size=30), st.lists(st.integers(0, 30), max_size=5))
 def test_what_is_told_twice_is_delivered_once(numbers: list[int], cuts: list[int]) -> None:
     """Positions that are not behind the last are known; events without one are known by their id."""
-    course = Course(Position(2, 0), QUICK, lambda: 1.0)
+    course = ListenProgress(Position(2, 0), QUICK, lambda: 1.0)
     found = course.fresh([Event("x", position=Position(number, 0)) for number in numbers])
     places = [event.position for event in found]
     assert places == sorted(set(places))
@@ -143,7 +143,7 @@ def test_what_is_told_twice_is_delivered_once(numbers: list[int], cuts: list[int
 
 def test_waits_grow_and_are_random() -> None:
     """Up to a bound; they are short again after a connection that lasted, and no shorter than the server asks."""
-    course = Course(None, RetryPolicy(first=1.0, longest=6.0), lambda: 0.5)
+    course = ListenProgress(None, RetryPolicy(first=1.0, longest=6.0), lambda: 0.5)
     assert [course.wait(0.0, None) for _ in range(5)] == [0.5, 1.0, 2.0, 3.0, 3.0]
     assert course.wait(60.0, None) == 0.5
     busy = Unavailable("busy")

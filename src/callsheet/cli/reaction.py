@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from callsheet.server.process import Server
     from callsheet.session.blocking import Session
 
-__all__ = ["Listener", "await_handler", "listener", "tell_reaction"]
+__all__ = ["ListenerProcess", "await_handler", "listener", "tell_reaction"]
 
 NAME = "estimate"
 PATIENCE = 60.0
 
 
 @define
-class Listener:
+class ListenerProcess:
     """`callsheet listen` in a process of its own, with the plugin of the demo; its log is beside the plugin."""
 
     environment: dict[str, str]
@@ -59,12 +59,12 @@ class Listener:
 
 
 @contextmanager
-def listener(server: Server, folder: Path) -> Iterator[Listener]:
+def listener(server: Server, folder: Path) -> Iterator[ListenerProcess]:
     """A listener on the server, running already; it ends with the block."""
     plugin = resources.files("callsheet.cli") / "data" / "estimate.py"
     (folder / "estimate.py").write_text(plugin.read_text(encoding="utf-8"), encoding="utf-8")
     account = {"CALLSHEET_SERVER": server.url, "CALLSHEET_API_USER": "admin"}
-    made = Listener({**os.environ, **account, "CALLSHEET_API_KEY": server.admin_key or ""}, folder)
+    made = ListenerProcess({**os.environ, **account, "CALLSHEET_API_KEY": server.admin_key or ""}, folder)
     made.start()
     try:
         yield made
@@ -84,7 +84,7 @@ def await_handler(session: Session, idle: bool = False) -> dict[str, Any]:
         time.sleep(0.05)
 
 
-def tell_reaction(console: Console, session: Session, running: Listener, project: str) -> None:
+def tell_reaction(console: Console, session: Session, running: ListenerProcess, project: str) -> None:
     """What the handler did meanwhile: one effect for each event, though it was killed."""
     console.rule("4 · Somebody reacts")
     told = "A handler ran beside all this: [bold]a task's bid follows the length of its shot[/bold]."

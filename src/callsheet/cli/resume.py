@@ -12,7 +12,7 @@ from rich.table import Table
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
-    from callsheet.transport.journal import Entry, Journal
+    from callsheet.transport.journal import Journal, JournalEntry
 
 __all__ = ["command"]
 
@@ -76,7 +76,7 @@ def _drop(journal: Journal, commit_id: str) -> None:
     click.echo(f"{commit_id} is dropped.")
 
 
-def _show(entries: list[Entry]) -> None:
+def _show(entries: list[JournalEntry]) -> None:
     if not entries:
         return
     table = Table("commit", "time", "server", "user", "operations", "state")

@@ -25,11 +25,11 @@ from callsheet.flow import Flow, Overlap, Response
 from callsheet.model.query import Select
 from callsheet.model.record import Page
 
-__all__ = ["Course", "all_pages", "next_page"]
+__all__ = ["ReadProgress", "all_pages", "next_page"]
 
 
 @define
-class Course:
+class ReadProgress:
     """How far the reading of a query has got. ``ahead`` is the next page as it came, or why it did not."""
 
     runs_ahead: bool = False
@@ -42,14 +42,14 @@ class Course:
 
 def all_pages(core: Core, select: Select, size: int, peers: Peers) -> Flow[list[Any]]:
     """All entities of a query."""
-    course = Course(runs_ahead=select.limit is None or select.limit > size)
+    course = ReadProgress(runs_ahead=select.limit is None or select.limit > size)
     found: list[Any] = []
     while not course.done:
         found += yield from next_page(core, select, size, peers, course)
     return found
 
 
-def next_page(core: Core, select: Select, size: int, peers: Peers, course: Course) -> Flow[list[Any]]:
+def next_page(core: Core, select: Select, size: int, peers: Peers, course: ReadProgress) -> Flow[list[Any]]:
     """The entities of the next page; the course notes what comes after it."""
     dialect = core._dialect
     if isinstance(dialect, PagedDialect):
@@ -62,7 +62,7 @@ def next_page(core: Core, select: Select, size: int, peers: Peers, course: Cours
 
 
 def _overlapping(
-    core: Core, dialect: PagedDialect, select: Select, size: int, peers: Peers, course: Course
+    core: Core, dialect: PagedDialect, select: Select, size: int, peers: Peers, course: ReadProgress
 ) -> Flow[list[Any]]:
     answer = _what_is_ahead(core, course)
     if answer is None:
@@ -85,7 +85,7 @@ def _overlapping(
     return entities
 
 
-def _what_is_ahead(core: Core, course: Course) -> Response | None:
+def _what_is_ahead(core: Core, course: ReadProgress) -> Response | None:
     """The page that is here already; what went wrong with it is raised now that it is wanted."""
     ahead, course.ahead = course.ahead, None
     if ahead is not None and course.epoch != core.unit.epoch:

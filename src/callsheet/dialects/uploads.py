@@ -11,7 +11,7 @@ __all__ = ["PART", "StagedUpload"]
 PART = 8 * 2**20
 
 
-class Verbs(Protocol):
+class UploadVerbs(Protocol):
     """What an upload needs of a dialect."""
 
     def write_file(self, key: str, offset: int, data: bytes) -> Flow[int]: ...
@@ -24,7 +24,7 @@ class Verbs(Protocol):
 class StagedUpload:
     """Sends parts one after another; what the server has already is not sent again."""
 
-    def __init__(self, verbs: Verbs, key: str, received: int) -> None:
+    def __init__(self, verbs: UploadVerbs, key: str, received: int) -> None:
         self._verbs, self._key = verbs, key
         self.received = received
         self.part = PART

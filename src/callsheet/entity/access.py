@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any, TypeAlias
 
-from callsheet.entity.entity import NOTHING, Changes
+from callsheet.entity.entity import NOTHING, PendingChanges
 from callsheet.entity.log import UPDATE
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.model.schema import Attribute, check_value
@@ -80,7 +80,7 @@ def item_writer(type_name: str, fast: Mapping[str, Fast], storage: type) -> Call
             return
         if changes is None:
             identity = new_identity(Identity, (type_name, self._key))
-            changes = Changes(identity, "modified", unit, self._version)
+            changes = PendingChanges(identity, "modified", unit, self._version)
             put_changes(self, changes)
             unit.changed[identity] = self
         unit.log.add((UPDATE, changes.identity, name, value, old, changes.version))

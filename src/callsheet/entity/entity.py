@@ -4,7 +4,7 @@ Theory. All types of an inheritance family share one *storage class* with a slot
 of them, so that an entity can be filled fast (plain slot writes, untracked) and its class be changed when
 its concrete type becomes known. The public class of a type adds no slots; its ``__setattr__`` records.
 A slot holds the current value, local over remote; what the server last told of a changed attribute is in
-the entity's `Changes`. An empty slot means *not loaded*: reading it falls through to ``__getattr__``, which
+the entity's `PendingChanges`. An empty slot means *not loaded*: reading it falls through to ``__getattr__``, which
 asks the core to fetch, at no cost to slots that are filled.
 """
 
@@ -21,16 +21,16 @@ from callsheet.model.schema import EntityType, did_you_mean
 if TYPE_CHECKING:
     from callsheet.entity.peers import Peers
 
-__all__ = ["NOTHING", "Changes", "Entity", "State"]
+__all__ = ["NOTHING", "PendingChanges", "Entity", "State"]
 
 State = Literal["clean", "created", "modified", "deleted", "detached"]
 
 
-#: Stands for a dict of `Changes` that nothing was put in yet: most never need most of theirs.
+#: Stands for a dict of `PendingChanges` that nothing was put in yet: most never need most of theirs.
 NOTHING: Final[Any] = MappingProxyType({})
 
 
-class Changes:
+class PendingChanges:
     """What is pending on one entity.
 
     ``before`` maps each changed attribute to what it was (`NOT_SET`: unknown), ``remote`` to what the
@@ -112,7 +112,7 @@ class Entity:
         _core: CoreProtocol
         _key: Any
         _version: int | None
-        _changes: Changes | None
+        _changes: PendingChanges | None
         _peers: Peers | None
 
     _type: EntityType

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from callsheet.entity.collection import Collection
-from callsheet.entity.entity import Changes, Entity
+from callsheet.entity.entity import Entity, PendingChanges
 from callsheet.entity.frozen import freeze
 from callsheet.entity.identity_map import Slot, forget
 from callsheet.entity.peers import Peers
@@ -108,7 +108,7 @@ def merge_changed(entity: Any, values: dict[str, Any], version: int | None, peer
     What the server says of a locally changed attribute is remembered for a rollback. The value that the
     change was based on stays its base, so that the commit still finds the conflict.
     """
-    changes: Changes = entity._changes
+    changes: PendingChanges = entity._changes
     storage = entity._storage
     for name, value in values.items():
         attribute = entity._type.attributes[name]

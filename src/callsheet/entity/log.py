@@ -93,7 +93,7 @@ def compressed(log: Iterable[Entry]) -> tuple[Operation, ...]:
     return tuple(written)
 
 
-class _Life:
+class _LoggedLife:
     """What the log says of one entity: the last values, what was there before, and where it began."""
 
     __slots__ = ("before", "created", "place", "values", "version")
@@ -106,16 +106,16 @@ class _Life:
         self.created = created
 
 
-def _gather(log: Iterable[Entry]) -> dict[Identity, _Life] | None:
+def _gather(log: Iterable[Entry]) -> dict[Identity, _LoggedLife] | None:
     """The lives in the order of their first places; None where a log needs more than this."""
-    lives: dict[Identity, _Life] = {}
+    lives: dict[Identity, _LoggedLife] = {}
     last = life = None
     for place, (kind, identity, name, value, old, version) in enumerate(log):
         if kind == UPDATE:
             if identity is not last or life is None:
                 last, life = identity, lives.get(identity)
                 if life is None:
-                    life = lives[identity] = _Life(place, {}, version, False)
+                    life = lives[identity] = _LoggedLife(place, {}, version, False)
             if life.version is None:
                 life.version = version
             if type(value) is Identity:
@@ -130,14 +130,14 @@ def _gather(log: Iterable[Entry]) -> dict[Identity, _Life] | None:
                 life.before[name] = old
             values[name] = value
         elif kind == CREATE and not value:
-            last, life = identity, _Life(place, dict(name), None, True)
+            last, life = identity, _LoggedLife(place, dict(name), None, True)
             lives[identity] = life
         else:
             return None
     return lives
 
 
-def _told_anew(life: _Life, name: str, old: Any) -> bool:
+def _told_anew(life: _LoggedLife, name: str, old: Any) -> bool:
     """Whether the value was taken back, and is another now: it was told while nothing was pending."""
     if old is NOT_SET or name not in life.before:
         return False
@@ -145,7 +145,7 @@ def _told_anew(life: _Life, name: str, old: Any) -> bool:
     return same(life.before[name], last) and not same(old, last)
 
 
-def _sorted_cells(life: _Life) -> tuple[dict[str, Any], dict[str, Any]]:
+def _sorted_cells(life: _LoggedLife) -> tuple[dict[str, Any], dict[str, Any]]:
     """The values by name, and what was there before; without the values that are what was there."""
     if not life.before:
         return {name: life.values[name] for name in sorted(life.values)}, {}

@@ -13,7 +13,7 @@ from typing import Any
 from callsheet import collector
 from callsheet.entity.collection import Collection, MappingView
 from callsheet.entity.draft import Blueprint, Draft
-from callsheet.entity.entity import NOTHING, Changes, Entity, State
+from callsheet.entity.entity import NOTHING, Entity, PendingChanges, State
 from callsheet.entity.frozen import freeze, thaw
 from callsheet.entity.identity_map import IdentityMap
 from callsheet.entity.loader import make_ghost, new_ghost
@@ -108,7 +108,7 @@ class UnitOfWork:
             self._fill(entity, draft)
             return entity
         identity = _new_identity(Identity, (blueprint.entity_type.name, draft.key))
-        changes = Changes(identity, "created", self, None, True)
+        changes = PendingChanges(identity, "created", self, None, True)
         blueprint.put_changes(entity, changes)
         self.changed[identity] = entity
         self._fill(entity, draft)
@@ -327,22 +327,22 @@ class UnitOfWork:
         if was is not NOT_SET and same(_logged(was), value):
             self.taken_back(entity, name, changes)
 
-    def taken_back(self, entity: Any, name: str, changes: Changes) -> None:
+    def taken_back(self, entity: Any, name: str, changes: PendingChanges) -> None:
         """An attribute has the value it began with: nothing of it is pending, and it shows what was told last."""
         del changes.before[name]
         if name in changes.remote:
             self._restore(entity, name, changes.remote.pop(name))
         self._clean_if_unchanged(entity, changes)
 
-    def _begin(self, entity: Any) -> Changes:
-        changes: Changes | None = entity._changes
+    def _begin(self, entity: Any) -> PendingChanges:
+        changes: PendingChanges | None = entity._changes
         if changes is None:
-            changes = Changes(entity.identity, "modified", self, entity._version)
+            changes = PendingChanges(entity.identity, "modified", self, entity._version)
             _hidden(entity, "_changes", changes)
             self.changed[changes.identity] = entity
         return changes
 
-    def _clean_if_unchanged(self, entity: Any, changes: Changes) -> None:
+    def _clean_if_unchanged(self, entity: Any, changes: PendingChanges) -> None:
         """The entity is clean again where every change of it was taken back."""
         if not changes.before and changes.state == "modified":
             self.changed.pop(changes.identity, None)
@@ -483,7 +483,7 @@ class UnitOfWork:
         stale = set(merged)
         created = []
         for identity, entity in self.changed.items():
-            changes: Changes = entity._changes
+            changes: PendingChanges = entity._changes
             if changes.state == "deleted":
                 self.detach(entity)
                 continue
@@ -521,7 +521,7 @@ class UnitOfWork:
             _hidden(entity, "_version", version)
         self._forget_computed(entity)
 
-    def _settle_items(self, entity: Any, changes: Changes) -> None:
+    def _settle_items(self, entity: Any, changes: PendingChanges) -> None:
         for name in entity._mappings:
             known = {} if changes.born else entity.peek(name)
             if known is NOT_SET:
@@ -557,7 +557,7 @@ class UnitOfWork:
         self.check_thread()
         doubtful, self.doubtful = self.doubtful, None
         for entity in self.changed.values():
-            changes: Changes = entity._changes
+            changes: PendingChanges = entity._changes
             if changes.born:
                 self.detach(entity)
                 continue
@@ -579,7 +579,7 @@ class UnitOfWork:
         self._check_turn()
         dropped = set()
         for entity in entities:
-            changes: Changes | None = entity._changes
+            changes: PendingChanges | None = entity._changes
             if changes is None or changes.born or changes.state == "detached":
                 continue
             dropped.add(changes.identity)
@@ -617,7 +617,7 @@ class UnitOfWork:
     def rebase(self, entity: Any, version: int | None) -> None:
         """Let pending changes count as made on the values last told by the server."""
         self.epoch += 1
-        changes: Changes | None = entity._changes
+        changes: PendingChanges | None = entity._changes
         _hidden(entity, "_version", version)
         if changes is None or changes.state not in ("modified", "deleted"):
             return
@@ -646,7 +646,7 @@ class UnitOfWork:
 
     def _told(self, entity: Any, name: Any) -> Any:
         """What the server last told of a changed attribute or item; `NOT_SET` where it did not."""
-        changes: Changes = entity._changes
+        changes: PendingChanges = entity._changes
         if name in changes.items:
             mapping, _, item = name.partition(".")
             held = entity.peek(mapping)
@@ -666,7 +666,7 @@ class UnitOfWork:
     def detach(self, entity: Any) -> None:
         """The entity is gone: out of the identity map, empty, and reading it says so."""
         self._identities.family(entity._type.root).remove(entity._key)
-        gone = Changes(entity.identity, "detached", self)
+        gone = PendingChanges(entity.identity, "detached", self)
         gone.end("detached")
         _hidden(entity, "_changes", gone)
         for name in entity._type.attributes:

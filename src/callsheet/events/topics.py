@@ -23,7 +23,7 @@ __all__ = [
     "CONFIGURE_LOCATION",
     "CONNECTED",
     "CONSTRUCT_ENTITY_TYPE",
-    "Connection",
+    "ConnectionData",
     "ConstructEntityType",
     "DISCONNECTED",
     "InLocation",
@@ -33,7 +33,7 @@ __all__ = [
     "REPLY",
     "RESET",
     "UPDATE",
-    "Update",
+    "UpdateData",
     "VENDOR_NAMES",
 ]
 
@@ -95,13 +95,13 @@ class InLocation(TypedDict):
     location_id: str
 
 
-class Connection(TypedDict):
+class ConnectionData(TypedDict):
     """``reason`` says why, where there is a reason."""
 
     reason: str
 
 
-class Update(TypedDict):
+class UpdateData(TypedDict):
     """What happened to one entity in a commit.
 
     ``entity`` has ``type``, ``id`` and ``types`` (its type and those that extends); ``action`` is ``create``,
@@ -135,10 +135,10 @@ PAYLOADS: Final[Mapping[str, type | None]] = {
     AFTER_COMMIT: AfterCommit,
     COMPONENT_ADDED: InLocation,
     COMPONENT_REMOVED: InLocation,
-    UPDATE: Update,
+    UPDATE: UpdateData,
     REPLY: None,
-    CONNECTED: Connection,
-    DISCONNECTED: Connection,
+    CONNECTED: ConnectionData,
+    DISCONNECTED: ConnectionData,
 }
 
 #: What the vendor's plugins call topics of ours; sessions that speak its language know both names.

@@ -34,10 +34,10 @@ class HealthPage:
     """Serves the health of a runner from a thread, until closed."""
 
     def __init__(self, runner: Runner, address: tuple[str, int]) -> None:
-        class Page(_Page):
+        class HealthHandler(_Page):
             told = runner
 
-        self._server = ThreadingHTTPServer(address, Page)
+        self._server = ThreadingHTTPServer(address, HealthHandler)
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         self._thread = Thread(target=self._server.serve_forever, args=(0.1,), name="callsheet-health", daemon=True)

@@ -30,7 +30,7 @@ _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @define
-class _Held:
+class _LoadedFile:
     """A file as it was read last: its stamp, the handlers that are in use, and what is wrong with it since."""
 
     stamp: tuple[int, int]
@@ -44,7 +44,7 @@ class Shelf:
     def __init__(self, paths: Iterable[str | Path], allow_writable: bool = False) -> None:
         self.paths = [Path(path) for path in paths]
         self._allow_writable = allow_writable or os.environ.get("CALLSHEET_ALLOW_WRITABLE_PLUGINS", "") == "1"
-        self._held: dict[Path, _Held] = {}
+        self._held: dict[Path, _LoadedFile] = {}
         self.handlers: dict[str, Handler] = {}
         self._doubles: dict[str, str] = {}
 
@@ -62,12 +62,12 @@ class Shelf:
         for path, (root, stamp) in found.items():
             held = self._held.get(path)
             if held is None or held.stamp != stamp:
-                changed |= self._read(path, root, stamp, held or _Held(stamp))
+                changed |= self._read(path, root, stamp, held or _LoadedFile(stamp))
         if changed:
             self._sort()
         return changed
 
-    def _read(self, path: Path, root: Path, stamp: tuple[int, int], held: _Held) -> bool:
+    def _read(self, path: Path, root: Path, stamp: tuple[int, int], held: _LoadedFile) -> bool:
         self._held[path] = held
         held.stamp = stamp
         try:

@@ -13,10 +13,10 @@ from callsheet.core.state import Core
 from callsheet.errors import StateError
 from callsheet.flow import Flow
 
-__all__ = ["Account", "check_committed", "new_key_of"]
+__all__ = ["UserMethods", "check_committed", "new_key_of"]
 
 
-class Account:
+class UserMethods:
     """Methods of users."""
 
     __slots__ = ()

@@ -16,10 +16,10 @@ import msgspec
 from callsheet.config import log_level
 from callsheet.errors import CallsheetError
 
-__all__ = ["Ready", "Settings", "main"]
+__all__ = ["Ready", "ServerSettings", "main"]
 
 
-class Settings(msgspec.Struct):
+class ServerSettings(msgspec.Struct):
     """What the child must know. Its ``repr`` tells no key, and no password of the database."""
 
     schema: str | dict[str, Any]
@@ -35,7 +35,7 @@ class Settings(msgspec.Struct):
     dialects: list[str] | None = None
 
     def __repr__(self) -> str:
-        return f"<Settings of a server at {self.host}:{self.port}>"
+        return f"<ServerSettings of a server at {self.host}:{self.port}>"
 
 
 class Ready(msgspec.Struct, omit_defaults=True):
@@ -52,7 +52,7 @@ class Ready(msgspec.Struct, omit_defaults=True):
 
 def main() -> None:
     """The child's life."""
-    settings = msgspec.json.decode(_read_line(0), type=Settings)
+    settings = msgspec.json.decode(_read_line(0), type=ServerSettings)
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     logging.basicConfig(level=log_level(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -64,7 +64,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _listen(settings: Settings, output: IO[bytes]) -> None:
+def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
     from callsheet.server.service import Service
     from callsheet.server.web.application import application
     from callsheet.server.web.connections import DIALECTS, bound, configured, ending

@@ -28,7 +28,7 @@ import msgspec
 
 from callsheet import errors
 from callsheet.errors import CallsheetError, Unavailable, UsageError
-from callsheet.server.child import Ready, Settings
+from callsheet.server.child import Ready, ServerSettings
 from callsheet.server.web.connections import DIALECTS, check_dialects, check_exposure
 from callsheet.transport.address import is_loopback
 
@@ -75,7 +75,7 @@ def serve(
             f"the server needs {', '.join(missing)}: install callsheet with its extra, `callsheet[server]`"
         )
     folder = Path(tempfile.mkdtemp(prefix="callsheet-"))
-    settings = Settings(
+    settings = ServerSettings(
         schema=dict(schema) if isinstance(schema, Mapping) else str(schema),
         database=database or f"sqlite:///{(folder / 'callsheet.db').as_posix()}",
         host=host,
@@ -102,7 +102,7 @@ class Server:
     from before), ``logs_path`` the file it writes its log to, ``process_id`` the child's.
     """
 
-    def __init__(self, settings: Settings, folder: Path, logs_path: Path) -> None:
+    def __init__(self, settings: ServerSettings, folder: Path, logs_path: Path) -> None:
         self.logs_path = logs_path
         self._process = _start(settings, logs_path)
         # Also at the interpreter's exit, and when the handle is forgotten.
@@ -204,7 +204,7 @@ class Server:
         return f"{message}; the end of its log {self.logs_path}:\n{tail or '(empty)'}"
 
 
-def _start(settings: Settings, logs_path: Path) -> subprocess.Popen[bytes]:
+def _start(settings: ServerSettings, logs_path: Path) -> subprocess.Popen[bytes]:
     logs_path.parent.mkdir(parents=True, exist_ok=True)
     with logs_path.open("ab") as log:
         process = subprocess.Popen(

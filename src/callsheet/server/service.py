@@ -67,7 +67,7 @@ REMEMBERED_SECONDS = 1.0
 """How long what another server process changed of an account may go unseen."""
 
 
-class _Known(NamedTuple):
+class _CachedAccess(NamedTuple):
     """An account's access, as it was looked up."""
 
     access: Access
@@ -98,7 +98,7 @@ class Service:
         self.snapshots = Snapshots(store)
         self.broker = Broker(self)
         self.new_admin_key: str | None = None
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _CachedAccess] = {}
         self._customs_seen = -1
 
     @staticmethod
@@ -174,7 +174,7 @@ class Service:
         access = Access(permissions, self.store)
         if len(self._known) >= 1024:
             self._known.clear()
-        self._known[user] = _Known(access, generation, now + REMEMBERED_SECONDS)
+        self._known[user] = _CachedAccess(access, generation, now + REMEMBERED_SECONDS)
         return access
 
     def commit(self, changes: ChangeSet, user: str, access: Access | None = None) -> CommitResult:
@@ -373,7 +373,7 @@ class UserBackend:
         if action in history.ACTIONS:
             return self.tell(action, arguments)
         if action in handlers.ACTIONS:
-            asking = handlers.Asking(self._service, self._user, self._access(), self._service.broker.recent)
+            asking = handlers.HandlerRequest(self._service, self._user, self._access(), self._service.broker.recent)
             return handlers.answer(asking, action, arguments)
         try:
             self._access().permissions.authorise(action)
@@ -419,7 +419,7 @@ class UserBackend:
         """What happened, as far as the user may know of it, and not after the commit ``until``."""
         access = self._access()
         with self._store.reading() as connection:
-            return history.answer(history.Asking(self._store, connection, access, until, past), action, arguments)
+            return history.answer(history.HistoryScope(self._store, connection, access, until, past), action, arguments)
 
     def may(self, verb: str, entity_type: str, key: str) -> bool:
         """Whether the user may do this with the entity of a key; where there is none, only who may with all.

@@ -30,7 +30,7 @@ __all__ = ["TransactionBackend", "in_one_transaction"]
 T = TypeVar("T")
 
 
-class Host(Protocol):
+class TransactionHost(Protocol):
     """What a transaction needs of a service."""
 
     store: Store
@@ -43,7 +43,9 @@ class Host(Protocol):
     def reload(self) -> None: ...
 
 
-def in_one_transaction(service: Host, user: str, address: str, function: Callable[[TransactionBackend], T]) -> T:
+def in_one_transaction(
+    service: TransactionHost, user: str, address: str, function: Callable[[TransactionBackend], T]
+) -> T:
     """What the function gives; all that it did is done when this returns, and nothing of it where it raised."""
 
     def work(connection: Connection) -> tuple[T, TransactionBackend]:
@@ -66,7 +68,7 @@ def in_one_transaction(service: Host, user: str, address: str, function: Callabl
 class TransactionBackend:
     """A server seen by one user from inside of a transaction; what it reads is what it has written."""
 
-    def __init__(self, service: Host, user: str, connection: Connection) -> None:
+    def __init__(self, service: TransactionHost, user: str, connection: Connection) -> None:
         self._store, self._user, self._connection = service.store, user, connection
         self._now = service.clock()
         self._access = service.access(user)

@@ -14,7 +14,7 @@ from callsheet.session.subscribing import PATIENCE, QUEUE, Subscribing, check_ev
 from callsheet.transport import drive
 
 if TYPE_CHECKING:
-    from callsheet.session.connection import Connection
+    from callsheet.session.connection import ServerConnection
 
 __all__ = ["AsyncEventHub", "dispatch_awaiting"]
 
@@ -24,7 +24,7 @@ _log = logging.getLogger("callsheet.events")
 class AsyncEventHub(Subscribing):
     """The event hub of an `AsyncSession`: callbacks may be ``async``, and verbs are awaited."""
 
-    def __init__(self, hub: Hub, connection: Connection) -> None:
+    def __init__(self, hub: Hub, connection: ServerConnection) -> None:
         super().__init__(hub, connection)
         self._sender: Any = None
         self._receiver: Any = None

@@ -26,7 +26,7 @@ from callsheet.model.history import Commit, HistoryEntry
 from callsheet.model.operation import Change
 from callsheet.model.query import Select
 from callsheet.session import builtin, plugging
-from callsheet.session.connection import Connection, connect, journal_at, talking
+from callsheet.session.connection import ServerConnection, connect, journal_at, talking
 from callsheet.session.events import EventHub
 from callsheet.session.plugging import Plugging
 from callsheet.session.query import from_text
@@ -81,7 +81,7 @@ class Session(Verbs, Core):
         plugin_arguments: Mapping[str, Any] | None = None,
         strict_plugins: bool = False,
         allow_writable_plugins: bool = False,
-        connection: Connection | None = None,
+        connection: ServerConnection | None = None,
         **transport: Any,
     ) -> None:
         if connection is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 
 from callsheet import __version__
-from callsheet.config import Settings
+from callsheet.config import ConnectionSettings
 from callsheet.core.schema_cache import SchemaCache
 from callsheet.dialects.local import LocalDialect
 from callsheet.dialects.protocol import Dialect
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from callsheet.core.statistics import Statistics
     from callsheet.transport.journal import Journal
 
-__all__ = ["Connection", "connect", "journal_at", "over", "talking"]
+__all__ = ["ServerConnection", "connect", "journal_at", "over", "talking"]
 
 
 #: The statistics of the session that is talking, in this thread or task; forks share a transport.
@@ -28,7 +28,7 @@ talking: ContextVar[Statistics | None] = ContextVar("talking", default=None)
 
 
 @define
-class Connection:
+class ServerConnection:
     """A dialect, the transport it needs, and the embedded server to close with it, if there is one."""
 
     dialect: Dialect
@@ -51,8 +51,14 @@ def count_exchange(
 
 
 def connect(
-    settings: Settings, *, blocking: bool, dialect: str | None, schema: Any, seed: bool, options: dict[str, Any]
-) -> Connection:
+    settings: ConnectionSettings,
+    *,
+    blocking: bool,
+    dialect: str | None,
+    schema: Any,
+    seed: bool,
+    options: dict[str, Any],
+) -> ServerConnection:
     """A connection as the settings say; nothing is sent yet."""
     if settings.embedded:
         return _embedded(settings, schema, seed, options)
@@ -60,7 +66,7 @@ def connect(
     from callsheet.transport.http import AsyncHttpTransport, HttpTransport
 
     spoken = dialect_class(dialect or settings.dialect)
-    connection = Connection(spoken(), None, None, server=settings.address, user=settings.user)
+    connection = ServerConnection(spoken(), None, None, server=settings.address, user=settings.user)
     if settings.schema_cache is not None:
         connection.cache = SchemaCache(settings.schema_cache, settings.url)
     headers = {"user-agent": f"callsheet/{__version__}", **spoken.credentials(settings.user, settings.key)}
@@ -70,8 +76,8 @@ def connect(
 
 
 def _embedded(
-    settings: Settings, schema: str | Path | dict[str, Any] | None, seed: bool, options: dict[str, Any]
-) -> Connection:
+    settings: ConnectionSettings, schema: str | Path | dict[str, Any] | None, seed: bool, options: dict[str, Any]
+) -> ServerConnection:
     if options:
         raise UsageError(f"a server inside this process has no transport, which `{min(options)}` is an option of")
     try:
@@ -84,10 +90,10 @@ def _embedded(
 
     service = Service.open(settings.url, schema if schema is not None else "production", seed=seed, administrator=False)
     dialect = LocalDialect(service.backend(settings.user))
-    return Connection(dialect, LocalTransport(), None, service, settings.address, settings.user)
+    return ServerConnection(dialect, LocalTransport(), None, service, settings.address, settings.user)
 
 
-def journal_at(path: str | Path | None, connection: Connection) -> Journal | None:
+def journal_at(path: str | Path | None, connection: ServerConnection) -> Journal | None:
     """The journal at a path, which notes where its commits were going."""
     if path is None:
         return None
@@ -96,8 +102,8 @@ def journal_at(path: str | Path | None, connection: Connection) -> Journal | Non
     return Journal(path, connection.server, connection.user)
 
 
-def over(backend: Any) -> Connection:
+def over(backend: Any) -> ServerConnection:
     """A connection to a backend that is open already and stays open after the session."""
     from callsheet.transport.local import LocalTransport
 
-    return Connection(LocalDialect(backend), LocalTransport(), None)
+    return ServerConnection(LocalDialect(backend), LocalTransport(), None)

@@ -26,7 +26,7 @@ from callsheet.session.subscribing import PATIENCE, QUEUE, Subscribing, check_ev
 from callsheet.transport import drive
 
 if TYPE_CHECKING:
-    from callsheet.session.connection import Connection
+    from callsheet.session.connection import ServerConnection
 
 __all__ = ["EventHub"]
 
@@ -36,7 +36,7 @@ _log = logging.getLogger("callsheet.events")
 class EventHub(Subscribing):
     """The event hub of a `Session`: its callbacks are called, and its verbs block."""
 
-    def __init__(self, hub: Hub, connection: Connection) -> None:
+    def __init__(self, hub: Hub, connection: ServerConnection) -> None:
         super().__init__(hub, connection)
         self._inbox: Inbox | None = None
         self._dispatcher: threading.Thread | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from attrs import evolve
 
 from callsheet.core import flows
-from callsheet.core.paging import Course, all_pages, next_page
+from callsheet.core.paging import ReadProgress, all_pages, next_page
 from callsheet.session.query import Query, flat_records
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class QueryResult(Query):
         if self._rows is not None:
             yield from self._rows
             return
-        course = Course()
+        course = ReadProgress()
         while not course.done:
             yield from self._core.run(next_page(self._core, self._next_select(), self._page_size, self._peers, course))
 
@@ -113,7 +113,7 @@ class AsyncQueryResult(Query):
     _core: AsyncSession
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        course = Course()
+        course = ReadProgress()
         while not course.done:
             for entity in await self._core.run(
                 next_page(self._core, self._next_select(), self._page_size, self._peers, course)

@@ -19,7 +19,7 @@ from callsheet.model.event import Event, Position
 from callsheet.model.query import Condition
 
 if TYPE_CHECKING:
-    from callsheet.session.connection import Connection
+    from callsheet.session.connection import ServerConnection
 
 __all__ = ["PATIENCE", "QUEUE", "Subscribing", "check_event", "failure"]
 
@@ -43,7 +43,7 @@ def check_event(event: Event) -> None:
 class Subscribing:
     """What the blocking and the awaiting hub have in common: nothing of it waits."""
 
-    def __init__(self, hub: Hub, connection: Connection) -> None:
+    def __init__(self, hub: Hub, connection: ServerConnection) -> None:
         self._hub = hub
         self._connection = connection
         self._lock = threading.RLock()

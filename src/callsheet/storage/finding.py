@@ -9,8 +9,8 @@ from typing import Any
 from callsheet.core.state import Core
 from callsheet.errors import NotInLocation, Unsupported
 from callsheet.flow import Flow, Work
-from callsheet.storage.keeping import Served
-from callsheet.storage.locations import Place
+from callsheet.storage.keeping import ServerFiles
+from callsheet.storage.locations import SessionLocation
 from callsheet.storage.lookup import Item, find, gather, members_of, rows_of, value_of
 
 __all__ = [
@@ -80,13 +80,13 @@ def _share(key: Any, place: Any, tree: dict[Any, list[Any]], there: set[tuple[An
     return sum(_share(member._key, place, tree, there) for member in members) / len(members)
 
 
-def pick(core: Core, components: Sequence[Any]) -> Flow[list[Place | None]]:
+def pick(core: Core, components: Sequence[Any]) -> Flow[list[SessionLocation | None]]:
     """For each component the preferred location that has any of it and that this session can reach, or None."""
     places = yield from core.locations.accessible()
     known = yield from core.locations.recognise([place for place in places if place.kind != "origin"])
     shares = yield from availabilities(core, components, known)
     origins = core.locations.origins
-    found: list[Place | None] = []
+    found: list[SessionLocation | None] = []
     for component, share in zip(components, shares):
         having = [
             place
@@ -115,7 +115,7 @@ def pick_entities(core: Core, components: Sequence[Any]) -> Flow[list[Any]]:
     return found
 
 
-def _entity(core: Core, place: Place | None) -> Flow[Any]:
+def _entity(core: Core, place: SessionLocation | None) -> Flow[Any]:
     if place is None:
         return None
     if place.kind == "origin":
@@ -124,13 +124,13 @@ def _entity(core: Core, place: Place | None) -> Flow[Any]:
     return (yield from core.locations.resolve(place)).entity
 
 
-def pick_any(core: Core) -> Flow[Place | None]:
+def pick_any(core: Core) -> Flow[SessionLocation | None]:
     """The preferred location that this session can reach."""
     places = yield from core.locations.accessible()
     return places[0] if places else None
 
 
-def source_of(core: Core, item: Item, told: Any) -> Flow[tuple[Place, str]]:
+def source_of(core: Core, item: Item, told: Any) -> Flow[tuple[SessionLocation, str]]:
     """Where a component's file is to be copied from: a place and an identifier in it."""
     origins = core.locations.origins
     component = item.entity
@@ -192,7 +192,7 @@ def url(core: Core, location: Any, component: Any) -> Flow[str]:
     place = yield from core.locations.resolve(location)
     (identifier,) = yield from identifiers(core, place, [component])
     keeper = place.keeper(core)
-    if isinstance(keeper, Served):
+    if isinstance(keeper, ServerFiles):
         address = yield from keeper.address(identifier)
         return str(core.locations.absolute(address))
     accessor = place.accessor

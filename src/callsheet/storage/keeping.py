@@ -1,4 +1,4 @@
-"""What a location does with data, as flows: `Kept` through an accessor, `Served` by the server itself.
+"""What a location does with data, as flows: `Kept` through an accessor, `ServerFiles` by the server itself.
 
 Readers and writers hold files open; ``close`` lets go of them at once and never talks, so that it can be called
 while a flow is being closed.
@@ -14,12 +14,12 @@ from callsheet.errors import AlreadyThere, Conflict, FileMissing, NotFound, Stor
 from callsheet.flow import Flow, Work
 from callsheet.storage.accessor import Accessor, Upload
 
-__all__ = ["Keeper", "Kept", "Reader", "Served", "Writer"]
+__all__ = ["Keeper", "Kept", "FileReader", "ServerFiles", "FileWriter"]
 
 CHUNK = 4 * 2**20
 
 
-class Reader(Protocol):
+class FileReader(Protocol):
     """A file that is being read from its beginning."""
 
     def read(self, size: int) -> Flow[bytes]: ...
@@ -27,7 +27,7 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-class Writer(Protocol):
+class FileWriter(Protocol):
     """A file that is being written, and seen by nobody until it is published."""
 
     part: int
@@ -52,9 +52,9 @@ class Keeper(Protocol):
         """Bytes of a file; None where there is none."""
         ...
 
-    def reader(self, identifier: str, size: int) -> Flow[Reader]: ...
+    def reader(self, identifier: str, size: int) -> Flow[FileReader]: ...
 
-    def writer(self, identifier: str, token: str, name: str, size: int) -> Flow[Writer]: ...
+    def writer(self, identifier: str, token: str, name: str, size: int) -> Flow[FileWriter]: ...
 
     def remove(self, identifier: str) -> Flow[None]:
         """Remove a file; it need not be there."""
@@ -74,11 +74,11 @@ class Kept:
             return None
         return found
 
-    def reader(self, identifier: str, size: int) -> Flow[Reader]:
+    def reader(self, identifier: str, size: int) -> Flow[FileReader]:
         stream: BinaryIO = yield Work(lambda: self.accessor.open(identifier))
         return StreamReader(stream)
 
-    def writer(self, identifier: str, token: str, name: str, size: int) -> Flow[Writer]:
+    def writer(self, identifier: str, token: str, name: str, size: int) -> Flow[FileWriter]:
         upload: Upload = yield Work(lambda: self.accessor.begin(identifier, token))
         return KeptWriter(upload, self.accessor, identifier, token)
 
@@ -162,7 +162,7 @@ class KeptWriter:
         self._accessor.forget(self._identifier, self._token)
 
 
-class Served:
+class ServerFiles:
     """Files that the server keeps, by the keys of their components."""
 
     def __init__(self, dialect: Any) -> None:
@@ -173,11 +173,11 @@ class Served:
     def size(self, identifier: str) -> Flow[int | None]:
         return (yield from self._dialect.file_size(identifier))
 
-    def reader(self, identifier: str, size: int) -> Flow[Reader]:
+    def reader(self, identifier: str, size: int) -> Flow[FileReader]:
         return ServedReader(self._dialect, identifier, size)
         yield  # pragma: no cover
 
-    def writer(self, identifier: str, token: str, name: str, size: int) -> Flow[Writer]:
+    def writer(self, identifier: str, token: str, name: str, size: int) -> Flow[FileWriter]:
         upload = yield from self._dialect.upload(identifier, name, size)
         return ServedWriter(upload)
 

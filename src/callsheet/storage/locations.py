@@ -18,11 +18,11 @@ from callsheet.model.record import Identity
 from callsheet.storage import scenario
 from callsheet.storage.accessor import Accessor
 from callsheet.storage.disk import DiskAccessor
-from callsheet.storage.keeping import Keeper, Kept, Served
+from callsheet.storage.keeping import Keeper, Kept, ServerFiles
 from callsheet.storage.lookup import check_schema, find, value_of
 from callsheet.storage.structure import EntityIdStructure, OriginStructure, Structure, Transformer, structure_of
 
-__all__ = ["WELL_KNOWN", "Locations", "Place"]
+__all__ = ["WELL_KNOWN", "Locations", "SessionLocation"]
 
 WELL_KNOWN = {
     "origin": "ce9b348f-8809-11e3-821c-20c9d081909b",
@@ -36,7 +36,7 @@ PRIORITIES = {"unmanaged": 90, "origin": 100, "review": 110, "server": 150}
 
 
 @define(eq=False)
-class Place:
+class SessionLocation:
     """A location as this session reaches it.
 
     Lower ``priority`` is preferred. ``kind`` is ``managed`` (files are copied in), ``unmanaged`` (files stay where
@@ -61,7 +61,7 @@ class Place:
     def keeper(self, core: Core) -> Keeper:
         """What moves its data; `StorageError` where the session cannot reach it."""
         if self.is_served:
-            return Served(core._dialect)
+            return ServerFiles(core._dialect)
         if self.accessor is None:
             raise StorageError(
                 f"this session cannot reach the files of {self.name!r}: tell how, by "
@@ -81,7 +81,7 @@ class Locations:
 
     def __init__(self, core: Core, address: str = "") -> None:
         self._core, self._address = core, address
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, SessionLocation] = {}
         self._waiting: list[Callable[[Any], None]] = []
         self._ready = False
         self._learns = False
@@ -93,13 +93,13 @@ class Locations:
     def __repr__(self) -> str:
         return f"<Locations {', '.join(self._places)}>"
 
-    def __iter__(self) -> Iterator[Place]:
+    def __iter__(self) -> Iterator[SessionLocation]:
         return iter(self._places.values())
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def __getitem__(self, name: str) -> Place:
+    def __getitem__(self, name: str) -> SessionLocation:
         try:
             return self._places[name]
         except KeyError:
@@ -114,7 +114,7 @@ class Locations:
         structure: Structure | None = None,
         priority: float = 95,
         transformer: Transformer | None = None,
-    ) -> Place:
+    ) -> SessionLocation:
         """Tell how the files of a location are reached and laid out (by the components' keys if nothing is told).
 
         ``location`` is an entity, or a name: where the server has no location of this name, it is made when it is
@@ -122,7 +122,7 @@ class Locations:
         """
         name = location if isinstance(location, str) else str(value_of(location, "name", location._key))
         key = None if isinstance(location, str) else str(location._key)
-        place = Place(name, accessor, structure or EntityIdStructure(), priority, transformer, key=key)
+        place = SessionLocation(name, accessor, structure or EntityIdStructure(), priority, transformer, key=key)
         if name in WELL_KNOWN:
             place.key = WELL_KNOWN[name]
         self._places[name] = place
@@ -173,7 +173,7 @@ class Locations:
     def _learn_scenario(self) -> Flow[None]:
         told = yield from scenario.told(self._core)
         if told is not None and told.name not in self._places:
-            self._places[told.name] = Place(told.name, told.accessor, told.structure, 1, key=told.key)
+            self._places[told.name] = SessionLocation(told.name, told.accessor, told.structure, 1, key=told.key)
 
     def _learn(self, entity: Any) -> None:
         """Take what a location's own row tells, unless a script has told otherwise."""
@@ -181,24 +181,26 @@ class Locations:
         if name in self._places or not isinstance(told, Mapping) or "type" not in told:
             return
         structure = value_of(entity, "structure")
-        place = Place(name, _accessor_of(dict(told)), priority=value_of(entity, "priority", 95), key=entity._key)
+        place = SessionLocation(
+            name, _accessor_of(dict(told)), priority=value_of(entity, "priority", 95), key=entity._key
+        )
         if isinstance(structure, Mapping):
             place.structure = structure_of(dict(structure))
         self._places[name] = place
 
-    def resolve(self, location: Any) -> Flow[Place]:
+    def resolve(self, location: Any) -> Flow[SessionLocation]:
         """The place that an entity, a name or a well-known word stands for, with its entity."""
         yield from self.prepare()
         place = self._find(location)
         if place is None:
             name = yield from self._name(location)
-            place = self._places.get(name) or self._places.setdefault(name, Place(name, key=location._key))
+            place = self._places.get(name) or self._places.setdefault(name, SessionLocation(name, key=location._key))
         if place.kind != "origin" and not self._is_usable(place.entity):
             place.entity = yield from self.entity(place)
         return place
 
-    def _find(self, location: Any) -> Place | None:
-        if isinstance(location, Place):
+    def _find(self, location: Any) -> SessionLocation | None:
+        if isinstance(location, SessionLocation):
             return location
         if isinstance(location, str):
             short = location.rpartition(".")[2] if location.startswith(("callsheet.", "ftrack.")) else location
@@ -214,7 +216,7 @@ class Locations:
     def _is_usable(self, entity: Any) -> bool:
         return entity is not None and self._core.unit.is_alive(entity)
 
-    def entity(self, place: Place) -> Flow[Any]:
+    def entity(self, place: SessionLocation) -> Flow[Any]:
         """The location on the server, made where there is none."""
         if (yield from self.recognise([place])):
             return place.entity
@@ -230,7 +232,7 @@ class Locations:
             return place.entity
         return (yield from flows.get(self._core, "Location", key))
 
-    def recognise(self, places: Sequence[Place]) -> Flow[list[Place]]:
+    def recognise(self, places: Sequence[SessionLocation]) -> Flow[list[SessionLocation]]:
         """Those of the places that the server has, each with its entity; nothing is made."""
         lost = [place for place in places if not self._is_usable(place.entity)]
         if lost:
@@ -245,26 +247,28 @@ class Locations:
                 place.entity = keys.get(place.key or "") or (found[0] if found else None)
         return [place for place in places if place.entity is not None]
 
-    def accessible(self) -> Flow[list[Place]]:
+    def accessible(self) -> Flow[list[SessionLocation]]:
         """The places that this session can reach, preferred ones first."""
         yield from self.prepare()
         return sorted((place for place in self if place.is_accessible), key=lambda place: place.priority)
 
 
-def _built_in() -> dict[str, Place]:
+def _built_in() -> dict[str, SessionLocation]:
     disk = DiskAccessor("")
     server = {"structure": EntityIdStructure(), "is_served": True}
     return {
-        "unmanaged": Place("unmanaged", disk, OriginStructure(), 90, kind="unmanaged", key=WELL_KNOWN["unmanaged"]),
-        "origin": Place("origin", disk, OriginStructure(), 100, kind="origin", key=WELL_KNOWN["origin"]),
-        "review": Place("review", disk, OriginStructure(), 110, kind="unmanaged", key=WELL_KNOWN["review"]),
-        "server": Place("server", priority=150, key=WELL_KNOWN["server"], **server),  # type: ignore[arg-type]
-        "connect": Place("connect", key=WELL_KNOWN["connect"]),
+        "unmanaged": SessionLocation(
+            "unmanaged", disk, OriginStructure(), 90, kind="unmanaged", key=WELL_KNOWN["unmanaged"]
+        ),
+        "origin": SessionLocation("origin", disk, OriginStructure(), 100, kind="origin", key=WELL_KNOWN["origin"]),
+        "review": SessionLocation("review", disk, OriginStructure(), 110, kind="unmanaged", key=WELL_KNOWN["review"]),
+        "server": SessionLocation("server", priority=150, key=WELL_KNOWN["server"], **server),  # type: ignore[arg-type]
+        "connect": SessionLocation("connect", key=WELL_KNOWN["connect"]),
     }
 
 
-def _without_entity(place: Place) -> Place:
-    return Place(
+def _without_entity(place: SessionLocation) -> SessionLocation:
+    return SessionLocation(
         place.name,
         place.accessor,
         place.structure,

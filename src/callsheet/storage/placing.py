@@ -18,7 +18,7 @@ from callsheet.model.record import new_key
 from callsheet.storage.finding import source_of
 from callsheet.storage.intent import Intent, Intents
 from callsheet.storage.keeping import Keeper
-from callsheet.storage.locations import Place
+from callsheet.storage.locations import SessionLocation
 from callsheet.storage.lookup import Item, gather, rows_of, value_of
 from callsheet.storage.recovery import settle_leftovers
 from callsheet.storage.registration import Placement, check_turn, flat, forget_rows, is_in_doubt, register, tell
@@ -69,14 +69,16 @@ def _sources(sources: Any, count: int) -> list[Any]:
     return list(sources) * (count if len(sources) == 1 else 1)
 
 
-def _check_absent(core: Core, place: Place, items: Sequence[Item]) -> Flow[None]:
+def _check_absent(core: Core, place: SessionLocation, items: Sequence[Item]) -> Flow[None]:
     rows = yield from rows_of(core, [item.entity for item in items], [place.entity])
     if rows:
         names = ", ".join(sorted({repr(value_of(row, "component")) for row in rows})[:3])
         raise AlreadyThere(f"{len(rows)} components are in {place.name!r} already: {names}; nothing was copied")
 
 
-def _placements(core: Core, place: Place, items: Sequence[Item], sources: Sequence[Any]) -> Flow[list[Placement]]:
+def _placements(
+    core: Core, place: SessionLocation, items: Sequence[Item], sources: Sequence[Any]
+) -> Flow[list[Placement]]:
     """What goes where from where; raises before anything is copied."""
     found: dict[Any, Placement] = {}
     for item, told in zip(items, sources):
@@ -86,7 +88,7 @@ def _placements(core: Core, place: Place, items: Sequence[Item], sources: Sequen
     return list(found.values())
 
 
-def _placement(core: Core, place: Place, item: Item, told: Any) -> Flow[Placement]:
+def _placement(core: Core, place: SessionLocation, item: Item, told: Any) -> Flow[Placement]:
     source, identifier = yield from source_of(core, item, told)
     path = identifier
     if place.kind == "unmanaged" and identifier and source.accessor is not None:
@@ -113,7 +115,7 @@ def _check_distinct(placements: Sequence[Placement]) -> None:
         seen[each.identifier] = each
 
 
-def _check_free(core: Core, place: Place, placements: Sequence[Placement]) -> Flow[None]:
+def _check_free(core: Core, place: SessionLocation, placements: Sequence[Placement]) -> Flow[None]:
     """Raise where a file is in the way. What the server keeps is under a component's own key."""
     if place.kind != "managed" or place.is_served:
         return
@@ -127,7 +129,11 @@ def _check_free(core: Core, place: Place, placements: Sequence[Placement]) -> Fl
 
 
 def _place(
-    core: Core, place: Place, placements: Sequence[Placement], intents: Intents | None, progress: OnProgress | None
+    core: Core,
+    place: SessionLocation,
+    placements: Sequence[Placement],
+    intents: Intents | None,
+    progress: OnProgress | None,
 ) -> Flow[None]:
     intent = None
     if intents is not None:
@@ -147,7 +153,7 @@ def _place(
 
 def _copy_all(
     core: Core,
-    place: Place,
+    place: SessionLocation,
     placements: Sequence[Placement],
     published: list[Placement],
     intents: Intents | None,
@@ -195,7 +201,7 @@ def _is_whole(target: Keeper, placement: Placement) -> Flow[bool]:
 
 def _undo(
     core: Core,
-    place: Place,
+    place: SessionLocation,
     published: Sequence[Placement],
     intents: Intents | None,
     intent: Intent | None,

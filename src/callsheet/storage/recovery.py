@@ -13,7 +13,7 @@ from callsheet.flow import Flow
 from callsheet.model.query import And, Comparison, Path
 from callsheet.storage.intent import STALE_SECONDS, Intent, Intents, Planned
 from callsheet.storage.keeping import Kept
-from callsheet.storage.locations import Place
+from callsheet.storage.locations import SessionLocation
 from callsheet.storage.lookup import among, find
 
 __all__ = ["Recovered", "recover", "settle", "settle_leftovers"]
@@ -47,7 +47,7 @@ def recover(core: Core, location: Any, older_than: float = STALE_SECONDS) -> Flo
     return done
 
 
-def settle_leftovers(core: Core, place: Place, intents: Intents, identifiers: Collection[str]) -> Flow[None]:
+def settle_leftovers(core: Core, place: SessionLocation, intents: Intents, identifiers: Collection[str]) -> Flow[None]:
     """Settle what an interrupted session left of these files, so that they can be copied again.
 
     Halves of files stay: the copy goes on with them. `AlreadyThere` where another session is at work.
@@ -64,7 +64,7 @@ def settle_leftovers(core: Core, place: Place, intents: Intents, identifiers: Co
         yield from intents.end(intent)
 
 
-def settle(core: Core, place: Place, intent: Intent, keep: Collection[str] = ()) -> Flow[list[Recovered]]:
+def settle(core: Core, place: SessionLocation, intent: Intent, keep: Collection[str] = ()) -> Flow[list[Recovered]]:
     """Keep the files whose rows are there, remove the others. Halves of files in ``keep`` stay."""
     assert place.accessor is not None
     accessor = place.accessor
@@ -85,7 +85,7 @@ def settle(core: Core, place: Place, intent: Intent, keep: Collection[str] = ())
     return done
 
 
-def _is_ours(core: Core, place: Place, planned: Planned) -> Flow[bool]:
+def _is_ours(core: Core, place: SessionLocation, planned: Planned) -> Flow[bool]:
     """Whether the file is the one that the intent tells of: its size is right, and no other row names it."""
     assert place.accessor is not None
     if (yield from Kept(place.accessor).size(planned.identifier)) != planned.size:

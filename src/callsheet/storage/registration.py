@@ -17,7 +17,7 @@ from callsheet.flow import Flow
 from callsheet.model.operation import Create, Operation
 from callsheet.model.record import Identity
 from callsheet.storage.intent import Planned
-from callsheet.storage.locations import Place
+from callsheet.storage.locations import SessionLocation
 from callsheet.storage.lookup import Item, is_born
 
 __all__ = ["Placement", "alone", "check_turn", "flat", "forget_rows", "is_in_doubt", "register", "tell"]
@@ -28,13 +28,13 @@ class Placement:
     """One component on its way into a location. Without a ``size`` it has no file of its own."""
 
     item: Item
-    source: Place
+    source: SessionLocation
     source_identifier: str
     identifier: str
     size: int | None
     row: str
 
-    def planned(self, place: Place) -> Planned:
+    def planned(self, place: SessionLocation) -> Planned:
         return Planned(self.row, str(self.item.entity._key), self.identifier, self.size, encoded(self, place))
 
 
@@ -53,7 +53,7 @@ def flat(items: Iterable[Item]) -> Iterator[Item]:
                 yield each
 
 
-def register(core: Core, place: Place, placements: Sequence[Placement]) -> Flow[None]:
+def register(core: Core, place: SessionLocation, placements: Sequence[Placement]) -> Flow[None]:
     """Commit the rows: alone where that can be, else with all that is pending."""
     if not any(is_born(each.item.entity) for each in placements):
         location = place.entity.identity
@@ -80,7 +80,7 @@ def register(core: Core, place: Place, placements: Sequence[Placement]) -> Flow[
         raise
 
 
-def alone(core: Core, place: Place, operations: Sequence[Operation]) -> Flow[None]:
+def alone(core: Core, place: SessionLocation, operations: Sequence[Operation]) -> Flow[None]:
     try:
         yield from send_alone(core, operations)
     except (ServerError, UsageError):
@@ -92,7 +92,7 @@ def alone(core: Core, place: Place, operations: Sequence[Operation]) -> Flow[Non
         ) from error
 
 
-def row_of(placement: Placement, place: Place, location: Identity) -> Operation:
+def row_of(placement: Placement, place: SessionLocation, location: Identity) -> Operation:
     values = {
         "component": placement.item.entity.identity,
         "location": location,
@@ -101,7 +101,7 @@ def row_of(placement: Placement, place: Place, location: Identity) -> Operation:
     return Create(Identity("ComponentLocation", placement.row), values)
 
 
-def encoded(placement: Placement, place: Place) -> str:
+def encoded(placement: Placement, place: SessionLocation) -> str:
     if place.transformer is None:
         return placement.identifier
     return place.transformer.encode(placement.identifier, placement.item.described)
@@ -112,13 +112,13 @@ def is_in_doubt(core: Core, error: Exception) -> bool:
     return isinstance(error, RegistrationInDoubt) or core.unit.doubtful is not None
 
 
-def tell(core: Core, topic: str, place: Place, components: Sequence[Any]) -> Flow[None]:
+def tell(core: Core, topic: str, place: SessionLocation, components: Sequence[Any]) -> Flow[None]:
     for component in components:
         told, where = str(component._key), str(place.entity._key)
         yield from occasions.tell(core, topic, component_id=told, location_id=where)
 
 
-def forget_rows(place: Place, components: Sequence[Any]) -> None:
+def forget_rows(place: SessionLocation, components: Sequence[Any]) -> None:
     """What was loaded of the rows of these entities is to be asked for again."""
     for entity, name in [(place.entity, "component_locations"), (place.entity, "location_components")] + [
         (component, "component_locations") for component in components

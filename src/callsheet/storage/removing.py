@@ -11,7 +11,7 @@ from callsheet.events.topics import COMPONENT_REMOVED
 from callsheet.flow import Flow
 from callsheet.model.operation import Delete
 from callsheet.storage.intent import Intents, Planned
-from callsheet.storage.locations import Place
+from callsheet.storage.locations import SessionLocation
 from callsheet.storage.lookup import Item, gather, rows_of, value_of
 from callsheet.storage.registration import alone, check_turn, flat, forget_rows, is_in_doubt, tell
 
@@ -53,7 +53,7 @@ def remove(core: Core, location: Any, components: Sequence[Any], recursive: bool
     yield from tell(core, COMPONENT_REMOVED, place, list(known))
 
 
-def _check_all_there(place: Place, items: Sequence[Item], known: dict[Any, Any]) -> None:
+def _check_all_there(place: SessionLocation, items: Sequence[Item], known: dict[Any, Any]) -> None:
     missing = [item for item in items if item.entity not in known]
     if missing:
         error = NotInLocation(f"{missing[0].entity!r} is not in {place.name!r}")
@@ -61,7 +61,7 @@ def _check_all_there(place: Place, items: Sequence[Item], known: dict[Any, Any])
         raise error
 
 
-def _leaving(core: Core, place: Place, item: Item, row: Any) -> Flow[Planned]:
+def _leaving(core: Core, place: SessionLocation, item: Item, row: Any) -> Flow[Planned]:
     told = str(value_of(row, "resource_identifier", ""))
     identifier = told if place.transformer is None else place.transformer.decode(told, item.described)
     size = None
@@ -70,7 +70,7 @@ def _leaving(core: Core, place: Place, item: Item, row: Any) -> Flow[Planned]:
     return Planned(str(row._key), str(item.entity._key), identifier, size, told)
 
 
-def _remove_files(core: Core, place: Place, planned: Sequence[Planned]) -> Flow[None]:
+def _remove_files(core: Core, place: SessionLocation, planned: Sequence[Planned]) -> Flow[None]:
     if place.kind != "managed":
         return
     keeper = place.keeper(core)

@@ -10,7 +10,7 @@ from attrs import define, frozen
 
 from callsheet.errors import DamagedCopy, FileMissing, TransportError
 from callsheet.flow import Flow
-from callsheet.storage.keeping import Keeper, Reader, Writer
+from callsheet.storage.keeping import FileReader, FileWriter, Keeper
 
 __all__ = ["Copy", "OnProgress", "Progress", "transfer"]
 
@@ -67,7 +67,7 @@ def transfer(copy: Copy, progress: OnProgress | None, alive: Callable[[], Flow[N
 
 
 def _copy(
-    copy: Copy, reader: Reader, writer: Writer, progress: OnProgress | None, alive: Callable[[], Flow[None]]
+    copy: Copy, reader: FileReader, writer: FileWriter, progress: OnProgress | None, alive: Callable[[], Flow[None]]
 ) -> Flow[str]:
     digest, position = hashlib.sha256(), 0
     while True:
@@ -91,7 +91,7 @@ def _copy(
     return expected
 
 
-def _fill(reader: Reader, size: int) -> Flow[bytes]:
+def _fill(reader: FileReader, size: int) -> Flow[bytes]:
     """A part of this size, or what is left of the file."""
     part: bytes = yield from reader.read(size)
     if not part or len(part) == size:

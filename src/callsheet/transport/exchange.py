@@ -27,7 +27,7 @@ __all__ = [
     "OnExchange",
     "Options",
     "Reception",
-    "Settings",
+    "TransportSettings",
     "Timeouts",
     "conclude",
     "failure_of_error",
@@ -62,7 +62,7 @@ class Options(TypedDict, total=False):
     random: Callable[[], float] | None
 
 
-class Settings:
+class TransportSettings:
     """What both transports know: where to send, with which headers, and how patiently."""
 
     def __init__(
@@ -165,7 +165,7 @@ def is_elsewhere(request: Request) -> bool:
 class Reception:
     """The bytes of one answer as they come, bounded in time and size."""
 
-    def __init__(self, settings: Settings, attempts: Attempts) -> None:
+    def __init__(self, settings: TransportSettings, attempts: Attempts) -> None:
         self._host, self._attempts = settings.host, attempts
         self._chunks: list[bytes] = []
         self._size = 0
@@ -216,7 +216,7 @@ def failure_of_error(error: Exception, closed: bool) -> Failure:
 
 
 def conclude(
-    settings: Settings,
+    settings: TransportSettings,
     request: Request,
     attempts: Attempts,
     response: Response | None,

@@ -17,8 +17,8 @@ from callsheet.transport.exchange import (
     OnExchange,
     Options,
     Reception,
-    Settings,
     Timeouts,
+    TransportSettings,
     conclude,
     failure_of_error,
     failure_of_status,
@@ -55,7 +55,7 @@ class HttpTransport:
     """
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None, **options: Unpack[Options]) -> None:
-        self._settings = Settings(url, headers, **options)
+        self._settings = TransportSettings(url, headers, **options)
         self._client: httpx.Client | None = None
         self._elsewhere: httpx.Client | None = None
         self._process = os.getpid()
@@ -146,7 +146,7 @@ class AsyncHttpTransport:
     """The same, awaited, under asyncio or trio; belongs to the event loop of its first request."""
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None, **options: Unpack[Options]) -> None:
-        self._settings = Settings(url, headers, **options)
+        self._settings = TransportSettings(url, headers, **options)
         self._client: httpx.AsyncClient | None = None
         self._elsewhere: httpx.AsyncClient | None = None
         self._closed = False

@@ -22,7 +22,7 @@ from callsheet.dialects.native.shapes import CommitBody, decode, encode
 from callsheet.errors import StorageError
 from callsheet.model.operation import ChangeSet
 
-__all__ = ["Entry", "Journal"]
+__all__ = ["JournalEntry", "Journal"]
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS entry (
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS entry (
 
 
 @frozen
-class Entry:
+class JournalEntry:
     """A change set whose outcome is not known; or, with a ``refusal``, one that the server would not take."""
 
     changes: ChangeSet
@@ -79,7 +79,7 @@ class Journal:
         with self._writing() as connection:
             connection.execute("UPDATE entry SET refusal = ? WHERE commit_id = ?", (reason, commit_id))
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[JournalEntry]:
         """Everything in the journal, oldest first."""
         with self._open() as connection:
             rows = connection.execute(
@@ -87,11 +87,11 @@ class Journal:
             ).fetchall()
         return [_entry(*row) for row in rows]
 
-    def unfinished(self) -> list[Entry]:
+    def unfinished(self) -> list[JournalEntry]:
         """The entries to send again, oldest first."""
         return [entry for entry in self.entries() if entry.refusal is None]
 
-    def left_behind(self) -> list[Entry]:
+    def left_behind(self) -> list[JournalEntry]:
         """The entries to send again that somebody else wrote: a session that ended before it knew their outcome."""
         return [entry for entry in self.unfinished() if entry.changes.commit_id not in self._written]
 
@@ -133,6 +133,6 @@ class Journal:
         return connection
 
 
-def _entry(commit_id: str, server: str, user: str, time: str, changes: bytes, refusal: str | None) -> Entry:
+def _entry(commit_id: str, server: str, user: str, time: str, changes: bytes, refusal: str | None) -> JournalEntry:
     told = changes_in(commit_id, decode(changes, CommitBody))
-    return Entry(told, server, user, datetime.fromisoformat(time), refusal)
+    return JournalEntry(told, server, user, datetime.fromisoformat(time), refusal)

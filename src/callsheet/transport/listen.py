@@ -31,13 +31,13 @@ from attrs import frozen
 from callsheet.dialects.protocol import EventStream
 from callsheet.errors import Disconnected, Timeout, Unavailable
 from callsheet.model.event import Event, Position
-from callsheet.transport.pumps import AsyncConnection, Connection, Listening, OpenStream, aconnected, connected
+from callsheet.transport.pumps import AsyncConnection, EventConnection, Listening, OpenStream, aconnected, connected
 from callsheet.transport.retry import RetryPolicy
 
 __all__ = [
     "AsyncConnection",
     "AsyncListener",
-    "Connection",
+    "EventConnection",
     "Deliver",
     "DeliverAsync",
     "Listener",
@@ -67,10 +67,10 @@ class State:
 OnState: TypeAlias = Callable[[State], None]
 
 
-class Course:
+class ListenProgress:
     """Where a listener is, and how long it waits: what both kinds agree on. It does nothing itself.
 
-    >>> course = Course(Position(4, 0), RetryPolicy(first=1.0, longest=30.0), lambda: 1.0)
+    >>> course = ListenProgress(Position(4, 0), RetryPolicy(first=1.0, longest=30.0), lambda: 1.0)
     >>> [event.position.index for event in course.fresh([Event("x", position=Position(4, n)) for n in range(3)])]
     [1, 2]
     >>> course.wait(0.0, None), course.wait(0.0, None), course.wait(60.0, None)
@@ -136,9 +136,9 @@ class Listener:
 
     def __init__(self, listening: Listening, deliver: Deliver, on_state: OnState) -> None:
         self._listening, self._deliver, self._on_state = listening, deliver, on_state
-        self._course = Course(listening.after, listening.policy, listening.random)
+        self._course = ListenProgress(listening.after, listening.policy, listening.random)
         self._lock = threading.Lock()
-        self._connection: Connection | None = None
+        self._connection: EventConnection | None = None
         self._thread: threading.Thread | None = None
         self._stopped, self._hurry = threading.Event(), threading.Event()
         self.connected = False
@@ -193,7 +193,7 @@ class Listener:
 
     def _listen_once(self) -> Exception | None:
         """Connect and deliver until the end; why it ended."""
-        connection: Connection | None = None
+        connection: EventConnection | None = None
         try:
             stream = self._listening.open_stream(self._course.position)
             connection = connected(self._listening, stream)
@@ -211,7 +211,7 @@ class Listener:
                 connection.close()
         return None
 
-    def _pump(self, connection: Connection, stream: EventStream) -> None:
+    def _pump(self, connection: EventConnection, stream: EventStream) -> None:
         told = False
         while not self._stopped.is_set():
             if not told and has_begun(stream):
@@ -236,7 +236,7 @@ class AsyncListener:
 
     def __init__(self, listening: Listening, deliver: DeliverAsync, on_state: OnState) -> None:
         self._listening, self._deliver, self._on_state = listening, deliver, on_state
-        self._course = Course(listening.after, listening.policy, listening.random)
+        self._course = ListenProgress(listening.after, listening.policy, listening.random)
         self._attempt: Any = None
         self._stopped = self._hurry = self._delivering = False
         self.connected = False

@@ -19,13 +19,13 @@ from callsheet.dialects.protocol import EventStream, LocalEventStream
 from callsheet.errors import CallsheetError, Disconnected, StateError, Timeout, TransportError
 from callsheet.flow import Response
 from callsheet.model.event import Event, Position
-from callsheet.transport.exchange import Settings, failure_of_error
+from callsheet.transport.exchange import TransportSettings, failure_of_error
 from callsheet.transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AsyncConnection", "Connection", "Listening", "OpenStream", "aconnected", "connected"]
+__all__ = ["AsyncConnection", "EventConnection", "Listening", "OpenStream", "aconnected", "connected"]
 
 KEEP_ALIVE = 30.0
 """Seconds of silence after which a server is taken for gone; it speaks every ten."""
@@ -43,14 +43,14 @@ class Listening:
     """What a listener is told. ``settings`` say where the server is; a server in this process needs none."""
 
     open_stream: OpenStream
-    settings: Settings | None = None
+    settings: TransportSettings | None = None
     after: Position | None = None
     keep_alive: float = KEEP_ALIVE
     policy: RetryPolicy = POLICY
     random: Callable[[], float] = randomness.random
 
 
-class Connection(Protocol):
+class EventConnection(Protocol):
     """One open connection. `connected` makes those of each kind of stream."""
 
     def receive(self) -> Sequence[Event] | None:
@@ -71,7 +71,7 @@ class AsyncConnection(Protocol):
     async def aclose(self) -> None: ...
 
 
-def connected(listening: Listening, stream: EventStream) -> Connection:
+def connected(listening: Listening, stream: EventStream) -> EventConnection:
     """A connection for a stream, opened; blocks until it is there."""
     if stream.kind == "sse":
         return StreamedAnswer(listening, stream)
@@ -222,7 +222,7 @@ class AsyncStreamedAnswer:
         await self._client.aclose()
 
 
-def _settings(listening: Listening) -> Settings:
+def _settings(listening: Listening) -> TransportSettings:
     if listening.settings is None:
         raise StateError("a listener to a server elsewhere needs the settings of a transport")
     return listening.settings
@@ -251,7 +251,7 @@ def _response(answer: httpx.Response, content: bytes) -> Response:
     return Response(answer.status_code, content, {name.lower(): value for name, value in answer.headers.items()})
 
 
-def _meaning(error: Exception, settings: Settings) -> Exception:
+def _meaning(error: Exception, settings: TransportSettings) -> Exception:
     """What an error of a connection is to who listens."""
     if isinstance(error, CallsheetError):
         return error

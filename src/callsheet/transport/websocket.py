@@ -18,7 +18,7 @@ from callsheet.dialects.protocol import EventStream
 from callsheet.errors import CallsheetError, Disconnected, StateError, Timeout, TransportError, UsageError
 from callsheet.flow import Response
 from callsheet.model.event import Event
-from callsheet.transport.exchange import Settings, failure_of_error
+from callsheet.transport.exchange import TransportSettings, failure_of_error
 
 if TYPE_CHECKING:
     import httpx
@@ -43,7 +43,7 @@ class Waits(Protocol):
     """What is needed of a listener's settings."""
 
     @property
-    def settings(self) -> Settings | None: ...
+    def settings(self) -> TransportSettings | None: ...
 
     @property
     def keep_alive(self) -> float: ...
@@ -184,7 +184,7 @@ def _cookies(client: httpx.Client) -> str:
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
 
 
-def _meaning(error: Exception, settings: Settings) -> Exception:
+def _meaning(error: Exception, settings: TransportSettings) -> Exception:
     """What an error of a connection is to who listens."""
     import httpx
 

@@ -11,13 +11,14 @@ from callsheet import collector, errors
 from callsheet.dialects.native import codec, shapes
 from callsheet.dialects.native.events import PATH, NativeEventStream, event_out
 from callsheet.dialects.native.rows import RowReader
-from callsheet.dialects.native.values import Malformed, pack, unpack
+from callsheet.dialects.native.values import pack, unpack
 from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import ServerError, TransportError, Unavailable
 from callsheet.flow import Flow, Request, Response
 from callsheet.model.event import Event, Position
 from callsheet.model.operation import ChangeSet, Operation
+from callsheet.model.plain import Malformed
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema

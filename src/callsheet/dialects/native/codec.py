@@ -27,10 +27,11 @@ from callsheet.dialects.native.shapes import (
     WireSelect,
     WireUpdate,
 )
-from callsheet.dialects.native.values import PLAIN, Malformed, pack, unpack
+from callsheet.dialects.native.values import PLAIN, pack, unpack
 from callsheet.dialects.protocol import CommitResult, Touched
 from callsheet.errors import SchemaError
 from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Operation, Update
+from callsheet.model.plain import Malformed
 from callsheet.model.query import (
     OPERATORS,
     Aggregate,

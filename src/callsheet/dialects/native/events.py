@@ -17,10 +17,11 @@ import msgspec
 from msgspec import Struct
 
 from callsheet.dialects.native import shapes
-from callsheet.dialects.native.values import Malformed, pack, unpack
+from callsheet.dialects.native.values import pack, unpack
 from callsheet.errors import TransportError
 from callsheet.flow import Request, Response
 from callsheet.model.event import Event, Position
+from callsheet.model.plain import Malformed
 
 __all__ = ["PATH", "EventText", "NativeEventStream", "WireEvent", "event_in", "event_out", "message_out", "place_out"]
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from callsheet.dialects.native.values import Malformed, key_in
+from callsheet.dialects.native.values import key_in
+from callsheet.model.plain import Malformed
 from callsheet.model.record import Records
 from callsheet.model.schema import Attribute, EntityType, Schema
 

@@ -13,9 +13,9 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from callsheet.dialects.native.values import Malformed
 from callsheet.dialects.protocol import Features
 from callsheet.errors import SchemaError
+from callsheet.model.plain import Malformed
 
 __all__ = [
     "AddressReply",

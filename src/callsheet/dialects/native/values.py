@@ -22,16 +22,13 @@ from datetime import date, datetime
 from typing import Any
 
 from callsheet.errors import SchemaError
+from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity
 
-__all__ = ["Malformed", "key_in", "pack", "unpack"]
+__all__ = ["key_in", "pack", "unpack"]
 
 DEPTH = 48
 PLAIN = frozenset({str, int, bool, type(None)})
-
-
-class Malformed(ValueError):
-    """Data that is not of this wire language; the reader turns it into an error of its own side."""
 
 
 def pack(value: Any, depth: int = DEPTH) -> Any:

@@ -24,7 +24,7 @@ from callsheet.model.language.coercion import FAMILIES, ORDERED, coerce
 from callsheet.model.language.items import item_condition
 from callsheet.model.language.literal import shown
 from callsheet.model.language.parser import NESTING
-from callsheet.model.language.resolution import Chain, Way, resolve
+from callsheet.model.language.resolution import Chain, ResolvedPath, resolve
 from callsheet.model.language.text import in_parentheses, path_text
 from callsheet.model.query import (
     OPERATORS,
@@ -60,12 +60,12 @@ def check(select: Select, schema: Schema, text: str = "") -> Select:
     >>> check(parse("Dot where size > 3"), schema).where.value
     3.0
     """
-    return _Checker(schema, text).select(select)
+    return _QueryChecker(schema, text).select(select)
 
 
 def check_condition(condition: Condition, entity_type: str | EntityType, schema: Schema, text: str = "") -> Condition:
     """The condition on entities of a type, checked as `check` does."""
-    return _Checker(schema, text).condition(condition, _typed(entity_type, schema))
+    return _QueryChecker(schema, text).condition(condition, _typed(entity_type, schema))
 
 
 def check_path(path: Path, entity_type: str | EntityType, schema: Schema, text: str = "") -> Chain:
@@ -83,7 +83,7 @@ def check_aggregate(aggregate: Aggregate, schema: Schema, text: str = "") -> Agg
     """
     if not aggregate.functions and not aggregate.group:
         raise QueryError("this aggregate asks for nothing", hint="add a function such as count, or a group", text=text)
-    checker = _Checker(schema, text)
+    checker = _QueryChecker(schema, text)
     select = checker.select(Select(aggregate.select.entity_type, where=aggregate.select.where))
     entity_type = schema.types[select.entity_type]
     functions = tuple((name, checker.function(name, path, entity_type)) for name, path in aggregate.functions)
@@ -95,7 +95,7 @@ def _typed(entity_type: str | EntityType, schema: Schema) -> EntityType:
     return schema.type(entity_type) if isinstance(entity_type, str) else entity_type
 
 
-class _Checker:
+class _QueryChecker:
     """One check: counts the values and the nesting of the whole query."""
 
     def __init__(self, schema: Schema, text: str) -> None:
@@ -252,7 +252,7 @@ class _Checker:
             return comparison
         return evolve(comparison, path=Path((*way.steps, Step(label.name)), comparison.path.position))
 
-    def _valued(self, path: Path, entity_type: EntityType) -> Way:
+    def _valued(self, path: Path, entity_type: EntityType) -> ResolvedPath:
         """The way to a scalar; a reference at its end goes on to the key."""
         way = resolve(path, entity_type, self._schema, self._text)
         name = path_text(path)
@@ -271,7 +271,7 @@ class _Checker:
             raise self._error(way, f"a {way.target.name} has a key of several parts", f"compare each: {parts}")
         return evolve(way, steps=(*way.steps, Step("id")), chain=[*way.chain, (way.target, key)], bare=not way.alias)
 
-    def _operator(self, comparison: Comparison, way: Way) -> None:
+    def _operator(self, comparison: Comparison, way: ResolvedPath) -> None:
         """Whether the operator suits the attribute."""
         operator, name = comparison.operator, path_text(comparison.path)
         family = FAMILIES[way.attribute.data_type]
@@ -289,7 +289,7 @@ class _Checker:
 
     # Values
 
-    def _value(self, comparison: Comparison, way: Way) -> Literal | tuple[Literal, ...] | Select:
+    def _value(self, comparison: Comparison, way: ResolvedPath) -> Literal | tuple[Literal, ...] | Select:
         operator, value, name = comparison.operator, comparison.value, path_text(comparison.path)
         if operator in ("in", "not_in"):
             if isinstance(value, Select):
@@ -304,7 +304,7 @@ class _Checker:
             raise self._error(way, f"`{operator}` needs a value, not None", f"write `{name} is None` or `is_not None`")
         return self._literal(value, operator, way)
 
-    def _inner(self, select: Select, way: Way, name: str) -> Select:
+    def _inner(self, select: Select, way: ResolvedPath, name: str) -> Select:
         self._enter()
         checked = self.select(select, inner=True)
         self._depth -= 1
@@ -315,7 +315,7 @@ class _Checker:
             raise self._error(way, f"the query gives values that `{name}` never has: {facts}")
         return checked
 
-    def _literal(self, value: object, operator: str, way: Way) -> Literal:
+    def _literal(self, value: object, operator: str, way: ResolvedPath) -> Literal:
         self._literals += 1
         if self._literals > LITERALS:
             raise QueryError(f"the query holds more than {LITERALS:,} values", hint="ask in several queries")
@@ -325,5 +325,5 @@ class _Checker:
         except QueryError as error:
             raise self._error(way, error.message, error.hint) from None
 
-    def _error(self, way: Way, message: str, hint: str = "") -> QueryError:
+    def _error(self, way: ResolvedPath, message: str, hint: str = "") -> QueryError:
         return QueryError(message, way.position, hint, self._text)

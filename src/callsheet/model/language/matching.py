@@ -33,10 +33,10 @@ def matches(condition: Condition, record: Mapping[str, Any], schema: Schema | No
     >>> matches(parse_condition("status.name in (Done, Final)"), {"status": {"name": "Done"}})
     True
     """
-    return _Reader(schema).holds(condition, record)
+    return _RecordMatcher(schema).holds(condition, record)
 
 
-class _Reader:
+class _RecordMatcher:
     __slots__ = ("_schema",)
 
     def __init__(self, schema: Schema | None) -> None:

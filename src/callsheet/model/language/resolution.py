@@ -12,7 +12,7 @@ from callsheet.model.language.text import path_text
 from callsheet.model.query import Path, Step
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 
-__all__ = ["Chain", "Way", "resolve"]
+__all__ = ["Chain", "ResolvedPath", "resolve"]
 
 RELATIONS: Final = 12
 
@@ -20,7 +20,7 @@ Chain: TypeAlias = list[tuple[EntityType, Attribute]]
 
 
 @frozen
-class Way:
+class ResolvedPath:
     """A path that was followed.
 
     ``steps`` name attributes, no foreign keys; ``chain`` has the entity type and the attribute of each.
@@ -47,7 +47,7 @@ class Way:
         return self.attribute.kind in ("reference", "collection") and not self.item
 
 
-def resolve(path: Path, entity_type: EntityType, schema: Schema, text: str = "") -> Way:
+def resolve(path: Path, entity_type: EntityType, schema: Schema, text: str = "") -> ResolvedPath:
     """Follow a path; `QueryError`, with the nearest names, where it leads nowhere."""
     return _Walk(path, schema, text).follow(entity_type)
 
@@ -60,7 +60,7 @@ class _Walk:
         self._index = 0
         self._mapping: Attribute | None = None
 
-    def follow(self, owner: EntityType) -> Way:
+    def follow(self, owner: EntityType) -> ResolvedPath:
         steps = self._path.steps
         chain: Chain = []
         taken: list[Step] = []
@@ -91,7 +91,7 @@ class _Walk:
             if relations > RELATIONS:
                 raise self._error(f"a path leads through at most {RELATIONS} relations")
             owner = self._reached(attribute, step)
-        return Way(tuple(taken), chain, owner, self._path.position, tuple(collections), item, alias)
+        return ResolvedPath(tuple(taken), chain, owner, self._path.position, tuple(collections), item, alias)
 
     def _attribute(self, owner: EntityType, step: Step) -> Attribute:
         found = owner.attributes.get(step.name)

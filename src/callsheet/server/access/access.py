@@ -15,7 +15,7 @@ from sqlalchemy import Connection, FromClause, and_, false, or_, select
 
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.schema import Schema
-from callsheet.server.access.belonging import Way, ways_of, within
+from callsheet.server.access.belonging import ProjectRoute, ways_of, within
 from callsheet.server.access.permissions import VERBS, Permissions
 from callsheet.server.store.comparison import Where
 from callsheet.server.store.store import CHUNK, Store
@@ -67,7 +67,7 @@ class Access:
             return []
         kinds = self.schema.concrete(entity_type)
         ways = ways_of(self.schema)
-        groups: dict[tuple[Reach, Way | None], list[str]] = {}
+        groups: dict[tuple[Reach, ProjectRoute | None], list[str]] = {}
         for name in kinds:
             reach = self._reach[verb][name]
             if reach != NOWHERE:

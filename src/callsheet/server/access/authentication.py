@@ -15,7 +15,7 @@ from callsheet.dialects.native.server import error_response
 from callsheet.errors import ServerError, Unauthorised, Unavailable
 from callsheet.flow import Response
 
-__all__ = ["Attempts", "Authenticator", "RecentKeys", "TooManyAttempts", "bearer", "unauthorised"]
+__all__ = ["KeyAttempts", "Authenticator", "RecentKeys", "TooManyAttempts", "bearer", "unauthorised"]
 
 REMEMBERED_SECONDS = 1.0
 MOST_REMEMBERED = 1024
@@ -45,7 +45,7 @@ class _Bucket:
     at: float
 
 
-class Attempts:
+class KeyAttempts:
     """Bounds how many wrong keys an address may try: thirty, and one more every two seconds.
 
     Addresses of IPv6 count by their network, of which everybody has a whole one.
@@ -92,7 +92,7 @@ def _network(address: str) -> str:
     return str(found)
 
 
-class _Known(NamedTuple):
+class _CachedAccount(NamedTuple):
     """An account that was found, until when, and at which generation of the accounts."""
 
     name: str
@@ -109,8 +109,8 @@ class RecentKeys:
 
     def __init__(self, accounts: Authenticator, clock: Callable[[], float] = time.monotonic) -> None:
         self._accounts, self._clock = accounts, clock
-        self._attempts = Attempts(clock)
-        self._known: dict[tuple[str | None, bytes], _Known] = {}
+        self._attempts = KeyAttempts(clock)
+        self._known: dict[tuple[str | None, bytes], _CachedAccount] = {}
 
     def account(self, user: str | None, key: str, address: str = "") -> str:
         """The account's name; `Unauthorised`, or `TooManyAttempts` from this address."""
@@ -129,7 +129,7 @@ class RecentKeys:
             raise
         if len(self._known) >= MOST_REMEMBERED:
             self._known.clear()
-        self._known[place] = _Known(name, now + REMEMBERED_SECONDS, generation)
+        self._known[place] = _CachedAccount(name, now + REMEMBERED_SECONDS, generation)
         return name
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import FromClause, Table, and_, exists, false, literal, or_, sel
 from callsheet.model.schema import EntityType, Schema
 from callsheet.server.store.comparison import Where
 
-__all__ = ["PROJECT", "Way", "ways_of", "within"]
+__all__ = ["PROJECT", "ProjectRoute", "ways_of", "within"]
 
 PROJECT = "Project"
 LONGEST = 8
@@ -27,22 +27,22 @@ REPEATED = 2
 
 
 @frozen
-class Way:
+class ProjectRoute:
     """How a type's entities lead to their project: a column holds its key, or references are tried in order."""
 
     column: str = ""
     references: tuple[tuple[str, str], ...] = ()
 
 
-_KNOWN: WeakKeyDictionary[Schema, Mapping[str, Way]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Schema, Mapping[str, ProjectRoute]] = WeakKeyDictionary()
 
 
-def ways_of(schema: Schema) -> Mapping[str, Way]:
+def ways_of(schema: Schema) -> Mapping[str, ProjectRoute]:
     """The ways of all concrete types that have one.
 
     >>> own = {"type": "reference", "target": "Project", "required": True}
     >>> ways_of(Schema({"types": {"Project": {}, "Cut": {"attributes": {"project": own}}, "Status": {}}}))
-    {'Project': Way(column='id', references=()), 'Cut': Way(column='project', references=())}
+    {'Project': ProjectRoute(column='id', references=()), 'Cut': ProjectRoute(column='project', references=())}
     """
     found = _KNOWN.get(schema)
     if found is None:
@@ -50,18 +50,18 @@ def ways_of(schema: Schema) -> Mapping[str, Way]:
     return found
 
 
-def _ways(schema: Schema) -> Mapping[str, Way]:
+def _ways(schema: Schema) -> Mapping[str, ProjectRoute]:
     concrete = [found for found in schema.types.values() if not found.abstract] if PROJECT in schema.types else []
-    ways = {found.name: Way(column) for found in concrete if (column := _column(schema, found))}
+    ways = {found.name: ProjectRoute(column) for found in concrete if (column := _column(schema, found))}
     known = -1
     while known != len(ways):
         known = len(ways)
         for found in concrete:
             if found.name not in ways and (references := _references(schema, found, ways)):
-                ways[found.name] = Way("", references)
+                ways[found.name] = ProjectRoute("", references)
     # Only now are all types known that lead somewhere: a note by the note it replies to.
     return {
-        name: way if way.column else Way("", _references(schema, schema.types[name], ways))
+        name: way if way.column else ProjectRoute("", _references(schema, schema.types[name], ways))
         for name, way in ways.items()
     }
 
@@ -79,7 +79,9 @@ def _column(schema: Schema, entity_type: EntityType) -> str:
     return ""
 
 
-def _references(schema: Schema, entity_type: EntityType, ways: Mapping[str, Way]) -> tuple[tuple[str, str], ...]:
+def _references(
+    schema: Schema, entity_type: EntityType, ways: Mapping[str, ProjectRoute]
+) -> tuple[tuple[str, str], ...]:
     leading = [
         attribute
         for attribute in entity_type.attributes.values()
@@ -96,7 +98,7 @@ def within(
     schema: Schema,
     tables: Mapping[str, Table],
     table: FromClause,
-    way: Way,
+    way: ProjectRoute,
     projects: Collection[str],
     taken: tuple[str, ...] = (),
 ) -> Where:
@@ -125,7 +127,7 @@ def _target_within(
     name, target = reference
     other = tables[schema.types[target].root].alias()
     kinds = schema.concrete(target)
-    groups: dict[Way, list[str]] = {}
+    groups: dict[ProjectRoute, list[str]] = {}
     for kind in kinds:
         if kind in (ways := ways_of(schema)):
             groups.setdefault(ways[kind], []).append(kind)

@@ -41,7 +41,7 @@ BETWEEN_DROPS = timedelta(hours=1)
 logger = logging.getLogger("callsheet.server")
 
 
-class Host(Protocol):
+class BrokerHost(Protocol):
     """What a broker needs of a service."""
 
     store: Store
@@ -53,7 +53,7 @@ class Host(Protocol):
 class Broker:
     """The events of one service. ``recent`` keeps what its readers have decoded."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: BrokerHost) -> None:
         self._host = host
         self.recent = Recent()
         self.closed = False

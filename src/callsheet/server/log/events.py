@@ -25,7 +25,7 @@ from callsheet.model.query import Condition, Or
 from callsheet.model.record import Identity
 from callsheet.server.access.access import Access
 from callsheet.server.log import commits as log
-from callsheet.server.log.recent import Changes, Recent
+from callsheet.server.log.recent import CommitChanges, Recent
 from callsheet.server.log.visible import Visible
 from callsheet.server.log.whereabouts import Whereabouts
 from callsheet.server.store.store import Store
@@ -33,7 +33,7 @@ from callsheet.server.store.store import Store
 __all__ = ["beginning", "condition_of", "end_of", "events_after", "fulfils"]
 
 LOOKED_AT = 2_000
-"""Changes a batch looks at, more or less, whether they are told or not."""
+"""CommitChanges a batch looks at, more or less, whether they are told or not."""
 READ = 100
 """Rows read with one statement."""
 READ_BYTES = 2**20
@@ -41,7 +41,7 @@ READ_BYTES = 2**20
 STEP = 250
 LAST_INDEX = 2**31 - 1
 
-Rows: TypeAlias = Iterator["_Commit | Row[Any]"]
+Rows: TypeAlias = Iterator["_LogRow | Row[Any]"]
 
 
 def end_of(position: int) -> Position:
@@ -91,7 +91,7 @@ def events_after(
     batch = _Batch(store, connection, access, limit, condition, after)
     rows, complete = _rows(store, connection, after, last, Recent() if recent is None else recent)
     for row in rows:
-        if not (batch.commit(row) if isinstance(row, _Commit) else batch.published(row)):
+        if not (batch.commit(row) if isinstance(row, _LogRow) else batch.published(row)):
             return batch.events, batch.place
     return batch.events, max(after, end_of(last) if complete else batch.place)
 
@@ -121,7 +121,7 @@ class _Batch:
         self.place = end_of(row.position)
         return self._has_room()
 
-    def commit(self, commit: _Commit) -> bool:
+    def commit(self, commit: _LogRow) -> bool:
         """Take a commit's events after the place; whether there is room for more."""
         start = self.place.index + 1 if self.place.commit == commit.row.position else 0
         for first in range(start, len(commit.changes), STEP):
@@ -147,11 +147,11 @@ class _Batch:
 
 
 @frozen
-class _Commit:
+class _LogRow:
     """A row of the log, and what it changed."""
 
     row: Row[Any]
-    changes: Changes
+    changes: CommitChanges
 
 
 def _rows(store: Store, connection: Connection, after: Position, last: int, recent: Recent) -> tuple[Rows, bool]:
@@ -171,9 +171,9 @@ def _rows(store: Store, connection: Connection, after: Position, last: int, rece
     end = min(ends, default=last)
     known = [row for row in known if row.position <= end]
     changes = recent.changes(store, connection, [row.position for row in known])
-    merged: list[_Commit | Row[Any]] = [_Commit(row, changes[row.position]) for row in known]
+    merged: list[_LogRow | Row[Any]] = [_LogRow(row, changes[row.position]) for row in known]
     merged += [row for row in others if row.position <= end]
-    merged.sort(key=lambda one: one.row.position if isinstance(one, _Commit) else one.position)
+    merged.sort(key=lambda one: one.row.position if isinstance(one, _LogRow) else one.position)
     return iter(merged), not ends
 
 

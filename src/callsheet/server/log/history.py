@@ -22,7 +22,7 @@ from callsheet.server.log import commits as log
 from callsheet.server.log.visible import Visible
 from callsheet.server.store.store import Store
 
-__all__ = ["ACTIONS", "LAST_POSITION", "Asking", "answer"]
+__all__ = ["ACTIONS", "LAST_POSITION", "HistoryScope", "answer"]
 
 COMMITS = 1_000
 CHANGES = 10_000
@@ -33,7 +33,7 @@ LAST_POSITION = 2**63 - 1
 
 
 @frozen
-class Asking:
+class HistoryScope:
     """Who asks, and up to which commit. ``past`` is the store as it was then, for a reader in the past."""
 
     store: Store
@@ -43,7 +43,7 @@ class Asking:
     past: Store | None = None
 
 
-def answer(asking: Asking, action: str, arguments: Mapping[str, Any]) -> Any:
+def answer(asking: HistoryScope, action: str, arguments: Mapping[str, Any]) -> Any:
     """What an action says, as plain data; `Invalid` for arguments it does not take."""
     function = ACTIONS[action]
     try:
@@ -54,7 +54,7 @@ def answer(asking: Asking, action: str, arguments: Mapping[str, Any]) -> Any:
 
 
 def commits(
-    asking: Asking,
+    asking: HistoryScope,
     after: int = 0,
     limit: int = 100,
     user: str | None = None,
@@ -79,7 +79,7 @@ def commits(
     return _page(asking, conditions, after, limit, skip)
 
 
-def _conditions(asking: Asking, user: Any, commit_id: Any) -> list[ColumnElement[bool]]:
+def _conditions(asking: HistoryScope, user: Any, commit_id: Any) -> list[ColumnElement[bool]]:
     table = asking.store.table("_log")
     found = []
     for name, column, value in (("user", table.c.user_name, user), ("commit_id", table.c.commit_id, commit_id)):
@@ -90,13 +90,15 @@ def _conditions(asking: Asking, user: Any, commit_id: Any) -> list[ColumnElement
     return found
 
 
-def _first_since(asking: Asking, since: Any) -> int | None:
+def _first_since(asking: HistoryScope, since: Any) -> int | None:
     table = asking.store.table("_log")
     later = select(table.c.position).where(table.c.time >= _moment("since", since))
     return asking.connection.execute(later.order_by(table.c.time, table.c.position).limit(1)).scalar()
 
 
-def _page(asking: Asking, conditions: list[ColumnElement[bool]], after: int, limit: int, skip: int) -> dict[str, Any]:
+def _page(
+    asking: HistoryScope, conditions: list[ColumnElement[bool]], after: int, limit: int, skip: int
+) -> dict[str, Any]:
     visible = Visible(asking.store, asking.connection, asking.access)
     told: list[dict[str, Any]] = []
     room = CHANGES
@@ -113,7 +115,7 @@ def _page(asking: Asking, conditions: list[ColumnElement[bool]], after: int, lim
     return {"commits": told, "next": None}
 
 
-def _commits(asking: Asking, conditions: list[ColumnElement[bool]], after: int) -> Iterator[Commit]:
+def _commits(asking: HistoryScope, conditions: list[ColumnElement[bool]], after: int) -> Iterator[Commit]:
     """The commits after a position, a few at a time, since one may be large."""
     table = asking.store.table("_log")
     statement = select(table).where(table.c.position <= asking.until, *conditions).order_by(table.c.position)
@@ -127,7 +129,7 @@ def _commits(asking: Asking, conditions: list[ColumnElement[bool]], after: int) 
 
 
 def history(
-    asking: Asking, entity_type: str, key: str, limit: int = 100, start: int | None = None
+    asking: HistoryScope, entity_type: str, key: str, limit: int = 100, start: int | None = None
 ) -> dict[str, Any]:
     """What happened to an entity, newest first: commits with one change each; ``next`` is where to ``start`` again."""
     _check("limit", limit, 1, COMMITS)
@@ -153,7 +155,7 @@ def history(
     return {"commits": told, "next": None}
 
 
-def at(asking: Asking, position: int | None = None, time: datetime | None = None) -> dict[str, Any]:
+def at(asking: HistoryScope, position: int | None = None, time: datetime | None = None) -> dict[str, Any]:
     """The position of a commit that is there, or of the last one at a time; 0 is before the first."""
     last = min(log.last_position(asking.store, asking.connection), asking.until)
     if (position is None) == (time is None):

@@ -15,14 +15,14 @@ from callsheet.model.history import EntityChange
 from callsheet.server.log import commits as log
 from callsheet.server.store.store import Store
 
-__all__ = ["Changes", "Recent"]
+__all__ = ["CommitChanges", "Recent"]
 
 KEPT = 5_000
 """Decoded changes that are kept, more or less; and of commits that are larger, the last one's JSON."""
 SMALL = 1_000
 
 
-class Changes:
+class CommitChanges:
     """What one commit changed, any part of it."""
 
     def __init__(self, data: bytes | None) -> None:
@@ -42,11 +42,11 @@ class Changes:
 
 
 class Recent:
-    """Changes by the position of their commit; what was read longest ago goes first. Threads may share it."""
+    """CommitChanges by the position of their commit; what was read longest ago goes first. Threads may share it."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept, self._size = kept, 0
-        self._known: dict[int, Changes] = {}
+        self._known: dict[int, CommitChanges] = {}
         self._lock = Lock()
 
     def __contains__(self, position: int) -> bool:
@@ -55,7 +55,7 @@ class Recent:
     def __len__(self) -> int:
         return len(self._known)
 
-    def changes(self, store: Store, connection: Connection, positions: Collection[int]) -> dict[int, Changes]:
+    def changes(self, store: Store, connection: Connection, positions: Collection[int]) -> dict[int, CommitChanges]:
         """The changes of the commits of these positions."""
         with self._lock:
             found = {position: self._known[position] for position in positions if position in self._known}
@@ -63,12 +63,12 @@ class Recent:
         if missing:
             table = store.table("_log")
             wanted = select(table.c.position, table.c.changes).where(table.c.position.in_(missing))
-            read = {position: Changes(data) for position, data in connection.execute(wanted)}
+            read = {position: CommitChanges(data) for position, data in connection.execute(wanted)}
             found |= read
             self._keep(read)
         return found
 
-    def _keep(self, read: dict[int, Changes]) -> None:
+    def _keep(self, read: dict[int, CommitChanges]) -> None:
         with self._lock:
             for position, changes in read.items():
                 if position not in self._known:

@@ -15,7 +15,7 @@ from callsheet.chunks import chunks
 from callsheet.model.history import Commit, EntityChange
 from callsheet.model.record import Identity
 from callsheet.server.access.access import Access
-from callsheet.server.access.belonging import Way, ways_of
+from callsheet.server.access.belonging import ProjectRoute, ways_of
 from callsheet.server.log import commits as log
 from callsheet.server.store.store import CHUNK, Store
 
@@ -105,7 +105,7 @@ class Visible:
     def _was_readable(self, change: EntityChange) -> bool:
         kind, key = change.identity
         reach = self.access.reach("read", kind)
-        way = ways_of(self.store.schema).get(kind, Way())
+        way = ways_of(self.store.schema).get(kind, ProjectRoute())
         if reach is None or way.column:
             held = key if way.column == "id" else change.before.get(way.column)
             return reach is None or (held.key if isinstance(held, Identity) else held) in reach

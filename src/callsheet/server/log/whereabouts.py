@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, select
 from callsheet.chunks import chunks
 from callsheet.model.history import EntityChange
 from callsheet.model.record import Identity
-from callsheet.server.access.belonging import PROJECT, Way, ways_of
+from callsheet.server.access.belonging import PROJECT, ProjectRoute, ways_of
 from callsheet.server.log import commits as log
 from callsheet.server.store.store import CHUNK, Store
 
@@ -57,7 +57,7 @@ class Whereabouts:
         rows |= self._deleted(wanted - rows.keys())
         for identity in wanted:
             self._known[identity] = None
-            way = self._ways.get(identity.entity_type, Way())
+            way = self._ways.get(identity.entity_type, ProjectRoute())
             held = rows.get(identity, {})
             if way.column:
                 self._known[identity] = held.get(way.column)
@@ -87,7 +87,7 @@ class Whereabouts:
         return [table.c[name] for name in names]
 
     def _held(self, kind: str, row: dict[str, str | None]) -> dict[str, Identity | None]:
-        way = self._ways.get(kind, Way())
+        way = self._ways.get(kind, ProjectRoute())
         held: dict[str, Identity | None] = {}
         for name, target in ((way.column, PROJECT), *way.references):
             key = row.get(name)
@@ -118,7 +118,7 @@ class Whereabouts:
         return found
 
 
-def _told(way: Way, change: EntityChange) -> Identity | None:
+def _told(way: ProjectRoute, change: EntityChange) -> Identity | None:
     """The project as the change says it."""
     if way.column == "id":
         return change.identity

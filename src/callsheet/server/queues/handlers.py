@@ -25,7 +25,7 @@ from callsheet.server.log.recent import Recent
 from callsheet.server.queues.deliveries import Queue
 from callsheet.server.store.store import Store
 
-__all__ = ["ACTIONS", "Asking", "answer", "origin_of", "stream_of"]
+__all__ = ["ACTIONS", "HandlerRequest", "answer", "origin_of", "stream_of"]
 
 OUTSTANDING = 1_000
 """Deliveries of a handler that are not handled yet."""
@@ -36,7 +36,7 @@ STATES = ("ready", "leased", "dead")
 T = TypeVar("T")
 
 
-class Host(Protocol):
+class HandlerHost(Protocol):
     """What the actions need of a service."""
 
     store: Store
@@ -44,10 +44,10 @@ class Host(Protocol):
 
 
 @frozen
-class Asking:
+class HandlerRequest:
     """Who asks, and of what."""
 
-    service: Host
+    service: HandlerHost
     user: str
     access: Access
     recent: Recent = field(factory=Recent)
@@ -75,7 +75,7 @@ def origin_of(handler: str) -> str:
     return f"handler:{handler}"
 
 
-def answer(asking: Asking, action: str, arguments: Mapping[str, Any]) -> Any:
+def answer(asking: HandlerRequest, action: str, arguments: Mapping[str, Any]) -> Any:
     """What an action gives; `Invalid` where the arguments are not its own."""
     function = ACTIONS[action]
     try:
@@ -91,7 +91,7 @@ def answer(asking: Asking, action: str, arguments: Mapping[str, Any]) -> Any:
 
 
 def _claim(
-    asking: Asking,
+    asking: HandlerRequest,
     handler: str,
     expression: str,
     worker: str,
@@ -139,7 +139,12 @@ class _Read:
 
 
 def _read(
-    asking: Asking, connection: Connection, queue: Queue, row: Row[Any], declared: tuple[str, bool], outstanding: int
+    asking: HandlerRequest,
+    connection: Connection,
+    queue: Queue,
+    row: Row[Any],
+    declared: tuple[str, bool],
+    outstanding: int,
 ) -> _Read:
     """Read on for whoever asks, by what it says its expression is: after an edit, two listeners may not agree."""
     after = Position(row.position, row.event_index)
@@ -170,13 +175,13 @@ def stream_of(store: Store, event: Event) -> str:
     return f"{kind if known is None else known.root} {key}"
 
 
-def _settle(asking: Asking, handler: str, position: int, index: int, lease: str) -> bool:
+def _settle(asking: HandlerRequest, handler: str, position: int, index: int, lease: str) -> bool:
     """The event is handled; false where it was another's already."""
     return asking.write(handler, lambda queue: queue.settle(Position(position, index), lease))
 
 
 def _fail(
-    asking: Asking,
+    asking: HandlerRequest,
     handler: str,
     position: int,
     index: int,
@@ -190,12 +195,12 @@ def _fail(
     return asking.write(handler, lambda queue: queue.fail(place, lease, error, traceback, delay))
 
 
-def _release(asking: Asking, handler: str, position: int, index: int, lease: str, delay: float = 0.0) -> bool:
+def _release(asking: HandlerRequest, handler: str, position: int, index: int, lease: str, delay: float = 0.0) -> bool:
     """The event was not tried: anybody may have it."""
     return asking.write(handler, lambda queue: queue.release(Position(position, index), lease, delay))
 
 
-def _renew(asking: Asking, handler: str, leases: list[str], lease_seconds: float = 30.0) -> list[str]:
+def _renew(asking: HandlerRequest, handler: str, leases: list[str], lease_seconds: float = 30.0) -> list[str]:
     """Keep leases; those that still are."""
     return asking.write(handler, lambda queue: queue.renew(leases, lease_seconds))
 
@@ -204,7 +209,7 @@ def _renew(asking: Asking, handler: str, leases: list[str], lease_seconds: float
 
 
 def _deliveries(
-    asking: Asking,
+    asking: HandlerRequest,
     handler: str | None = None,
     state: str | None = None,
     event_id: str | None = None,
@@ -221,7 +226,7 @@ def _deliveries(
     return [each.plain() for each in found[:limit]]
 
 
-def _status(asking: Asking, user: str | None = None) -> list[dict[str, Any]]:
+def _status(asking: HandlerRequest, user: str | None = None) -> list[dict[str, Any]]:
     """How each handler does: how far it has read, how much it has to do, since when its oldest event waits."""
     owner, now = asking.owner(user), asking.service.clock()
     with asking.store.reading() as connection:
@@ -229,7 +234,7 @@ def _status(asking: Asking, user: str | None = None) -> list[dict[str, Any]]:
         return [_told(asking, connection, row, last, now) for row in _rows(asking, connection, owner)]
 
 
-def _told(asking: Asking, connection: Connection, row: Row[Any], last: int, now: datetime) -> dict[str, Any]:
+def _told(asking: HandlerRequest, connection: Connection, row: Row[Any], last: int, now: datetime) -> dict[str, Any]:
     queue = asking.queue(connection, row.name, row.user_name)
     oldest = queue.oldest()
     return {
@@ -246,23 +251,23 @@ def _told(asking: Asking, connection: Connection, row: Row[Any], last: int, now:
     }
 
 
-def _replay(asking: Asking, handler: str, event_id: str | None = None, user: str | None = None) -> int:
+def _replay(asking: HandlerRequest, handler: str, event_id: str | None = None, user: str | None = None) -> int:
     """Dead letters become ready again: one event's, or all of the handler; how many."""
     return asking.write(handler, lambda queue: queue.replay(event_id), user)
 
 
-def _skip(asking: Asking, handler: str, event_id: str, user: str | None = None) -> int:
+def _skip(asking: HandlerRequest, handler: str, event_id: str, user: str | None = None) -> int:
     """Drop an event that nobody is working on; how many deliveries that were."""
     return asking.write(handler, lambda queue: queue.skip(event_id), user)
 
 
-def _remove(asking: Asking, handler: str, user: str | None = None) -> None:
+def _remove(asking: HandlerRequest, handler: str, user: str | None = None) -> None:
     """Forget a handler with all it has not handled; its next claim begins anew."""
     if not asking.write(handler, lambda queue: queue.forget(), user):
         raise NotFound(f"there is no handler `{handler:.80}`")
 
 
-def _rows(asking: Asking, connection: Connection, owner: str) -> list[Row[Any]]:
+def _rows(asking: HandlerRequest, connection: Connection, owner: str) -> list[Row[Any]]:
     table = asking.store.table("_handler")
     return list(connection.execute(select(table).where(table.c.user_name == owner).order_by(table.c.name)))
 

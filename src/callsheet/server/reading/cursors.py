@@ -21,11 +21,11 @@ from callsheet.model.query import Select
 from callsheet.model.schema import INTEGER_LIMIT
 from callsheet.server.store.comparison import Value
 
-__all__ = ["Cursor", "after", "decoded", "query_of"]
+__all__ = ["KeySetCursor", "after", "decoded", "query_of"]
 
 
 @frozen
-class Cursor:
+class KeySetCursor:
     """The last row of a page: the values it is ordered by, its key, and how many rows may follow it."""
 
     query: str
@@ -45,13 +45,13 @@ def query_of(select: Select) -> str:
     return hashlib.sha256(repr(asked).encode()).hexdigest()[:12]
 
 
-def decoded(text: str, select: Select, order: Sequence[Value]) -> Cursor:
+def decoded(text: str, select: Select, order: Sequence[Value]) -> KeySetCursor:
     """The cursor of a text; `Invalid` if it is none, or another query's."""
     told = _told(text)
     if told[0] != query_of(select) or len(told[1]) != len(order):
         raise Invalid("the cursor belongs to another query; start again without one")
     try:
-        return Cursor(told[0], tuple(map(_python, order, told[1])), told[2], told[3])
+        return KeySetCursor(told[0], tuple(map(_python, order, told[1])), told[2], told[3])
     except (ValueError, TypeError):
         raise _no_cursor(text) from None
 
@@ -97,7 +97,7 @@ def _checked(expected: type, told: Any) -> Any:
     return told
 
 
-def after(cursor: Cursor, order: Sequence[tuple[Value, bool]], key: ColumnElement[Any]) -> ColumnElement[bool]:
+def after(cursor: KeySetCursor, order: Sequence[tuple[Value, bool]], key: ColumnElement[Any]) -> ColumnElement[bool]:
     """The condition that a row comes after the cursor's; ``order`` has the values and whether they descend."""
     condition = key > cursor.key
     for (value, descending), last in reversed(list(zip(order, cursor.values))):

@@ -21,8 +21,8 @@ from callsheet.model.record import Page, Records
 from callsheet.model.schema import Attribute, EntityType
 from callsheet.server.access.access import Access
 from callsheet.server.reading.ancestry import links
-from callsheet.server.reading.cursors import Cursor, after, decoded, query_of
-from callsheet.server.reading.projection import Node, projected
+from callsheet.server.reading.cursors import KeySetCursor, after, decoded, query_of
+from callsheet.server.reading.projection import ProjectionNode, projected
 from callsheet.server.reading.sql import Scope, directed, of_type, readable
 from callsheet.server.store.comparison import Value
 from callsheet.server.store.items import item_python
@@ -55,14 +55,16 @@ def read_page(
     if size < 1:
         raise Invalid(f"a page holds at least one entity, not {size}")
     node = projected(store.schema, select.entity_type, select.projections)
-    reader = _Reader(store, connection, access)
+    reader = _BlockReader(store, connection, access)
     rows, following = _roots(reader, node, select, size, cursor)
     roots, related = reader.blocks(node, rows)
     order = None if len(roots) == 1 else _order(rows)
     return Page((*roots, *related), len(roots), order, following)
 
 
-def _roots(reader: _Reader, node: Node, wanted: Select, size: int, cursor: str | None) -> tuple[list[Row], str | None]:
+def _roots(
+    reader: _BlockReader, node: ProjectionNode, wanted: Select, size: int, cursor: str | None
+) -> tuple[list[Row], str | None]:
     """The rows of one page, and the cursor of the next."""
     scope = Scope(reader.store, wanted.entity_type, reader.access, alias=False)
     order = [(scope.value(each.path), each.descending) for each in wanted.order]
@@ -87,10 +89,10 @@ def _roots(reader: _Reader, node: Node, wanted: Select, size: int, cursor: str |
         return rows[:number], None
     rows = rows[:number]
     values = tuple(rows[-1][len(columns) :])
-    return rows, Cursor(query_of(wanted), values, rows[-1][0], remaining).encoded()
+    return rows, KeySetCursor(query_of(wanted), values, rows[-1][0], remaining).encoded()
 
 
-def _directions(reader: _Reader, scope: Scope, order: list[tuple[Value, bool]]) -> list[ColumnElement[Any]]:
+def _directions(reader: _BlockReader, scope: Scope, order: list[tuple[Value, bool]]) -> list[ColumnElement[Any]]:
     """What to order by. The plus keeps SQLite from the index of the order where a type's rows are few among many:
 
     it knows how many rows a type has on average, and would read all shots' names to put ten projects in order.
@@ -99,7 +101,7 @@ def _directions(reader: _Reader, scope: Scope, order: list[tuple[Value, bool]]) 
     return [directed(_unindexed(value.expression) if plus else value.expression, down) for value, down in order]
 
 
-def _is_rare(reader: _Reader, scope: Scope) -> bool:
+def _is_rare(reader: _BlockReader, scope: Scope) -> bool:
     """Whether a type below a root has so few rows that they are best found by their type, and then put in order."""
     entity_type = scope.place.entity_type
     if reader.store.engine_name != "sqlite" or not entity_type.parent:
@@ -125,18 +127,18 @@ def _order(rows: list[Row]) -> list[int]:
 
 
 @define
-class _Reader:
+class _BlockReader:
     """Reads blocks of records in one transaction; every row begins with key, version, type."""
 
     store: Store
     connection: Connection
     access: Access | None = None
-    _places: dict[Node, dict[str, int]] = field(factory=dict)
+    _places: dict[ProjectionNode, dict[str, int]] = field(factory=dict)
 
     def fetch(self, statement: Statement[Any]) -> list[Row]:
         return list(self.connection.execute(statement).all())
 
-    def columns(self, node: Node, table: FromClause) -> list[ColumnElement[Any]]:
+    def columns(self, node: ProjectionNode, table: FromClause) -> list[ColumnElement[Any]]:
         """The columns that a node's attributes need, in whatever type they are; their places are kept."""
         schema = self.store.schema
         columns: list[ColumnElement[Any]] = [table.c.id, table.c._version, table.c._type]
@@ -167,7 +169,7 @@ class _Reader:
     def polymorphic(self, attribute: Attribute) -> bool:
         return attribute.kind == "reference" and self.store.schema.polymorphic(str(attribute.target))
 
-    def blocks(self, node: Node, rows: list[Row]) -> tuple[list[Records], list[Records]]:
+    def blocks(self, node: ProjectionNode, rows: list[Row]) -> tuple[list[Records], list[Records]]:
         """The blocks of a node's rows, one for each concrete type; and those of all they lead to."""
         by_type: dict[str, list[Row]] = {}
         if not self.store.schema.polymorphic(node.entity_type.name):
@@ -190,7 +192,7 @@ class _Reader:
         ]
         return blocks, related
 
-    def _related(self, node: Node, keys: list[str]) -> list[Records]:
+    def _related(self, node: ProjectionNode, keys: list[str]) -> list[Records]:
         """The blocks of the entities of these keys, and of all they lead to."""
         table = self.store.tables[node.entity_type.root]
         columns = self.columns(node, table)
@@ -204,7 +206,7 @@ class _Reader:
         blocks, related = self.blocks(node, rows)
         return blocks + related
 
-    def _values(self, node: Node, concrete: EntityType, name: str, transposed: list[Any]) -> Sequence[Any]:
+    def _values(self, node: ProjectionNode, concrete: EntityType, name: str, transposed: list[Any]) -> Sequence[Any]:
         """The values of one attribute for all rows of one type."""
         attribute = concrete.attribute(name)
         keys = transposed[0]

@@ -7,11 +7,11 @@ from attrs import define, field
 from callsheet.model.query import Path
 from callsheet.model.schema import EntityType, Schema
 
-__all__ = ["Node", "projected"]
+__all__ = ["ProjectionNode", "projected"]
 
 
 @define(eq=False)
-class Node:
+class ProjectionNode:
     """Attributes of the entities at one place, and what is read of those they lead to.
 
     ``names`` is empty for all that an entity has in itself. ``relations`` go by attribute and cast.
@@ -19,7 +19,7 @@ class Node:
 
     entity_type: EntityType
     names: dict[str, None] = field(factory=dict)
-    relations: dict[tuple[str, str | None], Node] = field(factory=dict)
+    relations: dict[tuple[str, str | None], ProjectionNode] = field(factory=dict)
     everything: bool = False
 
     def attributes(self, concrete: EntityType) -> list[str]:
@@ -29,15 +29,15 @@ class Node:
         return list(self.names)
 
 
-def projected(schema: Schema, entity_type: str, projections: tuple[Path, ...]) -> Node:
+def projected(schema: Schema, entity_type: str, projections: tuple[Path, ...]) -> ProjectionNode:
     """The tree of the projections."""
-    root = Node(schema.type(entity_type), everything=not projections)
+    root = ProjectionNode(schema.type(entity_type), everything=not projections)
     for path in projections:
         _add(schema, root, path)
     return root
 
 
-def _add(schema: Schema, node: Node, path: Path) -> None:
+def _add(schema: Schema, node: ProjectionNode, path: Path) -> None:
     for index, step in enumerate(path.steps):
         if step.name == "id":
             return
@@ -47,4 +47,4 @@ def _add(schema: Schema, node: Node, path: Path) -> None:
         if attribute.kind in ("scalar", "mapping") or not rest or (len(rest) == 1 and rest[0].name == "id"):
             return
         target = schema.type(step.cast or str(attribute.target))
-        node = node.relations.setdefault((attribute.name, step.cast), Node(target))
+        node = node.relations.setdefault((attribute.name, step.cast), ProjectionNode(target))

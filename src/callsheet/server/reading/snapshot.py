@@ -44,7 +44,7 @@ Writer = Callable[[Any], Any] | None
 
 
 @define(eq=False)
-class _Held:
+class _CachedSnapshot:
     """A snapshot, how many read it, until when it is kept."""
 
     store: Store
@@ -57,7 +57,7 @@ class Snapshots:
 
     def __init__(self, store: Store, rows: int = ROWS, clock: Callable[[], float] = monotonic) -> None:
         self.store, self.rows, self.clock = store, rows, clock
-        self._held: dict[int, _Held] = {}
+        self._held: dict[int, _CachedSnapshot] = {}
         self._lock, self._making = threading.Lock(), threading.Lock()
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class Snapshots:
                 held.until = 0.0
             self._tidy()
 
-    def _take(self, position: int) -> _Held | None:
+    def _take(self, position: int) -> _CachedSnapshot | None:
         with self._lock:
             held = self._held.pop(position, None)
             if held is not None:
@@ -94,9 +94,9 @@ class Snapshots:
                 self._held[position] = held
             return held
 
-    def _put(self, position: int, store: Store) -> _Held:
+    def _put(self, position: int, store: Store) -> _CachedSnapshot:
         with self._lock:
-            held = self._held[position] = _Held(store, self.clock() + LIFETIME, 1)
+            held = self._held[position] = _CachedSnapshot(store, self.clock() + LIFETIME, 1)
             self._tidy()
             return held
 

@@ -26,13 +26,13 @@ from callsheet.server.store.comparison import KEY, Value, Where, compared, holds
 from callsheet.server.store.items import item_value
 from callsheet.server.store.store import Store
 
-__all__ = ["Place", "Scope", "directed", "of_type", "readable"]
+__all__ = ["JoinedEntity", "Scope", "directed", "of_type", "readable"]
 
 Steps = Sequence[Step]
 
 
 @define(eq=False)
-class Place:
+class JoinedEntity:
     """An entity that a path has come to; ``key`` is NULL where there is none."""
 
     scope: Scope
@@ -40,7 +40,7 @@ class Place:
     key: ColumnElement[Any]
     nullable: bool
     _table: FromClause | None = None
-    _steps: dict[Step, Place] = field(factory=dict)
+    _steps: dict[Step, JoinedEntity] = field(factory=dict)
 
     @property
     def table(self) -> FromClause:
@@ -57,29 +57,29 @@ class Place:
             return KEY
         return self.entity_type.attribute(name)
 
-    def follow(self, step: Step, attribute: Attribute) -> Place:
+    def follow(self, step: Step, attribute: Attribute) -> JoinedEntity:
         """The entity that a reference leads to, cast down where the step says so."""
         found = self._steps.get(step)
         if found is None:
             found = self._steps[step] = self._follow(step, attribute)
         return found
 
-    def _follow(self, step: Step, attribute: Attribute) -> Place:
+    def _follow(self, step: Step, attribute: Attribute) -> JoinedEntity:
         target = self.scope.schema.type(str(attribute.target))
         key = self.column(attribute.name)
         if self.scope.conceals(target):
             table = self.scope.joined(target, key)
-            return Place(self.scope, target, table.c.id, True, table).narrowed(step.cast)
-        return Place(self.scope, target, key, True).narrowed(step.cast)
+            return JoinedEntity(self.scope, target, table.c.id, True, table).narrowed(step.cast)
+        return JoinedEntity(self.scope, target, key, True).narrowed(step.cast)
 
-    def narrowed(self, cast: str | None) -> Place:
+    def narrowed(self, cast: str | None) -> JoinedEntity:
         """The same entity where it is of the type, else none."""
         schema = self.scope.schema
         if cast is None or schema.is_a(self.entity_type.name, cast):
             return self
         narrow = schema.type(cast)
         table = self.scope.joined(narrow, self.key, schema.concrete(cast))
-        return Place(self.scope, narrow, table.c.id, True, table)
+        return JoinedEntity(self.scope, narrow, table.c.id, True, table)
 
 
 class Scope:
@@ -91,7 +91,7 @@ class Scope:
         table = store.tables[found.root]
         start: FromClause = table.alias() if alias else table
         self.source: FromClause = start
-        self.place = Place(self, found, start.c.id, False, start)
+        self.place = JoinedEntity(self, found, start.c.id, False, start)
 
     def joined(self, entity_type: EntityType, key: ColumnElement[Any], types: Sequence[str] = ()) -> FromClause:
         """A table joined in at a key (where the row is of one of the types)."""
@@ -127,7 +127,7 @@ class Scope:
     def value(self, path: Path) -> Value:
         """The value at a path that goes through no collection."""
 
-        def refuse(members: Place, steps: Steps) -> Where:
+        def refuse(members: JoinedEntity, steps: Steps) -> Where:
             raise Invalid(f"`{'.'.join(path.names)}` goes through a collection; there is no single value to use")
 
         found: list[Value] = []
@@ -157,7 +157,7 @@ def readable(access: Access | None, entity_type: EntityType, table: FromClause) 
     return [] if access is None else access.allowed("read", entity_type.name, table)
 
 
-def _condition(place: Place, condition: Condition) -> Where:
+def _condition(place: JoinedEntity, condition: Condition) -> Where:
     if isinstance(condition, Comparison):
         return _comparison(place, condition)
     if isinstance(condition, And):
@@ -174,10 +174,10 @@ def _complement(condition: Where) -> Where:
 
 
 def _walk(
-    place: Place,
+    place: JoinedEntity,
     steps: Steps,
     arrive: Callable[[Value], Where],
-    collection: Callable[[Place, Steps], Where],
+    collection: Callable[[JoinedEntity, Steps], Where],
 ) -> Where:
     """Go along references; ``arrive`` at the value, or meet a ``collection`` as first of the steps left."""
     for index, step in enumerate(steps):
@@ -197,7 +197,7 @@ def _walk(
     return arrive(Value(place.key, KEY))
 
 
-def _here(place: Place, step: Step, attribute: Attribute) -> Value:
+def _here(place: JoinedEntity, step: Step, attribute: Attribute) -> Value:
     """The value of an attribute of the entity itself."""
     if attribute.computed == "link":
         raise Invalid(f"{place.entity_type.name}.{attribute.name} is made when it is read; no condition can use it")
@@ -208,15 +208,15 @@ def _here(place: Place, step: Step, attribute: Attribute) -> Value:
     return Value(place.column(attribute.name), attribute)
 
 
-def _comparison(place: Place, comparison: Comparison) -> Where:
+def _comparison(place: JoinedEntity, comparison: Comparison) -> Where:
     def arrive(value: Value) -> Where:
         if isinstance(comparison.value, query.Select):
             inside = _selected(place.scope, value, comparison.value)
             return inside if comparison.operator == "in" else _complement(inside)
         return compared(value, comparison.operator, comparison.value)
 
-    def through(owner: Place, steps: Steps) -> Where:
-        def inside(member: Place) -> Where:
+    def through(owner: JoinedEntity, steps: Steps) -> Where:
+        def inside(member: JoinedEntity) -> Where:
             return _walk(member.narrowed(steps[0].cast), steps[1:], arrive, through)
 
         some = _members(owner, Step(steps[0].name), inside)
@@ -227,13 +227,13 @@ def _comparison(place: Place, comparison: Comparison) -> Where:
     return _walk(place, comparison.path.steps, arrive, through)
 
 
-def _any(place: Place, condition: Any_) -> Where:
+def _any(place: JoinedEntity, condition: Any_) -> Where:
     """Some member, or the referred entity, fulfils the condition."""
 
-    def fulfils(entity: Place) -> Where:
+    def fulfils(entity: JoinedEntity) -> Where:
         return true() if condition.condition is None else _condition(entity, condition.condition)
 
-    def along(owner: Place, steps: Steps) -> Where:
+    def along(owner: JoinedEntity, steps: Steps) -> Where:
         for index, step in enumerate(steps):
             attribute = owner.attribute(step.name)
             if attribute.kind == "collection":
@@ -245,7 +245,7 @@ def _any(place: Place, condition: Any_) -> Where:
     return along(place, condition.path.steps)
 
 
-def _members(owner: Place, step: Step, inside: Callable[[Place], Where]) -> Where:
+def _members(owner: JoinedEntity, step: Step, inside: Callable[[JoinedEntity], Where]) -> Where:
     """Whether any member of a collection (of the type the step casts to) fulfils what is inside."""
     store = owner.scope.store
     attribute = owner.attribute(step.name)
@@ -264,7 +264,7 @@ def _members(owner: Place, step: Step, inside: Callable[[Place], Where]) -> Wher
     return exists(statement.correlate(_owner_of(owner)))
 
 
-def _owner_of(owner: Place) -> FromClause:
+def _owner_of(owner: JoinedEntity) -> FromClause:
     """The table that an inner SELECT must leave to the outer one."""
     column: Any = owner.key
     table: FromClause = column.table

@@ -32,12 +32,12 @@ from callsheet.server.web.vendor_events import event_routes, is_eventful
 from callsheet.server.web.vendor_http import is_vendor_served, vendor_routes
 from callsheet.transport.address import is_loopback
 
-__all__ = ["Served", "application"]
+__all__ = ["ServedService", "application"]
 
 COMPRESSED_FROM = 16 * 2**10
 
 
-class Served(Protocol):
+class ServedService(Protocol):
     """What the application needs of a service."""
 
     @property
@@ -48,7 +48,9 @@ class Served(Protocol):
     def refused_key(self, user: str | None, reason: str, address: str) -> None: ...
 
 
-def application(service: Served, limits: Limits | None = None, dialects: Collection[str] = DIALECTS) -> Application:
+def application(
+    service: ServedService, limits: Limits | None = None, dialects: Collection[str] = DIALECTS
+) -> Application:
     """The service behind HTTP: ``/healthz`` for anybody, all else for accounts with a key, in these languages."""
     keys = RecentKeys(service.accounts)
     routes = [
@@ -59,14 +61,14 @@ def application(service: Served, limits: Limits | None = None, dialects: Collect
     return Guard(Starlette(routes=routes, middleware=[Middleware(ErrorBoundary)]), limits)
 
 
-def _vendor_routes(service: Served, keys: RecentKeys) -> Iterator[BaseRoute]:
+def _vendor_routes(service: ServedService, keys: RecentKeys) -> Iterator[BaseRoute]:
     if is_vendor_served(service):
         yield from vendor_routes(service, keys, _finished)
     if is_eventful(service):
         yield from event_routes(service, keys)
 
 
-def _native_routes(service: Served, keys: RecentKeys) -> Iterator[BaseRoute]:
+def _native_routes(service: ServedService, keys: RecentKeys) -> Iterator[BaseRoute]:
     if isinstance(service, Telling):
         yield Route(EVENTS, EventStreams(service, keys), methods=["GET"])
     yield Route("/{path:path}", NativeEndpoint(service, keys))
@@ -79,7 +81,7 @@ async def _healthz(_: HttpRequest) -> HttpResponse:
 class NativeEndpoint:
     """Answers requests of the native wire, in the name of the account whose key they bear."""
 
-    def __init__(self, service: Served, keys: RecentKeys) -> None:
+    def __init__(self, service: ServedService, keys: RecentKeys) -> None:
         self._service, self._keys = service, keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,15 +11,15 @@ from typing import Any
 
 from attrs import field, frozen
 
-from callsheet.dialects.ftrack.common.codec import Malformed
 from callsheet.dialects.ftrack.common.envelope import META, REPLY, SUBSCRIBE, UNSUBSCRIBE, UPDATE, event_in, renamed
 from callsheet.dialects.ftrack.common.socket import Kind, Packet, acknowledgement, read_envelopes, read_packet
 from callsheet.errors import CallsheetError, QueryError, UsageError
 from callsheet.events.hub import Hub
 from callsheet.model.event import Event, Position
 from callsheet.model.language.events import parse_expression
+from callsheet.model.plain import Malformed
 
-__all__ = ["Conversation", "Step"]
+__all__ = ["Conversation", "FrameOutcome"]
 
 SUBSCRIPTIONS = 1_000
 BEGINNING = Position(0, 0)
@@ -27,7 +27,7 @@ LONGEST_ID = 255
 
 
 @frozen
-class Step:
+class FrameOutcome:
     """What follows from a frame: an event to publish, or packets to send; perhaps the end."""
 
     answers: Sequence[Packet] = ()
@@ -54,7 +54,7 @@ class Conversation:
     hub: Hub = field(factory=Hub)
     _since: dict[str, Position] = field(factory=dict)
 
-    def receive(self, frame: str, now: Position = BEGINNING) -> Step:
+    def receive(self, frame: str, now: Position = BEGINNING) -> FrameOutcome:
         """What to do about a frame. What cannot be read is answered with an error, and harms nobody.
 
         A subscription is for the events after ``now``, however late those before it are read.
@@ -62,18 +62,18 @@ class Conversation:
         try:
             packet = read_packet(frame)
         except Malformed as error:
-            return Step([Packet(Kind.ERROR, data=str(error))])
+            return FrameOutcome([Packet(Kind.ERROR, data=str(error))])
         if packet.kind is Kind.DISCONNECT:
-            return Step(ended=True)
+            return FrameOutcome(ended=True)
         if packet.kind is not Kind.EVENT:
             # A heartbeat is answered by being heard; acknowledgements say nothing that was not known.
-            return Step(_acknowledged(packet.number if packet.wants else None))
+            return FrameOutcome(_acknowledged(packet.number if packet.wants else None))
         number = packet.number if packet.wants else None
         try:
             envelopes = read_envelopes(packet)
-            return self._event(envelopes[0], number, now) if envelopes else Step(_acknowledged(number))
+            return self._event(envelopes[0], number, now) if envelopes else FrameOutcome(_acknowledged(number))
         except (Malformed, CallsheetError) as error:
-            return Step(_acknowledged(number, str(error)))
+            return FrameOutcome(_acknowledged(number, str(error)))
 
     def wants(self, event: Event) -> bool:
         """Whether anybody here asked for the event, and is meant by it."""
@@ -88,14 +88,14 @@ class Conversation:
         """Whether anybody here may want what commits changed."""
         return self.hub.wants(UPDATE)
 
-    def _event(self, envelope: Mapping[str, Any], number: int | None, now: Position) -> Step:
+    def _event(self, envelope: Mapping[str, Any], number: int | None, now: Position) -> FrameOutcome:
         topic = envelope.get("topic")
         if topic == SUBSCRIBE:
             self._since[_subscribe(self.hub, envelope.get("data"))] = now
-            return Step(_acknowledged(number))
+            return FrameOutcome(_acknowledged(number))
         if topic == UNSUBSCRIBE:
             self._since.pop(_unsubscribe(self.hub, envelope.get("data")), None)
-            return Step(_acknowledged(number))
+            return FrameOutcome(_acknowledged(number))
         if topic == UPDATE or (isinstance(topic, str) and topic.startswith(META) and topic != REPLY):
             raise UsageError(f"`{topic:.80}` is the server's own; publish under another topic")
         event = event_in(envelope)
@@ -103,7 +103,7 @@ class Conversation:
             parse_expression(event.target) if event.target else None
         except QueryError as error:
             raise UsageError(f"the target of the event cannot be read: {error}") from None
-        return Step(publish=event, number=number)
+        return FrameOutcome(publish=event, number=number)
 
 
 def _subscribe(hub: Hub, data: Any) -> str:

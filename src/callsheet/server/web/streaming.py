@@ -20,10 +20,11 @@ from attrs import define, field
 from callsheet.dialects.native.events import message_out, place_out
 from callsheet.dialects.native.server import error_response
 from callsheet.dialects.native.shapes import decode
-from callsheet.dialects.native.values import Malformed, unpack
+from callsheet.dialects.native.values import unpack
 from callsheet.dialects.protocol import EventBackend
 from callsheet.errors import CallsheetError, Invalid, QueryError, ServerError, Unavailable
 from callsheet.model.event import Position
+from callsheet.model.plain import Malformed
 from callsheet.server.access.access import Access
 from callsheet.server.access.authentication import RecentKeys, bearer, unauthorised
 from callsheet.server.log.broker import Broker

@@ -13,7 +13,7 @@ from callsheet.dialects.ftrack.common.envelope import envelope_of
 from callsheet.dialects.ftrack.common.socket import Packet, event_packet
 from callsheet.dialects.ftrack.server.catalogue import catalogue_of
 from callsheet.dialects.ftrack.server.lineage import Lineage
-from callsheet.dialects.ftrack.server.reading import Reader
+from callsheet.dialects.ftrack.server.reading import StoreReader
 from callsheet.dialects.ftrack.server.updates import grouped, update_of
 from callsheet.events.topics import UPDATE
 from callsheet.model.event import Event, Position
@@ -64,7 +64,7 @@ class VendorEvents:
 
     def _lineage(self) -> Lineage:
         schema = self._backend.schema
-        return Lineage(Reader(self._backend, catalogue_of(schema)[0]), schema)
+        return Lineage(StoreReader(self._backend, catalogue_of(schema)[0]), schema)
 
     def _user(self, name: str) -> str | None:
         if name not in self._users:

@@ -30,7 +30,7 @@ from callsheet.server.writing.conflicts import Conflicts
 from callsheet.server.writing.constraints import check_references, check_required, check_unique
 from callsheet.server.writing.custom_attributes import check_configurations, count_change
 from callsheet.server.writing.membership import Membership
-from callsheet.server.writing.overlay import Entry, Overlay, Place
+from callsheet.server.writing.overlay import Overlay, Place, WorkingRow
 from callsheet.server.writing.reach import reach
 from callsheet.server.writing.saving import save_log, save_rows
 from callsheet.server.writing.validation import checked
@@ -231,7 +231,7 @@ class _Commit:
             self._explicit.add(entry.place)
             self.cascade.delete(entry, index)
 
-    def _existing(self, index: int, identity: Identity) -> Entry:
+    def _existing(self, index: int, identity: Identity) -> WorkingRow:
         entry = self.overlay.told(identity)
         if entry is not None and entry.alive and self._answers_to(entry, identity.entity_type):
             return entry
@@ -241,10 +241,10 @@ class _Commit:
             entity=(identity.entity_type, identity.key),
         )
 
-    def _answers_to(self, entry: Entry, told: str) -> bool:
+    def _answers_to(self, entry: WorkingRow, told: str) -> bool:
         return self.overlay.schema.is_a(entry.identity.entity_type, told)
 
-    def _why(self, entry: Entry | None, identity: Identity) -> str:
+    def _why(self, entry: WorkingRow | None, identity: Identity) -> str:
         if entry is not None:
             return f"; it is a {entry.identity.entity_type}" if entry.alive else "; this commit deletes it"
         tombstone = self.store.table("_tombstone")

@@ -12,12 +12,12 @@ from attrs import define, field, frozen
 
 from callsheet.errors import Invalid
 from callsheet.server.store.rules import Referrer
-from callsheet.server.writing.overlay import Entry, Overlay, Place
+from callsheet.server.writing.overlay import Overlay, Place, WorkingRow
 
 __all__ = ["Cascade", "load_referrers"]
 
 
-def load_referrers(overlay: Overlay, targets: Iterable[Entry]) -> None:
+def load_referrers(overlay: Overlay, targets: Iterable[WorkingRow]) -> None:
     """Read whatever refers to these entities, and to what would be deleted with them."""
     level = [entry for entry in targets if not entry.created]
     seen: set[Place] = {entry.place for entry in level}
@@ -41,8 +41,8 @@ def load_referrers(overlay: Overlay, targets: Iterable[Entry]) -> None:
 
 @frozen
 class _Restriction:
-    deleted: Entry
-    referrer: Entry
+    deleted: WorkingRow
+    referrer: WorkingRow
     attribute: str
     operation: int
 
@@ -53,11 +53,11 @@ class Cascade:
     to them that were emptied, by place."""
 
     overlay: Overlay
-    deleted: list[Entry] = field(factory=list)
+    deleted: list[WorkingRow] = field(factory=list)
     emptied: dict[Place, list[str]] = field(factory=dict)
     _restrictions: list[_Restriction] = field(factory=list)
 
-    def delete(self, entry: Entry, operation: int) -> None:
+    def delete(self, entry: WorkingRow, operation: int) -> None:
         """Delete an entity and do with its referrers what the schema says."""
         entry.alive = False
         waiting = [entry]

@@ -17,7 +17,7 @@ from callsheet.errors import Invalid
 from callsheet.model.record import Identity, new_key
 from callsheet.server.store.rules import declarer
 from callsheet.server.store.store import CHUNK
-from callsheet.server.writing.overlay import Entry, Overlay, Place, equal
+from callsheet.server.writing.overlay import Overlay, Place, WorkingRow, equal
 
 __all__ = ["MOVES", "apply_defaults", "settle_ancestors", "settle_numbers", "settle_stamps"]
 
@@ -29,14 +29,14 @@ MOVES = "moves"
 """The lock without which two moves, each harmless, could make a circle together."""
 
 
-def apply_defaults(overlay: Overlay, entry: Entry, now: datetime) -> None:
+def apply_defaults(overlay: Overlay, entry: WorkingRow, now: datetime) -> None:
     """Give a new entity the defaults of the attributes it was not given."""
     for name, default in entry.rules.defaults.items():
         if name not in entry.values and name not in entry.rules.computed:
             overlay.write(entry, name, _default(entry, name, default, now))
 
 
-def _default(entry: Entry, name: str, default: Any, now: datetime) -> Any:
+def _default(entry: WorkingRow, name: str, default: Any, now: datetime) -> Any:
     attribute = entry.rules.entity_type.attributes[name]
     if default == "{uid}":
         return new_key()
@@ -65,7 +65,7 @@ def settle_stamps(overlay: Overlay, user: str, now: datetime) -> None:
 
 
 def _stamps(
-    overlay: Overlay, entry: Entry, user: str, now: datetime, actors: dict[str, Identity | None]
+    overlay: Overlay, entry: WorkingRow, user: str, now: datetime, actors: dict[str, Identity | None]
 ) -> dict[str, Any]:
     """What the stamps of this entity hold, and of all of its type that were created or changed as it was."""
     found: dict[str, Any] = {}
@@ -93,7 +93,7 @@ def _actor(overlay: Overlay, target: str, user: str) -> Identity | None:
 
 def settle_numbers(overlay: Overlay) -> None:
     """Number new entities: one more than the largest among those with the same value of another attribute."""
-    groups: dict[tuple[str, str, str], list[Entry]] = {}
+    groups: dict[tuple[str, str, str], list[WorkingRow]] = {}
     for entry in overlay.touched():
         for name, by in entry.rules.numbered.items() if entry.created else ():
             entity_type = entry.rules.entity_type
@@ -145,14 +145,14 @@ def settle_ancestors(overlay: Overlay) -> None:
         level = [child for child in _children(overlay, level) if _assign(overlay, child, known)]
 
 
-def _parent(overlay: Overlay, entry: Entry) -> Entry | None:
+def _parent(overlay: Overlay, entry: WorkingRow) -> WorkingRow | None:
     value = entry.values.get(PARENT)
     if value is None and PARENT in entry.rules.entity_type.attributes:
         value = entry.get(PARENT)
     return overlay.get(value) if isinstance(value, Identity) else None
 
 
-def _load_parents(overlay: Overlay, entries: Iterable[Entry]) -> None:
+def _load_parents(overlay: Overlay, entries: Iterable[WorkingRow]) -> None:
     """Read all ancestors of these entries, a level at a time."""
     seen = set()
     level = list(entries)
@@ -165,12 +165,12 @@ def _load_parents(overlay: Overlay, entries: Iterable[Entry]) -> None:
         level = [entry for place in fresh if (entry := overlay.at(place)) is not None]
 
 
-def _check_circles(overlay: Overlay, entries: Iterable[Entry]) -> None:
+def _check_circles(overlay: Overlay, entries: Iterable[WorkingRow]) -> None:
     """Raise `Invalid` where an entity would be its own ancestor."""
     fine: set[Place] = set()
     for entry in entries:
         way: dict[Place, None] = {}
-        step: Entry | None = entry
+        step: WorkingRow | None = entry
         while step is not None and (at := step.place) not in fine:
             if at in way:
                 told = " → ".join(place[1] if overlay.tells(place) else "…" for place in way)
@@ -186,7 +186,7 @@ def _check_circles(overlay: Overlay, entries: Iterable[Entry]) -> None:
         fine.update(way)
 
 
-def _assign(overlay: Overlay, entry: Entry, known: Known) -> bool:
+def _assign(overlay: Overlay, entry: WorkingRow, known: Known) -> bool:
     """Set an entry's ancestors; whether those of its children may have changed by that."""
     changed = False
     for name, wanted in entry.rules.above.items():
@@ -198,11 +198,11 @@ def _assign(overlay: Overlay, entry: Entry, known: Known) -> bool:
     return changed or not entry.rules.covers
 
 
-def _nearest(overlay: Overlay, entry: Entry, wanted: str, known: Known) -> Identity | None:
+def _nearest(overlay: Overlay, entry: WorkingRow, wanted: str, known: Known) -> Identity | None:
     """The entity itself where it is of the type that is wanted, or the first such above it."""
     passed: list[tuple[Place, str]] = []
     found: Identity | None = None
-    step: Entry | None = entry
+    step: WorkingRow | None = entry
     while step is not None and found is None:
         at = (step.place, wanted)
         if at in known:
@@ -217,7 +217,7 @@ def _nearest(overlay: Overlay, entry: Entry, wanted: str, known: Known) -> Ident
     return found
 
 
-def _children(overlay: Overlay, entries: list[Entry]) -> list[Entry]:
+def _children(overlay: Overlay, entries: list[WorkingRow]) -> list[WorkingRow]:
     """What is stored below these entries, and has not moved away or gone in this commit."""
     keys: dict[str, dict[str, int]] = {}
     for entry in entries:

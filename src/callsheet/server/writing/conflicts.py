@@ -14,7 +14,7 @@ from attrs import define, field
 from callsheet.errors import Conflict, Invalid
 from callsheet.model.operation import Delete, Update
 from callsheet.model.record import Identity
-from callsheet.server.writing.overlay import Entry, equal
+from callsheet.server.writing.overlay import WorkingRow, equal
 
 __all__ = ["POLICIES", "Conflicts"]
 
@@ -38,7 +38,7 @@ class Conflicts:
         if self.policy not in POLICIES:
             raise Invalid(f"the policy is one of {', '.join(POLICIES)}, not {self.policy!r:.80}")
 
-    def update(self, index: int, operation: Update, entry: Entry) -> list[str]:
+    def update(self, index: int, operation: Update, entry: WorkingRow) -> list[str]:
         """The names of the update's values that shall be written."""
         kept = list(operation.values)
         met = not entry.created and operation.version not in (None, entry.version)
@@ -59,7 +59,7 @@ class Conflicts:
             self.merged.append(index)
         return kept
 
-    def delete(self, index: int, operation: Delete, entry: Entry) -> bool:
+    def delete(self, index: int, operation: Delete, entry: WorkingRow) -> bool:
         """Whether the entity shall be deleted."""
         if entry.created or operation.version in (None, entry.version):
             return True
@@ -67,7 +67,7 @@ class Conflicts:
         self._note(index, entry, "", operation.version, None, entry.version)
         return self.policy != "theirs"
 
-    def _note(self, index: int, entry: Entry, name: str, base: Any, ours: Any, theirs: Any) -> None:
+    def _note(self, index: int, entry: WorkingRow, name: str, base: Any, ours: Any, theirs: Any) -> None:
         if self._first is None:
             self._first = index
         self._found.append(
@@ -97,7 +97,7 @@ class Conflicts:
         )
 
 
-def _is_default(entry: Entry, name: str, base: Any) -> bool:
+def _is_default(entry: WorkingRow, name: str, base: Any) -> bool:
     """Whether a writer who saw the base may have seen the default of a custom attribute that was never set."""
     if not name.startswith("custom_attributes."):
         return False

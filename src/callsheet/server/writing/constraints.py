@@ -14,14 +14,14 @@ from callsheet.chunks import chunks
 from callsheet.errors import Invalid
 from callsheet.model.record import Identity
 from callsheet.server.store.rules import Combination
-from callsheet.server.writing.overlay import Entry, Overlay
+from callsheet.server.writing.overlay import Overlay, WorkingRow
 
 __all__ = ["check_references", "check_required", "check_unique", "lock_name"]
 
 COMBINATIONS = 300
 
 
-def _invalid(entry: Entry, problem: str, attribute: str) -> Invalid:
+def _invalid(entry: WorkingRow, problem: str, attribute: str) -> Invalid:
     kind, key = entry.identity
     return Invalid(
         f"operation {entry.operation}: {problem}", operation=entry.operation, entity=(kind, key), attribute=attribute
@@ -44,7 +44,7 @@ def check_references(overlay: Overlay) -> None:
                 values[name] = known[wanted]
 
 
-def _referred(overlay: Overlay, entry: Entry, name: str, value: Identity, takes: set[str]) -> Identity:
+def _referred(overlay: Overlay, entry: WorkingRow, name: str, value: Identity, takes: set[str]) -> Identity:
     """The living entity that a reference names, by its concrete type, which must be one that the attribute takes."""
     of = f"{entry.rules.entity_type.name}.{name}"
     found = overlay.told(value)
@@ -71,7 +71,7 @@ def check_required(overlay: Overlay) -> None:
 def check_unique(overlay: Overlay) -> None:
     """No two entities of a type share a combination that must be unique; all its parts None do not count."""
     for combination, entries in sorted(_concerned(overlay).items(), key=lambda item: lock_name(item[0])):
-        held: dict[tuple[Any, ...], Entry] = {}
+        held: dict[tuple[Any, ...], WorkingRow] = {}
         for entry in entries:
             values = _values(entry, combination)
             if all(value is None for value in values):
@@ -83,8 +83,8 @@ def check_unique(overlay: Overlay) -> None:
             _check_stored(overlay, combination, held)
 
 
-def _concerned(overlay: Overlay) -> dict[Combination, list[Entry]]:
-    found: dict[Combination, list[Entry]] = {}
+def _concerned(overlay: Overlay) -> dict[Combination, list[WorkingRow]]:
+    found: dict[Combination, list[WorkingRow]] = {}
     for entry in overlay.touched():
         for combination in entry.rules.unique:
             if entry.created or any(name in entry.values for name in combination.names):
@@ -92,13 +92,13 @@ def _concerned(overlay: Overlay) -> dict[Combination, list[Entry]]:
     return found
 
 
-def _values(entry: Entry, combination: Combination) -> tuple[Any, ...]:
+def _values(entry: WorkingRow, combination: Combination) -> tuple[Any, ...]:
     values = (entry.get(name) for name in combination.names)
     return tuple(value.key if isinstance(value, Identity) else value for value in values)
 
 
 def _taken(
-    overlay: Overlay, entry: Entry, combination: Combination, values: tuple[Any, ...], key: str
+    overlay: Overlay, entry: WorkingRow, combination: Combination, values: tuple[Any, ...], key: str
 ) -> Invalid:
     told = ", ".join(f"{name} {value!r:.80}" for name, value in zip(combination.names, values))
     by = f" ({key})" if overlay.tells((entry.rules.root, key)) else ""
@@ -111,7 +111,7 @@ def lock_name(combination: Combination) -> str:
     return f"unique:{combination.scope}:{','.join(combination.names)}"
 
 
-def _check_stored(overlay: Overlay, combination: Combination, held: dict[tuple[Any, ...], Entry]) -> None:
+def _check_stored(overlay: Overlay, combination: Combination, held: dict[tuple[Any, ...], WorkingRow]) -> None:
     """Compare with the database's rows; those that this commit changes are judged by their new values."""
     root = overlay.schema.types[combination.scope].root
     if combination.scope != root or any(None in values for values in held):

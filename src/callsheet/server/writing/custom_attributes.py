@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from callsheet.errors import Invalid, SchemaError
 from callsheet.model.schema import SCALARS, Attribute, check_value, did_you_mean
 from callsheet.server.store.store import Store
-from callsheet.server.writing.overlay import Entry, Overlay
+from callsheet.server.writing.overlay import Overlay, WorkingRow
 
 __all__ = ["CONFIGURATION", "COUNTER", "changes", "check_configurations", "count_change"]
 
@@ -54,7 +54,7 @@ def check_configurations(overlay: Overlay) -> None:
                 )
 
 
-def _problem(overlay: Overlay, entry: Entry) -> tuple[str, str] | None:
+def _problem(overlay: Overlay, entry: WorkingRow) -> tuple[str, str] | None:
     key, entity_type, data_type = (entry.get(name) for name in ("key", "entity_type", "data_type"))
     choices, default = entry.get("choices"), entry.get("default")
     if not isinstance(key, str) or not key.isidentifier():

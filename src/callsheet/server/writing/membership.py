@@ -16,7 +16,7 @@ from callsheet.chunks import chunks
 from callsheet.errors import Invalid
 from callsheet.model.record import Identity
 from callsheet.server.store.store import CHUNK
-from callsheet.server.writing.overlay import Entry, Overlay
+from callsheet.server.writing.overlay import Overlay, WorkingRow
 
 __all__ = ["Membership"]
 
@@ -28,7 +28,7 @@ PAIRS = 500
 class _Wish:
     """That a pair shall be there, or not; and who said so."""
 
-    entry: Entry
+    entry: WorkingRow
     name: str
     member: Identity
     present: bool
@@ -45,7 +45,7 @@ class Membership:
     _deleted: dict[str, list[Pair]] = field(factory=dict)
     _near: dict[tuple[str, str], list[str]] = field(factory=dict)
 
-    def change(self, entry: Entry, name: str, members: Iterable[Identity], present: bool, operation: int) -> None:
+    def change(self, entry: WorkingRow, name: str, members: Iterable[Identity], present: bool, operation: int) -> None:
         """Members join (or leave) a collection of an entity."""
         link = self.overlay.store.link(entry.identity.entity_type, name)
         wishes = self._wishes.setdefault(link.table.name, {})
@@ -120,8 +120,8 @@ class Membership:
                     holder.touch(entry.operation)
                     holder.removed.setdefault(side[1], []).append(entry.identity)
 
-    def _by_collection(self, own: bool) -> dict[tuple[str, str], dict[str, Entry]]:
-        found: dict[tuple[str, str], dict[str, Entry]] = {}
+    def _by_collection(self, own: bool) -> dict[tuple[str, str], dict[str, WorkingRow]]:
+        found: dict[tuple[str, str], dict[str, WorkingRow]] = {}
         for entry in self.overlay.dead():
             kind = entry.identity.entity_type
             sides = (
@@ -133,11 +133,13 @@ class Membership:
                 found.setdefault(side, {})[entry.identity.key] = entry
         return found
 
-    def _linked(self, side: tuple[str, str], entries: dict[str, Entry], near: bool) -> list[tuple[Entry, str]]:
+    def _linked(
+        self, side: tuple[str, str], entries: dict[str, WorkingRow], near: bool
+    ) -> list[tuple[WorkingRow, str]]:
         """The rows of dead entities, which are noted for deletion: the entity, and the key at the other end."""
         link = self.overlay.store.link(*side)
         here, there = (link.near, link.far) if near else (link.far, link.near)
-        found: list[tuple[Entry, str]] = []
+        found: list[tuple[WorkingRow, str]] = []
         for chunk in chunks(entries, CHUNK):
             statement = select(here, there).where(here.in_(chunk))
             found += [(entries[row[0]], row[1]) for row in self.overlay.connection.execute(statement)]

@@ -1,7 +1,7 @@
 """The working set of a commit: the rows it touches, in memory, with what has been written over them so far.
 
 Rows are loaded in bulk, before they are needed; operations then change entries here and nothing else. An
-entry gives an attribute's value as it is *now* (`Entry.get`) or as the database holds it (`Entry.original`);
+entry gives an attribute's value as it is *now* (`WorkingRow.get`) or as the database holds it (`WorkingRow.original`);
 a reference's value is an `Identity` with the type the client told or the database holds.
 """
 
@@ -20,14 +20,14 @@ from callsheet.model.schema import Attribute, Schema
 from callsheet.server.store.rules import TypeRules, positions, rules_of
 from callsheet.server.store.store import CHUNK, Store
 
-__all__ = ["Entry", "Overlay", "Place", "equal"]
+__all__ = ["WorkingRow", "Overlay", "Place", "equal"]
 
 Place = tuple[str, str]
 """Where an entity is: its root type and its key."""
 
 
 @define(eq=False)
-class Entry:
+class WorkingRow:
     """One entity in the working set.
 
     ``row`` is its row (None: not in the database), ``values`` what this commit writes, ``operation`` the
@@ -127,7 +127,7 @@ class Overlay:
     def __init__(self, store: Store, connection: Connection) -> None:
         self.store, self.connection, self.schema = store, connection, store.schema
         self.rules = rules_of(store.schema)
-        self.entries: dict[Place, Entry] = {}
+        self.entries: dict[Place, WorkingRow] = {}
         self.hidden: set[Place] = set()
         """What is there, but as if it were not for the commit's author (see ``warrant.py``)."""
         self.tells: Callable[[Place], bool] = lambda place: True
@@ -142,23 +142,23 @@ class Overlay:
     def place(self, identity: Identity) -> Place:
         return (self._roots[identity[0]], identity[1])
 
-    def get(self, identity: Identity) -> Entry | None:
+    def get(self, identity: Identity) -> WorkingRow | None:
         """The entry, dead or alive; None when there is no such entity."""
         return self.entries.get(self.place(identity))
 
-    def told(self, identity: Identity) -> Entry | None:
+    def told(self, identity: Identity) -> WorkingRow | None:
         """The entity that the author of the commit names; None also where it is hidden."""
         place = self.place(identity)
         return None if place in self.hidden else self.entries.get(place)
 
-    def at(self, place: Place) -> Entry | None:
+    def at(self, place: Place) -> WorkingRow | None:
         return self.entries.get(place)
 
-    def touched(self) -> list[Entry]:
+    def touched(self) -> list[WorkingRow]:
         """What this commit creates or changes, and does not delete."""
         return [entry for entry in self.entries.values() if entry.alive and entry.touched]
 
-    def dead(self) -> list[Entry]:
+    def dead(self) -> list[WorkingRow]:
         """What this commit deletes from the database."""
         return [entry for entry in self.entries.values() if not entry.alive and entry.row is not None]
 
@@ -172,7 +172,7 @@ class Overlay:
             self.load_where(root, "id", keys, lock)
             self._absent.update((root, key) for key in keys if (root, key) not in self.entries)
 
-    def load_where(self, root: str, column: str, keys: Iterable[str], lock: bool = False) -> list[Entry]:
+    def load_where(self, root: str, column: str, keys: Iterable[str], lock: bool = False) -> list[WorkingRow]:
         """Read the rows where a column holds one of the keys; their entries, known ones included.
 
         What this commit will write to must be locked, where the database lets commits run side by side.
@@ -188,14 +188,14 @@ class Overlay:
                 found.append(self._know(root, row))
         return found
 
-    def _know(self, root: str, row: Sequence[Any]) -> Entry:
+    def _know(self, root: str, row: Sequence[Any]) -> WorkingRow:
         columns = self._columns[root]
         key = row[columns["id"]]
         entry = self.entries.get((root, key))
         if entry is None:
             rules = self.rules.of(self.schema, row[columns["_type"]])
             identity = Identity(rules.entity_type.name, key)
-            entry = Entry(identity, rules, columns, self.schema, row, previous=row[columns["_commit"]] or None)
+            entry = WorkingRow(identity, rules, columns, self.schema, row, previous=row[columns["_commit"]] or None)
             self.entries[root, key] = entry
         return entry
 
@@ -205,21 +205,21 @@ class Overlay:
             counter = self.store.table("_counter")
             self.connection.execute(update(counter).where(counter.c.name == name).values(value=counter.c.value))
 
-    def create(self, identity: Identity, operation: int) -> Entry:
+    def create(self, identity: Identity, operation: int) -> WorkingRow:
         rules = self.rules.of(self.schema, identity.entity_type)
-        entry = Entry(identity, rules, self._columns[rules.root], self.schema, touched=True, operation=operation)
+        entry = WorkingRow(identity, rules, self._columns[rules.root], self.schema, touched=True, operation=operation)
         self.entries[entry.place] = entry
         # There was nothing there, or it could not have been created.
         self.hidden.discard(entry.place)
         return entry
 
-    def write(self, entry: Entry, name: str, value: Any) -> None:
+    def write(self, entry: WorkingRow, name: str, value: Any) -> None:
         """Give an attribute its new value, and remember whom it now refers to."""
         entry.values[name] = value
         if self._follows and isinstance(value, Identity):
             self.refer(entry, name, self.place(value))
 
-    def write_all(self, entry: Entry, values: Mapping[str, Any]) -> None:
+    def write_all(self, entry: WorkingRow, values: Mapping[str, Any]) -> None:
         """Give several attributes their new values."""
         if self._follows:
             for name, value in values.items():
@@ -227,11 +227,11 @@ class Overlay:
         else:
             entry.values.update(values)
 
-    def refer(self, entry: Entry, name: str, target: Place) -> None:
+    def refer(self, entry: WorkingRow, name: str, target: Place) -> None:
         """Remember that a row of the database refers to a place."""
         self._incoming.setdefault(target, {})[entry.place, name] = None
 
-    def incoming(self, entry: Entry) -> list[tuple[Entry, str]]:
+    def incoming(self, entry: WorkingRow) -> list[tuple[WorkingRow, str]]:
         """The living entities that now refer to this one, and by which attribute; of the loaded ones."""
         if not self._follows:
             self._follow()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from callsheet.model.record import Identity
-from callsheet.server.access.belonging import LONGEST, Way, ways_of
-from callsheet.server.writing.overlay import Entry, Overlay
+from callsheet.server.access.belonging import LONGEST, ProjectRoute, ways_of
+from callsheet.server.writing.overlay import Overlay, WorkingRow
 
 __all__ = ["load_ways", "project_of"]
 
 
-def load_ways(overlay: Overlay, entries: Iterable[Entry]) -> None:
+def load_ways(overlay: Overlay, entries: Iterable[WorkingRow]) -> None:
     """Read what these entities' projects are found by, a level at a time."""
     level = list(entries)
     for _ in range(LONGEST):
@@ -22,10 +22,10 @@ def load_ways(overlay: Overlay, entries: Iterable[Entry]) -> None:
         level = [entry for owner in owners if (entry := overlay.get(owner)) is not None]
 
 
-def project_of(overlay: Overlay, entry: Entry) -> str | None:
+def project_of(overlay: Overlay, entry: WorkingRow) -> str | None:
     """The project an entity belongs to as things stand in a commit; what is needed must have been loaded."""
     for _ in range(LONGEST):
-        way = ways_of(overlay.schema).get(entry.identity.entity_type, Way())
+        way = ways_of(overlay.schema).get(entry.identity.entity_type, ProjectRoute())
         if way.column:
             held: Identity | str | None = entry.identity.key if way.column == "id" else entry.get(way.column)
             return str(held.key) if isinstance(held, Identity) else held
@@ -37,7 +37,7 @@ def project_of(overlay: Overlay, entry: Entry) -> str | None:
     return None
 
 
-def _owner(overlay: Overlay, entry: Entry) -> Identity | None:
-    way = ways_of(overlay.schema).get(entry.identity.entity_type, Way())
+def _owner(overlay: Overlay, entry: WorkingRow) -> Identity | None:
+    way = ways_of(overlay.schema).get(entry.identity.entity_type, ProjectRoute())
     values = (entry.get(name) for name, _ in way.references)
     return next((value for value in values if isinstance(value, Identity)), None)

@@ -23,7 +23,7 @@ from callsheet.server.log.commits import EntityChange
 from callsheet.server.store.layout import stored
 from callsheet.server.store.store import CHUNK
 from callsheet.server.writing.inserting import inserting
-from callsheet.server.writing.overlay import Entry, Overlay
+from callsheet.server.writing.overlay import Overlay, WorkingRow
 
 __all__ = ["save_log", "save_rows"]
 
@@ -58,7 +58,7 @@ def _update(overlay: Overlay, root: str, names: frozenset[str], rows: list[dict[
         raise Unavailable(f"{len(rows) - done.rowcount} of {len(rows)} {root} changed under this commit; try again")
 
 
-def _columns(entry: Entry) -> dict[str, Any]:
+def _columns(entry: WorkingRow) -> dict[str, Any]:
     """What the entry's columns shall hold, as far as it was written."""
     row: dict[str, Any] = {}
     typed = entry.rules.typed
@@ -142,7 +142,7 @@ def _changes(overlay: Overlay) -> list[EntityChange]:
     return found
 
 
-def _all(entry: Entry) -> dict[str, Any]:
+def _all(entry: WorkingRow) -> dict[str, Any]:
     """All that an entity holds in the database; mappings item by item."""
     found: dict[str, Any] = {}
     for attribute in entry.rules.entity_type.attributes.values():

@@ -27,7 +27,7 @@ def checked(schema: Schema, operations: Sequence[Operation]) -> list[Operation]:
 
     Foreign key names become references, numbers floats, datetimes UTC, tuples in JSON data lists.
     """
-    checker = _Checker(schema)
+    checker = _OperationChecker(schema)
     return [checker.operation(index, operation) for index, operation in enumerate(operations)]
 
 
@@ -59,7 +59,7 @@ def _lists(value: Any) -> Any:
     return value
 
 
-class _Checker:
+class _OperationChecker:
     """Checks the operations of one batch; remembers how each attribute takes its values, and sound references."""
 
     def __init__(self, schema: Schema) -> None:

@@ -19,7 +19,7 @@ from callsheet.errors import Forbidden, Invalid, ServerError
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 from callsheet.server.access.access import NOWHERE, Access
-from callsheet.server.writing.overlay import Entry, Overlay, Place
+from callsheet.server.writing.overlay import Overlay, Place, WorkingRow
 from callsheet.server.writing.project import load_ways, project_of
 
 __all__ = ["Warrant"]
@@ -93,7 +93,7 @@ class Warrant:
 
     def judge(self, operations: Sequence[Operation]) -> None:
         """Refuse what was created, or moved to, where the author may not create or update."""
-        concerned: list[tuple[int, str, Entry]] = []
+        concerned: list[tuple[int, str, WorkingRow]] = []
         for index, operation in enumerate(operations):
             entry = None if isinstance(operation, Delete) else self.overlay.get(operation.identity)
             verb = "create" if isinstance(operation, Create) else "update"

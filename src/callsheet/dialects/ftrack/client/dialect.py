@@ -19,12 +19,12 @@ from callsheet.dialects.ftrack.client.expression import expression
 from callsheet.dialects.ftrack.client.hearing import FtrackEventStream, Waiting
 from callsheet.dialects.ftrack.client.knowledge import know
 from callsheet.dialects.ftrack.client.numbers import Numbers
-from callsheet.dialects.ftrack.client.paging import Cursor, Keyset, keyset
+from callsheet.dialects.ftrack.client.paging import Keyset, OffsetCursor, keyset
 from callsheet.dialects.ftrack.client.payloads import Payloads, needs_of
 from callsheet.dialects.ftrack.client.replies import page_in
 from callsheet.dialects.ftrack.client.verification import was_done
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
-from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, Malformed, encode, key_out, value_out
+from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, encode, key_out, value_out
 from callsheet.dialects.ftrack.common.custom_attributes import OWN_PROJECTIONS, PROJECTIONS
 from callsheet.dialects.ftrack.common.schema import document_from_vendor, vendor_hash
 from callsheet.dialects.protocol import CommitResult, Description, Features
@@ -32,6 +32,7 @@ from callsheet.errors import Invalid, ServerError, StateError, TransportError
 from callsheet.flow import Flow, Request
 from callsheet.model.event import Event, Position
 from callsheet.model.operation import ChangeSet, Operation
+from callsheet.model.plain import Malformed
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Identity, Page
 from callsheet.model.schema import Attribute, Schema
@@ -121,7 +122,7 @@ class FtrackDialect:
     # -- reading -----------------------------------------------------------------------------------------
 
     def select(self, select: Select, size: int, cursor: str | None = None) -> Flow[Page]:
-        vocabulary, place = self.vocabulary, Cursor.read(cursor)
+        vocabulary, place = self.vocabulary, OffsetCursor.read(cursor)
         wanted = min(size, FEATURES.rows)
         if select.limit is not None:
             wanted = min(wanted, select.limit - place.count)
@@ -143,7 +144,7 @@ class FtrackDialect:
             order = None
         return self._page(select, place, order, result)
 
-    def _page(self, select: Select, place: Cursor, order: Keyset | None, result: Any) -> Page:
+    def _page(self, select: Select, place: OffsetCursor, order: Keyset | None, result: Any) -> Page:
         """The page that a result holds, with the cursor of the next."""
         rows = _data(result)
         try:
@@ -154,7 +155,7 @@ class FtrackDialect:
         if not rows or answers.next_offset(result) is None or (select.limit is not None and count >= select.limit):
             return page
         values = None if order is None else order.values(page, self.vocabulary)
-        return evolve(page, cursor=Cursor(count, values).text())
+        return evolve(page, cursor=OffsetCursor(count, values).text())
 
     def aggregate(self, aggregate: Aggregate) -> Flow[list[tuple[Any, ...]]]:
         numbers = Numbers(aggregate, self.vocabulary)

@@ -16,7 +16,7 @@ from attrs import frozen
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.dialects.ftrack.common.codec import listed, literal_out, quoted
 from callsheet.errors import QueryError
-from callsheet.model.language.resolution import Way, resolve
+from callsheet.model.language.resolution import ResolvedPath, resolve
 from callsheet.model.language.text import path_text
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Path, Select, Step
 from callsheet.model.record import Identity
@@ -176,7 +176,7 @@ class _Writer:
         """A condition that always holds, or never: there is no empty list in the language."""
         return f"{owner.key[0]} is{'_not' if holds else ''} None"
 
-    def _through(self, comparison: Comparison, way: Way, owner: EntityType, negated: bool) -> str:
+    def _through(self, comparison: Comparison, way: ResolvedPath, owner: EntityType, negated: bool) -> str:
         """A path through a collection asks whether some member has such a value."""
         place = way.collections[0] + 1
         inside = Comparison(Path(way.steps[place:]), comparison.operator, comparison.value)
@@ -195,7 +195,7 @@ class _Writer:
             text = f"({text} or {self.path(before)} is None)"
         return f"not {text}" if negated else text
 
-    def _item(self, comparison: Comparison, way: Way, owner: EntityType, negated: bool, accepts: bool) -> str:
+    def _item(self, comparison: Comparison, way: ResolvedPath, owner: EntityType, negated: bool, accepts: bool) -> str:
         """An item of a mapping: a row of this key whose value is so, or none whose value is not."""
         start = self.path(self.way(Path(way.steps[:-1]), owner))
         operator = NEGATED[comparison.operator] if negated != accepts else comparison.operator
@@ -240,10 +240,10 @@ class _Writer:
 
     # -- paths -------------------------------------------------------------------------------------------
 
-    def way(self, path: Path, owner: EntityType) -> Way:
+    def way(self, path: Path, owner: EntityType) -> ResolvedPath:
         return resolve(path, owner, self.vocabulary.schema)
 
-    def key_of(self, way: Way) -> Way:
+    def key_of(self, way: ResolvedPath) -> ResolvedPath:
         """The way on to the key of what a relation leads to."""
         target = self.vocabulary.schema.types[str(way.attribute.target)]
         if len(target.key) > 1:
@@ -252,7 +252,7 @@ class _Writer:
             )
         return _longer(way, target.key[0])
 
-    def path(self, way: Way) -> str:
+    def path(self, way: ResolvedPath) -> str:
         """The path in the vendor's names: the key of a reference is its foreign key."""
         texts: list[str] = []
         for place, (step, (owner, attribute)) in enumerate(zip(way.steps, way.chain)):
@@ -271,12 +271,12 @@ class _Writer:
         return ".".join(texts)
 
 
-def _longer(way: Way, name: str) -> Way:
+def _longer(way: ResolvedPath, name: str) -> ResolvedPath:
     """The way with one more step: to an attribute of what it has reached."""
     attribute = way.target.attributes.get(name)
     if attribute is None:
         attribute = way.target.attributes[way.target.aliases[name]]
-    return Way(
+    return ResolvedPath(
         (*way.steps, Step(name)), [*way.chain, (way.target, attribute)], way.target, way.position, way.collections
     )
 

@@ -15,7 +15,6 @@ from callsheet.dialects.ftrack.client import answers
 from callsheet.dialects.ftrack.client.asked import ALL, OURS, subscriptions, topics_asked
 from callsheet.dialects.ftrack.client.happened import updates_in
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
-from callsheet.dialects.ftrack.common.codec import Malformed
 from callsheet.dialects.ftrack.common.envelope import SUBSCRIBE, UNSUBSCRIBE, UPDATE, envelope_of, event_in
 from callsheet.dialects.ftrack.common.socket import (
     Kind,
@@ -29,6 +28,7 @@ from callsheet.dialects.ftrack.common.socket import (
 from callsheet.errors import Disconnected, TransportError, Unavailable
 from callsheet.flow import Request, Response
 from callsheet.model.event import Event, Position
+from callsheet.model.plain import Malformed
 
 __all__ = ["FtrackEventStream", "Waiting"]
 

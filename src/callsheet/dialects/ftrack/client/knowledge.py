@@ -13,7 +13,7 @@ from callsheet.flow import Flow
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity
 
-__all__ = ["Asking", "know"]
+__all__ = ["QueryRunner", "know"]
 
 CHUNK = 200
 #: How the project of an entity is reached, by type; what is not listed has no project of its own.
@@ -26,7 +26,7 @@ PROJECT = {
 ABOVE = ("parent", "asset", "version")
 
 
-class Asking(Protocol):
+class QueryRunner(Protocol):
     """Who asks."""
 
     @property
@@ -39,7 +39,7 @@ class Asking(Protocol):
 Question = tuple[str, Callable[[list[Any]], None]]
 
 
-def know(needs: Needs, changes: ChangeSet, asking: Asking) -> Flow[None]:
+def know(needs: Needs, changes: ChangeSet, asking: QueryRunner) -> Flow[None]:
     """Fill in what is needed."""
     questions = [
         *_metadata(needs),

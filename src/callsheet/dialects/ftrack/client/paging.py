@@ -20,13 +20,13 @@ from callsheet.model.language.resolution import resolve
 from callsheet.model.query import And, Comparison, Condition, Or, Path, Select, Step
 from callsheet.model.record import Page
 
-__all__ = ["Cursor", "Keyset", "keyset"]
+__all__ = ["OffsetCursor", "Keyset", "keyset"]
 
 EXACT = ("string", "enum", "integer")
 
 
 @frozen
-class Cursor:
+class OffsetCursor:
     """How many rows have come, and what the last of them had under the order's paths; None: count only."""
 
     count: int = 0
@@ -35,13 +35,13 @@ class Cursor:
     def text(self) -> str:
         """As it travels.
 
-        >>> Cursor.read(Cursor(4, ("b", None)).text())
-        Cursor(count=4, values=('b', None))
+        >>> OffsetCursor.read(OffsetCursor(4, ("b", None)).text())
+        OffsetCursor(count=4, values=('b', None))
         """
         return json.dumps([self.count, self.values])
 
     @classmethod
-    def read(cls, text: str | None) -> Cursor:
+    def read(cls, text: str | None) -> OffsetCursor:
         """From its text; none is the beginning."""
         if text is None:
             return cls()

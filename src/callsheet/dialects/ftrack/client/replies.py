@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
-from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, Malformed, key_in, value_in
+from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, key_in, value_in
+from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity, Page, Records
 from callsheet.model.schema import Attribute, EntityType
 
@@ -27,7 +28,7 @@ def page_in(vocabulary: Vocabulary, entity_type: str, rows: Sequence[Any], curso
     >>> page_in(Vocabulary(schema), "Dot", [{"__entity_type__": "Dot", "id": "a", "size": 3.5}]).records
     (Records(entity_type='Dot', attributes=('size',), rows=[('a', None, 3.5)]),)
     """
-    reader = _Reader(vocabulary)
+    reader = _ReplyReader(vocabulary)
     roots = [reader.entity(row, vocabulary.schema.type(entity_type)) for row in rows]
     asked = set(roots)
     blocks, order = reader.blocks(roots)
@@ -36,7 +37,7 @@ def page_in(vocabulary: Vocabulary, entity_type: str, rows: Sequence[Any], curso
     return Page((*blocks, *related), len(blocks), None if in_order else order, cursor)
 
 
-class _Reader:
+class _ReplyReader:
     """All that one answer says, by entity."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:

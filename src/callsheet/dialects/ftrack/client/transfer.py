@@ -24,7 +24,7 @@ REDIRECTS = 3
 KEPT = 256
 
 
-class Asking(Protocol):
+class SigningDialect(Protocol):
     """What is needed of a dialect."""
 
     def call(self, action: str, arguments: Mapping[str, Any]) -> Flow[Any]: ...
@@ -39,7 +39,7 @@ def part_of(size: int) -> int:
     return next((part for limit, part in LARGER_PARTS if size <= limit), LARGEST_PART)
 
 
-def begin(dialect: Asking, key: str, name: str, size: int) -> Flow[VendorUpload]:
+def begin(dialect: SigningDialect, key: str, name: str, size: int) -> Flow[VendorUpload]:
     """An upload: in one piece while that is small, else in parts whose addresses are asked for at once."""
     part = part_of(size)
     told = {"component_id": key, "file_name": name, "file_size": size}
@@ -61,7 +61,7 @@ class VendorUpload:
     received = 0
 
     def __init__(
-        self, dialect: Asking, told: Mapping[str, Any], part: int, urls: Mapping[int, str], upload: str
+        self, dialect: SigningDialect, told: Mapping[str, Any], part: int, urls: Mapping[int, str], upload: str
     ) -> None:
         self._dialect, self._told, self._urls, self._upload = dialect, told, urls, upload
         self.part = part
@@ -102,7 +102,7 @@ class VendorUpload:
 class Addresses:
     """Signed addresses of files that are being read, kept until they are refused."""
 
-    def __init__(self, dialect: Asking) -> None:
+    def __init__(self, dialect: SigningDialect) -> None:
         self._dialect = dialect
         self._known: dict[str, str] = {}
 

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from callsheet.dialects.ftrack.common.custom_attributes import configured_types
-from callsheet.dialects.ftrack.common.schema import Family, vendor_schemas
+from callsheet.dialects.ftrack.common.schema import TypeList, vendor_schemas
 from callsheet.dialects.ftrack.common.wiring import Through, wiring
-from callsheet.model.language.resolution import Way
+from callsheet.model.language.resolution import ResolvedPath
 from callsheet.model.query import Path, Step
 from callsheet.model.schema import Attribute, EntityType, Schema
 
@@ -35,7 +35,7 @@ class Vocabulary:
     @cached_property
     def _configured(self) -> dict[str, list[tuple[set[str], Mapping[str, Any]]]]:
         """By key, the configurations and the entity types they are for."""
-        family = Family(vendor_schemas(self.schema.document), wiring())
+        family = TypeList(vendor_schemas(self.schema.document), wiring())
         found: dict[str, list[tuple[set[str], Mapping[str, Any]]]] = {}
         for row in self.configurations:
             found.setdefault(str(row.get("key")), []).append((set(configured_types(row, family)), row))
@@ -70,7 +70,7 @@ class Vocabulary:
         """What the vendor says of a property."""
         return self._properties.get(owner, {}).get(name, {})
 
-    def restricted(self, way: Way) -> bool:
+    def restricted(self, way: ResolvedPath) -> bool:
         """Whether a relation can only be asked about."""
         owner, attribute = way.chain[-1]
         return bool(self.told(owner.name, attribute.name).get("restricted_projection"))
@@ -82,7 +82,7 @@ class Vocabulary:
         told = self.told(owner.name, attribute.name)
         return told.get("type") == "string" and told.get("format") == "json"
 
-    def nullable(self, way: Way) -> bool:
+    def nullable(self, way: ResolvedPath) -> bool:
         """Whether the value at the end of a way may be None."""
         sure = all(attribute.required or attribute.name in owner.key for owner, attribute in way.chain)
         return not sure or any(step.cast for step in way.steps)

@@ -16,13 +16,13 @@ import msgspec
 
 from callsheet import errors
 from callsheet.errors import QueryError, SchemaError, ServerError
+from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity
 from callsheet.model.schema import Attribute, EntityType, Schema
 
 __all__ = [
     "ENTITY_TYPE",
     "EXCEPTIONS",
-    "Malformed",
     "decode",
     "encode",
     "key_in",
@@ -49,10 +49,6 @@ EXCEPTIONS: dict[str, type[ServerError]] = {
     "IntegrityError": errors.Conflict,
     "NotFoundError": errors.NotFound,
 }
-
-
-class Malformed(ValueError):
-    """Data that is not of this wire language."""
 
 
 def encode(data: Any) -> bytes:

@@ -23,7 +23,7 @@ OWN_PROJECTIONS = ("id", "key", "label", "default", "entity_type", "data_type", 
 DATA_TYPES = {"text": "string", "number": "number", "boolean": "boolean", "date": "datetime"}
 
 
-class Family(Protocol):
+class TypeHierarchy(Protocol):
     """What is asked of a schema list."""
 
     @property
@@ -35,7 +35,9 @@ class Family(Protocol):
     def below(self, name: str) -> list[str]: ...
 
 
-def custom_items(configurations: Iterable[Mapping[str, Any]], family: Family) -> dict[str, dict[str, dict[str, Any]]]:
+def custom_items(
+    configurations: Iterable[Mapping[str, Any]], family: TypeHierarchy
+) -> dict[str, dict[str, dict[str, Any]]]:
     """By entity type, the items of its custom attributes as a document tells them.
 
     Configurations of the same key for different projects make one item; where they disagree on what it
@@ -62,7 +64,7 @@ def _merged(known: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     return {**first, "choices": list(choices)} if choices else first
 
 
-def configured_types(row: Mapping[str, Any], family: Family) -> list[str]:
+def configured_types(row: Mapping[str, Any], family: TypeHierarchy) -> list[str]:
     """The entity types that a configuration is for; subtypes have it from them."""
     if row.get("is_hierarchical") and "Context" in family.types:
         having = [name for name in HIERARCHICAL if name in family.types]

@@ -13,8 +13,8 @@ from typing import Any
 
 from attrs import evolve
 
-from callsheet.dialects.ftrack.common.codec import Malformed
 from callsheet.model.event import Event
+from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity, new_key
 
 __all__ = ["META", "REPLY", "SUBSCRIBE", "TOPICS", "UNSUBSCRIBE", "UPDATE", "envelope_of", "event_in", "renamed"]

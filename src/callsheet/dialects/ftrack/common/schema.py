@@ -20,7 +20,7 @@ from typing import Any
 from callsheet.dialects.ftrack.common.custom_attributes import custom_items
 from callsheet.dialects.ftrack.common.wiring import Wiring, wiring
 
-__all__ = ["Family", "document_from_vendor", "vendor_hash", "vendor_schemas"]
+__all__ = ["TypeList", "document_from_vendor", "vendor_hash", "vendor_schemas"]
 
 SERVER = "server"
 SCALARS = {
@@ -65,7 +65,7 @@ def document_from_vendor(
     >>> document_from_vendor([status])["types"]
     {'Status': {'attributes': {}}}
     """
-    family = Family(schemas, wiring())
+    family = TypeList(schemas, wiring())
     types = {schema["id"]: _Type(family, schema["id"]).told() for schema in family.ordered()}
     kept = [dict(row) for row in configurations]
     for type_name, items in custom_items(kept, family).items():
@@ -76,7 +76,7 @@ def document_from_vendor(
     return {"name": name, "types": types, "vendor": vendor}
 
 
-class Family:
+class TypeList:
     """All types of a list, and which is above which."""
 
     def __init__(self, schemas: Sequence[Mapping[str, Any]], tables: Wiring) -> None:
@@ -156,7 +156,7 @@ def _is_reference(told: Mapping[str, Any]) -> bool:
 class _Type:
     """One type on its way from the vendor's telling to ours."""
 
-    def __init__(self, family: Family, name: str) -> None:
+    def __init__(self, family: TypeList, name: str) -> None:
         self.family, self.name = family, name
         self.schema, self.line = family.types[name], family.line(name)
         self.properties, self.references = family.properties(name), family.references[name]
@@ -283,6 +283,6 @@ class _Type:
         return back[0] if len(back) == 1 else None
 
 
-def _concrete_parents(family: Family) -> list[str]:
+def _concrete_parents(family: TypeList) -> list[str]:
     """Types with types below them whose own rows exist too."""
     return [name for name in family.types if name.startswith("CustomAttribute") and family.below(name)]

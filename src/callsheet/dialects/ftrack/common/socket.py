@@ -14,7 +14,8 @@ from typing import Any
 
 from attrs import frozen
 
-from callsheet.dialects.ftrack.common.codec import Malformed, decode, encode
+from callsheet.dialects.ftrack.common.codec import decode, encode
+from callsheet.model.plain import Malformed
 
 __all__ = [
     "Acknowledgement",

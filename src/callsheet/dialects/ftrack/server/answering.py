@@ -13,9 +13,9 @@ from attrs import define
 from callsheet.dialects.ftrack.server.catalogue import Catalogue, Property
 from callsheet.dialects.ftrack.server.items import fill_items, item_rows
 from callsheet.dialects.ftrack.server.made import fill_made, related_keys
-from callsheet.dialects.ftrack.server.projection import Node, projected
+from callsheet.dialects.ftrack.server.projection import AnswerNode, projected
 from callsheet.dialects.ftrack.server.question import Question, aggregate_functions
-from callsheet.dialects.ftrack.server.reading import PAGE, Reader, keys_in
+from callsheet.dialects.ftrack.server.reading import PAGE, StoreReader, keys_in
 from callsheet.dialects.ftrack.server.telling import Told, plain
 from callsheet.dialects.ftrack.server.translation import Translator
 from callsheet.errors import QueryError
@@ -31,7 +31,7 @@ MOST = 50_000
 class Answers:
     """Answers questions by what a reader reads."""
 
-    reader: Reader
+    reader: StoreReader
 
     @property
     def catalogue(self) -> Catalogue:
@@ -65,7 +65,7 @@ class Answers:
         rows = [node.objects[key].get(name) for key in item_rows(self.reader, node, select.where, ())]
         return [value for value in dict.fromkeys(rows) if value is not None]
 
-    def _roots(self, node: Node, question: Question) -> tuple[list[str], bool]:
+    def _roots(self, node: AnswerNode, question: Question) -> tuple[list[str], bool]:
         assert node.type.entity_type is not None
         translator = self.translator
         where = None if question.where is None else translator.condition(question.where, node.type)
@@ -86,7 +86,7 @@ class Answers:
         stop = len(keys) if question.limit is None else question.offset + question.limit
         return keys[question.offset : stop], stop < len(keys)
 
-    def fill(self, node: Node) -> None:
+    def fill(self, node: AnswerNode) -> None:
         """Read what the relations of a node lead to, and what is made of it."""
         for prop in list(node.properties.values()):
             if not node.objects:
@@ -100,7 +100,7 @@ class Answers:
             for cast, child in node.children.get(prop.name, {}).items():
                 self._child(node, prop, cast, child)
 
-    def _child(self, node: Node, prop: Property, cast: str | None, child: Node) -> None:
+    def _child(self, node: AnswerNode, prop: Property, cast: str | None, child: AnswerNode) -> None:
         if prop.kind not in ("metadata", "custom") and child.type.entity_type is not None:
             ends: Iterable[Any] = node.links.get(prop.name, {}).values()
             if prop.attribute is not None and prop.attribute.kind == "reference":

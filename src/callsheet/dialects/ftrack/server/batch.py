@@ -22,8 +22,8 @@ from callsheet.dialects.ftrack.server.following import follow_up
 from callsheet.dialects.ftrack.server.incoming import Incoming, incoming, key_of, moment
 from callsheet.dialects.ftrack.server.items import applicable, row_type
 from callsheet.dialects.ftrack.server.known import Known
-from callsheet.dialects.ftrack.server.order import Order
-from callsheet.dialects.ftrack.server.reading import Reader
+from callsheet.dialects.ftrack.server.order import WireOperation
+from callsheet.dialects.ftrack.server.reading import StoreReader
 from callsheet.dialects.ftrack.server.supplied import Supplier
 from callsheet.errors import Invalid, NotFound, ServerError
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
@@ -38,11 +38,11 @@ METADATA = "Metadata"
 class Batch:
     """Translates and commits operations, all or none."""
 
-    reader: Reader
+    reader: StoreReader
     user: str
     now: datetime
     origin: str
-    orders: list[Order] = field(factory=list)
+    orders: list[WireOperation] = field(factory=list)
     known: Known = field(factory=Known)
     supplier: Supplier = field(init=False)
     _operations: list[Operation] = field(factory=list)
@@ -64,7 +64,7 @@ class Batch:
             if action != "create" or found.key != ("id",):
                 raise Invalid(f"The key of the {found.name} is missing.")
             key = new_key()
-        self.orders.append(Order(index, action, found, key, data))
+        self.orders.append(WireOperation(index, action, found, key, data))
 
     def _type(self, name: Any, data: Mapping[str, Any]) -> VendorType:
         if not isinstance(name, str):
@@ -108,7 +108,7 @@ class Batch:
 
     # Entities
 
-    def _create(self, order: Order) -> None:
+    def _create(self, order: WireOperation) -> None:
         found = order.type
         if row_type(found):
             self._create_item(order)
@@ -133,7 +133,7 @@ class Batch:
         self._beside(order, identity, values)
         self._replace(order, identity, told)
 
-    def _concrete(self, order: Order) -> VendorType:
+    def _concrete(self, order: WireOperation) -> VendorType:
         """The type to create where an abstract one was named."""
         found, catalogue = order.type, self.reader.catalogue
         assert found.entity_type is not None
@@ -153,7 +153,7 @@ class Batch:
         whole = Identity(str(prop.attribute.target), part) if prop.kind == "key" else part
         told.values.setdefault(prop.stored, whole)
 
-    def _beside(self, order: Order, identity: Identity, values: Mapping[str, Any]) -> None:
+    def _beside(self, order: WireOperation, identity: Identity, values: Mapping[str, Any]) -> None:
         """What the vendor's server makes of a new entity by itself."""
         kind = identity.entity_type
         types = self.reader.catalogue.types
@@ -169,7 +169,7 @@ class Batch:
         if kind == "NoteLabelLink" and isinstance(values.get("label"), Identity) and isinstance(note, Identity):
             self._last.append((order.index, Update(note, {"category": values["label"]})))
 
-    def _update(self, order: Order) -> None:
+    def _update(self, order: WireOperation) -> None:
         found = order.type
         if row_type(found):
             self._update_item(order)
@@ -184,7 +184,7 @@ class Batch:
         self._echoes.append(Echo(order.index, "update", found, found, order.key, order.data))
         self._replace(order, identity, told)
 
-    def _note_status(self, order: Order, identity: Identity, values: Mapping[str, Any]) -> None:
+    def _note_status(self, order: WireOperation, identity: Identity, values: Mapping[str, Any]) -> None:
         """A row that tells of a change of status."""
         status, before = values.get("status"), self.known.statuses.get(order.key)
         kind = self.reader.catalogue.is_a(identity.entity_type, "TypedContext") and "TypedContextStatusChange"
@@ -205,7 +205,7 @@ class Batch:
             row["user"] = self.supplier.actor
         self._last.append((order.index, Create(Identity(kind, new_key()), row)))
 
-    def _delete(self, order: Order) -> None:
+    def _delete(self, order: WireOperation) -> None:
         if row_type(order.type):
             self._delete_item(order)
             return
@@ -216,7 +216,7 @@ class Batch:
 
     # Items
 
-    def _create_item(self, order: Order) -> None:
+    def _create_item(self, order: WireOperation) -> None:
         if order.type.name == METADATA:
             owner, _, key = order.key.partition(SEPARATOR)
             if self.known.holds(owner, key):
@@ -233,7 +233,7 @@ class Batch:
             raise Invalid("The value of metadata is required.")
         return value if isinstance(value, str) else str(value)
 
-    def _update_item(self, order: Order) -> None:
+    def _update_item(self, order: WireOperation) -> None:
         if order.type.name == METADATA:
             owner, _, key = order.key.partition(SEPARATOR)
             if not self.known.holds(owner, key):
@@ -250,7 +250,7 @@ class Batch:
             value = moment(found.key, value)
         self._write_item(order, owner, f"custom_attributes.{found.item}", found.kept(value))
 
-    def _configuration(self, order: Order, key: str, owner: str) -> Configuration:
+    def _configuration(self, order: WireOperation, key: str, owner: str) -> Configuration:
         kind = self._owner(owner)
         for found in applicable(self.reader, {owner: kind})[owner] if owner not in self._created else self._new(owner):
             if found.id == key:
@@ -266,7 +266,7 @@ class Batch:
         found = applicable(self.reader, {owner: kind})[owner]
         return [*found, *(each for each in everything if each.project is not None and each not in found)]
 
-    def _delete_item(self, order: Order) -> None:
+    def _delete_item(self, order: WireOperation) -> None:
         if order.type.name == METADATA:
             owner, _, key = order.key.partition(SEPARATOR)
             if not self.known.holds(owner, key):
@@ -287,10 +287,10 @@ class Batch:
             raise NotFound(f"There is no entity {key!r:.80} to hold this.")
         return kind
 
-    def _note_item(self, order: Order) -> None:
+    def _note_item(self, order: WireOperation) -> None:
         self._echoes.append(Echo(order.index, order.action, order.type, order.type, order.key, order.data))
 
-    def _write_item(self, order: Order, owner: str, name: str, value: Any) -> None:
+    def _write_item(self, order: WireOperation, owner: str, name: str, value: Any) -> None:
         self._note_item(order)
         if owner in self._deleted:
             return
@@ -301,7 +301,7 @@ class Batch:
 
     # Collections
 
-    def _replace(self, order: Order, owner: Identity, told: Incoming) -> None:
+    def _replace(self, order: WireOperation, owner: Identity, told: Incoming) -> None:
         for prop, members in told.lists.values():
             place = (order.key, prop.name)
             present = self.known.members.get(place, {})
@@ -314,7 +314,7 @@ class Batch:
                 self._replace_related(order, owner, prop, gone, new)
 
     def _replace_stored(
-        self, order: Order, owner: Identity, prop: Property, gone: list[Identity], new: list[Identity]
+        self, order: WireOperation, owner: Identity, prop: Property, gone: list[Identity], new: list[Identity]
     ) -> None:
         attribute = prop.attribute
         assert attribute is not None
@@ -333,7 +333,7 @@ class Batch:
             if not self._is_settled(order, member, inverse.name):
                 self._last.append((order.index, Update(member, {inverse.name: owner})))
 
-    def _is_settled(self, order: Order, member: Identity, name: str) -> bool:
+    def _is_settled(self, order: WireOperation, member: Identity, name: str) -> bool:
         """Whether the batch says something else of the member, later or more plainly."""
         if member.key in self._deleted or (member.key, "") in self.known.deletes:
             return True
@@ -341,7 +341,7 @@ class Batch:
         return written is not None and written > order.index
 
     def _replace_related(
-        self, order: Order, owner: Identity, prop: Property, gone: list[Identity], new: list[Identity]
+        self, order: WireOperation, owner: Identity, prop: Property, gone: list[Identity], new: list[Identity]
     ) -> None:
         related = prop.related
         assert related is not None

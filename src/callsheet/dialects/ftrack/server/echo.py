@@ -12,8 +12,8 @@ from attrs import field, frozen
 
 from callsheet.dialects.ftrack.server.catalogue import Catalogue, Property, VendorType
 from callsheet.dialects.ftrack.server.items import row_type
-from callsheet.dialects.ftrack.server.projection import Node
-from callsheet.dialects.ftrack.server.reading import Reader
+from callsheet.dialects.ftrack.server.projection import AnswerNode
+from callsheet.dialects.ftrack.server.reading import StoreReader
 from callsheet.dialects.ftrack.server.telling import identity_told, plain
 from callsheet.model.record import Identity
 
@@ -39,7 +39,7 @@ class Echo:
     values: Mapping[str, Any] = field(factory=dict)
 
 
-def echoed(reader: Reader, echoes: Sequence[Echo], deleted: set[str]) -> dict[int, Any]:
+def echoed(reader: StoreReader, echoes: Sequence[Echo], deleted: set[str]) -> dict[int, Any]:
     """The answers by the operations' indices."""
     nodes = _nodes(reader, echoes, deleted)
     answers: dict[int, Any] = {}
@@ -55,14 +55,14 @@ def echoed(reader: Reader, echoes: Sequence[Echo], deleted: set[str]) -> dict[in
     return answers
 
 
-def _nodes(reader: Reader, echoes: Sequence[Echo], deleted: set[str]) -> dict[str, Node]:
+def _nodes(reader: StoreReader, echoes: Sequence[Echo], deleted: set[str]) -> dict[str, AnswerNode]:
     """What the store made of new entities by itself: the attributes it computes."""
-    nodes: dict[str, Node] = {}
+    nodes: dict[str, AnswerNode] = {}
     keys: dict[str, list[str]] = {}
     for each in echoes:
         if each.action == "create" and not row_type(each.type):
             if each.found.name not in nodes:
-                nodes[each.found.name] = Node(each.found, {prop.name: prop for prop in _made(each.found)})
+                nodes[each.found.name] = AnswerNode(each.found, {prop.name: prop for prop in _made(each.found)})
             if each.key not in deleted:
                 keys.setdefault(each.found.name, []).append(each.key)
     for name, listed in keys.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from callsheet.dialects.ftrack.server.reading import Reader
+from callsheet.dialects.ftrack.server.reading import StoreReader
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.query import Comparison, Path
 from callsheet.model.record import Identity
@@ -24,7 +24,7 @@ _LOOSE = (
 """Rows that name an entity without referring to it: their type, by which attribute, of which families."""
 
 
-def follow_up(reader: Reader, operations: Sequence[Operation], send: Sending) -> None:
+def follow_up(reader: StoreReader, operations: Sequence[Operation], send: Sending) -> None:
     """Write what follows from operations that were committed."""
     if reader.catalogue.native:
         return
@@ -39,7 +39,7 @@ def follow_up(reader: Reader, operations: Sequence[Operation], send: Sending) ->
             send(changes)
 
 
-def _loose(reader: Reader, gone: Iterable[Identity]) -> list[Delete]:
+def _loose(reader: StoreReader, gone: Iterable[Identity]) -> list[Delete]:
     roots: dict[str, list[str]] = {}
     for kind, key in gone:
         entity_type = reader.catalogue.types[kind].entity_type
@@ -54,7 +54,7 @@ def _loose(reader: Reader, gone: Iterable[Identity]) -> list[Delete]:
     return [Delete(identity) for identity in found]
 
 
-def _assets(reader: Reader, operations: Sequence[Operation]) -> set[str]:
+def _assets(reader: StoreReader, operations: Sequence[Operation]) -> set[str]:
     """The assets whose versions may have changed."""
     found: set[str] = set()
     changed: set[str] = set()
@@ -74,7 +74,7 @@ def _assets(reader: Reader, operations: Sequence[Operation]) -> set[str]:
     return found
 
 
-def _latest(reader: Reader, assets: set[str]) -> list[Operation]:
+def _latest(reader: StoreReader, assets: set[str]) -> list[Operation]:
     """Updates that make the flags of versions and the references of assets right.
 
     Where a version has gone its asset is not known any more: all assets without a latest version are looked at.

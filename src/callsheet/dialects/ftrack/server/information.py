@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from callsheet.dialects.ftrack.server.reading import Reader
+from callsheet.dialects.ftrack.server.reading import StoreReader
 from callsheet.model.query import And, Comparison, Path
 
 __all__ = ["information"]
@@ -20,7 +20,7 @@ AUTOMATIC = {"scenario": "ftrack.automatic", "data": {}}
 _SCENARIO = And((Comparison(Path.of("name"), "=", "storage_scenario"), Comparison(Path.of("group"), "=", "STORAGE")))
 
 
-def information(reader: Reader, schema_hash: str) -> dict[str, Any]:
+def information(reader: StoreReader, schema_hash: str) -> dict[str, Any]:
     """The answer to ``query_server_information``."""
     return {
         "version": "dev",
@@ -30,7 +30,7 @@ def information(reader: Reader, schema_hash: str) -> dict[str, Any]:
     }
 
 
-def _scenario(reader: Reader) -> Mapping[str, Any]:
+def _scenario(reader: StoreReader) -> Mapping[str, Any]:
     """What the setting says; where it says nothing that can be read, everybody chooses for themselves."""
     if "Setting" not in reader.catalogue.types:
         return AUTOMATIC

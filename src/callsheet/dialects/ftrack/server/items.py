@@ -9,8 +9,8 @@ from typing import Any
 from callsheet.dialects.ftrack.server.catalogue import Property, VendorType, joined_key
 from callsheet.dialects.ftrack.server.clauses import clauses
 from callsheet.dialects.ftrack.server.configured import BETWEEN, Configuration, applies
-from callsheet.dialects.ftrack.server.projection import Node
-from callsheet.dialects.ftrack.server.reading import PAGE, Reader
+from callsheet.dialects.ftrack.server.projection import AnswerNode
+from callsheet.dialects.ftrack.server.reading import PAGE, StoreReader
 from callsheet.dialects.ftrack.server.telling import tagged
 from callsheet.errors import QueryError
 from callsheet.model.language.matching import matches
@@ -23,7 +23,7 @@ METADATA = "Metadata"
 Record = dict[str, Any]
 
 
-def fill_items(reader: Reader, node: Node, prop: Property) -> None:
+def fill_items(reader: StoreReader, node: AnswerNode, prop: Property) -> None:
     """Make the rows of a mapping that a place asks for."""
     held = node.links.get(prop.name, {})
     child = node.children.get(prop.name, {}).get(None)
@@ -34,7 +34,7 @@ def fill_items(reader: Reader, node: Node, prop: Property) -> None:
 
 
 def _made(
-    reader: Reader, child: Node, kind: str, name: str, held: Mapping[str, Any], kinds: Mapping[str, str]
+    reader: StoreReader, child: AnswerNode, kind: str, name: str, held: Mapping[str, Any], kinds: Mapping[str, str]
 ) -> dict[str, list[str]]:
     if kind == "metadata":
         return {owner: _metadata(child, owner, kinds[owner], items or {}) for owner, items in held.items()}
@@ -44,7 +44,7 @@ def _made(
     }
 
 
-def _metadata(child: Node, owner: str, kind: str, items: Mapping[str, Any]) -> list[str]:
+def _metadata(child: AnswerNode, owner: str, kind: str, items: Mapping[str, Any]) -> list[str]:
     keys = []
     for key, value in sorted(items.items()):
         keys.append(joined_key([owner, key]))
@@ -58,7 +58,7 @@ def _metadata(child: Node, owner: str, kind: str, items: Mapping[str, Any]) -> l
     return keys
 
 
-def _value(child: Node, name: str, owner: str, found: Configuration, items: Mapping[str, Any]) -> str:
+def _value(child: AnswerNode, name: str, owner: str, found: Configuration, items: Mapping[str, Any]) -> str:
     key = joined_key([found.id, owner])
     value = found.told(items.get(found.item))
     child.objects[key] = {
@@ -72,7 +72,7 @@ def _value(child: Node, name: str, owner: str, found: Configuration, items: Mapp
     return key
 
 
-def applicable(reader: Reader, kinds: Mapping[str, str]) -> dict[str, list[Configuration]]:
+def applicable(reader: StoreReader, kinds: Mapping[str, str]) -> dict[str, list[Configuration]]:
     """By entity, the configurations that apply to it; ``kinds`` are the entities' types by key."""
     configurations = reader.configurations()
     by_kind = {kind: _of_type(reader, configurations, kind) for kind in dict.fromkeys(kinds.values())}
@@ -89,7 +89,7 @@ def _own_first(configurations: Sequence[Configuration], project: str | None) -> 
     return [*own, *(found for found in others if (found.key, found.hierarchical) not in taken)]
 
 
-def _of_type(reader: Reader, configurations: Sequence[Configuration], kind: str) -> list[Configuration]:
+def _of_type(reader: StoreReader, configurations: Sequence[Configuration], kind: str) -> list[Configuration]:
     found = reader.catalogue.types[kind]
     if found.entity_type is None:
         return []
@@ -98,7 +98,7 @@ def _of_type(reader: Reader, configurations: Sequence[Configuration], kind: str)
     return sorted(having, key=lambda each: each.hierarchical)
 
 
-def projects(reader: Reader, kinds: Mapping[str, str]) -> dict[str, str | None]:
+def projects(reader: StoreReader, kinds: Mapping[str, str]) -> dict[str, str | None]:
     """The project of each entity, where it has one."""
     found: dict[str, str | None] = {}
     roots: dict[str, list[str]] = {}
@@ -119,14 +119,14 @@ def projects(reader: Reader, kinds: Mapping[str, str]) -> dict[str, str | None]:
     return found
 
 
-def _rows(reader: Reader, entity_type: str, keys: Collection[str], name: str) -> dict[Any, Record]:
+def _rows(reader: StoreReader, entity_type: str, keys: Collection[str], name: str) -> dict[Any, Record]:
     return dict(reader.rows(entity_type, keys, [name])) if keys else {}
 
 
 # Rows asked for by themselves
 
 
-def holders(reader: Reader, name: str) -> list[EntityType]:
+def holders(reader: StoreReader, name: str) -> list[EntityType]:
     """The store's types whose entities have rows of this type, the oldest ancestors only."""
     mapping = "metadata" if name == METADATA else "custom_attributes"
     having: dict[str, EntityType] = {}
@@ -138,7 +138,7 @@ def holders(reader: Reader, name: str) -> list[EntityType]:
     return [each for each in having.values() if not any(above in having for above in each.ancestors)]
 
 
-def item_rows(reader: Reader, node: Node, where: Condition | None, order: Sequence[Order]) -> list[str]:
+def item_rows(reader: StoreReader, node: AnswerNode, where: Condition | None, order: Sequence[Order]) -> list[str]:
     """Make the rows that a condition asks for; their keys in order."""
     mapping = "metadata" if node.type.name == METADATA else "custom_attributes"
     keys = _owners(where, "parent_id" if mapping == "metadata" else "entity_id")
@@ -165,7 +165,7 @@ def _sortable(value: Any) -> tuple[int, Any]:
 
 
 def _held(
-    reader: Reader, holder: EntityType, mapping: str, keys: frozenset[str] | None
+    reader: StoreReader, holder: EntityType, mapping: str, keys: frozenset[str] | None
 ) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
     """Mappings by owner, and the owners' types, in portions."""
     listed = None if keys is None else sorted(keys)
@@ -208,7 +208,7 @@ def _owners(where: Condition | None, name: str) -> frozenset[str] | None:
     return frozenset(found)
 
 
-def _fits(reader: Reader, node: Node, key: str, where: Condition | None) -> bool:
+def _fits(reader: StoreReader, node: AnswerNode, key: str, where: Condition | None) -> bool:
     if where is None:
         return True
     record = dict(node.objects[key])

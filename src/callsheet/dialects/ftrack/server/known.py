@@ -10,9 +10,9 @@ from attrs import define, field
 from callsheet.dialects.ftrack.server.catalogue import SEPARATOR, Property, VendorType
 from callsheet.dialects.ftrack.server.items import holders, row_type
 from callsheet.dialects.ftrack.server.made import related_keys
-from callsheet.dialects.ftrack.server.order import Order
-from callsheet.dialects.ftrack.server.projection import Node
-from callsheet.dialects.ftrack.server.reading import Reader, keys_in
+from callsheet.dialects.ftrack.server.order import WireOperation
+from callsheet.dialects.ftrack.server.projection import AnswerNode
+from callsheet.dialects.ftrack.server.reading import StoreReader, keys_in
 from callsheet.errors import NotFound
 from callsheet.model.query import Aggregate, Comparison, Path, Select
 from callsheet.model.record import Identity
@@ -38,7 +38,7 @@ class Known:
     _numbers: dict[str, int] = field(factory=dict)
 
     @staticmethod
-    def of(reader: Reader, orders: Sequence[Order]) -> Known:
+    def of(reader: StoreReader, orders: Sequence[WireOperation]) -> Known:
         """All that these operations need."""
         known = Known()
         created = {order.key for order in orders if order.action == "create"}
@@ -50,7 +50,7 @@ class Known:
         known._read_numbers(reader, orders)
         return known
 
-    def identity(self, order: Order, created: Mapping[str, Any]) -> Identity:
+    def identity(self, order: WireOperation, created: Mapping[str, Any]) -> Identity:
         """Whom an operation is about, by the concrete type where the operation named one above."""
         entity_type = order.type.entity_type
         assert entity_type is not None
@@ -74,7 +74,7 @@ class Known:
         if isinstance(values["version"], int):
             self._numbers[asset.key] = max(self._numbers.get(asset.key, 0), values["version"])
 
-    def _note(self, reader: Reader, orders: Sequence[Order]) -> None:
+    def _note(self, reader: StoreReader, orders: Sequence[WireOperation]) -> None:
         replacing = any(list in map(type, order.data.values()) for order in orders)
         for order in orders:
             if order.action == "create" and order.type.name == "Recipient":
@@ -88,7 +88,7 @@ class Known:
                 if prop is not None and prop.kind in ("key", "reference", "value"):
                     self.writes[order.key, prop.stored] = order.index
 
-    def _read_owners(self, reader: Reader, orders: Sequence[Order], created: set[str]) -> None:
+    def _read_owners(self, reader: StoreReader, orders: Sequence[WireOperation], created: set[str]) -> None:
         """Where items go: the types of their owners, and the metadata these have."""
         wanted: dict[str, None] = {}
         for order in orders:
@@ -109,7 +109,7 @@ class Known:
                 self._metadata[key] = set(row.get("metadata") or ())
             missing = [key for key in missing if key not in self.owners]
 
-    def _read_kinds(self, reader: Reader, orders: Sequence[Order], created: set[str]) -> None:
+    def _read_kinds(self, reader: StoreReader, orders: Sequence[WireOperation], created: set[str]) -> None:
         """The concrete types of entities that are named by a type above."""
         wanted: dict[str, list[str]] = {}
         for order in orders:
@@ -122,7 +122,7 @@ class Known:
             if missing := [key for key in keys if key not in rows]:
                 raise NotFound(f"There is no {name} {missing[0]!r:.80}.")
 
-    def _read_statuses(self, reader: Reader, orders: Sequence[Order], created: set[str]) -> None:
+    def _read_statuses(self, reader: StoreReader, orders: Sequence[WireOperation], created: set[str]) -> None:
         for kind in ("TypedContext", "AssetVersion"):
             if reader.catalogue.native or kind not in reader.catalogue.types:
                 continue
@@ -138,7 +138,7 @@ class Known:
             rows = reader.rows(kind, keys, ["status"]) if keys else {}
             self.statuses.update({key: row["status"] for key, row in rows.items()})
 
-    def _read_members(self, reader: Reader, orders: Sequence[Order], created: set[str]) -> None:
+    def _read_members(self, reader: StoreReader, orders: Sequence[WireOperation], created: set[str]) -> None:
         wanted: dict[tuple[str, str], tuple[VendorType, Property, list[str]]] = {}
         for order in orders:
             if order.action != "update" or order.key in created or row_type(order.type):
@@ -151,8 +151,8 @@ class Known:
         for found, prop, keys in wanted.values():
             self._read_collection(reader, found, prop, list(dict.fromkeys(keys)))
 
-    def _read_collection(self, reader: Reader, found: VendorType, prop: Property, keys: list[str]) -> None:
-        node = Node(found, {prop.name: prop})
+    def _read_collection(self, reader: StoreReader, found: VendorType, prop: Property, keys: list[str]) -> None:
+        node = AnswerNode(found, {prop.name: prop})
         reader.load(node, keys)
         if prop.kind == "related":
             node.links[prop.name] = dict(related_keys(reader, node, prop))
@@ -164,7 +164,7 @@ class Known:
             members = [each if isinstance(each, tuple) else (plain, each) for each in value or ()]
             self.members[key, prop.name] = {Identity(*member): None for member in members}
 
-    def _read_links(self, reader: Reader, prop: Property, keys: list[str]) -> None:
+    def _read_links(self, reader: StoreReader, prop: Property, keys: list[str]) -> None:
         """The rows between an entity and its members."""
         related = prop.related
         assert related is not None
@@ -175,7 +175,7 @@ class Known:
                 rows = self.links.setdefault((row[related.near], prop.name), {})
                 rows[row[related.far]] = Identity(related.entity_type, key)
 
-    def _read_numbers(self, reader: Reader, orders: Sequence[Order]) -> None:
+    def _read_numbers(self, reader: StoreReader, orders: Sequence[WireOperation]) -> None:
         """The largest version of every asset that gets another."""
         if reader.catalogue.native:
             return

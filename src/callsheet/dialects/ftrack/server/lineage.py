@@ -11,12 +11,12 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from callsheet.dialects.ftrack.server.reading import Reader
+from callsheet.dialects.ftrack.server.reading import StoreReader
 from callsheet.model.event import Event
 from callsheet.model.query import Comparison, Path
 from callsheet.model.schema import EntityType, Schema
 
-__all__ = ["Lineage", "Place"]
+__all__ = ["Lineage", "LineagePlace"]
 
 ABOVE = ("parent", "asset", "version", "asset_version", "context", "container", "review_session", "project")
 """The references that lead upwards; the first that is set counts."""
@@ -25,7 +25,7 @@ Key = tuple[str, str]
 
 
 @frozen
-class Place:
+class LineagePlace:
     """An entity: its concrete type, key and object type, and who is above it (a type, perhaps abstract, and a key)."""
 
     entity_type: str
@@ -38,9 +38,9 @@ class Place:
 class Lineage:
     """Looks up, for many entities at once, who is above them; as far as the reader's user may read."""
 
-    reader: Reader
+    reader: StoreReader
     schema: Schema
-    _known: dict[Key, Place | None] = field(factory=dict)
+    _known: dict[Key, LineagePlace | None] = field(factory=dict)
     _users: dict[str, Mapping[str, str | None]] = field(factory=dict)
     _items: dict[str, str] | None = None
 
@@ -59,9 +59,9 @@ class Lineage:
             if not wanted:
                 return
 
-    def line(self, entity_type: str, key: str) -> list[Place]:
+    def line(self, entity_type: str, key: str) -> list[LineagePlace]:
         """The entity, and who is above it, up to the project; empty where the user may not know it."""
-        found: list[Place] = []
+        found: list[LineagePlace] = []
         at: Key | None = (entity_type, key)
         while at is not None and len(found) < STEPS:
             place = self._known.get(self._root(at))
@@ -119,7 +119,7 @@ class Lineage:
                 place = None if row is None else _place(key, row, above)
                 self._known[kind.root, key] = place
 
-    def _as_it_was(self, event: Event) -> Place:
+    def _as_it_was(self, event: Event) -> LineagePlace:
         """The place of an entity that is gone, by what it held."""
         kind = self._type(event.entity["type"])
         row = {name: _key(change.get("old")) for name, change in event.changes.items()}
@@ -127,12 +127,12 @@ class Lineage:
         return _place(event.entity["id"], {**row, "@type": kind.name}, above)
 
 
-def _place(key: str, row: Mapping[str, Any], above: Mapping[str, str]) -> Place:
+def _place(key: str, row: Mapping[str, Any], above: Mapping[str, str]) -> LineagePlace:
     found = next(((kind, row[name]) for name, kind in above.items() if row.get(name) not in (None, key)), None)
     if found is None and "parent" not in above and isinstance(row.get("parent_id"), str):
         # Of what a mere text refers to, contexts are followed.
         found = ("Context", row["parent_id"])
-    return Place(row["@type"], key, found, row.get("object_type"))
+    return LineagePlace(row["@type"], key, found, row.get("object_type"))
 
 
 def _is_reference(kind: EntityType, name: str) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from callsheet.dialects.ftrack.server.catalogue import Property
-from callsheet.dialects.ftrack.server.projection import Node
-from callsheet.dialects.ftrack.server.reading import Reader
+from callsheet.dialects.ftrack.server.projection import AnswerNode
+from callsheet.dialects.ftrack.server.reading import StoreReader
 from callsheet.dialects.ftrack.server.telling import link_told
 from callsheet.model.query import Aggregate, And, Comparison, Condition, Path, Select
 
@@ -19,7 +19,7 @@ DEEPEST = 64
 Values = dict[str, Any]
 
 
-def fill_made(reader: Reader, node: Node, prop: Property) -> None:
+def fill_made(reader: StoreReader, node: AnswerNode, prop: Property) -> None:
     """Give all entities of a place a property that is made."""
     make = _MADE.get(prop.name)
     values = {} if make is None else make(reader, node, list(node.objects))
@@ -28,20 +28,20 @@ def fill_made(reader: Reader, node: Node, prop: Property) -> None:
         told[prop.name] = values.get(key, default)
 
 
-def _stored(node: Node, name: str) -> str | None:
+def _stored(node: AnswerNode, name: str) -> str | None:
     entity_type = node.type.entity_type
     return name if entity_type is not None and name in entity_type.attributes else None
 
 
-def _thumbnail(reader: Reader, node: Node, keys: list[str]) -> Values:
+def _thumbnail(reader: StoreReader, node: AnswerNode, keys: list[str]) -> Values:
     return _address(reader, node, keys, ("thumbnail", "component"), "thumbnail")
 
 
-def _url(reader: Reader, node: Node, keys: list[str]) -> Values:
+def _url(reader: StoreReader, node: AnswerNode, keys: list[str]) -> Values:
     return _address(reader, node, keys, ("component",), "get")
 
 
-def _address(reader: Reader, node: Node, keys: list[str], names: tuple[str, ...], verb: str) -> Values:
+def _address(reader: StoreReader, node: AnswerNode, keys: list[str], names: tuple[str, ...], verb: str) -> Values:
     name = next((name for name in names if _stored(node, name)), None)
     if name is None:
         return {}
@@ -56,7 +56,7 @@ def _address(reader: Reader, node: Node, keys: list[str], names: tuple[str, ...]
     return found
 
 
-def _time_logged(reader: Reader, node: Node, keys: list[str]) -> Values:
+def _time_logged(reader: StoreReader, node: AnswerNode, keys: list[str]) -> Values:
     sums: Values = dict.fromkeys(keys, 0)
     for start in range(0, len(keys), CHUNK):
         where = Comparison(Path.of("context_id"), "in", tuple(keys[start : start + CHUNK]))
@@ -66,13 +66,13 @@ def _time_logged(reader: Reader, node: Node, keys: list[str]) -> Values:
     return sums
 
 
-def _difference(reader: Reader, node: Node, keys: list[str]) -> Values:
+def _difference(reader: StoreReader, node: AnswerNode, keys: list[str]) -> Values:
     logged = _time_logged(reader, node, keys)
     bids = reader.rows("TypedContext", keys, ["bid"])
     return {key: (row["bid"] or 0) - logged[key] for key, row in bids.items()}
 
 
-def _link(reader: Reader, node: Node, keys: list[str]) -> Values:
+def _link(reader: StoreReader, node: AnswerNode, keys: list[str]) -> Values:
     """The way to a version: that of the context its asset is in, then the version itself."""
     if node.type.name != "AssetVersion":
         return {}
@@ -88,11 +88,11 @@ def _link(reader: Reader, node: Node, keys: list[str]) -> Values:
     return found
 
 
-def _link_text(reader: Reader, node: Node, keys: list[str]) -> Values:
+def _link_text(reader: StoreReader, node: AnswerNode, keys: list[str]) -> Values:
     return {key: str(value) for key, value in _link(reader, node, keys).items()}
 
 
-_MADE: dict[str, Callable[[Any, Node, list[str]], Values]] = {
+_MADE: dict[str, Callable[[Any, AnswerNode, list[str]], Values]] = {
     "thumbnail_url": _thumbnail,
     "url": _url,
     "time_logged": _time_logged,
@@ -102,7 +102,7 @@ _MADE: dict[str, Callable[[Any, Node, list[str]], Values]] = {
 }
 
 
-def related_keys(reader: Reader, node: Node, prop: Property) -> dict[str, list[tuple[str, str]]]:
+def related_keys(reader: StoreReader, node: AnswerNode, prop: Property) -> dict[str, list[tuple[str, str]]]:
     """By entity, who is related to it by a relation that the store does not have: types and keys."""
     keys = list(node.objects)
     if prop.kind == "lineage":
@@ -128,7 +128,7 @@ def _key(name: str) -> Path:
     return Path.of(name) if name.endswith("_id") else Path.of(f"{name}.id")
 
 
-def _ancestors(reader: Reader, keys: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+def _ancestors(reader: StoreReader, keys: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
     known: dict[str, dict[str, Any]] = {}
     level = set(keys)
     for _ in range(DEEPEST):
@@ -149,7 +149,7 @@ def _ancestors(reader: Reader, keys: Iterable[str]) -> dict[str, list[tuple[str,
     return found
 
 
-def _descendants(reader: Reader, keys: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+def _descendants(reader: StoreReader, keys: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
     found: dict[str, list[tuple[str, str]]] = {}
     for key in keys:
         below: list[tuple[str, str]] = []

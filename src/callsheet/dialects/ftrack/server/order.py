@@ -10,11 +10,11 @@ from attrs import frozen
 from callsheet.dialects.ftrack.server.catalogue import VendorType
 from callsheet.model.record import Identity
 
-__all__ = ["Order"]
+__all__ = ["WireOperation"]
 
 
 @frozen
-class Order:
+class WireOperation:
     """One operation as it came: ``key`` is the store's, ``data`` the attributes on the wire."""
 
     index: int

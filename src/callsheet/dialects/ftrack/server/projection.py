@@ -12,16 +12,16 @@ from callsheet.errors import QueryError
 from callsheet.model.query import Path, Step
 from callsheet.model.schema import did_you_mean
 
-__all__ = ["Node", "projected"]
+__all__ = ["AnswerNode", "projected"]
 
 
 @define(eq=False)
-class Node:
+class AnswerNode:
     """One place. ``objects`` are the entities read there, ``links`` where their relations lead, by property."""
 
     type: VendorType
     properties: dict[str, Property] = field(factory=dict)
-    children: dict[str, dict[str | None, Node]] = field(factory=dict)
+    children: dict[str, dict[str | None, AnswerNode]] = field(factory=dict)
     objects: dict[str, dict[str, Any]] = field(factory=dict)
     links: dict[str, dict[str, Any]] = field(factory=dict)
 
@@ -34,7 +34,7 @@ class Node:
         return tuple(dict.fromkeys(found))
 
 
-def projected(catalogue: Catalogue, found: VendorType, paths: Sequence[Path], strict: bool) -> Node:
+def projected(catalogue: Catalogue, found: VendorType, paths: Sequence[Path], strict: bool) -> AnswerNode:
     """The tree of projections; with the default ones where nothing is asked for, and what the server adds."""
     root = _node(found, strict)
     for path in paths:
@@ -44,21 +44,21 @@ def projected(catalogue: Catalogue, found: VendorType, paths: Sequence[Path], st
     return root
 
 
-def _node(found: VendorType, strict: bool) -> Node:
-    node = Node(found)
+def _node(found: VendorType, strict: bool) -> AnswerNode:
+    node = AnswerNode(found)
     for name in (*found.key, *(() if strict else found.system)):
         if name in found.properties:
             node.properties[name] = found.properties[name]
     return node
 
 
-def _add_defaults(node: Node) -> None:
+def _add_defaults(node: AnswerNode) -> None:
     for name in node.type.defaults:
         node.properties[name] = node.type.properties[name]
 
 
-def _add(catalogue: Catalogue, node: Node, path: Path, strict: bool) -> None:
-    above: dict[str | None, Node] = {}
+def _add(catalogue: Catalogue, node: AnswerNode, path: Path, strict: bool) -> None:
+    above: dict[str | None, AnswerNode] = {}
     for index, step in enumerate(path.steps):
         prop = catalogue.property(node.type, step.name)
         below = None if prop or not index else catalogue.below(node.type, step.name)

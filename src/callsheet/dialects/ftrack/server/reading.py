@@ -10,13 +10,13 @@ from attrs import define, field, frozen
 
 from callsheet.dialects.ftrack.server.catalogue import Catalogue, Property, VendorType
 from callsheet.dialects.ftrack.server.configured import Configuration, configuration_of
-from callsheet.dialects.ftrack.server.projection import Node
+from callsheet.dialects.ftrack.server.projection import AnswerNode
 from callsheet.dialects.ftrack.server.telling import link_told, tagged
 from callsheet.dialects.protocol import Backend
 from callsheet.model.query import Comparison, Condition, Path, Select
 from callsheet.model.record import Page, Records
 
-__all__ = ["PAGE", "Manner", "Reader", "keys_in"]
+__all__ = ["PAGE", "Manner", "StoreReader", "keys_in"]
 
 PAGE = 1_000
 CONFIGURATION = "CustomAttributeConfiguration"
@@ -32,7 +32,7 @@ class Manner:
 
 
 @define(eq=False)
-class Reader:
+class StoreReader:
     """Reads for one request; remembers the configurations it has read."""
 
     backend: Backend
@@ -40,7 +40,7 @@ class Reader:
     manner: Manner = field(factory=Manner)
     _configurations: list[Configuration] | None = None
 
-    def load(self, node: Node, keys: Iterable[str]) -> None:
+    def load(self, node: AnswerNode, keys: Iterable[str]) -> None:
         """Read the entities of these keys that the node does not have yet."""
         assert node.type.entity_type is not None
         missing = [key for key in keys if key not in node.objects]
@@ -49,14 +49,14 @@ class Reader:
             where = Comparison(Path.of("id"), "in", chunk)
             self.take(node, self.backend.select(Select(node.type.entity_type.name, node.paths(), where), PAGE))
 
-    def take(self, node: Node, page: Page) -> list[str]:
+    def take(self, node: AnswerNode, page: Page) -> list[str]:
         """Keep the entities of a page in the node; their keys in order."""
         keys: list[str] = []
         for block in page.records[: page.roots]:
             keys += self._block(node, block)
         return keys if page.order is None else [keys[index] for index in page.order]
 
-    def _block(self, node: Node, block: Records) -> list[str]:
+    def _block(self, node: AnswerNode, block: Records) -> list[str]:
         if not block.rows:
             return []
         told_keys, _, *found = zip(*block.rows)
@@ -83,7 +83,7 @@ class Reader:
         return keys
 
     def _column(
-        self, node: Node, concrete: VendorType, prop: Property, keys: list[str], column: Sequence[Any]
+        self, node: AnswerNode, concrete: VendorType, prop: Property, keys: list[str], column: Sequence[Any]
     ) -> Iterable[Any] | None:
         """One property of all rows as the wire tells it; what leads to other entities is kept for later."""
         if prop.kind in ("reference", "pointer", "collection", "metadata", "custom"):

@@ -17,9 +17,9 @@ from callsheet.dialects.ftrack.server.asking import Asked, Files, Together
 from callsheet.dialects.ftrack.server.catalogue import catalogue_of
 from callsheet.dialects.ftrack.server.information import information
 from callsheet.dialects.ftrack.server.question import read_question
-from callsheet.dialects.ftrack.server.reading import Manner, Reader
+from callsheet.dialects.ftrack.server.reading import Manner, StoreReader
 from callsheet.dialects.ftrack.server.refusal import JSON, UnsupportedAction, refused
-from callsheet.dialects.ftrack.server.work import Work
+from callsheet.dialects.ftrack.server.work import WireRequest
 from callsheet.errors import CallsheetError, Invalid, QueryError, SchemaError, ServerError, TooLarge
 from callsheet.flow import Response
 
@@ -65,14 +65,14 @@ def _answers(
     catalogue, schema_hash = catalogue_of(backend.schema)
 
     def answer(inside: Together) -> list[Any]:
-        return _all(Work(inside, files, asked, Reader(inside, catalogue, manner)), operations, schema_hash)
+        return _all(WireRequest(inside, files, asked, StoreReader(inside, catalogue, manner)), operations, schema_hash)
 
     writing = any(each.get("action") in (*WRITING, *WRITING_ACTIONS) for each in operations)
     _check_alone(operations, writing)
     answers = backend.together(answer) if writing else answer(backend)
     for index, each in enumerate(operations):
         if each.get("action") in AFTERWARDS:
-            work = Work(backend, files, asked, Reader(backend, catalogue, manner))
+            work = WireRequest(backend, files, asked, StoreReader(backend, catalogue, manner))
             answers[index] = AFTERWARDS[each["action"]](work, each)
     return answers
 
@@ -84,7 +84,7 @@ def _check_alone(operations: Sequence[Mapping[str, Any]], writing: bool) -> None
         raise Invalid(f"{own[0]} cannot be undone; send it in a request of its own.")
 
 
-def _all(work: Work, operations: Sequence[Mapping[str, Any]], schema_hash: str) -> list[Any]:
+def _all(work: WireRequest, operations: Sequence[Mapping[str, Any]], schema_hash: str) -> list[Any]:
     """The answers, in the order of the operations."""
     for index, told in enumerate(operations):
         action = told.get("action")
@@ -97,7 +97,7 @@ def _all(work: Work, operations: Sequence[Mapping[str, Any]], schema_hash: str) 
     return [work.answered[index] for index in range(len(operations))]
 
 
-def _one(work: Work, action: Any, told: Mapping[str, Any], schema_hash: str) -> Any:
+def _one(work: WireRequest, action: Any, told: Mapping[str, Any], schema_hash: str) -> Any:
     if action == "query_server_information":
         return information(work.reader, schema_hash)
     if action == "query_schemas":
@@ -111,7 +111,7 @@ def _one(work: Work, action: Any, told: Mapping[str, Any], schema_hash: str) -> 
     return ACTIONS[action](work, told)
 
 
-def _query(work: Work, told: Mapping[str, Any]) -> dict[str, Any]:
+def _query(work: WireRequest, told: Mapping[str, Any]) -> dict[str, Any]:
     expression = told.get("expression")
     if not isinstance(expression, str):
         raise Invalid("A query has an expression, a text.")

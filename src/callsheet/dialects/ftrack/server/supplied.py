@@ -11,7 +11,7 @@ from attrs import define, field
 
 from callsheet.dialects.ftrack.server.catalogue import VendorType
 from callsheet.dialects.ftrack.server.incoming import scalar
-from callsheet.dialects.ftrack.server.reading import Reader
+from callsheet.dialects.ftrack.server.reading import StoreReader
 from callsheet.model.query import Comparison, Path
 from callsheet.model.record import Identity
 from callsheet.model.schema import EntityType
@@ -54,7 +54,7 @@ _FIRST = {"status": "Status", "type": "Type", "priority": "Priority"}
 class Supplier:
     """Supplies new entities of one batch; what it looks up, it looks up once."""
 
-    reader: Reader
+    reader: StoreReader
     user: str
     now: datetime
     _first: dict[str, Identity | None] = field(factory=dict)

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import define, field
 
 from callsheet.dialects.ftrack.server.catalogue import SEPARATOR, Catalogue, VendorType
-from callsheet.dialects.ftrack.server.projection import Node
+from callsheet.dialects.ftrack.server.projection import AnswerNode
 
 __all__ = ["Told", "identity_told", "link_told", "plain", "tagged"]
 
@@ -45,7 +45,7 @@ def identity_told(found: VendorType, key: str) -> dict[str, Any]:
     return {"__entity_type__": found.name, **dict(zip(found.key, key.split(SEPARATOR)))}
 
 
-_Relation = tuple[str, dict[str, Any], list[tuple[Node, Any]], dict[Any, Any]]
+_Relation = tuple[str, dict[str, Any], list[tuple[AnswerNode, Any]], dict[Any, Any]]
 """A relation of a place: its name, where it leads by key, the places there, and ends that are only identities now."""
 
 
@@ -57,18 +57,18 @@ class Told:
     _known: dict[tuple[str, str], Collection[str]] = field(factory=dict)
     _stubs: dict[tuple[str, str], dict[str, Any]] = field(factory=dict)
 
-    def all(self, node: Node, keys: Iterable[str]) -> list[dict[str, Any]]:
+    def all(self, node: AnswerNode, keys: Iterable[str]) -> list[dict[str, Any]]:
         relations = self._relations(node)
         return [self.one(node, key, relations) for key in keys]
 
-    def _relations(self, node: Node) -> list[_Relation]:
+    def _relations(self, node: AnswerNode) -> list[_Relation]:
         found: list[_Relation] = []
         for name, children in node.children.items():
             listed = [(child, self._relations(child)) for child in children.values()]
             found.append((name, node.links.get(name, {}), listed, {}))
         return found
 
-    def one(self, node: Node, key: str, relations: list[_Relation]) -> dict[str, Any]:
+    def one(self, node: AnswerNode, key: str, relations: list[_Relation]) -> dict[str, Any]:
         """An entity at a place; only its identity, and what is new of it, where it was told before."""
         told = node.objects[key]
         kind: str = told["__entity_type__"]
@@ -99,7 +99,7 @@ class Told:
                     found[name] = settled[value] if value in settled else self._end(value, children, settled)
         return found
 
-    def _stub(self, node: Node, place: tuple[str, str], told: Mapping[str, Any]) -> dict[str, Any]:
+    def _stub(self, node: AnswerNode, place: tuple[str, str], told: Mapping[str, Any]) -> dict[str, Any]:
         found = self._stubs.get(place)
         if found is None:
             found = self._stubs[place] = {
@@ -108,7 +108,7 @@ class Told:
             }
         return found
 
-    def _end(self, value: Any, children: list[tuple[Node, Any]], settled: dict[Any, Any]) -> Any:
+    def _end(self, value: Any, children: list[tuple[AnswerNode, Any]], settled: dict[Any, Any]) -> Any:
         if value is None:
             return None
         key = value[1] if isinstance(value, tuple) else value

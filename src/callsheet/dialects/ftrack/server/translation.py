@@ -58,7 +58,7 @@ class Translator:
             return type(condition)(tuple(self.condition(part, found) for part in condition.conditions))
         if isinstance(condition, Not):
             return Not(self.condition(condition.condition, found))
-        end: End = _Compared(self, condition) if isinstance(condition, Comparison) else _Held(self, condition)
+        end: End = _Compared(self, condition) if isinstance(condition, Comparison) else _MemberScope(self, condition)
         return self.walk(condition.path.steps, found, (), end)
 
     def select(self, told: Select) -> Select:
@@ -333,7 +333,7 @@ class _Compared:
 
 
 @frozen
-class _Held:
+class _MemberScope:
     """The end of the path of ``any`` and ``has``."""
 
     translator: Translator

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from callsheet.dialects.ftrack.common.envelope import UPDATE
 from callsheet.dialects.ftrack.server.asking import ORIGIN
 from callsheet.dialects.ftrack.server.catalogue import SEPARATOR, Catalogue, VendorType
-from callsheet.dialects.ftrack.server.lineage import Lineage, Place
+from callsheet.dialects.ftrack.server.lineage import Lineage, LineagePlace
 from callsheet.model.event import Event
 from callsheet.model.schema import Schema
 
@@ -121,7 +121,7 @@ def _entity(event: Event, names: _Names, lineage: Lineage) -> dict[str, Any] | N
     if not changes and event.data["action"] == "update":
         return None
     line = lineage.line(kind, key)
-    place = line[0] if line else Place(kind, key)
+    place = line[0] if line else LineagePlace(kind, key)
     moved = event.data["action"] == "update" and "parent" in event.changes and "Context" in event.entity["types"]
     return {
         "entity_type": found.name,
@@ -136,7 +136,7 @@ def _entity(event: Event, names: _Names, lineage: Lineage) -> dict[str, Any] | N
     }
 
 
-def _told(place: Place, names: _Names) -> dict[str, Any]:
+def _told(place: LineagePlace, names: _Names) -> dict[str, Any]:
     found = names.type(place.entity_type)
     return {
         "entityId": place.key.replace(SEPARATOR, ","),

@@ -11,19 +11,19 @@ from callsheet.dialects.ftrack.server.answering import Answers
 from callsheet.dialects.ftrack.server.asking import Asked, Files, Together
 from callsheet.dialects.ftrack.server.batch import Batch
 from callsheet.dialects.ftrack.server.catalogue import Catalogue
-from callsheet.dialects.ftrack.server.reading import Reader
+from callsheet.dialects.ftrack.server.reading import StoreReader
 
-__all__ = ["Work"]
+__all__ = ["WireRequest"]
 
 
 @define(eq=False)
-class Work:
+class WireRequest:
     """One request on its way; what the actions need."""
 
     backend: Together
     files: Files
     asked: Asked
-    reader: Reader
+    reader: StoreReader
     answered: dict[int, Any] = field(factory=dict)
     _batch: Batch | None = None
 
