@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -53,3 +54,13 @@ def test_a_class_name_means_one_thing() -> None:
             if isinstance(node, ast.ClassDef):
                 homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+def test_the_architecture_page_names_files_that_exist() -> None:
+    """Every path with a folder that the architecture page and the journeys name is a file or folder of the package."""
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    page = page[: page.index("## Where the code departs")] if "## Where the code departs" in page else page
+    named = set(re.findall(r"`((?:\w+/)+(?:\w+\.(?:py|toml))?)`", page))
+    assert len(named) > 10
+    missing = [path for path in sorted(named) if not list((ROOT / "src" / "callsheet").glob(f"**/{path}"))]
+    assert missing == []

@@ -47,7 +47,7 @@ BEHAVIOURS = (
     Behaviour("notes", "Noteable", attributes=("notes",), needs=("Note",)),
     Behaviour("notes", "Answerable", "Note", ("replies",)),
     Behaviour("timers", "Worker", "User", needs=("Timer", "Timelog")),
-    Behaviour("accounts", "Account", "User", ("username",)),
+    Behaviour("accounts", "UserMethods", "User", ("username",)),
     Behaviour("jobs", "Progressing", "Job", ("data",)),
     Behaviour("workflow", "Workflow", "ProjectSchema"),
     Behaviour("assignments", "Assignable", attributes=("assignments", "notes")),
