@@ -120,7 +120,8 @@ def main() -> None:
     from uvicorn.loops import auto as loops  # noqa: F401
     from uvicorn.protocols.http import auto as protocols  # noqa: F401
 
-    from callsheet.server import guard, http, service  # noqa: F401
+    from callsheet.server import service  # noqa: F401
+    from callsheet.server.web import application, guard  # noqa: F401
 
     assert uvicorn
     lines = iter(sys.stdin)
