@@ -101,7 +101,7 @@ def test_limits_and_pages(session: Any, monkeypatch: pytest.MonkeyPatch) -> None
     for number in range(5):
         task["bid"] = number + 10.0
         session.commit()
-    monkeypatch.setattr("callsheet.core.history.PAGE", 2)
+    monkeypatch.setattr("callsheet.core.past.history.PAGE", 2)
     assert len(session.history(task, limit=None)) == 6
     assert [entry.after["bid"] for entry in session.history(task, limit=3)] == [14.0, 13.0, 12.0]
     commits = session.commits(after, limit=3)

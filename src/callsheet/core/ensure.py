@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from callsheet.core import flows
+from callsheet.core import populating, reading
 from callsheet.core.commit import commit as send
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.entity.collection import Collection, MappingView
 from callsheet.entity.entity import Entity
 from callsheet.entity.expressions import compare
@@ -108,7 +108,7 @@ def _found_on_server(core: Core, entity_type: str, wanted: Mapping[str, Any]) ->
     terms = tuple(compare(parse_path(name), "=", value) for name, value in wanted.items())
     where = terms[0] if len(terms) == 1 else And(terms)
     select = check(Select(entity_type, where=where, limit=2), core.schema)
-    entities, _ = yield from flows.fetch(core, select, 2, None, Peers(core.schema.types[entity_type].root))
+    entities, _ = yield from reading.fetch(core, select, 2, None, Peers(core.schema.types[entity_type].root))
     alive = [each for each in entities if core.unit.is_alive(each)]
     if len(alive) > 1:
         raise MultipleResults(f"ensure: several {entity_type} have the same {', '.join(wanted)}")
@@ -147,7 +147,7 @@ def _update(core: Core, entity: Any, told: Mapping[str, Any]) -> Flow[None]:
     """Assign what differs."""
     lacking = [name for name in told if _unknown(entity, entity._type.attribute(name))]
     if lacking and not _born(entity):
-        yield from flows.populate(core, entity, [entity._type.attribute(name).name for name in lacking])
+        yield from populating.populate(core, entity, [entity._type.attribute(name).name for name in lacking])
     for name, value in told.items():
         attribute = entity._type.attribute(name)
         if attribute.kind == "mapping" and isinstance(value, Mapping):

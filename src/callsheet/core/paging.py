@@ -17,8 +17,8 @@ from typing import Any
 
 from attrs import define
 
-from callsheet.core import flows
-from callsheet.core.state import Core
+from callsheet.core import reading
+from callsheet.core.core import Core
 from callsheet.dialects.protocol import PagedDialect
 from callsheet.entity.peers import Peers
 from callsheet.flow import Flow, Overlap, Response
@@ -55,7 +55,7 @@ def next_page(core: Core, select: Select, size: int, peers: Peers, course: ReadP
     if isinstance(dialect, PagedDialect):
         entities = yield from _overlapping(core, dialect, select, size, peers, course)
     else:
-        entities, course.cursor = yield from flows.fetch(core, select, size, course.cursor, peers)
+        entities, course.cursor = yield from reading.fetch(core, select, size, course.cursor, peers)
     course.done = course.cursor is None
     course.runs_ahead = not course.outdated
     return entities
@@ -72,8 +72,8 @@ def _overlapping(
 
     def merged() -> list[Any]:
         page: Page = read()
-        flows.count_rows(core, page)
-        return flows.merge_page(core, page, peers)
+        reading.count_rows(core, page)
+        return reading.merge_page(core, page, peers)
 
     if cursor is None or not course.runs_ahead:
         entities = merged()

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from callsheet.core import flows
-from callsheet.core.state import Core
+from callsheet.core import calls, populating
+from callsheet.core.core import Core
 from callsheet.errors import StateError
 from callsheet.flow import Flow
 
@@ -26,7 +26,7 @@ class UserMethods:
     def send_invite(self) -> Any:
         """Let the server send the mail that invites the user."""
         check_committed(self)
-        return self.session.run(flows.call(self.session, "send_user_invite", {"user_id": self.id}))
+        return self.session.run(calls.call(self.session, "send_user_invite", {"user_id": self.id}))
 
     def reset_api_key(self) -> Any:
         """A new API key, which is told once; the old one is no longer taken."""
@@ -55,19 +55,19 @@ class UserMethods:
 
     def _change_role(self, action: str, **told: Any) -> Any:
         check_committed(self)
-        return self.session.run(flows.call(self.session, action, {"user_id": self.id, **told}))
+        return self.session.run(calls.call(self.session, action, {"user_id": self.id, **told}))
 
 
 def new_key_of(core: Core, user: Any) -> Flow[str]:
     """A user's new key: by the vendor's action, or by our own."""
     if core.server_information.server == "ftrack":
         told = {"reset_type": "api_key", "entity_type": user.entity_type, "entity_key": user.id}
-        answer = yield from flows.call(core, "reset_remote", told)
+        answer = yield from calls.call(core, "reset_remote", told)
         return str(answer["api_key"])
-    yield from flows.populate(core, user, "username")
+    yield from populating.populate(core, user, "username")
     name = user.peek("username")
     own = name == core.api_user
-    answer = yield from flows.call(core, "own.key" if own else "users.key", {} if own else {"name": name})
+    answer = yield from calls.call(core, "own.key" if own else "users.key", {} if own else {"name": name})
     return str(answer["key"] if isinstance(answer, Mapping) else answer)
 
 

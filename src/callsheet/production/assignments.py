@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.production.asking import entities, is_

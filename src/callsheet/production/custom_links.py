@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.errors import Invalid
 from callsheet.flow import Flow
 from callsheet.model.schema import EntityType, did_you_mean

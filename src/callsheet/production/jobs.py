@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.production.asking import known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.flow import Flow
 from callsheet.production.assignments import Kind, join, joined, leave
 

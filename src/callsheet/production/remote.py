@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from callsheet.core import flows
-from callsheet.core.state import Core
+from callsheet.core import calls, reading
+from callsheet.core.core import Core
 from callsheet.entity.entity import Entity
 from callsheet.errors import TransportError, UsageError
 from callsheet.flow import Flow
@@ -28,7 +28,7 @@ def widget_url(core: Core, name: str, entity: Any = None, theme: str | None = No
     if entity is not None:
         check_committed(entity)
         told |= {"entity_type": entity.entity_type, "entity_key": _key(entity)}
-    answer = yield from flows.call(core, "get_widget_url", told)
+    answer = yield from calls.call(core, "get_widget_url", told)
     return str(_field(answer, "widget_url"))
 
 
@@ -40,27 +40,27 @@ def reset_remote(core: Core, reset_type: str, entity: Any = None) -> Flow[Any]:
         told |= {"entity_type": entity.entity_type, "entity_key": entity.id}
         if reset_type == "api_key" and core.server_information.server != "ftrack":
             return {"api_key": (yield from new_key_of(core, entity))}
-    return (yield from flows.call(core, "reset_remote", told))
+    return (yield from calls.call(core, "reset_remote", told))
 
 
 def invite_users(core: Core, users: Iterable[Any]) -> Flow[None]:
     """Let the server send mails that invite these users."""
     chosen = _committed(users)
     for user in chosen:
-        yield from flows.call(core, "send_user_invite", {"user_id": user.id})
+        yield from calls.call(core, "send_user_invite", {"user_id": user.id})
 
 
 def invite_reviewers(core: Core, invitees: Iterable[Any]) -> Flow[None]:
     """Let the server send mails that invite to review sessions."""
     chosen = _committed(invitees)
     for invitee in chosen:
-        yield from flows.call(core, "send_review_session_invite", {"review_session_invitee_id": invitee.id})
+        yield from calls.call(core, "send_review_session_invite", {"review_session_invitee_id": invitee.id})
 
 
 def delayed_job(core: Core, job_type: str) -> Flow[Any]:
     """Let the server begin long work (``SYNC_USERS_LDAP``); the job that tells how it goes."""
-    answer = yield from flows.call(core, "delayed_job", {"job_type": job_type})
-    return (yield from flows.get(core, "Job", _field(answer, "id")))
+    answer = yield from calls.call(core, "delayed_job", {"job_type": job_type})
+    return (yield from reading.get(core, "Job", _field(answer, "id")))
 
 
 def search(
@@ -83,7 +83,7 @@ def search(
     kinds = [getattr(each, "id", each) for each in object_types]
     if kinds:
         told["object_type_ids"] = kinds
-    rows = yield from flows.call(core, "search", told)
+    rows = yield from calls.call(core, "search", told)
     keys = [row["id"] for row in rows if isinstance(row, Mapping) and "id" in row]
     if not keys:
         return []

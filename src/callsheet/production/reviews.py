@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from callsheet.core import flows
-from callsheet.core.state import Core
+from callsheet.core import calls, populating
+from callsheet.core.core import Core
 from callsheet.flow import Flow
 from callsheet.model.record import NOT_SET
 from callsheet.production.accounts import check_committed
@@ -47,7 +47,7 @@ class Invited:
         """Let the server send the mail that invites them. At once: an invitee must have been committed."""
         check_committed(self)
         told = {"review_session_invitee_id": self.id}
-        return self.session.run(flows.call(self.session, "send_review_session_invite", told))
+        return self.session.run(calls.call(self.session, "send_review_session_invite", told))
 
 
 def add_version(core: Core, review: Any, version: Any, name: str | None, description: str) -> Flow[Any]:
@@ -58,7 +58,7 @@ def add_version(core: Core, review: Any, version: Any, name: str | None, descrip
     sort = max((each.peek(place) or 0 for each in last if each.peek(place) is not NOT_SET), default=-1) + 1
     data = {"review_session": review, "asset_version": version, "description": description, place: sort}
     if version._changes is None or not version._changes.born:
-        yield from flows.populate(core, version, "version, asset.name")
+        yield from populating.populate(core, version, "version, asset.name")
     asset = version.peek("asset")
     data["name"] = name if name is not None else (asset.peek("name") if asset else "") or ""
     if "version" in names and names["version"].data_type == "string":

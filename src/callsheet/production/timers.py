@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from callsheet.core import flows
-from callsheet.core.state import Core
+from callsheet.core import calls
+from callsheet.core.core import Core
 from callsheet.errors import MultipleResults, NoResult, ServerError, StateError
 from callsheet.flow import Flow
 from callsheet.production.asking import entities, is_, known
@@ -111,7 +111,7 @@ def _is_local(core: Core) -> Flow[bool]:
     if core.server_information.server != "ftrack":
         return False
     try:
-        told = yield from flows.call(core, "query_server_information", {})
+        told = yield from calls.call(core, "query_server_information", {})
     except ServerError:
         return False
     return isinstance(told, Mapping) and told.get("is_timezone_support_enabled") is False

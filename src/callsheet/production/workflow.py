@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from callsheet.core import flows
-from callsheet.core.state import Core
+from callsheet.core import populating
+from callsheet.core.core import Core
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.model.query import Comparison, Path
@@ -75,7 +75,7 @@ def _check(core: Core, name: str, attribute: str) -> None:
 def _members(core: Core, owner: Any, reference: str, collection: str) -> Flow[list[Any]]:
     """The members of what an entity refers to, by their own order."""
     path = f"{reference}.{collection}.name, {reference}.{collection}.sort"
-    yield from flows.populate(core, owner, path)
+    yield from populating.populate(core, owner, path)
     found = owner.peek(reference)
     if not found:
         return []

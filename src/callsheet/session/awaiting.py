@@ -12,12 +12,13 @@ from attrs import evolve
 
 from callsheet import config
 from callsheet.core import announcements as occasions
-from callsheet.core import commit, flows, history
+from callsheet.core import calls, commit, opening, populating, reading, resume
 from callsheet.core import ensure as ensuring
-from callsheet.core.commit import Resumed
-from callsheet.core.history import CommitName, Moment
-from callsheet.core.past import undo
-from callsheet.core.state import Core, Policy
+from callsheet.core.core import Policy
+from callsheet.core.lazy import LazyCore
+from callsheet.core.past import history, undo
+from callsheet.core.past.history import CommitName, Moment
+from callsheet.core.resume import Resumed
 from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.errors import Closed, StateError
 from callsheet.events.topics import CLOSED
@@ -40,7 +41,7 @@ __all__ = ["AsyncSession"]
 T = TypeVar("T")
 
 
-class AsyncSession(Verbs, Core):
+class AsyncSession(Verbs, LazyCore):
     """A unit of work on an entity server, for ``async`` code; see `Session`, whose verbs it has.
 
     Reading what is not loaded raises `NotLoaded`, whose text is the cure: ``await session.populate(…)``.
@@ -137,7 +138,7 @@ class AsyncSession(Verbs, Core):
     async def open(self) -> Description:
         """Connect and learn the schema; done by itself when first needed."""
         if self._description is None:
-            await self._drive(flows.open_(self))
+            await self._drive(opening.open_(self))
             builtin.attach(self)
             await self._drive(plugging.enter(self))
         return self.server_information
@@ -202,26 +203,26 @@ class AsyncSession(Verbs, Core):
 
     async def get(self, entity_type: str, key: Any) -> Any:
         """The entity of this primary key, from memory or from the server; None if there is none."""
-        return await self.run(flows.get(self, entity_type, key))
+        return await self.run(reading.get(self, entity_type, key))
 
     async def populate(self, entities: Any, projections: str | Iterable[str]) -> None:
         """Load paths such as ``"status.name, parent.name"`` for one or many entities, of any types."""
-        await self.run(flows.populate(self, entities, projections))
+        await self.run(populating.populate(self, entities, projections))
 
     async def commit(self, conflicts: str | None = None) -> CommitResult | None:
         """Send everything pending as one atomic batch, exactly once; None when there is nothing pending."""
-        return await self.run(flows.commit(self, conflicts))
+        return await self.run(commit.commit(self, conflicts))
 
     async def resume(self) -> list[Resumed]:
         """Finish the commits that the journal holds from a session that ended before their answers came.
 
         Each is done once, whatever had become of it; the result says of each what became of it.
         """
-        return await self.run(commit.resume(self))
+        return await self.run(resume.resume(self))
 
     async def refresh(self, entities: Any, keep: str = "local") -> None:
         """Fetch what is known of entities again; ``keep`` says whose pending changes stand."""
-        await self.run(flows.refresh(self, entities, keep))
+        await self.run(populating.refresh(self, entities, keep))
 
     async def ensure(
         self, entity_type: str, data: Mapping[str, Any], identifying_keys: Sequence[str] = (), commit: bool = False
@@ -276,7 +277,7 @@ class AsyncSession(Verbs, Core):
 
     async def call(self, action: str, **arguments: Any) -> Any:
         """Anything else the server offers, by name."""
-        return await self.run(flows.call(self, action, arguments))
+        return await self.run(calls.call(self, action, arguments))
 
     async def create_component(
         self,
@@ -328,4 +329,4 @@ class AsyncSession(Verbs, Core):
 
     async def reload_schema(self) -> Description:
         """Learn custom attributes that were added since the session was opened."""
-        return await self.run(flows.open_(self))
+        return await self.run(opening.open_(self))

@@ -12,12 +12,13 @@ from attrs import evolve
 
 from callsheet import config
 from callsheet.core import announcements as occasions
-from callsheet.core import commit, flows, history
+from callsheet.core import calls, commit, opening, populating, reading, resume
 from callsheet.core import ensure as ensuring
-from callsheet.core.commit import Resumed
-from callsheet.core.history import CommitName, Moment
-from callsheet.core.past import undo
-from callsheet.core.state import Core, Policy
+from callsheet.core.core import Policy
+from callsheet.core.lazy import LazyCore
+from callsheet.core.past import history, undo
+from callsheet.core.past.history import CommitName, Moment
+from callsheet.core.resume import Resumed
 from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.errors import Closed, StateError
 from callsheet.events.topics import CLOSED
@@ -39,7 +40,7 @@ __all__ = ["Session"]
 T = TypeVar("T")
 
 
-class Session(Verbs, Core):
+class Session(Verbs, LazyCore):
     """A unit of work on an entity server: reads lazily, records changes, commits them as one batch.
 
     ``server_url`` is ``https://…`` (or CALLSHEET_SERVER), or a database to open in this process:
@@ -156,7 +157,7 @@ class Session(Verbs, Core):
     def open(self) -> Description:
         """Connect and learn the schema; done by itself when first needed."""
         if self._description is None:
-            self._drive(flows.open_(self))
+            self._drive(opening.open_(self))
             builtin.attach(self)
             self._drive(plugging.enter(self))
         return self.server_information
@@ -217,26 +218,26 @@ class Session(Verbs, Core):
 
     def get(self, entity_type: str, key: Any) -> Any:
         """The entity of this primary key, from memory or from the server; None if there is none."""
-        return self.run(flows.get(self, entity_type, key))
+        return self.run(reading.get(self, entity_type, key))
 
     def populate(self, entities: Any, projections: str | Iterable[str]) -> None:
         """Load paths such as ``"status.name, parent.name"`` for one or many entities, of any types."""
-        self.run(flows.populate(self, entities, projections))
+        self.run(populating.populate(self, entities, projections))
 
     def commit(self, conflicts: str | None = None) -> CommitResult | None:
         """Send everything pending as one atomic batch, exactly once; None when there is nothing pending."""
-        return self.run(flows.commit(self, conflicts))
+        return self.run(commit.commit(self, conflicts))
 
     def resume(self) -> list[Resumed]:
         """Finish the commits that the journal holds from a session that ended before their answers came.
 
         Each is done once, whatever had become of it; the result says of each what became of it.
         """
-        return self.run(commit.resume(self))
+        return self.run(resume.resume(self))
 
     def refresh(self, entities: Any, keep: str = "local") -> None:
         """Fetch what is known of entities again; ``keep`` says whose pending changes stand."""
-        self.run(flows.refresh(self, entities, keep))
+        self.run(populating.refresh(self, entities, keep))
 
     def ensure(
         self, entity_type: str, data: Mapping[str, Any], identifying_keys: Sequence[str] = (), commit: bool = False
@@ -291,7 +292,7 @@ class Session(Verbs, Core):
 
     def call(self, action: str, **arguments: Any) -> Any:
         """Anything else the server offers, by name."""
-        return self.run(flows.call(self, action, arguments))
+        return self.run(calls.call(self, action, arguments))
 
     def create_component(
         self,
@@ -341,4 +342,4 @@ class Session(Verbs, Core):
 
     def reload_schema(self) -> Description:
         """Learn custom attributes that were added since the session was opened."""
-        return self.run(flows.open_(self))
+        return self.run(opening.open_(self))

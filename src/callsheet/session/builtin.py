@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 
 __all__ = ["ROOMS", "attach"]
 

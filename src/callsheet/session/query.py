@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve
 
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.entity.expressions import Expression, compare
 from callsheet.entity.peers import Peers
 from callsheet.errors import QueryError, UsageError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from attrs import evolve
 
-from callsheet.core import flows
+from callsheet.core import reading
 from callsheet.core.paging import ReadProgress, all_pages, next_page
 from callsheet.session.query import Query, flat_records
 
@@ -48,23 +48,23 @@ class QueryResult(Query):
 
     def one(self) -> Any:
         """The only one; `NoResult` or `MultipleResults` otherwise."""
-        return flows.one(self._window_of(0, 2), str(self))
+        return reading.one(self._window_of(0, 2), str(self))
 
     def count(self) -> int:
         """How many there are, by one request that fetches none of them."""
-        rows = self._core.run(flows.aggregate(self._core, self._counting()))
+        rows = self._core.run(reading.aggregate(self._core, self._counting()))
         return self._clip(int(rows[0][0]) if rows else 0)
 
     def exists(self) -> bool:
         """Whether there is any."""
         select = evolve(self._window(0, 1), projections=self._id_only())
-        return bool(len(self._core.run(flows.page(self._core, select, 1, None))))
+        return bool(len(self._core.run(reading.page(self._core, select, 1, None))))
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Plain dicts instead of entities: dotted names for projections through relations."""
         cursor: str | None = None
         while True:
-            page = self._core.run(flows.page(self._core, self.select_statement, self._page_size, cursor))
+            page = self._core.run(reading.page(self._core, self.select_statement, self._page_size, cursor))
             yield from flat_records(self._core, self.select_statement, page)
             cursor = page.cursor
             if cursor is None:
@@ -73,7 +73,7 @@ class QueryResult(Query):
     def aggregate(self, *functions: str, group_by: tuple[str, ...] | list[str] = ()) -> list[dict[str, Any]]:
         """Numbers by group: ``aggregate("count", "sum(bid)", group_by=["status.name"])``."""
         question, names = self._aggregate(functions, group_by)
-        return [dict(zip(names, row)) for row in self._core.run(flows.aggregate(self._core, question))]
+        return [dict(zip(names, row)) for row in self._core.run(reading.aggregate(self._core, question))]
 
     def _window_of(self, start: int, stop: int | None) -> list[Any]:
         if self._rows is not None:
@@ -131,23 +131,23 @@ class AsyncQueryResult(Query):
 
     async def one(self) -> Any:
         """The only one; `NoResult` or `MultipleResults` otherwise."""
-        return flows.one(await self._window_of(0, 2), str(self))
+        return reading.one(await self._window_of(0, 2), str(self))
 
     async def count(self) -> int:
         """How many there are, by one request that fetches none of them."""
-        rows = await self._core.run(flows.aggregate(self._core, self._counting()))
+        rows = await self._core.run(reading.aggregate(self._core, self._counting()))
         return self._clip(int(rows[0][0]) if rows else 0)
 
     async def exists(self) -> bool:
         """Whether there is any."""
         select = evolve(self._window(0, 1), projections=self._id_only())
-        return bool(len(await self._core.run(flows.page(self._core, select, 1, None))))
+        return bool(len(await self._core.run(reading.page(self._core, select, 1, None))))
 
     async def records(self) -> AsyncIterator[dict[str, Any]]:
         """Plain dicts instead of entities: dotted names for projections through relations."""
         cursor: str | None = None
         while True:
-            page = await self._core.run(flows.page(self._core, self.select_statement, self._page_size, cursor))
+            page = await self._core.run(reading.page(self._core, self.select_statement, self._page_size, cursor))
             for record in flat_records(self._core, self.select_statement, page):
                 yield record
             cursor = page.cursor
@@ -157,7 +157,7 @@ class AsyncQueryResult(Query):
     async def aggregate(self, *functions: str, group_by: tuple[str, ...] | list[str] = ()) -> list[dict[str, Any]]:
         """Numbers by group: ``aggregate("count", "sum(bid)", group_by=["status.name"])``."""
         question, names = self._aggregate(functions, group_by)
-        return [dict(zip(names, row)) for row in await self._core.run(flows.aggregate(self._core, question))]
+        return [dict(zip(names, row)) for row in await self._core.run(reading.aggregate(self._core, question))]
 
     async def slice(self, start: int, stop: int | None = None) -> list[Any]:
         """The results from ``start`` to ``stop``."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.errors import FileMissing, UsageError
 from callsheet.flow import Flow, Work
 from callsheet.storage.finding import pick_any

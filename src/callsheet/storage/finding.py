@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.errors import NotInLocation, Unsupported
 from callsheet.flow import Flow, Work
 from callsheet.storage.keeping import ServerFiles

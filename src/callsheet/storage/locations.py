@@ -8,9 +8,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 from attrs import define, field
 
-from callsheet.core import flows
+from callsheet.core import populating, reading
 from callsheet.core.commit import send_alone
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.errors import ServerError, StorageError, UsageError
 from callsheet.flow import Flow
 from callsheet.model.operation import Create
@@ -210,7 +210,7 @@ class Locations:
         )
 
     def _name(self, location: Any) -> Flow[str]:
-        yield from flows.populate(self._core, [location], "name")
+        yield from populating.populate(self._core, [location], "name")
         return str(value_of(location, "name", location._key))
 
     def _is_usable(self, entity: Any) -> bool:
@@ -230,7 +230,7 @@ class Locations:
             if not (yield from self.recognise([place])):
                 raise
             return place.entity
-        return (yield from flows.get(self._core, "Location", key))
+        return (yield from reading.get(self._core, "Location", key))
 
     def recognise(self, places: Sequence[SessionLocation]) -> Flow[list[SessionLocation]]:
         """Those of the places that the server has, each with its entity; nothing is made."""

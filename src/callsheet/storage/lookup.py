@@ -7,9 +7,9 @@ from typing import Any
 
 from attrs import define
 
-from callsheet.core import flows
+from callsheet.core import lazy, populating
+from callsheet.core.core import Core
 from callsheet.core.paging import all_pages
-from callsheet.core.state import Core
 from callsheet.entity.peers import Peers
 from callsheet.errors import SchemaError
 from callsheet.flow import Flow
@@ -112,7 +112,7 @@ def gather(core: Core, components: Sequence[Any], recursive: bool = True) -> Flo
     yield from _load(core, containers)
     versions = {found: None for each in (*components, *containers) if (found := value_of(each, "version")) is not None}
     if versions:
-        yield from flows.populate(core, list(versions), "version, asset.name, asset.parent.link")
+        yield from populating.populate(core, list(versions), "version, asset.name, asset.parent.link")
     outer = {container: _described(container, None) for container in containers}
     items = [Item(each, _described(each, outer.get(value_of(each, "container"))), []) for each in components]
     if recursive:
@@ -124,11 +124,11 @@ def _load(core: Core, components: Sequence[Any]) -> Flow[None]:
     known = list(dict.fromkeys(components))
     for each in known:
         if each._type.abstract:
-            yield from flows.load_names(core, each, [])
+            yield from lazy.load_names(core, each, [])
     for sequences, names in ((False, "name, file_type, size, container, version"), (True, "padding")):
         chosen = [each for each in known if not is_born(each) and (not sequences or kind_of(each) == "sequence")]
         if chosen:
-            yield from flows.populate(core, chosen, names)
+            yield from populating.populate(core, chosen, names)
 
 
 def _descend(core: Core, items: Sequence[Item]) -> Flow[None]:

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from callsheet.core import flows
+from callsheet.core import calls, populating, reading
 from callsheet.core.commit import commit
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.entity.entity import Entity
 from callsheet.errors import StateError, TransportError, UsageError
 from callsheet.flow import Flow
@@ -60,7 +60,7 @@ def create_thumbnail(core: Core, entity: Any, path: Any, data: Mapping[str, Any]
 
 def thumbnail_address(core: Core, entity: Any) -> Flow[str | None]:
     """Where the picture of an entity is."""
-    yield from flows.populate(core, entity, "thumbnail")
+    yield from populating.populate(core, entity, "thumbnail")
     component = entity.peek("thumbnail")
     if not component:
         return None
@@ -83,7 +83,7 @@ def encode(core: Core, media: Any, version_id: str | None = None, keep_original:
     else:
         raise UsageError(f"media is a path or a FileComponent, not {media!r:.80}")
     told = {"component_id": component.id, "version_id": version_id, "keep_original": keep}
-    answer = yield from flows.call(core, "encode_media", told)
+    answer = yield from calls.call(core, "encode_media", told)
     if not isinstance(answer, Mapping) or "job_id" not in answer:
         raise TransportError(f"the server's answer has no job_id: {answer!r:.120}")
-    return (yield from flows.get(core, "Job", answer["job_id"]))
+    return (yield from reading.get(core, "Job", answer["job_id"]))

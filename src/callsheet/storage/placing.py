@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import evolve
 
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.errors import AlreadyThere, FileMissing, TransportError, UsageError
 from callsheet.events.topics import COMPONENT_ADDED
 from callsheet.flow import Flow

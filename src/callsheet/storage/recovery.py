@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.errors import AlreadyThere, StateError, Unsupported
 from callsheet.flow import Flow
 from callsheet.model.query import And, Comparison, Path

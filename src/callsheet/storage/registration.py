@@ -8,9 +8,9 @@ from typing import Any
 from attrs import define
 
 from callsheet.core import announcements as occasions
-from callsheet.core import flows
+from callsheet.core import commit
 from callsheet.core.commit import send_alone
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.entity.collection import Collection
 from callsheet.errors import RegistrationInDoubt, ServerError, StateError, UsageError
 from callsheet.flow import Flow
@@ -72,7 +72,7 @@ def register(core: Core, place: SessionLocation, placements: Sequence[Placement]
         for each in placements
     ]
     try:
-        yield from flows.commit(core)
+        yield from commit.commit(core)
     except Exception:
         if core.unit.doubtful is None:
             for row in rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from callsheet.core.state import Core
+from callsheet.core.core import Core
 from callsheet.errors import NotInLocation
 from callsheet.events.topics import COMPONENT_REMOVED
 from callsheet.flow import Flow

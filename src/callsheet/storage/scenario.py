@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import frozen
 
-from callsheet.core import flows
-from callsheet.core.state import Core
+from callsheet.core import calls
+from callsheet.core.core import Core
 from callsheet.dialects.protocol import FileDialect
 from callsheet.errors import Invalid, ServerError
 from callsheet.flow import Flow
@@ -35,7 +35,7 @@ def told(core: Core) -> Flow[Scenario | None]:
     if core._dialect.name != "ftrack" or not isinstance(core._dialect, FileDialect):
         return None
     try:
-        information = yield from flows.call(core, "query_server_information", {})
+        information = yield from calls.call(core, "query_server_information", {})
     except (Invalid, ServerError):
         return None
     return read_scenario(information.get("storage_scenario") if isinstance(information, Mapping) else None)

@@ -7,11 +7,12 @@ request may hold; not on the number of changes beyond that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import define, field
 
-from callsheet.core import flows
+from callsheet.core import opening, reading
+from callsheet.core.core import Core
 from callsheet.entity.peers import Peers
 from callsheet.errors import StateError, UnknownAttribute
 from callsheet.flow import Flow
@@ -19,9 +20,6 @@ from callsheet.model.history import Commit
 from callsheet.model.query import Comparison, Path, Select, Step
 from callsheet.model.record import Identity
 from callsheet.model.schema import Attribute, EntityType
-
-if TYPE_CHECKING:
-    from callsheet.core.state import Core
 
 __all__ = ["Place", "Scene", "attribute_of"]
 
@@ -79,7 +77,7 @@ class Scene:
             entity_type = self.core.schema.type(change.identity.entity_type)
             for name in (*change.before, *change.after):
                 if attribute_of(entity_type, name) is None:
-                    yield from flows.open_(self.core)
+                    yield from opening.open_(self.core)
                     return
 
     def _everything(self, name: str) -> tuple[Path, ...]:
@@ -131,7 +129,7 @@ class Scene:
         cursor: str | None = None
         while True:
             peers = Peers(self.core.schema.types[select.entity_type].root)
-            page, cursor = yield from flows.fetch(self.core, select, self.core.features.rows, cursor, peers)
+            page, cursor = yield from reading.fetch(self.core, select, self.core.features.rows, cursor, peers)
             found += page
             if cursor is None:
                 return found

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import define, field
 
-from callsheet.core.history import CommitName, find_commit
+from callsheet.core.core import Core
+from callsheet.core.past.history import CommitName, find_commit
 from callsheet.core.past.scene import Place, Scene, attribute_of
 from callsheet.entity.collection import Collection
 from callsheet.entity.entity import Entity
@@ -29,9 +30,6 @@ from callsheet.model.history import Commit, EntityChange
 from callsheet.model.operation import Change
 from callsheet.model.record import NOT_SET, Identity, same
 from callsheet.model.schema import Attribute, check_value
-
-if TYPE_CHECKING:
-    from callsheet.core.state import Core
 
 __all__ = ["undo"]
 

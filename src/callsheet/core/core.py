@@ -9,28 +9,25 @@ from typing import Any, Literal, TypeAlias
 from weakref import ref
 
 from callsheet.core.announcements import constructing
-from callsheet.core.commit import JournalProtocol
 from callsheet.core.defaults import Defaults
 from callsheet.core.errand import Errand
+from callsheet.core.journal import JournalProtocol
 from callsheet.core.schema_cache import SchemaCache
 from callsheet.core.statistics import Statistics
 from callsheet.dialects.protocol import Description, Dialect, Features
-from callsheet.entity.collection import Collection
 from callsheet.entity.entity import Entity
 from callsheet.entity.identity_map import IdentityMap
-from callsheet.entity.inheritance import inherited_value, lineage_paths
 from callsheet.entity.peers import Peers
 from callsheet.entity.read_only import ReadOnlyUnit
 from callsheet.entity.types import Types
 from callsheet.entity.unit_of_work import UnitOfWork
-from callsheet.errors import Closed, NotLoaded, StateError, UsageError
+from callsheet.errors import Closed, StateError, UsageError
 from callsheet.events.hub import Hub
 from callsheet.events.topics import VENDOR_NAMES
-from callsheet.flow import Flow
 from callsheet.model.event import Event
 from callsheet.model.language.parser import AddedOperator
 from callsheet.model.operation import Operation
-from callsheet.model.record import NOT_SET, new_key
+from callsheet.model.record import new_key
 from callsheet.model.schema import Schema
 
 __all__ = ["Core", "Policy"]
@@ -277,85 +274,7 @@ class Core:
         self._check_open()
         self.unit.hand_over()
 
-    # -- what entities ask -------------------------------------------------------------------------------
-
-    def missing(self, entity: Any, name: str) -> Any:
-        """The value of an attribute that is not loaded; fetches it as the policy says."""
-        changes = entity._changes
-        if changes is not None and changes.state == "detached":
-            raise entity._gone()
-        attribute = entity._type.attributes[name]
-        if attribute.kind == "collection" and entity.peek(name) is NOT_SET:
-            return self.unit.collection(entity, name)
-        if changes is not None and changes.born:
-            default = None if _is_token(attribute.default) else attribute.default
-            return self.unit.refer(attribute, default) if attribute.kind == "reference" else default
-        self._check_open()
-        collection = entity.peek(name) if attribute.kind == "collection" else None
-        if self.auto_populate is False and collection is None:
-            return NOT_SET
-        if self.auto_populate in ("strict", False):
-            raise NotLoaded(self._not_loaded(entity, name))
-        if self._busy:
-            raise StateError(f"{entity!r}.{name} was read while the session was talking to the server")
-        from callsheet.core import flows
-
-        self.talk(flows.load(self, entity, name), entity, name)
-        value = entity.peek(name)
-        if value is NOT_SET or (isinstance(value, Collection) and not value.loaded):
-            raise entity._gone()
-        return value
-
-    def inherited(self, entity: Any, key: str) -> Any:
-        """The value of a hierarchical custom attribute that an entity has from those above it."""
-        from callsheet.core import flows
-
-        before: Any = None
-        while True:
-            value, unknown = inherited_value(entity, key)
-            if unknown is None:
-                return value
-            if self.auto_populate is False:
-                return NOT_SET
-            if unknown is before:
-                raise unknown._gone()
-            self._check_open()
-            paths = ", ".join(lineage_paths(self.schema, unknown._type))
-            if self.auto_populate == "strict":
-                raise NotLoaded(self._not_loaded(unknown, paths))
-            before = unknown
-            self.talk(flows.load_lineage(self, unknown), unknown, paths)
-
-    def load_all(self, entity: Any) -> None:
-        """Fetch all that is not loaded of an entity and its peers, in one go."""
-        unset = [
-            name
-            for name, attribute in entity._type.attributes.items()
-            if attribute.kind != "collection" and name not in entity._type.key and entity.peek(name) is NOT_SET
-        ]
-        born = entity._changes is not None and entity._changes.born
-        if unset and not born and self.auto_populate in ("peers", "one"):
-            from callsheet.core import flows
-
-            self.talk(flows.load_names(self, entity, unset), entity, unset[0])
-
-    def resolve(self, entity: Any) -> None:
-        """Find the concrete type of an entity of which only the key is known."""
-        from callsheet.core import flows
-
-        self.talk(flows.load_names(self, entity, []), entity, "id")
-
-    def talk(self, flow: Flow[Any], entity: Any, name: str) -> Any:
-        """Run a flow for a lazy read."""
-        flow.close()
-        raise NotLoaded(f"{entity!r}.{name} is not loaded; `await session.populate(entity, {name!r})` fetches it")
-
-    def _not_loaded(self, entity: Any, name: str) -> str:
-        path = entity._peers.path(name) if entity._peers is not None else name
-        return (
-            f"{entity!r}.{name} is not loaded, and automatic loading is off; the query would have brought it along "
-            f"with the projection `{path}`: `select {path} from …`, or `session.populate(entities, {path!r})`"
-        )
+    # -- other cores, and entities that belong together ---------------------------------------------------
 
     def _lend(self, other: Core) -> None:
         """Let another core use the schema and types of this one."""
@@ -401,7 +320,3 @@ class Core:
             if core is not self:
                 raise StateError(f"{entity!r} belongs to another session; fetch it here with `session.get(…)`")
         return found
-
-
-def _is_token(default: Any) -> bool:
-    return isinstance(default, str) and default.startswith("{") and default.endswith("}")

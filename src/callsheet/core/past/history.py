@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from callsheet.dialects.protocol import CommitResult, HistoricDialect
+from callsheet.core.calls import call
+from callsheet.core.core import Core
+from callsheet.dialects.protocol import CommitResult
 from callsheet.entity.entity import Entity
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.model.history import Commit, HistoryEntry, commit_from_plain
 from callsheet.model.record import Identity
 
-if TYPE_CHECKING:
-    from callsheet.core.state import Core
+__all__ = ["CommitName", "Moment", "commits", "find_commit", "history", "moment_of"]
 
-__all__ = ["ACTIONS", "CommitName", "Moment", "commits", "enter", "find_commit", "history", "moment_of"]
-
-ACTIONS = frozenset({"at", "commits", "history"})
-"""Actions of the server that change nothing."""
 PAGE = 1_000
 
 #: How a commit can be named: itself, what `commit` gave, its position in the log, its id.
@@ -132,23 +129,10 @@ def moment_of(moment: Moment) -> int | datetime:
     raise UsageError(f"a moment is a datetime, or the position of a commit from 0, not {moment!r:.80}")
 
 
-def enter(core: Core) -> Flow[None]:
-    """Let a session that looks back talk to the server as it was; its moment becomes a position."""
-    dialect = core._dialect
-    if not isinstance(dialect, HistoricDialect):
-        raise UsageError("this server keeps no history that could be read")
-    name = "time" if isinstance(core.moment, datetime) else "position"
-    core.statistics.count("call")
-    answer = yield from dialect.call("at", {name: core.moment})
-    core.moment = int(answer["position"])
-    core._dialect = dialect.at(core.moment)
-
-
 def _ask(core: Core, action: str, arguments: dict[str, Any]) -> Flow[Any]:
     if not core.features.history:
         raise UsageError("this server keeps no history")
-    core.statistics.count("call")
-    return (yield from core._dialect.call(action, arguments))
+    return (yield from call(core, action, arguments))
 
 
 def _zoned(time: Any) -> datetime:

@@ -1,0 +1,43 @@
+"""Opening a session: what the server is, its schema, and the moment that is read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from callsheet.core.core import Core
+from callsheet.dialects.protocol import Description, HistoricDialect
+from callsheet.errors import UsageError
+from callsheet.flow import Flow, Work
+
+__all__ = ["open_"]
+
+
+def open_(core: Core) -> Flow[Description]:
+    """Ask the server what it is; its schema comes from disk when it is still the right one."""
+    cached = core._known_schema
+    if core.moment is not None:
+        yield from _enter(core)
+    elif core._cache is not None:
+        cached = yield Work(core._cache.read)
+    core.statistics.count("describe")
+    description: Description = yield from core._dialect.describe(cached.hash if cached else "")
+    schema = description.schema or cached
+    if schema is None:
+        raise UsageError("the server did not send its schema")
+    if description.schema is not None and core._cache is not None:
+        cache, fresh = core._cache, description.schema
+        yield Work(lambda: cache.write(fresh))
+    core.opened(description, schema)
+    return description
+
+
+def _enter(core: Core) -> Flow[None]:
+    """Let a session that looks back talk to the server as it was; its moment becomes a position."""
+    dialect = core._dialect
+    if not isinstance(dialect, HistoricDialect):
+        raise UsageError("this server keeps no history that could be read")
+    name = "time" if isinstance(core.moment, datetime) else "position"
+    core.statistics.count("call")
+    answer = yield from dialect.call("at", {name: core.moment})
+    core.moment = int(answer["position"])
+    core._dialect = dialect.at(core.moment)

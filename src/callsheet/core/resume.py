@@ -1,0 +1,57 @@
+"""Finishing what a journal holds: the commits that an earlier session did not see the outcome of."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from attrs import frozen
+
+from callsheet.core.core import Core
+from callsheet.core.sending import deliver, explain, is_final
+from callsheet.dialects.protocol import CommitResult
+from callsheet.errors import ServerError, StateError, UsageError
+from callsheet.flow import Flow, Work
+from callsheet.model.operation import Operation
+
+__all__ = ["Resumed", "resume"]
+
+
+@frozen
+class Resumed:
+    """What became of a commit found in a journal: ``outcome`` is one of finished now, had finished, refused."""
+
+    commit_id: str
+    outcome: str
+    operations: tuple[Operation, ...]
+    result: CommitResult | None = None
+    reason: str = ""
+
+
+def resume(core: Core) -> Flow[list[Resumed]]:
+    """Finish what the journal says was under way when an earlier session ended, in its order.
+
+    Each is sent under its own commit id, so what had been done is not done again. What the server refuses
+    stays in the journal with the reason and is not sent again.
+    """
+    if core.journal is None:
+        raise UsageError("this session has no journal: Session(…, journal=PATH)")
+    journal = core.journal
+    if core.unit.doubtful is not None:
+        raise StateError("the last commit of this session is in doubt; `commit()` sends it again")
+    done: list[Resumed] = []
+    for entry in (yield Work(journal.unfinished)):
+        commit_id = entry.changes.commit_id
+        try:
+            result = yield from deliver(core, entry.changes, again=True)
+        except ServerError as error:
+            if not is_final(core, error, again=True):
+                raise
+            reason = str(explain(error, entry.changes.operations))
+            yield Work(partial(journal.refuse, commit_id, reason))
+            done.append(Resumed(commit_id, "refused", entry.changes.operations, reason=reason))
+            continue
+        yield Work(partial(journal.finish, commit_id))
+        outcome = "had finished" if result.replayed else "finished now"
+        done.append(Resumed(commit_id, outcome, entry.changes.operations, result))
+    core.journal_checked = True
+    return done

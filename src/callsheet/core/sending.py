@@ -1,0 +1,116 @@
+"""Sending a change set so that it is done once, and telling apart what was done, was refused, or is in doubt.
+
+A change set larger than one request may hold is *staged*: its parts are sent ahead under the commit id and
+kept by the server, and the last request applies all of them in one transaction. So a commit of any size is
+atomic, and each of its requests may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from callsheet.core.core import Core
+from callsheet.core.parts import split
+from callsheet.dialects.protocol import CommitResult, VerifyingDialect
+from callsheet.errors import CommitError, Conflict, ConflictError, Forbidden, ServerError, Unauthorised
+from callsheet.flow import Flow
+from callsheet.model.operation import Change, ChangeSet, Operation
+from callsheet.model.record import Identity
+
+__all__ = ["deliver", "explain", "in_doubt", "is_final", "send"]
+
+
+def deliver(core: Core, changes: ChangeSet, again: bool) -> Flow[CommitResult]:
+    """Send a change set such that it is done once, however often this is called with it.
+
+    A server that knows commit ids sees to it. With any other, what may have been done before (``again``) is
+    looked up first, and once more where sending it again is refused: it may have come through meanwhile.
+    """
+    if not again or core.features.commit_ids:
+        return (yield from send(core, changes))
+    done = yield from _verify(core, changes)
+    if done is not None:
+        return done
+    try:
+        return (yield from send(core, changes))
+    except ServerError as error:
+        if not is_final(core, error, again):
+            raise
+        done = yield from _verify(core, changes)
+        if done is None:
+            raise
+        return done
+
+
+def _verify(core: Core, changes: ChangeSet) -> Flow[CommitResult | None]:
+    """The result of a change set that was done, as far as it can be seen; None where it was not."""
+    if not isinstance(core._dialect, VerifyingDialect):
+        return None
+    core.statistics.count("verify")
+    return (yield from core._dialect.verify(changes))
+
+
+def is_final(core: Core, error: ServerError, again: bool) -> bool:
+    """Whether the refusal is the server's own, and says that the commit was not done and will not be.
+
+    Who is not let in (any more) does not hear what became of a commit that was sent before (``again``): with
+    the right key it will go. A server that forbids one of the operations has looked for the commit first; one
+    without commit ids was asked before.
+    """
+    if again and isinstance(error, Unauthorised):
+        return False
+    if again and isinstance(error, Forbidden) and core.features.commit_ids and error.operation is None:
+        return False
+    return error.status < 500
+
+
+def in_doubt(error: Exception, changes: ChangeSet) -> CommitError:
+    return CommitError(
+        f"no answer to commit {changes.commit_id}: {error}; it may have been done or not. `commit()` sends the "
+        "same again, which is safe: it is done once"
+    )
+
+
+def send(core: Core, changes: ChangeSet) -> Flow[CommitResult]:
+    """Send a change set, staged in parts where it is too large for one request."""
+    parts = list(split(changes.operations, core.features.operations, core.features.bytes))
+    if len(parts) == 1:
+        core.statistics.count("commit")
+        return (yield from core._dialect.commit(changes))
+    if not core.features.staging:
+        raise CommitError(
+            f"the server takes {core.features.operations} operations at once and this commit has "
+            f"{len(changes.operations)}; commit more often"
+        )
+    for number, part in enumerate(parts):
+        core.statistics.count("stage")
+        yield from core._dialect.stage(changes.commit_id, number, part)
+    core.statistics.count("commit")
+    last = ChangeSet(changes.commit_id, (), len(parts), changes.policy, changes.origin, changes.effect)
+    return (yield from core._dialect.commit(last))
+
+
+def explain(error: ServerError, operations: Sequence[Operation]) -> CommitError:
+    """The server's refusal, with the operation it is about."""
+    index = error.operation
+    operation = operations[index] if index is not None and 0 <= index < len(operations) else None
+    facts: dict[str, Any] = {
+        "operation": operation,
+        "index": index if operation is not None else None,
+        "entity": operation.identity if operation is not None else error.entity,
+        "attribute": error.attribute,
+    }
+    where = ""
+    if operation is not None:
+        kind = type(operation).__name__.lower()
+        place = "" if str(error).startswith("operation ") else f"operation {index}: "
+        where = f" ({place}{kind} {operation.identity.entity_type} {operation.identity.key})"
+    message = f"nothing was committed: {error}{where}; everything is still pending"
+    if isinstance(error, Conflict):
+        changes = tuple(
+            Change(Identity(*told["entity"]), told["attribute"], told["base"], told["ours"], told["theirs"])
+            for told in error.details.get("conflicts", ())
+        )
+        return ConflictError(message, conflicts=changes, **facts)
+    return CommitError(message, **facts)
