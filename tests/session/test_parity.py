@@ -1,19 +1,22 @@
-"""The two kinds of session are one: same names, same parameters, same words; what differs is listed here."""
+"""The two kinds of session have the same verbs, each declared once; what differs between them is listed here."""
 
 from __future__ import annotations
 
 import inspect
+import pydoc
 from typing import Any
 
 import pytest
 
 from callsheet import AsyncQueryResult, AsyncSession, QueryResult, Session
+from callsheet.core import commit, populating
+from callsheet.core.verb import Verb
 
 PAIRS = [(Session, AsyncSession), (QueryResult, AsyncQueryResult)]
 
 #: Names that one kind has and the other has not, and why.
 ONLY: dict[type, dict[str, str]] = {
-    Session: {"__enter__": "`with`", "__exit__": "`with`", "talk": "a lazy read is answered here, refused there"},
+    Session: {"__enter__": "`with`", "__exit__": "`with`"},
     AsyncSession: {"__aenter__": "`async with`", "__aexit__": "`async with`"},
     QueryResult: {
         "__iter__": "`for`",
@@ -23,47 +26,73 @@ ONLY: dict[type, dict[str, str]] = {
     },
     AsyncQueryResult: {"__aiter__": "`async for`", "slice": "what `result[a:b]` does, awaited"},
 }
-#: Special methods that every class has.
-PLAIN = {"__module__", "__doc__", "__annotations__", "__dict__", "__weakref__", "__firstlineno__"}
-PLAIN |= {"__static_attributes__", "__qualname__", "__annotate_func__", "__annotations_cache__"}
+SPECIAL = {name for found in ONLY.values() for name in found if name.startswith("__")}
+#: What each kind writes out itself, because it waits in its own way or gives objects of its own kind.
+WRITTEN_OUT = {
+    Session: {"run", "open", "close", "query", "select"},
+    QueryResult: {"all", "first", "one", "count", "exists", "records", "aggregate"},
+}
+#: Methods that make no request are plain in both.
+PLAIN = {"query", "select"}
 
 
 def names(cls: type) -> set[str]:
-    """What the class itself defines for its users."""
-    return {name for name in vars(cls) if name not in PLAIN and (not name.startswith("_") or name.endswith("__"))}
+    """What users of a class see of it."""
+    return {name for name in dir(cls) if not name.startswith("_") or name in SPECIAL}
 
 
-def signature(function: Any) -> list[tuple[str, Any, Any]]:
-    function = function.fget if isinstance(function, property) else function
-    return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+def verbs(cls: type) -> dict[str, Verb[..., Any]]:
+    """The verbs of a class that are declared once."""
+    found = inspect.getmembers_static(cls)
+    return {name: value for name, value in found if isinstance(value, Verb)}
 
 
 @pytest.mark.parametrize(("blocking", "awaiting"), PAIRS)
 def test_the_names_are_the_same(blocking: type, awaiting: type) -> None:
-    """But for those listed."""
+    """Both kinds have the same names, except those listed in ONLY."""
     assert names(blocking) - names(awaiting) == set(ONLY[blocking])
     assert names(awaiting) - names(blocking) == set(ONLY[awaiting])
 
 
 @pytest.mark.parametrize(("blocking", "awaiting"), PAIRS)
-def test_parameters_and_words_are_the_same(blocking: type, awaiting: type) -> None:
-    """Names, kinds and defaults of parameters, and docstrings (but that one says ``async with``)."""
-    for name in sorted(names(blocking) & names(awaiting)):
+def test_what_is_written_out_twice_is_alike(blocking: type, awaiting: type) -> None:
+    """Methods that each kind writes out itself have equal parameters, equal docstrings, and wait in their own way."""
+    both = {name for name in names(blocking) & names(awaiting) if name in vars(blocking) and name in vars(awaiting)}
+    written = {name for name in both if inspect.isfunction(vars(blocking)[name])}
+    assert written == WRITTEN_OUT[blocking]
+    for name in sorted(written):
         one, other = vars(blocking)[name], vars(awaiting)[name]
-        assert signature(one) == signature(other), name
-        if name not in ("__init__", "__repr__"):
-            assert inspect.getdoc(one) == (inspect.getdoc(other) or "").replace("async with", "with"), name
+        assert list(inspect.signature(one).parameters.values()) == list(inspect.signature(other).parameters.values())
+        assert inspect.getdoc(one) == inspect.getdoc(other)
+        assert not inspect.iscoroutinefunction(one)
+        waits = inspect.iscoroutinefunction(other) or inspect.isasyncgenfunction(other)
+        assert waits == (name not in PLAIN), name
 
 
-@pytest.mark.parametrize(("blocking", "awaiting"), PAIRS)
-def test_nothing_blocks_behind_an_await(blocking: type, awaiting: type) -> None:
-    """What is a coroutine in one is a plain call in the other, and what makes no request is plain in both."""
-    plain = {"fork", "query", "select", "at", "event_hub", "__init__", "__repr__"}
-    for name in sorted(names(blocking) & names(awaiting)):
-        other = vars(awaiting)[name]
-        assert not inspect.iscoroutinefunction(vars(blocking)[name])
-        awaited = inspect.iscoroutinefunction(other) or inspect.isasyncgenfunction(other)
-        assert awaited == (name not in plain), name
+@pytest.mark.parametrize("name", sorted(verbs(Session)))
+def test_a_verb_has_the_docstring_and_parameters_of_its_flow(name: str) -> None:
+    """`help(session.commit)` and `inspect.signature` show those of the flow, in both kinds; one kind is awaited."""
+    flow = verbs(Session)[name].flow
+    for kind in (Session, AsyncSession):
+        method = getattr(kind, name)
+        assert method.__name__ == name
+        assert inspect.getdoc(method)
+        assert inspect.getdoc(method) == inspect.getdoc(flow)
+        parameters = list(inspect.signature(method).parameters.values())
+        assert parameters[0].name == "self"
+        assert parameters[1:] == list(inspect.signature(flow).parameters.values())[1:]
+        assert "Flow" not in str(inspect.signature(method).return_annotation)
+        assert inspect.iscoroutinefunction(method) == (kind is AsyncSession)
+
+
+def test_help_shows_a_verb() -> None:
+    """The text of `help(session.commit)` has the signature without the session, the result, and the docstring."""
+    with Session("memory:") as session:
+        text = pydoc.render_doc(session.commit, renderer=pydoc.plaintext)
+        assert "commit(conflicts: 'str | None' = None) -> 'CommitResult | None'" in text
+        assert "Send everything pending as one atomic batch" in text
+    assert verbs(Session)["commit"].flow is commit.commit
+    assert verbs(AsyncSession)["populate"].flow is populating.populate
 
 
 def test_what_needs_no_network_is_shared() -> None:

@@ -10,10 +10,12 @@ from callsheet import (
     NOT_SET,
     AsyncQueryResult,
     AsyncSession,
+    Commit,
     CommitResult,
     Create,
     Delete,
     Description,
+    HistoryEntry,
     Identity,
     Operation,
     QueryResult,
@@ -41,7 +43,13 @@ def blocking(session: Session) -> None:
     assert_type(session.server_information, Description)
     assert_type(session.fork(), Session)
     session.commit(conflicts=3)  # type: ignore[arg-type]
+    session.commit("ours", 3)  # type: ignore[call-arg]
+    session.history()  # type: ignore[call-arg]
     session.query(7)  # type: ignore[arg-type]
+    assert_type(session.history(None, limit=None), list[HistoryEntry])
+    assert_type(session.commits(after=3), list[Commit])
+    assert_type(session.get_component_availability(None), dict[str, float])
+    assert_type(session.get_widget_url("info"), str)
     with session.auto_populating("peer"):  # type: ignore[arg-type]
         pass
     with session.auto_populating("peers"), session.operation_recording(False):
@@ -56,8 +64,19 @@ async def awaiting(session: AsyncSession) -> None:
     assert_type(await session.query("Task").count(), int)
     assert_type(session.query("Task").records(), AsyncIterator[dict[str, Any]])
     assert_type(await session.commit(), CommitResult | None)
+    assert_type(await session.history(None, limit=None), list[HistoryEntry])
+    assert_type(await session.get_widget_url("info"), str)
+    await session.commit(conflicts=3)  # type: ignore[arg-type]
+    await session.populate([])  # type: ignore[call-arg]
     async with session as opened:
         assert_type(opened, AsyncSession)
+
+
+def options() -> None:
+    """A misspelt option is an error."""
+    Session("https://callsheet.example.org", timeout=3.0, retries=2, verify=False)
+    Session("https://callsheet.example.org", retires=3)  # type: ignore[call-arg]
+    AsyncSession("https://callsheet.example.org", page_sise=3)  # type: ignore[call-arg]
 
 
 def data(server: Server) -> None:

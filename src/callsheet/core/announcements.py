@@ -48,7 +48,7 @@ def welcome(core: Any) -> Flow[None]:
 
 
 def reset(core: Any) -> Flow[None]:
-    """Forget everything local, and tell of it."""
+    """Forget everything local: what is pending, and all entities; those that are held are detached."""
     core._forget()
     yield from tell(core, CONFIGURE_LOCATION)
     yield from tell(core, RESET)

@@ -23,7 +23,7 @@ POLICIES = ("raise", "ours", "theirs")
 
 
 def commit(core: Core, conflicts: str | None = None) -> Flow[CommitResult | None]:
-    """Send everything pending as one atomic batch; None when there was nothing to send.
+    """Send everything pending as one atomic batch, exactly once; None when there is nothing pending.
 
     ``conflicts`` says what happens where somebody else changed a value since it was read: ``"raise"`` a
     `ConflictError`, or let ``"ours"`` or ``"theirs"`` stand. On any error nothing local changes.

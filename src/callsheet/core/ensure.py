@@ -33,14 +33,16 @@ __all__ = ["ensure"]
 
 
 def ensure(
-    core: Core, entity_type: str, data: Mapping[str, Any], keys: Sequence[str] = (), commit: bool = False
+    core: Core, entity_type: str, data: Mapping[str, Any], identifying_keys: Sequence[str] = (), commit: bool = False
 ) -> Flow[Any]:
-    """The entity with these identifying values: brought up to date, or created.
+    """The entity with these identifying values, brought up to date or created; pending, not committed.
 
-    Without ``keys`` all plain values of the data identify it.
+    With ``commit`` all that is pending is committed, and two sessions that ensure the same at the same moment get
+    one entity, if the server keeps it unique. Without keys, all plain values of the data identify the entity.
     """
     told = _read(core, entity_type, data)
-    keys = [keys] if isinstance(keys, str) else list(keys) or [name for name in told if _identifies(told[name])]
+    keys = [identifying_keys] if isinstance(identifying_keys, str) else list(identifying_keys)
+    keys = keys or [name for name in told if _identifies(told[name])]
     if not keys:
         raise UsageError("ensure needs at least one identifying key")
     wanted = {name: _value(told, name) for name in keys}

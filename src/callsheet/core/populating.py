@@ -20,9 +20,9 @@ __all__ = ["populate", "refresh"]
 
 
 def populate(core: Core, entities: Any, projections: str | Iterable[str]) -> Flow[None]:
-    """Load paths (``"status.name, assignments.resource.name"``) for entities of any types, in bounded chunks.
+    """Load paths such as ``"status.name, parent.name"`` for one or many entities, of any types.
 
-    Only entities that lack a part of a path are asked for; those not yet created are left out.
+    Only entities that lack a part of a path are fetched, in bounded chunks; those not yet created are left out.
     """
     paths = [parse_path(text) for text in _split(projections)]
     chosen: dict[str, list[Any]] = {}
@@ -78,7 +78,7 @@ def _path_loaded(core: Core, entity: Any, steps: Sequence[Step]) -> bool:
 
 
 def refresh(core: Core, entities: Any, keep: str = "local") -> Flow[None]:
-    """Fetch what is known of entities again.
+    """Fetch what is known of entities again; ``keep`` says whether pending changes stay.
 
     ``keep="local"`` keeps pending changes and bases them on the new values, so that a commit overwrites
     what it knows of; ``keep="remote"`` drops them.

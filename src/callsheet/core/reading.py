@@ -76,7 +76,7 @@ def count_rows(core: Core, answer: Page) -> None:
 
 
 def get(core: Core, entity_type: str, key: Any) -> Flow[Any]:
-    """The entity of this key: the live one if its values are known, else fetched; None if there is none."""
+    """The entity of this primary key, from memory or from the server; None if there is none."""
     entity_class: Any = core.types[entity_type]
     root = entity_class._type.root
     if len(entity_class._type.key) > 1:

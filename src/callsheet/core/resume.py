@@ -28,10 +28,10 @@ class Resumed:
 
 
 def resume(core: Core) -> Flow[list[Resumed]]:
-    """Finish what the journal says was under way when an earlier session ended, in its order.
+    """Finish the commits that the journal holds from a session that ended before their answers came.
 
-    Each is sent under its own commit id, so what had been done is not done again. What the server refuses
-    stays in the journal with the reason and is not sent again.
+    They are sent in the journal's order, each under its own commit id, so that each is done once; the result says
+    what became of each. What the server refuses stays in the journal with the reason and is not sent again.
     """
     if core.journal is None:
         raise UsageError("this session has no journal: Session(…, journal=PATH)")

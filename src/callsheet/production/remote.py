@@ -23,7 +23,10 @@ SEARCHED = {"User": ("username", "first_name", "last_name"), "AssetVersion": ("a
 
 
 def widget_url(core: Core, name: str, entity: Any = None, theme: str | None = None) -> Flow[str]:
-    """The address of a page of the server's (``info``, ``tasks``, ``tasks_browser``); valid for some minutes."""
+    """The address of a page of the server (``info``, ``tasks``, ``tasks_browser``), about an entity or not.
+
+    It is valid for some minutes.
+    """
     told: dict[str, Any] = {"name": name, "theme": theme}
     if entity is not None:
         check_committed(entity)
@@ -33,7 +36,7 @@ def widget_url(core: Core, name: str, entity: Any = None, theme: str | None = No
 
 
 def reset_remote(core: Core, reset_type: str, entity: Any = None) -> Flow[Any]:
-    """Let the server make something anew; ``api_key`` of a user is told once."""
+    """Let the server make something anew: ``"api_key"`` of a user gives the new key, once."""
     told: dict[str, Any] = {"reset_type": reset_type}
     if entity is not None:
         check_committed(entity)
@@ -43,22 +46,22 @@ def reset_remote(core: Core, reset_type: str, entity: Any = None) -> Flow[Any]:
     return (yield from calls.call(core, "reset_remote", told))
 
 
-def invite_users(core: Core, users: Iterable[Any]) -> Flow[None]:
-    """Let the server send mails that invite these users."""
+def invite_users(core: Core, users: Any) -> Flow[None]:
+    """Let the server send an invitation to a user, or to several."""
     chosen = _committed(users)
     for user in chosen:
         yield from calls.call(core, "send_user_invite", {"user_id": user.id})
 
 
-def invite_reviewers(core: Core, invitees: Iterable[Any]) -> Flow[None]:
-    """Let the server send mails that invite to review sessions."""
+def invite_reviewers(core: Core, invitees: Any) -> Flow[None]:
+    """Let the server send an invitation to an invitee of a review session, or to several."""
     chosen = _committed(invitees)
     for invitee in chosen:
         yield from calls.call(core, "send_review_session_invite", {"review_session_invitee_id": invitee.id})
 
 
 def delayed_job(core: Core, job_type: str) -> Flow[Any]:
-    """Let the server begin long work (``SYNC_USERS_LDAP``); the job that tells how it goes."""
+    """Let the server begin long work, such as ``"SYNC_USERS_LDAP"``; gives its job."""
     answer = yield from calls.call(core, "delayed_job", {"job_type": job_type})
     return (yield from reading.get(core, "Job", _field(answer, "id")))
 
@@ -71,7 +74,7 @@ def search(
     object_types: Iterable[Any] = (),
     limit: int = 50,
 ) -> Flow[list[Any]]:
-    """Entities whose names have all the words in them, the server's best first."""
+    """Entities whose names have all these words in them, within a project if one is given; the best first."""
     words = terms.split() if isinstance(terms, str) else list(terms)
     found = core.schema.type(entity_type)
     if core.server_information.server != "ftrack":

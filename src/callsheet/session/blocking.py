@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
-from threading import get_ident
-from typing import Any, Literal, TypeVar
+from typing import Any, Self, TypeVar
 
-from attrs import evolve
-
-from callsheet import config
-from callsheet.core import announcements as occasions
-from callsheet.core import calls, commit, opening, populating, reading, resume
-from callsheet.core import ensure as ensuring
-from callsheet.core.core import Policy
-from callsheet.core.lazy import LazyCore
-from callsheet.core.past import history, undo
-from callsheet.core.past.history import CommitName, Moment
-from callsheet.core.resume import Resumed
-from callsheet.dialects.protocol import CommitResult, Description
-from callsheet.errors import Closed, StateError
-from callsheet.events.topics import CLOSED
+from callsheet.core.verb import Blocking
+from callsheet.dialects.protocol import Description
 from callsheet.flow import Flow
-from callsheet.model.history import Commit, HistoryEntry
-from callsheet.model.operation import Change
 from callsheet.model.query import Select
-from callsheet.session import builtin, plugging
-from callsheet.session.connection import ServerConnection, connect, journal_at, talking
 from callsheet.session.events import EventHub
-from callsheet.session.plugging import Plugging
+from callsheet.session.front_door import FrontDoor
 from callsheet.session.query import from_text
 from callsheet.session.results import QueryResult
-from callsheet.session.verbs import Verbs
 from callsheet.transport import drive
 
 __all__ = ["Session"]
@@ -40,7 +19,7 @@ __all__ = ["Session"]
 T = TypeVar("T")
 
 
-class Session(Verbs, LazyCore):
+class Session(Blocking, FrontDoor):
     """A unit of work on an entity server: reads lazily, records changes, commits them as one batch.
 
     ``server_url`` is ``https://…`` (or CALLSHEET_SERVER), or a database to open in this process:
@@ -54,7 +33,8 @@ class Session(Verbs, LazyCore):
     which get ``plugin_arguments``; ``strict_plugins`` raises where one fails. One session belongs to one thread; see
     `fork`.
 
-    Nothing is sent before it is needed. Raises `UsageError` for an address that makes no sense.
+    Nothing is sent before it is needed. Raises `UsageError` for an address that makes no sense, and for an option
+    that does not exist.
 
     >>> with Session("memory:") as session:
     ...     project = session.create("Project", {"name": "sintel"})
@@ -63,52 +43,7 @@ class Session(Verbs, LazyCore):
     True
     """
 
-    def __init__(
-        self,
-        server_url: str | None = None,
-        api_user: str | None = None,
-        api_key: str | None = None,
-        *,
-        dialect: str | None = None,
-        schema: str | Path | dict[str, Any] | None = None,
-        seed: bool = False,
-        auto_populate: Policy | Literal[True] = "peers",
-        page_size: int = 1_000,
-        window: int = 1_000,
-        conflicts: str = "raise",
-        schema_cache: str | Path | bool | None = None,
-        journal: str | Path | None = None,
-        plugin_paths: Sequence[str | Path] | Literal[False] | None = None,
-        plugin_arguments: Mapping[str, Any] | None = None,
-        strict_plugins: bool = False,
-        allow_writable_plugins: bool = False,
-        connection: ServerConnection | None = None,
-        **transport: Any,
-    ) -> None:
-        if connection is None:
-            settings = config.resolve(server_url, api_user, api_key, schema_cache, dialect=dialect)
-            connection = connect(settings, blocking=True, dialect=dialect, schema=schema, seed=seed, options=transport)
-        self._connection = connection
-        self._event_hub: EventHub | None = None
-        self.plugging = Plugging(plugin_paths, plugin_arguments or {}, strict_plugins, allow_writable_plugins)
-        self._owns_connection = True
-        super().__init__(
-            connection.dialect,
-            get_ident,
-            cache=connection.cache,
-            page_size=page_size,
-            window=window,
-            auto_populate=auto_populate,
-            conflicts=conflicts,
-            journal=journal_at(journal, connection),
-            account=connection.user,
-        )
-
-    def __repr__(self) -> str:
-        server = self._connection.server or "in this process"
-        return f"<{type(self).__name__} {server}{' (closed)' if self._closed else ''}>"
-
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         try:
             self.open()
         except BaseException:
@@ -129,80 +64,45 @@ class Session(Verbs, LazyCore):
         return self._drive(flow)
 
     def _drive(self, flow: Flow[T]) -> T:
-        if self._closed:
-            flow.close()
-            raise Closed("this session is closed; open a new one")
-        if self._busy:
-            flow.close()
-            raise StateError("this session is talking to the server already")
-        if self._unit is not None:
-            self._unit.check_thread()
-        self._busy = True
-        token = talking.set(self.statistics)
+        token = self._begin(flow)
         try:
             return drive.run(flow, self._connection.transport)
         finally:
-            talking.reset(token)
-            self._busy = False
+            self._end(token)
 
     def talk(self, flow: Flow[Any], entity: Any, name: str) -> Any:
         """Run a flow for a lazy read."""
         return self.run(flow)
 
-    def _new_locations(self) -> Any:
-        from callsheet.storage.locations import Locations
-
-        return Locations(self, self._connection.server)
-
     def open(self) -> Description:
         """Connect and learn the schema; done by itself when first needed."""
         if self._description is None:
-            self._drive(opening.open_(self))
-            builtin.attach(self)
-            self._drive(plugging.enter(self))
+            self._drive(self._opening())
         return self.server_information
 
     def close(self) -> None:
         """End the session. What is pending is dropped; entities stay readable where loaded."""
         if self._closed:
             return
-        if self.hub.wants(CLOSED) and not self._busy:
-            self._drive(occasions.tell(self, CLOSED))
+        if self._announces_closing:
+            self._drive(self._farewell())
         self._closed = True
         if self._owns_connection:
             if self._event_hub is not None:
                 self._event_hub.disconnect()
             self._connection.transport.close()
-            if self.journal is not None:
-                self.journal.close()
-            if self._connection.service is not None:
-                self._connection.service.close()
+            self._close_local()
 
     @property
     def event_hub(self) -> EventHub:
         """Where one subscribes to events and publishes them; forks share it."""
+        return self._shared_hub()
+
+    def _shared_hub(self) -> EventHub:
         if self._event_hub is None:
             self._event_hub = EventHub(self.hub, self._connection)
-        return self._event_hub
-
-    def reset(self) -> None:
-        """Forget everything local: what is pending, and all entities; those that are held are detached."""
-        self.run(occasions.reset(self))
-
-    def fork(self) -> Session:
-        """A new session with nothing pending, for another thread: same schema, types and connections."""
-        forked = type(self)(
-            connection=evolve(self._connection, dialect=self._dialect, service=None),
-            auto_populate=self.auto_populate,
-            page_size=self.page_size,
-            window=self._window,
-            conflicts=self.conflicts,
-        )
-        forked._owns_connection = False
-        forked._event_hub, forked.plugging = self.event_hub, self.plugging
-        self._lend(forked)
-        forked.journal, forked.journal_checked = self.journal, self.journal_checked
-        return forked
+        hub: EventHub = self._event_hub
+        return hub
 
     def query(self, text: str, page_size: int | None = None) -> QueryResult:
         """What a text selects, or a type's name to build on: ``session.query("Task").where(…)``.
@@ -215,131 +115,3 @@ class Session(Verbs, LazyCore):
     def select(self, select: Select, page_size: int | None = None) -> QueryResult:
         """What a `Select` selects."""
         return QueryResult(self, select, page_size)
-
-    def get(self, entity_type: str, key: Any) -> Any:
-        """The entity of this primary key, from memory or from the server; None if there is none."""
-        return self.run(reading.get(self, entity_type, key))
-
-    def populate(self, entities: Any, projections: str | Iterable[str]) -> None:
-        """Load paths such as ``"status.name, parent.name"`` for one or many entities, of any types."""
-        self.run(populating.populate(self, entities, projections))
-
-    def commit(self, conflicts: str | None = None) -> CommitResult | None:
-        """Send everything pending as one atomic batch, exactly once; None when there is nothing pending."""
-        return self.run(commit.commit(self, conflicts))
-
-    def resume(self) -> list[Resumed]:
-        """Finish the commits that the journal holds from a session that ended before their answers came.
-
-        Each is done once, whatever had become of it; the result says of each what became of it.
-        """
-        return self.run(resume.resume(self))
-
-    def refresh(self, entities: Any, keep: str = "local") -> None:
-        """Fetch what is known of entities again; ``keep`` says whose pending changes stand."""
-        self.run(populating.refresh(self, entities, keep))
-
-    def ensure(
-        self, entity_type: str, data: Mapping[str, Any], identifying_keys: Sequence[str] = (), commit: bool = False
-    ) -> Any:
-        """The entity with these identifying values, brought up to date or created; pending, not committed.
-
-        With ``commit`` all that is pending is committed, and two who ensure the same at the same moment get one
-        entity, where the server keeps it unique. Without keys, all plain values of the data identify the entity.
-        """
-        return self.run(ensuring.ensure(self, entity_type, data, identifying_keys, commit))
-
-    def history(self, entity: Any, limit: int | None = 100) -> list[HistoryEntry]:
-        """What happened to an entity, newest first: who, when, what it was before and is after.
-
-        ``entity`` may be an `Identity`, so that deleted ones have a history too; ``limit`` None tells all of it.
-        """
-        return self.run(history.history(self, entity, limit))
-
-    def commits(
-        self,
-        after: int = 0,
-        limit: int | None = 100,
-        user: str | None = None,
-        since: datetime | None = None,
-    ) -> list[Commit]:
-        """The commits after a position of the server's log, oldest first, with all that they changed."""
-        return self.run(history.commits(self, after, limit, user, since))
-
-    def undo(self, commit: CommitName, conflicts: str = "raise") -> tuple[Change, ...]:
-        """Record the inverse of a commit (its id, its position, itself), pending until you commit.
-
-        Where something changed since, ``conflicts`` says what happens: ``"raise"`` a `ConflictError` and record
-        nothing, ``"skip"`` what is concerned, or ``"force"`` the old values. Gives the conflicts passed over.
-        """
-        return self.run(undo.undo(self, commit, conflicts))
-
-    def at(self, moment: Moment) -> Session:
-        """A session that reads the server as it was: at a time, or after a commit (its position, itself).
-
-        Nothing can be changed in it. Use it as a context manager: ``with session.at(friday) as past:``.
-        """
-        past = type(self)(
-            connection=evolve(self._connection, dialect=self._dialect, cache=None, service=None),
-            auto_populate=self.auto_populate,
-            page_size=self.page_size,
-            window=self._window,
-        )
-        past._owns_connection = False
-        past.plugging = self.plugging
-        past.look_back(self, history.moment_of(moment))
-        return past
-
-    def call(self, action: str, **arguments: Any) -> Any:
-        """Anything else the server offers, by name."""
-        return self.run(calls.call(self, action, arguments))
-
-    def create_component(
-        self,
-        path: Any = None,
-        data: dict[str, Any] | None = None,
-        location: Any = "auto",
-        progress: Callable[[Any], None] | None = None,
-    ) -> Any:
-        """A component of a file, of numbered files (``frame.%04d.exr [1-100]``), or of a list of both.
-
-        With a location its files are put there and all that is pending is committed; ``"auto"`` is the preferred
-        one, None leaves the files where they are and the component pending. ``progress`` is told how far it is.
-        """
-        from callsheet.storage import components
-
-        return self.run(components.create(self, path, data, location, progress))
-
-    def location(self, name: str) -> Any:
-        """The location of this name, or ``"server"``, ``"unmanaged"`` and the like; made where there is none."""
-        from callsheet.storage import finding
-
-        return self.run(finding.named(self, name))
-
-    def pick_location(self, component: Any = None) -> Any:
-        """The preferred location that this session can reach (and that has some of a component), or None."""
-        from callsheet.storage import finding
-
-        return self.run(finding.pick_one(self, component))
-
-    def pick_locations(self, components: Sequence[Any]) -> list[Any]:
-        """For each component the preferred location that has some of it and can be reached, or None."""
-        from callsheet.storage import finding
-
-        return self.run(finding.pick_entities(self, components))
-
-    def get_component_availability(self, component: Any, locations: Any = None) -> dict[str, float]:
-        """How much of a component is in each location, by the location's key, in percent."""
-        from callsheet.storage import finding
-
-        return (self.run(finding.availabilities(self, [component], locations)))[0]
-
-    def get_component_availabilities(self, components: Sequence[Any], locations: Any = None) -> list[dict[str, float]]:
-        """How much of each component is in each location, by the location's key, in percent."""
-        from callsheet.storage import finding
-
-        return self.run(finding.availabilities(self, list(components), locations))
-
-    def reload_schema(self) -> Description:
-        """Learn custom attributes that were added since the session was opened."""
-        return self.run(opening.open_(self))

@@ -18,6 +18,7 @@ from callsheet.flow import Request, Response
 
 if TYPE_CHECKING:
     from callsheet.core.statistics import Statistics
+    from callsheet.transport.exchange import TransportOptions
     from callsheet.transport.journal import Journal
 
 __all__ = ["ServerConnection", "connect", "journal_at", "over", "talking"]
@@ -57,7 +58,7 @@ def connect(
     dialect: str | None,
     schema: Any,
     seed: bool,
-    options: dict[str, Any],
+    options: TransportOptions,
 ) -> ServerConnection:
     """A connection as the settings say; nothing is sent yet."""
     if settings.embedded:
@@ -76,7 +77,7 @@ def connect(
 
 
 def _embedded(
-    settings: ConnectionSettings, schema: str | Path | dict[str, Any] | None, seed: bool, options: dict[str, Any]
+    settings: ConnectionSettings, schema: str | Path | dict[str, Any] | None, seed: bool, options: TransportOptions
 ) -> ServerConnection:
     if options:
         raise UsageError(f"a server inside this process has no transport, which `{min(options)}` is an option of")

@@ -1,64 +1,70 @@
-"""Verbs of both kinds of session that ask the server for something by name.
+"""The verbs of a session, each declared once. In a `Session` they block; in an `AsyncSession` await them.
 
-Each gives what ``run`` gives: an answer in a blocking session, something to await in the other.
+What a verb does, its parameters and its docstring are those of its flow (see ``core/verb.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Verbs"]
+from callsheet.core import announcements, calls, opening, populating, reading
+from callsheet.core import commit as commit_flows
+from callsheet.core import ensure as ensure_flows
+from callsheet.core import resume as resume_flows
+from callsheet.core.lazy import LazyCore
+from callsheet.core.past import history as history_flows
+from callsheet.core.past import undo as undo_flows
+from callsheet.core.verb import Later, Verb
+from callsheet.dialects.protocol import Description
+from callsheet.flow import Flow
+
+if TYPE_CHECKING:
+    from callsheet.production import remote
+    from callsheet.storage import components, finding, media
+else:
+    remote = Later("callsheet.production.remote")
+    components = Later("callsheet.storage.components")
+    finding = Later("callsheet.storage.finding")
+    media = Later("callsheet.storage.media")
+
+__all__ = ["SessionVerbs"]
 
 
-class Verbs:
-    """What `Session` and `AsyncSession` share word for word; in the latter, await it."""
+class SessionVerbs(LazyCore):
+    """The verbs that talk to the server, or to the disk."""
 
-    def get_widget_url(self: Any, name: str, entity: Any = None, theme: str | None = None) -> Any:
-        """The address of a page of the server's (``info``, ``tasks``, ``tasks_browser``), about an entity or not."""
-        from callsheet.production import remote
+    reset = Verb(announcements.reset)
+    get = Verb(reading.get)
+    populate = Verb(populating.populate)
+    refresh = Verb(populating.refresh)
+    commit = Verb(commit_flows.commit)
+    resume = Verb(resume_flows.resume)
+    ensure = Verb(ensure_flows.ensure)
+    history = Verb(history_flows.history)
+    commits = Verb(history_flows.commits)
+    undo = Verb(undo_flows.undo)
 
-        return self.run(remote.widget_url(self, name, entity, theme))
+    @Verb
+    def call(self: Any, /, action: str, **arguments: Any) -> Flow[Any]:
+        """Anything else the server offers, by name."""
+        return calls.call(self, action, arguments)
 
-    def reset_remote(self: Any, reset_type: str, entity: Any = None) -> Any:
-        """Let the server make something anew: ``"api_key"`` of a user gives the new key."""
-        from callsheet.production import remote
+    @Verb
+    def reload_schema(self: Any) -> Flow[Description]:
+        """Learn custom attributes that were added since the session was opened."""
+        return opening.open_(self)
 
-        return self.run(remote.reset_remote(self, reset_type, entity))
+    create_component = Verb(components.create)
+    location = Verb(finding.named)
+    pick_location = Verb(finding.pick_one)
+    pick_locations = Verb(finding.pick_entities)
+    get_component_availability = Verb(finding.availability)
+    get_component_availabilities = Verb(finding.availabilities)
+    encode_media = Verb(media.encode)
 
-    def send_user_invite(self: Any, users: Any) -> Any:
-        """Let the server send an invitation to a user, or to several."""
-        from callsheet.production import remote
-
-        return self.run(remote.invite_users(self, users))
-
-    def send_review_session_invite(self: Any, invitees: Any) -> Any:
-        """Let the server send an invitation to an invitee of a review session, or to several."""
-        from callsheet.production import remote
-
-        return self.run(remote.invite_reviewers(self, invitees))
-
-    def delayed_job(self: Any, job_type: str) -> Any:
-        """Let the server begin long work, such as ``"SYNC_USERS_LDAP"``; the job that tells how it goes."""
-        from callsheet.production import remote
-
-        return self.run(remote.delayed_job(self, job_type))
-
-    def search(
-        self: Any,
-        entity_type: str,
-        terms: str | Sequence[str],
-        context: Any = None,
-        object_types: Iterable[Any] = (),
-        limit: int = 50,
-    ) -> Any:
-        """Entities whose names have all these words in them, within a project where one is told."""
-        from callsheet.production import remote
-
-        return self.run(remote.search(self, entity_type, terms, context, object_types, limit))
-
-    def encode_media(self: Any, media: Any, version_id: str | None = None, keep_original: bool | str = "auto") -> Any:
-        """Let the server make pictures and films of a file (a path, or a component) for review; the job of it."""
-        from callsheet.storage import media as encoding
-
-        return self.run(encoding.encode(self, media, version_id, keep_original))
+    get_widget_url = Verb(remote.widget_url)
+    reset_remote = Verb(remote.reset_remote)
+    send_user_invite = Verb(remote.invite_users)
+    send_review_session_invite = Verb(remote.invite_reviewers)
+    delayed_job = Verb(remote.delayed_job)
+    search = Verb(remote.search)

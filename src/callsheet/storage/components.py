@@ -27,11 +27,11 @@ def create(
     location: Any = "auto",
     progress: OnProgress | None = None,
 ) -> Flow[Any]:
-    """A component of a file, of a sequence expression, or (a list, or nothing) a container of such.
+    """A component of a file, of numbered files (``frame.%04d.exr [1-100]``), or of a list of both.
 
-    ``data`` has its values (``version``, ``name`` …); ``size`` and ``file_type`` come from the files unless told.
-    With a location the files are put there and all is committed (see `add`). ``"auto"`` is the preferred one;
-    None leaves the component pending and its files where they are.
+    ``data`` has its values (``version``, ``name`` …); ``size`` and ``file_type`` come from the files if not given.
+    With a location its files are put there and all that is pending is committed; ``"auto"`` is the preferred one,
+    None leaves the files where they are and the component pending. ``progress`` is called with how far it is.
     """
     check_schema(core)
     told = dict(data or {})

@@ -15,6 +15,7 @@ from callsheet.storage.lookup import Item, find, gather, members_of, rows_of, va
 
 __all__ = [
     "availabilities",
+    "availability",
     "filesystem_paths",
     "identifiers",
     "locations_of",
@@ -29,7 +30,7 @@ __all__ = [
 
 
 def named(core: Core, name: str) -> Flow[Any]:
-    """The entity of a location, made where the server has none of this name."""
+    """The location of this name, or ``"server"``, ``"unmanaged"`` and the like; made where there is none."""
     return (yield from _entity(core, (yield from core.locations.resolve(name))))
 
 
@@ -46,10 +47,11 @@ def locations_of(core: Core, locations: Any) -> Flow[list[Any]]:
 
 
 def availabilities(core: Core, components: Sequence[Any], locations: Any = None) -> Flow[list[dict[str, float]]]:
-    """For each component, how much of it is in each location by the location's key, in percent.
+    """How much of each component is in each location, by the location's key, in percent.
 
     A file is there or not. Of a sequence or container it is the mean of its members.
     """
+    components = list(components)
     places = yield from locations_of(core, locations)
     tree: dict[Any, list[Any]] = {}
     level = list(dict.fromkeys(components))
@@ -66,6 +68,11 @@ def availabilities(core: Core, components: Sequence[Any], locations: Any = None)
         {str(place._key): round(_share(component._key, place._key, tree, there), 9) for place in places}
         for component in components
     ]
+
+
+def availability(core: Core, component: Any, locations: Any = None) -> Flow[dict[str, float]]:
+    """How much of a component is in each location, by the location's key, in percent."""
+    return (yield from availabilities(core, [component], locations))[0]
 
 
 def _key(row: Any, name: str) -> Any:
@@ -100,7 +107,7 @@ def pick(core: Core, components: Sequence[Any]) -> Flow[list[SessionLocation | N
 
 
 def pick_one(core: Core, component: Any = None) -> Flow[Any]:
-    """The entity of the preferred location, of those that have some of a component where one is told."""
+    """The preferred location that this session can reach (and that has some of a component), or None."""
     place = yield from pick_any(core)
     if component is not None:
         (place,) = yield from pick(core, [component])
@@ -108,7 +115,7 @@ def pick_one(core: Core, component: Any = None) -> Flow[Any]:
 
 
 def pick_entities(core: Core, components: Sequence[Any]) -> Flow[list[Any]]:
-    """For each component the entity of the location that `pick` finds."""
+    """For each component the preferred location that has some of it and can be reached, or None."""
     found = []
     for place in (yield from pick(core, list(components))):
         found.append((yield from _entity(core, place)))

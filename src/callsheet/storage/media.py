@@ -68,7 +68,10 @@ def thumbnail_address(core: Core, entity: Any) -> Flow[str | None]:
 
 
 def encode(core: Core, media: Any, version_id: str | None = None, keep_original: bool | str = "auto") -> Flow[Any]:
-    """Let the server encode a file; the job that tells how it goes. A path is sent to the server first."""
+    """Let the server make pictures and films of a file (a path, or a component) for review; gives the job.
+
+    A path is sent to the server first.
+    """
     if keep_original not in (True, False, "auto"):
         raise UsageError(f'keep_original is True, False or "auto", not {keep_original!r:.80}')
     keep = isinstance(media, Entity) if keep_original == "auto" else bool(keep_original)

@@ -27,8 +27,9 @@ __all__ = [
     "OnExchange",
     "Options",
     "Reception",
-    "TransportSettings",
     "Timeouts",
+    "TransportOptions",
+    "TransportSettings",
     "conclude",
     "failure_of_error",
     "failure_of_status",
@@ -52,12 +53,17 @@ class Timeouts:
     read: float = 30.0
 
 
-class Options(TypedDict, total=False):
-    """How a transport may be set up besides its address and headers; `HttpTransport` says what each means."""
+class TransportOptions(TypedDict, total=False):
+    """The options of a session that its transport gets; `HttpTransport` says what each means."""
 
     timeout: Timeouts | float | None
     retries: RetryPolicy | int | None
     verify: bool | str | Path
+
+
+class Options(TransportOptions, total=False):
+    """The options of a transport besides its address and headers."""
+
     on_exchange: OnExchange | None
     random: Callable[[], float] | None
 

@@ -25,7 +25,10 @@ Moment: TypeAlias = datetime | Commit | CommitResult | int
 
 
 def history(core: Core, entity: Any, limit: int | None = 100) -> Flow[list[HistoryEntry]]:
-    """What happened to an entity, or to what had this identity: the newest first."""
+    """What happened to an entity, newest first: who, when, what it was before and is after.
+
+    ``entity`` may be an `Identity`, so that deleted ones have a history too; ``limit`` None gives all of it.
+    """
     _check_limit(limit)
     entity_type, key = _identity(entity)
     core.schema.type(entity_type)
@@ -58,12 +61,18 @@ def commits(
     limit: int | None = 100,
     user: str | None = None,
     since: datetime | None = None,
-    commit_id: str | None = None,
 ) -> Flow[list[Commit]]:
-    """The commits after a position, oldest first, with all that they changed; None for no limit."""
+    """The commits after a position of the server's log, oldest first, with all that they changed.
+
+    ``limit`` None gives all of them.
+    """
+    return _commits(core, after, limit, user=user, since=since if since is None else _zoned(since))
+
+
+def _commits(core: Core, after: int, limit: int | None, **wanted: Any) -> Flow[list[Commit]]:
+    """The commits after a position of which these values are true."""
     _check_limit(limit)
-    told = {"user": user, "since": since if since is None else _zoned(since), "commit_id": commit_id}
-    asked = {name: value for name, value in told.items() if value is not None}
+    asked = {name: value for name, value in wanted.items() if value is not None}
     found: list[Commit] = []
     skip = 0
     while True:
@@ -98,7 +107,7 @@ def find_commit(core: Core, name: CommitName) -> Flow[Commit]:
         found = yield from commits(core, after=position - 1, limit=1) if position > 0 else _none()
         found = [commit for commit in found if commit.position == position]
     elif isinstance(name, str):
-        found = yield from commits(core, limit=2, commit_id=name)
+        found = yield from _commits(core, 0, 2, commit_id=name)
     else:
         raise UsageError(f"a commit is named by itself, its position or its id, not {name!r:.80}")
     if len(found) > 1:

@@ -38,10 +38,10 @@ SHOWN = 5
 
 
 def undo(core: Core, commit: CommitName, conflicts: str = "raise") -> Flow[tuple[Change, ...]]:
-    """Record the inverse of a commit, pending; gives the conflicts that were passed over.
+    """Record the inverse of a commit (its id, its position, itself), pending until you commit.
 
-    ``conflicts`` says what happens where something changed since: ``"raise"`` a `ConflictError` and record
-    nothing, ``"skip"`` what is concerned, or ``"force"`` the old values upon it.
+    ``conflicts`` says what happens where a value changed since: ``"raise"`` a `ConflictError` and record nothing,
+    ``"skip"`` that value, or ``"force"`` the old one. Gives the conflicts that were passed over.
     """
     if conflicts not in POLICIES:
         raise UsageError(f"conflicts is one of {', '.join(POLICIES)}, not {conflicts!r:.80}")

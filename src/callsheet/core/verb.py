@@ -1,0 +1,150 @@
+"""A verb is declared once, as a flow: in a blocking object it blocks, in an awaiting one it is awaited.
+
+Theory. A flow says what to do and never waits (``flow.py``). `Verb` makes a method of it. What the method does with
+the flow is decided by the object it belongs to: `Blocking` runs it and returns its result, `Awaiting` returns a
+coroutine of the same result. Type checkers see the flow's own parameters and result, through ``ParamSpec``. The
+docstring, the parameters and their defaults are the flow's.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from importlib import import_module
+from types import MethodType
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from callsheet.flow import Flow
+
+__all__ = ["Awaiting", "Blocking", "Later", "Verb"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Blocking:
+    """Something that runs flows and blocks until their results are there."""
+
+    __slots__ = ()
+    awaits: ClassVar[bool] = False
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow; gives its result."""
+        raise NotImplementedError
+
+
+class Awaiting:
+    """Something that runs flows and is awaited."""
+
+    __slots__ = ()
+    awaits: ClassVar[bool] = True
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow; gives its result."""
+        raise NotImplementedError
+
+
+class Verb(Generic[P, T]):
+    """A method made of a flow whose first parameter is the object that has the method.
+
+    >>> class Greeting(Blocking):
+    ...     def run(self, flow):
+    ...         from callsheet.transport import drive
+    ...         from callsheet.transport.local import LocalTransport
+    ...         return drive.run(flow, LocalTransport())
+    ...
+    ...     @Verb
+    ...     def greet(self, name: str) -> Flow[str]:
+    ...         "Greets somebody."
+    ...         return f"hello {name}"
+    ...         yield
+    >>> Greeting().greet("sintel")
+    'hello sintel'
+    """
+
+    def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]]) -> None:
+        self._flow = flow
+        self._name = getattr(flow, "__name__", "")
+        self._methods: dict[bool, Callable[..., Any]] = {}
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"<Verb {self._name}>"
+
+    @property
+    def flow(self) -> Callable[..., Flow[T]]:
+        """The flow; one that is imported later is imported now."""
+        if isinstance(self._flow, LaterFlow):
+            self._flow = self._flow.load()
+        return self._flow
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Verb[P, T]: ...
+    @overload
+    def __get__(self, instance: Blocking, owner: type | None = None) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, instance: Awaiting, owner: type | None = None) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self._method(owner) if hasattr(owner, "awaits") else self
+        return MethodType(self._method(instance), instance)
+
+    def _method(self, runner: Any) -> Callable[..., Any]:
+        """The function that calls the flow and runs it, as the object's class does."""
+        awaits: bool = runner.awaits
+        found = self._methods.get(awaits)
+        if found is None:
+            found = self._methods[awaits] = _method(self.flow, self._name, awaits)
+        return found
+
+
+def _method(flow: Callable[..., Flow[Any]], name: str, awaits: bool) -> Callable[..., Any]:
+    async def awaited(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return await self.run(flow(self, *args, **kwargs))
+
+    def blocking(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return self.run(flow(self, *args, **kwargs))
+
+    method: Any = wraps(flow)(awaited if awaits else blocking)
+    method.__name__ = name
+    method.__signature__ = _signature(flow)
+    return method  # type: ignore[no-any-return]
+
+
+def _signature(flow: Callable[..., Any]) -> inspect.Signature:
+    """The flow's signature as a method's: the object is ``self``, the result is what the flow returns."""
+    signature = inspect.signature(flow)
+    first, *rest = signature.parameters.values()
+    result = signature.return_annotation
+    if isinstance(result, str):
+        result = result.removeprefix("Flow[").removesuffix("]") if result.startswith("Flow[") else result
+    return signature.replace(parameters=[first.replace(name="self"), *rest], return_annotation=result)
+
+
+class LaterFlow:
+    """A flow of a module that is imported when the flow is first used."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self.__name__ = module, name
+
+    def load(self) -> Any:
+        """The flow."""
+        return getattr(import_module(self._module), self.__name__)
+
+
+class Later:
+    """Stands for a module that is imported when one of its flows is first used, so that declaring verbs costs nothing.
+
+    Type checkers are given the module itself: ``if TYPE_CHECKING: from callsheet.storage import components``.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return LaterFlow(self._module, name)

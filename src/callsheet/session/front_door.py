@@ -1,0 +1,179 @@
+"""What `Session` and `AsyncSession` share: options, forks, sessions in the past, and what surrounds a run of a flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextvars import Token
+from inspect import signature
+from pathlib import Path
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack
+
+from attrs import evolve
+
+from callsheet import config
+from callsheet.core import announcements, opening
+from callsheet.core.core import Policy
+from callsheet.core.past.history import Moment, moment_of
+from callsheet.dialects.protocol import Description
+from callsheet.errors import Closed, StateError, UsageError
+from callsheet.events.topics import CLOSED
+from callsheet.flow import Flow
+from callsheet.model.schema import did_you_mean
+from callsheet.session import builtin, plugging
+from callsheet.session.connection import ServerConnection, connect, journal_at, talking
+from callsheet.session.plugging import Plugging
+from callsheet.session.verbs import SessionVerbs
+
+if TYPE_CHECKING:
+    from callsheet.core.statistics import Statistics
+    from callsheet.transport.exchange import TransportOptions
+
+__all__ = ["FrontDoor"]
+
+
+class FrontDoor(SessionVerbs):
+    """A session, whether its verbs block or are awaited."""
+
+    awaits: ClassVar[bool]
+
+    def __init__(
+        self,
+        server_url: str | None = None,
+        api_user: str | None = None,
+        api_key: str | None = None,
+        *,
+        dialect: str | None = None,
+        schema: str | Path | dict[str, Any] | None = None,
+        seed: bool = False,
+        auto_populate: Policy | Literal[True] = "peers",
+        page_size: int = 1_000,
+        window: int = 1_000,
+        conflicts: str = "raise",
+        schema_cache: str | Path | bool | None = None,
+        journal: str | Path | None = None,
+        plugin_paths: Sequence[str | Path] | Literal[False] | None = None,
+        plugin_arguments: Mapping[str, Any] | None = None,
+        strict_plugins: bool = False,
+        allow_writable_plugins: bool = False,
+        connection: ServerConnection | None = None,
+        **transport: Unpack[TransportOptions],
+    ) -> None:
+        if transport:
+            _check_options(transport)
+        if connection is None:
+            settings = config.resolve(server_url, api_user, api_key, schema_cache, dialect=dialect)
+            connection = connect(
+                settings, blocking=not self.awaits, dialect=dialect, schema=schema, seed=seed, options=transport
+            )
+        self._connection = connection
+        self._event_hub: Any = None
+        self.plugging = Plugging(plugin_paths, plugin_arguments or {}, strict_plugins, allow_writable_plugins)
+        self._owns_connection = True
+        super().__init__(
+            connection.dialect,
+            get_ident,
+            cache=connection.cache,
+            page_size=page_size,
+            window=window,
+            auto_populate=auto_populate,
+            conflicts=conflicts,
+            journal=journal_at(journal, connection),
+            account=connection.user,
+        )
+
+    def __repr__(self) -> str:
+        server = self._connection.server or "in this process"
+        return f"<{type(self).__name__} {server}{' (closed)' if self._closed else ''}>"
+
+    def fork(self) -> Self:
+        """A new session with nothing pending, for another thread: same schema, types and connections."""
+        forked = type(self)(
+            connection=evolve(self._connection, dialect=self._dialect, service=None),
+            auto_populate=self.auto_populate,
+            page_size=self.page_size,
+            window=self._window,
+            conflicts=self.conflicts,
+        )
+        forked._owns_connection = False
+        forked._event_hub, forked.plugging = self._shared_hub(), self.plugging
+        self._lend(forked)
+        forked.journal, forked.journal_checked = self.journal, self.journal_checked
+        return forked
+
+    def at(self, moment: Moment) -> Self:
+        """A session that reads the server as it was: at a time, or after a commit (its position, itself).
+
+        Nothing can be changed in it. Use it as a context manager: ``with session.at(friday) as past:``, or
+        ``async with`` where the session is awaited.
+        """
+        past = type(self)(
+            connection=evolve(self._connection, dialect=self._dialect, cache=None, service=None),
+            auto_populate=self.auto_populate,
+            page_size=self.page_size,
+            window=self._window,
+        )
+        past._owns_connection = False
+        past.plugging = self.plugging
+        past.look_back(self, moment_of(moment))
+        return past
+
+    def _shared_hub(self) -> Any:
+        raise NotImplementedError
+
+    def _new_locations(self) -> Any:
+        from callsheet.storage.locations import Locations
+
+        return Locations(self, self._connection.server)
+
+    # -- around a flow -----------------------------------------------------------------------------------
+
+    def _begin(self, flow: Flow[Any]) -> Token[Statistics | None]:
+        """Let a flow begin; a session runs one at a time."""
+        if self._closed:
+            flow.close()
+            raise Closed("this session is closed; open a new one")
+        if self._busy:
+            flow.close()
+            raise StateError("this session is talking to the server already")
+        if self._unit is not None:
+            self._unit.check_thread()
+        self._busy = True
+        return talking.set(self.statistics)
+
+    def _end(self, token: Token[Statistics | None]) -> None:
+        talking.reset(token)
+        self._busy = False
+
+    def _opening(self) -> Flow[Description]:
+        """Learn the schema, attach the behaviours that come with Callsheet, register the plugins."""
+        description = yield from opening.open_(self)
+        builtin.attach(self)
+        yield from plugging.enter(self)
+        return description
+
+    def _farewell(self) -> Flow[list[Any]]:
+        """Announce that the session is about to close."""
+        return announcements.tell(self, CLOSED)
+
+    @property
+    def _announces_closing(self) -> bool:
+        return not self._busy and self.hub.wants(CLOSED)
+
+    def _close_local(self) -> None:
+        """Close the journal, and the server of this process."""
+        if self.journal is not None:
+            self.journal.close()
+        if self._connection.service is not None:
+            self._connection.service.close()
+
+
+def _check_options(given: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for an option that a session does not have."""
+    from callsheet.transport.exchange import TransportOptions
+
+    of_transport = TransportOptions.__annotations__
+    for name in given:
+        if name not in of_transport:
+            known = [*signature(FrontDoor).parameters, *of_transport]
+            raise UsageError(f"a session has no option `{name}`{did_you_mean(name, known)}")
