@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from callsheet.dialects import declaration_named, declarations, dialect_at
+from callsheet.dialects.declaration import DialectDeclaration
 from callsheet.errors import UsageError
 
 __all__ = ["ConnectionSettings", "log_level", "resolve", "shown"]
@@ -68,8 +69,8 @@ def resolve(
 ) -> ConnectionSettings:
     """Arguments win over ``CALLSHEET_SERVER``, ``CALLSHEET_API_USER`` and ``CALLSHEET_API_KEY``.
 
-    For an ftrack server these win over ``FTRACK_SERVER``, ``FTRACK_API_USER`` and ``FTRACK_API_KEY``. It is
-    one where ``dialect`` says so, where the address is ``FTRACK_SERVER``, or ends with ``ftrackapp.com``.
+    These win over the variables that the server's dialect declares. The dialect is the one of this name, else the
+    one that recognises the address, or whose variable names it.
 
     ``schema_cache`` is a folder, False for no cache, or None for ``CALLSHEET_SCHEMA_CACHE`` or the user's
     cache folder.
@@ -78,24 +79,17 @@ def resolve(
     True
     """
     known = os.environ if environment is None else environment
-    server = url or known.get("CALLSHEET_SERVER", "") or known.get("FTRACK_SERVER", "")
+    server = url or known.get("CALLSHEET_SERVER", "") or _server_of_a_dialect(known)
     if not server:
         raise UsageError('no server is named: Session("https://…"), Session("sqlite:///show.db"), or CALLSHEET_SERVER')
     user = user or known.get("CALLSHEET_API_USER", "")
     key = key or known.get("CALLSHEET_API_KEY", "")
     scheme = server.partition(":")[0].lower()
     if scheme in ("http", "https"):
-        dialect = dialect or ("ftrack" if _is_ftrack(server, known) else "native")
-        names = "CALLSHEET_API_KEY"
-        if dialect == "ftrack":
-            key = key or known.get("FTRACK_API_KEY", "") or known.get("FTRACK_APIKEY", "")
-            import getpass
-
-            user = user or known.get("FTRACK_API_USER", "") or getpass.getuser()
-            names = f"{names} or FTRACK_API_KEY"
-        if not key:
-            raise UsageError(f"no API key is given: Session(…, api_key=…) or {names}")
-        return ConnectionSettings(server.rstrip("/"), user, key, False, _cache_folder(schema_cache, known), dialect)
+        declared = declaration_named(dialect) if dialect else dialect_at(server, known)
+        user, key = _account(declared, user, key, known)
+        cache = _cache_folder(schema_cache, known)
+        return ConnectionSettings(server.rstrip("/"), user, key, False, cache, declared.name)
     if scheme in ("memory", "sqlite") or scheme.startswith("postgresql"):
         return ConnectionSettings(server, user or "admin", key, True, None)
     raise UsageError(
@@ -103,11 +97,28 @@ def resolve(
     )
 
 
-def _is_ftrack(server: str, environment: Mapping[str, str]) -> bool:
-    """Whether the address is that of an ftrack server."""
-    host = (urlsplit(server).hostname or "").lower()
-    named = environment.get("FTRACK_SERVER", "").rstrip("/")
-    return host == "ftrackapp.com" or host.endswith(".ftrackapp.com") or server.rstrip("/") == named
+def _server_of_a_dialect(environment: Mapping[str, str]) -> str:
+    """The address that the variable of a dialect names, if any does."""
+    return next(filter(None, (_first(each.environment.server, environment) for each in declarations())), "")
+
+
+def _account(declared: DialectDeclaration, user: str, key: str, environment: Mapping[str, str]) -> tuple[str, str]:
+    """The account and its key. What is not given comes from the dialect's variables."""
+    user = user or _first(declared.environment.user, environment)
+    key = key or _first(declared.environment.key, environment)
+    if not user and declared.system_user:
+        import getpass
+
+        user = getpass.getuser()
+    if not key:
+        names = " or ".join(("CALLSHEET_API_KEY", *declared.environment.key[:1]))
+        raise UsageError(f"no API key is given: Session(…, api_key=…) or {names}")
+    return user, key
+
+
+def _first(names: Iterable[str], environment: Mapping[str, str]) -> str:
+    """The value of the first variable that has one."""
+    return next(filter(None, (environment.get(name, "") for name in names)), "")
 
 
 def _cache_folder(stated: str | Path | bool | None, environment: Mapping[str, str]) -> Path | None:

@@ -32,6 +32,7 @@ from typing import Any
 
 from attrs import define, field
 
+from callsheet.dialects import declaration_named
 from callsheet.errors import PluginError
 
 __all__ = ["GROUP", "Plugin", "discover", "environment_paths", "register"]
@@ -71,12 +72,12 @@ class Plugin:
 
 
 def environment_paths(environment: Mapping[str, str], dialect: str = "native") -> list[str]:
-    """The plugin paths that the environment names: CALLSHEET_PLUGIN_PATH, and the vendor's under its dialect.
+    """The plugin paths that the environment names: CALLSHEET_PLUGIN_PATH, then the variables of the dialect.
 
-    >>> environment_paths({"CALLSHEET_PLUGIN_PATH": "", "FTRACK_EVENT_PLUGIN_PATH": "/a"}, "ftrack")
+    >>> environment_paths({"CALLSHEET_PLUGIN_PATH": "/a"})
     ['/a']
     """
-    names = ("CALLSHEET_PLUGIN_PATH", *(("FTRACK_EVENT_PLUGIN_PATH",) if dialect == "ftrack" else ()))
+    names = ("CALLSHEET_PLUGIN_PATH", *declaration_named(dialect).environment.plugin_paths)
     return [path for name in names for path in environment.get(name, "").split(os.pathsep) if path.strip()]
 
 

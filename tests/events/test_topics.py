@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from callsheet.dialects.ftrack.declaration import FTRACK
 from callsheet.events import topics
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "events.md").read_text(encoding="utf-8")
@@ -37,7 +38,7 @@ def test_every_name_of_the_vendor_stands_on_the_page() -> None:
     """With the constant it stands for."""
     constants = {topic: name for name, topic in CONSTANTS.items()}
     assert dict(re.findall(r"^\| `(ftrack\.[\w.-]+)` \| `([A-Z_]+)` \|$", PAGE, re.M)) == {
-        vendor: constants[topic] for vendor, topic in topics.VENDOR_NAMES.items()
+        vendor: constants[topic] for vendor, topic in FTRACK.topics.items()
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from callsheet import AsyncSession, Event, Session, UsageError
 from callsheet.core import announcements as occasions
+from callsheet.dialects.ftrack.declaration import FTRACK
 from callsheet.dialects.local import LocalDialect
 from callsheet.errors import Detached, StateError
 from callsheet.events import topics
@@ -163,7 +164,7 @@ def test_the_vendors_names_of_topics_are_known_under_its_dialect(callsheet_servi
     connection = over(callsheet_service.backend("admin"))
     connection.dialect = VendorDialect(callsheet_service.backend("admin"))
     with Session(connection=connection, plugin_paths=False) as session:
-        for name, topic in topics.VENDOR_NAMES.items():
+        for name, topic in FTRACK.topics.items():
             told: list[Event] = []
             with session.event_hub.subscription(f"topic={name}", told.append):
                 session.event_hub.publish(Event(topic), synchronous=True)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callsheet.dialects.ftrack.declaration import FTRACK
 from callsheet.errors import FileMissing, StructureError, UsageError
 from callsheet.storage.accessor import parts_of
 from callsheet.storage.scenario import read_scenario
@@ -27,6 +28,8 @@ SEQUENCE = Described("abcdefgh", "beauty", "sequence", ".exr", 4, **VERSION)  # 
 FRAME = Described("ijklmnop", "0007", "file", ".exr", container=SEQUENCE)
 PACKAGE = Described("abcdefgh", "pack", "container", **VERSION)  # type: ignore[arg-type]
 MEMBER = Described("ijklmnop", "notes", "file", ".txt", container=PACKAGE)
+
+SCENARIO = FTRACK.storage_scenario
 
 
 @pytest.mark.parametrize(
@@ -150,8 +153,8 @@ def test_ranges_say_which_frames(frames: set[int]) -> None:
 def test_centralised_storage_is_one_disk_for_all() -> None:
     """Its mount points per system; anything else is no scenario."""
     data = {"location_id": "k", "location_name": "central", "accessor": {"mount_points": {"linux": "/l", "osx": "/o"}}}
-    found = read_scenario({"scenario": "ftrack.centralized-storage", "data": data})
+    found = read_scenario({"scenario": "ftrack.centralized-storage", "data": data}, SCENARIO)
     assert found is not None
     assert (found.name, found.key, found.accessor.prefix) == ("central", "k", {"linux": "/l", "macos": "/o"})
-    assert read_scenario({"scenario": "ftrack.automatic", "data": {}}) is None
-    assert read_scenario(None) is None
+    assert read_scenario({"scenario": "ftrack.automatic", "data": {}}, SCENARIO) is None
+    assert read_scenario(None, SCENARIO) is None

@@ -11,6 +11,7 @@ import click
 
 from callsheet import plugins
 from callsheet.cli.connection import connected
+from callsheet.dialects import dialect_names
 
 if TYPE_CHECKING:
     from callsheet.session.blocking import Session
@@ -23,7 +24,8 @@ def added_command(name: str) -> click.Command | None:
 
     Only a session knows its plugins, so the server's options are read first, and the rest by the command itself.
     """
-    if not plugins.environment_paths(os.environ, "ftrack") and not plugins.discover((), entry_points=True):
+    named = any(plugins.environment_paths(os.environ, each) for each in dialect_names())
+    if not named and not plugins.discover((), entry_points=True):
         return None
 
     @click.command(name, add_help_option=False, context_settings={"ignore_unknown_options": True})

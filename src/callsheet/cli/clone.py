@@ -71,7 +71,8 @@ def _copy(source: Session, database: str) -> Iterator[Session]:
         schema.write_text(json.dumps(schema_document(source), ensure_ascii=False), encoding="utf-8")
         Service.open(database, schema, essentials=False, administrator=False).close()
         with serve(schema, database, admin_key=key) as server:
-            dialect = "ftrack" if source.server_information.server == "ftrack" else "native"
+            # A database in this process is read without a wire.
+            dialect = "native" if source._dialect.name == "local" else source._dialect.name
             with Session(server.url, "admin", key, dialect=dialect, schema_cache=False) as target:
                 yield target
 

@@ -9,18 +9,60 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from callsheet.dialects import declarations
+
 if TYPE_CHECKING:
     from callsheet.session.blocking import Session
 
-__all__ = ["account_options", "connected", "server_options"]
+    _NameType = click.ParamType[str]
+else:
+    # Older versions of click have no parameters of this type.
+    _NameType = click.ParamType
+
+__all__ = ["DialectName", "account_options", "connected", "server_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class DialectName(_NameType):
+    """The name of a dialect. Names are looked up when they are needed: installed packages may add some."""
+
+    name = "dialect"
+
+    def __init__(self, served: bool = False) -> None:
+        self._served = served
+
+    @property
+    def names(self) -> list[str]:
+        """All names that are taken: the native dialect first. ``served``: only those that a server can answer."""
+        return [each.name for each in declarations() if each.server or not self._served]
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"[{'|'.join(self.names)}]"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.names:
+            self.fail(f"{value!r} is not one of {', '.join(map(repr, self.names))}.", param, ctx)
+        return value
+
+
+class ServerOption(click.Option):
+    """The option ``--server``. Its variables are Callsheet's own and those of the dialects."""
+
+    @property
+    def envvar(self) -> list[str]:
+        return ["CALLSHEET_SERVER", *(name for each in declarations() for name in each.environment.server)]
+
+    @envvar.setter
+    def envvar(self, _: Any) -> None:
+        """The variables are not given: the dialects name them."""
+
+
 def account_options(command: F) -> F:
     """Add ``--user`` and ``--key``, each with its environment variable, and ``--dialect``."""
-    languages = click.Choice(["native", "ftrack"])
-    spoken = click.option("--dialect", type=languages, help="The server's language, where its address does not tell.")
+    spoken = click.option(
+        "--dialect", type=DialectName(), help="The server's language, if its address does not decide it."
+    )
     user = click.option("--user", envvar="CALLSHEET_API_USER", show_envvar=True, help="Your account.")
     key = click.option("--key", envvar="CALLSHEET_API_KEY", show_envvar=True, help="Your API key.")
     return user(key(spoken(command)))
@@ -30,7 +72,7 @@ def server_options(command: F) -> F:
     """Add ``--server``, ``--user`` and ``--key``, each with its environment variable."""
     server = click.option(
         "--server",
-        envvar=["CALLSHEET_SERVER", "FTRACK_SERVER"],
+        cls=ServerOption,
         default="http://127.0.0.1:8765",
         show_default=True,
         show_envvar=True,

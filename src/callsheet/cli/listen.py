@@ -40,13 +40,13 @@ __all__ = ["command"]
     show_default=True,
     type=click.FloatRange(1, 3600),
     metavar="SECONDS",
-    help="After so long without a word from a worker, its event is another's.",
+    help="After so long without a sign of life from a worker, its event goes to another.",
 )
 @click.option("--health", metavar="HOST:PORT", help="Serve /health (JSON) and /metrics (Prometheus) on this machine.")
 @click.option(
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep the queues in this file: for servers that keep none (ftrack).",
+    help="Keep the queues in this file: for servers that keep none.",
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @connected

@@ -14,6 +14,7 @@ from callsheet.core.errand import Errand
 from callsheet.core.journal import JournalProtocol
 from callsheet.core.schema_cache import SchemaCache
 from callsheet.core.statistics import Statistics
+from callsheet.dialects import declaration_of
 from callsheet.dialects.protocol import Description, Dialect, Features
 from callsheet.entity.entity import Entity
 from callsheet.entity.identity_map import IdentityMap
@@ -23,7 +24,6 @@ from callsheet.entity.types import Types
 from callsheet.entity.unit_of_work import UnitOfWork
 from callsheet.errors import Closed, StateError, UsageError
 from callsheet.events.hub import Hub
-from callsheet.events.topics import VENDOR_NAMES
 from callsheet.model.event import Event
 from callsheet.model.language.parser import AddedOperator
 from callsheet.model.operation import Operation
@@ -57,6 +57,8 @@ class Core:
         account: str = "",
     ) -> None:
         self._dialect = dialect
+        #: What is particular to the dialect.
+        self.declaration = declaration_of(dialect)
         self._who = who
         self._cache = cache
         self._window = window
@@ -73,7 +75,7 @@ class Core:
         #: Whether those who want to know of a commit beforehand are being told.
         self.asking = False
         #: Who subscribed to what; forks share it, as they share what follows.
-        self.hub = Hub(VENDOR_NAMES if dialect.name == "ftrack" else None)
+        self.hub = Hub(self.declaration.topics)
         #: Operators that plugins gave the query language, by name.
         self.operators: dict[str, AddedOperator] = {}
         #: Commands that plugins gave the command line, by name.

@@ -1,7 +1,8 @@
 """Every topic that Callsheet publishes, and the shape of its data. The page is ``docs/reference/events.md``.
 
-Topics of a session are told in this process, at once, while the session waits: their data may hold live objects,
-and what their subscribers return may count. Those of the server come from its log, to whoever is connected.
+Topics of a session are published in this process, while the session waits: their data may hold live objects, and what
+their subscribers return may count. Those of the server come from its log, to everybody who is connected. A dialect may
+have further names for topics (`DialectDeclaration.topics`).
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ __all__ = [
     "RESET",
     "UPDATE",
     "UpdateData",
-    "VENDOR_NAMES",
 ]
 
 #: The session is open: its schema is known, its plugins are registered.
@@ -139,17 +139,4 @@ PAYLOADS: Final[Mapping[str, type | None]] = {
     REPLY: None,
     CONNECTED: ConnectionData,
     DISCONNECTED: ConnectionData,
-}
-
-#: What the vendor's plugins call topics of ours; sessions that speak its language know both names.
-VENDOR_NAMES: Final[Mapping[str, str]] = {
-    "ftrack.api.session.ready": READY,
-    "ftrack.api.session.reset": RESET,
-    "ftrack.api.session.configure-location": CONFIGURE_LOCATION,
-    "ftrack.api.session.construct-entity-type": CONSTRUCT_ENTITY_TYPE,
-    "ftrack.location.component-added": COMPONENT_ADDED,
-    "ftrack.location.component-removed": COMPONENT_REMOVED,
-    "ftrack.meta.reply": REPLY,
-    "ftrack.meta.connected": CONNECTED,
-    "ftrack.meta.disconnected": DISCONNECTED,
 }

@@ -1,4 +1,4 @@
-"""Users as accounts: invitations, keys, and the roles that ftrack lets be changed by actions only.
+"""Users as accounts: invitations, keys, and roles, which some servers let be changed by actions only.
 
 These happen at once, on the server; they are no part of what is pending.
 """
@@ -59,8 +59,8 @@ class UserMethods:
 
 
 def new_key_of(core: Core, user: Any) -> Flow[str]:
-    """A user's new key: by the vendor's action, or by our own."""
-    if core.server_information.server == "ftrack":
+    """A user's new key: by the dialect's own action, or by Callsheet's."""
+    if "reset_remote" in core.declaration.actions:
         told = {"reset_type": "api_key", "entity_type": user.entity_type, "entity_key": user.id}
         answer = yield from calls.call(core, "reset_remote", told)
         return str(answer["api_key"])

@@ -1,6 +1,6 @@
 """Who works on what: assignments to contexts, allocations to projects, members of groups.
 
-ftrack keeps assignments and allocations as rows of one type, `Appointment`, which says of what kind it is; the
+Some schemas have one type for assignments and allocations, `Appointment`, whose rows say of what kind they are; the
 preset of Callsheet has a type for each. The methods are the same. Nobody is assigned twice.
 """
 

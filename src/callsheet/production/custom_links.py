@@ -1,7 +1,7 @@
 """Custom attributes that are links, by their keys and from both ends.
 
-ftrack keeps them as rows: `CustomAttributeLink` says from whom (``from_id``) to whom (``to_id``), its configuration
-by which key, and what there may be at both ends. Those at the end of a link see it backwards.
+They are rows: `CustomAttributeLink` has the entities at both ends (``from_id``, ``to_id``), its configuration has the
+key and the types allowed at each end. An entity at the end of a link sees it backwards.
 """
 
 from __future__ import annotations

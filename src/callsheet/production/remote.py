@@ -1,6 +1,6 @@
-"""What a server does beside reading and writing, asked by name: pages, invitations, keys, long work, search.
+"""What a server does beside reading and writing, called by name: pages, invitations, keys, long work, search.
 
-ftrack has these as actions of their own. They happen at once and are no part of what is pending.
+Some servers have these as actions of their own. They happen at once and are no part of what is pending.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def reset_remote(core: Core, reset_type: str, entity: Any = None) -> Flow[Any]:
     if entity is not None:
         check_committed(entity)
         told |= {"entity_type": entity.entity_type, "entity_key": entity.id}
-        if reset_type == "api_key" and core.server_information.server != "ftrack":
+        if reset_type == "api_key" and "reset_remote" not in core.declaration.actions:
             return {"api_key": (yield from new_key_of(core, entity))}
     return (yield from calls.call(core, "reset_remote", told))
 
@@ -77,7 +77,7 @@ def search(
     """Entities whose names have all these words in them, within a project if one is given; the best first."""
     words = terms.split() if isinstance(terms, str) else list(terms)
     found = core.schema.type(entity_type)
-    if core.server_information.server != "ftrack":
+    if "search" not in core.declaration.actions:
         return (yield from _searched_here(core, found.name, words, context, limit))
     expression = f"select id from {found.name} offset 0 limit {int(limit)}"
     told: dict[str, Any] = {"expression": expression, "entity_type": found.name, "terms": words}

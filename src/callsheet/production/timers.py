@@ -1,8 +1,8 @@
 """Timers: one for each user, counting until it is stopped and becomes a time log.
 
 Neither starting nor stopping commits: both are part of what is pending. A time log lasts whole seconds, from the
-start that the timer tells to the moment it is stopped. A server that has no time zones (ftrack's setting) tells
-local times without saying so; there the difference is taken between local times.
+start of the timer to the moment it is stopped. A server whose support of time zones is off has local times that look
+like UTC; there the difference is taken between local times.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def _local_now() -> datetime:
 
 
 def _is_local(core: Core) -> Flow[bool]:
-    """Whether the server tells local times, as an ftrack server without time zones does."""
-    if core.server_information.server != "ftrack":
+    """Whether the server has local times: it says that its support of time zones is off."""
+    if "query_server_information" not in core.declaration.actions:
         return False
     try:
         told = yield from calls.call(core, "query_server_information", {})

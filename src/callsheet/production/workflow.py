@@ -1,6 +1,6 @@
 """Which statuses and types may be used, as a project schema says.
 
-Two shapes are known. ftrack's has workflows: one for tasks, with overrides for single types of task, one for
+Two shapes are known. One has workflows: one for tasks, with overrides for single types of task, one for
 versions, and lists by object type for everything else. Callsheet's own preset has one row for each status that an
 entity type may have, some of them only for one type of it.
 """

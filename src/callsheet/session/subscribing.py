@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 from attrs import evolve
 
+from callsheet.dialects import declaration_of
 from callsheet.dialects.protocol import EventDialect, EventStream
 from callsheet.errors import StateError, TransportError, UsageError
 from callsheet.events.hub import Callback, Hub, Subscriber
-from callsheet.events.topics import CONNECTED, DISCONNECTED, REPLY, UPDATE, VENDOR_NAMES
+from callsheet.events.topics import CONNECTED, DISCONNECTED, REPLY, UPDATE
 from callsheet.model.event import Event, Position
 from callsheet.model.query import Condition
 
@@ -30,7 +31,6 @@ QUEUE = 1_000
 AWAITED_REPLIES = 10_000
 """Events whose answers have a callback; those of older ones come to nobody."""
 _LOCAL = ("callsheet.session.", "callsheet.hub.")
-_TO_VENDOR = {topic: name for name, topic in VENDOR_NAMES.items()}
 _log = logging.getLogger("callsheet.events")
 
 
@@ -46,6 +46,9 @@ class Subscribing:
     def __init__(self, hub: Hub, connection: ServerConnection) -> None:
         self._hub = hub
         self._connection = connection
+        self._declaration = declaration_of(connection.dialect)
+        #: The dialect's name of each topic that has one.
+        self._theirs = {topic: name for name, topic in self._declaration.topics.items()}
         self._lock = threading.RLock()
         self._replies: dict[str, Callback] = {}
         self._stream: EventStream | None = None
@@ -163,19 +166,15 @@ class Subscribing:
         dialect = self._connection.dialect
         return dialect if isinstance(dialect, EventDialect) else None
 
-    @property
-    def _is_vendor(self) -> bool:
-        return self._connection.dialect.name == "ftrack"
-
     def _sourced(self, event: Event) -> Event:
         """The event with what is known of its source, and the name that the server knows its topic by."""
         known = {"id": self.id, "user": {"username": self._connection.user}, "host": socket.gethostname()}
-        topic = _TO_VENDOR.get(event.topic, event.topic) if self._is_vendor else event.topic
+        topic = self._theirs.get(event.topic, event.topic)
         return evolve(event, source={**known, **event.source}, topic=topic)
 
     def _received(self, event: Event) -> Event:
         """The event with the name that we know its topic by."""
-        topic = VENDOR_NAMES.get(event.topic, event.topic) if self._is_vendor else event.topic
+        topic = self._declaration.topics.get(event.topic, event.topic)
         return event if topic == event.topic else evolve(event, topic=topic)
 
     def _reply(self, source_event: Event, data: Any, source: Mapping[str, Any] | None) -> Event:
@@ -255,7 +254,7 @@ class Subscribing:
 
     def _wants_reply(self, event: Event, result: Any) -> bool:
         """Whether what a callback returned is an answer for somebody: the event came from another hub."""
-        told = event.topic in (UPDATE, REPLY, "ftrack.update") or event.topic.startswith(_LOCAL)
+        told = event.topic in (UPDATE, REPLY, self._declaration.update_topic) or event.topic.startswith(_LOCAL)
         return result is not None and not told and bool(event.source.get("id"))
 
 

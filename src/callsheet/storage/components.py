@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callsheet.core.core import Core
+from callsheet.dialects import declarations
 from callsheet.errors import FileMissing, UsageError
 from callsheet.flow import Flow, Work
 from callsheet.storage.finding import pick_any
@@ -16,8 +17,6 @@ from callsheet.storage.sequence import FileSequence, parse_sequence
 from callsheet.storage.transfer import OnProgress
 
 __all__ = ["create"]
-
-REVIEW_NAMES = ("ftrackreview-mp4", "ftrackreview-webm", "ftrackreview-image")
 
 
 def create(
@@ -39,7 +38,7 @@ def create(
     try:
         component = yield from _make(core, path, told, made, strict=location is not None)
         if location == "auto":
-            review = told.get("name") in REVIEW_NAMES
+            review = any(told.get("name") in each.review_components for each in declarations())
             location = "review" if review else (yield from pick_any(core))
         if location is not None:
             place = yield from core.locations.resolve(location)

@@ -11,6 +11,7 @@ from attrs import define, field
 from callsheet.core import populating, reading
 from callsheet.core.commit import send_alone
 from callsheet.core.core import Core
+from callsheet.dialects import declarations
 from callsheet.errors import ServerError, StorageError, UsageError
 from callsheet.flow import Flow
 from callsheet.model.operation import Create
@@ -31,7 +32,8 @@ WELL_KNOWN = {
     "connect": "07b82a97-8cf9-11e3-9383-20c9d081909b",
     "server": "3a372bde-05bc-11e4-8908-20c9d081909b",
 }
-"""The keys of the locations that ftrack's clients know by key; the same on every server."""
+"""The keys of the locations that clients know by key; the same on every server."""
+OWN_PREFIX = "callsheet."
 PRIORITIES = {"unmanaged": 90, "origin": 100, "review": 110, "server": 150}
 
 
@@ -203,7 +205,7 @@ class Locations:
         if isinstance(location, SessionLocation):
             return location
         if isinstance(location, str):
-            short = location.rpartition(".")[2] if location.startswith(("callsheet.", "ftrack.")) else location
+            short = location.rpartition(".")[2] if location.startswith(_prefixes()) else location
             return self[short if short in self._places else location]
         return next(
             (place for place in self if location._key == (place.key or getattr(place.entity, "_key", None))), None
@@ -221,7 +223,7 @@ class Locations:
         if (yield from self.recognise([place])):
             return place.entity
         key = place.key or str(uuid5(NAMESPACE_URL, f"urn:callsheet:location/{place.name}"))
-        name = f"callsheet.{place.name}" if place.name in WELL_KNOWN else place.name
+        name = f"{OWN_PREFIX}{place.name}" if place.name in WELL_KNOWN else place.name
         values = {"name": name, "label": place.name}
         try:
             yield from send_alone(self._core, [Create(Identity("Location", key), values)])
@@ -240,9 +242,8 @@ class Locations:
             keys = {str(entity._key): entity for entity in entities}
             names = {value_of(entity, "name"): entity for entity in entities}
             for place in lost:
-                known = (
-                    [f"callsheet.{place.name}", f"ftrack.{place.name}"] if place.name in WELL_KNOWN else [place.name]
-                )
+                well_known = place.name in WELL_KNOWN
+                known = [f"{prefix}{place.name}" for prefix in _prefixes()] if well_known else [place.name]
                 found = [names[name] for name in known if name in names]
                 place.entity = keys.get(place.key or "") or (found[0] if found else None)
         return [place for place in places if place.entity is not None]
@@ -251,6 +252,11 @@ class Locations:
         """The places that this session can reach, preferred ones first."""
         yield from self.prepare()
         return sorted((place for place in self if place.is_accessible), key=lambda place: place.priority)
+
+
+def _prefixes() -> tuple[str, ...]:
+    """What the names of well-known locations may begin with: a database may have rows made under any dialect."""
+    return OWN_PREFIX, *(each.location_prefix for each in declarations() if each.location_prefix)
 
 
 def _built_in() -> dict[str, SessionLocation]:

@@ -1,4 +1,4 @@
-"""Centralised storage: the server tells all sessions of one disk that every machine mounts."""
+"""Centralised storage: all sessions use one disk that every machine mounts, and the server says which."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ from callsheet.flow import Flow
 from callsheet.storage.disk import DiskAccessor
 from callsheet.storage.structure import StandardStructure, Structure
 
-__all__ = ["CENTRALISED", "Scenario", "read_scenario", "told"]
-
-CENTRALISED = "ftrack.centralized-storage"
+__all__ = ["Scenario", "read_scenario", "told"]
 
 
 @frozen
 class Scenario:
-    """The location that a server tells of."""
+    """The location that a server names."""
 
     name: str
     key: str | None
@@ -32,24 +30,26 @@ class Scenario:
 
 def told(core: Core) -> Flow[Scenario | None]:
     """What the server says of its storage; None where it leaves that to everybody."""
-    if core._dialect.name != "ftrack" or not isinstance(core._dialect, FileDialect):
+    name = core.declaration.storage_scenario
+    if not name or not isinstance(core._dialect, FileDialect):
         return None
     try:
         information = yield from calls.call(core, "query_server_information", {})
     except (Invalid, ServerError):
         return None
-    return read_scenario(information.get("storage_scenario") if isinstance(information, Mapping) else None)
+    return read_scenario(information.get("storage_scenario") if isinstance(information, Mapping) else None, name)
 
 
-def read_scenario(storage: Any) -> Scenario | None:
-    """The location of a centralised scenario. Its disk must be mounted before anything is written.
+def read_scenario(storage: Any, scenario: str) -> Scenario | None:
+    """The location of the centralised scenario, if it is that one. Its disk must be mounted before anything is written.
 
-    >>> found = read_scenario({"scenario": "ftrack.centralized-storage", "data": {"location_id": "1",
-    ...     "location_name": "studio", "accessor": {"mount_points": {"linux": "/mnt", "osx": "/Volumes/x"}}}})
+    >>> found = read_scenario({"scenario": "studio.storage", "data": {"location_id": "1",
+    ...     "location_name": "studio", "accessor": {"mount_points": {"linux": "/mnt", "osx": "/Volumes/x"}}}},
+    ...     "studio.storage")
     >>> found.name, found.accessor.prefix
     ('studio', {'linux': '/mnt', 'macos': '/Volumes/x'})
     """
-    if not isinstance(storage, Mapping) or storage.get("scenario") != CENTRALISED:
+    if not isinstance(storage, Mapping) or storage.get("scenario") != scenario:
         return None
     data = storage.get("data") or {}
     points = (data.get("accessor") or {}).get("mount_points") or {}

@@ -1,7 +1,6 @@
-"""Conditions on items of a mapping in ftrack's words, as conditions on the item itself.
+"""Conditions on the items of a mapping as rows with a key and a value, as conditions on the item itself.
 
-ftrack keeps an item as a row with a key and a value: ``metadata any (key is "lens" and value is "35mm")`` asks what
-``metadata.lens is "35mm"`` asks here.
+``metadata any (key is "lens" and value is "35mm")`` means ``metadata.lens is "35mm"``.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, encode, key_out, value_out
 from callsheet.dialects.ftrack.common.custom_attributes import OWN_PROJECTIONS, PROJECTIONS
 from callsheet.dialects.ftrack.common.schema import document_from_vendor, vendor_hash
+from callsheet.dialects.ftrack.declaration import FTRACK
 from callsheet.dialects.protocol import CommitResult, Description, Features
 from callsheet.errors import Invalid, ServerError, StateError, TransportError
 from callsheet.flow import Flow, Request
@@ -64,6 +65,7 @@ class FtrackDialect:
     """
 
     name = "ftrack"
+    declaration = FTRACK
 
     def __init__(self) -> None:
         self._vocabulary: Vocabulary | None = None
