@@ -42,9 +42,9 @@ class Studio:
 
 def make_version(session: Any) -> Any:
     """A committed version of the comp of a shot."""
-    project = session.create("Project", {"name": "Sintel"})
+    project = session.create("Project", {"name": "sintel"})
     sequence = session.create("Sequence", {"name": "sq010", "parent": project})
-    shot = session.create("Shot", {"name": "sh 020", "parent": sequence})
+    shot = session.create("Shot", {"name": "sh_020", "parent": sequence})
     asset = session.create("Asset", {"name": "comp", "parent": shot})
     version = session.create("AssetVersion", {"asset": asset})
     session.commit()

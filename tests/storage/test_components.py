@@ -122,6 +122,13 @@ def test_files_in_the_way_are_kept(studio: Any) -> None:
     assert studio.session.pending == ()
 
 
+def test_the_component_whose_file_is_in_the_way_is_named(studio: Any) -> None:
+    """A second component of the same name in one version is refused with the name and key of the first."""
+    first = studio.session.create_component(studio.file("a.txt", b"a"), {"version": studio.version})
+    with pytest.raises(AlreadyThere, match=f"of component 'main' \\({first.id}\\); it is kept"):
+        studio.session.create_component(studio.file("b.txt", b"b"), {"version": studio.version})
+
+
 def test_two_components_cannot_have_one_place(studio: Any) -> None:
     """Within one call too."""
     session, data = studio.session, {"version": studio.version, "name": "same"}

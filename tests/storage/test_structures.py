@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from pathlib import Path
 
 import pytest
+from attrs import evolve as replace
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callsheet.dialects.ftrack.declaration import FTRACK
 from callsheet.errors import FileMissing, StructureError, UsageError
 from callsheet.storage.accessor import parts_of
+from callsheet.storage.naming import split_ending
 from callsheet.storage.scenario import read_scenario
 from callsheet.storage.sequence import parse_sequence, ranges
 from callsheet.storage.structure import (
@@ -32,27 +36,94 @@ MEMBER = Described("ijklmnop", "notes", "file", ".txt", container=PACKAGE)
 SCENARIO = FTRACK.storage_scenario
 
 
+TAGGED = "sintel~cnieczhn/sq_010~jmi7rzcl/sh_020~owu3xo64/kopfe~kw57wrr4/v003"
+
+
 @pytest.mark.parametrize(
-    ("component", "standard", "by_id"),
+    ("component", "untagged", "name", "by_id"),
     [
-        (FILE, "sintel/sq_010/sh_020/kopfe/v003/main.exr", "p/a/b/c/d/efgh.exr"),
-        (SEQUENCE, "sintel/sq_010/sh_020/kopfe/v003/beauty.%04d.exr", "p/a/b/c/d/efgh/file.%04d.exr"),
-        (FRAME, "sintel/sq_010/sh_020/kopfe/v003/beauty.0007.exr", "p/a/b/c/d/efgh/file.0007.exr"),
-        (PACKAGE, "sintel/sq_010/sh_020/kopfe/v003/pack", "p/a/b/c/d/efgh"),
-        (MEMBER, "sintel/sq_010/sh_020/kopfe/v003/pack/notes.txt", "p/i/j/k/l/mnop.txt"),
+        (FILE, "main.exr", "main~5oauxy6k.exr", "p/a/b/c/d/efgh.exr"),
+        (SEQUENCE, "beauty.%04d.exr", "beauty.%04d.exr", "p/a/b/c/d/efgh/file.%04d.exr"),
+        (FRAME, "beauty.0007.exr", "beauty.0007.exr", "p/a/b/c/d/efgh/file.0007.exr"),
+        (PACKAGE, "pack", "pack", "p/a/b/c/d/efgh"),
+        (MEMBER, "pack/notes.txt", "pack/notes.txt", "p/i/j/k/l/mnop.txt"),
     ],
 )
-def test_where_components_are(component: Described, standard: str, by_id: str) -> None:
-    """Files, sequences, frames, containers, members."""
-    assert StandardStructure().identifier(component) == standard
+def test_where_components_are(component: Described, untagged: str, name: str, by_id: str) -> None:
+    """Files, sequences, frames, containers and members have readable paths; what a path loses is in a tag."""
+    assert StandardStructure(tagged=False).identifier(component) == f"sintel/sq_010/sh_020/kopfe/v003/{untagged}"
+    assert StandardStructure().identifier(component) == f"{TAGGED}/{name}"
     assert IdStructure("p").identifier(component) == by_id
     assert EntityIdStructure().identifier(component) == component.key
 
 
 def test_versions_may_have_a_folder_of_their_own() -> None:
     """Below the project's; and another letter for what is not taken."""
-    structure = StandardStructure("work/published", "-")
+    structure = StandardStructure("work/published", "-", tagged=False)
     assert structure.identifier(FILE) == "sintel/work/published/sq-010/sh-020/kopfe/v003/main.exr"
+
+
+def _file(name: str, ending: str = ".exr", folder: str = "sh010") -> Described:
+    return Described("key12", name, "file", ending, way=("sintel", folder), asset="comp", version=1)
+
+
+def _container(name: str) -> Described:
+    return Described("key12", name, "container", way=("sintel", "sh010"), asset="comp", version=1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (_file("main", folder="sh0010"), _file("main", folder="SH0010")),
+        (_file("a/b"), _file("a_b")),
+        (_file("猫"), _file("犬")),
+        (_file("café"), _file("cafe")),
+        (_file("main.exr", ""), _file("main", ".exr")),
+        (_file("main", ".EXR"), _file("main", ".exr")),
+        (_file("plate.0001"), Described("1", "0001", "file", ".exr", container=replace(SEQUENCE, name="plate"))),
+        (_file("pack", ""), _container("pack")),
+        (_file("pack", ".txt"), _container("pack.txt")),
+        (_file("x" * 100), _file("x" * 101)),
+    ],
+)
+def test_what_looks_alike_has_two_paths(one: Described, other: Described) -> None:
+    """Capitals, separators, accents, other scripts, dots and length never make two components share a path."""
+    if one.way != other.way and other.container is not None:
+        one = replace(one, way=SEQUENCE.way, asset=SEQUENCE.asset, version=SEQUENCE.version)
+    first, second = (StandardStructure().identifier(each) for each in (one, other))
+    assert first.casefold() != second.casefold()
+
+
+@pytest.mark.parametrize("name", ["con", "nul.x", "com1", "main.", "main ", "a:b", "a<b>?", "…", "x" * 300, "~"])
+def test_paths_are_legal_on_every_system(name: str) -> None:
+    """Windows refuses devices' names, some characters and last dots; all refuse names of more than 255 bytes."""
+    for component in (_file(name), _container(name), _file("main", folder=name)):
+        for part in StandardStructure().identifier(component).split("/"):
+            assert re.fullmatch(r"[a-z0-9_.~\-]{1,120}", part)
+            assert not part.endswith(".")
+            assert part.partition(".")[0] not in {"con", "nul", "com1"}
+
+
+@given(st.lists(st.tuples(st.text(max_size=6), st.text(max_size=6), st.sampled_from(["", ".exr", ".0001", ".tar.gz"]))))
+def test_paths_tell_components_apart(names: list[tuple[str, str, str]]) -> None:
+    """Components whose names differ, beyond spellings of one text, have paths that differ without regard to case."""
+    told = {tuple(unicodedata.normalize("NFC", part) for part in each) for each in names}
+    paths = {StandardStructure().identifier(_file(name, ending, folder)).casefold() for folder, name, ending in told}
+    assert len(paths) == len(told)
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("Notes Mr. Smith", ("Notes Mr. Smith", "")),
+        ("a/plate.0001.exr", ("plate.0001", ".exr")),
+        (".profile", (".profile", "")),
+        ("notes.", ("notes.", "")),
+    ],
+)
+def test_an_ending_is_what_follows_the_last_dot(path: str, parts: tuple[str, str]) -> None:
+    """Where blanks follow the dot, or nothing, the dot belongs to the name."""
+    assert split_ending(path) == parts
 
 
 def test_a_path_of_a_version_needs_the_version() -> None:
@@ -86,7 +157,8 @@ def test_no_name_leads_out(name: str, folder: str, ending: str) -> None:
 def test_structures_can_be_described_by_data() -> None:
     """As a location's row has them."""
     told = {"type": "standard", "project_versions_prefix": "v"}
-    assert structure_of(told).identifier(FILE).startswith("sintel/v/")
+    assert structure_of({**told, "tagged": False}).identifier(FILE).startswith("sintel/v/")
+    assert "/v/" in structure_of(told).identifier(FILE)
     with pytest.raises(UsageError, match="one of entity_id, id, origin, standard"):
         structure_of({"type": "magic"})
     with pytest.raises(UsageError, match="cannot be read"):

@@ -12,6 +12,7 @@ from callsheet.errors import FileMissing, UsageError
 from callsheet.flow import Flow, Work
 from callsheet.storage.finding import pick_any
 from callsheet.storage.lookup import check_schema, is_born
+from callsheet.storage.naming import split_ending
 from callsheet.storage.placing import add
 from callsheet.storage.sequence import FileSequence, parse_sequence
 from callsheet.storage.transfer import OnProgress
@@ -64,7 +65,7 @@ def _make(core: Core, path: Any, data: dict[str, Any], made: list[Any], strict: 
     if path is None or isinstance(path, list | tuple):
         component = _new(core, "ContainerComponent", data, made, file_type="")
         for each in path or ():
-            name = os.path.splitext(os.path.basename(os.fspath(each)))[0]
+            name = split_ending(os.fspath(each))[0]
             member = {"container": component, "name": name.partition("%")[0].partition("#")[0].rstrip("._- ") or name}
             yield from _make(core, each, member, made, strict)
         return component
@@ -78,7 +79,7 @@ def _make(core: Core, path: Any, data: dict[str, Any], made: list[Any], strict: 
     if sequence is not None:
         return (yield from _sequence(core, sequence, data, made, strict))
     size = yield Work(lambda: _size(text, strict))
-    component = _new(core, "FileComponent", data, made, size=size, file_type=os.path.splitext(text)[1])
+    component = _new(core, "FileComponent", data, made, size=size, file_type=split_ending(text)[1])
     core.locations.origins[component] = os.path.abspath(text)
     return component
 
@@ -89,7 +90,7 @@ def _sequence(core: Core, sequence: FileSequence, data: dict[str, Any], made: li
         # Told as a whole: every member has its share.
         share, rest = divmod(int(data["size"]), len(sizes))
         sizes = [share + (number < rest) for number in range(len(sizes))]
-    ending = os.path.splitext(f"name{sequence.tail}")[1]
+    ending = split_ending(f"name{sequence.tail}")[1]
     values = {"size": sum(sizes), "file_type": ending, "padding": sequence.padding}
     attributes = core.schema.types["SequenceComponent"].attributes
     if "first_frame" in attributes:

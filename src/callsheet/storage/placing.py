@@ -14,12 +14,13 @@ from callsheet.core.core import Core
 from callsheet.errors import AlreadyThere, FileMissing, TransportError, UsageError
 from callsheet.events.topics import COMPONENT_ADDED
 from callsheet.flow import Flow
+from callsheet.model.query import And, Comparison, Path
 from callsheet.model.record import new_key
 from callsheet.storage.finding import source_of
 from callsheet.storage.intent import Intent, Intents
 from callsheet.storage.keeping import Keeper
 from callsheet.storage.locations import SessionLocation
-from callsheet.storage.lookup import Item, gather, rows_of, value_of
+from callsheet.storage.lookup import Item, find, gather, rows_of, value_of
 from callsheet.storage.recovery import settle_leftovers
 from callsheet.storage.registration import Placement, check_turn, flat, forget_rows, is_in_doubt, register, tell
 from callsheet.storage.transfer import Copy, OnProgress, transfer
@@ -106,13 +107,14 @@ def _placement(core: Core, place: SessionLocation, item: Item, told: Any) -> Flo
 def _check_distinct(placements: Sequence[Placement]) -> None:
     seen: dict[str, Placement] = {}
     for each in placements:
-        if each.identifier in seen:
-            other = seen[each.identifier].item.described.name
+        folded = each.identifier.casefold()
+        if folded in seen:
+            other = seen[folded].item.described.name
             raise AlreadyThere(
                 f"components {other!r} and {each.item.described.name!r} would have the same place {each.identifier!r}; "
                 "give them different names"
             )
-        seen[each.identifier] = each
+        seen[folded] = each
 
 
 def _check_free(core: Core, place: SessionLocation, placements: Sequence[Placement]) -> Flow[None]:
@@ -122,10 +124,27 @@ def _check_free(core: Core, place: SessionLocation, placements: Sequence[Placeme
     keeper = place.keeper(core)
     for each in placements:
         if each.size is not None and (yield from keeper.size(each.identifier)) is not None:
+            owner = yield from _owner(core, place, each.identifier)
             raise AlreadyThere(
-                f"{each.identifier}: {place.name!r} has a file there already that belongs to no component here; "
-                "it is kept, and nothing was copied"
+                f"{each.identifier}: {place.name!r} has a file there already{owner}; it is kept, and nothing was copied"
             )
+
+
+def _owner(core: Core, place: SessionLocation, identifier: str) -> Flow[str]:
+    """Whose file is in the way, as far as this account may read it."""
+    if place.transformer is not None:
+        return ""
+    where = And(
+        (
+            Comparison(Path.of("location.id"), "=", place.entity._key),
+            Comparison(Path.of("resource_identifier"), "=", identifier),
+        )
+    )
+    rows = yield from find(core, "ComponentLocation", where, ("component.name",))
+    if not rows:
+        return ", and no component that you may read is registered there"
+    component = rows[0].peek("component")
+    return f", of component {value_of(component, 'name', '')!r} ({component._key})"
 
 
 def _place(

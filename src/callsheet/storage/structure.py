@@ -6,12 +6,12 @@ A transformer changes identifiers on their way to the server and back, say to ke
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Any, Protocol
 
 from attrs import frozen
 
 from callsheet.errors import StructureError, UsageError
+from callsheet.storage.naming import part_of, readable
 
 __all__ = [
     "Described",
@@ -105,23 +105,37 @@ class IdStructure:
 class StandardStructure:
     """``project/sequence/shot/asset/v001/name.ext``, in lower-case ASCII; for components of committed versions.
 
+    Two components never have the same path, also where the file system ignores case: a name that loses something on
+    its way (capitals, accents, blanks, letters that are not Latin) is followed by ``~`` and a short tag of the whole
+    name. ``tagged=False`` leaves the tags out, as ftrack's own structure does; then names that look alike meet, and
+    the second component is refused.
+
     ``project_versions_prefix`` is a folder below the project's, before all others. What file systems do not take
     becomes ``illegal_character_substitute``.
+
+    >>> version = {"way": ("sintel", "SQ 010"), "asset": "comp", "version": 1}
+    >>> StandardStructure().identifier(Described("12345", "main", file_type=".exr", **version))
+    'sintel/sq_010~jmi7rzcl/comp/v001/main.exr'
+    >>> StandardStructure(tagged=False).identifier(Described("12345", "main", file_type=".exr", **version))
+    'sintel/sq_010/comp/v001/main.exr'
     """
 
-    def __init__(self, project_versions_prefix: str = "", illegal_character_substitute: str = "_") -> None:
+    def __init__(
+        self, project_versions_prefix: str = "", illegal_character_substitute: str = "_", tagged: bool = True
+    ) -> None:
         self._prefix = project_versions_prefix
         self._substitute = illegal_character_substitute
+        self._tagged = tagged
 
     def identifier(self, component: Described) -> str:
         container = component.container
         if container is not None:
             return self._member(component, container)
-        name = self._name(component.name)
-        if component.kind == "sequence":
-            name = f"{name}.{_digits(component)}"
-        ending = _ending(component) if component.kind != "container" else ""
-        return "/".join((*self._folders(component), f"{name}{ending}"))
+        if component.kind == "container":
+            name = self._container(component.name)
+        else:
+            name = self._file(component, f".{_digits(component)}" if component.kind == "sequence" else "")
+        return "/".join((*self._folders(component), name))
 
     def _member(self, component: Described, container: Described) -> str:
         if container.container is not None or component.kind != "file":
@@ -129,10 +143,9 @@ class StandardStructure:
                 f"component {component.name!r} is nested in containers deeper than one level; place it by IdStructure"
             )
         if container.kind == "sequence":
-            name = f"{self._name(container.name)}.{_number(component, container)}{_ending(component)}"
+            name = self._file(container, f".{_number(component, container)}", _ending(component))
             return "/".join((*self._folders(container), name))
-        name = f"{self._name(component.name)}{_ending(component)}"
-        return "/".join((*self._folders(container), self._name(container.name), name))
+        return "/".join((*self._folders(container), self._container(container.name), self._file(component)))
 
     def _folders(self, component: Described) -> list[str]:
         if component.version is None or component.asset is None or not component.way:
@@ -140,14 +153,33 @@ class StandardStructure:
                 f"component {component.name!r} belongs to no committed version, which its path is made of; "
                 "commit the version first, or place it by IdStructure"
             )
-        project, *rest = map(self._name, component.way)
-        prefix = [self._name(part) for part in self._prefix.split("/") if part]
-        return [project, *prefix, *rest, self._name(component.asset), f"v{component.version:03d}"]
+        project, *rest = map(self._folder, component.way)
+        prefix = [readable(part, self._substitute) for part in self._prefix.split("/") if part]
+        return [project, *prefix, *rest, self._folder(component.asset), f"v{component.version:03d}"]
 
-    def _name(self, text: str) -> str:
-        plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-        safe = re.sub(r"[^\w.\-]", self._substitute, plain, flags=re.ASCII)
-        return safe if safe.strip(".") else self._substitute * max(1, len(safe))
+    def _folder(self, name: str) -> str:
+        """A folder's name; one that could be the folder of a version has a tag."""
+        safe = readable(name, self._substitute)
+        return part_of(name, safe, not re.fullmatch(r"v\d+", safe)) if self._tagged else safe
+
+    def _container(self, name: str) -> str:
+        """The name of a container's folder, which stands beside files: those have a dot or a tag."""
+        safe = readable(name, self._substitute)
+        return part_of(name, safe, "." not in safe) if self._tagged else safe
+
+    def _file(self, component: Described, number: str = "", ending: str | None = None) -> str:
+        """A file's name; one in which the name, the frame and the ending could be parted otherwise has a tag."""
+        ending = _ending(component) if ending is None else ending
+        safe = readable(component.name, self._substitute)
+        if not self._tagged:
+            return f"{safe}{number}{ending}"
+        plain = "." not in safe and bool(ending or number) and not _AMBIGUOUS.match(ending) and ending == ending.lower()
+        tagged = part_of(component.name, safe) if plain else part_of(f"{component.name}\0{ending}", safe, False)
+        return f"{tagged}{number}{ending}"
+
+
+_AMBIGUOUS = re.compile(r"\.-?\d+(\.|$)")
+"""Endings that begin like the number of a frame."""
 
 
 def _digits(component: Described) -> str:
@@ -163,9 +195,10 @@ def _number(component: Described, container: Described) -> str:
 
 
 def _ending(component: Described) -> str:
-    if component.file_type and not re.fullmatch(r"\.[\w.\-]{1,40}", component.file_type):
-        raise StructureError(f"{component.file_type!r:.60} is no ending of a file name, such as `.exr`")
-    return component.file_type
+    ending = component.file_type
+    if ending and (not re.fullmatch(r"\.[\w.\-]{1,40}", ending) or ending.endswith(".")):
+        raise StructureError(f"{ending!r:.60} is no ending of a file name, such as `.exr`")
+    return ending
 
 
 _KINDS: dict[str, Any] = {
