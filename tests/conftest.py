@@ -1,8 +1,24 @@
-"""What all tests share: this folder is on the path, so that ``import strategies`` works everywhere."""
+"""What all tests share: this folder is on the path, and what runs only if it is named."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+NAMED = ("deep", "benchmark")
+"""Tests with these marks run only if ``-m`` names the mark, whatever else it says."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the tests that have a mark of `NAMED` which ``-m`` does not name."""
+    words = set(re.findall(r"\w+", config.getoption("markexpr")))
+    left_out = set(NAMED) - words
+    dropped = [item for item in items if any(item.get_closest_marker(mark) for mark in left_out)]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]

@@ -12,37 +12,27 @@ from click.testing import CliRunner
 from callsheet import Session
 from callsheet.batch.cloning import Copied, clone
 from callsheet.cli.commands import callsheet as commands
-from callsheet.dialects.ftrack.server.seeding import studio_operations
 from callsheet.errors import CommitError, Disconnected, NoResult
 from callsheet.flow import Request
-from callsheet.model.operation import ChangeSet
 from callsheet.server.process import serve
 from callsheet.server.service import Service
 from callsheet.session.connection import over
 from dialects.embedded import Direct, session_over
-from recorded import recorded_schemas
-
-KEY = "the key of these tests"
-
-
-def fill(service: Service) -> None:
-    for number, operations in enumerate(studio_operations(service.store.schema)):
-        service.commit(ChangeSet(f"studio-{number}", operations), "admin")
+from recorded import schema_list
+from studios import KEY, vendor_studio
 
 
 @pytest.fixture
 def studio() -> Iterator[Session]:
     """A session in ftrack's language on a small studio."""
-    with Service.open("memory:", recorded_schemas()) as service:
-        fill(service)
-        with session_over(Direct(service)) as session:
-            yield session
+    with vendor_studio() as service, session_over(Direct(service)) as session:
+        yield session
 
 
 @pytest.fixture
 def empty() -> Iterator[Direct]:
     """The way to a store with the studio's schema and nothing in it."""
-    with Service.open("memory:", recorded_schemas(), essentials=False) as service:
+    with Service.open("memory:", schema_list(), essentials=False) as service:
         yield Direct(service)
 
 
@@ -186,11 +176,11 @@ def test_the_command_copies_over_the_wire(tmp_path: Path, dialect: str) -> None:
 
     A server with an ftrack site's schema can be copied in either language.
     """
-    schemas = recorded_schemas()
+    schemas = schema_list()
     database = f"sqlite:///{(tmp_path / 'studio.db').as_posix()}"
     copy = f"sqlite:///{(tmp_path / 'copy.db').as_posix()}"
-    with Service.open(database, schemas, KEY) as service:
-        fill(service)
+    with vendor_studio(database):
+        pass
     with serve(schemas, database) as server:
         with Session(server.url, "admin", KEY, dialect="ftrack", schema_cache=False) as session:
             name = session.query("Project").one()["name"]

@@ -35,7 +35,7 @@ from callsheet.flow import Request
 from callsheet.server.service import Service
 from dialects.embedded import Direct, session_over
 from dialects.vendor_schema import TASK, small_schema
-from recorded import recorded_schemas
+from recorded import LISTS, replies, schema_list
 
 URL = "https://studio.ftrackapp.com"
 INFORMATION = {"version": "4.13.8", "schema_hash": vendor_hash(small_schema())}
@@ -70,7 +70,7 @@ def session(cache: Path | bool = False) -> Session:
     return Session(URL, "ann", "secret", schema_cache=cache, retries=0)
 
 
-RECORDED = ("query_server_information_query_schemas", "get_upload_metadata", "complete_multipart_upload")
+UPLOADING = ("get_upload_metadata", "complete_multipart_upload")
 OPENING = [INFORMATION, small_schema(), NOTHING]
 
 
@@ -148,15 +148,16 @@ def test_errors_are_typed(site: respx.MockRouter, status: int, body: Any, kind: 
     assert type(caught.value) is kind
 
 
-def test_recorded_answers_of_actions(site: respx.MockRouter) -> None:
-    """A site's own answers to opening, and to the two actions of an upload, come as they were told."""
-    folder = recorded_schemas().parent
-    told = {name: json.loads((folder / f"{name}.json").read_text()) for name in RECORDED}
-    opening = [*told["query_server_information_query_schemas"], NOTHING]
-    answers(site, opening, *([told[name]] for name in RECORDED[1:]))
+@pytest.mark.parametrize("name", LISTS)
+def test_answers_of_a_whole_site(site: respx.MockRouter, name: str) -> None:
+    """A site's answers to opening, and to the two actions of an upload, are returned unchanged."""
+    found = replies(name)
+    opening = found.get("query_server_information_query_schemas")
+    opening = opening or [INFORMATION, json.loads(schema_list(name).read_text())]
+    answers(site, [*opening, NOTHING], *([found[action]] for action in UPLOADING))
     with session() as opened:
-        for name in RECORDED[1:]:
-            assert opened.call(name, component_id="x") == told[name]
+        for action in UPLOADING:
+            assert opened.call(action, component_id="x") == found[action]
         assert len(opened.types.schema.types) == 116
 
 

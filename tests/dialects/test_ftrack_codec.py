@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,10 +25,9 @@ from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Upda
 from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity, Records
 from callsheet.model.schema import Attribute, Schema
-from dialects.vendor_schema import TASK, small_schema
+from dialects.vendor_schema import SHOT, TASK, small_schema
+from recorded import LISTS, replies, schema_list
 
-RECORDED = Path(__file__).parents[3] / "shared" / "data" / "ftrack"
-recorded = pytest.mark.skipif(not RECORDED.exists(), reason="the recorded replies are not here")
 SMALL = Schema(document_from_vendor(small_schema()))
 WORDS = Vocabulary(SMALL)
 MOMENT = Attribute("start", data_type="datetime")
@@ -347,44 +345,61 @@ def test_what_is_no_entity_is_malformed(row: Any) -> None:
         page_in(WORDS, "Task", [row])
 
 
-@recorded
-@pytest.mark.parametrize("name", sorted(path.name for path in RECORDED.glob("query_select_*.json")))
-def test_recorded_answers_decode(name: str) -> None:
+def words_of(name: str) -> Vocabulary:
+    """The vocabulary of a whole site."""
+    return Vocabulary(Schema(document_from_vendor(json.loads(schema_list(name).read_text()))))
+
+
+QUERIES = [(name, query) for name in LISTS for query in replies(name) if query.startswith("query_select_")]
+
+
+@pytest.mark.parametrize(("name", "query"), QUERIES)
+def test_answers_of_a_site_decode(name: str, query: str) -> None:
     """All of them, into blocks that the schema knows."""
-    real = Vocabulary(Schema(document_from_vendor(json.loads((RECORDED / "query_schemas.json").read_bytes()))))
-    reply = json.loads((RECORDED / name).read_bytes())
-    page = page_in(real, "Context" if "task" in name else "AssetVersion", reply["data"])
+    words, reply = words_of(name), replies(name)[query]
+    page = page_in(words, "Context" if "task" in query else "AssetVersion", reply["data"])
     assert len(page) == len(reply["data"])
     for records in page.records:
-        assert set(records.attributes) <= set(real.schema.types[records.entity_type].attributes)
+        assert set(records.attributes) <= set(words.schema.types[records.entity_type].attributes)
         for row in records.rows:
             assert len(row) == len(records.attributes) + 2
 
 
-@recorded
-def test_recorded_writes_decode() -> None:
-    """What a create or an update echoes is an entity as well."""
-    real = Vocabulary(Schema(document_from_vendor(json.loads((RECORDED / "query_schemas.json").read_bytes()))))
-    for name in ("create_user", "update_user", "create_filecomponent", "create_componentlocation"):
-        told = json.loads((RECORDED / f"{name}.json").read_bytes())["data"]
-        page = page_in(real, told["__entity_type__"], [told])
-        assert page.records[0].rows[0][0] == told["id"]
+@pytest.mark.parametrize("name", LISTS)
+def test_what_a_site_echoes_decodes(name: str) -> None:
+    """The reply to a create or an update is an entity as well."""
+    words = words_of(name)
+    for request in ("create_user", "update_user", "create_filecomponent", "create_componentlocation"):
+        echoed = replies(name)[request]["data"]
+        page = page_in(words, echoed["__entity_type__"], [echoed])
+        assert page.records[0].rows[0][0] == echoed["id"]
 
 
-@recorded
-def test_a_recorded_answer_in_full() -> None:
+IN_FULL = {
+    "studio": ("a0000000-0000-4000-8000-000000000001", None, "task", datetime(2026, 1, 5, 9, 30, 15, tzinfo=UTC)),
+    "recorded": ("00a574b0-1c44-11e2-a9da-f23c91df25eb", None, "task", datetime(2022, 10, 10, 10, 12, 9, tzinfo=UTC)),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_an_answer_of_a_site_in_full(name: str) -> None:
     """Values, moments and the versions beside it."""
-    real = Vocabulary(Schema(document_from_vendor(json.loads((RECORDED / "query_schemas.json").read_bytes()))))
-    reply = json.loads((RECORDED / "query_select_name,_created_at_from_task_limit_1.json").read_bytes())
-    (block,) = page_in(real, "Task", reply["data"]).records
+    reply = replies(name)["query_select_name,_created_at_from_task_limit_1"]
+    (block,) = page_in(words_of(name), "Task", reply["data"]).records
     assert block.attributes == ("context_type", "created_at", "name", "object_type", "project")
-    assert block.rows[0][:4] == (
-        "00a574b0-1c44-11e2-a9da-f23c91df25eb",
-        None,
-        "task",
-        datetime(2022, 10, 10, 10, 12, 9, tzinfo=UTC),
-    )
+    assert block.rows[0][:4] == IN_FULL[name]
     assert block.rows[0][5] == TASK
+
+
+def test_related_entities_of_an_answer_are_blocks_of_their_own() -> None:
+    """Each entity once, with all that the answer says of it in its places; types are those of the rows."""
+    page = page_in(words_of("studio"), "Context", replies()["query_select_status.state.short_from_task"]["data"])
+    found = {records.entity_type: records for records in page.records}
+    assert found.keys() == {"Task", "Shot", "Status", "State"}
+    state = found["State"]
+    assert (state.attributes, [row[2:] for row in state.rows]) == (("short",), [("IN_PROGRESS",)])
+    assert [row[2:] for row in found["Status"].rows] == [("d0000000-0000-4000-8000-000000000002",)]
+    assert SHOT in found["Shot"].rows[0]
 
 
 # -- operations ------------------------------------------------------------------------------------------

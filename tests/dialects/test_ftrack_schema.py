@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +14,7 @@ from callsheet.errors import SchemaError
 from callsheet.model.schema import Attribute, Schema
 from callsheet.server.schemas.document import load_schema_document
 from dialects.vendor_schema import SHOT, TASK, small_schema
-from recorded import recorded_schemas
-
-RECORDED = Path(__file__).parents[3] / "shared" / "data" / "ftrack"
-recorded = pytest.mark.skipif(not RECORDED.exists(), reason="the recorded replies are not here")
+from recorded import LISTS, replies, schema_list
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +22,15 @@ def schema() -> Schema:
     return Schema(document_from_vendor(small_schema()))
 
 
+@pytest.fixture(scope="module", params=LISTS)
+def listed(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    """The list of a whole site: the studio's, and a recorded one where it is on this machine."""
+    return json.loads(schema_list(request.param).read_text())  # type: ignore[no-any-return]
+
+
 @pytest.fixture(scope="module")
-def real() -> Schema:
-    return Schema(document_from_vendor(real_list()))
-
-
-def real_list() -> list[dict[str, Any]]:
-    """The list of a real site."""
-    return json.loads((RECORDED / "query_schemas.json").read_bytes())  # type: ignore[no-any-return]
+def site(listed: list[dict[str, Any]]) -> Schema:
+    return Schema(document_from_vendor(listed))
 
 
 def shape(attribute: Attribute) -> tuple[Any, ...]:
@@ -160,44 +157,44 @@ def test_the_order_of_the_list_does_not_matter() -> None:
     assert document_from_vendor(small_schema())["types"] == document_from_vendor(small_schema()[::-1])["types"]
 
 
-@recorded
-def test_the_hash_is_the_server_s() -> None:
-    """As it told it itself."""
-    told = json.loads((RECORDED / "query_server_information.json").read_bytes())
-    assert vendor_hash(real_list()) == told["schema_hash"] == "23a1157b8b1730fd91c76f63dcd67a8f"
+HASHES = {"studio": "c751390c237d9e3ff6bbe5217a0548c3", "recorded": "23a1157b8b1730fd91c76f63dcd67a8f"}
 
 
-@recorded
-def test_all_recorded_types_become_classes(real: Schema) -> None:
+@pytest.mark.parametrize("name", LISTS)
+def test_the_hash_is_the_server_s(name: str) -> None:
+    """The hash of a list is the one that its server gives."""
+    given = replies(name)["query_server_information"]["schema_hash"]
+    assert vendor_hash(json.loads(schema_list(name).read_text())) == given == HASHES[name]
+
+
+def test_all_types_of_a_site_become_classes(site: Schema) -> None:
     """All 116, with every relation leading somewhere and back."""
-    assert len(real.types) == 116
-    types = Types(real)
-    for name, entity_type in real.types.items():
+    assert len(site.types) == 116
+    types = Types(site)
+    for name, entity_type in site.types.items():
         assert types[name]._type is entity_type
         for attribute in entity_type.attributes.values():
             if attribute.kind in ("reference", "collection"):
-                target = real.type(str(attribute.target))
+                target = site.type(str(attribute.target))
                 assert attribute.inverse is None or attribute.inverse in target.attributes, (name, attribute)
 
 
-@recorded
-def test_every_recorded_property_is_told(real: Schema) -> None:
-    """As an attribute, as a foreign key, or as part of a key; but for the deprecated link."""
-    for told in real_list():
-        entity_type = real.types[told["id"]]
+def test_every_property_of_a_site_is_known(site: Schema, listed: list[dict[str, Any]]) -> None:
+    """Each becomes an attribute, a foreign key, or a part of a key, except the deprecated link."""
+    for told in listed:
+        entity_type = site.types[told["id"]]
         missing = set(told["properties"]) - set(entity_type.names) - set(entity_type.key)
         assert missing <= {"_link"}, told["id"]
 
 
-@recorded
-def test_recorded_collections_mirror_references(real: Schema) -> None:
-    """But for those that are kept elsewhere: pairs, notes, and what is worked out."""
+def test_collections_of_a_site_mirror_references(site: Schema) -> None:
+    """Every collection mirrors a reference, except those kept elsewhere: pairs, notes, and what is computed."""
     many = {
         f"{entity_type.name}.{attribute.name}"
-        for entity_type in real.types.values()
+        for entity_type in site.types.values()
         for attribute in entity_type.attributes.values()
         if attribute.kind == "collection" and attribute.inverse is None and not attribute.computed
-        if real.declarer(entity_type.name, attribute.name) == entity_type.name
+        if site.declarer(entity_type.name, attribute.name) == entity_type.name
     }
     roles = {f"{name}.{verb}_security_roles" for name in ROLED for verb in ("read", "write")}
     notes = {"AssetVersion.notes", "Context.notes", "ReviewSessionObject.notes"}
@@ -215,24 +212,26 @@ def test_the_wiring_is_asked_by_the_nearest_name() -> None:
     assert wiring().of_type("extends", "CustomAttributeValue") is None
 
 
-def test_the_client_and_the_store_know_the_same_relations() -> None:
+@pytest.mark.parametrize("name", LISTS)
+def test_the_client_and_the_store_know_the_same_relations(name: str) -> None:
     """What the list of schemas leaves out is known to both in tables of their own, and these agree.
 
     Only the store has families for a table that several types share, and one name for notes' labels.
     """
-    client = Schema(document_from_vendor(json.loads(recorded_schemas().read_text())))
-    store = Schema(load_schema_document(recorded_schemas()))
+    client = Schema(document_from_vendor(json.loads(schema_list(name).read_text())))
+    store = Schema(load_schema_document(schema_list(name)))
     own, compared = {"StatusChange", "CustomConfigurationBase"}, 0
-    for name in client.types.keys() & store.types.keys():
-        told, kept = client.types[name], store.types[name]
-        assert [each for each in told.ancestors if each in store.types] == [e for e in kept.ancestors if e not in own]
+    for each in client.types.keys() & store.types.keys():
+        told, kept = client.types[each], store.types[each]
+        above = [one for one in told.ancestors if one in store.types]
+        assert above == [one for one in kept.ancestors if one not in own]
         for key in told.aliases.keys() & kept.aliases.keys():
-            assert told.aliases[key] == kept.aliases[key], f"{name}.{key}"
+            assert told.aliases[key] == kept.aliases[key], f"{each}.{key}"
             compared += 1
         for key in told.attributes.keys() & kept.attributes.keys():
             one, other = told.attributes[key], kept.attributes[key]
             if "collection" in (one.kind, other.kind) and one.kind == other.kind:
-                assert one.inverse == other.inverse, f"{name}.{key}"
-            if one.kind == other.kind == "reference" and (name, key) != ("NoteLabelLink", "label"):
-                assert one.target == other.target, f"{name}.{key}"
+                assert one.inverse == other.inverse, f"{each}.{key}"
+            if one.kind == other.kind == "reference" and (each, key) != ("NoteLabelLink", "label"):
+                assert one.target == other.target, f"{each}.{key}"
     assert compared > 200

@@ -26,12 +26,12 @@ from attrs import frozen
 
 import callsheet
 from callsheet import errors
-from recorded import recorded_schemas
+from recorded import schema_list
+from studios import KEY, vendor_studio
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
-SITE_KEY = "the key of the examples"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 MODULES = sorted(
     found.name
@@ -105,18 +105,12 @@ def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def ftrack_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A server with the schema of a real site and a small studio in it."""
-    from callsheet.dialects.ftrack.server.seeding import studio_operations
-    from callsheet.model.operation import ChangeSet
-    from callsheet.server.service import Service
-
-    schemas = recorded_schemas()
+    """A server with a schema of ftrack's and a small studio in it."""
     folder = tmp_path_factory.mktemp("site")
     url = f"sqlite:///{(folder / 'studio.db').as_posix()}"
-    with Service.open(url, schemas, SITE_KEY) as service:
-        for number, operations in enumerate(studio_operations(service.store.schema)):
-            service.commit(ChangeSet(f"studio-{number}", operations), "admin")
-    with callsheet.serve(schemas, url, files=folder / "files") as server:
+    with vendor_studio(url):
+        pass
+    with callsheet.serve(schema_list(), url, files=folder / "files") as server:
         yield server
 
 
@@ -137,7 +131,7 @@ def namespace(
             site = request.getfixturevalue("ftrack_site")
             monkeypatch.setenv("FTRACK_SERVER", site.url)
             monkeypatch.setenv("FTRACK_API_USER", "admin")
-            monkeypatch.setenv("FTRACK_API_KEY", SITE_KEY)
+            monkeypatch.setenv("FTRACK_API_KEY", KEY)
         if text.startswith("<!-- examples: server -->"):
             server = request.getfixturevalue("running_server")
             monkeypatch.setenv("CALLSHEET_SERVER", server.url)

@@ -19,14 +19,11 @@ import filelock
 import pytest
 from attrs import frozen
 
-from callsheet.dialects.ftrack.server.seeding import studio_operations
-from callsheet.model.operation import ChangeSet
 from callsheet.server.process import serve
-from callsheet.server.service import Service
-from recorded import recorded_schemas
+from recorded import LISTS, replies, schema_list
+from studios import KEY, vendor_studio
 
 HERE = Path(__file__).parent
-KEY = "the key of these tests"
 PACKAGES = ("setuptools<81", "ftrack-python-api==3.1.0")
 
 
@@ -38,10 +35,16 @@ class Studio:
     keys: Path
 
 
+@pytest.fixture(scope="session", params=LISTS)
+def list_name(request: pytest.FixtureRequest) -> str:
+    """Which list of schemas a server has: the studio's, and a real site's where it is on this machine."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def recorded() -> Path:
-    """The list of schemas that a real site gave."""
-    return recorded_schemas()
+def schemas(list_name: str) -> Path:
+    """The file with that list."""
+    return schema_list(list_name)
 
 
 @pytest.fixture(scope="session")
@@ -74,15 +77,13 @@ def _make(folder: Path, python: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """A small studio on the recorded schema."""
+def studio(list_name: str, schemas: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A served studio, one for each list of schemas."""
     folder = tmp_path_factory.mktemp("studio")
     url = f"sqlite:///{(folder / 'studio.db').as_posix()}"
-    schemas = recorded_schemas()
-    with Service.open(url, schemas, KEY) as service:
-        for number, operations in enumerate(studio_operations(service.store.schema)):
-            service.commit(ChangeSet(f"studio-{number}", operations), "admin")
-        told = {"other_user": "mara", "other_key": service.accounts.add("mara")}
+    with vendor_studio(url, schemas) as service:
+        told = {"schema_hash": replies(list_name)["query_server_information"]["schema_hash"]}
+        told |= {"other_user": "mara", "other_key": service.accounts.add("mara")}
         told |= {"reader_user": "tomas", "reader_key": service.accounts.add("tomas", "reader")}
         service.roles.add("passer-by", ["read:Status"])
         told |= {"nobody_user": "gast", "nobody_key": service.accounts.add("gast", "passer-by")}
@@ -103,11 +104,11 @@ Run = Callable[[str, Studio], dict[str, str]]
 
 @pytest.fixture(scope="session")
 def run(vendor_python: Path) -> Run:
-    """Runs all checks of a module, in one process; what went wrong by check."""
-    known: dict[str, dict[str, str]] = {}
+    """Runs all checks of a module on a server, in one process; what went wrong by check."""
+    known: dict[tuple[str, str], dict[str, str]] = {}
 
     def run_module(name: str, on: Studio) -> dict[str, str]:
-        if name not in known:
+        if (name, on.url) not in known:
             script = [str(vendor_python), "-W", "ignore", str(HERE / "vendor" / "runner.py")]
             arguments = [str(HERE / "vendor" / f"{name}.py"), on.url, "admin", KEY]
             environment = {**os.environ, "PYTHONPATH": str(on.keys)}
@@ -115,7 +116,7 @@ def run(vendor_python: Path) -> Run:
             lines = done.stdout.strip().splitlines()
             assert done.returncode == 0, done.stderr[-3000:]
             assert lines, done.stderr[-3000:]
-            known[name] = json.loads(lines[-1])
-        return known[name]
+            known[name, on.url] = json.loads(lines[-1])
+        return known[name, on.url]
 
     return run_module

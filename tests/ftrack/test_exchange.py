@@ -7,8 +7,7 @@ from typing import Any
 
 from callsheet import Session
 from callsheet.storage.disk import DiskAccessor
-
-KEY = "the key of these tests"
+from studios import KEY
 
 
 def test_files_change_hands(run: Any, studio: Any, tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def _all() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("module", "name"), list(_all()))
-def test_on_the_recorded_schema(module: str, name: str, run: Any, studio: Any) -> None:
-    """What the check's docstring says holds on a store with a real site's schema."""
+def test_on_the_vendors_schema(module: str, name: str, run: Any, studio: Any) -> None:
+    """What the check's docstring says holds on a store with a schema of the vendor's."""
     told = run(module, studio)[name]
     assert not told, told
 

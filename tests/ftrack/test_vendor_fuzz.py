@@ -11,24 +11,21 @@ import pytest
 from sqlalchemy import exists, select
 from vendor_requests import Requests
 
-from callsheet.dialects.ftrack.server.actions import ACTIONS, AFTERWARDS
-from callsheet.dialects.ftrack.server.asking import Asked
-from callsheet.dialects.ftrack.server.catalogue import catalogue_of
-from callsheet.dialects.ftrack.server.requests import handle
-from callsheet.dialects.ftrack.server.seeding import studio_operations
+from callsheet.dialects.ftrack.actions import ACTIONS, AFTERWARDS
+from callsheet.dialects.ftrack.asking import Asked
+from callsheet.dialects.ftrack.catalogue import catalogue_of
+from callsheet.dialects.ftrack.server import handle
 from callsheet.flow import Response
-from callsheet.model.operation import ChangeSet
-from callsheet.server.log.commits import last_position
+from callsheet.server.log import last_position
 from callsheet.server.service import Service
+from studios import vendor_studio
 
 
 @pytest.fixture
-def service(recorded: Path) -> Iterator[Service]:
-    """A studio on the recorded schema."""
-    with Service.open("memory:", recorded, "the key of admin") as found:
+def service(schemas: Path) -> Iterator[Service]:
+    """A studio with an account that may only read."""
+    with vendor_studio("memory:", schemas) as found:
         found.accounts.add("tomas", "reader")
-        for number, operations in enumerate(studio_operations(found.store.schema)):
-            found.commit(ChangeSet(f"studio-{number}", operations), "admin")
         yield found
 
 

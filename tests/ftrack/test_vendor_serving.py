@@ -20,26 +20,28 @@ from callsheet.model.schema import Schema
 from callsheet.server.files.uploads import FileStore, placeholder
 from callsheet.server.schemas.document import load_schema_document
 from callsheet.server.service import Service
+from recorded import LISTS, replies, schema_list
 
 
-def test_the_recorded_list_keeps_its_hash(recorded: Path) -> None:
-    """A list of schemas that a site gave is recognised, stored, and told again with the hash that the site told."""
-    with Service.open("memory:", recorded) as service:
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_keeps_its_hash(name: str) -> None:
+    """A list of schemas is recognised, stored, and given again with its own hash."""
+    with Service.open("memory:", schema_list(name)) as service:
         catalogue, schema_hash = catalogue_of(service.store.schema)
-    assert schema_hash == "23a1157b8b1730fd91c76f63dcd67a8f"
-    assert list(catalogue.schemas) == json.loads(recorded.read_text())
+    assert schema_hash == replies(name)["query_server_information"]["schema_hash"]
+    assert list(catalogue.schemas) == json.loads(schema_list(name).read_text())
 
 
-def test_the_answer_of_a_site_is_recognised_whole(recorded: Path, tmp_path: Path) -> None:
+def test_the_answer_of_a_site_is_recognised_whole(schemas: Path, tmp_path: Path) -> None:
     """A file may also hold the answer to ``query_schemas`` as it came: the list within a list."""
     path = tmp_path / "answer.json"
-    path.write_text(json.dumps([json.loads(recorded.read_text())]))
-    assert load_schema_document(path) == load_schema_document(recorded)
+    path.write_text(json.dumps([json.loads(schemas.read_text())]))
+    assert load_schema_document(path) == load_schema_document(schemas)
 
 
-def test_relations_of_the_recorded_schema(recorded: Path) -> None:
+def test_relations_that_a_list_leaves_out(schemas: Path) -> None:
     """Families, foreign keys and inverses that the list itself does not tell."""
-    schema = Schema(load_schema_document(recorded))
+    schema = Schema(load_schema_document(schemas))
     assert schema.types["Shot"].ancestors == ("TypedContext", "Context")
     assert schema.types["Asset"].aliases["context_id"] == "parent"
     assert schema.types["Note"].aliases["user_id"] == "author"
@@ -82,10 +84,10 @@ def test_the_production_schema_in_the_vendors_format() -> None:
     assert "link" in told["Task"]["computed"]
 
 
-def test_seeding_from_the_command_line(recorded: Path, tmp_path: Path) -> None:
+def test_seeding_from_the_command_line(schemas: Path, tmp_path: Path) -> None:
     """``callsheet seed`` makes a database and fills it; doing it again changes nothing."""
     url = f"sqlite:///{(tmp_path / 'studio.db').as_posix()}"
-    arguments = ["seed", "--database", url, "--schema", str(recorded)]
+    arguments = ["seed", "--database", url, "--schema", str(schemas)]
     first = CliRunner().invoke(commands, arguments)
     assert first.exit_code == 0, first.output
     assert "made" in first.output

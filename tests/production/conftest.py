@@ -1,4 +1,4 @@
-"""Studios to try behaviours on: ftrack's recorded schema in ftrack's dialect, and the preset in our own."""
+"""Studios to try behaviours on: ftrack's schema in ftrack's dialect, and the preset in our own."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from typing import Any
 import pytest
 
 from callsheet import Session
-from callsheet.dialects.ftrack.client.dialect import FtrackDialect
-from callsheet.dialects.ftrack.server.seeding import studio_operations
-from callsheet.model.operation import ChangeSet
+from callsheet.dialects.ftrack.client import FtrackDialect
 from callsheet.server.service import Service
 from callsheet.session.connection import ServerConnection, over
 from dialects.embedded import Direct
-from recorded import recorded_schemas
+from studios import KEY, vendor_studio
 
 
 @pytest.fixture(scope="module")
 def vendor_service() -> Iterator[Service]:
     """A store of ftrack's schema with a small studio in it; one for each file of tests."""
-    with Service.open("memory:", recorded_schemas(), "the key of these tests") as service:
-        for number, operations in enumerate(studio_operations(service.store.schema)):
-            service.commit(ChangeSet(f"studio-{number}", operations), "admin")
+    with vendor_studio() as service:
         yield service
 
 
@@ -42,7 +38,7 @@ def vendor(wire: Direct) -> Iterator[Session]:
 @pytest.fixture(scope="module")
 def preset_service() -> Iterator[Service]:
     """A seeded store of the preset ``production``; one for each file of tests."""
-    with Service.open("memory:", "production", "the key of these tests", seed=True) as service:
+    with Service.open("memory:", "production", KEY, seed=True) as service:
         yield service
 
 

@@ -14,14 +14,14 @@ from callsheet import Session
 from callsheet.errors import StateError, UsageError
 from callsheet.server.process import serve
 from production.making import again, make_task, make_version
-from recorded import recorded_schemas
+from recorded import schema_list
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """A session on a served studio, so that files go over a real wire."""
     folder = tmp_path_factory.mktemp("site")
-    with serve(recorded_schemas(), f"sqlite:///{(folder / 's.db').as_posix()}", files=folder / "files") as server:
+    with serve(schema_list(), f"sqlite:///{(folder / 's.db').as_posix()}", files=folder / "files") as server:
         key = server.admin_key
         with Session(server.url, "admin", key, dialect="ftrack", schema_cache=False) as session:
             yield session

@@ -10,20 +10,16 @@ from typing import Any
 import pytest
 
 from callsheet import Session
-from callsheet.dialects.ftrack.server.seeding import studio_operations
 from callsheet.errors import MountMissing
-from callsheet.model.operation import ChangeSet
 from callsheet.server.service import Service
 from dialects.embedded import Direct, session_over
-from recorded import recorded_schemas
+from studios import vendor_studio
 
 
 @pytest.fixture
 def service() -> Iterator[Service]:
     """A store of ftrack's schema."""
-    with Service.open("memory:", recorded_schemas(), "the key of these tests") as found:
-        for number, operations in enumerate(studio_operations(found.store.schema)):
-            found.commit(ChangeSet(f"studio-{number}", operations), "admin")
+    with vendor_studio() as found:
         yield found
 
 
