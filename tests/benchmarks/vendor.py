@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -27,7 +26,7 @@ from callsheet.dialects.ftrack.server.requests import Asked, handle
 from callsheet.server.service import Service
 
 from .table import Line, at_most, shown
-from .wire import KEY, fill
+from .wire import KEY, fill, schema_file
 
 QUERY = (
     "select id, name, description, bid, start_date, end_date, sort, created_at, object_type_id, parent_id, project_id,"
@@ -110,14 +109,15 @@ def lines(service: Service, folder: Path, rounds: int) -> Iterator[Line]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.vendor", description=__doc__)
-    parser.add_argument("--schemas", type=Path, default=os.environ.get("CALLSHEET_FTRACK_SCHEMAS"))
+    parser.add_argument("--schemas", type=Path)
     parser.add_argument("--rounds", type=int, default=20)
     arguments = parser.parse_args()
-    if arguments.schemas is None:
-        parser.error("name the list of schemas of a real site by --schemas or CALLSHEET_FTRACK_SCHEMAS")
-    with TemporaryDirectory(prefix="callsheet-benchmark-") as folder:
+    with (
+        schema_file(arguments.schemas) as schemas,
+        TemporaryDirectory(prefix="callsheet-benchmark-") as folder,
+    ):
         url = f"sqlite:///{Path(folder).as_posix()}/studio.db"
-        with Service.open(url, Path(arguments.schemas), KEY) as service:
+        with Service.open(url, schemas, KEY) as service:
             fill(service)
             # As in a served process, where what was there at the start is not looked at again.
             gc.freeze()

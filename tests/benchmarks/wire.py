@@ -1,14 +1,14 @@
 """The peer and Callsheet on the real wire: the same scripts against one `callsheet serve` in the vendor's dialect.
 
 ``python -m tests.benchmarks.wire`` from the root of the repository prints the table: CPU time of each client, and of
-the server for each, apart. ``--schemas`` names the list of schemas that a real site gave (without it, the file that
-``CALLSHEET_FTRACK_SCHEMAS`` names); ``--rounds`` says how often each script is run. Linux only.
+the server for each, apart. ``--schemas`` names a list of schemas, such as a real site gave (without it, that of
+`tests/ftrack/studio.toml`); ``--rounds`` says how often each script is run. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +20,7 @@ from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity, new_key
 from callsheet.server.process import Server, serve
 from callsheet.server.service import Service
+from tests.ftrack.studio_schema import studio_list
 
 from .processes import Client, peer_python
 from .table import Line, fact, shown
@@ -34,9 +35,21 @@ SCRIPTS = {
 
 
 @contextmanager
-def studio(schemas: Path) -> Iterator[Server]:
-    """A served studio with some thousand tasks."""
+def schema_file(named: Path | None) -> Iterator[Path]:
+    """The file with the list of schemas: the one that was named, or the tests' own."""
+    if named is not None:
+        yield named
+        return
     with TemporaryDirectory(prefix="callsheet-benchmark-") as folder:
+        path = Path(folder) / "query_schemas.json"
+        path.write_text(json.dumps(studio_list()), encoding="utf-8")
+        yield path
+
+
+@contextmanager
+def studio(named: Path | None) -> Iterator[Server]:
+    """A served studio with some thousand tasks."""
+    with schema_file(named) as schemas, TemporaryDirectory(prefix="callsheet-benchmark-") as folder:
         url = f"sqlite:///{Path(folder).as_posix()}/studio.db"
         with Service.open(url, schemas, KEY) as service:
             fill(service)
@@ -83,12 +96,10 @@ def lines(server: Server, rounds: int) -> Iterator[Line]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.wire", description=__doc__)
-    parser.add_argument("--schemas", type=Path, default=os.environ.get("CALLSHEET_FTRACK_SCHEMAS"))
+    parser.add_argument("--schemas", type=Path)
     parser.add_argument("--rounds", type=int, default=10)
     arguments = parser.parse_args()
-    if arguments.schemas is None:
-        parser.error("name the list of schemas of a real site by --schemas or CALLSHEET_FTRACK_SCHEMAS")
-    with studio(Path(arguments.schemas)) as server:
+    with studio(arguments.schemas) as server:
         print(shown(list(lines(server, arguments.rounds))))
     return 0
 

@@ -16,7 +16,10 @@ import pytest
 from .__main__ import PROOFS
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and forks")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(sys.platform == "win32", reason="signals and forks"),
+]
 
 
 def run_command(*arguments: str) -> None:
@@ -39,8 +42,6 @@ def test_proof_holds(name: str) -> None:
 @pytest.mark.deep
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("name", PROOFS)
-def test_proof_holds_at_full_size(name: str, request: pytest.FixtureRequest) -> None:
-    """The same with many times the faults; asked for with ``-m deep``."""
-    if "deep" not in request.config.getoption("markexpr"):
-        pytest.skip("run with -m deep")
+def test_proof_holds_at_full_size(name: str) -> None:
+    """The same with many times the faults; runs with ``-m deep``."""
     run_command("--only", name, "--deep")

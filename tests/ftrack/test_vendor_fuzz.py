@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import exists, select
 from vendor_requests import Requests
 
-from callsheet.dialects.ftrack.actions import ACTIONS, AFTERWARDS
-from callsheet.dialects.ftrack.asking import Asked
-from callsheet.dialects.ftrack.catalogue import catalogue_of
-from callsheet.dialects.ftrack.server import handle
+from callsheet.dialects.ftrack.server.actions import ACTIONS, AFTERWARDS
+from callsheet.dialects.ftrack.server.asking import Asked
+from callsheet.dialects.ftrack.server.catalogue import catalogue_of
+from callsheet.dialects.ftrack.server.requests import handle
 from callsheet.flow import Response
-from callsheet.server.log import last_position
+from callsheet.server.log.commits import last_position
 from callsheet.server.service import Service
 from studios import vendor_studio
 
@@ -93,6 +93,7 @@ def _dangling(service: Service) -> list[str]:
     return found
 
 
+@pytest.mark.proof
 def test_no_request_is_a_fault(service: Service) -> None:
     """Two thousand requests out of the protocol's words are answered or refused; refusals change nothing.
 
@@ -104,6 +105,7 @@ def test_no_request_is_a_fault(service: Service) -> None:
     assert _dangling(service) == []
 
 
+@pytest.mark.proof
 def test_who_may_only_read_changes_nothing(service: Service) -> None:
     """Whatever such a user asks for."""
     before = _position(service), _who(service)

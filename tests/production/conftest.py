@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from callsheet import Session
-from callsheet.dialects.ftrack.client import FtrackDialect
+from callsheet.dialects.ftrack.client.dialect import FtrackDialect
 from callsheet.server.service import Service
 from callsheet.session.connection import ServerConnection, over
 from dialects.embedded import Direct
