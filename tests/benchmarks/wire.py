@@ -15,12 +15,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.ftrack.studio_schema import studio_list
+
 from callsheet.dialects.ftrack.server.seeding import studio_operations
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity, new_key
 from callsheet.server.process import Server, serve
 from callsheet.server.service import Service
-from tests.ftrack.studio_schema import studio_list
 
 from .processes import Client, peer_python
 from .table import Line, fact, shown
