@@ -26,8 +26,9 @@ from callsheet.model.language.parser import parse
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.query import Select
 from callsheet.model.record import Identity, new_key
+from callsheet.server.backend import ServiceBackend
 from callsheet.server.reading.cursors import KeySetCursor, query_of
-from callsheet.server.service import Service, UserBackend
+from callsheet.server.service import Service
 
 from .bare import STAMP, STATUSES, TASK_TYPE, WRITTEN, Bare, Row, database, insert, rows_of
 from .table import Line, at_most, fact, shown
@@ -106,7 +107,7 @@ def pairs(service: Service, bare: Bare, keys: list[str]) -> Mapping[str, Pair]:
     }
 
 
-def _commits(backend: UserBackend, bare: Bare, tasks: int) -> Pair:
+def _commits(backend: ServiceBackend, bare: Bare, tasks: int) -> Pair:
     numbers = count()
     made: list[tuple[str]] = []
     statement = insert(WRITTEN)

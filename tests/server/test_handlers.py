@@ -16,7 +16,8 @@ from callsheet.model.event import Event, event_from_plain
 from callsheet.model.operation import ChangeSet, Create, Effect, Update
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Identity
-from callsheet.server.service import Service, UserBackend
+from callsheet.server.backend import ServiceBackend
+from callsheet.server.service import Service
 
 DOCUMENT = {
     "name": "desk",
@@ -43,7 +44,7 @@ class Desk:
         self.admin = self.service.backend("admin")
         self.number = 0
 
-    def commit(self, *operations: Any, backend: UserBackend | None = None, **facts: Any) -> Any:
+    def commit(self, *operations: Any, backend: ServiceBackend | None = None, **facts: Any) -> Any:
         self.number += 1
         return (backend or self.admin).commit(ChangeSet(f"commit {self.number}", operations, **facts))
 
@@ -53,7 +54,7 @@ class Desk:
     def rename(self, key: str, name: str) -> None:
         self.commit(Update(Identity("Task", key), {"name": name}))
 
-    def claim(self, worker: str = "w1", backend: UserBackend | None = None, **facts: Any) -> list[dict[str, Any]]:
+    def claim(self, worker: str = "w1", backend: ServiceBackend | None = None, **facts: Any) -> list[dict[str, Any]]:
         arguments = {"handler": "h", "expression": TASKS, "worker": worker, "most": 100, **facts}
         found: list[dict[str, Any]] = (backend or self.admin).call("handlers.claim", arguments)
         return found

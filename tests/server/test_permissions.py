@@ -148,7 +148,7 @@ def test_two_servers_on_one_database() -> None:
         anna = other.backend("anna")
         assert ask(anna, "Project") == []
         one.service.accounts.set_role("anna", "reader")
-        other._known.clear()  # As after a second.
+        other.accesses.clear()  # As after a second.
         assert ask(anna, "Project") == ["p"]
 
 

@@ -1,6 +1,6 @@
 """Actions for administrators, by name: what ``Backend.call`` offers beside the verbs.
 
-Each is a function of the service; its parameters are the action's arguments. Answers are plain data; a key is
+Each is a function of the server's context; its parameters are the action's arguments. Answers are plain data; a key is
 in the answer to ``users.add`` and ``users.key`` only, once.
 """
 
@@ -9,33 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from inspect import signature
-from typing import Any, Protocol
+from typing import Any
 
 from attrs import asdict
 
 from callsheet.errors import Invalid, NotFound
-from callsheet.server.access.accounts import Account, Accounts
-from callsheet.server.access.audit import Audit
-from callsheet.server.access.roles import Roles
+from callsheet.server.context import ServerContext
 
-__all__ = ["ACTIONS", "Managed", "perform"]
+__all__ = ["ACTIONS", "perform"]
 
 
-class Managed(Protocol):
-    """What the actions need of a service."""
-
-    accounts: Accounts
-    roles: Roles
-    audit: Audit
-
-
-def perform(service: Managed, action: str, arguments: Mapping[str, Any]) -> Any:
+def perform(context: ServerContext, action: str, arguments: Mapping[str, Any]) -> Any:
     """Call an action that is known; `Invalid` where the arguments are not its own."""
     function = ACTIONS.get(action)
     if function is None:
         raise NotFound(f"there is no action `{action:.80}`; known are {', '.join(ACTIONS)}")
     try:
-        bound = signature(function).bind(service, **arguments)
+        bound = signature(function).bind(context, **arguments)
     except TypeError as error:
         raise Invalid(f"{action}: {error}") from None
     for name, value in arguments.items():
@@ -55,60 +45,56 @@ def _takes(name: str, value: Any) -> bool:
     return isinstance(value, str) or (name in ("project", "account") and value is None)
 
 
-def _told(account: Account) -> dict[str, Any]:
-    return asdict(account)
+def _add_user(context: ServerContext, name: str, role: str = "user", expires: datetime | None = None) -> dict[str, Any]:
+    return {"name": name, "role": role, "key": context.accounts.add(name, role, expires=expires)}
 
 
-def _add_user(service: Managed, name: str, role: str = "user", expires: datetime | None = None) -> dict[str, Any]:
-    return {"name": name, "role": role, "key": service.accounts.add(name, role, expires=expires)}
+def _list_users(context: ServerContext) -> list[dict[str, Any]]:
+    return [asdict(account) for account in context.accounts.list()]
 
 
-def _list_users(service: Managed) -> list[dict[str, Any]]:
-    return [_told(account) for account in service.accounts.list()]
+def _new_key(context: ServerContext, name: str, expires: datetime | None = None) -> dict[str, Any]:
+    return {"name": name, "key": context.accounts.new_key(name, expires=expires)}
 
 
-def _new_key(service: Managed, name: str, expires: datetime | None = None) -> dict[str, Any]:
-    return {"name": name, "key": service.accounts.new_key(name, expires=expires)}
+def _disable_user(context: ServerContext, name: str) -> None:
+    context.accounts.disable(name)
 
 
-def _disable_user(service: Managed, name: str) -> None:
-    service.accounts.disable(name)
+def _enable_user(context: ServerContext, name: str) -> None:
+    context.accounts.enable(name)
 
 
-def _enable_user(service: Managed, name: str) -> None:
-    service.accounts.enable(name)
+def _set_role(context: ServerContext, name: str, role: str) -> None:
+    context.accounts.set_role(name, role)
 
 
-def _set_role(service: Managed, name: str, role: str) -> None:
-    service.accounts.set_role(name, role)
+def _list_roles(context: ServerContext) -> list[dict[str, Any]]:
+    return [{"name": name, "rules": rules} for name, rules in context.roles.list().items()]
 
 
-def _list_roles(service: Managed) -> list[dict[str, Any]]:
-    return [{"name": name, "rules": rules} for name, rules in service.roles.list().items()]
+def _add_role(context: ServerContext, name: str, rules: Sequence[str]) -> None:
+    context.roles.add(name, rules)
 
 
-def _add_role(service: Managed, name: str, rules: Sequence[str]) -> None:
-    service.roles.add(name, rules)
+def _remove_role(context: ServerContext, name: str) -> None:
+    context.roles.remove(name)
 
 
-def _remove_role(service: Managed, name: str) -> None:
-    service.roles.remove(name)
+def _list_grants(context: ServerContext, account: str | None = None) -> list[dict[str, Any]]:
+    return [asdict(granted) for granted in context.roles.grants(account)]
 
 
-def _list_grants(service: Managed, account: str | None = None) -> list[dict[str, Any]]:
-    return [asdict(granted) for granted in service.roles.grants(account)]
+def _grant(context: ServerContext, account: str, role: str, project: str | None = None) -> None:
+    context.roles.grant(account, role, project)
 
 
-def _grant(service: Managed, account: str, role: str, project: str | None = None) -> None:
-    service.roles.grant(account, role, project)
+def _revoke(context: ServerContext, account: str, role: str, project: str | None = None) -> None:
+    context.roles.revoke(account, role, project)
 
 
-def _revoke(service: Managed, account: str, role: str, project: str | None = None) -> None:
-    service.roles.revoke(account, role, project)
-
-
-def _list_audit(service: Managed, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
-    return [asdict(note) for note in service.audit.list(after, limit)]
+def _list_audit(context: ServerContext, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+    return [asdict(note) for note in context.audit.list(after, limit)]
 
 
 ACTIONS: dict[str, Callable[..., Any]] = {

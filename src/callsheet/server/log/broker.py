@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from threading import Condition, Thread
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -41,20 +41,11 @@ BETWEEN_DROPS = timedelta(hours=1)
 logger = logging.getLogger("callsheet.server")
 
 
-class BrokerHost(Protocol):
-    """What a broker needs of a service."""
-
-    store: Store
-    clock: Callable[[], datetime]
-
-    def access(self, user: str) -> Access: ...
-
-
 class Broker:
     """The events of one service. ``recent`` keeps what its readers have decoded."""
 
-    def __init__(self, host: BrokerHost) -> None:
-        self._host = host
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store, self._clock = store, clock
         self.recent = Recent()
         self.closed = False
         self._last = -1
@@ -69,17 +60,16 @@ class Broker:
 
         Raises `Forbidden` for topics of the server's own, `TooLarge` and `Invalid` for what cannot be kept.
         """
-        self._host.access(user)
-        now = self._host.clock()
+        now = self._clock()
         row = event_row(event, user, now)
         drops = self._dropped is None or now - self._dropped > BETWEEN_DROPS
 
         def save(connection: Connection) -> int:
             if drops:
-                drop_old_events(self._host.store, connection, now)
-            return save_event(self._host.store, connection, row)
+                drop_old_events(self._store, connection, now)
+            return save_event(self._store, connection, row)
 
-        position = self._host.store.write(save)
+        position = self._store.write(save)
         self._dropped = now if drops else self._dropped
         self.announce(position)
         return Position(position, 0)
@@ -101,7 +91,7 @@ class Broker:
 
         An event with a target is left out where the subscriber, if anything is told of it, does not fulfil that.
         """
-        store = self._host.store
+        store = self._store
         with store.reading() as connection:
             if after is None:
                 return EventBatch((), end_of(log.last_position(store, connection)))
@@ -172,13 +162,13 @@ class Broker:
             self.announce(self._look())
 
     def _look(self) -> int:
-        with self._host.store.reading() as connection:
-            return log.last_position(self._host.store, connection)
+        with self._store.reading() as connection:
+            return log.last_position(self._store, connection)
 
     def _arrive(self) -> None:
         """Somebody waits: look at what other processes do, where there may be others."""
         self._waiting += 1
-        if not self._looking and not self.closed and self._host.store.engine_name != "sqlite":
+        if not self._looking and not self.closed and self._store.engine_name != "sqlite":
             self._looking = True
             Thread(target=self._watch, name="callsheet-doorbell", daemon=True).start()
 

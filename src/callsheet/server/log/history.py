@@ -22,7 +22,7 @@ from callsheet.server.log import commits as log
 from callsheet.server.log.visible import Visible
 from callsheet.server.store.store import Store
 
-__all__ = ["ACTIONS", "LAST_POSITION", "HistoryScope", "answer"]
+__all__ = ["ACTIONS", "LAST_POSITION", "HistoryScope", "answer", "check_position"]
 
 COMMITS = 1_000
 CHANGES = 10_000
@@ -163,10 +163,15 @@ def at(asking: HistoryScope, position: int | None = None, time: datetime | None 
     if time is not None:
         moment = _moment("time", time)
         return {"position": min(log.position_at(asking.store, asking.connection, moment), last)}
+    check_position(position, last)
+    return {"position": position}
+
+
+def check_position(position: int | None, last: int) -> None:
+    """Raise `Invalid` where this is no position up to the last commit; 0 is before the first."""
     _check("position", position, 0, LAST_POSITION)
     if position is not None and position > last:
         raise Invalid(f"there is no commit {position} yet; the last is {last}")
-    return {"position": position}
 
 
 ACTIONS: dict[str, Callable[..., Any]] = {"at": at, "commits": commits, "history": history}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from inspect import signature
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from attrs import field, frozen
 from sqlalchemy import Connection, Row, select
@@ -36,29 +36,19 @@ STATES = ("ready", "leased", "dead")
 T = TypeVar("T")
 
 
-class HandlerHost(Protocol):
-    """What the actions need of a service."""
+@frozen
+class HandlerRequest:
+    """The account that calls an action, and the store it is about. ``recent`` keeps decoded events."""
 
     store: Store
     clock: Callable[[], datetime]
-
-
-@frozen
-class HandlerRequest:
-    """Who asks, and of what."""
-
-    service: HandlerHost
     user: str
     access: Access
     recent: Recent = field(factory=Recent)
 
-    @property
-    def store(self) -> Store:
-        return self.service.store
-
     def queue(self, connection: Connection, handler: str, user: str | None = None) -> Queue:
         """The queue of a handler of this account, or for an administrator of another's."""
-        return Queue(self.store, connection, self.owner(user), handler, self.service.clock())
+        return Queue(self.store, connection, self.owner(user), handler, self.clock())
 
     def owner(self, user: str | None) -> str:
         if user is not None and user != self.user and not self.access.permissions.admin:
@@ -75,11 +65,11 @@ def origin_of(handler: str) -> str:
     return f"handler:{handler}"
 
 
-def answer(asking: HandlerRequest, action: str, arguments: Mapping[str, Any]) -> Any:
+def answer(request: HandlerRequest, action: str, arguments: Mapping[str, Any]) -> Any:
     """What an action gives; `Invalid` where the arguments are not its own."""
     function = ACTIONS[action]
     try:
-        bound = signature(function).bind(asking, **arguments)
+        bound = signature(function).bind(request, **arguments)
     except TypeError as error:
         raise Invalid(f"{action}: {error}") from None
     for name, value in arguments.items():
@@ -91,7 +81,7 @@ def answer(asking: HandlerRequest, action: str, arguments: Mapping[str, Any]) ->
 
 
 def _claim(
-    asking: HandlerRequest,
+    request: HandlerRequest,
     handler: str,
     expression: str,
     worker: str,
@@ -106,11 +96,11 @@ def _claim(
     declared = (expression, ignore_own)
     condition_of([expression])
     found, waiting = _Read(None, Position(0, 0), ()), True
-    with asking.store.reading() as connection:
-        queue = asking.queue(connection, handler)
+    with request.store.reading() as connection:
+        queue = request.queue(connection, handler)
         row = queue.known()
         if row is not None:
-            found = _read(asking, connection, queue, row, declared, outstanding)
+            found = _read(request, connection, queue, row, declared, outstanding)
             same = (row.expression, row.ignore_own) == declared
             waiting = not same or bool(found.events) or queue.is_waiting(worker, known)
             if found.moved is None and not waiting:
@@ -119,14 +109,14 @@ def _claim(
     def claim(queue: Queue) -> list[dict[str, Any]]:
         now = queue.known(lock=True)
         if now is None or (now.expression, now.ignore_own) != declared:
-            last = 0 if from_start else log.last_position(asking.store, queue.connection)
+            last = 0 if from_start else log.last_position(request.store, queue.connection)
             queue.declare(expression, ignore_own, end_of(last))
         if now is not None and found.moved is not None and found.after == Position(now.position, now.event_index):
             queue.add(found.events, found.moved)
         given = queue.lease(worker, most, lease_seconds, known) if waiting else []
         return [delivery.plain() for delivery in given]
 
-    return asking.write(handler, claim)
+    return request.write(handler, claim)
 
 
 @frozen
@@ -139,7 +129,7 @@ class _Read:
 
 
 def _read(
-    asking: HandlerRequest,
+    request: HandlerRequest,
     connection: Connection,
     queue: Queue,
     row: Row[Any],
@@ -148,16 +138,17 @@ def _read(
 ) -> _Read:
     """Read on for whoever asks, by what it says its expression is: after an edit, two listeners may not agree."""
     after = Position(row.position, row.event_index)
-    if log.last_position(asking.store, connection) <= after.commit and beginning(after.commit) <= after:
+    if log.last_position(request.store, connection) <= after.commit and beginning(after.commit) <= after:
         return _Read(None, after, ())
     room = min(BATCH, outstanding - queue.unsettled())
     if room <= 0:
         return _Read(None, after, ())
     expression, ignore_own = declared
     condition = condition_of([expression])
-    events, place = events_after(asking.store, connection, asking.access, after, room, condition, recent=asking.recent)
+    store, access, recent = request.store, request.access, request.recent
+    events, place = events_after(store, connection, access, after, room, condition, recent=recent)
     own = origin_of(row.name) if ignore_own else None
-    kept = tuple((event, stream_of(asking.store, event)) for event in events if own is None or _origin(event) != own)
+    kept = tuple((event, stream_of(store, event)) for event in events if own is None or _origin(event) != own)
     return _Read(None if place == after else place, after, kept)
 
 
@@ -175,13 +166,13 @@ def stream_of(store: Store, event: Event) -> str:
     return f"{kind if known is None else known.root} {key}"
 
 
-def _settle(asking: HandlerRequest, handler: str, position: int, index: int, lease: str) -> bool:
+def _settle(request: HandlerRequest, handler: str, position: int, index: int, lease: str) -> bool:
     """The event is handled; false where it was another's already."""
-    return asking.write(handler, lambda queue: queue.settle(Position(position, index), lease))
+    return request.write(handler, lambda queue: queue.settle(Position(position, index), lease))
 
 
 def _fail(
-    asking: HandlerRequest,
+    request: HandlerRequest,
     handler: str,
     position: int,
     index: int,
@@ -192,24 +183,24 @@ def _fail(
 ) -> bool:
     """The event could not be handled: try again after a delay, or put it to the dead letters (None)."""
     place = Position(position, index)
-    return asking.write(handler, lambda queue: queue.fail(place, lease, error, traceback, delay))
+    return request.write(handler, lambda queue: queue.fail(place, lease, error, traceback, delay))
 
 
-def _release(asking: HandlerRequest, handler: str, position: int, index: int, lease: str, delay: float = 0.0) -> bool:
+def _release(request: HandlerRequest, handler: str, position: int, index: int, lease: str, delay: float = 0.0) -> bool:
     """The event was not tried: anybody may have it."""
-    return asking.write(handler, lambda queue: queue.release(Position(position, index), lease, delay))
+    return request.write(handler, lambda queue: queue.release(Position(position, index), lease, delay))
 
 
-def _renew(asking: HandlerRequest, handler: str, leases: list[str], lease_seconds: float = 30.0) -> list[str]:
+def _renew(request: HandlerRequest, handler: str, leases: list[str], lease_seconds: float = 30.0) -> list[str]:
     """Keep leases; those that still are."""
-    return asking.write(handler, lambda queue: queue.renew(leases, lease_seconds))
+    return request.write(handler, lambda queue: queue.renew(leases, lease_seconds))
 
 
 # -- what people call --------------------------------------------------------------------------------------------
 
 
 def _deliveries(
-    asking: HandlerRequest,
+    request: HandlerRequest,
     handler: str | None = None,
     state: str | None = None,
     event_id: str | None = None,
@@ -217,25 +208,25 @@ def _deliveries(
     user: str | None = None,
 ) -> list[dict[str, Any]]:
     """What handlers have still to do or could not do, oldest first."""
-    owner = asking.owner(user)
-    with asking.store.reading() as connection:
-        names = [handler] if handler is not None else [row.name for row in _rows(asking, connection, owner)]
-        queues = [asking.queue(connection, name, user) for name in names]
+    owner = request.owner(user)
+    with request.store.reading() as connection:
+        names = [handler] if handler is not None else [row.name for row in _rows(request, connection, owner)]
+        queues = [request.queue(connection, name, user) for name in names]
         found = [each for queue in queues for each in queue.deliveries(state, event_id, limit)]
     found.sort(key=lambda each: each.event.position or Position(0, 0))
     return [each.plain() for each in found[:limit]]
 
 
-def _status(asking: HandlerRequest, user: str | None = None) -> list[dict[str, Any]]:
+def _status(request: HandlerRequest, user: str | None = None) -> list[dict[str, Any]]:
     """How each handler does: how far it has read, how much it has to do, since when its oldest event waits."""
-    owner, now = asking.owner(user), asking.service.clock()
-    with asking.store.reading() as connection:
-        last = log.last_position(asking.store, connection)
-        return [_told(asking, connection, row, last, now) for row in _rows(asking, connection, owner)]
+    owner, now = request.owner(user), request.clock()
+    with request.store.reading() as connection:
+        last = log.last_position(request.store, connection)
+        return [_told(request, connection, row, last, now) for row in _rows(request, connection, owner)]
 
 
-def _told(asking: HandlerRequest, connection: Connection, row: Row[Any], last: int, now: datetime) -> dict[str, Any]:
-    queue = asking.queue(connection, row.name, row.user_name)
+def _told(request: HandlerRequest, connection: Connection, row: Row[Any], last: int, now: datetime) -> dict[str, Any]:
+    queue = request.queue(connection, row.name, row.user_name)
     oldest = queue.oldest()
     return {
         "handler": row.name,
@@ -251,24 +242,24 @@ def _told(asking: HandlerRequest, connection: Connection, row: Row[Any], last: i
     }
 
 
-def _replay(asking: HandlerRequest, handler: str, event_id: str | None = None, user: str | None = None) -> int:
+def _replay(request: HandlerRequest, handler: str, event_id: str | None = None, user: str | None = None) -> int:
     """Dead letters become ready again: one event's, or all of the handler; how many."""
-    return asking.write(handler, lambda queue: queue.replay(event_id), user)
+    return request.write(handler, lambda queue: queue.replay(event_id), user)
 
 
-def _skip(asking: HandlerRequest, handler: str, event_id: str, user: str | None = None) -> int:
+def _skip(request: HandlerRequest, handler: str, event_id: str, user: str | None = None) -> int:
     """Drop an event that nobody is working on; how many deliveries that were."""
-    return asking.write(handler, lambda queue: queue.skip(event_id), user)
+    return request.write(handler, lambda queue: queue.skip(event_id), user)
 
 
-def _remove(asking: HandlerRequest, handler: str, user: str | None = None) -> None:
+def _remove(request: HandlerRequest, handler: str, user: str | None = None) -> None:
     """Forget a handler with all it has not handled; its next claim begins anew."""
-    if not asking.write(handler, lambda queue: queue.forget(), user):
+    if not request.write(handler, lambda queue: queue.forget(), user):
         raise NotFound(f"there is no handler `{handler:.80}`")
 
 
-def _rows(asking: HandlerRequest, connection: Connection, owner: str) -> list[Row[Any]]:
-    table = asking.store.table("_handler")
+def _rows(request: HandlerRequest, connection: Connection, owner: str) -> list[Row[Any]]:
+    table = request.store.table("_handler")
     return list(connection.execute(select(table).where(table.c.user_name == owner).order_by(table.c.name)))
 
 

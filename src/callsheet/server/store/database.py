@@ -38,10 +38,13 @@ class Database(Protocol):
     deadline: float
 
     def reading(self) -> AbstractContextManager[Connection]:
-        """A connection that sees one state and cannot write."""
+        """A context with a `Connection` that sees one consistent state and cannot write."""
 
     def write(self, function: Callable[[Connection], T]) -> T:
-        """Call the function in a transaction, and return when it is on disk."""
+        """Call the function in a transaction; return when what it did is on disk.
+
+        It may be called more than once (on PostgreSQL), so it should use nothing but the connection.
+        """
 
     def setup(self, function: Callable[[Connection], None]) -> None:
         """Call the function in a transaction before anything else happens."""

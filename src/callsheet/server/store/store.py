@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,7 +40,7 @@ class Store:
     """A database that holds the entities of a schema. ``Store.open`` makes one.
 
     ``schema`` has the custom attributes merged in; ``tables`` are by root type; ``deadline`` is how many
-    seconds a read may take.
+    seconds a read may take. ``reading`` and ``write`` are the database's own (see `Database`).
 
     >>> store = Store.open("memory:", {"types": {"Dot": {"attributes": {"name": {"type": "string"}}}}})
     >>> dots = store.tables["Dot"]
@@ -56,6 +56,7 @@ class Store:
 
     def __init__(self, url: str, database: Database) -> None:
         self.url, self.database = shown(url), database
+        self.reading, self.write = database.reading, database.write
         self.created = False
         self._described: Schema
 
@@ -134,17 +135,6 @@ class Store:
     def is_link(self, entity_type: str, attribute: str) -> bool:
         """Whether the attribute is a many-to-many collection."""
         return (entity_type, attribute) in self.layout.links
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        """A context with a `Connection` that sees one consistent state and cannot write."""
-        return self.database.reading()
-
-    def write(self, function: Callable[[Connection], T]) -> T:
-        """Call the function in a transaction; return when what it did is on disk.
-
-        It may be called more than once (on PostgreSQL), so it should do nothing but talk to the connection.
-        """
-        return self.database.write(function)
 
     def limited(self, connection: Connection) -> AbstractContextManager[None]:
         """A block whose reads may take ``deadline`` seconds, in a write too; PostgreSQL bounds each statement."""

@@ -1,0 +1,19 @@
+"""Who calls the server: the account that authentication found, and the address the call came from."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+__all__ = ["Principal"]
+
+
+@frozen
+class Principal:
+    """The caller of a verb. ``address`` is for the audit; it is empty for a session in the server's own process.
+
+    >>> Principal("anna", "10.0.0.7").account
+    'anna'
+    """
+
+    account: str
+    address: str = ""

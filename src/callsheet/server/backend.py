@@ -1,0 +1,291 @@
+"""A server as one principal sees it: every verb of the protocol, once, on any view.
+
+What the principal may do (``permissions.py``, compiled in ``access.py``) goes with every read to ``reading/`` and
+with every commit to ``writing/``; refusals are noted in ``access/audit.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from callsheet import __version__, collector
+from callsheet.dialects.protocol import CommitResult, Description, EventBatch, Features
+from callsheet.errors import Closed, Forbidden, Invalid, NotFound, TooLarge, UsageError
+from callsheet.model.event import Event, Position
+from callsheet.model.language.checking import check, check_aggregate
+from callsheet.model.operation import ChangeSet, Delete, Operation
+from callsheet.model.query import Aggregate, Select
+from callsheet.model.record import Page
+from callsheet.model.schema import Schema
+from callsheet.server.access.access import Access
+from callsheet.server.access.principal import Principal
+from callsheet.server.actions import perform
+from callsheet.server.context import ServerContext
+from callsheet.server.files.access import FileAccess
+from callsheet.server.log import history, receipts
+from callsheet.server.log.events import condition_of
+from callsheet.server.queues import handlers
+from callsheet.server.reading.cost import check_cost
+from callsheet.server.reading.pages import read_aggregate, read_page
+from callsheet.server.store.store import Store
+from callsheet.server.views import PastView, TransactionView, View
+from callsheet.server.writing import apply as writing
+from callsheet.server.writing.custom_attributes import CONFIGURATION
+
+__all__ = ["FEATURES", "ServiceBackend", "apply_changes"]
+
+T = TypeVar("T")
+
+FEATURES = Features(handlers=True)
+EVENTS = 1_000
+"""At most so many events in one answer."""
+
+
+class ServiceBackend:
+    """A `Backend` for one principal; ``view`` says what it reads and whether it writes (see ``views.py``)."""
+
+    def __init__(self, context: ServerContext, principal: Principal, view: View) -> None:
+        self._context, self._principal, self._view = context, principal, view
+        self._user = principal.account
+
+    def __repr__(self) -> str:
+        return f"<Backend for {self._user!r}, {self._view!r}>"
+
+    def describe(self, known_hash: str = "") -> Description:
+        """The server, its schema (unless the hash is the same) and what it can do."""
+        self._access()
+        self._context.configured.refresh()
+        schema = self.schema
+        return Description(
+            server="callsheet",
+            version=__version__,
+            time=self._view.now(),
+            schema_hash=schema.hash,
+            schema=None if known_hash == schema.hash else schema,
+            user=self._user,
+            features=FEATURES,
+        )
+
+    def select(self, select: Select, size: int, cursor: str | None = None) -> Page:
+        """At most ``size`` results, and no more than the server gives at once, after ``cursor``."""
+        rows = min(size, FEATURES.rows) if self._view.limited else size
+        with self._reading() as (store, access):
+            checked = self._checked(lambda: check(select, store.schema))
+            check_cost(checked)
+            with self._view.connect(store) as connection:
+                return read_page(store, connection, checked, rows, cursor, access)
+
+    def aggregate(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
+        """One tuple for each group: the group's values, then the functions'."""
+        with self._reading() as (store, access):
+            checked = self._checked(lambda: check_aggregate(aggregate, store.schema))
+            check_cost(checked)
+            with self._view.connect(store) as connection:
+                return read_aggregate(store, connection, checked, access)
+
+    def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> None:
+        """Keep part ``number`` (from 0) of a commit that is too large for one request; may be repeated."""
+        self._access()
+        self._check_size(operations)
+        writing.check_commit_id(commit_id)
+        most = writing.OPERATIONS // 100
+        if not 0 <= number < most:
+            raise Invalid(f"the number of a part is from 0 to {most - 1:,}, not {number}")
+        store, user, now = self._context.store, self._user, self._view.now()
+        self._view.write(
+            lambda connection: receipts.stage(store, connection, user, commit_id, number, operations, now)
+        )
+
+    def commit(self, changes: ChangeSet) -> CommitResult:
+        """Apply all, or nothing; once, however often it is sent."""
+        access = self._access()
+        self._check_size(changes.operations)
+        if changes.parts or any(name.startswith("custom_attributes.") for name in _names(changes.operations)):
+            self._context.configured.refresh()
+        with self._auditing(changes, access):
+            return apply_changes(self._context, self._view, changes, self._user, access)
+
+    def together(self, function: Callable[[ServiceBackend], T]) -> T:
+        """Call the function with a backend whose verbs all happen in one transaction; raising undoes all of them.
+
+        On PostgreSQL it may be called more than once.
+        """
+
+        def work(connection: Connection) -> tuple[T, TransactionView]:
+            view = TransactionView(self._context, connection)
+            with collector.paused():
+                return function(ServiceBackend(self._context, self._principal, view)), view
+
+        with self._auditing():
+            answer, inside = self._view.write(work)
+        if inside.position:
+            self._view.committed(inside.position, inside.configured)
+        return answer
+
+    def call(self, action: str, arguments: Mapping[str, Any]) -> Any:
+        """History (``log/history.py``), durable handlers, accounts, roles, grants and the audit (``actions.py``).
+
+        ``own.key`` gives one's own account another key, which everybody may; it expires when the old one would.
+        """
+        if action in history.ACTIONS:
+            return self._history(action, arguments)
+        self._view.begin()
+        access = self._access()
+        if action == "own.key":
+            return {"name": self._user, "key": self._context.accounts.renew(self._user)}
+        if action in handlers.ACTIONS:
+            context = self._context
+            request = handlers.HandlerRequest(context.store, context.now, self._user, access, context.broker.recent)
+            return handlers.answer(request, action, arguments)
+        try:
+            access.permissions.authorise(action)
+        except Forbidden as error:
+            self._note(action, str(error))
+            raise
+        return perform(self._context, action, arguments)
+
+    def publish(self, event: Event) -> Position:
+        """Keep the event for some days and deliver it to all subscribers; once for an id, however often it is sent."""
+        self._view.begin()
+        self._access()
+        return self._context.broker.publish(event, self._user)
+
+    def events(
+        self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any], limit: int
+    ) -> EventBatch:
+        """Events after a position (None: none yet) that fulfil any of the expressions (see `Broker.batch`)."""
+        self._view.begin()
+        condition = condition_of(expressions)
+        return self._context.broker.batch(self._access(), after, condition, subscriber, min(limit, EVENTS))
+
+    def wait_events(self, after: Position, timeout: float) -> bool:
+        """Whether there is anything after a position; blocks for so many seconds until there is."""
+        self._view.begin()
+        if self._context.broker.closed:
+            raise Closed("the service is closed; open it again to receive events")
+        return self._context.broker.wait(after, timeout)
+
+    def at(self, position: int) -> ServiceBackend:
+        """The server as it was after the commit of this position (not later than this view), to be read only."""
+        view = PastView(self._context, min(position, self._view.until))
+        return ServiceBackend(self._context, self._principal, view)
+
+    @property
+    def schema(self) -> Schema:
+        """The schema in this view, custom attributes included."""
+        with self._view.open() as store:
+            return store.schema
+
+    @property
+    def files(self) -> FileAccess:
+        """The uploaded files, as far as the user may see and change them."""
+        self._view.begin()
+        return FileAccess(self._context.files, self, self._user)
+
+    def may(self, verb: str, entity_type: str, key: str) -> bool:
+        """Whether the user may do this with the entity of a key; if there is none, only who may with all.
+
+        With an empty key: whether with any entity of the type.
+        """
+        with self._reading() as (store, access):
+            if not key:
+                return access.anywhere(verb, entity_type)
+            if access.everywhere(verb, entity_type):
+                return True
+            root = store.schema.type(entity_type).root
+            with self._view.connect(store) as connection:
+                return key in access.among(verb, connection, root, [key])
+
+    @contextmanager
+    def _reading(self) -> Iterator[tuple[Store, Access]]:
+        """The store of this view, and what the principal may do with its entities."""
+        access = self._access()
+        with self._view.open() as store:
+            # In which project an entity lies is looked up in the store that is read.
+            yield store, access if store is self._context.store else Access(access.permissions, store)
+
+    def _history(self, action: str, arguments: Mapping[str, Any]) -> Any:
+        """What happened up to this view, as far as the user may know of it."""
+        access, present = self._access(), self._context.store
+        with self._view.open() as store, self._view.connect(present) as connection:
+            past = None if store is present else store
+            scope = history.HistoryScope(present, connection, access, self._view.until, past)
+            return history.answer(scope, action, arguments)
+
+    def _access(self) -> Access:
+        return self._context.access(self._user)
+
+    def _checked(self, function: Callable[[], T]) -> T:
+        """The result of a check; checked again if another process has configured custom attributes meanwhile."""
+        try:
+            return function()
+        except UsageError:
+            if not self._context.configured.refresh():
+                raise
+        return function()
+
+    def _check_size(self, operations: Sequence[Operation]) -> None:
+        if self._view.limited and len(operations) > FEATURES.operations:
+            raise TooLarge(
+                f"{len(operations):,} operations in one request; at most {FEATURES.operations:,} are taken: "
+                "stage larger commits in parts"
+            )
+
+    @contextmanager
+    def _auditing(self, changes: ChangeSet | None = None, access: Access | None = None) -> Iterator[None]:
+        """Note a commit that is forbidden, or that names something its author may not read."""
+        try:
+            yield
+        except Forbidden as error:
+            self._note("commit", str(error), error.entity)
+            raise
+        except (Invalid, NotFound) as error:
+            if changes is not None and access is not None and not access.reads_all:
+                self._note_hidden(changes, access, str(error))
+            raise
+
+    def _note(self, action: str, reason: str, entity: tuple[str, Any] | None = None) -> None:
+        if self._view.audits:
+            address = self._principal.address
+            self._context.audit.note(action, reason, account=self._user, entity=entity, address=address)
+
+    def _note_hidden(self, changes: ChangeSet, access: Access, reason: str) -> None:
+        """Note what a refused commit named that exists, but that its author may not read."""
+        if not self._view.audits:
+            return
+        store = self._context.store
+        with self._view.connect(store) as connection:
+            hidden = writing.hidden_from(store, connection, access, changes, self._user)
+        for identity in hidden[:1]:
+            self._note("commit", f"may not read it; was told: {reason}", identity)
+
+
+def apply_changes(
+    context: ServerContext, view: View, changes: ChangeSet, user: str, access: Access | None = None
+) -> CommitResult:
+    """Apply a change set in a transaction of the view; custom attributes it configures are in the schema afterwards.
+
+    Without ``access`` the user's permissions are not checked.
+    """
+    store, now = context.store, view.now()
+    result = view.write(lambda connection: writing.apply(store, connection, changes, user, now, access))
+    view.committed(result.position, bool(changes.parts) or _configures(changes, result))
+    return result
+
+
+def _names(operations: Sequence[Operation]) -> Iterator[str]:
+    """The attributes that operations write."""
+    for operation in operations:
+        if not isinstance(operation, Delete):
+            yield from operation.values
+
+
+def _configures(changes: ChangeSet, result: CommitResult) -> bool:
+    """Whether a commit touched the configuration of a custom attribute."""
+    if any(operation.identity.entity_type == CONFIGURATION for operation in changes.operations):
+        return True
+    return any(identity.entity_type == CONFIGURATION for identity in result.deleted)

@@ -1,0 +1,68 @@
+"""What a server consists of: one database and the parts that work on it. Views and backends share one context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from callsheet.server.access.access import Access
+from callsheet.server.access.accounts import Accounts
+from callsheet.server.access.audit import Audit
+from callsheet.server.access.cache import AccessCache
+from callsheet.server.access.roles import Roles
+from callsheet.server.files.uploads import FileStore
+from callsheet.server.log.broker import Broker
+from callsheet.server.reading.snapshot import Snapshots
+from callsheet.server.store.store import Store
+from callsheet.server.writing.schema_refresh import SchemaRefresh
+
+__all__ = ["ServerContext", "utc_now"]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ServerContext:
+    """The store, its accounts, log, snapshots and files, each made once for a server."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime] = utc_now, files: Path | None = None) -> None:
+        self.store, self.clock = store, clock
+        self.files = FileStore(files or _files_folder(store.url))
+        self.accounts = Accounts(store, clock)
+        self.roles = Roles(store, self.accounts)
+        self.accesses = AccessCache(store, self.accounts, self.roles)
+        self.audit = Audit(store, clock)
+        self.snapshots = Snapshots(store)
+        self.configured = SchemaRefresh(store)
+        self.broker = Broker(store, self.now)
+
+    def now(self) -> datetime:
+        return self.clock()
+
+    def access(self, account: str) -> Access:
+        """What an account may do (see `AccessCache.of`)."""
+        return self.accesses.of(account)
+
+    def committed(self, position: int, configured: bool) -> None:
+        """Follow up a transaction that was committed: wake who waits for events, reload custom attributes."""
+        self.broker.announce(position)
+        if configured and self.configured.is_configurable:
+            self.configured.reload()
+
+    def close(self) -> None:
+        """Finish pending writes and close the database."""
+        self.broker.close()
+        self.snapshots.close()
+        self.files.close()
+        self.store.close()
+
+
+def _files_folder(url: str) -> Path | None:
+    """The folder for files that belongs to a database in a file."""
+    scheme, _, rest = url.partition("://")
+    if not scheme.startswith("sqlite") or rest in ("", "/", "/:memory:"):
+        return None
+    path = Path(rest.removeprefix("/"))
+    return path.with_name(f"{path.stem}-files")

@@ -1,0 +1,91 @@
+"""The first steps on a database that was just opened: what is new is filled, what is old is dropped.
+
+All of it happens before the server answers anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from callsheet.dialects.ftrack.common.schema import vendor_schemas
+from callsheet.dialects.ftrack.server.seeding import essential_operations
+from callsheet.model.operation import Operation
+from callsheet.server.context import ServerContext
+from callsheet.server.log import receipts
+from callsheet.server.log.publications import drop_old_events
+from callsheet.server.schemas.document import load_schema_document
+from callsheet.server.schemas.seeding import seed_operations
+from callsheet.server.store.rules import rules_of
+from callsheet.server.store.store import Store
+from callsheet.server.writing import custom_attributes as customs
+from callsheet.server.writing.computed import MOVES
+from callsheet.server.writing.constraints import lock_name
+
+__all__ = ["ADMINISTRATOR", "first_operations", "make_administrator", "prepare", "schema_document"]
+
+ADMINISTRATOR = "admin"
+
+
+def schema_document(schema: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document of a preset, a file, or the document itself."""
+    return _preset(schema) if isinstance(schema, str) else load_schema_document(schema)
+
+
+@lru_cache(maxsize=8)
+def _preset(name: str) -> Mapping[str, Any]:
+    return load_schema_document(name)
+
+
+def prepare(context: ServerContext) -> None:
+    """Drop what has expired, and make the rows that writers lock."""
+    store, now = context.store, context.clock()
+    if not store.created:
+        store.write(lambda connection: _drop_old(store, connection, now))
+    if store.engine_name != "sqlite":
+        _make_locks(store)
+
+
+def make_administrator(context: ServerContext, key: str | None, create: bool) -> str | None:
+    """Give the account ``admin`` this key; make the account first if it is missing. The key, if one was generated."""
+    if create and context.accounts.get(ADMINISTRATOR) is None:
+        generated = context.accounts.add(ADMINISTRATOR, "admin", key)
+        return generated if key is None else None
+    if key is not None:
+        context.accounts.new_key(ADMINISTRATOR, key)
+    return None
+
+
+def first_operations(context: ServerContext, seed: bool, essentials: bool) -> tuple[Operation, ...]:
+    """What a new database begins with: a vendor's essential rows, or with ``seed`` standard entities."""
+    schema = context.store.schema
+    if not context.store.created or not essentials:
+        return ()
+    if vendor_schemas(schema.document):
+        # The vendor's clients name these rows by well-known ids, and cannot create a task without them.
+        return tuple(essential_operations(schema))
+    return tuple(seed_operations(schema)) if seed else ()
+
+
+def _drop_old(store: Store, connection: Connection, now: datetime) -> None:
+    """Drop parts of commits that were never sent, and events published long ago."""
+    receipts.drop_old_parts(store, connection, now)
+    drop_old_events(store, connection, now)
+
+
+def _make_locks(store: Store) -> None:
+    """Make the counter row, and a row to lock for each unique combination, where writers run side by side."""
+    counter, schema = store.table("_counter"), store.schema
+    rules = rules_of(schema)
+    combinations = [rules.of(schema, name).unique for name, each in schema.types.items() if not each.abstract]
+    names = {lock_name(each) for unique in combinations for each in unique} | {"log", MOVES, customs.COUNTER}
+    with store.reading() as connection:
+        existing = set(connection.execute(select(counter.c.name)).scalars())
+    if missing := sorted(names - existing):
+        rows = [{"name": name, "value": 0} for name in missing]
+        store.write(lambda connection: connection.execute(insert(counter), rows))
