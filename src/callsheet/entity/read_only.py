@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from callsheet.entity.unit_of_work import NOBODY, UnitOfWork
+from callsheet.entity.recording import NOBODY
+from callsheet.entity.unit_of_work import UnitOfWork
 
 __all__ = ["ReadOnlyUnit"]
 

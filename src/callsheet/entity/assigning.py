@@ -1,0 +1,128 @@
+"""Attributes and items of mappings get new values, checked and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from callsheet.entity.collection import MappingView
+from callsheet.entity.frozen import freeze, thaw
+from callsheet.entity.mirroring import Mirroring
+from callsheet.entity.types import slot_name
+from callsheet.errors import SchemaError, UnknownAttribute
+from callsheet.model.record import NOT_SET, same
+from callsheet.model.schema import Attribute, check_value, did_you_mean
+
+__all__ = ["Assigning"]
+
+
+class Assigning(Mirroring):
+    """One way in for each kind of attribute."""
+
+    def assign(self, entity: Any, name: str, value: Any) -> None:
+        """Set an attribute; recorded unless it has this value already. Plain values mostly go past this."""
+        self._check_turn()
+        self.check_usable(entity)
+        if entity._type.abstract:
+            self._core.resolve(entity)
+            self.assign(entity, name, value)
+            return
+        entity_type = entity._type
+        if name not in entity_type.attributes and name not in entity_type.aliases:
+            raise UnknownAttribute(f"{entity._name} has no attribute `{name}`{did_you_mean(name, entity_type.names)}")
+        attribute = entity_type.attribute(name)
+        self._check_writable(entity, attribute)
+        if attribute.kind == "collection":
+            self.collection(entity, name).replace(value)
+        elif attribute.kind == "mapping":
+            self._replace_items(entity, name, value)
+        elif attribute.kind == "reference":
+            if name != attribute.name:
+                value = self.refer(attribute, value)
+            self._assign_reference(entity, attribute, value)
+        else:
+            self._assign_scalar(entity, attribute, value)
+
+    def assign_item(self, entity: Any, mapping: str, key: str, value: Any) -> None:
+        """Set or (None) remove one item of a mapping."""
+        self._check_turn()
+        self.check_usable(entity)
+        if entity._type.abstract:
+            self._core.resolve(entity)
+        attribute = entity._type.attributes[mapping]
+        if attribute.computed:
+            raise SchemaError(f"{entity._name}.{mapping} is computed by the server and cannot be set")
+        if not isinstance(key, str) or not key:
+            raise SchemaError(f"an item of {entity._name}.{mapping} has a non-empty string as its key, not {key!r}")
+        item = entity._type.item(mapping, key)
+        if item.computed:
+            raise SchemaError(f"{entity._name}.{mapping} `{key}` is computed by the server and cannot be set")
+        check_value(entity._name, item, value)
+        cell = f"{mapping}.{key}"
+        changes = entity._changes
+        known = entity.peek(mapping)
+        if changes is not None and cell in changes.items:
+            old = changes.items[cell]
+        elif changes is not None and changes.born:
+            old = None
+        else:
+            old = NOT_SET if known is NOT_SET else (known or {}).get(key)
+        if old is not NOT_SET and same(old, value):
+            return
+        if not self.recording:
+            if known is not NOT_SET:
+                vars(entity._storage)[f"{mapping}_"].__set__(entity, {**(known or {}), key: value})
+            return
+        changes = self._begin(entity)
+        changes.own_items()[cell] = value
+        self._note(entity, cell, value, old)
+        if entity._changes is not None and not changes.born and cell not in changes.before:
+            changes.items.pop(cell, None)
+
+    def _check_writable(self, entity: Any, attribute: Attribute) -> None:
+        if attribute.computed:
+            raise SchemaError(f"{entity._name}.{attribute.name} is computed by the server and cannot be set")
+        if attribute.name in entity._type.key or attribute.foreign_key in entity._type.key:
+            raise SchemaError(f"{entity._name}.{attribute.name} is the primary key; it is given to `create` only")
+        if attribute.immutable and not (entity._changes is not None and entity._changes.born):
+            raise SchemaError(f"{entity._name}.{attribute.name} is immutable: only `create` can set it")
+
+    def _assign_scalar(self, entity: Any, attribute: Attribute, value: Any) -> None:
+        check_value(entity._name, attribute, value)
+        if attribute.data_type == "json":
+            value = freeze(value)
+        old = entity.peek(attribute.name)
+        if old is not NOT_SET and same(old, value):
+            return
+        vars(entity._storage)[slot_name(attribute)].__set__(entity, value)
+        if not self.recording:
+            return
+        if attribute.data_type == "json":
+            self._note(entity, attribute.name, thaw(value), thaw(old), old)
+        else:
+            self._note(entity, attribute.name, value, old)
+
+    def _assign_reference(self, entity: Any, attribute: Attribute, value: Any) -> None:
+        if value is not None:
+            self.check_target(entity._name, attribute, value)
+        old = entity.peek(attribute.name)
+        if old is value:
+            return
+        vars(entity._storage)[slot_name(attribute)].__set__(entity, value)
+        if self.recording:
+            # What was deleted is not there to be compared with: the server has emptied the reference.
+            gone = old is NOT_SET or (old is not None and old.state == "detached")
+            was = NOT_SET if gone else self._identity(old)
+            self._note(entity, attribute.name, self._identity(value), was, old)
+        self._mirror(entity, attribute.name, old or None, value)
+
+    def _replace_items(self, entity: Any, name: str, value: Any) -> None:
+        if not isinstance(value, Mapping):
+            raise SchemaError(f"{entity._name}.{name} takes a mapping, not {type(value).__name__}: {value!r:.80}")
+        view = MappingView(entity, name)
+        for key, item in value.items():
+            check_value(entity._name, entity._type.item(name, key), item)
+        for key in [key for key in view if key not in value]:
+            self.assign_item(entity, name, key, None)
+        for key, item in value.items():
+            self.assign_item(entity, name, key, item)
