@@ -16,13 +16,14 @@ The grammar, one method for each rule (the whole language is in ``docs/reference
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from callsheet.errors import QueryError
-from callsheet.model.language.literal import INTEGER_LIMIT, read_quoted, read_word
-from callsheet.model.language.tokens import END, STRING, WORD, cut
-from callsheet.model.query import And, Any_, Comparison, Condition, Literal, Not, Or, Order, Path, Select, Step
+from callsheet.model.language.hints import NESTING, OPERATORS, RESERVED, AddedOperator
+from callsheet.model.language.literal import INTEGER_LIMIT
+from callsheet.model.language.paths import PathReader
+from callsheet.model.language.tokens import END, STRING, WORD
+from callsheet.model.query import And, Any_, Comparison, Condition, Literal, Not, Or, Order, Path, Select
 
 __all__ = [
     "AddedOperator",
@@ -37,43 +38,13 @@ __all__ = [
     "parse_path",
 ]
 
-NESTING = 32
 LONGEST = 64 * 1024
-RESERVED = frozenset({"select", "from", "where", "and", "or", "not"})
 CLAUSES = frozenset({"order", "limit", "offset"})
-_OPERATORS = {sign: sign for sign in ("=", "!=", "<", "<=", ">", ">=", "like", "not_like", "in", "not_in")} | {
-    "is": "=",
-    "is_not": "!=",
-    "before": "<",
-    "after": ">",
-    "any": "any",
-    "has": "has",
-}
-_NOT_A_VALUE = RESERVED | _OPERATORS.keys()
 _DIRECTIONS = {"asc": False, "ascending": False, "desc": True, "descending": True}
-_ELSEWHERE = {
-    "==": "=",
-    "&&": "and",
-    "&": "and",
-    "||": "or",
-    "|": "or",
-    "contains": "like",
-    "matches": "like",
-    "equals": "is",
-    "sort": "order by",
-    "orderby": "order by",
-    "order_by": "order by",
-    "isnot": "is_not",
-    "notin": "not_in",
-    "notlike": "not_like",
-}
 #: What the language itself calls its operators.
-OPERATOR_NAMES = frozenset(_OPERATORS)
+OPERATOR_NAMES = frozenset(OPERATORS)
 T = TypeVar("T")
 P = TypeVar("P", bound="Parser")
-
-AddedOperator: TypeAlias = Callable[[Path, Literal | tuple[Literal, ...]], Condition]
-"""An operator of a plugin: it expands to a condition of the language, so every reader understands it."""
 
 
 def parse(text: str, longest: int = LONGEST, operators: Mapping[str, AddedOperator] | None = None) -> Select:
@@ -129,23 +100,10 @@ def check_length(text: str, longest: int = LONGEST) -> None:
         )
 
 
-class Parser:
-    """A place in a list of tokens, and a method for each rule, which reads on from there."""
+class Parser(PathReader):
+    """A method for each rule, which reads on from the place reached."""
 
-    __slots__ = ("_depth", "_index", "_keys", "_kinds", "_operators", "_starts", "_text", "_texts", "_wanted")
-
-    def __init__(self, text: str, operators: Mapping[str, AddedOperator] | None = None) -> None:
-        tokens = cut(text)
-        self._operators = operators or {}
-        self._text, self._kinds, self._texts = text, tokens.kinds, tokens.texts
-        self._keys, self._starts = tokens.keys, tokens.starts
-        self._index = self._depth = 0
-        # What could have come at the place reached: the choices of "did you mean".
-        self._wanted: tuple[str, ...] = ()
-
-    @property
-    def ended(self) -> bool:
-        return self._kinds[self._index] == END
+    __slots__ = ()
 
     def whole(self: P, rule: Callable[[P], T], example: str) -> T:
         """What the rule reads, which must be all of the text."""
@@ -155,8 +113,6 @@ class Parser:
         if not self.ended:
             raise self.unexpected()
         return found
-
-    # Selects
 
     def select(self) -> Select:
         projections: tuple[Path, ...] = ()
@@ -211,18 +167,6 @@ class Parser:
         self._index += 1
         return int(word)
 
-    def _type(self, what: str) -> str:
-        kind, word = self._kinds[self._index], self._texts[self._index]
-        if kind == STRING:
-            self._index += 1
-            return read_quoted(word)
-        if kind != WORD or self._keys[self._index] in RESERVED or not word.isidentifier():
-            raise self._error(f"expected {what}, found {self._found()}", "like `Task`")
-        self._index += 1
-        return word
-
-    # Conditions
-
     def condition(self) -> Condition:
         first = self._conjunction()
         if self._keys[self._index] != "or":
@@ -255,7 +199,7 @@ class Parser:
 
     def comparison(self) -> Condition:
         path = self.path()
-        operator = _OPERATORS.get(self._keys[self._index])
+        operator = OPERATORS.get(self._keys[self._index])
         if operator is None:
             return self._added(path)
         self._index += 1
@@ -315,162 +259,3 @@ class Parser:
         """Whether an entity type and a clause stand here, rather than a value."""
         following = self._keys[index + 1] if self._kinds[index] != END else ""
         return self._kinds[index] in (WORD, STRING) and (following == "where" or following in CLAUSES)
-
-    def value(self) -> Literal:
-        index = self._index
-        kind, token = self._kinds[index], self._texts[index]
-        if kind == STRING:
-            self._index += 1
-            return read_quoted(token)
-        if kind != WORD or self._keys[index] in _NOT_A_VALUE:
-            raise self._no_value()
-        try:
-            value = read_word(token)
-        except ValueError as error:
-            raise self._error(f"`{token:.80}` {error}", f"quote it if it is text: '{token:.40}'") from None
-        self._index += 1
-        return value
-
-    # Paths
-
-    def path(self) -> Path:
-        index = self._index
-        token = self._texts[index]
-        if self._kinds[index] == WORD and self._keys[index] not in RESERVED:
-            following = self._keys[index + 1]
-            if following != "[" and token[-1] != ".":
-                try:
-                    steps = Path.of(token).steps
-                except QueryError:
-                    raise self._no_path() from None
-                self._index += 1
-                return Path(steps, self._starts[index])
-            return Path(self._steps(), self._starts[index])
-        if self._kinds[index] == STRING:
-            return Path(self._steps(), self._starts[index])
-        raise self._no_path()
-
-    def _steps(self) -> tuple[Step, ...]:
-        """A path that has quoted names or casts, and so spans several tokens."""
-        steps: list[Step] = []
-        dotted = True
-        while True:
-            kind, token = self._kinds[self._index], self._texts[self._index]
-            if kind == WORD and (dotted or token[0] == "."):
-                dotted = self._names(token if dotted else token[1:], steps)
-            elif kind == STRING and dotted:
-                steps.append(Step(read_quoted(token)))
-                dotted = False
-            elif token == "[" and not dotted and steps[-1].cast is None:
-                self._index += 1
-                steps[-1] = Step(steps[-1].name, self._type("the entity type to cast to"))
-                self._expect("]", "like `parent[Shot].fps`", advance=False)
-            elif dotted:
-                raise self._error(f"expected a name after `.`, found {self._found()}")
-            else:
-                return tuple(steps)
-            self._index += 1
-
-    def _names(self, word: str, steps: list[Step]) -> bool:
-        """Append the plain names of a word; whether a dot ends it, so that a quoted name must follow."""
-        names = word.split(".")
-        dotted = not names[-1]
-        for name in names[:-1] if dotted else names:
-            if not name.replace("_", "a").isalnum() or (not steps and name[0].isdecimal()):
-                raise self._no_path()
-            steps.append(Step(name))
-        return dotted
-
-    # What all rules use
-
-    def _several(self, rule: Callable[[], T]) -> tuple[T, ...]:
-        found = [rule()]
-        while self._keys[self._index] == ",":
-            self._index += 1
-            found.append(rule())
-        return tuple(found)
-
-    def _nested(self, rule: Callable[[], T]) -> T:
-        """Step over the opening token and read one level deeper."""
-        self._depth += 1
-        if self._depth > NESTING:
-            raise self._error(f"the query is nested more than {NESTING} deep")
-        self._index += 1
-        found = rule()
-        self._depth -= 1
-        return found
-
-    def _close(self, wanted: str = "`)`") -> None:
-        if self._keys[self._index] == ")":
-            self._index += 1
-            self._wanted = ("and", "or", "order by", "limit", "offset")
-        elif self.ended:
-            raise self._error(f"expected {wanted}, found the end", "close the parenthesis")
-        else:
-            raise self.unexpected(f"expected {wanted}, found {self._found()}")
-
-    def _expect(self, key: str, hint: str, advance: bool = True) -> None:
-        if self._keys[self._index] != key:
-            near = self._nearest()
-            raise self._error(f"expected `{key}`, found {self._found()}", near or hint)
-        self._index += advance
-
-    # Errors
-
-    def _error(self, message: str, hint: str = "") -> QueryError:
-        return QueryError(message, self._starts[self._index], hint, self._text)
-
-    def _found(self) -> str:
-        return "the end" if self.ended else f"`{self._texts[self._index]:.80}`"
-
-    def _nearest(self, choices: tuple[str, ...] = ()) -> str:
-        key = self._keys[self._index]
-        choices = choices or self._wanted
-        near = _ELSEWHERE.get(key)
-        if near is None or near not in choices:
-            # `order by` is two words, mistyped as one or as two.
-            both = f"{key} {self._keys[self._index + 1]}" if self._kinds[self._index] == WORD else ""
-            matches = get_close_matches(key, choices, 1, 0.6) or get_close_matches(both, choices, 1, 0.7)
-            near = matches[0] if matches else None
-        return f"did you mean `{near}`?" if near else ""
-
-    def unexpected(self, message: str = "") -> QueryError:
-        """The error for a token at which nothing can go on."""
-        index = self._index
-        hint = self._nearest() if self._kinds[index] == WORD else ""
-        if not hint and "and" in self._wanted and self._kinds[index] == self._kinds[index - 1] == WORD:
-            hint = f'quote a value of several words: "{self._texts[index - 1]:.40} {self._texts[index]:.40}"'
-        if not hint and self._keys[index] == ")":
-            hint = "there is no `(` for it"
-        return self._error(message or f"{self._found()} is not expected here", hint)
-
-    def _no_operator(self) -> QueryError:
-        hint = self._nearest((*_OPERATORS, *self._operators)) if self._kinds[self._index] == WORD else ""
-        following = self._keys[self._index + 1] if not self.ended else ""
-        if self._keys[self._index] == "not" and following in ("in", "like"):
-            hint = f"write `not_{following}`"
-        elif self._keys[self._index] == "not":
-            hint = "write `is_not`"
-        hint = hint or "like `is`, `!=`, `like`, `in`, `has`, `any`"
-        return self._error(f"expected an operator, found {self._found()}", hint)
-
-    def _no_value(self) -> QueryError:
-        before, key = self._keys[self._index - 1], self._keys[self._index]
-        glued = self._starts[self._index] == self._starts[self._index - 1] + len(before)
-        signs = {"==": "=", "<>": "!=", "=<": "<=", "=>": ">="}
-        hint = ""
-        if key == "not" and before == "is":
-            hint = "write `is_not`"
-        elif glued and before + key in signs:
-            hint = f"write `{signs[before + key]}`"
-        elif key == "(":
-            hint = "a list of values follows `in` or `not_in`"
-        elif self._kinds[self._index] == WORD:
-            hint = f"quote it if it is a value: '{self._texts[self._index]}'"
-        return self._error(f"expected a value, found {self._found()}", hint)
-
-    def _no_path(self) -> QueryError:
-        hint = 'quote a name that is not plain: `metadata."frame rate"`' if self._kinds[self._index] == WORD else ""
-        if self._keys[self._index] in RESERVED:
-            hint = f"quote it if it is a name: '{self._texts[self._index]}'"
-        return self._error(f"expected an attribute, found {self._found()}", hint)
