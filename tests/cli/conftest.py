@@ -10,8 +10,6 @@ from click.testing import CliRunner, Result
 import callsheet
 from callsheet.cli.commands import callsheet as commands
 from callsheet.server.process import Server
-from callsheet.server.service import Service
-from callsheet.session.connection import over
 
 Invoke = Callable[..., Result]
 
@@ -44,13 +42,3 @@ def invoke(server: Server) -> Invoke:
         return CliRunner().invoke(commands, arguments, env=environment, **options)  # type: ignore[arg-type]
 
     return run
-
-
-@pytest.fixture
-def session() -> Iterator[callsheet.Session]:
-    """A session on a new production database in this process, with its standard entities."""
-    with (
-        Service.open("memory:", "production", seed=True) as service,
-        callsheet.Session(connection=over(service.backend("admin"))) as opened,
-    ):
-        yield opened

@@ -8,7 +8,7 @@ from pathlib import Path
 import opentimelineio as otio
 import pytest
 
-from callsheet.cli.cut import Clip, Cut, read_cut, revised, sol_levante
+from callsheet.demo.cut import Clip, Cut, read_cut, revised, sol_levante
 from callsheet.errors import StorageError, UsageError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "cuts" / "SolLevante_HDR10_r2020_ST2084_UHD_24fps_1000nit.otio"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from callsheet.cli.cut import Clip, Cut
+from callsheet.demo.cut import Clip, Cut
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:

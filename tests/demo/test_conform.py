@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import callsheet
-from callsheet.cli.conform import conform, new_show, shot_name
-from callsheet.cli.cut import Clip, Cut, revised, sol_levante
-from callsheet.cli.reading import read_project
+from callsheet.demo.conform import conform, new_show, shot_name
+from callsheet.demo.cut import Clip, Cut, revised, sol_levante
+from callsheet.demo.reading import read_project
 from callsheet.model.operation import Create, Update
 
 

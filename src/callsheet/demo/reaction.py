@@ -61,7 +61,7 @@ class ListenerProcess:
 @contextmanager
 def listener(server: Server, folder: Path) -> Iterator[ListenerProcess]:
     """A listener on the server, running already; it ends with the block."""
-    plugin = resources.files("callsheet.cli") / "data" / "estimate.py"
+    plugin = resources.files("callsheet.demo") / "data" / "estimate.py"
     (folder / "estimate.py").write_text(plugin.read_text(encoding="utf-8"), encoding="utf-8")
     account = {"CALLSHEET_SERVER": server.url, "CALLSHEET_API_USER": "admin"}
     made = ListenerProcess({**os.environ, **account, "CALLSHEET_API_KEY": server.admin_key or ""}, folder)

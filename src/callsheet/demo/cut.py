@@ -47,7 +47,7 @@ def sol_levante() -> Cut:
     >>> cut.name, len(cut.clips), cut.clips[0].duration
     ('Sol Levante', 72, 24)
     """
-    text = (resources.files("callsheet.cli") / "data" / "sol_levante.csv").read_text(encoding="utf-8")
+    text = (resources.files("callsheet.demo") / "data" / "sol_levante.csv").read_text(encoding="utf-8")
     cut = _from_csv("Sol Levante", text.splitlines())
     return evolve(cut, credit="Sol Levante, Netflix, opencontent.netflix.com, CC BY 4.0")
 
