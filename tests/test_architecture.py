@@ -27,6 +27,7 @@ def test_every_room_has_a_floor() -> None:
     assert floors["exhaustive"] is True
     assert [set(layer.replace("(", "").replace(")", "").split(" | ")) for layer in floors["layers"]] == [
         {"cli", "testing"},
+        {"demo"},
         {"explorer", "batch", "listening"},
         {"session", "server"},
         {"storage", "analytics", "production"},
