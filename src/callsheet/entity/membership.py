@@ -11,10 +11,10 @@ from callsheet.errors import SchemaError
 from callsheet.model.record import NOT_SET
 from callsheet.model.schema import Attribute
 
-__all__ = ["Membership"]
+__all__ = ["Memberships"]
 
 
-class Membership(Assigning):
+class Memberships(Assigning):
     """A membership is a reference of the member, or a link of its own."""
 
     def link(self, entity: Any, name: str, member: Any, present: bool) -> None:

@@ -14,7 +14,7 @@ from callsheet.entity.entity import NOTHING, PendingChanges, State
 from callsheet.entity.frozen import freeze
 from callsheet.entity.loader import new_ghost
 from callsheet.entity.log import CREATE, DELETE, Log
-from callsheet.entity.membership import Membership
+from callsheet.entity.membership import Memberships
 from callsheet.entity.rebasing import Rebasing
 from callsheet.entity.types import slot_name
 from callsheet.errors import SchemaError, StateError
@@ -26,7 +26,7 @@ _hidden = object.__setattr__
 _new_identity = tuple.__new__
 
 
-class UnitOfWork(Membership, Rebasing):
+class UnitOfWork(Memberships, Rebasing):
     """The pending work of one session."""
 
     def create(self, type_name: str, data: Mapping[str, Any]) -> Any:
