@@ -114,15 +114,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'callsheet' has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:
+    # Type checkers are not shown this, so that to them a misspelt name is an error.
 
-    value = getattr(import_module(f"callsheet.{home}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'callsheet' has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"callsheet.{home}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -30,7 +30,7 @@ SPECIAL = {name for found in ONLY.values() for name in found if name.startswith(
 #: What each kind writes out itself, because it waits in its own way or gives objects of its own kind.
 WRITTEN_OUT = {
     Session: {"run", "open", "close", "query", "select"},
-    QueryResult: {"all", "first", "one", "count", "exists", "records", "aggregate"},
+    QueryResult: {"run", "records"},
 }
 #: Methods that make no request are plain in both.
 PLAIN = {"query", "select"}
@@ -69,11 +69,13 @@ def test_what_is_written_out_twice_is_alike(blocking: type, awaiting: type) -> N
         assert waits == (name not in PLAIN), name
 
 
-@pytest.mark.parametrize("name", sorted(verbs(Session)))
-def test_a_verb_has_the_docstring_and_parameters_of_its_flow(name: str) -> None:
+@pytest.mark.parametrize(
+    ("pair", "name"), [(pair, name) for pair in PAIRS for name in sorted(verbs(pair[0]))], ids=lambda value: str(value)
+)
+def test_a_verb_has_the_docstring_and_parameters_of_its_flow(pair: tuple[type, type], name: str) -> None:
     """`help(session.commit)` and `inspect.signature` show those of the flow, in both kinds; one kind is awaited."""
-    flow = verbs(Session)[name].flow
-    for kind in (Session, AsyncSession):
+    flow = verbs(pair[0])[name].flow
+    for kind in pair:
         method = getattr(kind, name)
         assert method.__name__ == name
         assert inspect.getdoc(method)
@@ -82,7 +84,7 @@ def test_a_verb_has_the_docstring_and_parameters_of_its_flow(name: str) -> None:
         assert parameters[0].name == "self"
         assert parameters[1:] == list(inspect.signature(flow).parameters.values())[1:]
         assert "Flow" not in str(inspect.signature(method).return_annotation)
-        assert inspect.iscoroutinefunction(method) == (kind is AsyncSession)
+        assert inspect.iscoroutinefunction(method) == (kind is pair[1])
 
 
 def test_help_shows_a_verb() -> None:

@@ -15,6 +15,7 @@ from callsheet import (
     Create,
     Delete,
     Description,
+    Entity,
     HistoryEntry,
     Identity,
     Operation,
@@ -25,14 +26,18 @@ from callsheet import (
     Statistics,
     Update,
 )
+from callsheet.model.query import Comparison, Order
 
 
 def blocking(session: Session) -> None:
     """The verbs of a blocking session."""
     assert_type(session.query("Task"), QueryResult)
     assert_type(session.query("Task").where(name="a").order_by("name").limit(3).offset(1), QueryResult)
-    assert_type(session.query("Task").all(), list[Any])
-    assert_type(session.query("Task")[0:2], list[Any])
+    assert_type(session.query("Task").all(), list[Entity])
+    assert_type(session.query("Task").first(), Entity | None)
+    assert_type(session.query("Task").one(), Entity)
+    assert_type(session.query("Task")[0:2], list[Entity])
+    assert_type(session.query("Task")[0], Entity)
     assert_type(session.query("Task").count(), int)
     assert_type(session.query("Task").records(), Iterator[dict[str, Any]])
     assert_type(session.commit(), CommitResult | None)
@@ -45,7 +50,7 @@ def blocking(session: Session) -> None:
     session.commit(conflicts=3)  # type: ignore[arg-type]
     session.commit("ours", 3)  # type: ignore[call-arg]
     session.history()  # type: ignore[call-arg]
-    session.query(7)  # type: ignore[arg-type]
+    session.query(7)  # type: ignore[call-overload]
     assert_type(session.history(None, limit=None), list[HistoryEntry])
     assert_type(session.commits(after=3), list[Commit])
     assert_type(session.get_component_availability(None), dict[str, float])
@@ -60,7 +65,9 @@ async def awaiting(session: AsyncSession) -> None:
     """The same, awaited."""
     assert_type(session.query("Task"), AsyncQueryResult)
     assert_type(session.query("Task").where(name="a"), AsyncQueryResult)
-    assert_type(await session.query("Task").all(), list[Any])
+    assert_type(await session.query("Task").all(), list[Entity])
+    assert_type(await session.query("Task").first(), Entity | None)
+    assert_type(await session.query("Task").slice(0, 2), list[Entity])
     assert_type(await session.query("Task").count(), int)
     assert_type(session.query("Task").records(), AsyncIterator[dict[str, Any]])
     assert_type(await session.commit(), CommitResult | None)
@@ -70,6 +77,46 @@ async def awaiting(session: AsyncSession) -> None:
     await session.populate([])  # type: ignore[call-arg]
     async with session as opened:
         assert_type(opened, AsyncSession)
+
+
+class Task(Entity):
+    """What a studio writes for its editors: the attributes of a type, with their Python types."""
+
+    bid: float
+
+
+def classes(session: Session) -> None:
+    """A class in place of a type's name gives results of this class."""
+    assert_type(session.query(Task), QueryResult[Task])
+    assert_type(session.query(Task).where(name="a").first(), Task | None)
+    assert_type(session.query(Task)[0].bid, float)
+    assert_type([task.bid for task in session.query(Task)], list[float])
+    assert_type(session.create(Task, {"name": "a"}), Task)
+    assert_type(session.create("Task", {"name": "a"}), Entity)
+    assert_type(session.get(Task, "1"), Task | None)
+    assert_type(session.ensure(Task, {"name": "a"}), Task)
+    task = session.create("Task")
+    task["name"], task.name = "b", "b"
+    session.query(str)  # type: ignore[type-var]
+
+
+async def awaited_classes(session: AsyncSession) -> None:
+    """The same, awaited."""
+    assert_type(session.query(Task), AsyncQueryResult[Task])
+    assert_type(await session.query(Task).one(), Task)
+    assert_type(await session.get(Task, "1"), Task | None)
+    assert_type([task.bid async for task in session.query(Task)], list[float])
+
+
+def expressions(session: Session) -> None:
+    """Attributes of an entity class are expressions, whose methods make conditions and orders."""
+    kind = session.types["Task"]
+    assert_type(kind.name.like("anim%"), Comparison)
+    assert_type(kind.status.name == "Done", Comparison)
+    assert_type(kind.due.descending(), Order)
+    session.query("Task").where(kind.name.like("anim%"), kind.notes.any()).order_by(kind.name)
+    kind.name.like(3)  # type: ignore[arg-type]
+    kind.name.likes("a")  # type: ignore[operator]
 
 
 def options() -> None:

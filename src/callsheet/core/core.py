@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, overload
 from weakref import ref
 
 from callsheet.core.announcements import constructing
@@ -16,7 +16,7 @@ from callsheet.core.schema_cache import SchemaCache
 from callsheet.core.statistics import Statistics
 from callsheet.dialects import declaration_of
 from callsheet.dialects.protocol import Description, Dialect, Features
-from callsheet.entity.entity import Entity
+from callsheet.entity.entity import E, Entity, type_name
 from callsheet.entity.identity_map import IdentityMap
 from callsheet.entity.peers import Peers
 from callsheet.entity.read_only import ReadOnlyUnit
@@ -197,7 +197,11 @@ class Core:
 
     # -- recording ---------------------------------------------------------------------------------------
 
-    def create(self, entity_type: str, data: Mapping[str, Any] | None = None) -> Any:
+    @overload
+    def create(self, entity_type: str, data: Mapping[str, Any] | None = None) -> Entity: ...
+    @overload
+    def create(self, entity_type: type[E], data: Mapping[str, Any] | None = None) -> E: ...
+    def create(self, entity_type: str | type[Entity], data: Mapping[str, Any] | None = None) -> Any:
         """A new entity, pending until the next commit.
 
         ``data`` maps attribute names to values; references take entities, foreign keys (``parent_id``)
@@ -206,9 +210,10 @@ class Core:
         >>> project = session.create("Project", {"name": "sintel"})  # doctest: +SKIP
         """
         self._check_open()
+        name = type_name(entity_type)
         if self.defaults:
-            data = self.defaults.filled(self, entity_type, data or {})
-        return self.unit.create(entity_type, data or {})
+            data = self.defaults.filled(self, name, data or {})
+        return self.unit.create(name, data or {})
 
     def delete(self, entity: Any) -> None:
         """Delete an entity with the next commit. It leaves collections at once."""

@@ -18,7 +18,7 @@ from callsheet.core import populating, reading
 from callsheet.core.commit import commit as send
 from callsheet.core.core import Core
 from callsheet.entity.collection import Collection, MappingView
-from callsheet.entity.entity import Entity
+from callsheet.entity.entity import Entity, type_name
 from callsheet.entity.expressions import compare
 from callsheet.entity.peers import Peers
 from callsheet.errors import Conflict, ConflictError, MultipleResults, UsageError
@@ -33,13 +33,18 @@ __all__ = ["ensure"]
 
 
 def ensure(
-    core: Core, entity_type: str, data: Mapping[str, Any], identifying_keys: Sequence[str] = (), commit: bool = False
+    core: Core,
+    entity_type: str | type[Entity],
+    data: Mapping[str, Any],
+    identifying_keys: Sequence[str] = (),
+    commit: bool = False,
 ) -> Flow[Any]:
     """The entity with these identifying values, brought up to date or created; pending, not committed.
 
     With ``commit`` all that is pending is committed, and two sessions that ensure the same at the same moment get
     one entity, if the server keeps it unique. Without keys, all plain values of the data identify the entity.
     """
+    entity_type = type_name(entity_type)
     told = _read(core, entity_type, data)
     keys = [identifying_keys] if isinstance(identifying_keys, str) else list(identifying_keys)
     keys = keys or [name for name in told if _identifies(told[name])]

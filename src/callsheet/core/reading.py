@@ -12,6 +12,7 @@ from typing import Any
 from callsheet import collector
 from callsheet.core.core import Core
 from callsheet.entity.collection import Collection
+from callsheet.entity.entity import Entity, type_name
 from callsheet.entity.loader import merge_records
 from callsheet.entity.peers import Peers
 from callsheet.errors import MultipleResults, NoResult, UsageError
@@ -75,8 +76,9 @@ def count_rows(core: Core, answer: Page) -> None:
     core.statistics.entities += sum(len(records.rows) for records in answer.records)
 
 
-def get(core: Core, entity_type: str, key: Any) -> Flow[Any]:
+def get(core: Core, entity_type: str | type[Entity], key: Any) -> Flow[Any]:
     """The entity of this primary key, from memory or from the server; None if there is none."""
+    entity_type = type_name(entity_type)
     entity_class: Any = core.types[entity_type]
     root = entity_class._type.root
     if len(entity_class._type.key) > 1:

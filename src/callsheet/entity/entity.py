@@ -14,14 +14,25 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from callsheet.entity.expressions import Expression
 from callsheet.errors import Detached, UnknownAttribute
+from callsheet.model.query import Path, Step
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.model.schema import EntityType, did_you_mean
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from callsheet.entity.peers import Peers
 
-__all__ = ["NOTHING", "PendingChanges", "Entity", "State"]
+    E = TypeVar("E", bound="Entity", default="Entity")
+else:
+    from typing import TypeVar
+
+    #: A class of entities; where only a type's name is known, checkers take `Entity`.
+    E = TypeVar("E", bound="Entity")
+
+__all__ = ["NOTHING", "Entity", "EntityClass", "E", "PendingChanges", "State", "type_name"]
 
 State = Literal["clean", "created", "modified", "deleted", "detached"]
 
@@ -98,7 +109,27 @@ class CoreProtocol(Protocol):
     def inherited(self, entity: Any, key: str) -> Any: ...
 
 
-class Entity:
+class EntityClass(type):
+    """The class of entity classes: reading an attribute of one gives an `Expression` for conditions."""
+
+    if TYPE_CHECKING:
+
+        def __getattr__(cls, name: str) -> Expression: ...
+
+    else:
+
+        def __getattribute__(cls, name: str) -> Any:
+            if not name.startswith("_"):
+                schema = type.__getattribute__(cls, "__dict__").get("_schema")
+                if schema is not None:
+                    entity_type = type.__getattribute__(cls, "_type")
+                    if name in entity_type.attributes or name in entity_type.aliases:
+                        target = entity_type.attribute(name).target if name in entity_type.attributes else None
+                        return Expression(schema, target, Path((Step(name),)))
+            return type.__getattribute__(cls, name)
+
+
+class Entity(metaclass=EntityClass):
     """One entity: ``task["name"]`` and ``task.name`` read (fetching what is not loaded) and write.
 
     Attribute access works for every attribute whose name is not one of the names defined here; item
@@ -236,6 +267,12 @@ class Entity:
 
 
 Mapping.register(Entity)
+
+
+def type_name(entity_type: str | type[Entity]) -> str:
+    """The name of an entity type, given by its name or its class."""
+    return entity_type if isinstance(entity_type, str) else entity_type.__name__
+
 
 #: Names an attribute cannot be reached by with a dot; ``entity["…"]`` reaches every one.
 RESERVED = frozenset(name for name in vars(Entity) if not name.startswith("_"))

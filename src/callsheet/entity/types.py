@@ -10,30 +10,14 @@ import attrs
 
 from callsheet.entity.access import Fast, attribute_writer, item_reader, item_writer
 from callsheet.entity.collection import MappingView
-from callsheet.entity.entity import RESERVED, Entity
-from callsheet.entity.expressions import Expression
+from callsheet.entity.entity import RESERVED, Entity, EntityClass
 from callsheet.errors import SchemaError
-from callsheet.model.query import Path, Step
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 
-__all__ = ["EntityClass", "Types"]
+__all__ = ["Types"]
 
 _HIDDEN = ("_core", "_key", "_version", "_changes", "_peers", "__weakref__")
 _EXACT = {"string": str, "integer": int, "number": float, "boolean": bool}
-
-
-class EntityClass(type):
-    """The class of entity classes: reading an attribute of one gives an `Expression` for conditions."""
-
-    def __getattribute__(cls, name: str) -> Any:
-        if not name.startswith("_"):
-            schema = type.__getattribute__(cls, "__dict__").get("_schema")
-            if schema is not None:
-                entity_type = type.__getattribute__(cls, "_type")
-                if name in entity_type.attributes or name in entity_type.aliases:
-                    target = entity_type.attribute(name).target if name in entity_type.attributes else None
-                    return Expression(schema, target, Path((Step(name),)))
-        return type.__getattribute__(cls, name)
 
 
 class Types(Mapping[str, type[Entity]]):
@@ -162,7 +146,7 @@ class Types(Mapping[str, type[Entity]]):
             self.constructing(entity_type)
         storage = self.storage(entity_type.root)
         bases: tuple[type, ...] = (self[entity_type.parent],) if entity_type.parent else (Entity, storage)
-        built = EntityClass(
+        built: Any = EntityClass(
             name,
             (*reversed(self._behaviours.get(name, ())), *bases),
             {
@@ -178,8 +162,9 @@ class Types(Mapping[str, type[Entity]]):
             },
         )
         _give_access(built, storage)
-        self._classes[name] = built  # type: ignore[assignment]
-        return built  # type: ignore[return-value]
+        made: type[Entity] = built
+        self._classes[name] = made
+        return made
 
 
 def slot_name(attribute: Attribute) -> str:

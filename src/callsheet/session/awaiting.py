@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from callsheet.core.verb import Awaiting
 from callsheet.dialects.protocol import Description
+from callsheet.entity.entity import E, Entity
 from callsheet.flow import Flow
 from callsheet.model.event import Event
 from callsheet.model.query import Select
@@ -88,8 +90,35 @@ class AsyncSession(Awaiting, FrontDoor):
         hub: AsyncEventHub = self._event_hub
         return hub
 
-    def query(self, text: str, page_size: int | None = None) -> AsyncQueryResult:
-        """What a text selects, or a type's name to build on: ``session.query("Task").where(…)``.
+    if TYPE_CHECKING:
+        # Verbs of `SessionVerbs` whose result follows the class that they are given.
+        # Where a name is given, `Any` spares scripts a check for None.
+        @overload
+        async def get(self, entity_type: str, key: Any) -> Entity | Any: ...
+        @overload
+        async def get(self, entity_type: type[E], key: Any) -> E | None: ...
+        async def get(self, entity_type: Any, key: Any) -> Any: ...
+
+        @overload
+        async def ensure(
+            self, entity_type: str, data: Mapping[str, Any], identifying_keys: Sequence[str] = (), commit: bool = False
+        ) -> Entity: ...
+        @overload
+        async def ensure(
+            self,
+            entity_type: type[E],
+            data: Mapping[str, Any],
+            identifying_keys: Sequence[str] = (),
+            commit: bool = False,
+        ) -> E: ...
+        async def ensure(self, *arguments: Any, **named: Any) -> Any: ...
+
+    @overload
+    def query(self, text: str, page_size: int | None = None) -> AsyncQueryResult: ...
+    @overload
+    def query(self, text: type[E], page_size: int | None = None) -> AsyncQueryResult[E]: ...
+    def query(self, text: str | type[Entity], page_size: int | None = None) -> AsyncQueryResult[Any]:
+        """What a text selects, or a type's name or class to build on: ``session.query("Task").where(…)``.
 
         >>> session.query('Task where status.name is "Done" order by name').first()  # doctest: +SKIP
         """

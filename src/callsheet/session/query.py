@@ -1,13 +1,14 @@
-"""Building a query step by step; the two results that run it are in ``result.py``."""
+"""Building a query step by step; the two results that run it are in ``results.py``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from attrs import evolve
 
 from callsheet.core.core import Core
+from callsheet.entity.entity import E, Entity, type_name
 from callsheet.entity.expressions import Expression, compare
 from callsheet.entity.peers import Peers
 from callsheet.errors import QueryError, UsageError
@@ -19,11 +20,13 @@ from callsheet.model.record import Page, Records
 
 __all__ = ["Query", "flat_records"]
 
-Q = TypeVar("Q", bound="Query")
+Q = TypeVar("Q", bound="Query[Any]")
 
 
-class Query:
+class Query(Generic[E]):
     """A query that can be narrowed further; every step gives a new one and leaves the old as it was.
+
+    ``E`` is the class of what it finds: a ``Query[Entity]`` where only the name of the type is known.
 
     >>> query = session.query("Task").where(status="Done").order_by("name").limit(10)  # doctest: +SKIP
     """
@@ -33,7 +36,7 @@ class Query:
         self._page_size = page_size or core.page_size
         self.select_statement = check(select, core.schema, text)
         self._peers = Peers(core.schema.types[select.entity_type].root)
-        self._rows: list[Any] | None = None
+        self._rows: list[E] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
@@ -177,8 +180,9 @@ def _natural(name: str, count: int | None) -> int | None:
     return count
 
 
-def from_text(cls: type[Q], core: Core, text: str, page_size: int | None) -> Q:
-    """A query from its text, or from the mere name of a type."""
+def from_text(cls: type[Q], core: Core, text: str | type[Entity], page_size: int | None) -> Q:
+    """A query from its text, or from the mere name or class of a type."""
+    text = type_name(text)
     return cls(core, parse(text, operators=core.operators), page_size, text)
 
 

@@ -34,15 +34,18 @@ class SessionVerbs(LazyCore):
     """The verbs that talk to the server, or to the disk."""
 
     reset = Verb(announcements.reset)
-    get = Verb(reading.get)
     populate = Verb(populating.populate)
     refresh = Verb(populating.refresh)
     commit = Verb(commit_flows.commit)
     resume = Verb(resume_flows.resume)
-    ensure = Verb(ensure_flows.ensure)
     history = Verb(history_flows.history)
     commits = Verb(history_flows.commits)
     undo = Verb(undo_flows.undo)
+
+    if not TYPE_CHECKING:
+        # Their result follows the class that they are given, which `Verb` cannot say; each session declares it.
+        get = Verb(reading.get)
+        ensure = Verb(ensure_flows.ensure)
 
     @Verb
     def call(self: Any, /, action: str, **arguments: Any) -> Flow[Any]:
