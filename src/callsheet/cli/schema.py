@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from callsheet.cli.connection import connected
-from callsheet.dialects.ftrack.common.schema import vendor_schemas
 from callsheet.errors import StorageError
 from callsheet.model.schema import Attribute, EntityType, Schema
 
@@ -39,12 +38,17 @@ def command(session: Session, entity_type: str | None, save: Path | None) -> Non
 
 
 def schema_document(session: Session) -> Any:
-    """The schema as a server can be started with: a vendor's own list of schemas, or our document."""
-    if session.server_information.server == "ftrack":
+    """The schema as a server can be started with: in the format of its dialect, or Callsheet's document."""
+    if "query_schemas" in session.declaration.actions:
         return session.call("query_schemas")
     # A vendor's schema on our own wire has the vendor's list with it; what was made of it is no file of ours.
     document = session.schema.document
-    return vendor_schemas(document) or document
+    if "vendor" not in document:
+        return document
+    from callsheet.server.schemas.formats import format_of
+
+    made_from = format_of(document)
+    return document if made_from is None else made_from.original(document) or document
 
 
 def _save(document: Any, path: Path) -> None:

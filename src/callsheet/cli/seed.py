@@ -12,7 +12,7 @@ from callsheet.errors import UsageError
 __all__ = ["command"]
 
 
-@click.command("seed", short_help="Fill a database for ftrack's clients with a small studio.")
+@click.command("seed", short_help="Fill a database for a dialect's clients with a small studio.")
 @click.option(
     "--preset",
     type=click.Choice(["vfx"]),
@@ -22,32 +22,31 @@ __all__ = ["command"]
 )
 @database_option("sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME; no server may have it open.")
 @click.option(
-    "--schema", default=None, metavar="FILE", help="The list of schemas of an ftrack site, for a new database."
+    "--schema", default=None, metavar="FILE", help="The schema of a site, in its dialect's format, for a new database."
 )
 def command(preset: str, database: str, schema: str | None) -> None:
-    """Fill a database that serves ftrack's clients with a small studio.
+    """Fill a database that serves a dialect's clients with a small studio.
 
     Seeding again does nothing.
     """
     require_extra()
-    from callsheet.dialects.ftrack.common.schema import vendor_schemas
-    from callsheet.dialects.ftrack.server.seeding import studio_operations
     from callsheet.model.operation import ChangeSet
+    from callsheet.server.schemas.formats import format_of, formats
     from callsheet.server.service import Service
 
+    advice = " or ".join(each.advice for each in formats() if each.advice)
     if schema is None and database.startswith("sqlite:///") and not Path(database[len("sqlite:///") :]).exists():
         # Else a database would be made that can never be seeded.
         raise UsageError(
-            f"{database} is new, and a new database needs `--schema FILE` of a site: "
-            "callsheet schema --dialect ftrack --server https://STUDIO.ftrackapp.com --save FILE"
+            f"{database} is new, and a new database needs `--schema FILE` of a site: {advice}"
         )
     with Service.open(database, schema or "production", seed=True, administrator=False) as service:
-        if not vendor_schemas(service.store.schema.document):
+        made_from = format_of(service.store.schema.document)
+        if made_from is None or preset not in made_from.studios:
             raise UsageError(
-                f"{database} has no ftrack schema; name a new database, and `--schema FILE` of a site: "
-                "callsheet schema --dialect ftrack --server https://STUDIO.ftrackapp.com --save FILE"
+                f"{database} has no schema of a site; name a new database, and `--schema FILE` of a site: {advice}"
             )
-        for number, operations in enumerate(studio_operations(service.store.schema)):
+        for number, operations in enumerate(made_from.studios[preset](service.store.schema)):
             result = service.commit(ChangeSet(f"seed-{preset}-{number}", operations), "admin")
             done = "were there already" if result.replayed else "made"
             click.echo(f"{len(operations):,} entities {done}")

@@ -47,7 +47,7 @@ def database_option(told: str) -> Callable[[F], F]:
     default="production",
     show_default=True,
     metavar="production|lab|FILE",
-    help="What a new database holds (FILE: a schema, or the schemas of an ftrack site); one that exists keeps its own.",
+    help="What a new database holds (FILE: a schema, or a site's own); one that exists keeps its own.",
 )
 @database_option("sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME.")
 @click.option(

@@ -13,13 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from callsheet.dialects.ftrack.common.schema import vendor_schemas
-from callsheet.dialects.ftrack.server.seeding import essential_operations
 from callsheet.model.operation import Operation
 from callsheet.server.context import ServerContext
 from callsheet.server.log import receipts
 from callsheet.server.log.publications import drop_old_events
 from callsheet.server.schemas.document import load_schema_document
+from callsheet.server.schemas.formats import format_of
 from callsheet.server.schemas.seeding import seed_operations
 from callsheet.server.store.rules import rules_of
 from callsheet.server.store.store import Store
@@ -62,13 +61,14 @@ def make_administrator(context: ServerContext, key: str | None, create: bool) ->
 
 
 def first_operations(context: ServerContext, seed: bool, essentials: bool) -> tuple[Operation, ...]:
-    """What a new database begins with: a vendor's essential rows, or with ``seed`` standard entities."""
+    """What a new database begins with: the essential rows of a dialect's schema, or with ``seed`` standard entities."""
     schema = context.store.schema
     if not context.store.created or not essentials:
         return ()
-    if vendor_schemas(schema.document):
-        # The vendor's clients name these rows by well-known ids, and cannot create a task without them.
-        return tuple(essential_operations(schema))
+    made_from = format_of(schema.document)
+    if made_from is not None:
+        # The dialect's clients name these rows by well-known ids, and cannot create a task without them.
+        return tuple(made_from.essentials(schema))
     return tuple(seed_operations(schema)) if seed else ()
 
 

@@ -24,6 +24,7 @@ def _is_site(address: str) -> bool:
 FTRACK = DialectDeclaration(
     name="ftrack",
     client="callsheet.dialects.ftrack.client.dialect:FtrackDialect",
+    server="callsheet.dialects.ftrack.server.half:HALF",
     environment=EnvironmentNames(
         server=("FTRACK_SERVER",),
         user=("FTRACK_API_USER",),

@@ -13,10 +13,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from callsheet.dialects.ftrack.server.storage import store_document
 from callsheet.errors import SchemaError
 from callsheet.model.schema import did_you_mean
 from callsheet.server.schemas.check import problems
+from callsheet.server.schemas.formats import document_from
 from callsheet.server.schemas.outline import Outline
 
 __all__ = ["PRESETS", "load_schema_document"]
@@ -27,8 +27,8 @@ PRESETS = ("lab", "production")
 def load_schema_document(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
     """The checked schema document of a preset (``"production"``), of a TOML or JSON file, or of a mapping.
 
-    A JSON file may also be the list of schemas that an ftrack site gives; the store can then serve that site's
-    clients. Everything wrong is told at once, in one `SchemaError`. The source is left as it is.
+    A JSON file may also be a schema in the format of a dialect; the store can then serve that dialect's clients.
+    One `SchemaError` names everything that is wrong. The source is not changed.
 
     >>> load_schema_document("lab")["types"]["Collection"]["extends"]
     'Item'
@@ -38,9 +38,10 @@ def load_schema_document(source: str | Path | Mapping[str, Any]) -> dict[str, An
       - mapping: Dot.size: there is no attribute type `intger`; did you mean `integer`?
     """
     name = _name(source)
-    vendor = None if isinstance(source, Mapping) or source in PRESETS else _vendor_list(source)
-    if vendor is not None:
-        return store_document(vendor)
+    if not isinstance(source, Mapping) and source not in PRESETS and Path(source).suffix == ".json":
+        made = document_from(_read(source))
+        if made is not None:
+            return made
     document = _joined(source, ())
     _complete(document)
     found = problems(document)
@@ -54,19 +55,6 @@ def _name(source: str | Path | Mapping[str, Any]) -> str:
     if isinstance(source, Mapping):
         return "mapping"
     return f"{source}.toml" if source in PRESETS else str(source)
-
-
-def _vendor_list(source: str | Path) -> list[dict[str, Any]] | None:
-    """The schemas of a file that a vendor's site gave: tables with ``id``, ``primary_key`` and ``properties``."""
-    if Path(source).suffix != ".json":
-        return None
-    told = _read(source)
-    if isinstance(told, list) and len(told) == 1 and isinstance(told[0], list):
-        told = told[0]
-    keys = ("id", "primary_key", "properties")
-    if not isinstance(told, list) or not told:
-        return None
-    return told if all(isinstance(each, dict) and all(key in each for key in keys) for each in told) else None
 
 
 def _joined(source: str | Path | Mapping[str, Any], reading: tuple[str, ...]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ _ASSET_TYPES = {
     "Volume": "vol",
 }
 _LOCATIONS = {
-    # Clients know these by key, ftrack's among them.
+    # Clients know these by key.
     "unmanaged": ("cb268ecc-8809-11e3-a7e2-20c9d081909b", 90),
     "origin": ("ce9b348f-8809-11e3-821c-20c9d081909b", 100),
     "review": ("cd41be70-8809-11e3-b98a-20c9d081909b", 110),

@@ -20,6 +20,7 @@ from sqlalchemy import Column, Connection, Table, inspect, select
 from callsheet.config import shown
 from callsheet.errors import SchemaError, StorageError
 from callsheet.model.schema import Schema, did_you_mean
+from callsheet.server.schemas.formats import format_of
 from callsheet.server.store.database import Database, FileDatabase, MemoryDatabase, PostgresDatabase
 from callsheet.server.store.engine import limited, memory_engine
 from callsheet.server.store.layout import Layout, Link, layout_of
@@ -243,7 +244,7 @@ def _with_custom(schema: Schema, tables: Mapping[str, Table], connection: Connec
         return schema
     table = tables[schema.types[CONFIGURATION].root]
     if "data_type" not in table.c:
-        return _with_vendor_custom(schema, tables, connection)
+        return _with_configured(schema, tables, connection)
     wanted = [table.c[name] for name in ("key", "entity_type", "data_type", "choices", "default", "label")]
     rows = connection.execute(select(*wanted).where(table.c._type == CONFIGURATION).order_by(table.c.id)).all()
     if not rows:
@@ -257,10 +258,11 @@ def _with_custom(schema: Schema, tables: Mapping[str, Table], connection: Connec
     return Schema({**schema.document, "types": types})
 
 
-def _with_vendor_custom(schema: Schema, tables: Mapping[str, Table], connection: Connection) -> Schema:
-    """The schema with custom attributes in it that are configured in the manner of the vendor's schema."""
-    from callsheet.dialects.ftrack.server.configured import described
-
+def _with_configured(schema: Schema, tables: Mapping[str, Table], connection: Connection) -> Schema:
+    """The schema with the custom attributes that are configured in the manner of a dialect's schema."""
+    made_from = format_of(schema.document)
+    if made_from is None:
+        return schema
     table, kinds = tables[schema.types[CONFIGURATION].root], tables.get("CustomAttributeType")
     names = ("id", "key", "label", "entity_type", "default", "config", "is_hierarchical", "type")
     if kinds is None or any(name not in table.c for name in names):
@@ -269,7 +271,7 @@ def _with_vendor_custom(schema: Schema, tables: Mapping[str, Table], connection:
     wanted = select(*(table.c[name] for name in names)).where(table.c._type == CONFIGURATION).order_by(table.c.id)
     rows = [{**row._mapping, "type": words.get(row.type)} for row in connection.execute(wanted)]
     types = {name: dict(told) for name, told in schema.document["types"].items()}
-    for name, items in described(rows).items():
+    for name, items in made_from.described(rows).items():
         if name in types:
             types[name]["custom"] = {**types[name].get("custom", {}), **items}
     return Schema({**schema.document, "types": types}) if rows else schema

@@ -1,0 +1,37 @@
+"""The server's half of ftrack's dialect, for `callsheet.dialects.ftrack.declaration`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from callsheet.dialects.ftrack.common.schema import vendor_schemas
+from callsheet.dialects.ftrack.server.configured import described
+from callsheet.dialects.ftrack.server.seeding import essential_operations, studio_operations
+from callsheet.dialects.ftrack.server.storage import store_document
+from callsheet.dialects.serving import SchemaFormat, ServerHalf
+
+__all__ = ["HALF"]
+
+_KEYS = ("id", "primary_key", "properties")
+
+
+def _document(told: Any) -> dict[str, Any] | None:
+    """The store's document of a site's schemas: tables with ``id``, ``primary_key`` and ``properties``."""
+    if isinstance(told, list) and len(told) == 1 and isinstance(told[0], list):
+        told = told[0]
+    if not isinstance(told, list) or not told:
+        return None
+    fits = all(isinstance(each, dict) and all(key in each for key in _KEYS) for each in told)
+    return store_document(told) if fits else None
+
+
+HALF = ServerHalf(
+    schemas=SchemaFormat(
+        document=_document,
+        original=vendor_schemas,
+        described=described,
+        essentials=essential_operations,
+        studios={"vfx": studio_operations},
+        advice="callsheet schema --dialect ftrack --server https://STUDIO.ftrackapp.com --save FILE",
+    ),
+)

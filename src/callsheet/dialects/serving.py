@@ -1,0 +1,46 @@
+"""The server's half of a dialect as data: its routes (``routes.py``), and its own form of a schema.
+
+Nothing here talks: ``server/web`` adapts the routes to HTTP, ``server/schemas`` and the store read the schema format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from callsheet.model.operation import Operation
+from callsheet.model.schema import Schema
+
+__all__ = ["SchemaFormat", "ServerHalf"]
+
+Document = Mapping[str, Any]
+
+
+@frozen
+class SchemaFormat:
+    """A dialect's own form of a schema, from which a store's schema document is made.
+
+    ``document`` gives the document of JSON data in this form, None for any other data. ``original`` gives back the
+    data that a document was made from. ``described`` gives the custom attributes, by type and key, of the rows that
+    configure them.
+    """
+
+    document: Callable[[Any], dict[str, Any] | None]
+    original: Callable[[Document], Any]
+    described: Callable[[Iterable[Document]], dict[str, dict[str, dict[str, Any]]]]
+    #: The rows that a new database needs before the dialect's clients can use it.
+    essentials: Callable[[Schema], tuple[Operation, ...]]
+    #: Contents for a new database, by name: commits to make one after another.
+    studios: Mapping[str, Callable[[Schema], Iterable[tuple[Operation, ...]]]] = field(factory=dict)
+    #: How a user gets a file in this form.
+    advice: str = ""
+
+
+@frozen
+class ServerHalf:
+    """What a server needs to answer a dialect."""
+
+    routes: Sequence[Any] = ()
+    schemas: SchemaFormat | None = None

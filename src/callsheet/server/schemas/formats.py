@@ -1,0 +1,38 @@
+"""Schema formats of dialects: which one a file or a store's document is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from callsheet.dialects import declaration_named, declarations
+from callsheet.dialects.serving import SchemaFormat
+from callsheet.errors import UsageError
+
+__all__ = ["document_from", "format_of", "formats"]
+
+
+def formats() -> Iterator[SchemaFormat]:
+    """The formats of all dialects that a server can answer."""
+    for each in declarations():
+        half = each.server_half
+        if half is not None and half.schemas is not None:
+            yield half.schemas
+
+
+def document_from(data: Any) -> dict[str, Any] | None:
+    """The store's document of JSON data in the format of a dialect; None where it is in none."""
+    return next((made for made in (each.document(data) for each in formats()) if made is not None), None)
+
+
+def format_of(document: Mapping[str, Any]) -> SchemaFormat | None:
+    """The format that a store's document was made from, if it was made from any. Its ``vendor`` names the dialect."""
+    for name in document.get("vendor", {}):
+        try:
+            half = declaration_named(name).server_half
+        except UsageError:
+            continue
+        if half is not None and half.schemas is not None:
+            found: SchemaFormat = half.schemas
+            return found
+    return None
