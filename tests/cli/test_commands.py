@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_query_as_table(invoke: Invoke) -> None:
     """Columns that were asked for appear in their order, one row for each entity."""
     result = invoke("query", "select name, parent.name from Task where bid > 1 order by parent.name")
     assert result.exit_code == 0, result.output
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.output.splitlines() if "│" in line]
+    cells = [re.split("  +", line) for line in result.output.splitlines()[1:-1]]
     assert cells == [["layout", "sh010"], ["layout", "sh020"]]
     assert "2 rows." in result.output
 
@@ -92,7 +93,7 @@ def test_query_as_table(invoke: Invoke) -> None:
 def test_query_as_table_chooses_columns(invoke: Invoke) -> None:
     """Without a choice the table shows names instead of keys, and no empty columns."""
     result = invoke("query", "Shot where name = sh010")
-    header = [cell.strip() for cell in result.output.splitlines()[1].strip("┃").split("┃")]
+    header = re.split("  +", result.output.splitlines()[0])
     assert header[:3] == ["name", "parent.name", "project.name"]
     assert "status.name" not in header
     assert "sintel" in result.output
@@ -118,8 +119,8 @@ def test_query_as_csv(invoke: Invoke) -> None:
 def test_schema_lists_types(invoke: Invoke) -> None:
     """All entity types are listed, abstract ones in parentheses."""
     told = invoke("schema").output
-    assert "│ Task " in told
-    assert "│ (Context) " in told
+    assert "\nTask " in told
+    assert "\n(Context) " in told
 
 
 def test_schema_of_one_type(invoke: Invoke) -> None:
@@ -186,7 +187,7 @@ def test_shell_runs_a_command(invoke: Invoke) -> None:
     """Code runs with a connected session; what was not committed is told."""
     result = invoke("shell", "-c", "session.create('Project', {'name': 'x'}); print(session.query('Task').count())")
     assert result.stdout == "3\n"
-    assert "1 operations were not committed" in result.stderr
+    assert "1 operation not committed; dropped" in result.stderr
 
 
 def test_shell_asks(invoke: Invoke) -> None:

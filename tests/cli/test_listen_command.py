@@ -88,7 +88,7 @@ def test_an_event_is_shown_with_its_traceback(invoke: Invoke, dead: tuple[str, s
     """And all that it says."""
     shown = invoke("events", "show", dead[1])
     assert shown.exit_code == 0
-    assert f"{dead[0]}: dead, attempt 1, 1 failures" in shown.output
+    assert f"{dead[0]}: dead, attempt 1, 1 failure" in shown.output
     assert '"topic": "callsheet.update"' in shown.output
     assert "Traceback (most recent call last): …" in shown.output
 

@@ -29,7 +29,7 @@ def test_it_finishes_commits_once(invoke: Invoke, server: Server, tmp_path: Path
     """A second run finds nothing to do."""
     (commit_id,) = _journal(tmp_path / "j", server, "resumed once")
     first = invoke("resume", str(tmp_path / "j"))
-    assert (first.exit_code, f"{commit_id}  1 operations  finished now" in first.output) == (0, True)
+    assert (first.exit_code, f"{commit_id}  1 operation  finished now" in first.output) == (0, True)
     assert "Nothing is unfinished" in invoke("resume", str(tmp_path / "j")).output
     assert "resumed once" in invoke("query", "Tag", "--format", "csv").output
 

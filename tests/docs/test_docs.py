@@ -241,7 +241,13 @@ def test_every_page_can_be_reached() -> None:
             name = target.partition("#")[0]
             if name and "://" not in name and (page.parent / name).is_file():
                 waiting.append((page.parent / name).resolve())
-    assert sorted(map(named, set(PAGES) - seen)) == []
+    # The fragments of a version that is not released yet get their page when it is.
+    changes = ROOT / "docs" / "changes"
+    unreleased = {
+        folder for folder in changes.iterdir() if folder.is_dir() and not (changes / f"{folder.name}.md").exists()
+    }
+    open_fragments = {page for page in PAGES if page.parent in unreleased}
+    assert sorted(map(named, set(PAGES) - seen - open_fragments)) == []
 
 
 # -- completeness --------------------------------------------------------------------------------------------
@@ -336,10 +342,10 @@ def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command
 
 def test_every_operator_is_described() -> None:
     """Each operator of the query language stands on its page."""
-    from callsheet.model.language.parser import _OPERATORS
+    from callsheet.model.language.hints import OPERATORS
 
     text = page_text("docs/reference/query-language.md")
-    assert [word for word in _OPERATORS if f"`{word}`" not in text] == []
+    assert [word for word in OPERATORS if f"`{word}`" not in text] == []
 
 
 def test_the_second_command_is_what_continuous_integration_runs() -> None:

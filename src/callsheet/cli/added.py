@@ -11,6 +11,7 @@ import click
 
 from callsheet import plugins
 from callsheet.cli.connection import connected
+from callsheet.cli.terminal import Terminal, counted
 from callsheet.dialects import dialect_names
 
 if TYPE_CHECKING:
@@ -45,13 +46,20 @@ def added_command(name: str) -> click.Command | None:
 def command_of(name: str, function: Callable[..., Any], session: Session) -> click.Command:
     """A command that calls a function with the session and prints what it returns, if anything.
 
+    It fails where the function records changes and does not commit them: they would be lost without a word.
+
     A parameter with a default becomes an option of its type, one without an argument.
     """
 
     def run(**options: Any) -> None:
         result = function(session, **options)
         if result is not None:
-            click.echo(result)
+            Terminal().say(str(result))
+        if session.pending:
+            raise click.ClickException(
+                f"{name}: {counted(len(session.pending), 'change')} not committed; "
+                "the plugin's function has to call session.commit()"
+            )
 
     parameters = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
     return click.Command(

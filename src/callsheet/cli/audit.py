@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from callsheet.cli.connection import connected
+from callsheet.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from callsheet.session.blocking import Session
@@ -22,11 +21,10 @@ __all__ = ["command"]
 @connected
 def command(session: Session, after: int, limit: int) -> None:
     """List refused attempts, oldest first: wrong keys, forbidden actions, commits out of bounds."""
-    table = Table("number", "time", "account", "action", "entity", "reason", "from")
+    rows = []
     for note in session.call("audit.list", after=after, limit=limit):
         entity = f"{note['entity_type']} {note['key']}".strip()
         time = str(note["time"])[:19].replace("T", " ")
-        table.add_row(
-            str(note["position"]), time, note["account"], note["action"], entity, note["reason"], note["address"]
-        )
-    Console().print(table)
+        account, action, reason = note["account"], note["action"], note["reason"]
+        rows.append((str(note["position"]), time, account, action, entity, reason, note["address"]))
+    Terminal().table(("number", "time", "account", "action", "entity", "reason", "from"), rows)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.progress import Progress
 
 from callsheet.cli.connection import account_options
 from callsheet.cli.schema import schema_document
 from callsheet.cli.serve import require_extra
+from callsheet.cli.terminal import Terminal
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def command(server: str, user: str | None, key: str | None, dialect: str | None,
     from callsheet.batch.cloning import clone
     from callsheet.session.blocking import Session
 
-    console = Console()
+    terminal = Terminal()
     with (
         Session(server, api_user=user, api_key=key, dialect=dialect) as source,
         _copy(source, database) as target,
-        Progress(console=console, transient=True) as bars,
+        Progress(console=terminal.console, transient=True) as bars,
     ):
         rows: dict[str, Any] = {}
 
@@ -55,7 +55,7 @@ def command(server: str, user: str | None, key: str | None, dialect: str | None,
             bars.update(rows[family], completed=done)
 
         copied = clone(source, target, project, progress)
-    _tell(console, copied, database)
+    _tell(terminal, copied, database)
 
 
 @contextmanager
@@ -77,16 +77,16 @@ def _copy(source: Session, database: str) -> Iterator[Session]:
                 yield target
 
 
-def _tell(console: Console, copied: Copied, database: str) -> None:
+def _tell(terminal: Terminal, copied: Copied, database: str) -> None:
     made, there = sum(copied.made.values()), sum(copied.there.values())
-    console.print(f"{made:,} entities are copied; {there:,} were there already.")
+    terminal.say(f"{made:,} entities are copied; {there:,} were there already.")
     if copied.empty:
-        console.print(f"{copied.empty:,} references stay empty: what they name is deleted, or hidden from you.")
+        terminal.say(f"{copied.empty:,} references stay empty: what they name is deleted, or hidden from you.")
     for (family, key), reason in list(copied.refused.items())[:20]:
-        console.print(f"not copied: {family} {key}: {reason}", markup=False)
+        terminal.say(f"not copied: {family} {key}: {reason}")
     if len(copied.refused) > 20:
-        console.print(f"… and {len(copied.refused) - 20:,} more.")
-    console.print("Serve it, with a key of your choice for the account admin:", style="dim")
-    console.print(f"  CALLSHEET_ADMIN_KEY=… callsheet serve --database {database}", markup=False, soft_wrap=True)
+        terminal.say(f"… and {len(copied.refused) - 20:,} more.")
+    terminal.say("Serve it, with a key of your choice for the account admin:", style="dim")
+    terminal.say(f"  CALLSHEET_ADMIN_KEY=… callsheet serve --database {database}")
     if copied.refused and not made and not there:
         raise UsageError("nothing was copied")

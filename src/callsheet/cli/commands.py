@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from errno import ENOSPC
 from importlib import import_module
+from os import devnull
 from typing import Any
 
 import click
@@ -50,12 +53,25 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Errors of Callsheet are for people to read; a traceback would hide them."""
+        from callsheet.cli.terminal import printable, tolerant
+
+        tolerant()
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
         except Disconnected as error:
-            raise click.ClickException(f"{error}\n{_UNREACHED}") from error
+            raise click.ClickException(printable(f"{error}\n{_UNREACHED}")) from error
         except CallsheetError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error))) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if error.errno != ENOSPC:
+                raise
+            # What could not be written would be written once more when Python ends.
+            sys.stdout = open(devnull, "w")  # noqa: SIM115
+            raise click.ClickException(f"the output cannot be written: {error.strerror}") from error
+        return result
 
 
 _UNREACHED = "Is a server running (`callsheet serve`), and is this its address (--server, CALLSHEET_SERVER)?"

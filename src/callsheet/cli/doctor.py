@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 from attrs import frozen
-from rich.console import Console
-from rich.markup import escape
 
 from callsheet.cli.connection import server_options
+from callsheet.cli.terminal import Terminal
 from callsheet.errors import CallsheetError, Forbidden, Timeout, TransportError, Unauthorised
 
 if TYPE_CHECKING:
@@ -46,14 +45,14 @@ def command(server: str, user: str | None, key: str | None, dialect: str | None)
 
     Ends with exit code 1 when something is wrong.
     """
-    console = Console()
+    terminal = Terminal()
     sick = 0
     for check in _checks(server, user, key, dialect):
-        mark = "[green]ok  [/green]" if check.well else "[red]fail[/red]"
-        console.print(f"{mark}  {check.name:<12} {escape(check.told)}", highlight=False, soft_wrap=True)
+        mark = ("ok  ", "green") if check.well else ("fail", "red")
+        terminal.say(mark, f"  {check.name:<12} {check.told}")
         if not check.well:
             sick += 1
-            console.print(f"      → {escape(check.cure)}", highlight=False, soft_wrap=True)
+            terminal.say(f"      → {check.cure}")
     if sick:
         raise click.exceptions.Exit(1)
 

@@ -6,11 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from callsheet.cli.connection import connected
+from callsheet.cli.terminal import Terminal, counted, data
 from callsheet.dialects.native.values import pack
 from callsheet.errors import NotFound, UsageError
 
@@ -45,21 +43,21 @@ def list_(session: Session, handler: str | None, state: str, limit: int, as_json
     found = session.call("handlers.deliveries", handler=handler, state=wanted, limit=limit, user=of)
     if as_json:
         for each in found:
-            click.echo(_line(each["event"]))
+            data(_line(each["event"]))
         return
-    console = Console()
-    console.print(_handlers(session.call("handlers.status", user=of)))
+    terminal = Terminal()
+    _show_handlers(terminal, session.call("handlers.status", user=of))
     # The id is what the other commands want: it is not cut off, however narrow the window.
-    table = Table(Column("event", no_wrap=True, overflow="fold"), "handler", "state", "attempt", "entity", "error")
+    rows = []
     for each in found:
         entity = each["event"]["data"].get("entity") or {}
         told = f"{entity.get('type', '')} {entity.get('id', '')}".strip()
         state, attempt = each["state"], str(each["attempt"])
-        table.add_row(each["event"]["id"], each["handler"], state, attempt, told, Text(each["error"][:200]))
+        rows.append((each["event"]["id"], each["handler"], state, attempt, told, each["error"][:200]))
     if found:
-        console.print(table)
+        terminal.table(("event", "handler", "state", "attempt", "entity", "error"), rows, whole="event")
     else:
-        console.print("No such events." if wanted != "dead" else "No dead letters.")
+        terminal.say("No such events." if wanted != "dead" else "No dead letters.")
 
 
 @command.command("show")
@@ -70,14 +68,16 @@ def list_(session: Session, handler: str | None, state: str, limit: int, as_json
 @connected
 def show(session: Session, event_id: str, handler: str | None, as_json: bool, of: str | None) -> None:
     """Show an event that was not handled, and its last traceback."""
+    terminal = Terminal()
     for each in _found(session, event_id, handler, of):
         if as_json:
-            click.echo(_line(each["event"]))
+            data(_line(each["event"]))
             return
-        click.echo(f"{each['handler']}: {each['state']}, attempt {each['attempt']}, {each['failures']} failures")
-        click.echo(json.dumps(each["event"], indent=2, default=_text))
+        failures = counted(each["failures"], "failure")
+        terminal.say(f"{each['handler']}: {each['state']}, attempt {each['attempt']}, {failures}")
+        terminal.say(json.dumps(each["event"], indent=2, default=_text))
         if each["traceback"]:
-            click.echo(f"\n{each['traceback']}")
+            terminal.say(f"\n{each['traceback']}")
 
 
 @command.command("replay")
@@ -101,7 +101,7 @@ def replay(session: Session, event_ids: tuple[str, ...], everything: bool, handl
             for each in _found(session, event_id, handler, of)
             if each["state"] == "dead"
         )
-    click.echo(f"{count} given back")
+    Terminal().say(f"{count} given back")
 
 
 @command.command("skip")
@@ -119,7 +119,7 @@ def skip(session: Session, event_ids: tuple[str, ...], handler: str | None, of: 
         for event_id in event_ids
         for each in _found(session, event_id, handler, of)
     )
-    click.echo(f"{count} dropped")
+    Terminal().say(f"{count} dropped")
 
 
 @command.command("remove")
@@ -132,7 +132,7 @@ def remove(session: Session, handler: str, of: str | None) -> None:
     Its place in the log and its dead letters go with it; run again, it begins anew.
     """
     session.call("handlers.remove", handler=handler, user=of)
-    click.echo(f"{handler} is forgotten")
+    Terminal().say(f"{handler} is forgotten")
 
 
 def _found(session: Session, event_id: str, handler: str | None, of: str | None) -> list[dict[str, Any]]:
@@ -142,12 +142,12 @@ def _found(session: Session, event_id: str, handler: str | None, of: str | None)
     return found
 
 
-def _handlers(status: list[dict[str, Any]]) -> Table:
-    table = Table("handler", "behind (commits)", "ready", "leased", "dead", "oldest waits (s)")
+def _show_handlers(terminal: Terminal, status: list[dict[str, Any]]) -> None:
+    rows = []
     for each in status:
         numbers = [each[name] for name in ("behind", "ready", "leased", "dead")]
-        table.add_row(each["handler"], *map(str, numbers), f"{each['waiting_seconds']:.1f}")
-    return table
+        rows.append((each["handler"], *map(str, numbers), f"{each['waiting_seconds']:.1f}"))
+    terminal.table(("handler", "behind (commits)", "ready", "leased", "dead", "oldest waits (s)"), rows)
 
 
 def _line(event: dict[str, Any]) -> str:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from callsheet.cli.connection import connected
+from callsheet.cli.terminal import Terminal, data
 from callsheet.plugins import Plugin
 from callsheet.session import builtin
 
@@ -43,7 +42,7 @@ def command(session: Session, paths: tuple[str, ...], form: str) -> None:
     session.open()
     found = [*map(_built_in, builtin.ROOMS), *session.plugging.found]
     if form == "json":
-        click.echo(msgspec.json.encode([_plain(plugin) for plugin in found]))
+        data(msgspec.json.encode([_plain(plugin) for plugin in found]).decode())
     else:
         _print(found)
     if any(plugin.error is not None for plugin in found):
@@ -69,11 +68,11 @@ def _plain(plugin: Plugin) -> dict[str, Any]:
 
 
 def _print(found: list[Plugin]) -> None:
-    console = Console()
-    table = Table("plugin", "kind", "found at", "added")
+    terminal = Terminal()
+    rows: list[tuple[str, str, str, str | list[str]]] = []
     for plugin in found:
-        added = "\n".join(plugin.added) if plugin.error is None else f"failed: {plugin.problem}"
-        table.add_row(plugin.name, plugin.kind, plugin.source, added or "nothing")
-    console.print(table)
+        added = plugin.added if plugin.error is None else f"failed: {plugin.problem}"
+        rows.append((plugin.name, plugin.kind, plugin.source, added or "nothing"))
+    terminal.table(("plugin", "kind", "found at", "added"), rows)
     if all(plugin.kind == "built-in" for plugin in found):
-        console.print("No others. Name folders of plugins in CALLSHEET_PLUGIN_PATH.")
+        terminal.say("No others. Name folders of plugins in CALLSHEET_PLUGIN_PATH.")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import csv
-import sys
+import io
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from callsheet.cli.connection import connected
+from callsheet.cli.terminal import Terminal, data_stream
 from callsheet.model.schema import Attribute, EntityType, Schema
 
 if TYPE_CHECKING:
@@ -58,12 +57,9 @@ def _print_table(session: Session, text: str) -> None:
     shown = rows[:ROWS]
     names = [name for name in _columns(shown) if chosen or any(row.get(name) is not None for row in shown)]
     names = names if ("id",) in projections else [name for name in names if name != "id"] or names
-    table = Table(*names)
-    for row in shown:
-        table.add_row(*(_text(row.get(name)) for name in names))
-    console = Console()
-    console.print(table)
-    console.print(_summary(len(rows), chosen), style="dim")
+    terminal = Terminal()
+    terminal.table(names, ([_text(row.get(name)) for name in names] for row in shown))
+    terminal.say(_summary(len(rows), chosen), style="dim")
 
 
 def _summary(found: int, chosen: bool) -> str:
@@ -100,27 +96,39 @@ def _reference(schema: Schema, attribute: Attribute) -> str | None:
 def _print_json(records: Iterator[dict[str, Any]]) -> None:
     encode = msgspec.json.Encoder().encode
     separator = "[\n"
-    for record in records:
-        click.echo(separator + encode(record).decode(), nl=False)
-        separator = ",\n"
-    click.echo("[]" if separator == "[\n" else "\n]")
+    with data_stream() as stream:
+        for record in records:
+            stream.write(separator + encode(record).decode())
+            separator = ",\n"
+        stream.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
 def _print_csv(records: Iterator[dict[str, Any]]) -> None:
     """The header comes from the first page, so that rows can be streamed."""
     first = list(islice(records, ROWS))
-    writer = csv.DictWriter(sys.stdout, _columns(first), extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for rows in (first, records):
-        writer.writerows({name: _text(value) for name, value in row.items()} for row in rows)
+    names = _columns(first)
+    with data_stream() as stream:
+        stream.write(_csv_line(names))
+        for record in chain(first, records):
+            stream.write(_csv_line([_exact(record.get(name)) for name in names]))
+
+
+def _csv_line(cells: list[str]) -> str:
+    """One row. Quotes stand around a cell with any end of line in it, a lone carriage return too."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    return line.getvalue()[:-2] + "\n"
 
 
 def _text(value: Any) -> str:
-    """A value in one cell; lists and JSON data as JSON."""
+    """A value for people to read: numbers with twelve digits at most."""
+    return f"{value:.12g}" if isinstance(value, float) else _exact(value)
+
+
+def _exact(value: Any) -> str:
+    """A value in one cell, whole; lists and JSON data as JSON."""
     if value is None:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, float):
-        return f"{value:.12g}"
     return msgspec.json.encode(value).decode().strip('"')

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from callsheet.cli.terminal import Terminal, counted
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,18 +48,18 @@ def command(
 def _resume(journal: Journal, path: Path, server: str | None, user: str | None, key: str | None) -> None:
     unfinished = journal.unfinished()
     if not unfinished:
-        click.echo("Nothing is unfinished.")
+        Terminal().say("Nothing is unfinished.")
         _show(journal.entries())
         return
     first = unfinished[0]
     from callsheet.session.blocking import Session
 
-    refused = 0
+    refused, terminal = 0, Terminal()
     with Session(server or first.server, user or first.user or None, key, journal=path) as session:
         for resumed in session.resume():
-            click.echo(f"{resumed.commit_id}  {len(resumed.operations)} operations  {resumed.outcome}")
+            terminal.say(f"{resumed.commit_id}  {counted(len(resumed.operations), 'operation')}  {resumed.outcome}")
             if resumed.reason:
-                click.echo(f"  {resumed.reason}")
+                terminal.say(f"  {resumed.reason}")
             refused += resumed.outcome == "refused"
     if refused:
         raise UsageError(f"{refused} commits were refused; they stay in the journal (`--list`, `--drop COMMIT-ID`)")
@@ -73,15 +72,15 @@ def _drop(journal: Journal, commit_id: str) -> None:
     if found[0].refusal is None:
         raise UsageError(f"commit {commit_id} is not finished; resume it first, only refused ones can be dropped")
     journal.finish(commit_id)
-    click.echo(f"{commit_id} is dropped.")
+    Terminal().say(f"{commit_id} is dropped.")
 
 
 def _show(entries: list[JournalEntry]) -> None:
     if not entries:
         return
-    table = Table("commit", "time", "server", "user", "operations", "state")
+    rows = []
     for entry in entries:
         state = "unfinished" if entry.refusal is None else f"refused: {entry.refusal}"
         count = str(len(entry.changes.operations))
-        table.add_row(entry.changes.commit_id, f"{entry.time:%Y-%m-%d %H:%M}", entry.server, entry.user, count, state)
-    Console().print(table)
+        rows.append((entry.changes.commit_id, f"{entry.time:%Y-%m-%d %H:%M}", entry.server, entry.user, count, state))
+    Terminal().table(("commit", "time", "server", "user", "operations", "state"), rows, whole="commit")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from callsheet.cli.connection import connected
+from callsheet.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from callsheet.session.blocking import Session
@@ -25,10 +24,9 @@ def command() -> None:
 @connected
 def list_(session: Session) -> None:
     """List all roles with their rules."""
-    table = Table("name", "rules")
-    for role in session.call("roles.list"):
-        table.add_row(role["name"], "\n".join(role["rules"]) or "(nothing by itself)")
-    Console().print(table)
+    found = session.call("roles.list")
+    rows = [(role["name"], role["rules"] or "(nothing by itself)") for role in found]
+    Terminal().table(("name", "rules"), rows)
 
 
 @command.command("add")
@@ -41,7 +39,7 @@ def add(session: Session, name: str, rules: tuple[str, ...]) -> None:
     A rule is verbs and entity types: `read:*`, `read,update:Task,Note`, `create:*,!Setting` (all but one).
     """
     session.call("roles.add", name=name, rules=list(rules))
-    click.echo(f"{name} is a role now.")
+    Terminal().say(f"{name} is a role now.")
 
 
 @command.command("remove")
@@ -50,4 +48,4 @@ def add(session: Session, name: str, rules: tuple[str, ...]) -> None:
 def remove(session: Session, name: str) -> None:
     """Remove the role NAME, which no account may have any more."""
     session.call("roles.remove", name=name)
-    click.echo(f"{name} is no role any more.")
+    Terminal().say(f"{name} is no role any more.")

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from callsheet.cli.connection import connected
+from callsheet.cli.terminal import Terminal
 from callsheet.errors import StorageError
 from callsheet.model.schema import Attribute, EntityType, Schema
 
@@ -27,14 +26,14 @@ __all__ = ["command", "schema_document"]
 def command(session: Session, entity_type: str | None, save: Path | None) -> None:
     """List the entity types of the server, or the attributes of one TYPE."""
     schema = session.schema
-    console = Console()
+    terminal = Terminal()
     if save is not None:
         _save(schema_document(session), save)
-        console.print(f"{len(schema.types)} entity types are written to {save}.")
+        terminal.say(f"{len(schema.types)} entity types are written to {save}.")
     elif entity_type is not None:
-        _print_type(console, schema.type(entity_type))
+        _print_type(terminal, schema.type(entity_type))
     else:
-        _print_types(console, schema)
+        _print_types(terminal, schema)
 
 
 def schema_document(session: Session) -> Any:
@@ -60,26 +59,24 @@ def _save(document: Any, path: Path) -> None:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _print_types(console: Console, schema: Schema) -> None:
-    table = Table("type", "extends", "attributes", "what it is", title=f"Schema {schema.name}", title_justify="left")
+def _print_types(terminal: Terminal, schema: Schema) -> None:
+    rows = []
     for entity_type in schema.types.values():
         name = f"({entity_type.name})" if entity_type.abstract else entity_type.name
-        table.add_row(name, entity_type.parent or "", str(len(entity_type.attributes)), entity_type.description)
-    console.print(table)
-    console.print("Types in parentheses are abstract. One type in full: callsheet schema TYPE", style="dim")
+        rows.append((name, entity_type.parent, str(len(entity_type.attributes)), entity_type.description))
+    terminal.table(("type", "extends", "attributes", "what it is"), rows, title=f"Schema {schema.name}")
+    terminal.say("Types in parentheses are abstract. One type in full: callsheet schema TYPE", style="dim")
 
 
-def _print_type(console: Console, entity_type: EntityType) -> None:
+def _print_type(terminal: Terminal, entity_type: EntityType) -> None:
     ancestors = " → ".join((entity_type.name, *entity_type.ancestors))
-    console.print(f"[bold]{ancestors}[/bold]  {entity_type.description}")
-    table = Table("attribute", "holds", "rules", "what it is")
-    for attribute in entity_type.attributes.values():
-        table.add_row(attribute.name, _holds(attribute), _rules(attribute), attribute.description)
+    terminal.say((ancestors, "bold"), f"  {entity_type.description}")
+    rows = [(each.name, _holds(each), _rules(each), each.description) for each in entity_type.attributes.values()]
     for key, item in entity_type.custom.items():
-        table.add_row(f"custom_attributes.{key}", _holds(item), _rules(item), item.description or item.label)
-    console.print(table)
+        rows.append((f"custom_attributes.{key}", _holds(item), _rules(item), item.description or item.label))
+    terminal.table(("attribute", "holds", "rules", "what it is"), rows)
     for names in entity_type.unique:
-        console.print(f"Unique together: {', '.join(names)}", style="dim")
+        terminal.say(f"Unique together: {', '.join(names)}", style="dim")
 
 
 def _holds(attribute: Attribute) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from callsheet.cli.serve import database_option, require_extra
+from callsheet.cli.terminal import Terminal
 from callsheet.errors import UsageError
 
 __all__ = ["command"]
@@ -49,4 +50,4 @@ def command(preset: str, database: str, schema: str | None) -> None:
         for number, operations in enumerate(made_from.studios[preset](service.store.schema)):
             result = service.commit(ChangeSet(f"seed-{preset}-{number}", operations), "admin")
             done = "were there already" if result.replayed else "made"
-            click.echo(f"{len(operations):,} entities {done}")
+            Terminal().say(f"{len(operations):,} entities {done}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from callsheet.cli.connection import connected
+from callsheet.cli.terminal import Terminal, counted
 
 if TYPE_CHECKING:
     from callsheet.session.blocking import Session
@@ -33,7 +34,7 @@ def command(session: Session, source: str | None) -> None:
         _complete(names)
         code.interact(_banner(session), local=names, exitmsg="")
     if not session.closed and session.pending:
-        click.echo(f"{len(session.pending)} operations were not committed; they are dropped.", err=True)
+        Terminal(err=True).say(f"{counted(len(session.pending), 'operation')} not committed; dropped.")
 
 
 def _banner(session: Session) -> str:

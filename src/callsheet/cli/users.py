@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from callsheet.cli.connection import connected
+from callsheet.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from callsheet.session.blocking import Session
@@ -61,7 +60,7 @@ def key(session: Session, name: str, expires: int | None) -> None:
 def disable(session: Session, name: str) -> None:
     """Let NAME in no more. What it did stays."""
     session.call("users.disable", name=name)
-    click.echo(f"{name} is disabled.")
+    Terminal().say(f"{name} is disabled.")
 
 
 @command.command("enable")
@@ -70,7 +69,7 @@ def disable(session: Session, name: str) -> None:
 def enable(session: Session, name: str) -> None:
     """Let NAME in again, with the key it had."""
     session.call("users.enable", name=name)
-    click.echo(f"{name} is enabled.")
+    Terminal().say(f"{name} is enabled.")
 
 
 @command.command("role")
@@ -80,7 +79,7 @@ def enable(session: Session, name: str) -> None:
 def role(session: Session, name: str, role: str) -> None:
     """Make ROLE what NAME may do everywhere; what it was granted stays."""
     session.call("users.role", name=name, role=role)
-    click.echo(f"{name} has the role {role}.")
+    Terminal().say(f"{name} has the role {role}.")
 
 
 _PROJECT = click.option("--project", metavar="KEY|NAME", help="Only in this project; everywhere without.")
@@ -94,7 +93,7 @@ _PROJECT = click.option("--project", metavar="KEY|NAME", help="Only in this proj
 def grant(session: Session, name: str, role: str, project: str | None) -> None:
     """Let NAME do what ROLE allows, too."""
     session.call("grants.add", account=name, role=role, project=project)
-    click.echo(f"{name} has the role {role} {_where(project)}.")
+    Terminal().say(f"{name} has the role {role} {_where(project)}.")
 
 
 @command.command("revoke")
@@ -105,7 +104,7 @@ def grant(session: Session, name: str, role: str, project: str | None) -> None:
 def revoke(session: Session, name: str, role: str, project: str | None) -> None:
     """Take back what `grant` gave, from now on."""
     session.call("grants.remove", account=name, role=role, project=project)
-    click.echo(f"{name} has not the role {role} {_where(project)} any more.")
+    Terminal().say(f"{name} has not the role {role} {_where(project)} any more.")
 
 
 def _where(project: str | None) -> str:
@@ -119,15 +118,15 @@ def list_(session: Session) -> None:
     granted: dict[str, list[str]] = {}
     for each in session.call("grants.list"):
         granted.setdefault(each["account"], []).append(f"{each['role']} {_where(each['project'])}")
-    table = Table("name", "role", "granted", "state", "created", "key expires", "last used")
+    rows = []
     for account in session.call("users.list"):
         state = "disabled" if account.get("disabled") else "active"
         times = (str(account.get(name) or "")[:16].replace("T", " ") for name in ("created", "expires", "last_used"))
-        table.add_row(account["name"], account["role"], "\n".join(granted.get(account["name"], ())), state, *times)
-    Console().print(table)
+        rows.append((account["name"], account["role"], granted.get(account["name"], ()), state, *times))
+    Terminal().table(("name", "role", "granted", "state", "created", "key expires", "last used"), rows)
 
 
 def _print_key(account: dict[str, Any]) -> None:
     """The key alone goes to standard output, so that scripts can take it."""
-    click.echo(f"The API key of {account['name']}; keep it safe, it is not shown again:", err=True)
+    Terminal(err=True).say(f"The API key of {account['name']}; keep it safe, it is not shown again:")
     click.echo(account["key"])
