@@ -10,12 +10,13 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypedDict
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from callsheet.errors import Closed, Disconnected, Timeout, TransportError, UsageError
+from callsheet.errors import CallsheetError, Closed, Disconnected, Timeout, TransportError, UsageError
 from callsheet.flow import Request, Response
 from callsheet.transport.address import read_address
 from callsheet.transport.retry import Attempts, Budget, Failure, RetryPolicy, status_failure
@@ -24,15 +25,14 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = [
+    "Exchange",
     "OnExchange",
     "Options",
-    "Reception",
     "Timeouts",
     "TransportOptions",
     "TransportSettings",
-    "conclude",
+    "error_of_connection",
     "failure_of_error",
-    "failure_of_status",
     "is_elsewhere",
     "raise_closed",
 ]
@@ -43,6 +43,7 @@ OnExchange: TypeAlias = Callable[[Request, Response | None, int, int, float, int
 COMPRESSED_FROM = 4 * 2**10
 LARGEST_RESPONSE = 512 * 2**20
 ACCEPTS = "x-callsheet-accepts"
+CLOSED = "closed"
 
 
 @frozen
@@ -168,34 +169,106 @@ def is_elsewhere(request: Request) -> bool:
     return request.path.startswith(("https://", "http://"))
 
 
-class Reception:
-    """The bytes of one answer as they come, bounded in time and size."""
+class Exchange:
+    """A request and its attempts: all of sending but the sending itself.
 
-    def __init__(self, settings: TransportSettings, attempts: Attempts) -> None:
-        self._host, self._attempts = settings.host, attempts
+    Each attempt begins with `arguments`, collects its answer by `add`, and ends with `answered` or `failed`. Then
+    `wait` gives the seconds until the next attempt, or None when there is none: `conclude` gives the answer.
+    """
+
+    def __init__(self, settings: TransportSettings, request: Request) -> None:
+        self._settings, self._request = settings, request
+        self._content, self._headers = settings.content(request)
+        self._attempts = settings.attempts(request)
+        self._number = 0
+        self._begin()
+
+    def _begin(self) -> None:
         self._chunks: list[bytes] = []
-        self._size = 0
+        self._size = self._received = 0
+        self._response: Response | None = None
+        self._failure: Failure | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Begin an attempt; gives what httpx needs for it."""
+        self._begin()
+        return {
+            "method": self._request.method,
+            "url": self._settings.url(self._request),
+            "content": self._content or None,
+            "params": dict(self._request.params) or None,
+            "headers": self._headers,
+            "timeout": self._settings.timeout(self._attempts),
+        }
 
     def add(self, chunk: bytes) -> None:
+        """Add bytes of the answer, which is bounded in time and size."""
         self._chunks.append(chunk)
         self._size += len(chunk)
         if self._size > LARGEST_RESPONSE:
-            raise TransportError(f"{self._host} sent more than {LARGEST_RESPONSE >> 20} MiB in one answer")
+            raise TransportError(f"{self._settings.host} sent more than {LARGEST_RESPONSE >> 20} MiB in one answer")
         if self._attempts.remaining(time.monotonic()) < 0:
             raise Timeout(f"still sending after {self._attempts.policy.deadline:g} s")
 
-    def response(self, answer: httpx.Response) -> Response:
+    def answered(self, answer: httpx.Response) -> None:
+        """The attempt has an answer; its status may ask for another attempt."""
         headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Response(answer.status_code, b"".join(self._chunks), headers)
+        self._received = answer.num_bytes_downloaded
+        self._response = Response(answer.status_code, b"".join(self._chunks), headers)
+        self._failure = status_failure(self._response.status, headers.get("retry-after"))
+
+    def failed(self, error: Exception, closed: bool) -> None:
+        """The attempt ended with an error."""
+        self._failure = failure_of_error(error, closed)
+
+    def wait(self) -> float | None:
+        """The seconds until the next attempt; None when this was the last one."""
+        number, self._number = self._number, self._number + 1
+        return self._attempts.wait(number, self._failure, time.monotonic()) if self._failure else None
+
+    def conclude(self) -> Response:
+        """Count the exchange and return its answer, or raise what stands for none."""
+        settings, request, response, number = self._settings, self._request, self._response, self._number
+        seconds = time.monotonic() - self._attempts.start
+        if settings.on_exchange is not None:
+            sent = len(self._content) * number
+            settings.on_exchange(request, response, sent, self._received, seconds, number)
+        if response is not None:
+            if not is_elsewhere(request):
+                settings.received(response)
+            return response
+        failure = self._failure
+        assert failure is not None
+        if failure.reason == CLOSED:
+            raise_closed(settings.host)
+        tried = f" ({number} attempts in {seconds:.1f} s)" if number > 1 else ""
+        doubt = "" if request.safe or not failure.sent else "; whether the server did what was asked is not known"
+        kind = Timeout if failure.timeout else Disconnected
+        raise kind(f"{settings.host}: {request.method} {_place(request)}: {failure.reason}{tried}{doubt}")
 
 
-def failure_of_status(response: Response) -> Failure | None:
-    """What an answer's status means for another attempt."""
-    return status_failure(response.status, response.headers.get("retry-after"))
+@cache
+def _failures() -> tuple[tuple[tuple[type[Exception], ...], Failure, bool], ...]:
+    """What the errors of httpx mean for another attempt, and whether their own text is shown; the first that fits."""
+    import httpx
+
+    return (
+        # The error's own text may quote a header.
+        (
+            (httpx.LocalProtocolError, httpx.UnsupportedProtocol),
+            Failure("the request cannot be sent as HTTP", sent=False, lasting=True),
+            False,
+        ),
+        ((httpx.DecodingError,), Failure("the compressed answer is damaged"), False),
+        ((httpx.ConnectTimeout, httpx.PoolTimeout), Failure("no connection in time", sent=False, timeout=True), False),
+        ((httpx.TimeoutException,), Failure("no answer in time", timeout=True), False),
+        ((httpx.ConnectError, httpx.ProxyError), Failure("no connection", sent=False), True),
+        ((httpx.TransportError,), Failure("the connection was lost"), True),
+    )
 
 
 def failure_of_error(error: Exception, closed: bool) -> Failure:
-    """What an exception of an attempt means; exceptions that are no failure of the network go on up.
+    """What an exception of an attempt means; exceptions that are no failure of the network are raised again.
 
     Only the system's words are kept, never the exception: it refers to the request, and so to the key.
     """
@@ -204,48 +277,25 @@ def failure_of_error(error: Exception, closed: bool) -> Failure:
     if isinstance(error, Timeout):
         return Failure(str(error), lasting=True, timeout=True)
     if closed and isinstance(error, RuntimeError | httpx.RequestError):
-        return Failure("closed", lasting=True)
-    if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
-        # Its text may quote a header.
-        return Failure("the request cannot be sent as HTTP", sent=False, lasting=True)
-    if isinstance(error, httpx.DecodingError):
-        return Failure("the compressed answer is damaged")
-    if isinstance(error, httpx.TimeoutException):
-        sent = not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
-        return Failure("no answer in time" if sent else "no connection in time", sent=sent, timeout=True)
-    if isinstance(error, httpx.ConnectError | httpx.ProxyError):
-        lasting = "CERTIFICATE_VERIFY_FAILED" in str(error)
-        return Failure(str(error) or "no connection", sent=False, lasting=lasting)
-    if isinstance(error, httpx.TransportError):
-        return Failure(str(error) or "the connection was lost")
+        return Failure(CLOSED, lasting=True)
+    for kinds, failure, own_text in _failures():
+        if isinstance(error, kinds):
+            if not own_text or not str(error):
+                return failure
+            lasting = not failure.sent and "CERTIFICATE_VERIFY_FAILED" in str(error)
+            return evolve(failure, reason=str(error), lasting=lasting)
     raise error
 
 
-def conclude(
-    settings: TransportSettings,
-    request: Request,
-    attempts: Attempts,
-    response: Response | None,
-    failure: Failure | None,
-    bytes_out: int,
-    bytes_in: int,
-    number: int,
-) -> Response:
-    """Count the exchange and return its answer, or raise what stands for none."""
-    seconds = time.monotonic() - attempts.start
-    if settings.on_exchange is not None:
-        settings.on_exchange(request, response, bytes_out * number, bytes_in, seconds, number)
-    if response is not None:
-        if not is_elsewhere(request):
-            settings.received(response)
-        return response
-    assert failure is not None
-    if failure.reason == "closed":
-        raise_closed(settings.host)
-    tried = f" ({number} attempts in {seconds:.1f} s)" if number > 1 else ""
-    doubt = "" if request.safe or not failure.sent else "; whether the server did what was asked is not known"
+def error_of_connection(error: Exception, settings: TransportSettings, what: str) -> Exception:
+    """What an error of a connection for events (``what``) is to those who listen."""
+    if isinstance(error, CallsheetError):
+        return error
+    failure = failure_of_error(error, closed=False)
+    if failure.lasting:
+        return TransportError(f"{settings.host}: {failure.reason}")
     kind = Timeout if failure.timeout else Disconnected
-    raise kind(f"{settings.host}: {request.method} {_place(request)}: {failure.reason}{tried}{doubt}")
+    return kind(f"{settings.host}: {what}: {failure.reason}")
 
 
 def _place(request: Request) -> str:

@@ -9,8 +9,8 @@ an `AsyncListener`, whose ``await run()`` is a task's, under asyncio or trio, an
   called for each attempt. A dialect's ``events`` bound to expressions and subscriber is one.
 - ``deliver(events)`` is given events in order, each once, as long as they have positions. While it works nothing more
   is read, so that a slow one delays only itself. (``await``-ed by `AsyncListener`.) It must not raise.
-- ``on_state(State)`` hears of ``connected``, ``disconnected`` (with the error, if any, and in how many seconds another
-  attempt is made) and ``failed``: the server refused (a key, a right, an expression), no attempt will be made.
+- ``on_state(State)`` is called with ``connected``, ``disconnected`` (with the error, if any; another attempt is made)
+  and ``failed``: the server refused (a key, a right, an expression), no other attempt is made.
 - ``resubscribe()`` has a new stream opened at once, from the position where the old one was.
 - ``position`` is behind everything that was delivered; ``connected`` says whether there is a connection now.
 
@@ -57,11 +57,10 @@ DeliverAsync: TypeAlias = Callable[[Sequence[Event]], Awaitable[None]]
 
 @frozen
 class State:
-    """What became of the connection. ``error`` says why it is not there, ``retry_in`` when it is tried again."""
+    """What became of the connection. ``error`` says why it is not there."""
 
     kind: Literal["connected", "disconnected", "failed"]
     error: Exception | None = None
-    retry_in: float | None = None
 
 
 OnState: TypeAlias = Callable[[State], None]
@@ -187,7 +186,7 @@ class Listener:
                 self._tell(State("failed", error))
                 return
             wait = self._course.wait(time.monotonic() - begun, error)
-            self._tell(State("disconnected", error, wait))
+            self._tell(State("disconnected", error))
             self._hurry.wait(wait)
         self._tell(State("disconnected"))
 
@@ -275,7 +274,7 @@ class AsyncListener:
                 self._tell(State("failed", error))
                 return
             wait = self._course.wait(time.monotonic() - begun, error)
-            self._tell(State("disconnected", error, wait))
+            self._tell(State("disconnected", error))
             with anyio.CancelScope() as self._attempt:
                 await anyio.sleep(wait)
         self._tell(State("disconnected"))

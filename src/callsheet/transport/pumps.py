@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from attrs import frozen
 
 from callsheet.dialects.protocol import EventStream, LocalEventStream
-from callsheet.errors import CallsheetError, Disconnected, StateError, Timeout, TransportError
+from callsheet.errors import StateError
 from callsheet.flow import Response
 from callsheet.model.event import Event, Position
-from callsheet.transport.exchange import TransportSettings, failure_of_error
+from callsheet.transport.exchange import TransportSettings, error_of_connection
 from callsheet.transport.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class StreamedAnswer:
             self._chunks = self._answer.iter_bytes()
         except Exception as error:
             client.close()
-            raise _meaning(error, self._settings) from None
+            raise error_of_connection(error, self._settings, "the events' connection") from None
         except BaseException:
             client.close()
             raise
@@ -171,7 +171,7 @@ class StreamedAnswer:
         try:
             chunk = next(self._chunks, None)
         except Exception as error:
-            raise _meaning(error, self._settings) from None
+            raise error_of_connection(error, self._settings, "the events' connection") from None
         return None if chunk is None else self._stream.receive(chunk)
 
     def interrupt(self) -> None:
@@ -207,13 +207,13 @@ class AsyncStreamedAnswer:
             stream.opened(_response(answer, b"" if _streams(answer) else await answer.aread()))
             self._chunks = answer.aiter_bytes()
         except Exception as error:
-            raise _meaning(error, self._settings) from None
+            raise error_of_connection(error, self._settings, "the events' connection") from None
 
     async def receive(self) -> Sequence[Event] | None:
         try:
             chunk = await anext(self._chunks, None)
         except Exception as error:
-            raise _meaning(error, self._settings) from None
+            raise error_of_connection(error, self._settings, "the events' connection") from None
         return None if chunk is None else self._stream.receive(chunk)
 
     async def aclose(self) -> None:
@@ -249,14 +249,3 @@ def _streams(answer: httpx.Response) -> bool:
 
 def _response(answer: httpx.Response, content: bytes) -> Response:
     return Response(answer.status_code, content, {name.lower(): value for name, value in answer.headers.items()})
-
-
-def _meaning(error: Exception, settings: TransportSettings) -> Exception:
-    """What an error of a connection is to who listens."""
-    if isinstance(error, CallsheetError):
-        return error
-    failure = failure_of_error(error, closed=False)
-    if failure.lasting:
-        return TransportError(f"{settings.host}: {failure.reason}")
-    kind = Timeout if failure.timeout else Disconnected
-    return kind(f"{settings.host}: the events' connection: {failure.reason}")

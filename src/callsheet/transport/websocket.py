@@ -15,10 +15,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from callsheet.dialects.protocol import EventStream
-from callsheet.errors import CallsheetError, Disconnected, StateError, Timeout, TransportError, UsageError
+from callsheet.errors import CallsheetError, Disconnected, StateError, Timeout, UsageError
 from callsheet.flow import Response
 from callsheet.model.event import Event
-from callsheet.transport.exchange import TransportSettings, failure_of_error
+from callsheet.transport.exchange import TransportSettings, error_of_connection
 
 if TYPE_CHECKING:
     import httpx
@@ -188,13 +188,8 @@ def _meaning(error: Exception, settings: TransportSettings) -> Exception:
     """What an error of a connection is to who listens."""
     import httpx
 
-    if isinstance(error, CallsheetError):
-        return error
-    if isinstance(error, httpx.HTTPError | httpx.InvalidURL):
-        failure = failure_of_error(error, closed=False)
-        if failure.lasting:
-            return TransportError(f"{settings.host}: {failure.reason}")
-        return (Timeout if failure.timeout else Disconnected)(f"{settings.host}: the event handshake: {failure.reason}")
+    if isinstance(error, CallsheetError | httpx.HTTPError | httpx.InvalidURL):
+        return error_of_connection(error, settings, "the event handshake")
     if isinstance(error, TimeoutError):
         return Timeout(f"{settings.host}: the event connection was not opened in time")
     return Disconnected(f"{settings.host}: the event connection: {error or type(error).__name__}")
