@@ -91,7 +91,7 @@ class _Search:
         self.families = [
             each.name for each in schema.types.values() if each.name == each.root and not is_passed_over(each.name)
         ]
-        self.edges = [edge for family in self.families for edge in self._edges(family)]
+        self.edges = list(self._edges())
 
     def own(self, family: str, key: Any) -> None:
         """Follow the project down."""
@@ -102,10 +102,11 @@ class _Search:
             for edge in self.edges:
                 keys = [key for owner in edge.owners for key in fresh.get(owner, ()) if isinstance(key, str)]
                 for entity in self._where(edge.entity_type, edge.path, keys):
-                    held = self.found.owned.setdefault(entity._type.root, {})
-                    if entity._key not in held:
-                        held[entity._key] = None
-                        following.setdefault(entity._type.root, []).append(entity._key)
+                    family, found = self.schema.types[entity.entity_type].root, entity.identity.key
+                    owned = self.found.owned.setdefault(family, {})
+                    if found not in owned:
+                        owned[found] = None
+                        following.setdefault(family, []).append(found)
             fresh = following
 
     def always(self) -> dict[str, list[Any]]:
@@ -132,13 +133,16 @@ class _Search:
             if family not in known and targets and targets <= self.found.shared.keys():
                 self.found.shared[family] = dict.fromkeys(self._whole(family))
 
-    def _edges(self, family: str) -> Iterator[_Edge]:
-        for entity_type, attribute in self._references(family):
-            if attribute.name in OWNERS:
-                yield _Edge(entity_type, f"{attribute.name}.id", (self.schema.types[str(attribute.target)].root,))
-        owner = self.schema.types[family].attributes.get(POLYMORPHIC)
-        if owner is not None and owner.kind == "scalar":
-            yield _Edge(family, POLYMORPHIC, tuple(self.families))
+    def _edges(self) -> Iterator[_Edge]:
+        """The references by which entities belong to others, and the keys that may lead to any entity."""
+        for family in self.families:
+            for reference in self.schema.references_to(family):
+                entity_type, attribute = reference.entity_type, reference.attribute
+                if attribute.name in OWNERS and not attribute.computed and not is_passed_over(entity_type):
+                    yield _Edge(entity_type, f"{attribute.name}.id", (family,))
+            owner = self.schema.types[family].attributes.get(POLYMORPHIC)
+            if owner is not None and owner.kind == "scalar":
+                yield _Edge(family, POLYMORPHIC, tuple(self.families))
 
     def _references(self, family: str) -> Iterator[tuple[str, Attribute]]:
         """The references of a family, each with the highest type that has it."""
@@ -177,12 +181,12 @@ class _Search:
                     yield from self._where(each.name, each.key[0], keys)
 
     def _referred(self, entity: Any) -> Iterator[tuple[str, Any]]:
-        for attribute in entity._type.attributes.values():
+        for attribute in self.schema.types[entity.entity_type].attributes.values():
             if attribute.kind == "reference" and not attribute.computed:
                 value = entity.peek(attribute.name)
                 target = self.schema.types[str(attribute.target)].root
                 if value and not is_passed_over(target):
-                    yield target, value._key
+                    yield target, value.identity.key
 
     def _share(self, family: str, keys: list[Any]) -> list[Any]:
         """Add keys to the shared ones; those that are new."""
@@ -196,7 +200,7 @@ class _Search:
     def _whole(self, family: str) -> list[Any]:
         """The keys of a family, if there are few."""
         select = Select(family, tuple(map(Path.of, self.schema.types[family].key)), limit=WHOLE + 1)
-        keys = [entity._key for entity in self.ask(select)]
+        keys = [entity.identity.key for entity in self.ask(select)]
         return keys if len(keys) <= WHOLE else []
 
 

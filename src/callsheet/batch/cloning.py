@@ -62,7 +62,7 @@ def clone(source: Session, target: Session, project: str, progress: Progress = l
     found = _project(source, project)
     with source.fork() as fork, fork.auto_populating(False):
         most = min(BATCH, source.features.literals)
-        tree = belongings(source.schema, lambda select: fork.select(select).all(), "Project", found._key, most)
+        tree = belongings(source.schema, lambda select: fork.select(select).all(), "Project", found.identity.key, most)
     return _Copy(source, target, tree, progress).run()
 
 
@@ -107,7 +107,7 @@ class _Copy:
         """The keys of a family that the copy does not hold."""
         keys = self.tree.keys(family)
         entity_type = self.target.schema.types[family]
-        there = {entity._key for entity in _with_keys(self.target.fork(), entity_type, keys, self.size)}
+        there = {entity.identity.key for entity in _with_keys(self.target.fork(), entity_type, keys, self.size)}
         self.present[family] = there & set(keys)
         self.copied.there[family] = len(self.present[family])
         return [key for key in keys if key not in there]
@@ -121,11 +121,11 @@ class _Copy:
                 for entity in _parents_first(entities):
                     values = self._values(writing, entity, patient)
                     if values is None:
-                        left.append(entity._key)
+                        left.append(entity.identity.key)
                         continue
                     writing.create(entity.entity_type, values)
-                    made[entity._key] = (entity.entity_type, values)
-                    self.present[family].add(entity._key)
+                    made[entity.identity.key] = (entity.entity_type, values)
+                    self.present[family].add(entity.identity.key)
                 self._commit(writing, family, made)
             self.progress(family, len(self.present[family]), len(self.tree.keys(family)))
         return left
@@ -155,12 +155,12 @@ class _Copy:
     def _values(self, writing: Session, entity: Any, patient: bool) -> dict[str, Any] | None:
         """What to create an entity with; None while something it has to wait for is not in the copy."""
         values: dict[str, Any] = {}
-        for attribute in entity._type.attributes.values():
+        for attribute in _type_of(entity).attributes.values():
             value = entity.peek(attribute.name)
             if value is NOT_SET or value is None or attribute.computed or attribute.kind == "collection":
                 continue
             if attribute.kind == "mapping":
-                values[attribute.name] = self._items(entity._type.name, attribute, value)
+                values[attribute.name] = self._items(entity.entity_type, attribute, value)
             elif attribute.kind == "scalar":
                 values[attribute.name] = value
             elif self._is_here(value):
@@ -196,14 +196,14 @@ class _Copy:
         entity_type = self.source.schema.types[family]
         for entities in self._read(family, keys, links=True) if len(entity_type.key) == 1 else ():
             with self.target.fork() as writing, writing.auto_populating(False):
-                there = {entity._key: entity for entity in self._copies(writing, entity_type, entities)}
+                there = {entity.identity.key: entity for entity in self._copies(writing, entity_type, entities)}
                 for entity in entities:
-                    if entity._key in there:
-                        self._complete_one(entity, there[entity._key])
+                    if entity.identity.key in there:
+                        self._complete_one(entity, there[entity.identity.key])
                 writing.commit()
 
     def _copies(self, writing: Session, entity_type: EntityType, entities: list[Any]) -> list[Any]:
-        keys = [entity._key for entity in entities]
+        keys = [entity.identity.key for entity in entities]
         found = list(_with_keys(writing, entity_type, keys, self.size))
         for concrete, mine in _by_type(found).items():
             writing.populate(mine, ", ".join([*_readable(concrete), *_links(writing.schema, concrete)]))
@@ -213,13 +213,13 @@ class _Copy:
 
     def _members(self, writing: Session, entity: Any) -> Iterator[Any]:
         """The copies of the members of an entity's many-to-many collections."""
-        members = [member for name in _links(self.source.schema, entity._type) for member in entity[name]]
+        members = [member for name in _links(self.source.schema, _type_of(entity)) for member in entity[name]]
         for concrete, mine in _by_type(members).items():
-            wanted = [member._key for member in mine if self._is_here(member)]
+            wanted = [member.identity.key for member in mine if self._is_here(member)]
             yield from _with_keys(writing, concrete, wanted, self.size)
 
     def _complete_one(self, entity: Any, copy: Any) -> None:
-        for attribute in entity._type.attributes.values():
+        for attribute in _type_of(entity).attributes.values():
             value = entity.peek(attribute.name)
             if value is NOT_SET or value is None or attribute.computed or attribute.kind == "scalar":
                 continue
@@ -227,10 +227,10 @@ class _Copy:
                 self._complete_reference(copy, attribute, value)
             elif attribute.kind == "mapping":
                 held = dict(copy[attribute.name])
-                for key, item in self._items(entity._type.name, attribute, value).items():
+                for key, item in self._items(entity.entity_type, attribute, value).items():
                     if held.get(key) is None:
                         copy[attribute.name][key] = item
-            elif attribute.name in _links(self.source.schema, entity._type):
+            elif attribute.name in _links(self.source.schema, _type_of(entity)):
                 self._complete_members(copy, attribute, value)
 
     def _complete_reference(self, copy: Any, attribute: Attribute, value: Any) -> None:
@@ -242,10 +242,10 @@ class _Copy:
             self.copied.empty += 1
 
     def _complete_members(self, copy: Any, attribute: Attribute, value: Any) -> None:
-        known = {member._key for member in copy[attribute.name]}
+        known = {member.identity.key for member in copy[attribute.name]}
         for member in value:
-            if member._key not in known and self._is_here(member):
-                copy[attribute.name].append(copy.session.get(member.entity_type, member._key))
+            if member.identity.key not in known and self._is_here(member):
+                copy[attribute.name].append(copy.session.get(member.entity_type, member.identity.key))
 
     def _give_up(self, left: dict[str, list[Any]]) -> None:
         for family, keys in left.items():
@@ -261,27 +261,32 @@ def _with_keys(session: Session, entity_type: EntityType, keys: Sequence[Any], s
     for start in range(0, len(first), size):
         chosen = Comparison(Path.of(names[0]), "in", tuple(first[start : start + size]))
         for entity in session.select(Select(entity_type.name, projections, chosen)).all():
-            if entity._key in wanted:
+            if entity.identity.key in wanted:
                 yield entity
 
 
 def _refer(session: Session, values: Any, attribute: Attribute, value: Any) -> None:
     """Set a reference by its key, or where the schema has no name for that, by the entity."""
     if attribute.foreign_key:
-        values[attribute.foreign_key] = value._key
+        values[attribute.foreign_key] = value.identity.key
     else:
-        values[attribute.name] = session.get(value.entity_type, value._key)
+        values[attribute.name] = session.get(value.entity_type, value.identity.key)
+
+
+def _type_of(entity: Any) -> EntityType:
+    found: EntityType = entity.session.schema.types[entity.entity_type]
+    return found
 
 
 def _place(entity: Any) -> tuple[str, Any]:
-    return entity._type.root, entity._key
+    return _type_of(entity).root, entity.identity.key
 
 
 def _by_type(entities: list[Any]) -> dict[EntityType, list[Any]]:
     """Entities by concrete type."""
     found: dict[EntityType, list[Any]] = {}
     for entity in entities:
-        found.setdefault(entity._type, []).append(entity)
+        found.setdefault(_type_of(entity), []).append(entity)
     return found
 
 
@@ -311,15 +316,15 @@ def _readable(entity_type: EntityType) -> list[str]:
 
 def _parents_first(entities: list[Any]) -> list[Any]:
     """The entities in an order in which none comes before one it refers to."""
-    known = {(entity._type.root, entity._key): entity for entity in entities}
+    known = {(_type_of(entity).root, entity.identity.key): entity for entity in entities}
     ordered: dict[int, Any] = {}
 
     def add(entity: Any, above: frozenset[int]) -> None:
         if id(entity) in ordered or id(entity) in above:
             return
-        for attribute in entity._type.attributes.values():
+        for attribute in _type_of(entity).attributes.values():
             value = entity.peek(attribute.name) if attribute.kind == "reference" else None
-            before = known.get((value._type.root, value._key)) if value else None
+            before = known.get((_type_of(value).root, value.identity.key)) if value else None
             if before is not None:
                 add(before, above | {id(entity)})
         ordered[id(entity)] = entity

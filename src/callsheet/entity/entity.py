@@ -159,6 +159,14 @@ class Entity(metaclass=EntityClass):
         return tuple.__new__(Identity, (self._name, self._key))
 
     @property
+    def key(self) -> Any:
+        """The primary key; a tuple if it has several parts.
+
+        A type with an attribute of its own named ``key`` gives the attribute: ``entity.identity.key`` always holds.
+        """
+        return self._key
+
+    @property
     def entity_type(self) -> str:
         """The name of the concrete type."""
         return self._name
@@ -275,4 +283,5 @@ def type_name(entity_type: str | type[Entity]) -> str:
 
 
 #: Names an attribute cannot be reached by with a dot; ``entity["…"]`` reaches every one.
-RESERVED = frozenset(name for name in vars(Entity) if not name.startswith("_"))
+#: ``key`` is none of them: where the schema has an attribute of this name, the attribute wins.
+RESERVED = frozenset(name for name in vars(Entity) if not name.startswith("_")) - {"key"}

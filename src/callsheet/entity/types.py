@@ -158,7 +158,7 @@ class Types(Mapping[str, type[Entity]]):
                 "_name": name,
                 "_storage": storage,
                 **_tables(entity_type, storage),
-                **_properties(entity_type),
+                **_properties(entity_type, storage),
             },
         )
         _give_access(built, storage)
@@ -233,13 +233,16 @@ def _tables(entity_type: EntityType, storage: type) -> dict[str, Any]:
     }
 
 
-def _properties(entity_type: EntityType) -> dict[str, property]:
-    found = {}
-    for position, name in enumerate(entity_type.key):
-        found[name] = _key_property(position if len(entity_type.key) > 1 else None)
+def _properties(entity_type: EntityType, storage: type) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for alias, reference in entity_type.aliases.items():
         if alias not in RESERVED and alias not in entity_type.key:
             found[alias] = _alias_property(reference)
+    if (own := vars(storage).get("key")) is not None and "key" in entity_type.attributes:
+        # The schema's attribute stands before `Entity.key`.
+        found["key"] = own
+    for position, name in enumerate(entity_type.key):
+        found[name] = _key_property(position if len(entity_type.key) > 1 else None)
     for name, attribute in entity_type.attributes.items():
         if attribute.kind == "mapping":
             found[name] = property(lambda self, name=name: MappingView(self, name))  # type: ignore[misc]

@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 from callsheet import collector
 from callsheet.errors import SchemaError, UnknownAttribute
 
-__all__ = ["Attribute", "EntityType", "Schema", "did_you_mean"]
+__all__ = ["Attribute", "EntityType", "Reference", "Schema", "did_you_mean"]
 
 Kind = Literal["scalar", "reference", "collection", "mapping"]
 SCALARS = ("string", "integer", "number", "boolean", "date", "datetime", "enum", "json")
@@ -137,6 +137,14 @@ class EntityType:
         return found
 
 
+@frozen
+class Reference:
+    """A reference attribute, and the type that has it."""
+
+    entity_type: str
+    attribute: Attribute
+
+
 class Schema:
     """All entity types of a server.
 
@@ -200,6 +208,32 @@ class Schema:
             if attribute in self.types[ancestor].attributes:
                 return ancestor
         return name
+
+    def references_to(self, root: str) -> tuple[Reference, ...]:
+        """The references that may lead to entities of a root type or of the types below it.
+
+        Each is given once, with the highest type that has it; a subtype that redefines an attribute gives it again.
+        Computed references are included.
+
+        >>> name = {"name": {"type": "string"}}
+        >>> task = {"project": {"type": "reference", "target": "Project"}}
+        >>> schema = Schema({"types": {"Project": {"attributes": name}, "Task": {"attributes": task}}})
+        >>> [(each.entity_type, each.attribute.name) for each in schema.references_to("Project")]
+        [('Task', 'project')]
+        """
+        return self._references.get(self.type(root).root, ())
+
+    @cached_property
+    def _references(self) -> dict[str, tuple[Reference, ...]]:
+        """The references of the schema by the root of their targets."""
+        found: dict[str, list[Reference]] = {}
+        for entity_type in self.types.values():
+            above = {} if entity_type.parent is None else self.types[entity_type.parent].attributes
+            for attribute in entity_type.attributes.values():
+                if attribute.kind == "reference" and above.get(attribute.name) != attribute:
+                    target = self.types[str(attribute.target)]
+                    found.setdefault(target.root, []).append(Reference(entity_type.name, attribute))
+        return {root: tuple(references) for root, references in found.items()}
 
     def is_a(self, name: str, ancestor: str) -> bool:
         """Whether the type is the other or below it."""

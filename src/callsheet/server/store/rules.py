@@ -181,15 +181,13 @@ def _combinations(schema: Schema, entity_type: EntityType) -> Iterator[Combinati
 
 def _referrers(schema: Schema, entity_type: EntityType) -> Iterator[Referrer]:
     """Each column once; ancestors are left out, since they are computed anew from the parents."""
-    seen: set[Referrer] = set()
-    for other in schema.types.values():
-        for attribute in other.attributes.values():
-            if attribute.kind != "reference" or not schema.is_a(entity_type.name, str(attribute.target)):
-                continue
-            found = Referrer(other.root, attribute.name)
-            if found not in seen and not (attribute.computed or "").startswith("ancestor:"):
-                seen.add(found)
-                yield found
+    found: dict[Referrer, None] = {}
+    for reference in schema.references_to(entity_type.root):
+        attribute = reference.attribute
+        computed = (attribute.computed or "").startswith("ancestor:")
+        if not computed and schema.is_a(entity_type.name, str(attribute.target)):
+            found[Referrer(schema.types[reference.entity_type].root, attribute.name)] = None
+    return iter(found)
 
 
 def _holders(schema: Schema, entity_type: EntityType) -> Iterator[Members]:
