@@ -11,7 +11,7 @@ from callsheet.errors import QueryError
 from callsheet.model.language.checking import check, check_aggregate, check_condition, check_path
 from callsheet.model.language.parser import NESTING, parse, parse_condition
 from callsheet.model.language.text import select_text
-from callsheet.model.query import Aggregate, And, Any_, Comparison, Condition, Not, Path, Select
+from callsheet.model.query import Aggregate, AggregateFunction, And, Any_, Comparison, Condition, Not, Path, Select
 from callsheet.model.record import Identity
 from callsheet.model.schema import Schema
 
@@ -303,3 +303,10 @@ def test_moments_are_compared_in_utc() -> None:
     assert isinstance(found, Any_)
     assert found.word == "has"
     assert repr(found.condition).endswith("value=datetime.datetime(2025, 12, 31, 23, 0, tzinfo=datetime.timezone.utc))")
+
+
+def test_an_aggregate_takes_functions_as_objects_and_as_pairs() -> None:
+    """A pair of name and path is the same function as the object that names its parts."""
+    path = Path.of("bid")
+    assert Aggregate(Select("Task"), (("sum", path),)) == Aggregate(Select("Task"), (AggregateFunction("sum", path),))
+    assert Aggregate(Select("Task")).functions == (AggregateFunction("count", None),)

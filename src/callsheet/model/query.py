@@ -27,6 +27,7 @@ The meaning of a condition, the same for all three readers:
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date, datetime
 from functools import lru_cache
 from typing import TypeAlias
@@ -36,7 +37,8 @@ from attrs import field, frozen
 from callsheet.errors import QueryError
 
 __all__ = [
-    "Aggregate", "And", "Any_", "Comparison", "Condition", "Not", "OPERATORS", "Or", "Order", "Path", "Select", "Step",
+    "Aggregate", "AggregateFunction", "And", "Any_", "Comparison", "Condition", "Not", "OPERATORS", "Or", "Order",
+    "Path", "Select", "Step",
 ]
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "like", "not_like", "in", "not_in")
@@ -173,13 +175,34 @@ class Select:
 
 
 @frozen
+class AggregateFunction:
+    """One number about the entities of a group.
+
+    ``name`` is one of count, sum, average, minimum, maximum; ``path`` leads to the values (``count`` can do without:
+    it then counts entities).
+    """
+
+    name: str
+    path: Path | None = None
+
+
+def _as_functions(
+    given: Iterable[AggregateFunction | tuple[str, Path | None]],
+) -> tuple[AggregateFunction, ...]:
+    return tuple(each if isinstance(each, AggregateFunction) else AggregateFunction(*each) for each in given)
+
+
+@frozen
 class Aggregate:
     """Numbers about the entities a query selects (its projections, order, limit and offset play no part).
 
-    ``functions`` are ``(function, path)`` pairs, the function one of count, sum, average, minimum, maximum;
-    the path of ``count`` may be empty. One row comes back for each combination of the values at ``group``.
+    Each of the ``functions`` gives one number; a pair ``(name, path)`` stands for one, too. One row comes back for
+    each combination of the values at ``group``.
+
+    >>> Aggregate(Select("Task"), (AggregateFunction("sum", Path.of("bid")),)).functions[0].name
+    'sum'
     """
 
     select: Select
-    functions: tuple[tuple[str, Path | None], ...] = (("count", None),)
+    functions: tuple[AggregateFunction, ...] = field(default=(AggregateFunction("count"),), converter=_as_functions)
     group: tuple[Path, ...] = field(default=())

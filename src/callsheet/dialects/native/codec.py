@@ -152,7 +152,7 @@ def _select_in(wire: WireSelect, depth: int) -> Select:
 
 
 def aggregate_out(aggregate: Aggregate) -> AggregateBody:
-    functions = [(name, None if path is None else path_out(path)) for name, path in aggregate.functions]
+    functions = [(each.name, None if each.path is None else path_out(each.path)) for each in aggregate.functions]
     return AggregateBody(select_out(aggregate.select), functions, [path_out(path) for path in aggregate.group])
 
 

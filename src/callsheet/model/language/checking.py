@@ -29,6 +29,7 @@ from callsheet.model.language.text import in_parentheses, path_text
 from callsheet.model.query import (
     OPERATORS,
     Aggregate,
+    AggregateFunction,
     And,
     Any_,
     Comparison,
@@ -86,7 +87,7 @@ def check_aggregate(aggregate: Aggregate, schema: Schema, text: str = "") -> Agg
     checker = _QueryChecker(schema, text)
     select = checker.select(Select(aggregate.select.entity_type, where=aggregate.select.where))
     entity_type = schema.types[select.entity_type]
-    functions = tuple((name, checker.function(name, path, entity_type)) for name, path in aggregate.functions)
+    functions = tuple(checker.function(function, entity_type) for function in aggregate.functions)
     group = tuple(checker.single(path, entity_type, "group by") for path in aggregate.group)
     return Aggregate(select, functions, group)
 
@@ -154,8 +155,11 @@ class _QueryChecker:
             raise self._error(way, f"cannot {verb} `{path_text(path)}`: JSON data can be neither ordered nor compared")
         return Path(way.steps, path.position)
 
-    def function(self, name: str, path: Path | None, entity_type: EntityType) -> Path | None:
-        """The path of an aggregate's function, which must be known."""
+    def function(self, function: AggregateFunction, entity_type: EntityType) -> AggregateFunction:
+        """An aggregate's function with its path checked; its name must be known."""
+        return evolve(function, path=self._function_path(function.name, function.path, entity_type))
+
+    def _function_path(self, name: str, path: Path | None, entity_type: EntityType) -> Path | None:
         if name not in _FUNCTIONS:
             raise QueryError(
                 f"there is no function `{name}`{did_you_mean(name, _FUNCTIONS)}", hint=", ".join(_FUNCTIONS)

@@ -34,7 +34,7 @@ def check_cost(asked: Select | Aggregate) -> None:
     """
     cost = _Cost()
     if isinstance(asked, Aggregate):
-        cost.paths(path for _, path in asked.functions if path is not None)
+        cost.paths(each.path for each in asked.functions if each.path is not None)
         cost.paths(asked.group)
         asked = asked.select
     cost.select(asked)

@@ -275,7 +275,7 @@ def read_aggregate(
     """
     scope = Scope(store, aggregate.select.entity_type, access, alias=False)
     groups = [scope.value(path) for path in aggregate.group]
-    functions = [_function(scope, name, path) for name, path in aggregate.functions]
+    functions = [_function(scope, each.name, each.path) for each in aggregate.functions]
     conditions = scope.of_type()
     if aggregate.select.where is not None:
         conditions.append(scope.condition(aggregate.select.where))

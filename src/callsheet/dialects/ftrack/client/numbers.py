@@ -48,9 +48,9 @@ class Numbers:
     def _asked(self) -> dict[str, str]:
         """By the name under which it comes back, each number asked for."""
         asked: dict[str, str] = {}
-        for name, path in self.aggregate.functions:
-            text = self._function_path(path)
-            for word in PARTS[name]:
+        for function in self.aggregate.functions:
+            text = self._function_path(function.path)
+            for word in PARTS[function.name]:
                 asked[f"{word}_{text}"] = f"{word}({text})"
         return asked
 
@@ -70,12 +70,12 @@ class Numbers:
     def rows(self, told: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         """One tuple for each group: the group's values, then the numbers; ordered by the group's values."""
         if not self.aggregate.group:
-            return [tuple(self._number(name, path, told) for name, path in self.aggregate.functions)]
+            return [tuple(self._number(each.name, each.path, told) for each in self.aggregate.functions)]
         groups = self._groups()
         found = []
         for row in told:
             values = tuple(value_in(attribute, _cell(row, text)) for text, attribute in groups)
-            numbers = tuple(self._number(name, path, [row]) for name, path in self.aggregate.functions)
+            numbers = tuple(self._number(each.name, each.path, [row]) for each in self.aggregate.functions)
             found.append((*values, *numbers))
         return sorted(found, key=lambda row: [(value is not None, value) for value in row[: len(groups)]])
 
