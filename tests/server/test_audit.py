@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 from studio import Create, Delete, Identity, Studio, Update, open_studio, project, task
 from test_guard import Answer, Call, call, with_header
 
+from callsheet.dialects.routes import Credentials
 from callsheet.errors import Forbidden, Invalid, NotFound, ServerError
 from callsheet.model.operation import ChangeSet
 from callsheet.server.access.audit import Audit
-from callsheet.server.access.authentication import KeyAttempts, RecentKeys, TooManyAttempts
+from callsheet.server.access.authentication import ApiKeys, Authentication, KeyAttempts, TooManyAttempts
 from callsheet.server.web.application import application
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -137,15 +138,15 @@ def test_attempts_come_back_with_time() -> None:
 
 def test_a_revoked_key_stops_at_once(two: Studio) -> None:
     """Also where it was remembered: a change of an account counts for the very next request."""
-    keys = RecentKeys(two.service.accounts, clock=lambda: 0.0)
-    assert keys.account(None, "the key of anna") == "anna"
+    chain = Authentication([ApiKeys(two.service.accounts)], clock=lambda: 0.0)
+    assert chain.principal(Credentials(None, "the key of anna")).account == "anna"
     new = two.service.accounts.new_key("anna")
     with pytest.raises(ServerError):
-        keys.account(None, "the key of anna")
-    assert keys.account(None, new) == "anna"
+        chain.principal(Credentials(None, "the key of anna"))
+    assert chain.principal(Credentials(None, new)).account == "anna"
     two.service.accounts.disable("anna")
     with pytest.raises(ServerError):
-        keys.account(None, new)
+        chain.principal(Credentials(None, new))
 
 
 def test_the_size_is_bounded(two: Studio) -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callsheet.dialects.ftrack.common.socket import read_acknowledgement
+from callsheet.dialects.ftrack.server.conversation import Conversation
+from callsheet.events.hub import Hub
 from callsheet.model.event import Event, Position
-from callsheet.server.web.conversation import Conversation
 
 
 def said(talk: Conversation, topic: str, data: Any = None, **more: Any) -> Any:
@@ -45,14 +46,14 @@ def subscribed(talk: Conversation, expression: Any, **subscriber: Any) -> Any:
 )
 def test_expressions(expression: str, data: Any, told: bool) -> None:
     """A subscription is fulfilled as the vendor's language says, and numbers compare as numbers."""
-    talk = Conversation()
+    talk = Conversation(Hub())
     assert subscribed(talk, expression, id="s").success
     assert talk.wants(Event("demo", data, source={"user": {"username": "anna"}})) is told
 
 
 def test_targets() -> None:
     """An event with a target is for the subscribers whose data fulfil it."""
-    talk = Conversation()
+    talk = Conversation(Hub())
     assert subscribed(talk, "topic=demo", id="s", role="farm-1", slots=4).success
     for target, told in (("", True), ("role=farm-1", True), ("slots > 3", True), ("role=desk", False), ("id=s", True)):
         assert talk.wants(Event("demo", target=target)) is told
@@ -60,7 +61,7 @@ def test_targets() -> None:
 
 def test_replies_go_by_the_vendors_name() -> None:
     """A reply of ours is one of the vendor's, for the hub that it answers."""
-    talk = Conversation()
+    talk = Conversation(Hub())
     assert subscribed(talk, "topic=ftrack.meta.reply", id="hub").success
     assert talk.wants(Event("callsheet.reply", target='id="hub"'))
     assert not talk.wants(Event("callsheet.reply", target='id="other"'))
@@ -81,7 +82,7 @@ def test_replies_go_by_the_vendors_name() -> None:
 )
 def test_what_is_no_subscription_is_refused(expression: Any, subscriber: Any) -> None:
     """The acknowledgement says that it failed, and why; nothing is subscribed."""
-    talk = Conversation()
+    talk = Conversation(Hub())
     told = subscribed(talk, expression, **subscriber)
     assert not told.success
     assert told.message
@@ -90,7 +91,7 @@ def test_what_is_no_subscription_is_refused(expression: Any, subscriber: Any) ->
 
 def test_subscriptions_are_bounded() -> None:
     """A connection has at most a thousand."""
-    talk = Conversation()
+    talk = Conversation(Hub())
     assert all(subscribed(talk, "topic=a", id=str(number)).success for number in range(1000))
     assert "1,000" in subscribed(talk, "topic=a", id="more").message
     assert not subscribed(talk, "topic=a", id="1").success
@@ -98,7 +99,7 @@ def test_subscriptions_are_bounded() -> None:
 
 def test_unsubscribing() -> None:
     """Ends a subscription; there must be one."""
-    talk = Conversation()
+    talk = Conversation(Hub())
     subscribed(talk, "topic=demo", id="s")
     for success in (True, False):
         (packet,) = said(talk, "ftrack.meta.unsubscribe", {"subscriber": {"id": "s"}}).answers
@@ -108,7 +109,7 @@ def test_unsubscribing() -> None:
 
 def test_a_subscription_is_for_what_comes_later() -> None:
     """Events that were there before it are not for it, however late they are read; for older subscriptions they are."""
-    talk = Conversation()
+    talk = Conversation(Hub())
     data = {"subscriber": {"id": "s"}, "subscription": "topic=demo"}
     frame = "5:::" + json.dumps({"name": "ftrack.event", "args": [{"topic": "ftrack.meta.subscribe", "data": data}]})
     talk.receive(frame, Position(7, 2**31 - 1))
@@ -130,24 +131,24 @@ def test_a_subscription_is_for_what_comes_later() -> None:
 )
 def test_what_may_not_be_published(topic: str, more: dict[str, Any]) -> None:
     """The server's own topics, targets that nobody can read, and what is no event."""
-    step = said(Conversation(), topic, {}, **more)
+    step = said(Conversation(Hub()), topic, {}, **more)
     assert step.publish is None
     assert [read_acknowledgement(packet).success for packet in step.answers] == [False]
 
 
 def test_publishing() -> None:
     """An event is published as it was sent, and acknowledged when that was done."""
-    step = said(Conversation(), "demo", {"take": 3}, target="role=farm")
+    step = said(Conversation(Hub()), "demo", {"take": 3}, target="role=farm")
     assert (step.publish.topic, step.publish.data, step.publish.target) == ("demo", {"take": 3}, "role=farm")
     assert step.answers == ()
-    assert [str(packet) for packet in step.published()] == ['6:::4+[{"success":true}]']
+    assert [str(packet) for packet in step.published(None)] == ['6:::4+[{"success":true}]']
     assert [str(packet) for packet in step.published("no")] == ['6:::4+[{"success":false,"message":"no"}]']
 
 
 @given(st.text() | st.tuples(st.sampled_from(["5:1+::", "5:::", "6:::"]), st.text()).map("".join))
 def test_no_frame_raises(frame: str) -> None:
     """Whatever comes, the machine goes on."""
-    talk = Conversation()
+    talk = Conversation(Hub())
     step = talk.receive(frame)
     assert step.publish is None or isinstance(step.publish, Event)
     assert subscribed(talk, "topic=demo", id="s").success
@@ -168,5 +169,5 @@ def test_no_frame_raises(frame: str) -> None:
 )
 def test_no_envelope_raises(data: Any, topic: str) -> None:
     """Whatever an envelope holds, each event is acknowledged once, at once or when it was published."""
-    step = said(Conversation(), topic, data)
+    step = said(Conversation(Hub()), topic, data)
     assert len(step.answers) == (0 if step.publish is not None else 1)

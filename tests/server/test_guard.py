@@ -22,14 +22,18 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from callsheet.dialects.protocol import Description
+from callsheet.dialects.routes import Intake
 from callsheet.errors import Invalid, Unauthorised, UsageError
+from callsheet.server.access.authentication import Authentication
 from callsheet.server.process import serve
-from callsheet.server.web.application import application
+from callsheet.server.web.application import HEALTH, application
 from callsheet.server.web.connections import check_exposure, prompt
 from callsheet.server.web.guard import ErrorBoundary, Guard, Limits, decompress
+from callsheet.server.web.routing import intakes, routes_of, served_routes
 
 KEY = "cs_1_verysecret_0"
 SMALL = Limits(header_bytes=400, body_bytes=100, parts_bytes=200, decompressed_bytes=1000, body_seconds=0.05)
+CHAIN = Authentication([])
 GONE = object()
 STALL = object()
 
@@ -112,8 +116,13 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": message["body"]})
 
 
+def native_intakes() -> Callable[[Any], Intake]:
+    """What the routes of the native wire take, and the health check."""
+    return intakes(served_routes(Service(), CHAIN, [HEALTH, *routes_of(["native"])]))
+
+
 def guarded(request: Call, limits: Limits = SMALL) -> Answer:
-    return answer(Guard(echo, limits), request)
+    return answer(Guard(echo, limits, native_intakes()), request)
 
 
 def with_header(name: bytes, value: bytes, **changes: Any) -> Call:
@@ -229,11 +238,11 @@ def test_too_many_at_once() -> None:
                 await go.wait()
             await echo(scope, receive, send)
 
-        guard = Guard(slow, evolve(SMALL, requests=2))
+        guard = Guard(slow, evolve(SMALL, requests=2), native_intakes())
         running = [asyncio.create_task(call(guard, Call())) for _ in range(2)]
         await asyncio.sleep(0.01)
         busy = await call(guard, Call())
-        health = await call(guard, Call(path="/healthz"))
+        health = await call(guard, Call(method="GET", path="/healthz"))
         go.set()
         done = [await task for task in running]
         return [busy, health, *done, await call(guard, Call())]

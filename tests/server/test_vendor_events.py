@@ -18,7 +18,7 @@ from callsheet.model.event import Event
 from callsheet.model.operation import ChangeSet, Create, Update
 from callsheet.model.record import Identity
 from callsheet.server.service import Service
-from callsheet.server.web import vendor_events
+from callsheet.server.web import sockets
 from callsheet.server.web.application import application
 from callsheet.server.web.guard import Limits
 
@@ -142,13 +142,13 @@ def test_a_session_opens_one_socket_soon(client: TestClient, monkeypatch: pytest
         refused(client, session)
     refused(client, session)
     refused(client, "made-up")
-    monkeypatch.setattr(vendor_events, "HANDSHAKE_SECONDS", -1.0)
+    monkeypatch.setattr(sockets, "HANDSHAKE_SECONDS", -1.0)
     refused(client, handshake(client))
 
 
 def test_connections_are_bounded(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """An account has so many sockets, and all together have."""
-    monkeypatch.setattr(vendor_events, "ACCOUNT_SOCKETS", 1)
+    monkeypatch.setattr(sockets, "ACCOUNT_SOCKETS", 1)
     early, other = handshake(client), handshake(client, "anna", "anna's own key")
     with client.websocket_connect(f"/socket.io/1/websocket/{early}"):
         answer = client.get("/socket.io/1/", headers={"ftrack-user": "admin", "ftrack-api-key": KEY})
@@ -156,7 +156,7 @@ def test_connections_are_bounded(client: TestClient, monkeypatch: pytest.MonkeyP
         with client.websocket_connect(f"/socket.io/1/websocket/{other}"):
             pass
     handshake(client)
-    monkeypatch.setattr(vendor_events, "HANDSHAKES", 2)
+    monkeypatch.setattr(sockets, "HANDSHAKES", 2)
     first, _, third = (handshake(client) for _ in range(3))
     refused(client, first)
     with client.websocket_connect(f"/socket.io/1/websocket/{third}"):
@@ -270,7 +270,7 @@ def test_a_key_that_is_taken_back_ends_the_connection(
     client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hub is not listened to, nor told anything, for longer than a heartbeat."""
-    monkeypatch.setattr(vendor_events, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(sockets, "HEARTBEAT", 0.05)
     session = handshake(client, "anna", "anna's own key")
     with client.websocket_connect(f"/socket.io/1/websocket/{session}") as socket:
         assert [socket.receive_text() for _ in range(2)] == ["1::", "2::"]
@@ -280,8 +280,8 @@ def test_a_key_that_is_taken_back_ends_the_connection(
 
 def test_who_says_nothing_is_gone(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that answers no heartbeat is hung up on."""
-    monkeypatch.setattr(vendor_events, "HEARTBEAT", 0.02)
-    monkeypatch.setattr(vendor_events, "SILENCE", 0.1)
+    monkeypatch.setattr(sockets, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(sockets, "SILENCE", 0.1)
     with client.websocket_connect(f"/socket.io/1/websocket/{handshake(client)}") as socket:
         drain(socket)
 

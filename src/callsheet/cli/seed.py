@@ -35,7 +35,8 @@ def command(preset: str, database: str, schema: str | None) -> None:
     from callsheet.server.schemas.formats import format_of, formats
     from callsheet.server.service import Service
 
-    advice = " or ".join(each.advice for each in formats() if each.advice)
+    seeded = {name: each for name, each in formats().items() if preset in each.studios}
+    names, advice = " or ".join(seeded), " or ".join(each.advice for each in seeded.values())
     if schema is None and database.startswith("sqlite:///") and not Path(database[len("sqlite:///") :]).exists():
         # Else a database would be made that can never be seeded.
         raise UsageError(
@@ -45,7 +46,7 @@ def command(preset: str, database: str, schema: str | None) -> None:
         made_from = format_of(service.store.schema.document)
         if made_from is None or preset not in made_from.studios:
             raise UsageError(
-                f"{database} has no schema of a site; name a new database, and `--schema FILE` of a site: {advice}"
+                f"{database} has no {names} schema; name a new database, and `--schema FILE` of a site: {advice}"
             )
         for number, operations in enumerate(made_from.studios[preset](service.store.schema)):
             result = service.commit(ChangeSet(f"seed-{preset}-{number}", operations), "admin")

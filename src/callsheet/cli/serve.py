@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from callsheet.cli.connection import DialectName
 from callsheet.config import log_level
 from callsheet.errors import UsageError
 
@@ -59,9 +60,8 @@ def database_option(told: str) -> Callable[[F], F]:
     "--dialect",
     "dialects",
     multiple=True,
-    default=("native", "ftrack"),
-    show_default="both",
-    type=click.Choice(["native", "ftrack"]),
+    show_default="all",
+    type=DialectName(served=True),
     help="The language that clients are answered in; may be repeated.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in.")
@@ -134,9 +134,10 @@ def _listen(
 ) -> None:
     """Answer requests until a signal ends it."""
     from callsheet.server.web.application import application
-    from callsheet.server.web.connections import configured, ending
+    from callsheet.server.web.connections import configured, ending, served_dialects
+    from callsheet.server.web.routing import routes_of
 
-    app = application(service, _limits(host), dialects)
+    app = application(service, _limits(host), [routes_of(dialects or served_dialects())])
     port = listening.getsockname()[1]
     config = configured(app, host, port, certificate, key, log_level="warning")
     try:

@@ -34,7 +34,7 @@ class DialectDeclaration:
     """What is particular to one dialect.
 
     ``client`` names the class that speaks it (or is that class), ``server`` the server's half
-    (`callsheet.dialects.serving.ServerHalf`), if there is one. ``recognises`` says of an address whether the server
+    (a `callsheet.dialects.serving.ServerHalf`), if there is one. ``recognises`` says of an address whether the server
     there speaks the dialect. ``topics`` maps the dialect's names of topics to Callsheet's.
 
     >>> DialectDeclaration("toy", "collections:OrderedDict").client_class.__name__

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from callsheet.dialects.routes import AnyRoute
 from callsheet.model.operation import Operation
 from callsheet.model.schema import Schema
 
@@ -42,5 +43,5 @@ class SchemaFormat:
 class ServerHalf:
     """What a server needs to answer a dialect."""
 
-    routes: Sequence[Any] = ()
+    routes: Sequence[AnyRoute] = ()
     schemas: SchemaFormat | None = None

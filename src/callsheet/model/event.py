@@ -20,6 +20,10 @@ _SHORT = ("entity", "changes", "action", "user", "commit_id")
 _FIELDS = ("topic", "data", "id", "sent", "source", "target", "in_reply_to_event", "position")
 
 
+LAST_INDEX = 2**31 - 1
+"""The index behind all events of a commit."""
+
+
 class Position(NamedTuple):
     """The place of an event in a server's log: the commit's position, and which of its events it is (from 0).
 

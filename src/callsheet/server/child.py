@@ -67,8 +67,9 @@ def main() -> None:
 def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
     from callsheet.server.service import Service
     from callsheet.server.web.application import application
-    from callsheet.server.web.connections import DIALECTS, bound, configured, ending
+    from callsheet.server.web.connections import bound, configured, ending, served_dialects
     from callsheet.server.web.guard import Limits
+    from callsheet.server.web.routing import routes_of
 
     files = None if settings.files is None else Path(settings.files)
     service = Service.open(settings.database, settings.schema, settings.admin_key, seed=settings.seed, files=files)
@@ -78,7 +79,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
         admin_key = settings.admin_key or service.new_admin_key
         limits = Limits(hosts=None if settings.hosts is None else frozenset(settings.hosts))
         config = configured(
-            application(service, limits, settings.dialects or DIALECTS),
+            application(service, limits, [routes_of(settings.dialects or served_dialects())]),
             settings.host,
             settings.port,
             settings.certificate,

@@ -29,7 +29,7 @@ import msgspec
 from callsheet import errors
 from callsheet.errors import CallsheetError, Unavailable, UsageError
 from callsheet.server.child import Ready, ServerSettings
-from callsheet.server.web.connections import DIALECTS, check_dialects, check_exposure
+from callsheet.server.web.connections import check_dialects, check_exposure, served_dialects
 from callsheet.transport.address import is_loopback
 
 __all__ = ["Server", "serve"]
@@ -53,7 +53,7 @@ def serve(
     seed: bool = False,
     insecure: bool = False,
     files: str | Path | None = None,
-    dialects: Iterable[str] = DIALECTS,
+    dialects: Iterable[str] | None = None,
 ) -> Server:
     """Start a server and return when it answers; use it as a context manager, or ``close()`` it.
 
@@ -65,10 +65,10 @@ def serve(
     With ``certificate`` and ``certificate_key`` (PEM files) it speaks HTTPS. A server bound to this machine alone
     answers only to its local names and to ``hosts``, so that no web page can reach it under a name of its own. One
     that other machines can reach needs a certificate, or ``insecure`` to say that keys and data may cross the
-    network unencrypted. ``dialects`` are the languages it answers.
+    network unencrypted. ``dialects`` are the languages it answers, all of them unless some are named.
     """
     check_exposure(host, certificate is not None, insecure)
-    answered = check_dialects(dialects)
+    answered = check_dialects(served_dialects() if dialects is None else dialects)
     missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(

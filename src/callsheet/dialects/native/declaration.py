@@ -6,4 +6,6 @@ from callsheet.dialects.declaration import DialectDeclaration
 
 __all__ = ["NATIVE"]
 
-NATIVE = DialectDeclaration("native", "callsheet.dialects.native.client:NativeDialect")
+NATIVE = DialectDeclaration(
+    "native", "callsheet.dialects.native.client:NativeDialect", "callsheet.dialects.native.routes:HALF"
+)

@@ -1,21 +1,24 @@
-"""Who is asking: the account behind an API key, remembered for a moment so that not every request looks it up."""
+"""Who calls: a chain of providers that recognise callers by what they present, and a bound on wrong attempts.
+
+A caller that was recognised is remembered for a moment, so that not every request looks it up.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple, Protocol
 
-from attrs import define
+from attrs import define, evolve
 
-from callsheet.dialects.native.server import error_response
-from callsheet.errors import ServerError, Unauthorised, Unavailable
-from callsheet.flow import Response
+from callsheet.dialects.routes import Credentials, TooManyAttempts
+from callsheet.errors import Unauthorised
+from callsheet.server.access.principal import Principal
 
-__all__ = ["KeyAttempts", "Authenticator", "RecentKeys", "TooManyAttempts", "bearer", "unauthorised"]
+__all__ = ["ApiKeys", "Authentication", "Authenticator", "KeyAttempts", "Provider", "TooManyAttempts"]
 
 REMEMBERED_SECONDS = 1.0
 MOST_REMEMBERED = 1024
@@ -31,10 +34,6 @@ class Authenticator(Protocol):
     def generation(self) -> int: ...
 
     def authenticate(self, name: str | None, key: str) -> str: ...
-
-
-class TooManyAttempts(Unavailable):
-    """So many wrong keys came from an address that no more are looked at for a while."""
 
 
 @define
@@ -92,60 +91,80 @@ def _network(address: str) -> str:
     return str(found)
 
 
-class _CachedAccount(NamedTuple):
-    """An account that was found, until when, and at which generation of the accounts."""
+class Provider(Protocol):
+    """Recognises callers by one kind of credentials."""
 
-    name: str
+    @property
+    def generation(self) -> int:
+        """Counts changes of what the provider knows, so that nothing from before is used after one."""
+
+    def authenticate(self, credentials: Credentials) -> Principal | None:
+        """The caller; None for credentials of another kind. Raises `Unauthorised` for wrong ones of its kind."""
+
+
+class ApiKeys:
+    """The provider that recognises API keys of accounts, however they travel."""
+
+    name = "key"
+
+    def __init__(self, accounts: Authenticator) -> None:
+        self._accounts = accounts
+
+    @property
+    def generation(self) -> int:
+        return self._accounts.generation
+
+    def authenticate(self, credentials: Credentials) -> Principal | None:
+        if credentials.kind not in ("bearer", "key"):
+            return None
+        return Principal(self._accounts.authenticate(credentials.user, credentials.secret), provider=self.name)
+
+
+class _CachedPrincipal(NamedTuple):
+    """A caller that was recognised, until when, and at which generations of the providers."""
+
+    principal: Principal
     until: float
-    generation: int
+    generations: tuple[int, ...]
 
 
-class RecentKeys:
-    """Asks the accounts at most once a second for the same key; after any change of them, at once.
+class Authentication:
+    """The chain of providers: the first that recognises a caller decides.
 
-    Refusals are not remembered, and keys are kept only as digests. A key that was right before is looked up
-    even where an address has used up its attempts, so that a stranger cannot keep a colleague out.
+    The same credentials are looked up at most once a second, and at once after any change. Refusals are not
+    remembered, and secrets are kept only as digests. Credentials that were right before are looked up even if an
+    address has used up its attempts, so that a stranger cannot keep a colleague out.
     """
 
-    def __init__(self, accounts: Authenticator, clock: Callable[[], float] = time.monotonic) -> None:
-        self._accounts, self._clock = accounts, clock
+    def __init__(self, providers: Sequence[Provider], clock: Callable[[], float] = time.monotonic) -> None:
+        self._providers, self._clock = tuple(providers), clock
         self._attempts = KeyAttempts(clock)
-        self._known: dict[tuple[str | None, bytes], _CachedAccount] = {}
+        self._known: dict[tuple[str, str | None, bytes], _CachedPrincipal] = {}
 
-    def account(self, user: str | None, key: str, address: str = "") -> str:
-        """The account's name; `Unauthorised`, or `TooManyAttempts` from this address."""
-        place = user, hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-        now, generation = self._clock(), self._accounts.generation
+    def principal(self, credentials: Credentials, address: str = "") -> Principal:
+        """The caller. Raises `Unauthorised`, or `TooManyAttempts` from this address."""
+        digest = hashlib.sha256(credentials.secret.encode("utf-8", "surrogatepass")).digest()
+        place = credentials.kind, credentials.user, digest
+        now, generations = self._clock(), tuple(each.generation for each in self._providers)
         found = self._known.get(place)
         if found is None:
             self._attempts.check(address)
-        elif now < found.until and found.generation == generation:
-            return found.name
+        elif now < found.until and found.generations == generations:
+            return evolve(found.principal, address=address)
         try:
-            name = self._accounts.authenticate(user, key)
+            principal = self._recognised(credentials)
         except Unauthorised:
             self._known.pop(place, None)
             self._attempts.failed(address)
             raise
         if len(self._known) >= MOST_REMEMBERED:
             self._known.clear()
-        self._known[place] = _CachedAccount(name, now + REMEMBERED_SECONDS, generation)
-        return name
+        self._known[place] = _CachedPrincipal(principal, now + REMEMBERED_SECONDS, generations)
+        return evolve(principal, address=address)
 
-
-def bearer(authorization: str) -> str:
-    """The key in an ``Authorization`` header.
-
-    >>> bearer("Bearer cs_1_2_3")
-    'cs_1_2_3'
-    """
-    scheme, _, key = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
-        raise Unauthorised("no API key came with the request; it travels as `Authorization: Bearer <key>`")
-    return key.strip()
-
-
-def unauthorised(error: ServerError) -> Response:
-    """The answer to whom `RecentKeys` did not let in."""
-    challenge = {"www-authenticate": "Bearer"} if isinstance(error, Unauthorised) else {}
-    return error_response(error, 429 if isinstance(error, TooManyAttempts) else None, challenge)
+    def _recognised(self, credentials: Credentials) -> Principal:
+        for provider in self._providers:
+            principal = provider.authenticate(credentials)
+            if principal is not None:
+                return principal
+        raise Unauthorised(f"this server takes no credentials of the kind `{credentials.kind:.40}`")

@@ -9,7 +9,10 @@ __all__ = ["Principal"]
 
 @frozen
 class Principal:
-    """The caller of a verb. ``address`` is for the audit; it is empty for a session in the server's own process.
+    """The caller of a verb.
+
+    ``address`` is for the audit; it is empty for a session in the server's own process. ``provider`` names the
+    provider that recognised the caller; it is empty if none had to.
 
     >>> Principal("anna", "10.0.0.7").account
     'anna'
@@ -17,3 +20,4 @@ class Principal:
 
     account: str
     address: str = ""
+    provider: str = ""

@@ -211,6 +211,10 @@ class FileStore:
         for path in paths:
             path.unlink(missing_ok=True)
 
+    def placeholder(self) -> bytes:
+        """The picture of what has none."""
+        return placeholder()
+
     def image(self, key: str) -> tuple[bytes | Path, str]:
         """A picture of a component: its file where that is one, else a grey square; and its media type."""
         path = self.path(key)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from callsheet.dialects.native.values import unpack
 from callsheet.events.topics import UPDATE
-from callsheet.model.event import Event, Position
+from callsheet.model.event import LAST_INDEX, Event, Position
 from callsheet.model.history import EntityChange
 from callsheet.model.language.events import event_matches, parse_expression
 from callsheet.model.query import Condition, Or
@@ -39,7 +39,6 @@ READ = 100
 READ_BYTES = 2**20
 """Compressed bytes of changes read with one statement, or one commit's."""
 STEP = 250
-LAST_INDEX = 2**31 - 1
 
 Rows: TypeAlias = Iterator["_LogRow | Row[Any]"]
 

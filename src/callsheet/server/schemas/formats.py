@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from callsheet.dialects import declaration_named, declarations
@@ -12,17 +12,15 @@ from callsheet.errors import UsageError
 __all__ = ["document_from", "format_of", "formats"]
 
 
-def formats() -> Iterator[SchemaFormat]:
-    """The formats of all dialects that a server can answer."""
-    for each in declarations():
-        half = each.server_half
-        if half is not None and half.schemas is not None:
-            yield half.schemas
+def formats() -> dict[str, SchemaFormat]:
+    """The formats of all dialects that a server can answer, by the dialect's name."""
+    halves = {each.name: each.server_half for each in declarations()}
+    return {name: half.schemas for name, half in halves.items() if half is not None and half.schemas is not None}
 
 
 def document_from(data: Any) -> dict[str, Any] | None:
     """The store's document of JSON data in the format of a dialect; None where it is in none."""
-    return next((made for made in (each.document(data) for each in formats()) if made is not None), None)
+    return next((made for made in (each.document(data) for each in formats().values()) if made is not None), None)
 
 
 def format_of(document: Mapping[str, Any]) -> SchemaFormat | None:

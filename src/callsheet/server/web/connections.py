@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from callsheet.dialects import declarations
 from callsheet.errors import UsageError
 from callsheet.transport.address import is_loopback
 
@@ -23,13 +24,26 @@ if TYPE_CHECKING:
 
     from callsheet.server.web.guard import Application
 
-__all__ = ["DIALECTS", "HEADER_SECONDS", "bound", "check_dialects", "check_exposure", "configured", "ending", "prompt"]
+__all__ = [
+    "HEADER_SECONDS",
+    "bound",
+    "check_dialects",
+    "check_exposure",
+    "configured",
+    "ending",
+    "prompt",
+    "served_dialects",
+]
 
 HEADER_SECONDS = 10.0
 HEADER_BYTES = 128 * 2**10
 CONNECTIONS = 2_000
 FRAME_BYTES = 2 * 2**20
-DIALECTS = ("native", "ftrack")
+
+
+def served_dialects() -> list[str]:
+    """The dialects that a server can answer: the native one first."""
+    return [each.name for each in declarations() if each.server]
 
 
 def check_exposure(host: str, encrypted: bool, insecure: bool) -> None:
@@ -49,15 +63,15 @@ def check_exposure(host: str, encrypted: bool, insecure: bool) -> None:
 def check_dialects(dialects: Iterable[str]) -> frozenset[str]:
     """The languages to answer; raises `UsageError` where one is unknown, or none is left.
 
-    >>> check_dialects(["ftrac"])
+    >>> check_dialects(["natve"])
     Traceback (most recent call last):
-    callsheet.errors.UsageError: there is no dialect `ftrac`; a server answers native, ftrack, or both
+    callsheet.errors.UsageError: there is no dialect `natve`; a server answers native, ...
     """
-    chosen = list(dialects)
-    unknown = next((name for name in chosen if name not in DIALECTS), None)
+    chosen, known = list(dialects), served_dialects()
+    unknown = next((name for name in chosen if name not in known), None)
     if unknown is not None or not chosen:
         what = "a server without a dialect answers nobody" if unknown is None else f"there is no dialect `{unknown}`"
-        raise UsageError(f"{what}; a server answers {', '.join(DIALECTS)}, or both")
+        raise UsageError(f"{what}; a server answers {', '.join(known)}, or {'both' if len(known) == 2 else 'several'}")
     return frozenset(chosen)
 
 

@@ -1,9 +1,10 @@
 """The guard stands before every route: it bounds what a request may cost before anything reads it.
 
-Plain ASGI, so it guards whatever stands behind it. It refuses, in this order: more than so many requests at
-once (503), a host name it does not serve (421), large headers (431), a body that is not JSON (415) or too
-large, counted while it streams in (413), one that comes too slowly (408), and compressed bodies that unfold
-to too much (413). What passes has its whole body in memory, decompressed.
+Plain ASGI, so it guards whatever stands behind it. It refuses, in this order: more than so many requests at once (503),
+a host name it does not serve (421), large headers (431), a body that is too large for its route, counted while it
+streams in (413), one that comes too slowly (408), one of a type that its route does not take (415), and compressed
+bodies that unfold to too much (413). What passes has its whole body in memory, decompressed. What a route takes is its
+`Intake`.
 
 `ErrorBoundary` stands behind the guard and before the routes: no traceback leaves the server. It is written
 to the log under a reference, and the reference is what the client is told.
@@ -22,10 +23,11 @@ from anyio import to_thread
 from attrs import frozen
 
 from callsheet.dialects.native.server import error_response
+from callsheet.dialects.routes import Intake, Size
 from callsheet.errors import Invalid, ServerError, TooLarge, Unavailable
 from callsheet.flow import Response
 
-__all__ = ["ErrorBoundary", "Guard", "Limits", "header", "send_response"]
+__all__ = ["ErrorBoundary", "Guard", "Limits", "client_address", "header", "send_response"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -52,17 +54,11 @@ class Limits:
     requests: int = 100
     hosts: frozenset[str] | None = None
 
-    def body(self, path: str) -> int:
-        """How large a body may be at this path."""
-        large = "/parts/" in path or path == "/api" or path.startswith(FILES)
-        return self.parts_bytes if large else self.body_bytes
-
-
-FILES = "/v1/files/"
-"""Where parts of files go up and down."""
-
-STREAMED = frozenset({"/component/put"})
-"""Where a body is a file, which the route itself reads, and bounds, as it comes."""
+    def body(self, size: Size | int) -> int:
+        """How many bytes a body of this size may have."""
+        if isinstance(size, int):
+            return size
+        return self.parts_bytes if size is Size.LARGE else self.body_bytes
 
 
 STREAMING = "callsheet.streaming"
@@ -85,9 +81,16 @@ class Gone(Exception):
 class Guard:
     """Lets requests within the limits through to the application."""
 
-    def __init__(self, application: Application, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        application: Application,
+        limits: Limits | None = None,
+        intake: Callable[[Scope], Intake] = lambda _: Intake(),
+    ) -> None:
         self._application = application
         self._limits = limits or Limits()
+        #: What the route of a request takes.
+        self._intake = intake
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,8 +100,8 @@ class Guard:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        # A health check is answered even by a busy server: busy is not ill.
-        counted = scope["path"] != "/healthz"
+        intake = self._intake(scope)
+        counted = intake.counted
         if counted and self._running >= self._limits.requests:
             await self._refuse_busy(send)
             return
@@ -111,7 +114,7 @@ class Guard:
 
         scope[STREAMING] = uncount
         try:
-            await self._guarded(scope, receive, send)
+            await self._guarded(scope, receive, send, intake)
         finally:
             uncount()
 
@@ -124,13 +127,14 @@ class Guard:
             return
         await self._application(scope, receive, send)
 
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send, intake: Intake) -> None:
         try:
             check_headers(scope, self._limits)
-            if scope["path"] in STREAMED:
+            if intake.size is Size.STREAMED:
+                # The route itself reads the body, and bounds it, as it comes.
                 await self._application(scope, receive, send)
                 return
-            body = await self._body(scope, receive)
+            body = await self._body(scope, receive, intake)
         except Refusal as refusal:
             if refusal.unread:
                 await _drain(receive)
@@ -140,17 +144,18 @@ class Guard:
             return
         await self._application(scope, replay(body, receive), send)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _body(self, scope: Scope, receive: Receive, intake: Intake) -> bytes:
         limits = self._limits
-        limit = limits.body(scope["path"])
+        limit = limits.body(intake.size)
         check_length(scope, limit)
         body = b""
         with anyio.move_on_after(limits.body_seconds) as clock:
             body = await read_body(receive, limit)
         if clock.cancelled_caught:
             raise Refusal(Unavailable(f"the request took longer than {limits.body_seconds:g} s to arrive"), 408)
-        if body and not _is_json(scope):
-            raise Refusal(Invalid("a request's body has the content type application/json"), 415)
+        if body and header(scope, b"content-type").partition(";")[0].strip().lower() not in intake.content_types:
+            types = " or ".join(sorted(intake.content_types))
+            raise Refusal(Invalid(f"a request's body has the content type {types}"), 415)
         encoding = header(scope, b"content-encoding").lower()
         if encoding == "gzip" and body:
             return await to_thread.run_sync(decompress, body, limits.decompressed_bytes)
@@ -202,6 +207,12 @@ def header(scope: Scope, name: bytes) -> str:
         if key == name:
             return bytes(value).decode("utf-8", "replace")
     return ""
+
+
+def client_address(scope: Scope) -> str:
+    """Where the request comes from."""
+    client: Any = scope.get("client")
+    return "" if client is None else str(client[0])
 
 
 def check_headers(scope: Scope, limits: Limits) -> None:
@@ -284,11 +295,6 @@ async def _drain(receive: Receive) -> None:
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"the request's body is larger than {limit} bytes; larger commits are staged in parts")
-
-
-def _is_json(scope: Scope) -> bool:
-    told = header(scope, b"content-type").partition(";")[0].strip().lower()
-    return told == "application/json" or (told == "application/octet-stream" and scope["path"].startswith(FILES))
 
 
 def _host(value: str) -> str:

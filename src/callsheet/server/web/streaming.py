@@ -1,4 +1,4 @@
-"""Events over HTTP: an answer that does not end (``dialects/native/events.py`` tells its text).
+"""Events over HTTP: an answer that does not end (its text is the route's).
 
 A stream is a position and a task. It reads a batch of the log, sends it, and waits to be woken; it holds no queue, so a
 reader that is slow delays only itself, and one that takes nothing for a minute is hung up on. While nothing happens a
@@ -11,25 +11,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
-from urllib.parse import parse_qsl
 
 import anyio
 from anyio import CapacityLimiter, to_thread
 from attrs import define, field
 
-from callsheet.dialects.native.events import message_out, place_out
-from callsheet.dialects.native.server import error_response
-from callsheet.dialects.native.shapes import decode
-from callsheet.dialects.native.values import unpack
 from callsheet.dialects.protocol import EventBackend
-from callsheet.errors import CallsheetError, Invalid, QueryError, ServerError, Unavailable
-from callsheet.model.event import Position
-from callsheet.model.plain import Malformed
+from callsheet.dialects.routes import StreamRoute
+from callsheet.errors import CallsheetError, Unavailable
+from callsheet.model.event import Event, Position
 from callsheet.server.access.access import Access
-from callsheet.server.access.authentication import RecentKeys, bearer, unauthorised
+from callsheet.server.access.authentication import Authentication
 from callsheet.server.log.broker import Broker
-from callsheet.server.log.events import condition_of, end_of
-from callsheet.server.web.guard import STREAMING, Receive, Scope, Send, header, send_response
+from callsheet.server.log.events import condition_of
+from callsheet.server.web.endpoints import recognise, web_request
+from callsheet.server.web.guard import STREAMING, Receive, Scope, Send, client_address, send_response
 from callsheet.server.web.sharing import Shared
 
 __all__ = ["EventStreams", "Telling"]
@@ -38,7 +34,6 @@ BATCH = 500
 ACCOUNT_STREAMS = 32
 """Streams of one account."""
 STREAMS = 1_000
-EXPRESSIONS = 1_000
 KEEP_ALIVE = 10.0
 SEND_SECONDS = 60.0
 """How long a reader may take nothing."""
@@ -84,6 +79,7 @@ class _Asked:
     place: Position
     question: str
     """All that the answer depends on, beside the place and the account."""
+    write: Callable[[Event], bytes]
     checked: float = field(factory=time.monotonic)
 
     def look(self) -> None:
@@ -96,14 +92,14 @@ class _Asked:
     def text(self) -> tuple[Position, bytes]:
         """The next events as they are sent, and the place behind them."""
         batch = self.backend.events(self.place, self.expressions, self.subscriber, BATCH)
-        return batch.place, b"".join(map(message_out, batch.events))
+        return batch.place, b"".join(map(self.write, batch.events))
 
 
 class EventStreams:
-    """Answers ``GET /v1/events``: an ASGI application."""
+    """Answers a route of events: an ASGI application."""
 
-    def __init__(self, service: Telling, keys: RecentKeys) -> None:
-        self._service, self._keys = service, keys
+    def __init__(self, service: Telling, chain: Authentication, route: StreamRoute) -> None:
+        self._service, self._chain, self._route = service, chain, route
         self._streams: Counter[str] = Counter()
         self._limiter: CapacityLimiter | None = None
         self._shared = Shared[tuple[Position, bytes]](SHARED, lambda told: len(told[1]) <= SHARED_BYTES)
@@ -114,7 +110,7 @@ class EventStreams:
             asked = await to_thread.run_sync(self._asked, scope)
             self._count(asked.account)
         except CallsheetError as error:
-            await send_response(send, _refusal(error))
+            await send_response(send, self._route.refuse(error))
             return
         try:
             scope.get(STREAMING, lambda: None)()
@@ -137,26 +133,24 @@ class EventStreams:
 
     def _asked(self, scope: Scope) -> _Asked:
         """What a request asks for, by whom. Raises what is refused."""
-        client: Any = scope.get("client")
-        address = "" if client is None else str(client[0])
-        user = header(scope, b"x-callsheet-user") or None
-        authorization = header(scope, b"authorization")
+        route, request, address = self._route, web_request(scope), client_address(scope)
 
         def check() -> str:
-            try:
-                return self._keys.account(user, bearer(authorization), address)
-            except ServerError as error:
-                self._service.refused_key(user, str(error), address)
-                raise
+            caller = recognise(self._service, self._chain, route.credentials, request, address)
+            if caller is None:
+                raise Unavailable("events are for accounts")
+            return caller.account
 
         account = check()
         backend = self._service.backend(account, address)
-        after, expressions, subscriber = _parameters(scope)
-        condition_of(expressions)
+        wanted = route.question(request)
+        condition_of(wanted.expressions)
         # From now on, or from where the reader was: either is a position from here.
-        place = after if after is not None else backend.events(None, (), {}, 1).place
-        question = repr((expressions, subscriber))
-        return _Asked(account, check, backend, expressions, subscriber, place, question)
+        place = wanted.after if wanted.after is not None else backend.events(None, (), {}, 1).place
+        question = repr((wanted.expressions, wanted.subscriber))
+        return _Asked(
+            account, check, backend, wanted.expressions, wanted.subscriber, place, question, route.event
+        )
 
     def _text(self, asked: _Asked) -> tuple[Position, bytes]:
         """What comes next. Readers that follow with the same question get the same answer, made once."""
@@ -168,7 +162,7 @@ class EventStreams:
 
     async def _tell(self, asked: _Asked, send: Send) -> None:
         broker = self._service.broker
-        if not await _sent(send, b"retry: %d\n%b" % (RECONNECT, place_out(asked.place))):
+        if not await _sent(send, b"retry: %d\n%b" % (RECONNECT, self._route.place(asked.place))):
             return
         try:
             while not broker.closed:
@@ -177,7 +171,7 @@ class EventStreams:
                     return
                 if await broker.wait_async(asked.place, KEEP_ALIVE) or broker.closed:
                     continue
-                if not await _sent(send, b":\n%b" % place_out(asked.place)):
+                if not await _sent(send, b":\n%b" % self._route.place(asked.place)):
                     return
         except CallsheetError:
             # The account may not ask any more, or the database is away: it is told when it asks again.
@@ -197,49 +191,3 @@ async def _await_end(receive: Receive, scope: anyio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()
-
-
-def _parameters(scope: Scope) -> tuple[Position | None, list[str], Mapping[str, Any]]:
-    told = parse_qsl((scope.get("query_string") or b"").decode("latin-1"), keep_blank_values=True, errors="replace")
-    last = header(scope, b"last-event-id")
-    after = _position(last) if last else None
-    expressions: list[str] = []
-    subscriber: Any = {}
-    for name, value in told:
-        if name == "after":
-            # A browser that connects again says where it was in the header, and asks as it did at first.
-            after = after or _position(value)
-        elif name == "filter":
-            expressions.append(value)
-        elif name == "subscriber":
-            subscriber = _subscriber(value)
-        else:
-            raise Invalid(f"`{name:.80}` is not among what events are asked with: `after`, `filter`, `subscriber`")
-    if len(expressions) > EXPRESSIONS:
-        raise Invalid(f"{len(expressions):,} filters; at most {EXPRESSIONS:,} are taken")
-    return after, expressions, subscriber
-
-
-def _position(text: str) -> Position:
-    """Where a reader was: ``12.3``, or ``12`` for all of commit 12."""
-    commit, dot, index = text.partition(".")
-    for part in (commit, index) if dot else (commit,):
-        if not (part.isascii() and part.isdigit() and len(part) <= 18):
-            raise Invalid(f"a position is written as `12.3`, or `12` for all of commit 12, not {text!r:.40}")
-    return Position(int(commit), int(index)) if dot else end_of(int(commit))
-
-
-def _subscriber(text: str) -> Mapping[str, Any]:
-    try:
-        found = unpack(decode(text.encode(), dict[str, Any]))
-    except Malformed as error:
-        raise Invalid(f"`subscriber` cannot be read: {error}") from None
-    if not isinstance(found, dict):
-        raise Invalid("`subscriber` is a JSON object")
-    return found
-
-
-def _refusal(error: CallsheetError) -> Any:
-    if isinstance(error, QueryError):
-        return error_response(Invalid(str(error), details={"position": error.position, "hint": error.hint}))
-    return unauthorised(error if isinstance(error, ServerError) else Unavailable(str(error)))

@@ -6,6 +6,7 @@ from typing import Any
 
 from callsheet.dialects.ftrack.common.schema import vendor_schemas
 from callsheet.dialects.ftrack.server.configured import described
+from callsheet.dialects.ftrack.server.routes import ROUTES
 from callsheet.dialects.ftrack.server.seeding import essential_operations, studio_operations
 from callsheet.dialects.ftrack.server.storage import store_document
 from callsheet.dialects.serving import SchemaFormat, ServerHalf
@@ -26,6 +27,7 @@ def _document(told: Any) -> dict[str, Any] | None:
 
 
 HALF = ServerHalf(
+    routes=ROUTES,
     schemas=SchemaFormat(
         document=_document,
         original=vendor_schemas,

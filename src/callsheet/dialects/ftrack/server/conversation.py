@@ -1,25 +1,26 @@
 """One connection of a vendor's event hub, as a machine: packets in, packets and events out. It does not talk.
 
-The subscriptions of a connection are a `Hub` of their own, so that the vendor's expressions mean here what they mean
-everywhere. An event goes to a connection once, whoever of its subscribers it is for: the client tells them apart.
+Each connection has a `Hub` for its subscriptions, so that the vendor's expressions have the same meaning everywhere.
+An event goes to a connection once, whichever of its subscribers it is for: the client tells them apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from attrs import field, frozen
 
 from callsheet.dialects.ftrack.common.envelope import META, REPLY, SUBSCRIBE, UNSUBSCRIBE, UPDATE, event_in, renamed
 from callsheet.dialects.ftrack.common.socket import Kind, Packet, acknowledgement, read_envelopes, read_packet
+from callsheet.dialects.routes import FrameOutcome, SubscriptionHub
 from callsheet.errors import CallsheetError, QueryError, UsageError
-from callsheet.events.hub import Hub
 from callsheet.model.event import Event, Position
 from callsheet.model.language.events import parse_expression
 from callsheet.model.plain import Malformed
 
-__all__ = ["Conversation", "FrameOutcome"]
+__all__ = ["Conversation"]
 
 SUBSCRIPTIONS = 1_000
 BEGINNING = Position(0, 0)
@@ -27,31 +28,18 @@ LONGEST_ID = 255
 
 
 @frozen
-class FrameOutcome:
-    """What follows from a frame: an event to publish, or packets to send; perhaps the end."""
-
-    answers: Sequence[Packet] = ()
-    publish: Event | None = None
-    number: int | None = None
-    ended: bool = False
-
-    def published(self, refused: str | None = None) -> Sequence[Packet]:
-        """What to send when the event was published, or was refused."""
-        return _acknowledged(self.number, refused)
-
-
-@frozen
 class Conversation:
     """What one connection subscribed to.
 
-    >>> talk = Conversation()
+    >>> from callsheet.events.hub import Hub
+    >>> talk = Conversation(Hub())
     >>> step = talk.receive('5:1+::{"name": "ftrack.event", "args": [{"topic": "ftrack.meta.subscribe", "data": '
     ...                     '{"subscriber": {"id": "a"}, "subscription": "topic=demo"}}]}')
     >>> [str(packet) for packet in step.answers], talk.wants(Event("demo")), talk.wants(Event("other"))
     (['6:::1+[{"success":true}]'], True, False)
     """
 
-    hub: Hub = field(factory=Hub)
+    hub: SubscriptionHub
     _since: dict[str, Position] = field(factory=dict)
 
     def receive(self, frame: str, now: Position = BEGINNING) -> FrameOutcome:
@@ -103,10 +91,10 @@ class Conversation:
             parse_expression(event.target) if event.target else None
         except QueryError as error:
             raise UsageError(f"the target of the event cannot be read: {error}") from None
-        return FrameOutcome(publish=event, number=number)
+        return FrameOutcome(publish=event, published=partial(_acknowledged, number))
 
 
-def _subscribe(hub: Hub, data: Any) -> str:
+def _subscribe(hub: SubscriptionHub, data: Any) -> str:
     subscriber = _subscriber(data)
     expression = data.get("subscription")
     if not isinstance(expression, str):
@@ -116,7 +104,7 @@ def _subscribe(hub: Hub, data: Any) -> str:
     return hub.subscribe(expression, _nothing, subscriber)
 
 
-def _unsubscribe(hub: Hub, data: Any) -> str:
+def _unsubscribe(hub: SubscriptionHub, data: Any) -> str:
     name: str = _subscriber(data)["id"]
     hub.unsubscribe(name)
     return name

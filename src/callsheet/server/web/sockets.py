@@ -1,9 +1,9 @@
-"""ftrack's event server in the application: the handshake, and a websocket for each hub.
+"""Events over websockets: a handshake, and a socket for each client.
 
-A handshake takes a key and gives a session, a secret that opens one socket within some seconds: the vendor's client
-sends no key with the socket. A connection is a position in the log and three tasks: one hears, one tells, one
-beats the heart. It holds no queue, so a hub that is slow delays only itself; one that says nothing, or takes nothing,
-is hung up on. Packets are in ``dialects/ftrack/common/socket.py``, what they mean in ``conversation.py``.
+A handshake takes credentials and gives a session, a secret that opens one socket within some seconds: the socket itself
+carries no credentials. A connection is a position in the log and three tasks: one receives, one sends events, one sends
+heartbeats. It holds no queue, so a slow client delays only itself; one that sends nothing, or takes nothing, is
+disconnected. What frames mean is the matter of the route's `SocketConversation`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeGuard
 
 import anyio
@@ -20,22 +20,20 @@ from anyio import CapacityLimiter, to_thread
 from attrs import define, field
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
-from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from callsheet.dialects.ftrack.common.socket import Handshake, Kind, Packet
-from callsheet.dialects.ftrack.server.refusal import refused
-from callsheet.errors import CallsheetError, ServerError, Unauthorised, Unavailable
+from callsheet.dialects.routes import SocketRoute
+from callsheet.errors import CallsheetError, ServerError, Unavailable
+from callsheet.events.hub import Hub
 from callsheet.model.event import Position
-from callsheet.server.access.authentication import RecentKeys
+from callsheet.server.access.authentication import Authentication
 from callsheet.server.log.broker import Broker
 from callsheet.server.log.events import end_of
-from callsheet.server.web.conversation import Conversation
-from callsheet.server.web.guard import header
+from callsheet.server.web.endpoints import http_response, recognise, web_request
+from callsheet.server.web.guard import client_address
 from callsheet.server.web.sharing import Shared
-from callsheet.server.web.vendor_updates import Heard, VendorEvents
 
-__all__ = ["EventSockets", "Eventful", "event_routes", "is_eventful"]
+__all__ = ["EventSockets", "Eventful", "is_eventful"]
 
 HANDSHAKE_SECONDS = 30.0
 """How long a session may wait for its socket."""
@@ -45,7 +43,7 @@ SOCKETS = 1_000
 FRAME = 512 * 2**10
 """Characters of a frame."""
 HEARTBEAT = 8.0
-"""Seconds between heartbeats; the vendor's clients give up after 15 without any."""
+"""Seconds between heartbeats; clients give up after 15 without any."""
 SILENCE = 30.0
 """Seconds after which a client that answers no heartbeat is gone."""
 SEND_SECONDS = 30.0
@@ -73,16 +71,6 @@ def is_eventful(service: object) -> TypeGuard[Eventful]:
     return isinstance(getattr(service, "broker", None), Broker)
 
 
-def event_routes(service: Eventful, keys: RecentKeys) -> list[BaseRoute]:
-    """The routes of the event server."""
-    sockets = EventSockets(service, keys)
-    return [
-        Route("/socket.io/1", sockets.handshake, methods=["GET"]),
-        Route("/socket.io/1/", sockets.handshake, methods=["GET"]),
-        WebSocketRoute("/socket.io/1/websocket/{session}", sockets.connect),
-    ]
-
-
 @define
 class _Session:
     """Who shook hands, and until when the socket may come. ``check`` asks again whether the key is still right."""
@@ -98,36 +86,31 @@ class EventSockets:
     """All connections of one application, and the sessions that wait for theirs."""
 
     _service: Eventful
-    _keys: RecentKeys
+    _chain: Authentication
+    _route: SocketRoute
     _sessions: dict[str, _Session] = field(factory=dict)
     _open: Counter[str] = field(factory=Counter)
     _limiter: CapacityLimiter | None = None
     #: What is next after a position, for all hubs of an account that are there.
-    _shared: Shared[Heard] = field(factory=lambda: Shared(SHARED, lambda heard: heard.advanced))
+    _shared: Shared[Any] = field(factory=lambda: Shared(SHARED, lambda read: read.advanced))
 
     async def handshake(self, request: HttpRequest) -> HttpResponse:
         """Give a session for a right key."""
-        params, address = request.query_params, _address(request.scope)
-        user = header(request.scope, b"ftrack-user") or params.get("api_user", "")
-        key = header(request.scope, b"ftrack-api-key") or params.get("api_key", "")
+        route, shown, address = self._route, web_request(request.scope), client_address(request.scope)
 
         def check() -> str:
-            try:
-                if not user or not key:
-                    raise Unauthorised("no user and API key came; they travel as ftrack-user and ftrack-api-key")
-                return self._keys.account(user, key, address)
-            except ServerError as error:
-                self._service.refused_key(user or None, str(error), address)
-                raise
+            caller = recognise(self._service, self._chain, route.credentials, shown, address)
+            if caller is None:
+                raise Unavailable("events are for accounts")
+            return caller.account
 
         try:
             account = await to_thread.run_sync(check)
             self._check_room(account)
         except ServerError as error:
-            response = refused(error, True)
-            return HttpResponse(response.content, response.status, {**response.headers, **_SAFE})
+            return http_response(route.refuse(error))
         session = self._remember(_Session(account, address, check, time.monotonic() + HANDSHAKE_SECONDS))
-        return HttpResponse(str(Handshake(session, 15, 25)), media_type="text/plain", headers=_SAFE)
+        return http_response(route.greeting(session))
 
     async def connect(self, socket: WebSocket) -> None:
         """Talk to whoever bears a session, until the end."""
@@ -140,7 +123,7 @@ class EventSockets:
         try:
             await socket.accept()
             self._limiter = self._limiter or CapacityLimiter(READERS)
-            await _Connection(socket, session, self._service, self._limiter, self._shared).talk()
+            await _Connection(socket, session, self._service, self._limiter, self._shared, self._route).talk()
         finally:
             self._open[session.account] -= 1
             self._open += Counter()
@@ -174,13 +157,13 @@ class _Connection:
         session: _Session,
         service: Eventful,
         limiter: CapacityLimiter,
-        shared: Shared[Heard],
+        shared: Shared[Any],
+        route: SocketRoute,
     ) -> None:
         self._socket, self._session, self._limiter, self._shared = socket, session, limiter, shared
         self._broker = service.broker
         self._backend = service.backend(session.account, session.address)
-        self._talk = Conversation()
-        self._vendor = VendorEvents(self._backend)
+        self._talk = route.conversation(self._backend, Hub())
         self._sending = anyio.Lock()
         self._heard = time.monotonic()
 
@@ -188,7 +171,7 @@ class _Connection:
         """Hear and tell, until one side ends it."""
         try:
             place = await self._thread(self._beginning)
-            await self._send([Packet(Kind.CONNECT)])
+            await self._send(self._talk.opening())
             async with anyio.create_task_group() as group:
                 for task in (self._hear, self._tell, self._beat):
                     group.start_soon(self._until_end, task, place, group.cancel_scope)
@@ -239,20 +222,20 @@ class _Connection:
 
     async def _beat(self, _: Position) -> None:
         while time.monotonic() - self._heard < SILENCE:
-            await self._send([Packet(Kind.HEARTBEAT)])
+            await self._send(self._talk.heartbeat())
             await anyio.sleep(HEARTBEAT)
             await self._thread(self._session.check)
 
     def _beginning(self) -> Position:
-        return self._vendor.beginning()
+        return self._talk.beginning()
 
-    def _read(self, place: Position) -> tuple[list[Packet], Position]:
+    def _read(self, place: Position) -> tuple[Sequence[Any], Position]:
         """What the next events of the log are to this hub."""
-        updates = self._talk.wants_updates
-        heard = self._shared.get((self._session.account, place, updates), lambda: self._vendor.read(place, updates))
-        return [packet for event, packet in heard.events if self._talk.wants(event)], heard.reached
+        key = self._session.account, place, self._talk.question()
+        read = self._shared.get(key, lambda: self._talk.read(place))
+        return self._talk.frames(read), read.reached
 
-    async def _send(self, packets: Iterable[Packet]) -> None:
+    async def _send(self, packets: Iterable[Any]) -> None:
         with anyio.move_on_after(SEND_SECONDS) as clock:
             async with self._sending:
                 for packet in packets:
@@ -274,11 +257,3 @@ class _Connection:
 
 class _Slow(Exception):
     """The client takes nothing."""
-
-
-_SAFE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-
-
-def _address(scope: Any) -> str:
-    client: Any = scope.get("client")
-    return "" if client is None else str(client[0])

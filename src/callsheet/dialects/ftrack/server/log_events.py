@@ -1,4 +1,4 @@
-"""The events of the log as a vendor's hub hears them: commits as its updates, the rest as it was published."""
+"""The events of the log as the vendor's hubs get them: commits as its updates, the rest as it was published."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from callsheet.dialects.ftrack.server.catalogue import catalogue_of
 from callsheet.dialects.ftrack.server.lineage import Lineage
 from callsheet.dialects.ftrack.server.reading import StoreReader
 from callsheet.dialects.ftrack.server.updates import grouped, update_of
-from callsheet.events.topics import UPDATE
 from callsheet.model.event import Event, Position
 
-__all__ = ["Heard", "VendorEvents"]
+__all__ = ["LogEvents", "ReadEvents"]
 
+UPDATE = "callsheet.update"
 BATCH = 1_000
 PUBLISHED = f'topic != "{UPDATE}"'
 
 
 @frozen
-class Heard:
-    """Events, each with the packet that tells it; how far the log was read, and whether that is any further."""
+class ReadEvents:
+    """Events, each with its packet; how far the log was read, and whether that is any further."""
 
     events: Sequence[tuple[Event, Packet]]
     reached: Position
     advanced: bool
 
 
-class VendorEvents:
+class LogEvents:
     """Reads the log for one account."""
 
     def __init__(self, backend: Any) -> None:
@@ -45,11 +45,11 @@ class VendorEvents:
         place: Position = self._backend.events(None, (), {}, BATCH).place
         return place
 
-    def read(self, after: Position, updates: bool) -> Heard:
+    def read(self, after: Position, updates: bool) -> ReadEvents:
         """The events after a position; what commits changed only if wanted."""
         batch = self._backend.events(after, () if updates else (PUBLISHED,), {}, BATCH)
         events = [(event, event_packet(envelope_of(event, self._user))) for event in self._told(batch.events)]
-        return Heard(events, batch.place, batch.place > after)
+        return ReadEvents(events, batch.place, batch.place > after)
 
     def _told(self, events: Sequence[Event]) -> Iterator[Event]:
         lineage = self._lineage()

@@ -1,0 +1,171 @@
+"""ftrack's addresses, for a server that answers its clients: operations, files, pages and the event server."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from callsheet.dialects.ftrack.common.socket import Handshake
+from callsheet.dialects.ftrack.server.asking import Asked
+from callsheet.dialects.ftrack.server.connection import HubConnection
+from callsheet.dialects.ftrack.server.refusal import refused
+from callsheet.dialects.ftrack.server.requests import handle
+from callsheet.dialects.routes import (
+    Answer,
+    AnyRoute,
+    Credentials,
+    FileContent,
+    Intake,
+    Route,
+    Size,
+    SocketRoute,
+    UploadRoute,
+    Visit,
+    WebRequest,
+)
+from callsheet.errors import CallsheetError, Forbidden, NotFound, TooLarge, Unauthorised
+from callsheet.flow import Response
+
+__all__ = ["ROUTES"]
+
+READING = ("GET", "HEAD")
+SAFE = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "sandbox; default-src 'none'",
+}
+_NO_STORE = {name: SAFE[name] for name in ("cache-control", "x-content-type-options")}
+
+
+def _key(user: str, key: str) -> Credentials:
+    if not user or not key:
+        missing = "no user and API key came with the request; they travel as ftrack-user and ftrack-api-key"
+        return Credentials(user or None, "", missing=missing)
+    return Credentials(user, key)
+
+
+def _in_headers(request: WebRequest) -> Credentials:
+    return _key(request.header("ftrack-user"), request.header("ftrack-api-key"))
+
+
+def _of_a_file(request: WebRequest) -> Credentials | None:
+    """A signed address to read a file needs no account. The key is better in a header: addresses end up in logs."""
+    params = request.params
+    if request.path != "/component/remove" and "signature" in params:
+        return None
+    return _key(
+        params.get("username", "") or request.header("ftrack-user"),
+        params.get("apiKey", "") or request.header("ftrack-api-key"),
+    )
+
+
+def _of_a_hub(request: WebRequest) -> Credentials:
+    params = request.params
+    return _key(
+        request.header("ftrack-user") or params.get("api_user", ""),
+        request.header("ftrack-api-key") or params.get("api_key", ""),
+    )
+
+
+def _operations(visit: Visit) -> Response:
+    request = visit.request
+    return handle(visit.backend, visit.files, Asked(visit.account, request.url, request.body, request.headers))
+
+
+def _of_component(verb: str, answer: Callable[[Visit, str], Response | FileContent]) -> Answer:
+    """An answer about the file of a component that the caller may see, or whose address is signed."""
+
+    def answered(visit: Visit) -> Response | FileContent:
+        params = visit.request.params
+        key = params.get("id", "")
+        try:
+            if not visit.account:
+                visit.files.check_reading(key, params.get("until", ""), params["signature"])
+            elif "Component" in visit.backend.schema.types and not visit.backend.may(verb, "Component", key):
+                raise NotFound("There is no such file.")
+            return answer(visit, key)
+        except CallsheetError as error:
+            return _refuse_file(error)
+
+    return answered
+
+
+def _get(visit: Visit, key: str) -> FileContent:
+    return FileContent(visit.files.find(key), SAFE)
+
+
+def _thumbnail(visit: Visit, key: str) -> Response | FileContent:
+    content, kind = visit.files.image(key)
+    if isinstance(content, bytes):
+        return Response(200, content, {"content-type": kind, **SAFE})
+    return FileContent(content, SAFE, kind)
+
+
+def _remove(visit: Visit, key: str) -> Response:
+    visit.files.remove(key)
+    return Response(200, b"", SAFE)
+
+
+def _target(request: WebRequest, files: Any) -> tuple[str, int]:
+    params = request.params
+    key = params.get("id", "")
+    part = files.check(key, params.get("part", ""), params.get("until", ""), params.get("signature", ""))
+    return key, part
+
+
+def _saved(digest: str) -> Response:
+    return Response(200, b"", {"etag": f'"{digest}"', **SAFE})
+
+
+def _picture(visit: Visit) -> Response:
+    return Response(200, visit.files.placeholder(), {"content-type": "image/png", **SAFE})
+
+
+def _widget(visit: Visit) -> Response:
+    name = html.escape(visit.request.names["name"][:80])
+    page = f"<!doctype html><title>{name}</title><p>This server has no pages; the widget is {name}.</p>"
+    return Response(200, page.encode(), {"content-type": "text/html; charset=utf-8", **SAFE})
+
+
+def _refuse(error: CallsheetError) -> Response:
+    return refused(error, True)
+
+
+def _refuse_file(error: CallsheetError) -> Response:
+    status = error.status if isinstance(error, Forbidden | NotFound | Unauthorised | TooLarge) else 400
+    response = refused(error, True)
+    return Response(status, response.content, {**response.headers, **SAFE})
+
+
+def _refuse_hub(error: CallsheetError) -> Response:
+    response = refused(error, True)
+    return Response(response.status, response.content, {**response.headers, **_NO_STORE})
+
+
+def _greeting(session: str) -> Response:
+    headers: Mapping[str, str] = {"content-type": "text/plain; charset=utf-8", **_NO_STORE}
+    return Response(200, str(Handshake(session, 15, 25)).encode(), headers)
+
+
+def _file_route(path: str, answer: Answer, methods: tuple[str, ...] = READING) -> Route:
+    return Route(path, answer, methods, _of_a_file, _refuse_file, files=True, compressed=False)
+
+
+ROUTES: tuple[AnyRoute, ...] = (
+    Route("/api", _operations, ("POST",), _in_headers, _refuse, Intake(Size.LARGE), files=True),
+    _file_route("/component/get", _of_component("read", _get)),
+    _file_route("/component/thumbnail", _of_component("read", _thumbnail)),
+    _file_route("/component/remove", _of_component("delete", _remove), ("GET", "DELETE")),
+    UploadRoute("/component/put", _target, _saved, _refuse_file),
+    Route("/img/thumbnail2.png", _picture, READING, files=True, compressed=False, instant=True),
+    Route("/widget/{name}", _widget, READING, files=True, compressed=False, instant=True),
+    SocketRoute(
+        handshake=("/socket.io/1", "/socket.io/1/"),
+        path="/socket.io/1/websocket/{session}",
+        credentials=_of_a_hub,
+        refuse=_refuse_hub,
+        greeting=_greeting,
+        conversation=HubConnection,
+    ),
+)

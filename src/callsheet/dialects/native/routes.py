@@ -1,0 +1,112 @@
+"""The addresses of the native wire, for a server that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from callsheet.dialects.native.events import PATH as EVENTS
+from callsheet.dialects.native.events import message_out, place_out
+from callsheet.dialects.native.server import error_response, handle
+from callsheet.dialects.native.shapes import decode
+from callsheet.dialects.native.values import unpack
+from callsheet.dialects.routes import (
+    BYTES,
+    Credentials,
+    EventQuestion,
+    Intake,
+    Route,
+    Size,
+    StreamRoute,
+    TooManyAttempts,
+    Visit,
+    WebRequest,
+)
+from callsheet.dialects.serving import ServerHalf
+from callsheet.errors import CallsheetError, Invalid, QueryError, ServerError, Unauthorised, Unavailable
+from callsheet.flow import Response
+from callsheet.model.event import LAST_INDEX, Position
+from callsheet.model.plain import Malformed
+
+__all__ = ["HALF"]
+
+EXPRESSIONS = 1_000
+ORDINARY = Intake()
+
+
+def _credentials(request: WebRequest) -> Credentials:
+    """The API key in the ``Authorization`` header, and the account's name if there is one."""
+    scheme, _, key = request.header("authorization").partition(" ")
+    user = request.header("x-callsheet-user") or None
+    if scheme.lower() != "bearer" or not key.strip():
+        missing = "no API key came with the request; it travels as `Authorization: Bearer <key>`"
+        return Credentials(user, "", "bearer", missing)
+    return Credentials(user, key.strip(), "bearer")
+
+
+def _refuse(error: CallsheetError) -> Response:
+    """The response to a caller that is not let in, or whose question cannot be read."""
+    if isinstance(error, QueryError):
+        return error_response(Invalid(str(error), details={"position": error.position, "hint": error.hint}))
+    if not isinstance(error, ServerError):
+        error = Unavailable(str(error))
+    challenge = {"www-authenticate": "Bearer"} if isinstance(error, Unauthorised) else {}
+    return error_response(error, 429 if isinstance(error, TooManyAttempts) else None, challenge)
+
+
+def _answer(visit: Visit) -> Response:
+    request = visit.request
+    return handle(visit.backend, request.method, request.path, request.params, request.headers, request.body)
+
+
+def _question(request: WebRequest) -> EventQuestion:
+    last = request.header("last-event-id")
+    after = _position(last) if last else None
+    expressions: list[str] = []
+    subscriber: Mapping[str, Any] = {}
+    for name, value in request.pairs:
+        if name == "after":
+            # A browser that connects again sends its position in the header, and the address it had at first.
+            after = after or _position(value)
+        elif name == "filter":
+            expressions.append(value)
+        elif name == "subscriber":
+            subscriber = _subscriber(value)
+        else:
+            raise Invalid(f"`{name:.80}` is no parameter of events; there are `after`, `filter`, `subscriber`")
+    if len(expressions) > EXPRESSIONS:
+        raise Invalid(f"{len(expressions):,} filters; at most {EXPRESSIONS:,} are taken")
+    return EventQuestion(after, expressions, subscriber)
+
+
+def _position(text: str) -> Position:
+    """The position of a reader: ``12.3``, or ``12`` for all of commit 12."""
+    commit, dot, index = text.partition(".")
+    for part in (commit, index) if dot else (commit,):
+        if not (part.isascii() and part.isdigit() and len(part) <= 18):
+            raise Invalid(f"a position is written as `12.3`, or `12` for all of commit 12, not {text!r:.40}")
+    return Position(int(commit), int(index)) if dot else Position(int(commit), LAST_INDEX)
+
+
+def _subscriber(text: str) -> Mapping[str, Any]:
+    try:
+        found = unpack(decode(text.encode(), dict[str, Any]))
+    except Malformed as error:
+        raise Invalid(f"`subscriber` cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise Invalid("`subscriber` is a JSON object")
+    return found
+
+
+def _route(path: str, intake: Intake = ORDINARY) -> Route:
+    return Route(path, _answer, methods=None, credentials=_credentials, refuse=_refuse, intake=intake)
+
+
+HALF = ServerHalf(
+    routes=(
+        StreamRoute(EVENTS, _question, message_out, place_out, _credentials, _refuse),
+        _route("/v1/commits/{commit:path}/parts/{number:path}", Intake(Size.LARGE)),
+        _route("/v1/files/{path:path}", Intake(Size.LARGE, BYTES)),
+        _route("/{path:path}"),
+    )
+)

@@ -1,0 +1,160 @@
+"""Declared routes as ASGI endpoints: a request's caller is recognised and its answer given in one worker thread."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from anyio import to_thread
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import FileResponse
+from starlette.responses import Response as HttpResponse
+
+from callsheet.dialects.routes import FileContent, Identify, Route, UploadRoute, Visit, WebRequest
+from callsheet.errors import CallsheetError, ServerError, Unauthorised
+from callsheet.flow import Response
+from callsheet.server.access.authentication import Authentication
+from callsheet.server.access.principal import Principal
+from callsheet.server.web.guard import Receive, Scope, Send, client_address, header
+from callsheet.transport.address import is_loopback
+
+__all__ = ["Endpoint", "Recognising", "UploadEndpoint", "http_response", "recognise", "web_request"]
+
+COMPRESSED_FROM = 16 * 2**10
+
+
+class Recognising(Protocol):
+    """What an endpoint needs of a service."""
+
+    def backend(self, user: str, address: str = "") -> Any: ...
+
+    def refused_key(self, user: str | None, reason: str, address: str) -> None: ...
+
+
+def web_request(scope: Scope, body: bytes = b"") -> WebRequest:
+    """A request as routes read it."""
+    request = HttpRequest(scope) if scope["type"] == "http" else None
+    return WebRequest(
+        scope.get("method", "GET"),
+        _path(scope),
+        (scope.get("query_string") or b"").decode("latin-1"),
+        {name.decode("latin-1").lower(): value.decode("utf-8", "replace") for name, value in scope["headers"]},
+        body,
+        "" if request is None else str(request.base_url).rstrip("/"),
+        scope.get("path_params", {}),
+    )
+
+
+def recognise(
+    service: Recognising, chain: Authentication, identify: Identify, request: WebRequest, address: str
+) -> Principal | None:
+    """Who calls; None if this request needs no account. What is refused is noted, and raised."""
+    presented = identify(request)
+    if presented is None:
+        return None
+    try:
+        if presented.missing:
+            raise Unauthorised(presented.missing)
+        return chain.principal(presented, address)
+    except ServerError as error:
+        service.refused_key(presented.user, str(error), address)
+        raise
+
+
+class Endpoint:
+    """Answers a route."""
+
+    def __init__(self, service: Recognising, chain: Authentication, route: Route) -> None:
+        self._service, self._chain, self._route = service, chain, route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await HttpRequest(scope, receive).body()
+        except ClientDisconnect:
+            return
+        request = web_request(scope, body)
+        if self._route.instant:
+            answer = self._answer(request, scope)
+        else:
+            answer = await to_thread.run_sync(self._answer, request, scope)
+        await http_response(answer)(scope, receive, send)
+
+    def _answer(self, request: WebRequest, scope: Scope) -> Response | FileContent:
+        route, address = self._route, client_address(scope)
+        visit = Visit(request, getattr(self._service, "files", None))
+        if route.credentials is not None:
+            try:
+                caller = recognise(self._service, self._chain, route.credentials, request, address)
+            except ServerError as error:
+                if route.refuse is None:
+                    raise
+                return self._finished(route.refuse(error), scope)
+            if caller is not None:
+                visit = Visit(
+                    request, visit.files, caller.account, lambda: self._service.backend(caller.account, caller.address)
+                )
+        answer = route.answer(visit)
+        return answer if isinstance(answer, FileContent) else self._finished(answer, scope)
+
+    def _finished(self, response: Response, scope: Scope) -> Response:
+        return finished(response, scope) if self._route.compressed else response
+
+
+class UploadEndpoint:
+    """Writes the body of a request to a file as it comes."""
+
+    def __init__(self, files: Any, route: UploadRoute) -> None:
+        self._files, self._route = files, route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._answer(HttpRequest(scope, receive))
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        try:
+            key, part = self._route.target(web_request(request.scope), self._files)
+            digest = await self._files.save(key, part, _chunks(request))
+        except ClientDisconnect:
+            return HttpResponse(status_code=400)
+        except CallsheetError as error:
+            return http_response(self._route.refuse(error))
+        return http_response(self._route.saved(digest))
+
+
+async def _chunks(request: HttpRequest) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        if chunk:
+            yield chunk
+
+
+def http_response(answer: Response | FileContent) -> HttpResponse:
+    """An answer as Starlette sends it."""
+    if isinstance(answer, FileContent):
+        return FileResponse(answer.path, media_type=answer.media_type, headers=dict(answer.headers))
+    return HttpResponse(answer.content, answer.status, dict(answer.headers))
+
+
+def finished(response: Response, scope: Scope) -> Response:
+    """The response with the headers that every answer has, compressed if it is long and its way is."""
+    headers = {
+        **response.headers,
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        "x-callsheet-accepts": "gzip",
+    }
+    content = response.content
+    # Pictures and the like are compressed already.
+    worth = len(content) > COMPRESSED_FROM and response.headers.get("content-type") != "application/octet-stream"
+    if worth and "gzip" in header(scope, b"accept-encoding") and not is_loopback(client_address(scope)):
+        content = gzip.compress(content, 1, mtime=0)
+        headers |= {"content-encoding": "gzip", "vary": "accept-encoding"}
+    return Response(response.status, content, headers)
+
+
+def _path(scope: Scope) -> str:
+    """The path still percent-encoded, without the prefix the application may be mounted under."""
+    raw = scope.get("raw_path")
+    path: str = raw.partition(b"?")[0].decode("latin-1") if raw else scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
