@@ -360,7 +360,7 @@ class TestInATask:
             transport = AsyncHttpTransport(cable.url, client.headers)
             listening = evolve(client.listening(), settings=transport._settings)
             listener = transport.alisten(listening.open_stream, ears.adeliver, ears.tell)
-            listener._course._policy = QUICK
+            listener._listener._course._policy = QUICK
             with anyio.fail_after(PATIENCE):
                 async with anyio.create_task_group() as group:
                     group.start_soon(listener.run)
@@ -388,6 +388,8 @@ class TestInATask:
                 while not ears.connected():
                     await anyio.sleep(0.01)
                 group.cancel_scope.cancel()
+        assert not listener.connected
+        assert listener._listener._connection is None
         await transport.aclose()
 
     async def test_a_refusal_ends_the_task(self, served: Server, ears: Ears) -> None:

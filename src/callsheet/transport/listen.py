@@ -1,9 +1,9 @@
 """Listening to a server's events: connect, read, deliver, and begin again where it ended.
 
 How to use it. A transport makes a listener: ``transport.listen(open_stream, deliver, on_state, after=…)`` gives a
-`Listener`, whose thread begins with ``start()`` and ends with ``stop()``; an awaiting transport's ``alisten(…)`` gives
-an `AsyncListener`, whose ``await run()`` is a task's, under asyncio or trio, and ends when that is cancelled or after
-``stop()``. ``LocalTransport`` has both.
+`Listener`, whose thread begins with ``start()`` and ends with ``stop()``; ``alisten(…)`` gives an
+`AsyncListener`, which runs the same listener in a worker thread for a task, under asyncio or trio: ``await run()`` ends
+when the task is cancelled or after ``stop()``. ``LocalTransport`` has both.
 
 - ``open_stream(position)`` gives a new `EventStream` for the events after a position (None: from now on); it is
   called for each attempt. A dialect's ``events`` bound to expressions and subscriber is one.
@@ -24,6 +24,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal, TypeAlias
 
 from attrs import frozen
@@ -31,11 +32,10 @@ from attrs import frozen
 from callsheet.dialects.protocol import EventStream
 from callsheet.errors import Disconnected, Timeout, Unavailable
 from callsheet.model.event import Event, Position
-from callsheet.transport.pumps import AsyncConnection, EventConnection, Listening, OpenStream, aconnected, connected
+from callsheet.transport.pumps import EventConnection, Listening, OpenStream, connected
 from callsheet.transport.retry import RetryPolicy
 
 __all__ = [
-    "AsyncConnection",
     "AsyncListener",
     "EventConnection",
     "Deliver",
@@ -150,7 +150,7 @@ class Listener:
     def start(self) -> None:
         """Begin, in a thread."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="callsheet-listener", daemon=True)
+            self._thread = threading.Thread(target=self.run, name="callsheet-listener", daemon=True)
             self._thread.start()
 
     def stop(self, timeout: float = 1.0) -> bool:
@@ -173,7 +173,8 @@ class Listener:
         if connection is not None:
             connection.interrupt()
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Listen in this thread until it is stopped, or the server refuses."""
         while not self._stopped.is_set():
             self._hurry.clear()
             begun = time.monotonic()
@@ -231,89 +232,64 @@ class Listener:
 
 
 class AsyncListener:
-    """Listens in the task that runs it."""
+    """A `Listener` for a task: it listens in a worker thread, and what it delivers is awaited in the task's loop."""
 
     def __init__(self, listening: Listening, deliver: DeliverAsync, on_state: OnState) -> None:
-        self._listening, self._deliver, self._on_state = listening, deliver, on_state
-        self._course = ListenProgress(listening.after, listening.policy, listening.random)
-        self._attempt: Any = None
-        self._stopped = self._hurry = self._delivering = False
-        self.connected = False
+        self._deliver, self._on_state = deliver, on_state
+        self._listener = Listener(listening, self._hand_over, self._report)
+        self._delivery: Any = None
 
     @property
     def position(self) -> Position | None:
         """Behind everything that was delivered."""
-        return self._course.position
+        return self._listener.position
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._listener.connected
 
     def stop(self) -> None:
         """Have `run` return soon."""
-        self._stopped = True
-        self.resubscribe()
+        self._listener.stop()
 
     def resubscribe(self) -> None:
         """Open another stream at once, from where this one is."""
-        self._hurry = True
-        # What is being delivered is not cut off: the position must tell what was.
-        if self._attempt is not None and not self._delivering:
-            self._attempt.cancel()
+        self._listener.resubscribe()
 
     async def run(self) -> None:
         """Listen until it is stopped or cancelled, or the server refuses."""
-        import anyio
+        from anyio import CapacityLimiter, create_task_group, sleep_forever, to_thread
 
-        while not self._stopped:
-            self._hurry = False
-            begun, error = time.monotonic(), None
-            with anyio.CancelScope() as self._attempt:
-                error = await self._listen_once()
-            if self._stopped:
-                break
-            if self._hurry:
-                continue
-            if error is not None and is_final(error):
-                self._tell(State("failed", error))
-                return
-            wait = self._course.wait(time.monotonic() - begun, error)
-            self._tell(State("disconnected", error))
-            with anyio.CancelScope() as self._attempt:
-                await anyio.sleep(wait)
-        self._tell(State("disconnected"))
+        async def stop_when_cancelled() -> None:
+            try:
+                await sleep_forever()
+            finally:
+                self._listener.stop()
+                if self._delivery is not None:
+                    self._delivery.cancel()
 
-    async def _listen_once(self) -> Exception | None:
-        """Connect and deliver until the end; why it ended."""
-        import anyio
+        async with create_task_group() as group:
+            group.start_soon(stop_when_cancelled)
+            await to_thread.run_sync(self._listener.run, limiter=CapacityLimiter(1))
+            group.cancel_scope.cancel()
 
-        connection: AsyncConnection | None = None
-        try:
-            stream = self._listening.open_stream(self._course.position)
-            connection = await aconnected(self._listening, stream)
-            await self._pump(connection, stream)
-        except Exception as error:
-            return error
-        finally:
-            if connection is not None:
-                with anyio.CancelScope(shield=True):
-                    await connection.aclose()
-        return None
+    def _hand_over(self, events: Sequence[Event]) -> None:
+        """Deliver in the task's loop; the thread waits meanwhile, and reads nothing more."""
+        from anyio import from_thread
 
-    async def _pump(self, connection: AsyncConnection, stream: EventStream) -> None:
-        told = False
-        while not self._hurry:
-            if not told and has_begun(stream):
-                told = True
-                self._course.delivered((), stream)
-                self._tell(State("connected"))
-            received = await connection.receive()
-            if received is None:
-                return
-            if events := self._course.fresh(received):
-                self._delivering = True
-                try:
-                    await self._deliver(events)
-                finally:
-                    self._delivering = False
-            self._course.delivered(events, stream)
+        from_thread.run(self._awaited, events)
 
-    def _tell(self, state: State) -> None:
-        self.connected = state.kind == "connected"
-        self._on_state(state)
+    async def _awaited(self, events: Sequence[Event]) -> None:
+        from anyio import CancelScope
+
+        with CancelScope() as self._delivery:
+            await self._deliver(events)
+        self._delivery = None
+
+    def _report(self, state: State) -> None:
+        from anyio import from_thread
+
+        # Nobody waits for the last state of a task that was cancelled: its loop may have ended.
+        with suppress(RuntimeError):
+            from_thread.run_sync(self._on_state, state)

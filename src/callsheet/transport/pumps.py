@@ -9,7 +9,7 @@ from __future__ import annotations
 import random as randomness
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -25,7 +25,7 @@ from callsheet.transport.retry import RetryPolicy
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AsyncConnection", "EventConnection", "Listening", "OpenStream", "aconnected", "connected"]
+__all__ = ["EventConnection", "Listening", "OpenStream", "connected"]
 
 KEEP_ALIVE = 30.0
 """Seconds of silence after which a server is taken for gone; it speaks every ten."""
@@ -63,14 +63,6 @@ class EventConnection(Protocol):
         """Let go of it, in the thread that receives."""
 
 
-class AsyncConnection(Protocol):
-    """The same, awaited."""
-
-    async def receive(self) -> Sequence[Event] | None: ...
-
-    async def aclose(self) -> None: ...
-
-
 def connected(listening: Listening, stream: EventStream) -> EventConnection:
     """A connection for a stream, opened; blocks until it is there."""
     if stream.kind == "sse":
@@ -82,32 +74,7 @@ def connected(listening: Listening, stream: EventStream) -> EventConnection:
         from callsheet.transport.websocket import Socket
 
         return Socket(listening, stream)  # type: ignore[arg-type]
-    raise StateError(f"there is no blocking pump for streams of the kind {stream.kind!r}")
-
-
-async def aconnected(listening: Listening, stream: EventStream) -> AsyncConnection:
-    """The same, awaited."""
-    import anyio
-
-    from callsheet.transport.websocket import AsyncSocket
-
-    if stream.kind in ("sse", "websocket"):
-        connection: AsyncStreamedAnswer | AsyncSocket = AsyncStreamedAnswer(listening, stream)
-        if stream.kind == "websocket":
-            connection = AsyncSocket(listening, stream)  # type: ignore[arg-type]
-        try:
-            await connection.open()
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await connection.aclose()
-            raise
-        return connection
-    if stream.kind == "local":
-        from anyio import to_thread
-
-        await to_thread.run_sync(_begin, stream)
-        return AsyncCalled(stream)  # type: ignore[arg-type]
-    raise StateError(f"there is no awaiting pump for streams of the kind {stream.kind!r}")
+    raise StateError(f"there is no connection for streams of the kind {stream.kind!r}")
 
 
 def _begin(stream: Any) -> None:
@@ -130,21 +97,6 @@ class Called:
         self._interrupted.set()
 
     def close(self) -> None:
-        """Nothing is open."""
-
-
-class AsyncCalled:
-    """The same, from a worker thread."""
-
-    def __init__(self, stream: LocalEventStream) -> None:
-        self._stream = stream
-
-    async def receive(self) -> Sequence[Event] | None:
-        from anyio import to_thread
-
-        return await to_thread.run_sync(self._stream.read, LOOK)
-
-    async def aclose(self) -> None:
         """Nothing is open."""
 
 
@@ -185,41 +137,6 @@ class StreamedAnswer:
     def close(self) -> None:
         self._answer.close()
         self._client.close()
-
-
-class AsyncStreamedAnswer:
-    """The same, awaited."""
-
-    def __init__(self, listening: Listening, stream: EventStream) -> None:
-        import httpx
-
-        self._stream, self._listening, self._settings = stream, listening, _settings(listening)
-        self._client = httpx.AsyncClient(**self._settings.options())
-        self._answer: httpx.Response | None = None
-        self._chunks: AsyncIterator[bytes]
-
-    async def open(self) -> None:
-        """Connect; it is to be closed also where that fails."""
-        client, stream = self._client, self._stream
-        try:
-            answer = await client.send(client.build_request(**_request(self._listening, stream)), stream=True)
-            self._answer = answer
-            stream.opened(_response(answer, b"" if _streams(answer) else await answer.aread()))
-            self._chunks = answer.aiter_bytes()
-        except Exception as error:
-            raise error_of_connection(error, self._settings, "the events' connection") from None
-
-    async def receive(self) -> Sequence[Event] | None:
-        try:
-            chunk = await anext(self._chunks, None)
-        except Exception as error:
-            raise error_of_connection(error, self._settings, "the events' connection") from None
-        return None if chunk is None else self._stream.receive(chunk)
-
-    async def aclose(self) -> None:
-        if self._answer is not None:
-            await self._answer.aclose()
-        await self._client.aclose()
 
 
 def _settings(listening: Listening) -> TransportSettings:

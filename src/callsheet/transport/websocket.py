@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import httpx
     from websockets.sync.client import ClientConnection
 
-__all__ = ["AsyncSocket", "Socket", "SocketStream"]
+__all__ = ["Socket", "SocketStream"]
 
 LOOK = 0.2
 """Seconds that a read may block."""
@@ -132,31 +132,6 @@ class Socket:
             told = {name.lower(): value for name, value in answer.headers.items()}
             self._stream.opened(Response(answer.status_code, answer.content, told))
             return _cookies(client), options["verify"]
-
-
-class AsyncSocket:
-    """The same, awaited, from worker threads."""
-
-    def __init__(self, listening: Waits, stream: SocketStream) -> None:
-        self._listening, self._stream = listening, stream
-        self._socket: Socket | None = None
-
-    async def open(self) -> None:
-        """Connect; it is to be closed also where that fails."""
-        from anyio import to_thread
-
-        self._socket = await to_thread.run_sync(Socket, self._listening, self._stream)
-
-    async def receive(self) -> Sequence[Event] | None:
-        from anyio import to_thread
-
-        return None if self._socket is None else await to_thread.run_sync(self._socket.receive)
-
-    async def aclose(self) -> None:
-        from anyio import to_thread
-
-        if self._socket is not None:
-            await to_thread.run_sync(self._socket.close)
 
 
 def _library() -> Any:
