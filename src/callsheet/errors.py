@@ -243,6 +243,9 @@ class CommitError(CallsheetError):
 
     ``operation`` is the failing operation (or None), ``index`` its place in the change set, ``entity``
     its identity, ``attribute`` its attribute. Commit again after a repair, or ``rollback()``.
+
+    A server without transactions may have done a part: ``outcomes`` says of each operation what became of it, and
+    only what was not done is still pending. Elsewhere it is empty.
     """
 
     def __init__(
@@ -253,9 +256,11 @@ class CommitError(CallsheetError):
         index: int | None = None,
         entity: tuple[str, Any] | None = None,
         attribute: str | None = None,
+        outcomes: tuple[Any, ...] = (),
     ) -> None:
         super().__init__(message)
         self.operation, self.index, self.entity, self.attribute = operation, index, entity, attribute
+        self.outcomes = outcomes
 
 
 class ConflictError(CommitError):

@@ -56,3 +56,19 @@ def test_refused_commits_stay_until_they_are_dropped(invoke: Invoke, server: Ser
     assert "refused" in invoke("resume", str(tmp_path / "j"), "--list").output
     assert invoke("resume", str(tmp_path / "j"), "--drop", second).exit_code == 0
     assert first not in invoke("resume", str(tmp_path / "j"), "--list").output
+
+
+def test_a_commit_is_ended_by_looking_it_up_or_by_decision(invoke: Invoke, server: Server, tmp_path: Path) -> None:
+    """Neither sends it; what was not done or is given up stays in the journal, marked, until it is dropped."""
+    first, second = _journal(tmp_path / "j", server, "never sent", "given up")
+    looked = invoke("resume", str(tmp_path / "j"), "--settle", first)
+    assert (looked.exit_code, "not done" in looked.output) == (0, True)
+    decided = invoke("resume", str(tmp_path / "j"), "--abandon", second, "--reason", "poison")
+    assert (decided.exit_code, "abandoned (poison): outcome unknown" in decided.output) == (0, True)
+    assert [entry.refusal for entry in Journal(tmp_path / "j").entries()] == [
+        "looked up: not done",
+        "abandoned (poison): outcome unknown",
+    ]
+    assert "Nothing is unfinished" in invoke("resume", str(tmp_path / "j")).output
+    assert "never sent" not in invoke("query", "Tag", "--format", "csv").output
+    assert "no unfinished commit" in invoke("resume", str(tmp_path / "j"), "--settle", first).output

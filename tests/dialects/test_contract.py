@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from tests.dialects.stepwise import StepwiseBackend, StepwiseDialect
 
 from callsheet import Server, Session, serve
 from callsheet.dialects.native.client import NativeDialect
@@ -16,6 +17,7 @@ from callsheet.flow import Request, Response
 from callsheet.session.connection import ServerConnection
 from callsheet.testing import memory_service, session_on
 from callsheet.testing.contract import DialectContract
+from callsheet.transport.local import LocalTransport
 
 
 class Direct:
@@ -64,3 +66,15 @@ class TestNativeOverHttp(DialectContract):
     @pytest.fixture
     def session_factory(self, server: Server) -> Callable[[], Session]:
         return partial(Session, server.url, "admin", server.admin_key, schema_cache=False)
+
+
+class TestStepwise(DialectContract):
+    """A server without transactions keeps the contract, except what its features do not promise."""
+
+    @pytest.fixture
+    def session_factory(self, service: Any) -> Callable[[], Session]:
+        def connect() -> Session:
+            dialect = StepwiseDialect(StepwiseBackend(service.backend("admin")))
+            return Session(connection=ServerConnection(dialect, LocalTransport(), None))
+
+        return connect

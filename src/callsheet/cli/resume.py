@@ -11,6 +11,7 @@ from callsheet.cli.terminal import Terminal, counted
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
+    from callsheet.core.resume import Resumed
     from callsheet.transport.journal import Journal, JournalEntry
 
 __all__ = ["command"]
@@ -22,14 +23,26 @@ __all__ = ["command"]
 @click.option("--user", envvar="CALLSHEET_API_USER", show_envvar=True, help="Default: whose commits they were.")
 @click.option("--key", envvar="CALLSHEET_API_KEY", show_envvar=True, help="Your API key.")
 @click.option("--list", "only_list", is_flag=True, help="Show what the journal holds, and send nothing.")
+@click.option("--settle", metavar="COMMIT-ID", help="Look up what became of a commit, without sending it again.")
+@click.option("--abandon", metavar="COMMIT-ID", help="Decide that a commit is not sent again; it stays, marked so.")
+@click.option("--reason", default="", metavar="TEXT", help="Why it is abandoned; kept in the journal.")
 @click.option("--drop", metavar="COMMIT-ID", help="Remove a refused commit that has been dealt with.")
 def command(
-    path: Path, server: str | None, user: str | None, key: str | None, only_list: bool, drop: str | None
+    path: Path,
+    server: str | None,
+    user: str | None,
+    key: str | None,
+    only_list: bool,
+    settle: str | None,
+    abandon: str | None,
+    reason: str,
+    drop: str | None,
 ) -> None:
     """Finish the commits in the journal at PATH.
 
     A commit whose answer was lost is sent again under its own id: what the server had done is not done
-    again. What the server refuses stays in the journal, with the reason, until it is dropped.
+    again. What the server refuses stays in the journal, with the reason, until it is dropped. A commit that gets no
+    answer time after time is ended by --settle, which looks it up, or by --abandon, which is your decision.
     """
     from callsheet.transport.journal import Journal
 
@@ -39,6 +52,8 @@ def command(
             _drop(journal, drop)
         elif only_list:
             _show(journal.entries())
+        elif settle or abandon:
+            _end(path, journal, server, user, key, settle, abandon, reason)
         else:
             _resume(journal, path, server, user, key)
     finally:
@@ -54,15 +69,47 @@ def _resume(journal: Journal, path: Path, server: str | None, user: str | None, 
     first = unfinished[0]
     from callsheet.session.blocking import Session
 
-    refused, terminal = 0, Terminal()
+    refused = unknown = 0
     with Session(server or first.server, user or first.user or None, key, journal=path) as session:
         for resumed in session.resume():
-            terminal.say(f"{resumed.commit_id}  {counted(len(resumed.operations), 'operation')}  {resumed.outcome}")
-            if resumed.reason:
-                terminal.say(f"  {resumed.reason}")
+            _echo(resumed)
             refused += resumed.outcome == "refused"
+            unknown += resumed.outcome == "unknown"
+    if unknown:
+        raise UsageError(f"of {unknown} commits the server cannot tell what became; look, then `--abandon COMMIT-ID`")
     if refused:
         raise UsageError(f"{refused} commits were refused; they stay in the journal (`--list`, `--drop COMMIT-ID`)")
+
+
+def _end(
+    path: Path,
+    journal: Journal,
+    server: str | None,
+    user: str | None,
+    key: str | None,
+    settle: str | None,
+    abandon: str | None,
+    reason: str,
+) -> None:
+    commit_id = settle or abandon
+    entry = next((entry for entry in journal.unfinished() if entry.changes.commit_id == commit_id), None)
+    if entry is None:
+        raise UsageError(f"the journal holds no unfinished commit {commit_id}")
+    from callsheet.session.blocking import Session
+
+    with Session(server or entry.server, user or entry.user or None, key, journal=path) as session:
+        _echo(session.settle(commit_id) if settle else session.abandon(commit_id, reason))
+
+
+def _echo(resumed: Resumed) -> None:
+    terminal = Terminal()
+    terminal.say(f"{resumed.commit_id}  {counted(len(resumed.operations), 'operation')}  {resumed.outcome}")
+    if resumed.reason:
+        terminal.say(f"  {resumed.reason}")
+    for place, outcome in enumerate(resumed.outcomes):
+        identity = outcome.operation.identity
+        kind = type(outcome.operation).__name__.lower()
+        terminal.say(f"  {place}  {kind} {identity.entity_type} {identity.key}  {outcome.state}")
 
 
 def _drop(journal: Journal, commit_id: str) -> None:

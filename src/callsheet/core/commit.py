@@ -8,6 +8,7 @@ from attrs import evolve
 
 from callsheet.core.announcements import tell
 from callsheet.core.core import Core
+from callsheet.core.each import send_each
 from callsheet.core.journal import JournalProtocol
 from callsheet.core.sending import deliver, explain, in_doubt, is_final
 from callsheet.dialects.protocol import CommitResult
@@ -24,6 +25,9 @@ POLICIES = ("raise", "ours", "theirs")
 
 def commit(core: Core, conflicts: str | None = None) -> Flow[CommitResult | None]:
     """Send everything pending as one atomic batch, exactly once; None when there is nothing pending.
+
+    A server without transactions (``features.atomic`` is False) gets one operation after the other; the error of the
+    first that is refused says of each what became of it, and what was not done stays pending.
 
     ``conflicts`` says what happens where somebody else changed a value since it was read: ``"raise"`` a
     `ConflictError`, or let ``"ours"`` or ``"theirs"`` stand. On any error nothing local changes.
@@ -77,6 +81,10 @@ def _asked(core: Core) -> Flow[tuple[Operation, ...]]:
 
 def _send_and_learn(core: Core, changes: ChangeSet, again: bool = False) -> Flow[CommitResult]:
     """Send, and know afterwards whether it was done, was refused, or is in doubt."""
+    if not core.features.atomic:
+        result = yield from send_each(core, changes)
+        yield from _finish(core, changes)
+        return result
     unit = core.unit
     unit.doubtful = changes
     try:
@@ -98,11 +106,11 @@ def _send_and_learn(core: Core, changes: ChangeSet, again: bool = False) -> Flow
 
 
 def _finish(core: Core, changes: ChangeSet) -> Flow[None]:
-    """The outcome is known. Where the journal cannot take that, all stays in doubt: sent again, it is known again."""
+    """The outcome is known. If the journal write fails, the commit stays in doubt; resending it is safe."""
     if core.journal is not None:
         journal = core.journal
         yield Work(lambda: journal.finish(changes.commit_id))
-    core.unit.doubtful = None
+    core.unit.doubtful, core.progress = None, None
 
 
 def _write_ahead(core: Core, journal: JournalProtocol, changes: ChangeSet) -> Flow[None]:

@@ -86,6 +86,8 @@ class Core:
         self.errand: Errand | None = None
         self.journal = journal
         self.journal_checked = False
+        #: How far the commit under way has come, on a server without transactions; see ``core/each.py``.
+        self.progress: Any = None
         #: Which moment is read: None for the present, else a position in the server's log, or a time.
         self.moment: int | datetime | None = None
         self._known_schema: Schema | None = None
@@ -229,6 +231,7 @@ class Core:
         unit.check_thread()
         if unit.doubtful is not None and self.journal is not None:
             self.journal.finish(unit.doubtful.commit_id)
+        self.progress = None
         unit.rollback()
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from callsheet.model.operation import ChangeSet
@@ -17,6 +18,10 @@ class JournalProtocol(Protocol):
     def finish(self, commit_id: str) -> None: ...
 
     def refuse(self, commit_id: str, reason: str) -> None: ...
+
+    def note(self, commit_id: str, states: Mapping[int, tuple[str, str]]) -> None: ...
+
+    def noted(self, commit_id: str) -> dict[int, tuple[str, str]]: ...
 
     def unfinished(self) -> list[Any]: ...
 

@@ -7,24 +7,30 @@ from functools import partial
 from attrs import frozen
 
 from callsheet.core.core import Core
+from callsheet.core.each import CommitProgress, deliver_each
 from callsheet.core.sending import deliver, explain, is_final
 from callsheet.dialects.protocol import CommitResult
-from callsheet.errors import ServerError, StateError, UsageError
+from callsheet.errors import CommitError, ServerError, StateError, UsageError
 from callsheet.flow import Flow, Work
-from callsheet.model.operation import Operation
+from callsheet.model.operation import Operation, OperationOutcome
 
 __all__ = ["Resumed", "resume"]
 
 
 @frozen
 class Resumed:
-    """What became of a commit found in a journal: ``outcome`` is one of finished now, had finished, refused."""
+    """What became of a commit that was in doubt, or in a journal.
+
+    ``outcome`` is one of finished now, had finished, refused, unknown, not done, abandoned. On a server without
+    transactions ``outcomes`` says what became of each operation.
+    """
 
     commit_id: str
     outcome: str
     operations: tuple[Operation, ...]
     result: CommitResult | None = None
     reason: str = ""
+    outcomes: tuple[OperationOutcome, ...] = ()
 
 
 def resume(core: Core) -> Flow[list[Resumed]]:
@@ -41,17 +47,30 @@ def resume(core: Core) -> Flow[list[Resumed]]:
     done: list[Resumed] = []
     for entry in (yield Work(journal.unfinished)):
         commit_id = entry.changes.commit_id
+        progress: CommitProgress | None = None
+        if not core.features.atomic:
+            progress = CommitProgress(entry.changes, (yield Work(partial(journal.noted, commit_id))))
         try:
-            result = yield from deliver(core, entry.changes, again=True)
+            if progress is None:
+                result = yield from deliver(core, entry.changes, again=True)
+            else:
+                result = yield from deliver_each(core, progress)
+        except CommitError as error:
+            # The server cannot tell what became of an operation.
+            outcomes = progress.outcomes() if progress is not None else ()
+            done.append(Resumed(commit_id, "unknown", entry.changes.operations, reason=str(error), outcomes=outcomes))
+            continue
         except ServerError as error:
             if not is_final(core, error, again=True):
                 raise
-            reason = str(explain(error, entry.changes.operations))
+            outcomes = progress.outcomes() if progress is not None else ()
+            reason = str(explain(error, entry.changes.operations, outcomes))
             yield Work(partial(journal.refuse, commit_id, reason))
-            done.append(Resumed(commit_id, "refused", entry.changes.operations, reason=reason))
+            done.append(Resumed(commit_id, "refused", entry.changes.operations, reason=reason, outcomes=outcomes))
             continue
         yield Work(partial(journal.finish, commit_id))
         outcome = "had finished" if result.replayed else "finished now"
-        done.append(Resumed(commit_id, outcome, entry.changes.operations, result))
-    core.journal_checked = True
+        outcomes = progress.outcomes() if progress is not None else ()
+        done.append(Resumed(commit_id, outcome, entry.changes.operations, result, outcomes=outcomes))
+    core.journal_checked = all(each.outcome != "unknown" for each in done)
     return done

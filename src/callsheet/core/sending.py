@@ -15,10 +15,10 @@ from callsheet.core.parts import split
 from callsheet.dialects.protocol import CommitResult, VerifyingDialect
 from callsheet.errors import CommitError, Conflict, ConflictError, Forbidden, ServerError, Unauthorised
 from callsheet.flow import Flow
-from callsheet.model.operation import Change, ChangeSet, Operation
+from callsheet.model.operation import Change, ChangeSet, Operation, OperationOutcome
 from callsheet.model.record import Identity
 
-__all__ = ["deliver", "explain", "in_doubt", "is_final", "send"]
+__all__ = ["deliver", "explain", "in_doubt", "is_final", "send", "verify"]
 
 
 def deliver(core: Core, changes: ChangeSet, again: bool) -> Flow[CommitResult]:
@@ -29,7 +29,7 @@ def deliver(core: Core, changes: ChangeSet, again: bool) -> Flow[CommitResult]:
     """
     if not again or core.features.commit_ids:
         return (yield from send(core, changes))
-    done = yield from _verify(core, changes)
+    done = yield from verify(core, changes)
     if done is not None:
         return done
     try:
@@ -37,13 +37,13 @@ def deliver(core: Core, changes: ChangeSet, again: bool) -> Flow[CommitResult]:
     except ServerError as error:
         if not is_final(core, error, again):
             raise
-        done = yield from _verify(core, changes)
+        done = yield from verify(core, changes)
         if done is None:
             raise
         return done
 
 
-def _verify(core: Core, changes: ChangeSet) -> Flow[CommitResult | None]:
+def verify(core: Core, changes: ChangeSet) -> Flow[CommitResult | None]:
     """The result of a change set that was done, as far as it can be seen; None where it was not."""
     if not isinstance(core._dialect, VerifyingDialect):
         return None
@@ -91,7 +91,9 @@ def send(core: Core, changes: ChangeSet) -> Flow[CommitResult]:
     return (yield from core._dialect.commit(last))
 
 
-def explain(error: ServerError, operations: Sequence[Operation]) -> CommitError:
+def explain(
+    error: ServerError, operations: Sequence[Operation], outcomes: tuple[OperationOutcome, ...] = ()
+) -> CommitError:
     """The server's refusal, with the operation it is about."""
     index = error.operation
     operation = operations[index] if index is not None and 0 <= index < len(operations) else None
@@ -100,13 +102,18 @@ def explain(error: ServerError, operations: Sequence[Operation]) -> CommitError:
         "index": index if operation is not None else None,
         "entity": operation.identity if operation is not None else error.entity,
         "attribute": error.attribute,
+        "outcomes": outcomes,
     }
     where = ""
     if operation is not None:
         kind = type(operation).__name__.lower()
         place = "" if str(error).startswith("operation ") else f"operation {index}: "
         where = f" ({place}{kind} {operation.identity.entity_type} {operation.identity.key})"
-    message = f"nothing was committed: {error}{where}; everything is still pending"
+    done = sum(outcome.state == "done" for outcome in outcomes)
+    if done:
+        message = f"{done} of {len(outcomes)} operations were done, then: {error}{where}; the others are still pending"
+    else:
+        message = f"nothing was committed: {error}{where}; everything is still pending"
     if isinstance(error, Conflict):
         changes = tuple(
             Change(Identity(*told["entity"]), told["attribute"], told["base"], told["ours"], told["theirs"])

@@ -46,12 +46,12 @@ class Features:
     """What a server can do; the core asks before it tries.
 
     ``operations`` and ``bytes`` bound one request of a commit (larger commits are staged in parts, when
-    ``staging``); ``rows`` bounds a page and ``literals`` the values in one ``in`` list. ``handlers`` says that the
+    ``staging``); without ``atomic`` the server has no transactions, and a commit sends one operation after the other;
+    ``rows`` bounds a page and ``literals`` the values in one ``in`` list. ``handlers`` says that the
     server keeps the queues of durable handlers.
     """
 
     atomic: bool = True
-    assigns_keys: bool = False
     versions: bool = True
     commit_ids: bool = True
     aggregate: bool = True

@@ -43,11 +43,6 @@ class FamilyMap:
         slot = self.slots.get(key)
         return slot() if slot is not None else None
 
-    def add(self, key: Any, entity: Any) -> None:
-        slot = Slot(entity, forget)
-        slot.key, slot.slots = key, self.slots
-        self.slots[key] = slot
-
     def remove(self, key: Any) -> None:
         self.slots.pop(key, None)
 

@@ -20,7 +20,7 @@ from callsheet.model.compression import compress
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import NOT_SET, Identity, same
 
-__all__ = ["CREATE", "DELETE", "LINK", "UPDATE", "Entry", "Log", "compressed", "operation"]
+__all__ = ["CREATE", "DELETE", "LINK", "UPDATE", "Entry", "Log", "compressed", "entries", "operation"]
 
 #: An entry is of one of these kinds, and is told in six fields:
 #:
@@ -71,6 +71,24 @@ def operation(entry: Entry) -> Operation:
     if value:
         return Update(identity, before=before, added=links, version=version)
     return Update(identity, before=before, removed=links, version=version)
+
+
+def entries(operation: Operation, version: int | None) -> Iterator[Entry]:
+    """An operation as entries of the log, based on this version of its entity."""
+    identity = operation.identity
+    if isinstance(operation, Create):
+        yield CREATE, identity, dict(operation.values), dict(operation.added), None, None
+    elif isinstance(operation, Delete):
+        yield DELETE, identity, None, None, None, version
+    else:
+        for name, value in operation.values.items():
+            yield UPDATE, identity, name, value, operation.before.get(name, NOT_SET), version
+        for links, present in ((operation.added, True), (operation.removed, False)):
+            for name, members in links.items():
+                known = operation.before.get(name)
+                for member in members:
+                    was = NOT_SET if known is None else member in known
+                    yield LINK, identity, (name, member), present, was, version
 
 
 def compressed(log: Iterable[Entry]) -> tuple[Operation, ...]:

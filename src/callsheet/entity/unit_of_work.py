@@ -6,18 +6,19 @@ rooms: recording (the log), mirroring (both sides of relations), assigning, memb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from callsheet.entity.draft import Blueprint, Draft
 from callsheet.entity.entity import NOTHING, PendingChanges, State
 from callsheet.entity.frozen import freeze
 from callsheet.entity.loader import new_ghost
-from callsheet.entity.log import CREATE, DELETE, Log
+from callsheet.entity.log import CREATE, DELETE, Log, entries
 from callsheet.entity.membership import Memberships
 from callsheet.entity.rebasing import Rebasing
 from callsheet.entity.types import slot_name
 from callsheet.errors import SchemaError, StateError
+from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import NOT_SET, Identity
 
 __all__ = ["UnitOfWork"]
@@ -114,10 +115,7 @@ class UnitOfWork(Memberships, Rebasing):
                 created.append(entity)
             if changes.born or changes.items:
                 self._settle_items(entity, changes)
-            _hidden(entity, "_changes", None)
-            version = versions.get(identity)
-            if version is not None:
-                _hidden(entity, "_version", version)
+            self._make_clean(entity, versions.get(identity))
             if identity in stale:
                 self.forget_values(entity)
             else:
@@ -129,6 +127,104 @@ class UnitOfWork(Memberships, Rebasing):
             collection.removed.clear()
         self._clear()
         return created
+
+    def _make_clean(self, entity: Any, version: int | None) -> None:
+        _hidden(entity, "_changes", None)
+        if version is not None:
+            _hidden(entity, "_version", version)
+
+    def settle_done(self, left: Sequence[Operation], versions: Mapping[Identity, int | None]) -> list[Any]:
+        """The server has done all pending work but these operations, which stay pending. Gives the entities created."""
+        self.epoch += 1
+        remaining: dict[Identity, list[Operation]] = {}
+        for each in left:
+            remaining.setdefault(each.identity, []).append(each)
+        created = []
+        for identity, entity in list(self.changed.items()):
+            changes: PendingChanges = entity._changes
+            mine = remaining.get(identity)
+            if mine is not None:
+                if not isinstance(mine[0], Create):
+                    self._keep_pending(entity, changes, mine, versions.get(identity))
+                continue
+            del self.changed[identity]
+            if changes.state == "deleted":
+                self.detach(entity)
+                continue
+            if changes.born:
+                created.append(entity)
+            if changes.born or changes.items:
+                self._settle_items(entity, changes)
+            self._make_clean(entity, versions.get(identity))
+            self._forget_computed(entity)
+        self._settle_members(left)
+        kept = (entry for each in left for entry in entries(each, self._base_version(each)))
+        self.log = Log(kept)
+        return created
+
+    def _base_version(self, operation: Operation) -> int | None:
+        entity = self.changed.get(operation.identity)
+        return None if entity is None else entity._changes.version
+
+    def _keep_pending(
+        self, entity: Any, changes: PendingChanges, left: Sequence[Operation], version: int | None
+    ) -> None:
+        """Of an entity only these operations are pending any more."""
+        names: set[Any] = set()
+        for each in left:
+            if isinstance(each, Update):
+                names.update(each.values)
+                for links in (each.added, each.removed):
+                    names.update((name, member) for name in links for member in links[name])
+        if version is not None:
+            changes.version = version
+            _hidden(entity, "_version", version)
+        done = {cell: item for cell, item in changes.items.items() if cell not in names}
+        if done:
+            kept, changes.items = {cell: changes.items[cell] for cell in changes.items if cell in names}, done
+            self._settle_items(entity, changes)
+            changes.items = kept
+        elif changes.born:
+            self._settle_items(entity, PendingChanges(changes.identity, "created", self, None, True))
+        if changes.born:
+            changes.born = False
+            if changes.state == "created":
+                changes.state = "modified"
+            changes.before = {name: False if isinstance(name, tuple) else NOT_SET for name in names}
+        else:
+            changes.before = {name: was for name, was in changes.before.items() if name in names}
+            changes.remote = {name: value for name, value in changes.remote.items() if name in names}
+
+    def _settle_members(self, left: Sequence[Operation]) -> None:
+        """Members count as known from the server unless one of these operations is about their membership."""
+        links = {
+            (each.identity.key, name, member.key)
+            for each in left
+            if not isinstance(each, Delete)
+            for found in (each.added, each.removed if isinstance(each, Update) else {})
+            for name, members in found.items()
+            for member in members
+        }
+        for collection in self._collections.values():
+            for member in [each for each in collection.added if not self._is_pending(collection, each, links)]:
+                del collection.added[member]
+                if collection.remote is not None and member not in collection.remote:
+                    collection.remote.append(member)
+            for member in [each for each in collection.removed if not self._is_pending(collection, each, links)]:
+                del collection.removed[member]
+                if collection.remote is not None:
+                    collection.remote.remove(member)
+
+    def _is_pending(self, collection: Any, member: Any, links: set[tuple[Any, str, Any]]) -> bool:
+        owner = collection.owner
+        attribute = owner._type.attributes[collection.attribute]
+        inverse = self.inverse(attribute)
+        if inverse is not None and inverse.kind == "reference":
+            changes = member._changes
+            return changes is not None and (changes.born or inverse.name in changes.before)
+        if (owner._key, attribute.name, member._key) in links:
+            return True
+        return inverse is not None and (member._key, inverse.name, owner._key) in links
 
     def learn_touched(self, entity: Any, version: int, emptied: Iterable[str]) -> None:
         """A commit of this session changed an entity without naming it.

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from callsheet.model.record import Identity
 
-__all__ = ["Change", "ChangeSet", "Create", "Delete", "Effect", "Operation", "Update"]
+__all__ = ["Change", "ChangeSet", "Create", "Delete", "Effect", "Operation", "OperationOutcome", "Update"]
 
 
 @frozen
@@ -52,6 +52,19 @@ class Delete:
 
 
 Operation: TypeAlias = Create | Update | Delete
+
+
+@frozen
+class OperationOutcome:
+    """What became of one operation of a commit to a server without transactions.
+
+    ``state`` is ``"done"``, ``"refused"`` (with the ``reason``), ``"not sent"``, or ``"unknown"``: it was sent, and no
+    answer came.
+    """
+
+    operation: Operation
+    state: str
+    reason: str = ""
 
 
 @frozen

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from attrs import frozen
 
-__all__ = ["NOT_SET", "Identity", "Key", "NotSet", "Page", "Records", "new_key", "same"]
+__all__ = ["NOT_SET", "Identity", "Key", "NotSet", "Page", "Records", "equal", "new_key", "same"]
 
 Key: TypeAlias = str | int | tuple[str | int, ...]
 
@@ -75,6 +75,19 @@ def same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two values are the same to a commit: of a reference the key decides, and 24 is 24.0 but True is not 1.
+
+    >>> equal(24, 24.0), equal(1, True), equal(Identity("Task", "1"), Identity("TypedContext", "1"))
+    (True, False, True)
+    """
+    if isinstance(one, Identity) and isinstance(other, Identity):
+        return bool(one.key == other.key)
+    if isinstance(one, dict | list | bool) or isinstance(other, bool):
+        return same(one, other)
     return bool(one == other)
 
 

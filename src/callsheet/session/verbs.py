@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from callsheet.core import announcements, calls, opening, populating, reading
+from callsheet.core import announcements, calls, opening, populating, reading, settlement
 from callsheet.core import commit as commit_flows
 from callsheet.core import ensure as ensure_flows
 from callsheet.core import resume as resume_flows
@@ -38,6 +38,8 @@ class SessionVerbs(LazyCore):
     refresh = Verb(populating.refresh)
     commit = Verb(commit_flows.commit)
     resume = Verb(resume_flows.resume)
+    settle = Verb(settlement.settle)
+    abandon = Verb(settlement.abandon)
     history = Verb(history_flows.history)
     commits = Verb(history_flows.commits)
     undo = Verb(undo_flows.undo)

@@ -34,7 +34,6 @@ WELL_KNOWN = {
 }
 """The keys of the locations that clients know by key; the same on every server."""
 OWN_PREFIX = "callsheet."
-PRIORITIES = {"unmanaged": 90, "origin": 100, "review": 110, "server": 150}
 
 
 @define(eq=False)

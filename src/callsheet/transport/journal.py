@@ -9,7 +9,7 @@ An entry that the server refuses for good stays, with the reason, until somebody
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,14 @@ _TABLE = """
 CREATE TABLE IF NOT EXISTS entry (
     number INTEGER PRIMARY KEY, commit_id TEXT NOT NULL UNIQUE, server TEXT NOT NULL, user TEXT NOT NULL,
     time TEXT NOT NULL, changes BLOB NOT NULL, refusal TEXT
+)
+"""
+
+
+_OUTCOMES = """
+CREATE TABLE IF NOT EXISTS outcome (
+    commit_id TEXT NOT NULL, place INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (commit_id, place)
 )
 """
 
@@ -73,11 +81,24 @@ class Journal:
         """The outcome is known: the entry goes."""
         with self._writing() as connection:
             connection.execute("DELETE FROM entry WHERE commit_id = ?", (commit_id,))
+            connection.execute("DELETE FROM outcome WHERE commit_id = ?", (commit_id,))
 
     def refuse(self, commit_id: str, reason: str) -> None:
         """The server will not take it: the entry stays, with the reason, and is not sent again."""
         with self._writing() as connection:
             connection.execute("UPDATE entry SET refusal = ? WHERE commit_id = ?", (reason, commit_id))
+
+    def note(self, commit_id: str, states: Mapping[int, tuple[str, str]]) -> None:
+        """Keep what is known of single operations, by place: state and reason; on the disk when this returns."""
+        rows = [(commit_id, place, state, reason) for place, (state, reason) in states.items()]
+        with self._writing() as connection:
+            connection.executemany("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?)", rows)
+
+    def noted(self, commit_id: str) -> dict[int, tuple[str, str]]:
+        """What is known of the operations of a commit to a server without transactions."""
+        with self._open() as connection:
+            rows = connection.execute("SELECT place, state, reason FROM outcome WHERE commit_id = ?", (commit_id,))
+            return {place: (state, reason) for place, state, reason in rows}
 
     def entries(self) -> list[JournalEntry]:
         """Everything in the journal, oldest first."""
@@ -126,6 +147,7 @@ class Journal:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(_TABLE)
+            connection.execute(_OUTCOMES)
             connection.commit()
         except sqlite3.Error:
             connection.close()

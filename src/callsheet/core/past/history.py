@@ -14,7 +14,7 @@ from callsheet.flow import Flow
 from callsheet.model.history import Commit, HistoryEntry, commit_from_plain
 from callsheet.model.record import Identity
 
-__all__ = ["CommitName", "Moment", "commits", "find_commit", "history", "moment_of"]
+__all__ = ["CommitName", "Moment", "commits", "commits_where", "find_commit", "history", "moment_of"]
 
 PAGE = 1_000
 
@@ -66,10 +66,10 @@ def commits(
 
     ``limit`` None gives all of them.
     """
-    return _commits(core, after, limit, user=user, since=since if since is None else _zoned(since))
+    return commits_where(core, after, limit, user=user, since=since if since is None else _zoned(since))
 
 
-def _commits(core: Core, after: int, limit: int | None, **wanted: Any) -> Flow[list[Commit]]:
+def commits_where(core: Core, after: int, limit: int | None, **wanted: Any) -> Flow[list[Commit]]:
     """The commits after a position of which these values are true."""
     _check_limit(limit)
     asked = {name: value for name, value in wanted.items() if value is not None}
@@ -107,7 +107,7 @@ def find_commit(core: Core, name: CommitName) -> Flow[Commit]:
         found = yield from commits(core, after=position - 1, limit=1) if position > 0 else _none()
         found = [commit for commit in found if commit.position == position]
     elif isinstance(name, str):
-        found = yield from _commits(core, 0, 2, commit_id=name)
+        found = yield from commits_where(core, 0, 2, commit_id=name)
     else:
         raise UsageError(f"a commit is named by itself, its position or its id, not {name!r:.80}")
     if len(found) > 1:

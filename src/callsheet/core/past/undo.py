@@ -28,7 +28,7 @@ from callsheet.errors import ConflictError, SchemaError, StateError, UsageError
 from callsheet.flow import Flow
 from callsheet.model.history import Commit, EntityChange
 from callsheet.model.operation import Change
-from callsheet.model.record import NOT_SET, Identity, same
+from callsheet.model.record import NOT_SET, Identity, equal
 from callsheet.model.schema import Attribute, check_value
 
 __all__ = ["undo"]
@@ -125,12 +125,12 @@ class _Plan:
         left = change.after.get(name)
         problem = self._problem(entity._name, attribute, value)
         now = _current(entity, name) if attribute is not None else None
-        if attribute is not None and _alike(now, value):
+        if attribute is not None and equal(now, value):
             return
         if problem:
             self._against(change.identity, name, left, value, now, problem)
             return
-        if not _alike(now, left):
+        if not equal(now, left):
             again = change.kind == "delete"
             reason = "since it was made again" if again else f"now, not {left!r:.80}, as that commit left it"
             self._against(change.identity, name, left, value, now, f"it is {now!r:.80} {reason}")
@@ -220,7 +220,7 @@ class _Plan:
             self._check_unchanged(change.identity, name, change.after.get(name), _current(entity, name))
 
     def _check_unchanged(self, identity: Identity, name: str, left: Any, now: Any) -> None:
-        if not _alike(left, now):
+        if not equal(left, now):
             reason = f"it is {now!r:.80} now, not {left!r:.80}, as that commit left it"
             self._against(identity, name, left, None, now, reason)
 
@@ -371,12 +371,3 @@ def _current(entity: Any, name: str) -> Any:
     if value is NOT_SET:
         return None
     return value.identity if isinstance(value, Entity) else thaw(value)
-
-
-def _alike(one: Any, other: Any) -> bool:
-    """Whether two values are the same to a commit; of a reference, the key decides."""
-    if isinstance(one, Identity) and isinstance(other, Identity):
-        return bool(one.key == other.key)
-    if isinstance(one, dict | list | bool) or isinstance(other, bool):
-        return same(one, other)
-    return bool(one == other)

@@ -14,10 +14,10 @@ from sqlalchemy import Column, func, select
 
 from callsheet.chunks import chunks
 from callsheet.errors import Invalid
-from callsheet.model.record import Identity, new_key
+from callsheet.model.record import Identity, equal, new_key
 from callsheet.server.store.rules import declarer
 from callsheet.server.store.store import CHUNK
-from callsheet.server.writing.overlay import Overlay, Place, WorkingRow, equal
+from callsheet.server.writing.overlay import Overlay, Place, WorkingRow
 
 __all__ = ["MOVES", "apply_defaults", "settle_ancestors", "settle_numbers", "settle_stamps"]
 

@@ -13,8 +13,8 @@ from attrs import define, field
 
 from callsheet.errors import Conflict, Invalid
 from callsheet.model.operation import Delete, Update
-from callsheet.model.record import Identity
-from callsheet.server.writing.overlay import WorkingRow, equal
+from callsheet.model.record import Identity, equal
+from callsheet.server.writing.overlay import WorkingRow
 
 __all__ = ["POLICIES", "Conflicts"]
 

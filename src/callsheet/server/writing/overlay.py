@@ -15,12 +15,12 @@ from attrs import define, field
 from sqlalchemy import Column, Connection, select, update
 
 from callsheet.chunks import chunks
-from callsheet.model.record import Identity, same
+from callsheet.model.record import Identity, equal
 from callsheet.model.schema import Attribute, Schema
 from callsheet.server.store.rules import TypeRules, positions, rules_of
 from callsheet.server.store.store import CHUNK, Store
 
-__all__ = ["WorkingRow", "Overlay", "Place", "equal"]
+__all__ = ["WorkingRow", "Overlay", "Place"]
 
 Place = tuple[str, str]
 """Where an entity is: its root type and its key."""
@@ -97,15 +97,6 @@ class WorkingRow:
 
     def touch(self, operation: int) -> None:
         self.touched, self.operation = True, operation
-
-
-def equal(one: Any, other: Any) -> bool:
-    """Whether two values are the same to a commit; of a reference, the key decides."""
-    if isinstance(one, Identity) and isinstance(other, Identity):
-        return bool(one.key == other.key)
-    if isinstance(one, dict | list | bool) or isinstance(other, bool):
-        return same(one, other)
-    return bool(one == other)
 
 
 def _item(attribute: Attribute | None, held: Any) -> Any:

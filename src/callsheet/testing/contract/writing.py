@@ -99,6 +99,26 @@ class WritingContract(ContractCase):
         session.commit()
         assert other.get("Shot", bad.id)["name"] == "bad"
 
+    def test_a_commit_without_a_transaction_says_what_was_done(
+        self, session: Session, other: Session, project: Any
+    ) -> None:
+        """What was done before the refusal is settled and there for others; the rest stays pending, and can follow."""
+        if session.features.atomic:
+            pytest.skip("this server's batches are atomic")
+        good = session.create("Shot", {"name": "good", "parent": project})
+        bad = session.create("Shot", {"name": "bad"})
+        last = session.create("Shot", {"name": "last", "parent": project})
+        with pytest.raises(CommitError) as caught:
+            session.commit()
+        assert [outcome.state for outcome in caught.value.outcomes] == ["done", "refused", "not sent"]
+        assert caught.value.entity == bad.identity
+        assert [shot.state for shot in (good, bad, last)] == ["clean", "created", "created"]
+        assert other.get("Shot", good.id)["name"] == "good"
+        assert other.get("Shot", last.id) is None
+        bad["parent"] = project
+        session.commit()
+        assert {other.get("Shot", shot.id)["name"] for shot in (bad, last)} == {"bad", "last"}
+
     def test_a_refusal_tells_operation_entity_and_attribute(self, session: Session, project: Any) -> None:
         """As a `ServerError` of the right kind, whatever the wire."""
         nothing = Identity("Project", new_key())
