@@ -49,7 +49,7 @@ def commit(core: Core, conflicts: str | None = None) -> Flow[CommitResult | None
     if changes is None:
         operations = core.pending
         if operations and core.hub.wants(BEFORE_COMMIT):
-            operations = yield from _asked(core)
+            operations = yield from _announced(core)
         if not operations:
             _settle(core, operations, None)
             return None
@@ -67,8 +67,8 @@ def commit(core: Core, conflicts: str | None = None) -> Flow[CommitResult | None
     return result
 
 
-def _asked(core: Core) -> Flow[tuple[Operation, ...]]:
-    """What is pending after those who want to know of commits have had their say."""
+def _announced(core: Core) -> Flow[tuple[Operation, ...]]:
+    """What is pending after the subscribers to "before commit" were called."""
     if core.asking:
         raise StateError("a commit is about to be sent; what is changed now goes with it, without another commit")
     core.asking = True

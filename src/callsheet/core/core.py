@@ -72,7 +72,7 @@ class Core:
         self.auto_populate: Policy = "peers" if auto_populate is True else auto_populate
         self.conflicts = conflicts
         self.origin = new_key()
-        #: Whether those who want to know of a commit beforehand are being told.
+        #: Whether the subscribers to "before commit" are being called.
         self.asking = False
         #: Who subscribed to what; forks share it, as they share what follows.
         self.hub = Hub(self.declaration.topics)
@@ -186,7 +186,7 @@ class Core:
             )
 
     def _dispatch(self, event: Event, raises: tuple[type[Exception], ...] = ()) -> Any:
-        """Tell the hub's subscribers; what they returned, to be awaited where their session awaits."""
+        """Call the hub's subscribers; gives what they returned, to be awaited where the session awaits."""
         return self.hub.dispatch(event, raises)
 
     def _forget(self) -> None:
@@ -296,7 +296,7 @@ class Core:
         other.hub, other.defaults = self.hub, self.defaults
         other.operators, other.commands = self.operators, self.commands
         other._unit = other._new_unit(self.types)
-        # It is for whoever uses it first, which need not be the thread that made it.
+        # It belongs to the thread that uses it first, which need not be the one that made it.
         other._unit.hand_over()
 
     def group(self, entities: list[Any]) -> None:

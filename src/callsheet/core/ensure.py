@@ -1,11 +1,11 @@
 """`ensure`: the entity with these identifying values, found or made.
 
-What is compared is what is meant: a time is an instant, and a server that keeps whole seconds is not told the rest
-again and again; 24 is 24.0; a date given for a time is its midnight in UTC; items of a mapping are compared one by
+What is compared is what is meant: a time is an instant, and a server that keeps whole seconds is not sent the
+rest again and again; 24 is 24.0; a date given for a time is its midnight in UTC; items of a mapping are compared one by
 one and others left alone. What is pending here counts, so ensuring twice before a commit makes one entity.
 
-Theory. Between asking and creating, somebody else may create the same. With ``commit`` the server decides: where its
-rules (a unique combination) refuse the new entity, that is taken back, and what the other has made is found.
+Theory. Between the query and the create, somebody else may create the same. With ``commit`` the server decides: where
+its rules (a unique combination) refuse the new entity, the create is taken back, and the other's entity is fetched.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ def ensure(
     one entity, if the server keeps it unique. Without keys, all plain values of the data identify the entity.
     """
     entity_type = type_name(entity_type)
-    told = _read(core, entity_type, data)
+    values = _read(core, entity_type, data)
     keys = [identifying_keys] if isinstance(identifying_keys, str) else list(identifying_keys)
-    keys = keys or [name for name in told if _identifies(told[name])]
+    keys = keys or [name for name in values if _identifies(values[name])]
     if not keys:
         raise UsageError("ensure needs at least one identifying key")
-    wanted = {name: _value(told, name) for name in keys}
+    wanted = {name: _value(values, name) for name in keys}
     found = yield from _find(core, entity_type, wanted)
     made = found is None
     if found is None:
-        found = core.create(entity_type, told)
+        found = core.create(entity_type, values)
     else:
-        yield from _update(core, found, told)
+        yield from _update(core, found, values)
     if commit and core.pending:
         try:
             yield from send(core, None)
@@ -68,7 +68,7 @@ def ensure(
                 raise
             core.delete(found)
             found = other
-            yield from _update(core, found, told)
+            yield from _update(core, found, values)
             if core.pending:
                 yield from send(core, None)
     return found
@@ -77,26 +77,26 @@ def ensure(
 def _read(core: Core, entity_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """The data with dates as the times that their attributes hold; `SchemaError` for a name that is none."""
     found = core.schema.type(entity_type)
-    told: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in data.items():
         attribute = found.attribute(name)
         if attribute.data_type == "datetime" and isinstance(value, date) and not isinstance(value, datetime):
             value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-        told[name] = value
-    return told
+        values[name] = value
+    return values
 
 
 def _identifies(value: Any) -> bool:
     return isinstance(value, Entity) or not isinstance(value, Mapping | list | tuple | Collection)
 
 
-def _value(told: Mapping[str, Any], name: str) -> Any:
+def _value(values: Mapping[str, Any], name: str) -> Any:
     """An identifying value; a dotted name is an item of a mapping."""
     mapping, dot, key = name.partition(".")
-    if name in told:
-        return told[name]
-    if dot and isinstance(told.get(mapping), Mapping) and key in told[mapping]:
-        return told[mapping][key]
+    if name in values:
+        return values[name]
+    if dot and isinstance(values.get(mapping), Mapping) and key in values[mapping]:
+        return values[mapping][key]
     raise UsageError(f"ensure: the identifying key `{name}` has no value in the data")
 
 
@@ -150,12 +150,12 @@ def _alike(one: Any, other: Any) -> bool:
 # Bringing up to date
 
 
-def _update(core: Core, entity: Any, told: Mapping[str, Any]) -> Flow[None]:
+def _update(core: Core, entity: Any, values: Mapping[str, Any]) -> Flow[None]:
     """Assign what differs."""
-    lacking = [name for name in told if _unknown(entity, entity._type.attribute(name))]
+    lacking = [name for name in values if _unknown(entity, entity._type.attribute(name))]
     if lacking and not _born(entity):
         yield from populating.populate(core, entity, [entity._type.attribute(name).name for name in lacking])
-    for name, value in told.items():
+    for name, value in values.items():
         attribute = entity._type.attribute(name)
         if attribute.kind == "mapping" and isinstance(value, Mapping):
             for key, item in _differing(entity, attribute.name, value):

@@ -192,7 +192,7 @@ def _lacks(entity: Any, names: Sequence[str]) -> bool:
 
 
 def _declaring(core: Core, entity: Any, names: Sequence[str]) -> str:
-    """The oldest type that has all these attributes: peers of sibling types can be asked for together."""
+    """The oldest type that has all these attributes: peers of sibling types can be fetched together."""
     if not names:
         return str(entity._type.root if entity._type.abstract else entity._name)
     declarers = [core.schema.declarer(entity._name, name) for name in names]
@@ -206,7 +206,7 @@ def _regroup(group: Iterable[Any], peers: Peers) -> None:
 
 
 def _note_absence(core: Core, entity: Any, names: Sequence[str]) -> None:
-    """What was asked for and did not come is not on the server (any more)."""
+    """An entity that was fetched and did not come is not on the server (any more)."""
     missing = is_ghost(entity) if not names else any(not is_loaded(entity, name) for name in names)
     if missing and entity._changes is None:
         core.unit.detach(entity)

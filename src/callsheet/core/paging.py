@@ -3,7 +3,7 @@
 Theory. Reading a page (decoding its rows, merging them into entities) takes about as long as a server near by
 takes to make the next one. A dialect that knows the next page's cursor before it has read this page's rows
 (`PagedDialect`) lets both go on at once: the step is an `Overlap`. It ends within the drive that began it, so
-nothing is under way while the session's user has the word; the next page is then *ahead*: here, as bytes.
+nothing is under way while user code is running; the next page is then *ahead*: here, as bytes.
 
 Whoever reads all pages runs ahead from the start. Whoever may stop anywhere does not before the second page is
 asked for, so that a loop left early has asked for one page too many at most. A page that came before a commit
@@ -30,7 +30,10 @@ __all__ = ["ReadProgress", "all_pages", "next_page"]
 
 @define
 class ReadProgress:
-    """How far the reading of a query has got. ``ahead`` is the next page as it came, or why it did not."""
+    """How far the reading of a query has got.
+
+    ``ahead`` is the prefetched response, or the exception raised while fetching it.
+    """
 
     runs_ahead: bool = False
     cursor: str | None = None
@@ -42,32 +45,32 @@ class ReadProgress:
 
 def all_pages(core: Core, select: Select, size: int, peers: Peers) -> Flow[list[Any]]:
     """All entities of a query."""
-    course = ReadProgress(runs_ahead=select.limit is None or select.limit > size)
+    progress = ReadProgress(runs_ahead=select.limit is None or select.limit > size)
     found: list[Any] = []
-    while not course.done:
-        found += yield from next_page(core, select, size, peers, course)
+    while not progress.done:
+        found += yield from next_page(core, select, size, peers, progress)
     return found
 
 
-def next_page(core: Core, select: Select, size: int, peers: Peers, course: ReadProgress) -> Flow[list[Any]]:
-    """The entities of the next page; the course notes what comes after it."""
+def next_page(core: Core, select: Select, size: int, peers: Peers, progress: ReadProgress) -> Flow[list[Any]]:
+    """The entities of the next page; the progress notes what comes after it."""
     dialect = core._dialect
     if isinstance(dialect, PagedDialect):
-        entities = yield from _overlapping(core, dialect, select, size, peers, course)
+        entities = yield from _overlapping(core, dialect, select, size, peers, progress)
     else:
-        entities, course.cursor = yield from reading.fetch(core, select, size, course.cursor, peers)
-    course.done = course.cursor is None
-    course.runs_ahead = not course.outdated
+        entities, progress.cursor = yield from reading.fetch(core, select, size, progress.cursor, peers)
+    progress.done = progress.cursor is None
+    progress.runs_ahead = not progress.outdated
     return entities
 
 
 def _overlapping(
-    core: Core, dialect: PagedDialect, select: Select, size: int, peers: Peers, course: ReadProgress
+    core: Core, dialect: PagedDialect, select: Select, size: int, peers: Peers, progress: ReadProgress
 ) -> Flow[list[Any]]:
-    answer = _what_is_ahead(core, course)
+    answer = _what_is_ahead(core, progress)
     if answer is None:
         core.statistics.count("select")
-        answer = yield dialect.ask_page(select, size, course.cursor)
+        answer = yield dialect.ask_page(select, size, progress.cursor)
     cursor, read = dialect.open_page(answer)
 
     def merged() -> list[Any]:
@@ -75,21 +78,21 @@ def _overlapping(
         reading.count_rows(core, page)
         return reading.merge_page(core, page, peers)
 
-    if cursor is None or not course.runs_ahead:
+    if cursor is None or not progress.runs_ahead:
         entities = merged()
     else:
         core.statistics.count("select")
-        course.epoch = core.unit.epoch
-        entities, course.ahead = yield Overlap(dialect.ask_page(select, size, cursor), merged)
-    course.cursor = cursor
+        progress.epoch = core.unit.epoch
+        entities, progress.ahead = yield Overlap(dialect.ask_page(select, size, cursor), merged)
+    progress.cursor = cursor
     return entities
 
 
-def _what_is_ahead(core: Core, course: ReadProgress) -> Response | None:
+def _what_is_ahead(core: Core, progress: ReadProgress) -> Response | None:
     """The page that is here already; what went wrong with it is raised now that it is wanted."""
-    ahead, course.ahead = course.ahead, None
-    if ahead is not None and course.epoch != core.unit.epoch:
-        course.runs_ahead, course.outdated = False, True
+    ahead, progress.ahead = progress.ahead, None
+    if ahead is not None and progress.epoch != core.unit.epoch:
+        progress.runs_ahead, progress.outdated = False, True
         return None
     if isinstance(ahead, BaseException):
         raise ahead

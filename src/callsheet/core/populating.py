@@ -101,11 +101,11 @@ def refresh(core: Core, entities: Any, keep: str = "local") -> Flow[None]:
         for chunk in chunks(members, min(core.features.rows, core.features.literals)):
             select = Select(type_name, projections, key_condition(entity_type, [entity._key for entity in chunk]))
             answer = yield from page(core, select, len(chunk), None)
-            told = {row[0]: row[1] for records in answer.records[: answer.roots] for row in records.rows}
+            found_versions = {row[0]: row[1] for records in answer.records[: answer.roots] for row in records.rows}
             merge_page(core, answer, Peers(entity_type.root))
             for entity in chunk:
-                if entity._key not in told:
+                if entity._key not in found_versions:
                     core.unit.forget_changes([entity])
                     core.unit.detach(entity)
                 else:
-                    core.unit.rebase(entity, told[entity._key])
+                    core.unit.rebase(entity, found_versions[entity._key])

@@ -54,9 +54,9 @@ def verify(core: Core, changes: ChangeSet) -> Flow[CommitResult | None]:
 def is_final(core: Core, error: ServerError, again: bool) -> bool:
     """Whether the refusal is the server's own, and says that the commit was not done and will not be.
 
-    Who is not let in (any more) does not hear what became of a commit that was sent before (``again``): with
-    the right key it will go. A server that forbids one of the operations has looked for the commit first; one
-    without commit ids was asked before.
+    A client whose key is refused does not learn what became of a commit that was sent before (``again``): with
+    the right key it can be sent again. A server that forbids one of the operations has looked for the commit first; on
+    one without commit ids it was verified before.
     """
     if again and isinstance(error, Unauthorised):
         return False
@@ -116,8 +116,8 @@ def explain(
         message = f"nothing was committed: {error}{where}; everything is still pending"
     if isinstance(error, Conflict):
         changes = tuple(
-            Change(Identity(*told["entity"]), told["attribute"], told["base"], told["ours"], told["theirs"])
-            for told in error.details.get("conflicts", ())
+            Change(Identity(*each["entity"]), each["attribute"], each["base"], each["ours"], each["theirs"])
+            for each in error.details.get("conflicts", ())
         )
         return ConflictError(message, conflicts=changes, **facts)
     return CommitError(message, **facts)

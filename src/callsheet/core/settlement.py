@@ -54,9 +54,9 @@ def abandon(core: Core, commit_id: str | None = None, reason: str = "") -> Flow[
     """
     progress = yield from _find(core, commit_id)
     summary = "outcome unknown" if core.features.atomic else progress.summary()
-    told = f"abandoned{f' ({reason})' if reason else ''}: {summary}"
-    yield from _give_up(core, progress, told)
-    return _resumed(core, progress, "abandoned", told)
+    decision = f"abandoned{f' ({reason})' if reason else ''}: {summary}"
+    yield from _give_up(core, progress, decision)
+    return _resumed(core, progress, "abandoned", decision)
 
 
 def _find(core: Core, commit_id: str | None) -> Flow[CommitProgress]:

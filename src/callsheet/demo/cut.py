@@ -33,7 +33,7 @@ class Clip:
 
 @frozen
 class Cut:
-    """A named list of clips. ``credit`` tells whose it is, where that is known."""
+    """A named list of clips. ``credit`` names the owner, where known."""
 
     name: str
     clips: tuple[Clip, ...]

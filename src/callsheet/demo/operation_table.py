@@ -45,11 +45,11 @@ def _values(operation: Operation, names: Names) -> str:
     if not isinstance(operation, Create | Update):
         return ""
     before: Mapping[str, Any] = operation.before if isinstance(operation, Update) else {}
-    told = []
+    texts = []
     for name, value in operation.values.items():
         was = f"{_text(before[name], names)} → " if before.get(name) is not None else ""
-        told.append(f"{name}: {was}{_text(value, names)}")
-    return ", ".join(told)
+        texts.append(f"{name}: {was}{_text(value, names)}")
+    return ", ".join(texts)
 
 
 def _text(value: Any, names: Names) -> str:

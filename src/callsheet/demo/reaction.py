@@ -87,10 +87,10 @@ def await_handler(session: Session, idle: bool = False) -> dict[str, Any]:
 def tell_reaction(console: Console, session: Session, running: ListenerProcess, project: str) -> None:
     """What the handler did meanwhile: one effect for each event, though it was killed."""
     console.rule("4 · Somebody reacts")
-    told = "A handler ran beside all this: [bold]a task's bid follows the length of its shot[/bold]."
+    text = "A handler ran beside all this: [bold]a task's bid follows the length of its shot[/bold]."
     if running.killed:
-        told += " It was killed when the cut changed, without a warning, and started again."
-    console.print(told)
+        text += " It was killed when the cut changed, without a warning, and started again."
+    console.print(text)
     with console.status("waiting for it to be through …"):
         await_handler(session, idle=True)
     tasks = session.query("select bid from Task").where(f'project.name is "{project}"')

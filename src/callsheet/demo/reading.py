@@ -1,4 +1,4 @@
-"""A project read the way any script would: value by value, nothing asked for in advance."""
+"""A project read the way any script would: value by value, nothing fetched in advance."""
 
 from __future__ import annotations
 

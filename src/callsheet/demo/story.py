@@ -91,7 +91,7 @@ def change_cut(console: Console, session: Session, show: Show, cut: Cut) -> None
 
 
 def commit(console: Console, session: Session) -> None:
-    """Send what is pending, and tell what that took."""
+    """Send what is pending, and print what that took."""
     pending = len(session.pending)
     before = session.statistics.requests, session.statistics.bytes_sent
     with console.status("committing …"):

@@ -62,7 +62,7 @@ def item_writer(type_name: str, fast: Mapping[str, Fast], storage: type) -> Call
         try:
             get, put, kind, attribute = fast[name]
         except KeyError:
-            # `assign` is called below: what it raises would be told as having come of this error.
+            # `assign` is called below: its error would be shown as raised while this one was handled.
             known = False
         if not known or unit.who() != unit.writer or (changes is not None and not changes.writable):
             unit.assign(self, name, value)

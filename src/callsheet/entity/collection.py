@@ -1,6 +1,6 @@
 """Related entities as a list, mapping items as a dict; both know what is on the server and what is pending.
 
-A collection keeps the members the server told (None: not loaded) and, over them, those added and removed
+A collection keeps the members on the server (None: not loaded) and, over them, those added and removed
 here. Adding and removing need no load, and travel as such, so two writers do not overwrite each other.
 """
 

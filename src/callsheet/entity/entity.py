@@ -3,7 +3,7 @@
 Theory. All types of an inheritance family share one *storage class* with a slot for each attribute of any
 of them, so that an entity can be filled fast (plain slot writes, untracked) and its class be changed when
 its concrete type becomes known. The public class of a type adds no slots; its ``__setattr__`` records.
-A slot holds the current value, local over remote; what the server last told of a changed attribute is in
+A slot holds the current value, local over remote; the latest server value of a changed attribute is in
 the entity's `PendingChanges`. An empty slot means *not loaded*: reading it falls through to ``__getattr__``, which
 asks the core to fetch, at no cost to slots that are filled.
 """
@@ -45,7 +45,7 @@ class PendingChanges:
     """What is pending on one entity.
 
     ``before`` maps each changed attribute to what it was (`NOT_SET`: unknown), ``remote`` to what the
-    server told of it meanwhile; ``items`` holds the local values of mapping items by dotted name. Each is
+    latest server value; ``items`` holds the local values of mapping items by dotted name. Each is
     `NOTHING` until one asks for it to write into (``own_…``). ``version`` is the entity's.
     """
 

@@ -123,7 +123,7 @@ def merge_changed(entity: Any, values: dict[str, Any], version: int | None, peer
 
 
 def merge_collection(entity: Any, name: str, members: list[Any]) -> Collection:
-    """Put the members the server told into the entity's collection; what is pending on it stays."""
+    """Put the members that the server sent into the entity's collection; what is pending on it stays."""
     attribute = entity._type.attributes[name]
     descriptor = vars(entity._storage)[slot_name(attribute)]
     try:

@@ -22,7 +22,7 @@ from callsheet.model.record import NOT_SET, Identity, same
 
 __all__ = ["CREATE", "DELETE", "LINK", "UPDATE", "Entry", "Log", "compressed", "entries", "operation"]
 
-#: An entry is of one of these kinds, and is told in six fields:
+#: An entry is of one of these kinds, and has six fields:
 #:
 #: - ``CREATE, identity, values, members by collection, None, None``
 #: - ``UPDATE, identity, attribute, value, value before, version``
@@ -144,7 +144,7 @@ def _gather(log: Iterable[Entry]) -> dict[Identity, _LoggedLife] | None:
             if name not in values:
                 if old is not NOT_SET:
                     life.before[name] = old
-            elif old is not values[name] and _told_anew(life, name, old):
+            elif old is not values[name] and _sent_anew(life, name, old):
                 life.before[name] = old
             values[name] = value
         elif kind == CREATE and not value:
@@ -155,8 +155,8 @@ def _gather(log: Iterable[Entry]) -> dict[Identity, _LoggedLife] | None:
     return lives
 
 
-def _told_anew(life: _LoggedLife, name: str, old: Any) -> bool:
-    """Whether the value was taken back, and is another now: it was told while nothing was pending."""
+def _sent_anew(life: _LoggedLife, name: str, old: Any) -> bool:
+    """Whether the value was taken back, and is another now: the server sent it while nothing was pending."""
     if old is NOT_SET or name not in life.before:
         return False
     last = life.values[name]

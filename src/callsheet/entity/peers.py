@@ -10,8 +10,8 @@ __all__ = ["Peers"]
 class Peers:
     """The keys of entities of one family that came in the same answer.
 
-    ``origin`` tells how they were reached: the peers and the relation they hang from, or None for what was
-    asked for itself. ``learned`` collects the paths that were loaded lazily, from the first peers on; later
+    ``origin`` says how they were reached: the peers and the relation they hang from, or None for what was
+    queried itself. ``learned`` collects the paths that were loaded lazily, from the first peers on; later
     pages of the same answer bring these along.
     """
 
@@ -32,7 +32,7 @@ class Peers:
         return name
 
     def first(self) -> Peers:
-        """The peers that were asked for themselves."""
+        """The peers that were queried themselves."""
         peers = self
         while peers.origin is not None:
             peers = peers.origin[0]

@@ -1,4 +1,4 @@
-"""Pending changes on newer server values: rebased on them, or dropped."""
+"""Pending changes are rebased on newer server values, or dropped."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Recording:
         self.changed: dict[Identity, Any] = {}
         self._collections: dict[int, Collection] = {}
         self._blueprints: dict[str, Blueprint] = {}
-        #: Goes up with each commit and refresh: what was asked of the server before is older than what is here.
+        #: Goes up with each commit and refresh: a response to an earlier request is older than what is here.
         self.epoch = 0
         self._named: dict[Any, Identity] = {}
 

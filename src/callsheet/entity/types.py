@@ -35,7 +35,7 @@ class Types(Mapping[str, type[Entity]]):
         self._behaviours: dict[str, list[type]] = {}
         self._waiting: dict[str, list[Callable[[], type]]] = {}
         self._mirrors: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        #: Is told of each type whose class is about to be made, and may extend it.
+        #: Called with each type whose class is about to be made; it may extend the type.
         self.constructing: Callable[[EntityType], None] | None = None
 
     def __getitem__(self, name: str) -> type[Entity]:

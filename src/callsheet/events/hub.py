@@ -34,7 +34,7 @@ _log = logging.getLogger("callsheet.events")
 class Subscriber:
     """A callback, which events it is for, and its place among others: low priorities first, then by age.
 
-    ``metadata`` is what the targets of events are asked of; it has the ``id``.
+    ``metadata`` is what the targets of events are matched with; it has the ``id``.
     """
 
     id: str
@@ -146,7 +146,7 @@ class Hub:
         return any(name in self._by_topic for name in self._aliases.get(topic, ()))
 
     def matching(self, event: Event) -> list[Subscriber]:
-        """The subscribers that an event concerns, in the order in which they are told."""
+        """The subscribers that an event concerns, in the order in which they are called."""
         record = record_of(event)
         names = self._aliases.get(event.topic)
         if names is None:
@@ -172,7 +172,7 @@ class Hub:
         """Tell everybody whom the event concerns; what they returned, in order.
 
         What a callback raises is logged with the event and the subscriber, and touches no one else; errors of
-        the classes ``raises`` go to the caller instead, and nobody further is told.
+        the classes ``raises`` go to the caller instead, and no further subscriber is called.
         """
         results = []
         for subscriber, call in self.calls(event):
@@ -210,7 +210,7 @@ def target_matches(target: str, metadata: Mapping[str, Any]) -> bool:
     try:
         return not target or matches(parse_expression(target), metadata)
     except UsageError:
-        _log.warning("the target %r of an event cannot be read; nobody is told", target)
+        _log.warning("the target %r of an event cannot be read; no subscriber is called", target)
         return False
 
 
@@ -227,7 +227,7 @@ def report(event: Event, subscriber: Subscriber) -> None:
 
 
 def _plain(result: Any) -> Any:
-    """The result, unless it would have to be awaited: here is nobody who could."""
+    """The result, unless it is awaitable: a blocking hub cannot await it."""
     if not isawaitable(result):
         return result
     close = getattr(result, "close", None)

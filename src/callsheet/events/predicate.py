@@ -1,4 +1,4 @@
-"""A condition made into a function, for those that are asked of very many events.
+"""A condition made into a function, for conditions that are matched with very many events.
 
 It answers what `matches` answers. Texts compared for equality, and what joins conditions, are what nearly every
 subscription is made of, so these are functions of their own; everything else is left to `matches`.

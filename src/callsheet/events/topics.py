@@ -88,7 +88,7 @@ class AfterCommit(TypedDict):
 
 
 class InLocation(TypedDict):
-    """Keys of a component and of a location; where it is told in this process, the session that did it."""
+    """Keys of a component and of a location; where it is published in this process, the session that did it."""
 
     session: NotRequired[Any]
     component_id: str

@@ -127,7 +127,7 @@ def _read(log: Sequence[Operation], barriers: set[int]) -> list[_Life]:
             life.cells[name] = _Cell(before, entry)
             return
         if before is not NOT_SET and _taken_back(cell) and not same(before, cell.last.value):
-            # The value was told anew while nothing was pending: that is what the change is made on.
+            # The server sent the value anew while nothing was pending: the change is based on that.
             cell.before = before
         if cell.last.barriers != passed:
             cell.earlier.append(cell.last)

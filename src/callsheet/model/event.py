@@ -1,6 +1,6 @@
 """Events: something happened. Plain data with a topic, an origin and, where it comes from a server's log, a position.
 
-What a subscription's expression is asked of is `described`: the event as nested plain data, in which the data's
+A subscription's expression is matched with `described`: the event as nested plain data, in which the data's
 ``entity``, ``changes``, ``action``, ``user`` and ``commit_id`` can also be named without ``data.`` before them.
 """
 
@@ -51,7 +51,7 @@ class Position(NamedTuple):
 class Event(Mapping[str, Any]):
     """Something that happened. ``topic`` says what, ``data`` the rest.
 
-    ``id`` is unique; an event told again (after a reconnect, from the log) has the same. ``source`` says who
+    ``id`` is unique; an event delivered again (after a reconnect, from the log) has the same. ``source`` says who
     published it: ``id`` (a hub's or a subscriber's), ``user``, ``host``. ``target`` is an expression over
     the metadata of subscribers (empty: for everybody). ``in_reply_to_event`` is the id of the event answered.
     ``position`` is its place in the server's log, for events that have one. Reads like a mapping too.
@@ -104,7 +104,7 @@ class Event(Mapping[str, Any]):
 
     @property
     def changes(self) -> Mapping[str, Any]:
-        """Attribute name → ``{"old": …, "new": …}``; empty where nothing is told to have changed."""
+        """Attribute name → ``{"old": …, "new": …}``; empty where nothing changed."""
         found: Mapping[str, Any] = self._held("changes", {})
         return found
 

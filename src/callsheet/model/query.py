@@ -14,7 +14,7 @@ The meaning of a condition, the same for all three readers:
   ``\\\\`` for a backslash (any other backslash stands for itself); ASCII letters match in either case.
   Everything else is compared exactly.
 - A reference compared with text is compared by its label (``status is Done`` is ``status.name is Done``), with
-  a UUID by its key; anything about a key can also be asked of ``status.id`` or ``status_id``.
+  a UUID by its key; any condition on a key can also name ``status.id`` or ``status_id``.
 - A path through a collection holds when it holds for *any* member (for none of them, when it is empty);
   so ``children.name != "x"`` says that some child has another name. What is None before the collection
   is reached is met None: ``parent.children.name is None`` holds where there is no parent; and a member

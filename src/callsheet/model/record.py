@@ -1,4 +1,4 @@
-"""Values as a server told them: identities and rectangular blocks of rows. Not live."""
+"""Values as a server sent them: identities and rectangular blocks of rows. Not live."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Records:
 class Page:
     """One page of an answer.
 
-    The first ``roots`` blocks of ``records`` hold what was asked for, the later ones what the projections
+    The first ``roots`` blocks of ``records`` hold what was selected, the later ones what the projections
     reach through relations. ``order`` gives the results as indices into the concatenated rows of the root
     blocks (None: as they come). ``cursor`` asks for the next page; None after the last.
     """

@@ -244,14 +244,14 @@ class Schema:
             return self.types[name]
         if name in building:
             raise SchemaError(f"entity type `{name}` inherits from itself: {' → '.join((*building, name))}")
-        told = self.document["types"][name]
+        described = self.document["types"][name]
         attributes: dict[str, Attribute] = {}
         ancestors: tuple[str, ...] = ()
         unique: tuple[tuple[str, ...], ...] = ()
         custom: dict[str, Attribute] = {}
         label = "name"
-        key: tuple[str, ...] = tuple(told.get("key", ("id",)))
-        if parent_name := told.get("extends"):
+        key: tuple[str, ...] = tuple(described.get("key", ("id",)))
+        if parent_name := described.get("extends"):
             if parent_name not in self.document["types"]:
                 raise SchemaError(f"entity type `{name}` extends `{parent_name}`, which is not described")
             parent = self._build(parent_name, (*building, name), alike)
@@ -260,21 +260,21 @@ class Schema:
             unique, label, custom, key = parent.unique, parent.label, dict(parent.custom), parent.key
         elif "id" in key:
             attributes["id"] = Attribute("id", required=True, immutable=True, default="{uid}")
-        for attribute, value in told.get("attributes", {}).items():
+        for attribute, value in described.get("attributes", {}).items():
             attributes[attribute] = _shared_attribute(name, attribute, value, alike)
-        for item, value in told.get("custom", {}).items():
+        for item, value in described.get("custom", {}).items():
             custom[item] = _attribute(name, item, value)
         built = EntityType(
             name=name,
-            parent=told.get("extends"),
-            abstract=told.get("abstract", False),
+            parent=described.get("extends"),
+            abstract=described.get("abstract", False),
             key=key,
-            label=told.get("label", label),
+            label=described.get("label", label),
             attributes=attributes,
-            unique=unique + tuple(tuple(names) for names in told.get("unique", ())),
+            unique=unique + tuple(tuple(names) for names in described.get("unique", ())),
             ancestors=ancestors,
             custom=custom,
-            description=told.get("description", ""),
+            description=described.get("description", ""),
         )
         missing = [part for part in key if part not in attributes and part not in built.aliases]
         if missing:
@@ -284,37 +284,37 @@ class Schema:
 
 
 def _shared_attribute(
-    type_name: str, name: str, told: Mapping[str, Any], alike: dict[tuple[Any, ...], Attribute]
+    type_name: str, name: str, described: Mapping[str, Any], alike: dict[tuple[Any, ...], Attribute]
 ) -> Attribute:
     """The attribute, made once for all types that describe it alike: a session opens with thousands."""
     # Defaults that are equal may differ in kind (1 and True), and lists have no hash.
-    if "default" in told or "choices" in told:
-        return _attribute(type_name, name, told)
+    if "default" in described or "choices" in described:
+        return _attribute(type_name, name, described)
     try:
-        key = (name, *told.items())
+        key = (name, *described.items())
         found = alike.get(key)
     except (TypeError, AttributeError):
-        return _attribute(type_name, name, told)
+        return _attribute(type_name, name, described)
     if found is None:
-        found = alike[key] = _attribute(type_name, name, told)
+        found = alike[key] = _attribute(type_name, name, described)
     return found
 
 
-def _attribute(type_name: str, name: str, told: Mapping[str, Any]) -> Attribute:
+def _attribute(type_name: str, name: str, described: Mapping[str, Any]) -> Attribute:
     """One attribute from its description; ``type`` is a scalar's data type or one of the other kinds."""
-    told = dict(told)
-    stated = told.pop("type", "string")
+    described = dict(described)
+    stated = described.pop("type", "string")
     try:
-        choices = tuple(told.pop("choices", ()))
+        choices = tuple(described.pop("choices", ()))
         if stated in SCALARS:
-            return Attribute(name, "scalar", stated, choices=choices, **told)
+            return Attribute(name, "scalar", stated, choices=choices, **described)
         if stated == "mapping":
-            return Attribute(name, "mapping", told.pop("items", "string"), **told)
+            return Attribute(name, "mapping", described.pop("items", "string"), **described)
         if stated == "reference":
-            told.setdefault("foreign_key", f"{name}_id")
-            return Attribute(name, "reference", "key", **told)
+            described.setdefault("foreign_key", f"{name}_id")
+            return Attribute(name, "reference", "key", **described)
         if stated == "collection":
-            return Attribute(name, "collection", "key", **told)
+            return Attribute(name, "collection", "key", **described)
     except TypeError as error:
         raise SchemaError(f"{type_name}.{name} in the schema: {error}") from None
     raise SchemaError(

@@ -1,4 +1,4 @@
-"""What has happened, asked of the server: the history of an entity, commits, and the way into the past."""
+"""The server's log: the history of an entity, commits, and moments in the past."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def history(core: Core, entity: Any, limit: int | None = 100) -> Flow[list[Histo
     start: int | None = None
     while limit is None or len(found) < limit:
         size = PAGE if limit is None else min(PAGE, limit - len(found))
-        asked = {"entity_type": entity_type, "key": key, "limit": size}
-        answer = yield from _ask(core, "history", asked if start is None else {**asked, "start": start})
+        parameters = {"entity_type": entity_type, "key": key, "limit": size}
+        answer = yield from _ask(core, "history", parameters if start is None else {**parameters, "start": start})
         for plain in answer["commits"]:
             commit = commit_from_plain(plain)
             found.append(HistoryEntry.of(commit, commit.changes[0]))
@@ -72,7 +72,7 @@ def commits(
 def commits_where(core: Core, after: int, limit: int | None, **wanted: Any) -> Flow[list[Commit]]:
     """The commits after a position of which these values are true."""
     _check_limit(limit)
-    asked = {name: value for name, value in wanted.items() if value is not None}
+    parameters = {name: value for name, value in wanted.items() if value is not None}
     found: list[Commit] = []
     skip = 0
     while True:
@@ -80,7 +80,7 @@ def commits_where(core: Core, after: int, limit: int | None, **wanted: Any) -> F
         room = PAGE if limit is None else min(PAGE, limit - len(found) + (1 if skip else 0))
         if room <= 0:
             return found
-        answer = yield from _ask(core, "commits", {**asked, "after": after, "limit": room, "skip": skip})
+        answer = yield from _ask(core, "commits", {**parameters, "after": after, "limit": room, "skip": skip})
         for plain in answer["commits"]:
             _join(found, commit_from_plain(plain))
         if answer["next"] is None:

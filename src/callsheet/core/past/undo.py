@@ -3,7 +3,7 @@
 Theory. What a commit did to an entity names its own inverse: what was created is deleted, what was deleted is
 created again under its old key with all it held, changed attributes get the values they had, members that
 joined leave and those that left join. First all of it is planned, against the server's present values with
-the session's pending work on top; nothing is recorded while something stands against it. It stands against it
+the session's pending work on top; nothing is recorded if any conflict exists. It is a conflict
 that a value is no longer what the commit left (by whomever: later work would be lost), that something came to
 refer to what would be deleted, or that something to be referred to is gone.
 
@@ -54,12 +54,12 @@ def undo(core: Core, commit: CommitName, conflicts: str = "raise") -> Flow[tuple
     plan = _Plan(scene, done, conflicts == "force")
     plan.make()
     if plan.conflicts and conflicts == "raise":
-        raise ConflictError(_told(done, plan), conflicts=tuple(plan.conflicts))
+        raise ConflictError(_conflict_message(done, plan), conflicts=tuple(plan.conflicts))
     plan.record()
     return tuple(plan.conflicts)
 
 
-def _told(commit: Commit, plan: _Plan) -> str:
+def _conflict_message(commit: Commit, plan: _Plan) -> str:
     more = f"; and {len(plan.reasons) - SHOWN} more" if len(plan.reasons) > SHOWN else ""
     return (
         f"commit {commit.position} cannot be undone as it is: {'; '.join(plan.reasons[:SHOWN])}{more}. Nothing was "
@@ -69,7 +69,7 @@ def _told(commit: Commit, plan: _Plan) -> str:
 
 @define(eq=False)
 class _Plan:
-    """What is to be recorded, and what stands against it."""
+    """What is to be recorded, and the conflicts."""
 
     scene: Scene
     commit: Commit
@@ -235,7 +235,7 @@ class _Plan:
             self._against(identity, attribute.name, None, (), tuple(members), reason)
 
     def _joined(self) -> dict[tuple[Place, str], set[Place]]:
-        """Who joined which collection in the commit, told from both sides."""
+        """Who joined which collection in the commit, seen from both sides."""
         schema = self.scene.core.schema
         found: dict[tuple[Place, str], set[Place]] = {}
         for change in self.commit.changes:
@@ -278,8 +278,8 @@ class _Plan:
             else:
                 unit.assign(entity, name, self._object(value))
         for change in self.commit.changes:
-            for told, present in ((change.added, False), (change.removed, True)):
-                self._record_links(change.identity, told, present)
+            for links, present in ((change.added, False), (change.removed, True)):
+                self._record_links(change.identity, links, present)
         for place in reversed(self._doomed):
             if (entity := self.scene.at(place)) is not None:
                 unit.delete(entity)
@@ -343,12 +343,12 @@ class _Plan:
                 if not needs[other]:
                     ready.append(other)
 
-    def _record_links(self, identity: Identity, told: Mapping[str, tuple[Identity, ...]], present: bool) -> None:
+    def _record_links(self, identity: Identity, links: Mapping[str, tuple[Identity, ...]], present: bool) -> None:
         place = self.scene.place(identity)
         entity = self.scene.at(place)
         if entity is None or place in self._doomed:
             return
-        for name, members in told.items():
+        for name, members in links.items():
             for member in members:
                 there = self.scene.place(member)
                 other = self.scene.at(there)
@@ -360,7 +360,7 @@ class _Plan:
 
 
 def _current(entity: Any, name: str) -> Any:
-    """A value as the log would tell it, with what is pending on top."""
+    """A value in the form of the log, with what is pending on top."""
     mapping, dot, item = name.partition(".")
     if dot and mapping in entity._type.attributes:
         changes = entity._changes

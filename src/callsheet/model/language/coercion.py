@@ -45,7 +45,7 @@ def coerce(owner: str, attribute: Attribute, value: object, operator: str = "=")
         return None
     if isinstance(value, Identity):
         value = value.key
-    # A pattern may be any text, and an order may be asked for with a text that is no choice.
+    # A pattern may be any text, and an order comparison may name a text that is no choice.
     if attribute.data_type == "enum" and (operator in ("like", "not_like") or operator[0] in "<>"):
         attribute = Attribute(attribute.name)
     convert = _CONVERSIONS.get(attribute.data_type)

@@ -1,7 +1,7 @@
-"""Which events a subscription is about: the query language's conditions, asked of an event (`described`).
+"""Which events a subscription is about: the query language's conditions, matched with an event (`described`).
 
 An expression is a condition of the query language with five liberties. All but the first become conditions the
-language already has, so that whoever reads conditions reads expressions too:
+language already has, so that a reader of conditions reads expressions too:
 
 - A path alone says that there is a value: ``changes.status`` is ``changes.status != None``.
 - ``*`` in a value of ``=`` and ``!=`` is a run of characters: ``topic = studio.*`` is ``topic like "studio.%"``
@@ -76,7 +76,7 @@ def event_matches(condition: Condition, event: Event) -> bool:
 
 
 def record_of(event: Event) -> Mapping[str, Any]:
-    """What conditions are asked of: the event, with the types of its entity as entities that have a name."""
+    """What conditions are matched with: the event, with the types of its entity as entities that have a name."""
     record = described(event)
     entity = record.get("entity")
     if isinstance(entity, Mapping):
@@ -153,7 +153,7 @@ _COMPLEMENTS = {"!=": "=", "not_like": "like", "not_in": "in"}
 
 
 def _of_types(comparison: Comparison) -> Condition:
-    """What is asked of the type of the entity is asked of all the types it is of."""
+    """A condition on the type of the entity is matched with all the types it is of."""
     names = comparison.path.names
     if (names[1:] if names[0] == "data" else names) != _TYPE:
         return comparison

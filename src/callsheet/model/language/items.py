@@ -15,7 +15,7 @@ NEGATIVE = ("!=", "not_like", "not_in")
 
 
 def item_condition(condition: Any_) -> Condition | None:
-    """What is asked of one item; None where it cannot be told which.
+    """The condition on one item; None where it names no single item.
 
     >>> parts = (Comparison(Path.of("key"), "=", "lens"), Comparison(Path.of("value"), "=", "35mm"))
     >>> item_condition(Any_(Path.of("metadata"), And(parts))).path.names

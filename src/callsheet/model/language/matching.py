@@ -1,4 +1,4 @@
-"""A condition read by Python: does this record fulfil it? The meaning is told in ``condition.py``."""
+"""A condition read by Python: does this record fulfil it? The meaning is defined in ``model/query.py``."""
 
 from __future__ import annotations
 

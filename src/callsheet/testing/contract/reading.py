@@ -49,20 +49,20 @@ class ReadingContract(ContractCase):
 
     def test_opening_tells_who_the_server_is(self, session: Session) -> None:
         """Its schema has what the contract uses, its clock a time zone, its limits are positive."""
-        told = session.open()
-        assert told.server
-        assert told.time.tzinfo is not None
-        features = told.features
+        description = session.open()
+        assert description.server
+        assert description.time.tzinfo is not None
+        features = description.features
         assert min(features.operations, features.bytes, features.rows, features.literals) > 0
         for name, attributes in REQUIRED.items():
             assert set(attributes) <= set(session.schema.types[name].attributes), name
 
     def test_a_schema_that_is_known_is_not_sent_again(self, session: Session) -> None:
         """Its hash says so."""
-        told = session.open()
-        again = session.run(session._dialect.describe(told.schema_hash))
-        assert again.schema_hash == told.schema_hash
-        assert again.schema is None or again.schema.hash == told.schema_hash
+        description = session.open()
+        again = session.run(session._dialect.describe(description.schema_hash))
+        assert again.schema_hash == description.schema_hash
+        assert again.schema is None or again.schema.hash == description.schema_hash
 
     @pytest.mark.parametrize(("condition", "names"), CONDITIONS)
     def test_a_condition_selects(self, session: Session, cut: Any, condition: str, names: str) -> None:

@@ -79,7 +79,7 @@ class ValuesContract(ContractCase):
         assert dict(found["metadata"]) == {"ours": "1"}
 
     def test_a_mapping_comes_with_a_create(self, session: Session, other: Session) -> None:
-        """And can be asked for by item."""
+        """And can be queried by item."""
         name = mark()
         session.create("Project", {"name": name, "metadata": {"show": name, "with space": "x"}})
         session.commit()
