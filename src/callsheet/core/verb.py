@@ -90,7 +90,8 @@ class Verb(Generic[P, T]):
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self._method(owner) if hasattr(owner, "awaits") else self
-        return MethodType(self._method(instance), instance)
+        method = self._methods.get(instance.awaits)
+        return MethodType(self._method(instance) if method is None else method, instance)
 
     def _method(self, runner: Any) -> Callable[..., Any]:
         """The function that calls the flow and runs it, as the object's class does."""
