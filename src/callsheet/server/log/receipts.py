@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Select, bindparam, delete, insert, select
 
 from callsheet.dialects.protocol import CommitResult, Touched
 from callsheet.errors import Invalid
@@ -71,13 +71,19 @@ def _decode_result(told: bytes) -> dict[str, Any]:
 def find(store: Store, connection: Connection, user: str, changes: ChangeSet) -> CommitResult | None:
     """The answer given to this commit, if it has been done; `Invalid` if its id was used for another."""
     log = store.table("_log")
-    wanted = select(log.c.position, log.c.time, log.c.digest, log.c.result)
-    row = connection.execute(wanted.where(log.c.user_name == user, log.c.commit_id == changes.commit_id)).first()
-    if row is None:
+
+    def build() -> Select[Any]:
+        wanted = select(log.c.position, log.c.time, log.c.digest, log.c.result)
+        return wanted.where(log.c.user_name == bindparam("user"), log.c.commit_id == bindparam("commit_id"))
+
+    statement = store.prepared.get("receipt", connection, build)
+    rows = statement.rows(connection, {"user": user, "commit_id": changes.commit_id})
+    if not rows:
         return None
-    if row.digest != digest(changes):
+    position, time, known, result = rows[0]
+    if known != digest(changes):
         raise Invalid(f"commit id {changes.commit_id!r:.80} was used for other operations; use a new one")
-    return CommitResult(changes.commit_id, row.position, row.time, **_decode_result(row.result), replayed=True)
+    return CommitResult(changes.commit_id, position, time, **_decode_result(result), replayed=True)
 
 
 def stage(

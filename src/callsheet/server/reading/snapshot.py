@@ -27,7 +27,6 @@ from callsheet.model.record import Identity
 from callsheet.server.log import commits as log
 from callsheet.server.store.columns import json_text
 from callsheet.server.store.engine import memory_engine
-from callsheet.server.store.rules import positions
 from callsheet.server.store.store import Store
 
 __all__ = ["Snapshots", "materialised"]
@@ -150,7 +149,7 @@ class _State:
 
     def read(self, connection: Connection) -> None:
         for root, table in self.store.tables.items():
-            columns = self._columns[root] = positions(table)
+            columns = self._columns[root] = self.store.layout.positions[root]
             self._writers[root] = [_writer(column.type) for column in table.columns]
             self.rows[root] = {row[columns["id"]]: row for row in self._all(connection, table)}
         for table in self._link_tables():

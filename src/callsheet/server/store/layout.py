@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from sqlalchemy import Column, Dialect, Index, LargeBinary, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -38,6 +38,15 @@ class Layout:
     metadata: MetaData
     tables: dict[str, Table]
     links: dict[tuple[str, str], Link]
+    positions: dict[str, dict[str, int]] = field(init=False)
+    """Where each column stands in a row of a root type's whole table."""
+
+    @positions.default
+    def _positions(self) -> dict[str, dict[str, int]]:
+        return {
+            root: {column.name: index for index, column in enumerate(table.columns)}
+            for root, table in self.tables.items()
+        }
 
     def statements(self, dialect: Dialect) -> Iterator[str]:
         """The statements that create everything, in order."""

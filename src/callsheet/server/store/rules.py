@@ -11,13 +11,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from attrs import frozen
-from sqlalchemy import Table
 
 from callsheet.errors import SchemaError
 from callsheet.model.schema import Attribute, EntityType, Schema
 from callsheet.server.store.layout import stored
 
-__all__ = ["Combination", "Members", "Referrer", "Rules", "TypeRules", "one_to_many", "positions", "rules_of"]
+__all__ = ["Combination", "Members", "Referrer", "Rules", "TypeRules", "one_to_many", "rules_of"]
 
 
 @frozen
@@ -102,11 +101,6 @@ def rules_of(schema: Schema) -> Rules:
     if found is None:
         found = _KNOWN[schema] = Rules(schema)
     return found
-
-
-def positions(table: Table) -> dict[str, int]:
-    """Where each column stands in a row of the whole table."""
-    return {column.name: index for index, column in enumerate(table.columns)}
 
 
 def _type_rules(schema: Schema, entity_type: EntityType, ancestors: frozenset[str]) -> TypeRules:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Column, Connection, Table, inspect, select
 
+from callsheet.chunks import chunks
 from callsheet.config import shown
 from callsheet.errors import SchemaError, StorageError
 from callsheet.model.schema import Schema, did_you_mean
@@ -25,6 +26,7 @@ from callsheet.server.store.database import Database, FileDatabase, MemoryDataba
 from callsheet.server.store.engine import limited, memory_engine
 from callsheet.server.store.layout import Layout, Link, layout_of
 from callsheet.server.store.planner_statistics import renew
+from callsheet.server.store.prepared import PLACES, PreparedStatements, listed, padded, places
 from callsheet.server.store.upgrading import upgrade
 
 __all__ = ["CHUNK", "Link", "Store"]
@@ -59,6 +61,8 @@ class Store:
         self.url, self.database = shown(url), database
         self.reading, self.write = database.reading, database.write
         self.created = False
+        self.prepared = PreparedStatements()
+        """Statements of the write path, built once."""
         self._described: Schema
 
     @staticmethod
@@ -149,11 +153,19 @@ class Store:
         if self.engine_name == "sqlite":
             return
         for root in sorted(keys):
-            column = self.tables[root].c.id
-            wanted = sorted(keys[root])
-            for start in range(0, len(wanted), CHUNK):
-                statement = select(column).where(column.in_(wanted[start : start + CHUNK]))
-                connection.execute(statement.order_by(column).with_for_update())
+            for chunk in chunks(sorted(keys[root]), CHUNK):
+                self._lock(connection, root, chunk)
+
+    def _lock(self, connection: Connection, root: str, keys: Sequence[str]) -> None:
+        column = self.tables[root].c.id
+        statement = select(column).order_by(column).with_for_update()
+        if len(keys) > PLACES:
+            connection.execute(statement.where(column.in_(keys)))
+        else:
+            size = places(len(keys))
+            name = ("lock", root, size)
+            prepared = self.prepared.get(name, connection, lambda: statement.where(listed(column, size)))
+            prepared.rows(connection, padded(keys))
 
     def backup(self, path: str | Path) -> None:
         """Copy the database, as of one moment, to a new file, which can be opened like any other.

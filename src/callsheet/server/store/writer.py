@@ -1,8 +1,9 @@
 """Group commit: many jobs share one transaction, and so one wait for the disk.
 
 One thread owns the only connection that writes. It takes what is waiting (at most `GROUP` jobs), runs each
-in a savepoint, commits once, and only then answers. A job that fails takes only its savepoint with it. If
-the database gives the whole transaction up (the disk is full), no job of the group has happened, and all hear so.
+in a savepoint (one alone needs none), commits once, and only then answers. A job that fails takes only its
+savepoint with it. If the database gives up the whole transaction (the disk is full), no job of the group has happened,
+and each gets the error.
 """
 
 from __future__ import annotations
@@ -109,8 +110,12 @@ class Writer:
     def _run_group(self, jobs: list[_Job]) -> None:
         try:
             with self._engine.connect() as connection, connection.begin():
-                for job in jobs:
-                    _run_job(job, connection)
+                if len(jobs) == 1:
+                    # Alone it needs no savepoint: when it fails, the transaction holds nothing else.
+                    jobs[0].result = jobs[0].function(connection)
+                else:
+                    for job in jobs:
+                        _run_job(job, connection)
                 driver: Any = connection.connection.driver_connection
                 self._changes = driver.total_changes
             self.groups += 1

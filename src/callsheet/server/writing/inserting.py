@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary
 from attrs import frozen
 from sqlalchemy import Connection, Dialect, Table, insert
 
+from callsheet.server.store.prepared import sent
+
 __all__ = ["Inserting", "inserting"]
 
 Row = dict[str, Any]
@@ -32,7 +34,8 @@ class Inserting:
         for name, write in self.writers.items():
             for row in rows:
                 row[name] = write(row[name])
-        connection.exec_driver_sql(self.text, [self.shaped(row) for row in rows])
+        with sent(connection, self.text, *[self.shaped(row) for row in rows]):
+            pass
 
 
 _KNOWN: WeakKeyDictionary[Table, dict[tuple[str, tuple[str, ...]], Inserting]] = WeakKeyDictionary()

@@ -7,8 +7,9 @@ a reference's value is an `Identity` with the type the client told or the databa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from itertools import chain
 from typing import Any
 
 from attrs import define, field
@@ -17,7 +18,8 @@ from sqlalchemy import Column, Connection, select, update
 from callsheet.chunks import chunks
 from callsheet.model.record import Identity, equal
 from callsheet.model.schema import Attribute, Schema
-from callsheet.server.store.rules import TypeRules, positions, rules_of
+from callsheet.server.store.prepared import PLACES, listed, padded, places
+from callsheet.server.store.rules import TypeRules, rules_of
 from callsheet.server.store.store import CHUNK, Store
 
 __all__ = ["WorkingRow", "Overlay", "Place"]
@@ -128,7 +130,7 @@ class Overlay:
         self._follows = False
         """Whether the references that were written are among the incoming: only deletes ask for them."""
         self._roots = self.rules.roots
-        self._columns = {root: positions(table) for root, table in store.tables.items()}
+        self._columns = store.layout.positions
 
     def place(self, identity: Identity) -> Place:
         return (self._roots[identity[0]], identity[1])
@@ -159,7 +161,8 @@ class Overlay:
         for root, key in places:
             if (root, key) not in self.entries and (root, key) not in self._absent:
                 wanted.setdefault(root, {})[key] = None
-        for root, keys in wanted.items():
+        for root in sorted(wanted):
+            keys = wanted[root]
             self.load_where(root, "id", keys, lock)
             self._absent.update((root, key) for key in keys if (root, key) not in self.entries)
 
@@ -168,16 +171,23 @@ class Overlay:
 
         What this commit will write to must be locked, where the database lets commits run side by side.
         """
+        lock = lock and self.store.engine_name != "sqlite"
+        rows: Iterator[Sequence[Any]] = chain.from_iterable(
+            self._rows(root, column, chunk, lock) for chunk in chunks(sorted(keys) if lock else keys, CHUNK)
+        )
+        return [self._know(root, row) for row in rows]
+
+    def _rows(self, root: str, column: str, keys: Sequence[str], lock: bool) -> Sequence[Sequence[Any]]:
         table = self.store.tables[root]
         where: Column[Any] = table.c[column]
-        statement = select(table)
-        if lock and self.store.engine_name != "sqlite":
-            statement = statement.order_by(table.c.id).with_for_update()
-        found = []
-        for chunk in chunks(keys, CHUNK):
-            for row in self.connection.execute(statement.where(where.in_(chunk))).all():
-                found.append(self._know(root, row))
-        return found
+        statement = select(table).order_by(table.c.id).with_for_update() if lock else select(table)
+        if len(keys) > PLACES:
+            return self.connection.execute(statement.where(where.in_(keys))).all()
+        size = places(len(keys))
+        prepared = self.store.prepared.get(
+            ("rows", root, column, size, lock), self.connection, lambda: statement.where(listed(where, size))
+        )
+        return prepared.rows(self.connection, padded(keys))
 
     def _know(self, root: str, row: Sequence[Any]) -> WorkingRow:
         columns = self._columns[root]

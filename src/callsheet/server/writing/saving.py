@@ -6,11 +6,11 @@ by key. What is written here was validated before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import and_, bindparam, delete, insert, select, update
+from sqlalchemy import Table, Update, and_, bindparam, delete, insert, select, update
 
 from callsheet.chunks import chunks
 from callsheet.dialects.protocol import CommitResult
@@ -21,6 +21,7 @@ from callsheet.server.log import commits as log
 from callsheet.server.log import receipts
 from callsheet.server.log.commits import EntityChange
 from callsheet.server.store.layout import stored
+from callsheet.server.store.prepared import PLACES, listed, padded, places
 from callsheet.server.store.store import CHUNK
 from callsheet.server.writing.inserting import inserting
 from callsheet.server.writing.overlay import Overlay, WorkingRow
@@ -51,11 +52,16 @@ def save_rows(overlay: Overlay, position: int) -> None:
 def _update(overlay: Overlay, root: str, names: frozenset[str], rows: list[dict[str, Any]]) -> None:
     """Change rows as they were seen. All are locked; that one is missing cannot be, and is not passed over."""
     table = overlay.store.tables[root]
+    statement = overlay.store.prepared.get(("update", root, names), overlay.connection, lambda: _updating(table, names))
+    done = statement.run(overlay.connection, rows)
+    if 0 <= done != len(rows):
+        raise Unavailable(f"{len(rows) - done} of {len(rows)} {root} changed under this commit; try again")
+
+
+def _updating(table: Table, names: frozenset[str]) -> Update:
     values: dict[str, Any] = {name: bindparam(name) for name in sorted(names - {"_key", "_seen"})}
     here = and_(table.c.id == bindparam("_key"), table.c._version == bindparam("_seen"))
-    done = overlay.connection.execute(update(table).where(here).values(values), rows)
-    if overlay.connection.dialect.supports_sane_multi_rowcount and done.rowcount != len(rows):
-        raise Unavailable(f"{len(rows) - done.rowcount} of {len(rows)} {root} changed under this commit; try again")
+    return update(table).where(here).values(values)
 
 
 def _columns(entry: WorkingRow) -> dict[str, Any]:
@@ -97,14 +103,26 @@ def _forget_tombstones(overlay: Overlay, root: str, keys: Iterable[str]) -> None
     """What is made again is not deleted any more; its history goes on from its end."""
     tombstone = overlay.store.table("_tombstone")
     for chunk in chunks(keys, CHUNK):
-        here = and_(tombstone.c.root == root, tombstone.c.key.in_(chunk))
-        found = overlay.connection.execute(select(tombstone.c.key, tombstone.c.position).where(here)).all()
+        found = _tombstones(overlay, root, chunk)
         if found:
+            here = and_(tombstone.c.root == root, tombstone.c.key.in_(chunk))
             overlay.connection.execute(delete(tombstone).where(here))
         for key, position in found:
             entry = overlay.at((root, key))
             if entry is not None:
                 entry.previous = position
+
+
+def _tombstones(overlay: Overlay, root: str, keys: Sequence[str]) -> Sequence[Sequence[Any]]:
+    tombstone = overlay.store.table("_tombstone")
+    statement = select(tombstone.c.key, tombstone.c.position).where(tombstone.c.root == bindparam("root"))
+    if len(keys) > PLACES:
+        return overlay.connection.execute(statement.where(tombstone.c.key.in_(keys)), {"root": root}).all()
+    size = places(len(keys))
+    prepared = overlay.store.prepared.get(
+        ("tombstones", size), overlay.connection, lambda: statement.where(listed(tombstone.c.key, size))
+    )
+    return prepared.rows(overlay.connection, {"root": root, **padded(keys)})
 
 
 def _delete(overlay: Overlay, position: int) -> None:
@@ -165,4 +183,5 @@ def save_log(overlay: Overlay, changes: ChangeSet, user: str, digest: str, resul
         "changes": log.encode_changes(_changes(overlay)),
         "result": receipts.encode_result(result),
     }
-    overlay.connection.execute(insert(overlay.store.table("_log")), row)
+    table = overlay.store.table("_log")
+    inserting(table, tuple(sorted(row)), overlay.connection.dialect).run(overlay.connection, [row])

@@ -1,0 +1,143 @@
+"""Statements that are built once for a database and then only run: building one costs more than running it.
+
+SQLAlchemy makes the text of a statement and knows how values of a column are written and read. Both are kept, so that a
+small commit, which runs a handful of statements with one row each, pays for the database and little else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Dialect, bindparam
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.selectable import Select
+
+__all__ = ["PLACES", "Prepared", "PreparedStatements", "listed", "padded", "places", "sent"]
+
+KEPT = 512
+PLACES = 64
+"""Keys in a prepared IN list. Longer lists are rare and cost enough by themselves."""
+
+Statement = Select[Any] | UpdateBase
+
+
+class Prepared:
+    """The text of one statement, with what writes its parameters and reads its columns."""
+
+    def __init__(self, statement: Statement, dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        self.text = str(compiled)
+        self._fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
+        types = {name: bind.type.dialect_impl(dialect) for name, bind in compiled.binds.items()}
+        writers = {name: kind.bind_processor(dialect) for name, kind in types.items()}
+        self._writers = {name: write for name, write in writers.items() if write is not None}
+        self._order: Sequence[str] | None = compiled.positiontup if compiled.positional else None
+        columns = statement.selected_columns if isinstance(statement, Select) else statement.exported_columns
+        self._dialect = dialect
+        self._types = [column.type.dialect_impl(dialect) for column in columns]
+        self._readers: list[tuple[int, Callable[[Any], Any]]] | None = None
+
+    def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+        """The rows that the statement gives."""
+        with sent(connection, self.text, self._bound(values)) as cursor:
+            found: list[Sequence[Any]] = cursor.fetchall()
+            if self._readers is None:
+                self._readers = self._reading(cursor.description)
+        readers = self._readers
+        return [_read(row, readers) for row in found] if readers else found
+
+    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run it for each row of parameters; how many rows of the table changed (-1: the driver does not say)."""
+        with sent(connection, self.text, *map(self._bound, rows)) as cursor:
+            done: int = cursor.rowcount
+        return done if len(rows) == 1 or connection.dialect.supports_sane_multi_rowcount else -1
+
+    def _bound(self, values: Mapping[str, Any]) -> Any:
+        bound = {**self._fixed, **values}
+        for name, write in self._writers.items():
+            bound[name] = write(bound[name])
+        return bound if self._order is None else tuple([bound[name] for name in self._order])
+
+    def _reading(self, description: Sequence[Sequence[Any]]) -> list[tuple[int, Callable[[Any], Any]]]:
+        """What reads the columns whose values the driver does not give as they are: known with the first answer."""
+        readers = [
+            kind.result_processor(self._dialect, told[1]) for kind, told in zip(self._types, description, strict=True)
+        ]
+        return [(place, read) for place, read in enumerate(readers) if read is not None]
+
+
+def _read(row: Sequence[Any], readers: Sequence[tuple[int, Callable[[Any], Any]]]) -> Sequence[Any]:
+    values = list(row)
+    for place, read in readers:
+        if values[place] is not None:
+            values[place] = read(values[place])
+    return values
+
+
+class PreparedStatements:
+    """The prepared statements of one database, by a name that says what they do."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Prepared] = {}
+
+    def get(self, name: Hashable, connection: Connection, build: Callable[[], Statement]) -> Prepared:
+        """The statement of this name; ``build`` makes it the first time."""
+        found = self._known.get(name)
+        if found is None:
+            while len(self._known) >= KEPT:
+                self._known.pop(next(iter(self._known)), None)
+            found = self._known[name] = Prepared(build(), connection.dialect)
+        return found
+
+
+@contextmanager
+def sent(connection: Connection, text: str, *parameters: Any) -> Iterator[Any]:
+    """A cursor of the driver's after a statement, run once for each of the parameters, in the open transaction.
+
+    Errors of the driver are SQLAlchemy's, as everywhere else.
+    """
+    cursor: Any = connection.connection.cursor()
+    try:
+        if len(parameters) == 1:
+            cursor.execute(text, parameters[0])
+        else:
+            cursor.executemany(text, parameters)
+        yield cursor
+    except connection.dialect.loaded_dbapi.Error as error:
+        gone = connection.dialect.is_disconnect(error, None, None)
+        if gone:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            text,
+            None,
+            error,
+            connection.dialect.loaded_dbapi.Error,
+            connection_invalidated=gone,
+            dialect=connection.dialect,
+        ) from error
+    finally:
+        cursor.close()
+
+
+def places(count: int) -> int:
+    """How many places the list for so many keys has: the next power of two, so that few statements serve all.
+
+    >>> [places(count) for count in (1, 2, 3, 64)]
+    [1, 2, 4, 64]
+    """
+    return 1 << (count - 1).bit_length()
+
+
+def listed(column: ColumnElement[Any], size: int) -> ColumnElement[bool]:
+    """The condition that a column holds one of ``size`` keys, which `padded` gives."""
+    if size == 1:
+        return column == bindparam("key_0")
+    return column.in_([bindparam(f"key_{place}") for place in range(size)])
+
+
+def padded(keys: Sequence[Any]) -> dict[str, Any]:
+    """Keys as parameters of `listed`; the last one fills the places that are left."""
+    return {f"key_{place}": keys[min(place, len(keys) - 1)] for place in range(places(len(keys)))}
