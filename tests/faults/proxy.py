@@ -181,12 +181,12 @@ class Cable:
     """Listens on loopback and passes bytes on to ``port``, both ways, until it is cut; answers that do not end, too.
 
     ``cut()`` breaks every connection and takes no new ones, ``mute()`` lets them stand and passes nothing on any
-    more, ``mend()`` ends either. ``connections`` counts them.
+    more, ``mend()`` ends either. ``connections`` counts them; ``open`` is how many have not ended.
     """
 
     def __init__(self, port: int) -> None:
         self._upstream = port
-        self.connections = 0
+        self.connections = self.open = 0
         self.port = 0
         self._whole = True
         self._loud = True
@@ -238,6 +238,8 @@ class Cable:
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        counted = int(self._whole)
+        self.open += counted
         try:
             if self._whole:
                 self.connections += 1
@@ -252,6 +254,7 @@ class Cable:
         except OSError:
             pass
         finally:
+            self.open -= counted
             writer.transport.abort()
             self._writers.discard(writer)
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from callsheet.dialects.local import LocalDialect
 from callsheet.dialects.native.client import NativeDialect
 from callsheet.errors import CallsheetError, Disconnected, Forbidden, Invalid, Timeout, Unauthorised, Unavailable
+from callsheet.flow import Request
 from callsheet.model.event import Event, Position
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity
@@ -379,18 +380,27 @@ class TestInATask:
             assert ears.ids == [f"{name} {number}:0" for number in range(6)]
             await transport.aclose()
 
-    async def test_a_cancelled_task_leaves_nothing_open(self, client: Client, ears: Ears) -> None:
-        transport = AsyncHttpTransport(client.url, client.headers)
-        listener = transport.alisten(client.listening().open_stream, ears.adeliver, ears.tell)
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as group:
-                group.start_soon(listener.run)
-                while not ears.connected():
+    async def test_a_cancelled_task_leaves_nothing_open(self, client: Client, ears: Ears, name: str) -> None:
+        """The connection is closed, no other is opened, nothing more is delivered, and the transport still works."""
+        with Cable(urlsplit(client.url).port or 0) as cable:
+            transport = AsyncHttpTransport(cable.url, client.headers)
+            listener = transport.alisten(client.listening().open_stream, ears.adeliver, ears.tell)
+            with anyio.fail_after(PATIENCE):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(listener.run)
+                    while not ears.connected():
+                        await anyio.sleep(0.01)
+                    assert cable.open == 1
+                    group.cancel_scope.cancel()
+                assert not listener.connected
+                assert listener._listener._connection is None
+                while cable.open:
                     await anyio.sleep(0.01)
-                group.cancel_scope.cancel()
-        assert not listener.connected
-        assert listener._listener._connection is None
-        await transport.aclose()
+                await anyio.to_thread.run_sync(client.commit, name)
+                await anyio.sleep(0.05)
+                assert (cable.connections, ears.events) == (1, [])
+                assert (await transport.send(Request("GET", "/healthz", safe=True))).status == 200
+            await transport.aclose()
 
     async def test_a_refusal_ends_the_task(self, served: Server, ears: Ears) -> None:
         with Client(served.url, "some other key") as client:
