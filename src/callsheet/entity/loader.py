@@ -2,10 +2,12 @@
 
 Theory. A page holds thousands of rows of one shape (entity type, attributes). Per row, a general loop
 would look up each attribute's slot, kind and target again; so the loop for a shape is written out once,
-compiled, and kept. It does what `merge_plainly` in the tests does, which must agree with it:
+compiled, and kept. It does what `merge_plainly` in `tests/entity/plain_loader.py` does;
+a property keeps both equal:
 
 - the entity of the row's key is found in the family's map, or made (filled as its storage class, whose
-  writes are not tracked, then given its public class);
+  writes are not tracked, then given its public class); before its references are looked up, as a row may refer
+  to itself;
 - every value of the row is stored; a reference becomes the live entity of that key, or a ghost of which
   only the key is known;
 - an entity with pending changes keeps them: see `merge_changed`.
@@ -225,21 +227,24 @@ def load(rows, core, slots, peers, relations):
         {unpack} = row
         slot = find(key)
         entity = slot() if slot is not None else None
+        if entity is None:
+            entity = new(Storage)
+            entity._core = core
+            entity._key = key
+            entity._changes = None
+            slot = Slot(entity, forget)
+            slot.key = key
+            slot.slots = slots
+            slots[key] = slot
+            known = False
+        else:
+            known = True
 {converts}
-        if entity is not None and entity._changes is not None:
+        if known and entity._changes is not None:
             merge_changed(entity, {{{values}}}, version, peers)
             become(entity, "__class__", Class)
         else:
-            if entity is None:
-                entity = new(Storage)
-                entity._core = core
-                entity._key = key
-                entity._changes = None
-                slot = Slot(entity, forget)
-                slot.key = key
-                slot.slots = slots
-                slots[key] = slot
-            else:
+            if known:
                 become(entity, "__class__", Storage)
 {stores}
             entity._version = version
