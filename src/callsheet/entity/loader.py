@@ -241,8 +241,8 @@ def load(rows, core, slots, peers, relations):
             known = True
 {converts}
         if known and entity._changes is not None:
-            merge_changed(entity, {{{values}}}, version, peers)
             become(entity, "__class__", Class)
+            merge_changed(entity, {{{values}}}, version, peers)
         else:
             if known:
                 become(entity, "__class__", Storage)
