@@ -107,8 +107,8 @@ class StandardStructure:
 
     Two components never have the same path, also where the file system ignores case: a name that loses something on
     its way (capitals, accents, blanks, letters that are not Latin) is followed by ``~`` and a short tag of the whole
-    name. ``tagged=False`` leaves the tags out, as ftrack's own structure does; then names that look alike meet, and
-    the second component is refused.
+    name. ``tagged=False`` leaves the tags out, as other tools do; then names that look alike meet, and the second
+    component is refused.
 
     ``project_versions_prefix`` is a folder below the project's, before all others. What file systems do not take
     becomes ``illegal_character_substitute``.

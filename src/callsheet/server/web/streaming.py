@@ -148,9 +148,7 @@ class EventStreams:
         # From now on, or from where the reader was: either is a position from here.
         place = wanted.after if wanted.after is not None else backend.events(None, (), {}, 1).place
         question = repr((wanted.expressions, wanted.subscriber))
-        return _Asked(
-            account, check, backend, wanted.expressions, wanted.subscriber, place, question, route.event
-        )
+        return _Asked(account, check, backend, wanted.expressions, wanted.subscriber, place, question, route.event)
 
     def _text(self, asked: _Asked) -> tuple[Position, bytes]:
         """What comes next. Readers that follow with the same question get the same answer, made once."""
