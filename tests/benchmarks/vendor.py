@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, event
 
-from callsheet.dialects.ftrack.server.requests import Asked, handle
+from callsheet.dialects.ftrack.server.dispatch import VendorRequest, handle
 from callsheet.server.service import Service
 
 from .table import Line, at_most, shown
@@ -38,7 +38,7 @@ Statement = tuple[str, Any, bool]
 def ask(service: Service, operations: list[dict[str, Any]]) -> float:
     """The CPU milliseconds of one request."""
     body = json.dumps(operations).encode()
-    asked = Asked("admin", "http://localhost", body, {"ftrack-strict-api": "true"})
+    asked = VendorRequest("admin", "http://localhost", body, {"ftrack-strict-api": "true"})
     start = process_time()
     answer = handle(service.backend("admin"), service.files, asked)
     spent = process_time() - start

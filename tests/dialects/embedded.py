@@ -7,7 +7,7 @@ from typing import Any
 
 from callsheet import Session
 from callsheet.dialects.ftrack.client.dialect import FtrackDialect
-from callsheet.dialects.ftrack.server.requests import Asked, handle
+from callsheet.dialects.ftrack.server.dispatch import VendorRequest, handle
 from callsheet.flow import Request, Response
 from callsheet.session.connection import ServerConnection
 
@@ -27,7 +27,7 @@ class Direct:
         self.sent.append(request)
         self.before(request)
         headers = {**request.headers, **FtrackDialect.credentials(self._user, "key")}
-        asked = Asked(self._user, "http://studio.test", request.content, headers)
+        asked = VendorRequest(self._user, "http://studio.test", request.content, headers)
         response = handle(self._service.backend(self._user), self._service.files, asked)
         self.after(request)
         return response

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from callsheet.dialects.ftrack.client.expression import expression
 from callsheet.dialects.ftrack.client.paging import OffsetCursor, keyset
 from callsheet.dialects.ftrack.client.payloads import Needs, Payloads, needs_of
-from callsheet.dialects.ftrack.client.replies import page_in
+from callsheet.dialects.ftrack.client.records import page_in
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.dialects.ftrack.common.codec import literal_out, quoted, value_in, value_out
 from callsheet.dialects.ftrack.common.schema import document_from_vendor
-from callsheet.dialects.ftrack.server.question import read_question
+from callsheet.dialects.ftrack.server.query_text import parse_vendor_query
 from callsheet.errors import Invalid, QueryError, SchemaError
 from callsheet.model.language.checking import check
 from callsheet.model.language.parser import parse
@@ -204,7 +204,7 @@ def test_what_the_vendor_cannot_say_is_refused(query: str, reason: str) -> None:
 )
 def test_the_other_half_can_read_it(query: str) -> None:
     """What one half writes, the other half's parser takes."""
-    question = read_question(text(query, 3, 7))
+    question = parse_vendor_query(text(query, 3, 7))
     assert (question.offset, question.limit) == (3, 7)
 
 

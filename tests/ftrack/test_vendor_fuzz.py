@@ -12,9 +12,9 @@ from sqlalchemy import exists, select
 from vendor_requests import Requests
 
 from callsheet.dialects.ftrack.server.actions import ACTIONS, AFTERWARDS
-from callsheet.dialects.ftrack.server.asking import Asked
 from callsheet.dialects.ftrack.server.catalogue import catalogue_of
-from callsheet.dialects.ftrack.server.requests import handle
+from callsheet.dialects.ftrack.server.dispatch import handle
+from callsheet.dialects.ftrack.server.vendor_request import VendorRequest
 from callsheet.flow import Response
 from callsheet.server.log.commits import last_position
 from callsheet.server.service import Service
@@ -30,7 +30,7 @@ def service(schemas: Path) -> Iterator[Service]:
 
 
 def _ask(service: Service, body: bytes, strict: bool = False, user: str = "admin") -> Response:
-    asked = Asked(user, "http://server", body, {"ftrack-strict-api": "true" if strict else "false"})
+    asked = VendorRequest(user, "http://server", body, {"ftrack-strict-api": "true" if strict else "false"})
     return handle(service.backend(user), service.files, asked)
 
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from callsheet.cli.commands import callsheet as commands
 from callsheet.dialects.ftrack.server.catalogue import catalogue_of
-from callsheet.dialects.ftrack.server.rendering import rendered
-from callsheet.dialects.ftrack.server.storage import store_document
+from callsheet.dialects.ftrack.server.schema_rendering import rendered
+from callsheet.dialects.ftrack.server.store_schema import store_document
 from callsheet.errors import Forbidden, Invalid, TooLarge
 from callsheet.model.schema import Schema
 from callsheet.server.files.uploads import FileStore, placeholder

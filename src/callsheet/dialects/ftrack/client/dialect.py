@@ -14,14 +14,15 @@ from typing import Any
 
 from attrs import evolve
 
-from callsheet.dialects.ftrack.client import answers, transfer
+from callsheet.dialects.ftrack.client import responses as answers
+from callsheet.dialects.ftrack.client import transfer
+from callsheet.dialects.ftrack.client.aggregates import Numbers
+from callsheet.dialects.ftrack.client.commit_prefetch import prefetch
+from callsheet.dialects.ftrack.client.event_stream import FtrackEventStream, Waiting
 from callsheet.dialects.ftrack.client.expression import expression
-from callsheet.dialects.ftrack.client.hearing import FtrackEventStream, Waiting
-from callsheet.dialects.ftrack.client.knowledge import know
-from callsheet.dialects.ftrack.client.numbers import Numbers
 from callsheet.dialects.ftrack.client.paging import Keyset, OffsetCursor, keyset
 from callsheet.dialects.ftrack.client.payloads import Payloads, needs_of
-from callsheet.dialects.ftrack.client.replies import page_in
+from callsheet.dialects.ftrack.client.records import page_in
 from callsheet.dialects.ftrack.client.verification import was_done
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, encode, key_out, value_out
@@ -172,7 +173,7 @@ class FtrackDialect:
 
     def commit(self, changes: ChangeSet) -> Flow[CommitResult]:
         needs = needs_of(changes, self.vocabulary)
-        yield from know(needs, changes, self)
+        yield from prefetch(needs, changes, self)
         payloads = Payloads(changes, self.vocabulary, needs)
         written = payloads.write()
         try:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from callsheet.chunks import chunks
-from callsheet.dialects.ftrack.client.knowledge import CHUNK
+from callsheet.dialects.ftrack.client.commit_prefetch import CHUNK
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.flow import Flow
 from callsheet.model.operation import ChangeSet, Create, Delete, Update

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from callsheet.dialects.ftrack.server.incoming import key_of
-from callsheet.dialects.ftrack.server.question import Question, read_question
-from callsheet.dialects.ftrack.server.work import WireRequest
+from callsheet.dialects.ftrack.server.deserialization import key_of
+from callsheet.dialects.ftrack.server.query_text import VendorQuery, parse_vendor_query
+from callsheet.dialects.ftrack.server.request_context import RequestContext
 from callsheet.errors import Forbidden, Invalid, NotFound
 from callsheet.model.query import And, Any_, Comparison, Condition, Or, Path
 from callsheet.model.record import new_key
@@ -32,7 +32,7 @@ def _text(told: Told, name: str, optional: bool = False) -> str:
     return value
 
 
-def _existing(work: WireRequest, kind: str, key: str) -> dict[str, Any]:
+def _existing(work: RequestContext, kind: str, key: str) -> dict[str, Any]:
     if kind not in work.catalogue.types:
         raise NotFound(f"There is no entity type {kind!r:.80}.")
     row = work.reader.rows(kind, [key], []).get(key)
@@ -44,7 +44,7 @@ def _existing(work: WireRequest, kind: str, key: str) -> dict[str, Any]:
 # Files
 
 
-def _check_upload(work: WireRequest, key: str) -> None:
+def _check_upload(work: RequestContext, key: str) -> None:
     """Raise `Forbidden` where the user may neither change this component nor make another with a file of its own."""
     if "Component" not in work.catalogue.types or work.backend.may("update", "Component", key):
         return
@@ -52,7 +52,7 @@ def _check_upload(work: WireRequest, key: str) -> None:
         raise Forbidden(f"{work.asked.user} may not upload a file for this component.")
 
 
-def _get_upload_metadata(work: WireRequest, told: Told) -> dict[str, Any]:
+def _get_upload_metadata(work: RequestContext, told: Told) -> dict[str, Any]:
     key, name = _text(told, "component_id"), told.get("file_name") or ""
     size, parts = told.get("file_size", 0), told.get("parts")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
@@ -71,7 +71,7 @@ def _get_upload_metadata(work: WireRequest, told: Told) -> dict[str, Any]:
     return {"component_id": key, "url": work.files.address(work.asked.url, key), "headers": headers}
 
 
-def _complete_multipart_upload(work: WireRequest, told: Told) -> dict[str, Any]:
+def _complete_multipart_upload(work: RequestContext, told: Told) -> dict[str, Any]:
     key, upload, parts = _text(told, "component_id"), _text(told, "upload_id"), told.get("parts")
     numbers = (
         [part.get("part_number") for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else []
@@ -84,7 +84,7 @@ def _complete_multipart_upload(work: WireRequest, told: Told) -> dict[str, Any]:
     return {"action": "complete_multipart_upload", "component_id": key, "url": url}
 
 
-def _encode_media(work: WireRequest, told: Told) -> dict[str, Any]:
+def _encode_media(work: RequestContext, told: Told) -> dict[str, Any]:
     component = _text(told, "component_id")
     _existing(work, "Component", component)
     version = told.get("version_id")
@@ -99,7 +99,7 @@ def _encode_media(work: WireRequest, told: Told) -> dict[str, Any]:
     return {"job_id": _job(work, {"data": json.dumps(data), "status": "done", "type": "api_job"})}
 
 
-def _job(work: WireRequest, values: dict[str, Any]) -> str:
+def _job(work: RequestContext, values: dict[str, Any]) -> str:
     key = new_key()
     if "Job" not in work.catalogue.types:
         raise Invalid("This server has no jobs.")
@@ -108,14 +108,14 @@ def _job(work: WireRequest, values: dict[str, Any]) -> str:
     return key
 
 
-def _delayed_job(work: WireRequest, told: Told) -> dict[str, Any]:
+def _delayed_job(work: RequestContext, told: Told) -> dict[str, Any]:
     key = _job(work, {"data": json.dumps({"description": _text(told, "job_type")}), "status": "done"})
     found = work.catalogue.types["Job"]
-    question = Question("Job", tuple(Path.of(name) for name in found.scalars), Comparison(Path.of("id"), "=", key))
+    question = VendorQuery("Job", tuple(Path.of(name) for name in found.scalars), Comparison(Path.of("id"), "=", key))
     return {"action": "delayed_job", "data": work.answers.answer(question)[0][0]}
 
 
-def _generate_signed_url(work: WireRequest, told: Told) -> dict[str, Any]:
+def _generate_signed_url(work: RequestContext, told: Told) -> dict[str, Any]:
     key = _text(told, "component_id")
     if "Component" in work.catalogue.types and not work.backend.may("read", "Component", key):
         raise NotFound(f"There is no Component with the id {key!r:.80}.")
@@ -125,7 +125,7 @@ def _generate_signed_url(work: WireRequest, told: Told) -> dict[str, Any]:
 # Pages, invitations, roles
 
 
-def _get_widget_url(work: WireRequest, told: Told) -> dict[str, Any]:
+def _get_widget_url(work: RequestContext, told: Told) -> dict[str, Any]:
     name = _text(told, "name")
     if name not in WIDGETS:
         raise Invalid(f"There is no widget {name!r:.80}; there are {', '.join(WIDGETS)}.")
@@ -136,17 +136,17 @@ def _get_widget_url(work: WireRequest, told: Told) -> dict[str, Any]:
     return {"widget_url": f"{work.asked.url}/widget/{name}?{urlencode(params)}"}
 
 
-def _send_user_invite(work: WireRequest, told: Told) -> dict[str, Any]:
+def _send_user_invite(work: RequestContext, told: Told) -> dict[str, Any]:
     _existing(work, "User", _text(told, "user_id"))
     return {"sent": True}
 
 
-def _send_review_session_invite(work: WireRequest, told: Told) -> dict[str, Any]:
+def _send_review_session_invite(work: RequestContext, told: Told) -> dict[str, Any]:
     _existing(work, "ReviewSessionInvitee", _text(told, "review_session_invitee_id"))
     return {"sent": True}
 
 
-def _role(work: WireRequest, told: Told) -> list[str]:
+def _role(work: RequestContext, told: Told) -> list[str]:
     """The rows that give a user a role."""
     user, role = _text(told, "user_id"), _text(told, "role_id")
     _existing(work, "User", user)
@@ -155,32 +155,32 @@ def _role(work: WireRequest, told: Told) -> list[str]:
     return list(work.reader.rows("UserSecurityRole", where, []))
 
 
-def _write(work: WireRequest, action: str, kind: str, key: str, data: dict[str, Any]) -> None:
+def _write(work: RequestContext, action: str, kind: str, key: str, data: dict[str, Any]) -> None:
     work.batch.add(-1, action, {"entity_type": kind, "entity_key": [key], "entity_data": data})
     work.flush()
 
 
-def _add_role(work: WireRequest, told: Told) -> dict[str, Any]:
+def _add_role(work: RequestContext, told: Told) -> dict[str, Any]:
     if not _role(work, told):
         row = {"user_id": told["user_id"], "security_role_id": told["role_id"], "is_all_open_projects": True}
         _write(work, "create", "UserSecurityRole", new_key(), row)
     return {"action": told["action"], "success": True}
 
 
-def _remove_role(work: WireRequest, told: Told) -> dict[str, Any]:
+def _remove_role(work: RequestContext, told: Told) -> dict[str, Any]:
     for key in _role(work, told):
         _write(work, "delete", "UserSecurityRole", key, {})
     return {"action": told["action"], "success": True}
 
 
-def _update_role(work: WireRequest, told: Told) -> dict[str, Any]:
+def _update_role(work: RequestContext, told: Told) -> dict[str, Any]:
     _existing(work, "SecurityRole", _text(told, "new_role_id"))
     for key in _role(work, told):
         _write(work, "update", "UserSecurityRole", key, {"security_role_id": told["new_role_id"]})
     return {"action": told["action"], "success": True}
 
 
-def _project_role(work: WireRequest, told: Told) -> dict[str, Any]:
+def _project_role(work: RequestContext, told: Told) -> dict[str, Any]:
     project, granting = _text(told, "project_id"), told["action"].startswith("grant")
     _existing(work, "Project", project)
     for role in _role(work, told):
@@ -199,12 +199,12 @@ def _project_role(work: WireRequest, told: Told) -> dict[str, Any]:
 # Search
 
 
-def _search(work: WireRequest, told: Told) -> dict[str, Any]:
+def _search(work: RequestContext, told: Told) -> dict[str, Any]:
     """Entities of a type whose names hold all the words, within a context where one is told."""
     expression = told.get("expression") or _text(told, "entity_type")
     if not isinstance(expression, str):
         raise Invalid("expression is a text.")
-    question = read_question(expression)
+    question = parse_vendor_query(expression)
     found = work.catalogue.type(question.entity_type)
     parts: list[Condition] = [] if question.where is None else [question.where]
     terms = told.get("terms") or []
@@ -221,7 +221,9 @@ def _search(work: WireRequest, told: Told) -> dict[str, Any]:
     if isinstance(object_types, list) and object_types and "object_type_id" in found.properties:
         parts.append(Comparison(Path.of("object_type_id"), "in", tuple(map(str, object_types))))
     where = None if not parts else parts[0] if len(parts) == 1 else And(tuple(parts))
-    asked = Question(question.entity_type, question.projections, where, question.order, question.limit, question.offset)
+    asked = VendorQuery(
+        question.entity_type, question.projections, where, question.order, question.limit, question.offset
+    )
     data, following = work.answers.answer(asked)
     return {"action": "search", "data": data, "metadata": {"next": {"offset": following}}}
 
@@ -240,7 +242,7 @@ def _within(name: str, context: str, nested: bool) -> Condition:
 # Keys
 
 
-def _reset_remote(work: WireRequest, told: Told) -> dict[str, Any]:
+def _reset_remote(work: RequestContext, told: Told) -> dict[str, Any]:
     """A new API key for a user's account: one's own, or any for administrators."""
     if told.get("reset_type") != "api_key":
         raise Invalid(f"There is nothing called {told.get('reset_type')!r:.80} to reset.")
@@ -256,11 +258,11 @@ def _reset_remote(work: WireRequest, told: Told) -> dict[str, Any]:
     return {"action": "reset_remote", "data": {"api_key": answer["key"]}}
 
 
-def _permissions(work: WireRequest, told: Told) -> dict[str, Any]:
+def _permissions(work: RequestContext, told: Told) -> dict[str, Any]:
     return {"action": "permissions", "data": {"user": work.asked.user, "time": datetime.now(UTC).isoformat()}}
 
 
-ACTIONS: dict[str, Callable[[WireRequest, Told], Any]] = {
+ACTIONS: dict[str, Callable[[RequestContext, Told], Any]] = {
     "search": _search,
     "get_upload_metadata": _get_upload_metadata,
     "complete_multipart_upload": _complete_multipart_upload,
@@ -278,5 +280,5 @@ ACTIONS: dict[str, Callable[[WireRequest, Told], Any]] = {
     "permissions": _permissions,
 }
 WRITING_ACTIONS = ("encode_media", "delayed_job", *(name for name in ACTIONS if "security_role" in name))
-AFTERWARDS: dict[str, Callable[[WireRequest, Told], Any]] = {"reset_remote": _reset_remote}
+AFTERWARDS: dict[str, Callable[[RequestContext, Told], Any]] = {"reset_remote": _reset_remote}
 """What has a transaction of its own, and happens when the rest of the request is done."""

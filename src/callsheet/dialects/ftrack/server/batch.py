@@ -15,16 +15,16 @@ from uuid import uuid4
 
 from attrs import define, field
 
+from callsheet.dialects.ftrack.server.batch_prefetch import BatchPrefetch
 from callsheet.dialects.ftrack.server.catalogue import SEPARATOR, Property, VendorType, joined_key
-from callsheet.dialects.ftrack.server.configured import Configuration
+from callsheet.dialects.ftrack.server.configurations import Configuration
+from callsheet.dialects.ftrack.server.created_defaults import CreatedDefaults
+from callsheet.dialects.ftrack.server.deserialization import DeserializedValues, deserialized, key_of, moment
 from callsheet.dialects.ftrack.server.echo import Echo, echoed
-from callsheet.dialects.ftrack.server.following import follow_up
-from callsheet.dialects.ftrack.server.incoming import Incoming, incoming, key_of, moment
-from callsheet.dialects.ftrack.server.items import applicable, row_type
-from callsheet.dialects.ftrack.server.known import Known
-from callsheet.dialects.ftrack.server.order import WireOperation
-from callsheet.dialects.ftrack.server.reading import StoreReader
-from callsheet.dialects.ftrack.server.supplied import Supplier
+from callsheet.dialects.ftrack.server.follow_up import follow_up
+from callsheet.dialects.ftrack.server.mapping_items import applicable, row_type
+from callsheet.dialects.ftrack.server.store_reader import StoreReader
+from callsheet.dialects.ftrack.server.wire_operation import WireOperation
 from callsheet.errors import Invalid, NotFound, ServerError
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.record import Identity, new_key
@@ -43,8 +43,8 @@ class Batch:
     now: datetime
     origin: str
     orders: list[WireOperation] = field(factory=list)
-    known: Known = field(factory=Known)
-    supplier: Supplier = field(init=False)
+    known: BatchPrefetch = field(factory=BatchPrefetch)
+    supplier: CreatedDefaults = field(init=False)
     _operations: list[Operation] = field(factory=list)
     _sources: list[int] = field(factory=list)
     _last: list[tuple[int, Operation]] = field(factory=list)
@@ -73,8 +73,8 @@ class Batch:
 
     def run(self) -> dict[int, Any]:
         """Do it all; the answers by the operations' indices."""
-        self.known = Known.of(self.reader, self.orders)
-        self.supplier = Supplier(self.reader, self.user, self.now)
+        self.known = BatchPrefetch.of(self.reader, self.orders)
+        self.supplier = CreatedDefaults(self.reader, self.user, self.now)
         for order in self.orders:
             try:
                 _STEPS[order.action](self, order)
@@ -114,7 +114,7 @@ class Batch:
             self._create_item(order)
             return
         found = self._concrete(order)
-        told = incoming(self.reader.catalogue, found, order.data)
+        told = deserialized(self.reader.catalogue, found, order.data)
         if found.key != ("id",):
             for name, part in zip(found.key, order.key.split(SEPARATOR)):
                 self._take_key_part(found, name, part, told)
@@ -146,7 +146,7 @@ class Batch:
             return catalogue.types[name]
         raise Invalid(f"{found.name} is abstract and cannot be created.")
 
-    def _take_key_part(self, found: VendorType, name: str, part: str, told: Incoming) -> None:
+    def _take_key_part(self, found: VendorType, name: str, part: str, told: DeserializedValues) -> None:
         prop = found.properties.get(name)
         if prop is None or prop.attribute is None or prop.stored == "id":
             return
@@ -174,7 +174,7 @@ class Batch:
         if row_type(found):
             self._update_item(order)
             return
-        told = incoming(self.reader.catalogue, found, order.data)
+        told = deserialized(self.reader.catalogue, found, order.data)
         identity = self.known.identity(order, self._created)
         if told.values:
             self._note_status(order, identity, told.values)
@@ -301,7 +301,7 @@ class Batch:
 
     # Collections
 
-    def _replace(self, order: WireOperation, owner: Identity, told: Incoming) -> None:
+    def _replace(self, order: WireOperation, owner: Identity, told: DeserializedValues) -> None:
         for prop, members in told.lists.values():
             place = (order.key, prop.name)
             present = self.known.members.get(place, {})

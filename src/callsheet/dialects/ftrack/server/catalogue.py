@@ -16,8 +16,8 @@ from weakref import WeakKeyDictionary
 from attrs import define, field, frozen
 
 from callsheet.dialects.ftrack.common.schema import vendor_hash, vendor_schemas
-from callsheet.dialects.ftrack.server.rendering import rendered
-from callsheet.dialects.ftrack.server.storage import ALIASED, RENAMED
+from callsheet.dialects.ftrack.server.schema_rendering import rendered
+from callsheet.dialects.ftrack.server.store_schema import ALIASED, RENAMED
 from callsheet.errors import QueryError
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 

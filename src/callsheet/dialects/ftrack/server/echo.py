@@ -11,10 +11,10 @@ from typing import Any
 from attrs import field, frozen
 
 from callsheet.dialects.ftrack.server.catalogue import Catalogue, Property, VendorType
-from callsheet.dialects.ftrack.server.items import row_type
+from callsheet.dialects.ftrack.server.mapping_items import row_type
 from callsheet.dialects.ftrack.server.projection import AnswerNode
-from callsheet.dialects.ftrack.server.reading import StoreReader
-from callsheet.dialects.ftrack.server.telling import identity_told, plain
+from callsheet.dialects.ftrack.server.serialization import plain, serialized_identity
+from callsheet.dialects.ftrack.server.store_reader import StoreReader
 from callsheet.model.record import Identity
 
 __all__ = ["Echo", "echoed"]
@@ -48,9 +48,9 @@ def echoed(reader: StoreReader, echoes: Sequence[Echo], deleted: set[str]) -> di
             data: Any = True
         elif each.action == "create" and not row_type(each.type):
             stored = nodes[each.found.name].objects.get(each.key, {})
-            data = {**_added(each, stored), **identity_told(each.type, each.key), **_sent(reader.catalogue, each)}
+            data = {**_added(each, stored), **serialized_identity(each.type, each.key), **_sent(reader.catalogue, each)}
         else:
-            data = {**identity_told(each.type, each.key), **_sent(reader.catalogue, each)}
+            data = {**serialized_identity(each.type, each.key), **_sent(reader.catalogue, each)}
         answers[each.index] = {"action": each.action, "data": data}
     return answers
 
@@ -105,7 +105,7 @@ def _sent(catalogue: Catalogue, each: Echo) -> dict[str, Any]:
             if value is None:
                 told[side.name] = None
             elif side.target is not None:
-                told[side.name] = identity_told(side.target, value)
+                told[side.name] = serialized_identity(side.target, value)
     return told
 
 

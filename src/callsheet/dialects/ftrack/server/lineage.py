@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from callsheet.dialects.ftrack.server.reading import StoreReader
+from callsheet.dialects.ftrack.server.store_reader import StoreReader
 from callsheet.model.event import Event
 from callsheet.model.query import Comparison, Path
 from callsheet.model.schema import EntityType, Schema

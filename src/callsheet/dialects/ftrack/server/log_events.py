@@ -13,8 +13,8 @@ from callsheet.dialects.ftrack.common.envelope import envelope_of
 from callsheet.dialects.ftrack.common.socket import Packet, event_packet
 from callsheet.dialects.ftrack.server.catalogue import catalogue_of
 from callsheet.dialects.ftrack.server.lineage import Lineage
-from callsheet.dialects.ftrack.server.reading import StoreReader
-from callsheet.dialects.ftrack.server.updates import grouped, update_of
+from callsheet.dialects.ftrack.server.store_reader import StoreReader
+from callsheet.dialects.ftrack.server.update_events import grouped, update_of
 from callsheet.model.event import Event, Position
 
 __all__ = ["LogEvents", "ReadEvents"]

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from callsheet.dialects.ftrack.common.socket import Handshake
-from callsheet.dialects.ftrack.server.asking import Asked
 from callsheet.dialects.ftrack.server.connection import HubConnection
-from callsheet.dialects.ftrack.server.refusal import refused
-from callsheet.dialects.ftrack.server.requests import handle
+from callsheet.dialects.ftrack.server.dispatch import handle
+from callsheet.dialects.ftrack.server.error_response import error_response
+from callsheet.dialects.ftrack.server.vendor_request import VendorRequest
 from callsheet.dialects.routes import (
     Answer,
     AnyRoute,
@@ -70,7 +70,7 @@ def _of_a_hub(request: WebRequest) -> Credentials:
 
 def _operations(visit: Visit) -> Response:
     request = visit.request
-    return handle(visit.backend, visit.files, Asked(visit.account, request.url, request.body, request.headers))
+    return handle(visit.backend, visit.files, VendorRequest(visit.account, request.url, request.body, request.headers))
 
 
 def _of_component(verb: str, answer: Callable[[Visit, str], Response | FileContent]) -> Answer:
@@ -129,17 +129,17 @@ def _widget(visit: Visit) -> Response:
 
 
 def _refuse(error: CallsheetError) -> Response:
-    return refused(error, True)
+    return error_response(error, True)
 
 
 def _refuse_file(error: CallsheetError) -> Response:
     status = error.status if isinstance(error, Forbidden | NotFound | Unauthorised | TooLarge) else 400
-    response = refused(error, True)
+    response = error_response(error, True)
     return Response(status, response.content, {**response.headers, **SAFE})
 
 
 def _refuse_hub(error: CallsheetError) -> Response:
-    response = refused(error, True)
+    response = error_response(error, True)
     return Response(response.status, response.content, {**response.headers, **_NO_STORE})
 
 

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from callsheet.dialects.ftrack.server.catalogue import Catalogue, Property, VendorType
-from callsheet.dialects.ftrack.server.clauses import Literal, clauses
-from callsheet.dialects.ftrack.server.configured import BETWEEN, Configuration, applies
-from callsheet.dialects.ftrack.server.leniency import lenient
+from callsheet.dialects.ftrack.server.configurations import BETWEEN, Configuration, applies
+from callsheet.dialects.ftrack.server.literal_coercion import lenient
+from callsheet.dialects.ftrack.server.normal_form import SignedComparison, disjuncts
 from callsheet.errors import QueryError
 from callsheet.model.language.matching import matches
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Select, Step
@@ -181,13 +181,13 @@ class Translator:
             raise QueryError(f"Name the key of {prop.name}: {prop.name} any (key is colour).")
         translate = self._metadata if prop.kind == "metadata" else self._custom
         ways: list[Condition] = []
-        for clause in clauses(inner):
+        for clause in disjuncts(inner):
             ways += translate(found, taken, clause)
         return _any_of(ways)
 
-    def _metadata(self, found: VendorType, taken: Steps, clause: Sequence[Literal]) -> list[Condition]:
+    def _metadata(self, found: VendorType, taken: Steps, clause: Sequence[SignedComparison]) -> list[Condition]:
         keys: set[str] | None = None
-        others: list[Literal] = []
+        others: list[SignedComparison] = []
         for literal in clause:
             told = literal.condition
             if (
@@ -215,7 +215,7 @@ class Translator:
             found_ways.append(And(tuple(parts)) if len(parts) > 1 else parts[0])
         return found_ways
 
-    def _custom(self, found: VendorType, taken: Steps, clause: Sequence[Literal]) -> list[Condition]:
+    def _custom(self, found: VendorType, taken: Steps, clause: Sequence[SignedComparison]) -> list[Condition]:
         values = [literal for literal in clause if _is_value(literal)]
         others = [literal for literal in clause if not _is_value(literal)]
         ways: list[Condition] = []
@@ -255,11 +255,11 @@ class Translator:
         return parts
 
 
-def _is_value(literal: Literal) -> bool:
+def _is_value(literal: SignedComparison) -> bool:
     return isinstance(literal.condition, Comparison) and literal.condition.path.names == ("value",)
 
 
-def _compared(found: Configuration, item: Path, literal: Literal) -> Condition:
+def _compared(found: Configuration, item: Path, literal: SignedComparison) -> Condition:
     told = literal.condition
     assert isinstance(told, Comparison)
     value: Any = told.value

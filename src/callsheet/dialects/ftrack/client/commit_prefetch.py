@@ -13,7 +13,7 @@ from callsheet.flow import Flow
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity
 
-__all__ = ["QueryRunner", "know"]
+__all__ = ["QueryRunner", "prefetch"]
 
 CHUNK = 200
 #: How the project of an entity is reached, by type; what is not listed has no project of its own.
@@ -39,7 +39,7 @@ class QueryRunner(Protocol):
 Question = tuple[str, Callable[[list[Any]], None]]
 
 
-def know(needs: Needs, changes: ChangeSet, asking: QueryRunner) -> Flow[None]:
+def prefetch(needs: Needs, changes: ChangeSet, asking: QueryRunner) -> Flow[None]:
     """Fill in what is needed."""
     questions = [
         *_metadata(needs),

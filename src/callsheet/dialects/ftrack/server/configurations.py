@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from callsheet.dialects.ftrack.server.storage import FAMILIES
+from callsheet.dialects.ftrack.server.store_schema import FAMILIES
 from callsheet.errors import Invalid
 
 __all__ = ["Configuration", "configuration_of", "described"]

@@ -11,7 +11,7 @@ from attrs import define, field
 from callsheet.dialects.ftrack.server.catalogue import SEPARATOR, Catalogue, VendorType
 from callsheet.dialects.ftrack.server.projection import AnswerNode
 
-__all__ = ["Told", "identity_told", "link_told", "plain", "tagged"]
+__all__ = ["Serializer", "serialized_identity", "serialized_link", "plain", "tagged"]
 
 
 def tagged(value: date) -> dict[str, str]:
@@ -32,13 +32,13 @@ def plain(value: Any) -> Any:
     return tagged(value) if isinstance(value, date) else value[1] if isinstance(value, tuple) else value
 
 
-def link_told(catalogue: Catalogue, value: Any) -> list[dict[str, Any]]:
+def serialized_link(catalogue: Catalogue, value: Any) -> list[dict[str, Any]]:
     """A way from the project down, with the vendor's words for types."""
     words = catalogue.link_words
     return [{"id": step["id"], "name": step["name"], "type": words[step["type"]]} for step in value or ()]
 
 
-def identity_told(found: VendorType, key: str) -> dict[str, Any]:
+def serialized_identity(found: VendorType, key: str) -> dict[str, Any]:
     """An entity's identity on the wire, from its key in the store."""
     if len(found.key) == 1:
         return {"__entity_type__": found.name, found.key[0]: key}
@@ -50,7 +50,7 @@ _Relation = tuple[str, dict[str, Any], list[tuple[AnswerNode, Any]], dict[Any, A
 
 
 @define(eq=False)
-class Told:
+class Serializer:
     """Nested objects out of filled nodes. What an answer has told of an entity it does not tell again."""
 
     denormalize: bool = False

@@ -9,21 +9,21 @@ from typing import Any
 from attrs import define, field, frozen
 
 from callsheet.dialects.ftrack.server.catalogue import Catalogue, Property, VendorType
-from callsheet.dialects.ftrack.server.configured import Configuration, configuration_of
+from callsheet.dialects.ftrack.server.configurations import Configuration, configuration_of
 from callsheet.dialects.ftrack.server.projection import AnswerNode
-from callsheet.dialects.ftrack.server.telling import link_told, tagged
+from callsheet.dialects.ftrack.server.serialization import serialized_link, tagged
 from callsheet.dialects.protocol import Backend
 from callsheet.model.query import Comparison, Condition, Path, Select
 from callsheet.model.record import Page, Records
 
-__all__ = ["PAGE", "Manner", "StoreReader", "keys_in"]
+__all__ = ["PAGE", "AnswerFormat", "StoreReader", "keys_in"]
 
 PAGE = 1_000
 CONFIGURATION = "CustomAttributeConfiguration"
 
 
 @frozen
-class Manner:
+class AnswerFormat:
     """How to answer: only what was asked for, and each entity in full wherever it stands? ``url`` is the server's."""
 
     strict: bool = False
@@ -37,7 +37,7 @@ class StoreReader:
 
     backend: Backend
     catalogue: Catalogue
-    manner: Manner = field(factory=Manner)
+    manner: AnswerFormat = field(factory=AnswerFormat)
     _configurations: list[Configuration] | None = None
 
     def load(self, node: AnswerNode, keys: Iterable[str]) -> None:
@@ -67,7 +67,7 @@ class StoreReader:
         values: list[Iterable[Any]] = [repeat(wire, len(keys))]
         concrete = self.catalogue.types.get(block.entity_type, node.type)
         if "link" in columns and _is_way(node.type):
-            columns["link"] = [link_told(self.catalogue, value) for value in columns["link"]]
+            columns["link"] = [serialized_link(self.catalogue, value) for value in columns["link"]]
         for prop in node.properties.values():
             if prop.stored == "id" and prop.kind == "value":
                 told: Iterable[Any] | None = keys

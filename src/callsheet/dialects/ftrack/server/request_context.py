@@ -7,22 +7,22 @@ from typing import Any
 
 from attrs import define, field
 
-from callsheet.dialects.ftrack.server.answering import Answers
-from callsheet.dialects.ftrack.server.asking import Asked, Files, Together
 from callsheet.dialects.ftrack.server.batch import Batch
 from callsheet.dialects.ftrack.server.catalogue import Catalogue
-from callsheet.dialects.ftrack.server.reading import StoreReader
+from callsheet.dialects.ftrack.server.query_execution import QueryExecutor
+from callsheet.dialects.ftrack.server.store_reader import StoreReader
+from callsheet.dialects.ftrack.server.vendor_request import Files, TransactionalBackend, VendorRequest
 
-__all__ = ["WireRequest"]
+__all__ = ["RequestContext"]
 
 
 @define(eq=False)
-class WireRequest:
+class RequestContext:
     """One request on its way; what the actions need."""
 
-    backend: Together
+    backend: TransactionalBackend
     files: Files
-    asked: Asked
+    asked: VendorRequest
     reader: StoreReader
     answered: dict[int, Any] = field(factory=dict)
     _batch: Batch | None = None
@@ -32,8 +32,8 @@ class WireRequest:
         return self.reader.catalogue
 
     @property
-    def answers(self) -> Answers:
-        return Answers(self.reader)
+    def answers(self) -> QueryExecutor:
+        return QueryExecutor(self.reader)
 
     @property
     def batch(self) -> Batch:

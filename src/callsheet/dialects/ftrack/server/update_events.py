@@ -12,9 +12,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from callsheet.dialects.ftrack.common.envelope import UPDATE
-from callsheet.dialects.ftrack.server.asking import ORIGIN
 from callsheet.dialects.ftrack.server.catalogue import SEPARATOR, Catalogue, VendorType
 from callsheet.dialects.ftrack.server.lineage import Lineage, LineagePlace
+from callsheet.dialects.ftrack.server.vendor_request import ORIGIN
 from callsheet.model.event import Event
 from callsheet.model.schema import Schema
 

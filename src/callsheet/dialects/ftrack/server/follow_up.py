@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from callsheet.dialects.ftrack.server.reading import StoreReader
+from callsheet.dialects.ftrack.server.store_reader import StoreReader
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.query import Comparison, Path
 from callsheet.model.record import Identity

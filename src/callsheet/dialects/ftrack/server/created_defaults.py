@@ -10,13 +10,13 @@ from typing import Any
 from attrs import define, field
 
 from callsheet.dialects.ftrack.server.catalogue import VendorType
-from callsheet.dialects.ftrack.server.incoming import scalar
-from callsheet.dialects.ftrack.server.reading import StoreReader
+from callsheet.dialects.ftrack.server.deserialization import scalar
+from callsheet.dialects.ftrack.server.store_reader import StoreReader
 from callsheet.model.query import Comparison, Path
 from callsheet.model.record import Identity
 from callsheet.model.schema import EntityType
 
-__all__ = ["Supplier"]
+__all__ = ["CreatedDefaults"]
 
 Finding = Callable[[], Identity | None]
 
@@ -51,7 +51,7 @@ _FIRST = {"status": "Status", "type": "Type", "priority": "Priority"}
 
 
 @define(eq=False)
-class Supplier:
+class CreatedDefaults:
     """Supplies new entities of one batch; what it looks up, it looks up once."""
 
     reader: StoreReader

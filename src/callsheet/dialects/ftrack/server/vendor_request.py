@@ -7,11 +7,11 @@ from typing import Protocol, TypeVar
 
 from attrs import field, frozen
 
-from callsheet.dialects.ftrack.server.reading import Manner
+from callsheet.dialects.ftrack.server.store_reader import AnswerFormat
 from callsheet.dialects.protocol import Backend
 from callsheet.model.schema import Schema
 
-__all__ = ["ORIGIN", "Asked", "Files", "Together"]
+__all__ = ["ORIGIN", "VendorRequest", "Files", "TransactionalBackend"]
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ ORIGIN = "ftrack"
 LONGEST_TOKEN = 255
 
 
-class Together(Backend, Protocol):
+class TransactionalBackend(Backend, Protocol):
     """A backend that can do several things in one transaction."""
 
     @property
@@ -30,7 +30,7 @@ class Together(Backend, Protocol):
         """Whether the user may do this with the entity of a key; with no key, with any at all."""
         ...
 
-    def together(self, function: Callable[[Together], T]) -> T:
+    def together(self, function: Callable[[TransactionalBackend], T]) -> T:
         """Call the function with a backend whose verbs all happen in one transaction; raising undoes all."""
         ...
 
@@ -50,7 +50,7 @@ class Files(Protocol):
 
 
 @frozen
-class Asked:
+class VendorRequest:
     """One request: who asks, how to answer, the server's own address."""
 
     user: str
@@ -65,9 +65,9 @@ class Asked:
         return token if token.isprintable() and 0 < len(token) <= LONGEST_TOKEN else ORIGIN
 
     @property
-    def manner(self) -> Manner:
+    def manner(self) -> AnswerFormat:
         """Strictness and de-duplication, from two headers."""
         told = self.headers.get("ftrack-api-options", "").replace("=", ":").split(";")
         options = {name.strip(): value.strip() for name, _, value in (each.partition(":") for each in told)}
         strict = self.headers.get("ftrack-strict-api", "").lower() == "true" or options.get("strict") == "1"
-        return Manner(strict, strict and options.get("denormalize") == "1", self.url)
+        return AnswerFormat(strict, strict and options.get("denormalize") == "1", self.url)

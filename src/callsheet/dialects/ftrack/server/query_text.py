@@ -12,7 +12,7 @@ from callsheet.model.language.parser import parse, parse_path
 from callsheet.model.language.tokens import WORD, Tokens, cut
 from callsheet.model.query import Condition, Order, Path
 
-__all__ = ["LONGEST", "Question", "read_question"]
+__all__ = ["LONGEST", "VendorQuery", "parse_vendor_query"]
 
 LONGEST = 4 * 2**20
 """Characters in a query: the vendor's client asks for thousands of keys in one."""
@@ -21,7 +21,7 @@ _FUNCTIONS = {"count": "count", "sum": "sum", "avg": "average", "min": "minimum"
 
 
 @frozen
-class Question:
+class VendorQuery:
     """A query as it was asked. ``functions`` are pairs of the word used and the path; ``group`` is what to group by."""
 
     entity_type: str
@@ -34,12 +34,12 @@ class Question:
     group: tuple[Path, ...] | None = None
 
 
-def read_question(text: str) -> Question:
+def parse_vendor_query(text: str) -> VendorQuery:
     """The question that a text asks; `QueryError` where it cannot be read.
 
-    >>> read_question('select id from Task where name="a"and id is b offset 2 limit 3').offset
+    >>> parse_vendor_query('select id from Task where name="a"and id is b offset 2 limit 3').offset
     2
-    >>> read_question("select count(id), status_id from Task group by status_id").functions
+    >>> parse_vendor_query("select count(id), status_id from Task group by status_id").functions
     (('count', Path(steps=(Step(name='id', cast=None),))),)
     """
     if len(text) > LONGEST:
@@ -54,7 +54,7 @@ def read_question(text: str) -> Question:
             _projection(tokens, part, projections, functions)
         rest = rest[tokens.starts[start + 1] :] if start + 1 < len(tokens.keys) else ""
     select = parse(rest, longest=LONGEST)
-    return Question(
+    return VendorQuery(
         select.entity_type,
         tuple(projections),
         select.where,

@@ -14,11 +14,11 @@ from callsheet.errors import Invalid
 from callsheet.model.record import Identity
 from callsheet.model.schema import Attribute, did_you_mean
 
-__all__ = ["Incoming", "incoming", "moment", "reference", "scalar"]
+__all__ = ["DeserializedValues", "deserialized", "moment", "reference", "scalar"]
 
 
 @frozen
-class Incoming:
+class DeserializedValues:
     """Values for the store, and collections to be replaced by the members listed."""
 
     values: dict[str, Any] = field(factory=dict)
@@ -28,13 +28,13 @@ class Incoming:
 Reading = Callable[[Any], Any]
 
 
-def incoming(catalogue: Catalogue, found: VendorType, data: Mapping[str, Any]) -> Incoming:
+def deserialized(catalogue: Catalogue, found: VendorType, data: Mapping[str, Any]) -> DeserializedValues:
     """The attributes of an entity; `Invalid` for what its type has not, or does not take.
 
     Where both a reference and its key are told, the reference counts: the vendor's client sends the default of a key
     beside the reference that was set.
     """
-    told, referred = Incoming(), set()
+    told, referred = DeserializedValues(), set()
     readers = found.readers
     for name, value in data.items():
         if name == "__entity_type__":

@@ -13,7 +13,7 @@ from zlib import crc32
 
 from callsheet.dialects.ftrack.common.envelope import REPLY, TOPICS, UPDATE
 
-__all__ = ["ALL", "OURS", "subscriptions", "topics_asked"]
+__all__ = ["ALL", "OURS", "subscriptions", "subscribed_topics"]
 
 ALL = "*"
 OURS = "callsheet.update"
@@ -21,12 +21,12 @@ _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[=<>!~]+|[()]|[^\s(
 _WIRE = {OURS: UPDATE, **{ours: theirs for theirs, ours in TOPICS.items()}}
 
 
-def topics_asked(expression: str) -> list[str]:
+def subscribed_topics(expression: str) -> list[str]:
     """The topics by which an expression's events are asked for, by their names on the wire.
 
-    >>> topics_asked("topic=callsheet.update and entity.type=Task")
+    >>> subscribed_topics("topic=callsheet.update and entity.type=Task")
     ['ftrack.update']
-    >>> topics_asked("topic=studio.* and data.take > 2 or topic='x'"), topics_asked("not topic=x")
+    >>> subscribed_topics("topic=studio.* and data.take > 2 or topic='x'"), subscribed_topics("not topic=x")
     (['studio.*', 'x'], ['*'])
     """
     tokens = _TOKEN.findall(expression)
@@ -72,7 +72,9 @@ def subscriptions(expressions: Iterable[str], subscriber: Mapping[str, Any]) -> 
     """
     hub = str(subscriber["id"])
     found = {hub: ({"id": hub}, f"topic={REPLY}")}
-    topics = dict.fromkeys(topic for expression in expressions for topic in topics_asked(expression) if topic != REPLY)
+    topics = dict.fromkeys(
+        topic for expression in expressions for topic in subscribed_topics(expression) if topic != REPLY
+    )
     if not topics:
         return found
     asked = f"topic={ALL}" if ALL in topics else " or ".join(f'topic="{topic}"' for topic in topics)

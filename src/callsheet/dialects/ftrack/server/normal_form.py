@@ -9,26 +9,26 @@ from attrs import frozen
 from callsheet.errors import QueryError
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or
 
-__all__ = ["Literal", "clauses"]
+__all__ = ["SignedComparison", "disjuncts"]
 
 MOST = 1_024
 """Alternatives of one condition."""
 
 
 @frozen
-class Literal:
+class SignedComparison:
     """A condition that is no combination of others, or its complement."""
 
     condition: Comparison | Any_
     negated: bool = False
 
 
-def clauses(condition: Condition, negated: bool = False) -> list[tuple[Literal, ...]]:
+def disjuncts(condition: Condition, negated: bool = False) -> list[tuple[SignedComparison, ...]]:
     """The condition as alternatives, each of them literals that must all hold."""
     if isinstance(condition, Not):
-        return clauses(condition.condition, not negated)
+        return disjuncts(condition.condition, not negated)
     if isinstance(condition, And | Or):
-        parts = [clauses(part, negated) for part in condition.conditions]
+        parts = [disjuncts(part, negated) for part in condition.conditions]
         if isinstance(condition, Or) is not negated:
             found = [clause for part in parts for clause in part]
         else:
@@ -39,4 +39,4 @@ def clauses(condition: Condition, negated: bool = False) -> list[tuple[Literal, 
                 raise QueryError("The condition has too many alternatives; ask in several queries.")
             found = [tuple(literal for clause in way for literal in clause) for way in product(*parts)]
         return found
-    return [(Literal(condition, negated),)]
+    return [(SignedComparison(condition, negated),)]

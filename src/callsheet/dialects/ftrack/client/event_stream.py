@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from callsheet.dialects.ftrack.client import answers
-from callsheet.dialects.ftrack.client.asked import ALL, OURS, subscriptions, topics_asked
-from callsheet.dialects.ftrack.client.happened import updates_in
+from callsheet.dialects.ftrack.client import responses as answers
+from callsheet.dialects.ftrack.client.subscriptions import ALL, OURS, subscribed_topics, subscriptions
+from callsheet.dialects.ftrack.client.update_events import updates_in
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.dialects.ftrack.common.envelope import SUBSCRIBE, UNSUBSCRIBE, UPDATE, envelope_of, event_in
 from callsheet.dialects.ftrack.common.socket import (
@@ -137,7 +137,7 @@ class FtrackEventStream:
         return True
 
     def _ask(self, expressions: Sequence[str]) -> None:
-        topics = {topic for expression in expressions for topic in topics_asked(expression)}
+        topics = {topic for expression in expressions for topic in subscribed_topics(expression)}
         self._translates = ALL in topics or any(OURS in expression for expression in expressions)
         wanted = subscriptions(expressions, self._subscriber)
         for name, (told, expression) in wanted.items():

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from callsheet.dialects.ftrack.server.catalogue import Property
 from callsheet.dialects.ftrack.server.projection import AnswerNode
-from callsheet.dialects.ftrack.server.reading import StoreReader
-from callsheet.dialects.ftrack.server.telling import link_told
+from callsheet.dialects.ftrack.server.serialization import serialized_link
+from callsheet.dialects.ftrack.server.store_reader import StoreReader
 from callsheet.model.query import Aggregate, And, Comparison, Condition, Path, Select
 
 __all__ = ["fill_made", "related_keys"]
@@ -82,7 +82,7 @@ def _link(reader: StoreReader, node: AnswerNode, keys: list[str]) -> Values:
     found: Values = {}
     for key, row in versions.items():
         asset = assets.get(row["asset"], {})
-        way = link_told(reader.catalogue, contexts.get(asset.get("parent", ""), {}).get("link"))
+        way = serialized_link(reader.catalogue, contexts.get(asset.get("parent", ""), {}).get("link"))
         name = f"{asset.get('name') or ''} v{row['version'] or 0:03d}".strip()
         found[key] = [*way, {"id": key, "name": name, "type": "AssetVersion"}]
     return found

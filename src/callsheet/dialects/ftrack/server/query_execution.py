@@ -11,25 +11,25 @@ from typing import Any
 from attrs import define
 
 from callsheet.dialects.ftrack.server.catalogue import Catalogue, Property
-from callsheet.dialects.ftrack.server.items import fill_items, item_rows
-from callsheet.dialects.ftrack.server.made import fill_made, related_keys
+from callsheet.dialects.ftrack.server.computed_properties import fill_made, related_keys
+from callsheet.dialects.ftrack.server.mapping_items import fill_items, item_rows
 from callsheet.dialects.ftrack.server.projection import AnswerNode, projected
-from callsheet.dialects.ftrack.server.question import Question, aggregate_functions
-from callsheet.dialects.ftrack.server.reading import PAGE, StoreReader, keys_in
-from callsheet.dialects.ftrack.server.telling import Told, plain
+from callsheet.dialects.ftrack.server.query_text import VendorQuery, aggregate_functions
+from callsheet.dialects.ftrack.server.serialization import Serializer, plain
+from callsheet.dialects.ftrack.server.store_reader import PAGE, StoreReader, keys_in
 from callsheet.dialects.ftrack.server.translation import Translator
 from callsheet.errors import QueryError
 from callsheet.model.query import Aggregate, Order, Select
 
-__all__ = ["Answers"]
+__all__ = ["QueryExecutor"]
 
 MOST = 50_000
 """Entities in one answer where the query has no limit."""
 
 
 @define(eq=False)
-class Answers:
-    """Answers questions by what a reader reads."""
+class QueryExecutor:
+    """QueryExecutor questions by what a reader reads."""
 
     reader: StoreReader
 
@@ -41,7 +41,7 @@ class Answers:
     def translator(self) -> Translator:
         return Translator(self.catalogue, self.reader.configurations, self.values_of)
 
-    def answer(self, question: Question) -> tuple[list[Any], int | None]:
+    def answer(self, question: VendorQuery) -> tuple[list[Any], int | None]:
         """The entities as plain data, and the offset of the next page."""
         if question.functions or question.group is not None:
             return self._aggregated(question), None
@@ -52,7 +52,7 @@ class Answers:
         else:
             keys, more = self._roots(node, question)
         self.fill(node)
-        data = Told(self.reader.manner.denormalize).all(node, keys)
+        data = Serializer(self.reader.manner.denormalize).all(node, keys)
         return data, question.offset + len(keys) if more else None
 
     def values_of(self, select: Select) -> list[Any]:
@@ -65,7 +65,7 @@ class Answers:
         rows = [node.objects[key].get(name) for key in item_rows(self.reader, node, select.where, ())]
         return [value for value in dict.fromkeys(rows) if value is not None]
 
-    def _roots(self, node: AnswerNode, question: Question) -> tuple[list[str], bool]:
+    def _roots(self, node: AnswerNode, question: VendorQuery) -> tuple[list[str], bool]:
         assert node.type.entity_type is not None
         translator = self.translator
         where = None if question.where is None else translator.condition(question.where, node.type)
@@ -82,7 +82,7 @@ class Answers:
                 break
         return keys, cursor is not None
 
-    def _sliced(self, keys: list[str], question: Question) -> tuple[list[str], bool]:
+    def _sliced(self, keys: list[str], question: VendorQuery) -> tuple[list[str], bool]:
         stop = len(keys) if question.limit is None else question.offset + question.limit
         return keys[question.offset : stop], stop < len(keys)
 
@@ -108,7 +108,7 @@ class Answers:
             self.reader.load(child, dict.fromkeys(key for value in ends for key in keys_in(value)))
         self.fill(child)
 
-    def _aggregated(self, question: Question) -> list[dict[str, Any]]:
+    def _aggregated(self, question: VendorQuery) -> list[dict[str, Any]]:
         found = self.catalogue.type(question.entity_type)
         if found.entity_type is None:
             raise QueryError(f"{found.name} cannot be grouped.")

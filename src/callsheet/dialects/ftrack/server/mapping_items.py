@@ -7,11 +7,11 @@ from datetime import date
 from typing import Any
 
 from callsheet.dialects.ftrack.server.catalogue import Property, VendorType, joined_key
-from callsheet.dialects.ftrack.server.clauses import clauses
-from callsheet.dialects.ftrack.server.configured import BETWEEN, Configuration, applies
+from callsheet.dialects.ftrack.server.configurations import BETWEEN, Configuration, applies
+from callsheet.dialects.ftrack.server.normal_form import disjuncts
 from callsheet.dialects.ftrack.server.projection import AnswerNode
-from callsheet.dialects.ftrack.server.reading import PAGE, StoreReader
-from callsheet.dialects.ftrack.server.telling import tagged
+from callsheet.dialects.ftrack.server.serialization import tagged
+from callsheet.dialects.ftrack.server.store_reader import PAGE, StoreReader
 from callsheet.errors import QueryError
 from callsheet.model.language.matching import matches
 from callsheet.model.query import Comparison, Condition, Order, Path, Select
@@ -192,7 +192,7 @@ def _owners(where: Condition | None, name: str) -> frozenset[str] | None:
     if where is None:
         return None
     found: set[str] = set()
-    for clause in clauses(where):
+    for clause in disjuncts(where):
         named: set[str] | None = None
         for literal in clause:
             told = literal.condition

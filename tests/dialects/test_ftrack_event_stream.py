@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callsheet.dialects.ftrack.client.asked import subscriptions, topics_asked
 from callsheet.dialects.ftrack.client.dialect import FtrackDialect
-from callsheet.dialects.ftrack.client.hearing import FtrackEventStream, Waiting
+from callsheet.dialects.ftrack.client.event_stream import FtrackEventStream, Waiting
+from callsheet.dialects.ftrack.client.subscriptions import subscribed_topics, subscriptions
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.dialects.ftrack.common.schema import document_from_vendor
 from callsheet.dialects.ftrack.common.socket import read_envelopes, read_packet
@@ -71,7 +71,7 @@ def sent(stream: FtrackEventStream) -> list[tuple[str, Any]]:
 )
 def test_the_server_is_asked_for_no_less(expression: str, topics: list[str]) -> None:
     """The topics that an expression surely names, or else all."""
-    assert topics_asked(expression) == topics
+    assert subscribed_topics(expression) == topics
 
 
 names = st.sampled_from(["a", "b", "a.b", "studio.x"])
@@ -98,7 +98,7 @@ def test_whatever_fulfils_an_expression_was_asked_for(expression: str, topic: st
     """The topics asked for cover every event that an expression holds for."""
     event = Event(topic, data)
     if event_matches(parse_expression(expression), event):
-        asked = " or ".join(f"topic={each}" for each in topics_asked(expression))
+        asked = " or ".join(f"topic={each}" for each in subscribed_topics(expression))
         assert event_matches(parse_expression(asked), event)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from callsheet.dialects.ftrack.client.asked import OURS
+from callsheet.dialects.ftrack.client.subscriptions import OURS
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.model.event import Event
 from callsheet.model.schema import Attribute, EntityType

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from callsheet.dialects.ftrack.server.reading import StoreReader
+from callsheet.dialects.ftrack.server.store_reader import StoreReader
 from callsheet.model.query import And, Comparison, Path
 
 __all__ = ["information"]

@@ -18,7 +18,7 @@ from callsheet.errors import (
 )
 from callsheet.flow import Response
 
-__all__ = ["UnsupportedAction", "refused"]
+__all__ = ["UnsupportedAction", "error_response"]
 
 JSON = {"content-type": "application/json"}
 _BRACES = str.maketrans({"{": "(", "}": ")"})
@@ -32,7 +32,7 @@ class UnsupportedAction(Invalid):
         super().__init__(f"Invalid action u'{action:.80}'")
 
 
-def refused(error: CallsheetError, strict: bool) -> Response:
+def error_response(error: CallsheetError, strict: bool) -> Response:
     """The refusal of a whole request. Who may not come in is always told so by the status."""
     kind, status, code = _kind(error)
     told: dict[str, str | int] = {"exception": kind, "content": str(error).translate(_BRACES)}

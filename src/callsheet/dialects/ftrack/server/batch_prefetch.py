@@ -8,22 +8,22 @@ from typing import Any
 from attrs import define, field
 
 from callsheet.dialects.ftrack.server.catalogue import SEPARATOR, Property, VendorType
-from callsheet.dialects.ftrack.server.items import holders, row_type
-from callsheet.dialects.ftrack.server.made import related_keys
-from callsheet.dialects.ftrack.server.order import WireOperation
+from callsheet.dialects.ftrack.server.computed_properties import related_keys
+from callsheet.dialects.ftrack.server.mapping_items import holders, row_type
 from callsheet.dialects.ftrack.server.projection import AnswerNode
-from callsheet.dialects.ftrack.server.reading import StoreReader, keys_in
+from callsheet.dialects.ftrack.server.store_reader import StoreReader, keys_in
+from callsheet.dialects.ftrack.server.wire_operation import WireOperation
 from callsheet.errors import NotFound
 from callsheet.model.query import Aggregate, Comparison, Path, Select
 from callsheet.model.record import Identity
 
-__all__ = ["Known"]
+__all__ = ["BatchPrefetch"]
 
 CHUNK = 1_000
 
 
 @define(eq=False)
-class Known:
+class BatchPrefetch:
     """``owners`` are the types of what holds items, ``members`` who is in a collection now, ``links`` by what rows."""
 
     owners: dict[str, str] = field(factory=dict)
@@ -38,9 +38,9 @@ class Known:
     _numbers: dict[str, int] = field(factory=dict)
 
     @staticmethod
-    def of(reader: StoreReader, orders: Sequence[WireOperation]) -> Known:
+    def of(reader: StoreReader, orders: Sequence[WireOperation]) -> BatchPrefetch:
         """All that these operations need."""
-        known = Known()
+        known = BatchPrefetch()
         created = {order.key for order in orders if order.action == "create"}
         known._note(reader, orders)
         known._read_owners(reader, orders, created)

@@ -13,17 +13,17 @@ from typing import Any
 import msgspec
 
 from callsheet.dialects.ftrack.server.actions import ACTIONS, AFTERWARDS, WRITING_ACTIONS
-from callsheet.dialects.ftrack.server.asking import Asked, Files, Together
 from callsheet.dialects.ftrack.server.catalogue import catalogue_of
-from callsheet.dialects.ftrack.server.information import information
-from callsheet.dialects.ftrack.server.question import read_question
-from callsheet.dialects.ftrack.server.reading import Manner, StoreReader
-from callsheet.dialects.ftrack.server.refusal import JSON, UnsupportedAction, refused
-from callsheet.dialects.ftrack.server.work import WireRequest
+from callsheet.dialects.ftrack.server.error_response import JSON, UnsupportedAction, error_response
+from callsheet.dialects.ftrack.server.query_text import parse_vendor_query
+from callsheet.dialects.ftrack.server.request_context import RequestContext
+from callsheet.dialects.ftrack.server.server_information import information
+from callsheet.dialects.ftrack.server.store_reader import AnswerFormat, StoreReader
+from callsheet.dialects.ftrack.server.vendor_request import Files, TransactionalBackend, VendorRequest
 from callsheet.errors import CallsheetError, Invalid, QueryError, SchemaError, ServerError, TooLarge
 from callsheet.flow import Response
 
-__all__ = ["Asked", "Files", "Together", "handle"]
+__all__ = ["VendorRequest", "Files", "TransactionalBackend", "handle"]
 
 MOST = 20_000
 """Operations in one request."""
@@ -31,7 +31,7 @@ MOST = 20_000
 WRITING = ("create", "update", "delete")
 
 
-def handle(backend: Together, files: Files, asked: Asked) -> Response:
+def handle(backend: TransactionalBackend, files: Files, asked: VendorRequest) -> Response:
     """Answer one request to ``/api``. Refusals become responses; any other exception is a fault and goes on up."""
     manner = asked.manner
     try:
@@ -41,7 +41,7 @@ def handle(backend: Together, files: Files, asked: Asked) -> Response:
     except CallsheetError as error:
         if not isinstance(error, ServerError | QueryError | SchemaError):
             raise
-        return refused(error, manner.strict)
+        return error_response(error, manner.strict)
 
 
 def _operations(body: bytes) -> list[Mapping[str, Any]]:
@@ -60,19 +60,25 @@ def _operations(body: bytes) -> list[Mapping[str, Any]]:
 
 
 def _answers(
-    backend: Together, files: Files, asked: Asked, manner: Manner, operations: Sequence[Mapping[str, Any]]
+    backend: TransactionalBackend,
+    files: Files,
+    asked: VendorRequest,
+    manner: AnswerFormat,
+    operations: Sequence[Mapping[str, Any]],
 ) -> list[Any]:
     catalogue, schema_hash = catalogue_of(backend.schema)
 
-    def answer(inside: Together) -> list[Any]:
-        return _all(WireRequest(inside, files, asked, StoreReader(inside, catalogue, manner)), operations, schema_hash)
+    def answer(inside: TransactionalBackend) -> list[Any]:
+        return _all(
+            RequestContext(inside, files, asked, StoreReader(inside, catalogue, manner)), operations, schema_hash
+        )
 
     writing = any(each.get("action") in (*WRITING, *WRITING_ACTIONS) for each in operations)
     _check_alone(operations, writing)
     answers = backend.together(answer) if writing else answer(backend)
     for index, each in enumerate(operations):
         if each.get("action") in AFTERWARDS:
-            work = WireRequest(backend, files, asked, StoreReader(backend, catalogue, manner))
+            work = RequestContext(backend, files, asked, StoreReader(backend, catalogue, manner))
             answers[index] = AFTERWARDS[each["action"]](work, each)
     return answers
 
@@ -84,7 +90,7 @@ def _check_alone(operations: Sequence[Mapping[str, Any]], writing: bool) -> None
         raise Invalid(f"{own[0]} cannot be undone; send it in a request of its own.")
 
 
-def _all(work: WireRequest, operations: Sequence[Mapping[str, Any]], schema_hash: str) -> list[Any]:
+def _all(work: RequestContext, operations: Sequence[Mapping[str, Any]], schema_hash: str) -> list[Any]:
     """The answers, in the order of the operations."""
     for index, told in enumerate(operations):
         action = told.get("action")
@@ -97,7 +103,7 @@ def _all(work: WireRequest, operations: Sequence[Mapping[str, Any]], schema_hash
     return [work.answered[index] for index in range(len(operations))]
 
 
-def _one(work: WireRequest, action: Any, told: Mapping[str, Any], schema_hash: str) -> Any:
+def _one(work: RequestContext, action: Any, told: Mapping[str, Any], schema_hash: str) -> Any:
     if action == "query_server_information":
         return information(work.reader, schema_hash)
     if action == "query_schemas":
@@ -111,9 +117,9 @@ def _one(work: WireRequest, action: Any, told: Mapping[str, Any], schema_hash: s
     return ACTIONS[action](work, told)
 
 
-def _query(work: WireRequest, told: Mapping[str, Any]) -> dict[str, Any]:
+def _query(work: RequestContext, told: Mapping[str, Any]) -> dict[str, Any]:
     expression = told.get("expression")
     if not isinstance(expression, str):
         raise Invalid("A query has an expression, a text.")
-    data, following = work.answers.answer(read_question(expression))
+    data, following = work.answers.answer(parse_vendor_query(expression))
     return {"action": "query", "data": data, "metadata": {"next": {"offset": following}}}
