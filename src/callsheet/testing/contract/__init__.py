@@ -21,10 +21,10 @@ from __future__ import annotations
 
 from callsheet.testing.contract.case import REQUIRED
 from callsheet.testing.contract.reading import ReadingContract
-from callsheet.testing.contract.values import ValuesContract
+from callsheet.testing.contract.values import VALUES, ValuesContract
 from callsheet.testing.contract.writing import WritingContract
 
-__all__ = ["REQUIRED", "DialectContract"]
+__all__ = ["REQUIRED", "VALUES", "DialectContract"]
 
 
 class DialectContract(ReadingContract, WritingContract, ValuesContract):
