@@ -17,7 +17,7 @@ def test_imports_point_down() -> None:
     """Floors, purity, extras, dialects and cycles, as the contracts say them."""
     done = subprocess.run([sys.executable, "-c", LINT], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "7 kept, 0 broken" in done.stdout
+    assert "8 kept, 0 broken" in done.stdout
 
 
 def test_every_room_has_a_floor() -> None:

@@ -18,8 +18,8 @@ import pytest
 from click.testing import Result
 
 import callsheet
-from callsheet.dialects.native.values import unpack
 from callsheet.model.event import event_from_plain
+from callsheet.model.values import unpack
 from callsheet.server.process import Server
 
 Invoke = Callable[..., Result]

@@ -16,7 +16,6 @@ from callsheet import errors
 from callsheet.dialects.native.client import NativeDialect
 from callsheet.dialects.native.rows import RowReader
 from callsheet.dialects.native.server import handle
-from callsheet.dialects.native.values import pack, unpack
 from callsheet.dialects.protocol import CommitResult, Description, Features, Touched
 from callsheet.errors import (
     Conflict,
@@ -34,6 +33,7 @@ from callsheet.model.plain import Malformed
 from callsheet.model.query import Aggregate, And, Any_, Comparison, Condition, Not, Order, Path, Select, Step
 from callsheet.model.record import Identity, Page, Records
 from callsheet.model.schema import Schema
+from callsheet.model.values import pack, unpack
 from callsheet.transport.drive import run
 
 NOW = datetime(2026, 11, 21, 9, 30, 0, 123456, tzinfo=UTC)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import callsheet
-from callsheet.dialects.native.values import pack
 from callsheet.errors import UsageError
 from callsheet.model.event import Event, event_to_plain
+from callsheet.model.values import pack
 from callsheet.testing.events import FakeEvents, HandlerFailed
 
 

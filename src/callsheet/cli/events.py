@@ -9,8 +9,8 @@ import click
 
 from callsheet.cli.connection import connected
 from callsheet.cli.terminal import Terminal, counted, data
-from callsheet.dialects.native.values import pack
 from callsheet.errors import NotFound, UsageError
+from callsheet.model.values import pack
 
 if TYPE_CHECKING:
     from callsheet.session.blocking import Session

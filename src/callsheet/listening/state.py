@@ -60,7 +60,7 @@ class StateFile:
         """Write an event to the log, if it is not there; whether it was not."""
         from sqlalchemy import insert, select
 
-        from callsheet.dialects.native.values import pack
+        from callsheet.model.values import pack
         from callsheet.server.store.counter import next_position
 
         store = self._service.store

@@ -14,7 +14,6 @@ from typing import Any
 
 from attrs import evolve
 
-from callsheet.dialects.native.values import unpack
 from callsheet.entity.entity import Entity
 from callsheet.errors import UsageError
 from callsheet.listening.attempt import Outcome, attempt
@@ -23,6 +22,7 @@ from callsheet.listening.shelf import load_handlers
 from callsheet.listening.work import WorkQueue
 from callsheet.model.event import Event, Position, event_from_plain
 from callsheet.model.language.events import event_matches, parse_expression
+from callsheet.model.values import unpack
 from callsheet.testing import session_on
 
 __all__ = ["FakeEvents", "HandlerFailed"]

@@ -11,7 +11,6 @@ from callsheet import collector, errors
 from callsheet.dialects.native import codec, shapes
 from callsheet.dialects.native.events import PATH, NativeEventStream, event_out
 from callsheet.dialects.native.rows import RowReader
-from callsheet.dialects.native.values import pack, unpack
 from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import ServerError, TransportError, Unavailable
@@ -22,6 +21,7 @@ from callsheet.model.plain import Malformed
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
+from callsheet.model.values import pack, unpack
 
 __all__ = ["NativeDialect"]
 

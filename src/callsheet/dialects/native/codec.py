@@ -27,7 +27,6 @@ from callsheet.dialects.native.shapes import (
     WireSelect,
     WireUpdate,
 )
-from callsheet.dialects.native.values import PLAIN, pack, unpack
 from callsheet.dialects.protocol import CommitResult, Touched
 from callsheet.errors import SchemaError
 from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Operation, Update
@@ -47,6 +46,7 @@ from callsheet.model.query import (
     Step,
 )
 from callsheet.model.record import Identity
+from callsheet.model.values import PLAIN, pack, unpack
 
 __all__ = [
     "aggregate_in",

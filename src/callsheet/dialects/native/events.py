@@ -17,11 +17,11 @@ import msgspec
 from msgspec import Struct
 
 from callsheet.dialects.native import shapes
-from callsheet.dialects.native.values import pack, unpack
 from callsheet.errors import TransportError
 from callsheet.flow import Request, Response
 from callsheet.model.event import Event, Position
 from callsheet.model.plain import Malformed
+from callsheet.model.values import pack, unpack
 
 __all__ = ["PATH", "EventText", "NativeEventStream", "WireEvent", "event_in", "event_out", "message_out", "place_out"]
 

@@ -9,7 +9,6 @@ from callsheet.dialects.native.events import PATH as EVENTS
 from callsheet.dialects.native.events import message_out, place_out
 from callsheet.dialects.native.server import error_response, handle
 from callsheet.dialects.native.shapes import decode
-from callsheet.dialects.native.values import unpack
 from callsheet.dialects.routes import (
     BYTES,
     Credentials,
@@ -27,6 +26,7 @@ from callsheet.errors import CallsheetError, Invalid, QueryError, ServerError, U
 from callsheet.flow import Response
 from callsheet.model.event import LAST_INDEX, Position
 from callsheet.model.plain import Malformed
+from callsheet.model.values import unpack
 
 __all__ = ["HALF"]
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from callsheet.dialects.native.values import key_in
 from callsheet.model.plain import Malformed
 from callsheet.model.record import Records
 from callsheet.model.schema import Attribute, EntityType, Schema
+from callsheet.model.values import key_in
 
 __all__ = ["RowReader"]
 

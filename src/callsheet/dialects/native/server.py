@@ -8,12 +8,12 @@ from urllib.parse import unquote
 
 from callsheet.dialects.native import codec, serving, shapes
 from callsheet.dialects.native.events import WireEvent, event_in
-from callsheet.dialects.native.values import pack, unpack
 from callsheet.dialects.protocol import Backend, EventBackend
 from callsheet.errors import Invalid, NotFound, QueryError, SchemaError, ServerError, Unavailable
 from callsheet.flow import Response
 from callsheet.model.plain import Malformed
 from callsheet.model.record import Page
+from callsheet.model.values import pack, unpack
 
 __all__ = ["error_response", "handle"]
 

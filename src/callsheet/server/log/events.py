@@ -16,13 +16,13 @@ import msgspec
 from attrs import frozen
 from sqlalchemy import Connection, Row, func, select
 
-from callsheet.dialects.native.values import unpack
 from callsheet.events.topics import UPDATE
 from callsheet.model.event import LAST_INDEX, Event, Position
 from callsheet.model.history import EntityChange
 from callsheet.model.language.events import event_matches, parse_expression
 from callsheet.model.query import Condition, Or
 from callsheet.model.record import Identity
+from callsheet.model.values import unpack
 from callsheet.server.access.access import Access
 from callsheet.server.log import commits as log
 from callsheet.server.log.recent import CommitChanges, Recent

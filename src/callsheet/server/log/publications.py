@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
-from callsheet.dialects.native.values import pack
 from callsheet.errors import Forbidden, Invalid, SchemaError, TooLarge
 from callsheet.events.topics import REPLY
 from callsheet.model.event import Event
+from callsheet.model.values import pack
 from callsheet.server.store.counter import next_position
 from callsheet.server.store.store import Store
 

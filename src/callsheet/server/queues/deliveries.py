@@ -19,10 +19,10 @@ from uuid import uuid4
 import msgspec
 from sqlalchemy import Connection, CursorResult, Executable, Row, Table
 
-from callsheet.dialects.native.values import pack
 from callsheet.errors import AlreadyHandled
 from callsheet.model.event import Event, Position, event_to_plain
 from callsheet.model.operation import Effect
+from callsheet.model.values import pack
 from callsheet.server.queues.delivery import Delivery, delivery_of
 from callsheet.server.queues.statements import statements_of
 

@@ -10,8 +10,8 @@ import msgspec
 from attrs import frozen
 from sqlalchemy import Row
 
-from callsheet.dialects.native.values import unpack
 from callsheet.model.event import Event, event_from_plain, event_to_plain
+from callsheet.model.values import unpack
 
 __all__ = ["Delivery", "delivery_of"]
 

@@ -1,7 +1,7 @@
 """Values as JSON and back, exactly: what JSON lacks is written as an object with one ``$`` key.
 
 ======================  ==========================================
-value                   on the wire
+value                   in JSON
 ======================  ==========================================
 date                    ``{"$date": "2026-11-21"}``
 datetime                ``{"$datetime": "2026-11-21T09:00:00+00:00"}``
@@ -10,8 +10,9 @@ dict with a ``$`` key   ``{"$object": {"$date": "just text"}}``
 everything else         as it is; a tuple comes back as a list
 ======================  ==========================================
 
-Integers and floats keep their kind (``1`` and ``1.0``). Used for conditions, operations, aggregates, calls
-and error details. Rows of a page are plain JSON, because there the schema says what a value is.
+Integers and floats keep their kind (``1`` and ``1.0``). The native wire, the journal, the server's log of events
+and the answers of the command line share this form. Rows of a page are plain JSON, because there the schema says
+what a value is.
 """
 
 from __future__ import annotations
