@@ -27,7 +27,7 @@ class Blocking:
     """Something that runs flows and blocks until their results are there."""
 
     __slots__ = ()
-    awaits: ClassVar[bool] = False
+    _awaits: ClassVar[bool] = False
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow; gives its result."""
@@ -38,7 +38,7 @@ class Awaiting:
     """Something that runs flows and is awaited."""
 
     __slots__ = ()
-    awaits: ClassVar[bool] = True
+    _awaits: ClassVar[bool] = True
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow; gives its result."""
@@ -89,13 +89,13 @@ class Verb(Generic[P, T]):
     def __get__(self, instance: Awaiting, owner: type | None = None) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
-            return self._method(owner) if hasattr(owner, "awaits") else self
-        method = self._methods.get(instance.awaits)
+            return self._method(owner) if hasattr(owner, "_awaits") else self
+        method = self._methods.get(instance._awaits)
         return MethodType(self._method(instance) if method is None else method, instance)
 
     def _method(self, runner: Any) -> Callable[..., Any]:
         """The function that calls the flow and runs it, as the object's class does."""
-        awaits: bool = runner.awaits
+        awaits: bool = runner._awaits
         found = self._methods.get(awaits)
         if found is None:
             found = self._methods[awaits] = _method(self.flow, self._name, awaits)

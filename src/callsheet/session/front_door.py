@@ -35,7 +35,7 @@ __all__ = ["FrontDoor"]
 class FrontDoor(SessionVerbs):
     """A session, whether its verbs block or are awaited."""
 
-    awaits: ClassVar[bool]
+    _awaits: ClassVar[bool]
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class FrontDoor(SessionVerbs):
         if connection is None:
             settings = config.resolve(server_url, api_user, api_key, schema_cache, dialect=dialect)
             connection = connect(
-                settings, blocking=not self.awaits, dialect=dialect, schema=schema, seed=seed, options=transport
+                settings, blocking=not self._awaits, dialect=dialect, schema=schema, seed=seed, options=transport
             )
         self._connection = connection
         self._event_hub: Any = None
