@@ -226,3 +226,16 @@ def test_work_is_linear_in_the_length_of_the_log() -> None:
         return seen
 
     assert calls(1_000) < 10.5 * calls(100)
+
+
+def test_a_value_that_was_there_before_is_not_written_before_a_delete() -> None:
+    """A reference assigned the value it has, then replaced, on an entity that is deleted: compressing is idempotent."""
+    log = [
+        Update(A, {"friend": None}, {"friend": None}),
+        Create(C),
+        Delete(B),
+        Update(A, {"friend": A}, {"friend": None}),
+        Create(B),
+        Delete(A),
+    ]
+    assert compress(log) == (Create(C), Delete(B), Create(B), Delete(A))

@@ -215,9 +215,10 @@ def _entries(life: _Life, cell: _Cell, barriers_before: Any) -> Iterable[tuple[i
             following = _place(life, entry)
             needed.append((following, entry))
     needed.reverse()
-    if len(needed) == 1 and needed[0][1] is last and _taken_back(cell):
-        return
     before = cell.before
+    if needed and before is not NOT_SET and same(before, needed[0][1].value):
+        # The value that was there before: writing it changes nothing.
+        del needed[0]
     for place, entry in needed:
         yield place, entry, before
         before = entry.value
