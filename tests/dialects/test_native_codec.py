@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 import strategies
 from callsheet import errors
 from callsheet.dialects.native.client import NativeDialect
+from callsheet.dialects.native.codec import changes_in, changes_out
 from callsheet.dialects.native.rows import RowReader
 from callsheet.dialects.native.server import handle
+from callsheet.dialects.native.shapes import CommitBody
 from callsheet.dialects.protocol import CommitResult, Description, Features, Touched
 from callsheet.errors import (
     Conflict,
@@ -28,8 +30,9 @@ from callsheet.errors import (
     Unavailable,
 )
 from callsheet.flow import Flow, Request, Response
-from callsheet.model.operation import ChangeSet, Create, Delete, Update
-from callsheet.model.plain import Malformed
+from callsheet.model.converter import changes_from_plain, changes_to_plain
+from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Update
+from callsheet.model.plain import Malformed, decode, encode
 from callsheet.model.query import Aggregate, And, Any_, Comparison, Condition, Not, Order, Path, Select, Step
 from callsheet.model.record import Identity, Page, Records
 from callsheet.model.schema import Schema
@@ -214,6 +217,28 @@ def test_commits_survive(changes: ChangeSet, result: CommitResult) -> None:
     asked, got = through(lambda dialect: dialect.commit(changes), result)
     assert exactly(asked) == exactly(("commit", changes))
     assert got == result
+
+
+EFFECTS = st.builds(Effect, st.text("abc", max_size=3), st.integers(0, 9), st.integers(0, 9), st.text("xy", max_size=3))
+
+
+@given(
+    st.builds(
+        ChangeSet,
+        COMMIT_IDS,
+        st.lists(OPERATIONS, max_size=3).map(tuple),
+        st.integers(0, 99),
+        st.sampled_from(["raise", "ours", "theirs"]),
+        st.text("abc", max_size=3),
+        st.none() | EFFECTS,
+    )
+)
+def test_the_model_writes_change_sets_as_the_wire_does(changes: ChangeSet) -> None:
+    """The converter and the wire read each other's change sets: journals of earlier versions have the wire's form."""
+    wire, plain = encode(changes_out(changes)), encode(changes_to_plain(changes))
+    assert msgspec.json.decode(wire) == msgspec.json.decode(plain)
+    assert exactly(changes_from_plain(changes.commit_id, decode(wire, dict))) == exactly(changes)
+    assert exactly(changes_in(changes.commit_id, decode(plain, CommitBody))) == exactly(changes)
 
 
 @given(COMMIT_IDS, st.integers(0, 99), st.lists(OPERATIONS, max_size=3).map(tuple))

@@ -26,7 +26,7 @@ from callsheet.errors import SchemaError
 from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity
 
-__all__ = ["key_in", "pack", "unpack"]
+__all__ = ["key_in", "pack", "pack_values", "unpack", "unpack_values"]
 
 DEPTH = 48
 PLAIN = frozenset({str, int, bool, type(None)})
@@ -96,6 +96,28 @@ def unpack(value: Any, depth: int = DEPTH) -> Any:
             raise Malformed(f"data is nested more than {DEPTH} deep")
         return [unpack(item, depth - 1) for item in value]
     return value
+
+
+def pack_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an operation, by attribute, as JSON data."""
+    # Calling `pack` for what stays as it is would cost more than all the rest; nearly all stays as it is.
+    for value in values.values():
+        kind = type(value)
+        if kind not in PLAIN and (kind is not float or not math.isfinite(value)):
+            return {name: _packed_value(value) for name, value in values.items()}
+    return values if type(values) is dict else dict(values)
+
+
+def _packed_value(value: Any) -> Any:
+    kind = type(value)
+    if kind in PLAIN or (kind is float and math.isfinite(value)):
+        return value
+    return {"$identity": [value[0], value[1]]} if kind is Identity else pack(value)
+
+
+def unpack_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that `pack_values` was given."""
+    return {name: unpack(value) for name, value in values.items()}
 
 
 def key_in(key: Any) -> Any:

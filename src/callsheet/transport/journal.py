@@ -17,10 +17,10 @@ from threading import Lock
 
 from attrs import frozen
 
-from callsheet.dialects.native.codec import changes_in, changes_out
-from callsheet.dialects.native.shapes import CommitBody, decode, encode
 from callsheet.errors import StorageError
+from callsheet.model.converter import changes_from_plain, changes_to_plain
 from callsheet.model.operation import ChangeSet
+from callsheet.model.plain import decode, encode
 
 __all__ = ["JournalEntry", "Journal"]
 
@@ -69,7 +69,8 @@ class Journal:
 
     def write(self, changes: ChangeSet) -> None:
         """Keep a change set; it is on the disk when this returns. Writing it again changes nothing."""
-        row = (changes.commit_id, self._server, self._user, datetime.now(UTC).isoformat(), encode(changes_out(changes)))
+        written = encode(changes_to_plain(changes))
+        row = (changes.commit_id, self._server, self._user, datetime.now(UTC).isoformat(), written)
         # Noted first: a fork in another thread may look at what is left behind at any moment.
         self._written.add(changes.commit_id)
         with self._writing() as connection:
@@ -156,5 +157,5 @@ class Journal:
 
 
 def _entry(commit_id: str, server: str, user: str, time: str, changes: bytes, refusal: str | None) -> JournalEntry:
-    told = changes_in(commit_id, decode(changes, CommitBody))
-    return JournalEntry(told, server, user, datetime.fromisoformat(time), refusal)
+    written = changes_from_plain(commit_id, decode(changes, dict))
+    return JournalEntry(written, server, user, datetime.fromisoformat(time), refusal)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from typing import Any
 
 from attrs import astuple
@@ -46,7 +45,7 @@ from callsheet.model.query import (
     Step,
 )
 from callsheet.model.record import Identity
-from callsheet.model.values import PLAIN, pack, unpack
+from callsheet.model.values import pack, pack_values, unpack, unpack_values
 
 __all__ = [
     "aggregate_in",
@@ -208,26 +207,6 @@ def result_in(wire: ResultReply) -> CommitResult:
     )
 
 
-def _packed(values: Mapping[str, Any]) -> dict[str, Any]:
-    # Asking `pack` for what stays as it is would cost more than all the rest; mostly all stays as it is.
-    for value in values.values():
-        kind = type(value)
-        if kind not in PLAIN and (kind is not float or not isfinite(value)):
-            return {name: _packed_value(value) for name, value in values.items()}
-    return values if type(values) is dict else dict(values)
-
-
-def _packed_value(value: Any) -> Any:
-    kind = type(value)
-    if kind in PLAIN or (kind is float and isfinite(value)):
-        return value
-    return {"$identity": [value[0], value[1]]} if kind is Identity else pack(value)
-
-
-def _unpacked(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: unpack(value) for name, value in values.items()}
-
-
 def _members_out(members: Mapping[str, Sequence[Identity]]) -> WireMembers:
     return {name: [(identity.entity_type, identity.key) for identity in found] for name, found in members.items()}
 
@@ -237,18 +216,18 @@ def _members_in(wire: WireMembers) -> dict[str, tuple[Identity, ...]]:
 
 
 def _create_out(create: Create) -> WireCreate:
-    return WireCreate(create.identity, _packed(create.values), _members_out(create.added) if create.added else {})
+    return WireCreate(create.identity, pack_values(create.values), _members_out(create.added) if create.added else {})
 
 
 def _create_in(wire: WireCreate) -> Create:
-    return Create(Identity(*wire.entity), _unpacked(wire.values), _members_in(wire.added))
+    return Create(Identity(*wire.entity), unpack_values(wire.values), _members_in(wire.added))
 
 
 def _update_out(update: Update) -> WireUpdate:
     return WireUpdate(
         update.identity,
-        _packed(update.values),
-        _packed(update.before),
+        pack_values(update.values),
+        pack_values(update.before),
         _members_out(update.added) if update.added else {},
         _members_out(update.removed) if update.removed else {},
         update.version,
@@ -258,8 +237,8 @@ def _update_out(update: Update) -> WireUpdate:
 def _update_in(wire: WireUpdate) -> Update:
     return Update(
         Identity(*wire.entity),
-        _unpacked(wire.values),
-        _unpacked(wire.before),
+        unpack_values(wire.values),
+        unpack_values(wire.before),
         _members_in(wire.added),
         _members_in(wire.removed),
         wire.version,

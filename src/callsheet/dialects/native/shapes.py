@@ -8,14 +8,13 @@ it) and ignored in an answer.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from callsheet.dialects.protocol import Features
-from callsheet.errors import SchemaError
-from callsheet.model.plain import Malformed
+from callsheet.model.plain import decode, encode
 
 __all__ = [
     "AddressReply",
@@ -218,37 +217,3 @@ class WireError(Struct, omit_defaults=True):
 
 class ErrorReply(Struct):
     error: WireError
-
-
-T = TypeVar("T")
-
-
-def encode(data: Any) -> bytes:
-    """JSON; `SchemaError` for text that is no Unicode."""
-    try:
-        return msgspec.json.encode(data)
-    except UnicodeEncodeError as error:
-        raise SchemaError(f"text with half of a surrogate pair cannot be sent: {error.object!r:.80}") from None
-    except (OverflowError, TypeError, msgspec.MsgspecError) as error:
-        raise SchemaError(f"a value cannot be sent: {error}") from None
-
-
-def decode(data: bytes, shape: type[T]) -> T:
-    """The struct that JSON holds; `Malformed` with the reason and the place."""
-    try:
-        found: T = _decoder(shape).decode(data)
-        return found
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Malformed(str(error)) from None
-    except RecursionError:
-        raise Malformed("the JSON is nested too deep") from None
-
-
-_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
-
-
-def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
-    found = _DECODERS.get(shape)
-    if found is None:
-        found = _DECODERS[shape] = msgspec.json.Decoder(shape)
-    return found
