@@ -65,3 +65,12 @@ def test_the_architecture_page_names_files_that_exist() -> None:
     assert len(named) > 10
     missing = [path for path in sorted(named) if not list((ROOT / "src" / "callsheet").glob(f"**/{path}"))]
     assert missing == []
+
+
+def test_every_place_named_for_a_change_exists() -> None:
+    """The page that says where things go names files and folders that are there."""
+    page = (ROOT / "docs" / "explanation" / "where-do-i-put.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w-]+(?:/[\w-]+)*(?:\.(?:py|md|toml)|/))`", page))
+    assert len(named) > 30
+    package = ROOT / "src" / "callsheet"
+    assert [name for name in sorted(named) if not (ROOT / name).exists() and not (package / name).exists()] == []
