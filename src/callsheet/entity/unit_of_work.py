@@ -105,17 +105,13 @@ class UnitOfWork(Memberships, Rebasing):
         """All pending work has been done by the server. Gives the entities created."""
         self.epoch += 1
         stale = set(merged)
-        created = []
+        created: list[Any] = []
         for identity, entity in self.changed.items():
             changes: PendingChanges = entity._changes
             if changes.state == "deleted":
                 self.detach(entity)
                 continue
-            if changes.born:
-                created.append(entity)
-            if changes.born or changes.items:
-                self._settle_items(entity, changes)
-            self._make_clean(entity, versions.get(identity))
+            self._settle_entity(entity, changes, versions.get(identity), created)
             if identity in stale:
                 self.forget_values(entity)
             else:
@@ -128,6 +124,14 @@ class UnitOfWork(Memberships, Rebasing):
         self._clear()
         return created
 
+    def _settle_entity(self, entity: Any, changes: PendingChanges, version: int | None, created: list[Any]) -> None:
+        """The server has done what is pending on this entity."""
+        if changes.born:
+            created.append(entity)
+        if changes.born or changes.items:
+            self._settle_items(entity, changes)
+        self._make_clean(entity, version)
+
     def _make_clean(self, entity: Any, version: int | None) -> None:
         _hidden(entity, "_changes", None)
         if version is not None:
@@ -139,7 +143,7 @@ class UnitOfWork(Memberships, Rebasing):
         remaining: dict[Identity, list[Operation]] = {}
         for each in left:
             remaining.setdefault(each.identity, []).append(each)
-        created = []
+        created: list[Any] = []
         for identity, entity in list(self.changed.items()):
             changes: PendingChanges = entity._changes
             mine = remaining.get(identity)
@@ -151,11 +155,7 @@ class UnitOfWork(Memberships, Rebasing):
             if changes.state == "deleted":
                 self.detach(entity)
                 continue
-            if changes.born:
-                created.append(entity)
-            if changes.born or changes.items:
-                self._settle_items(entity, changes)
-            self._make_clean(entity, versions.get(identity))
+            self._settle_entity(entity, changes, versions.get(identity), created)
             self._forget_computed(entity)
         self._settle_members(left)
         kept = (entry for each in left for entry in entries(each, self._base_version(each)))

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import Select
 
-__all__ = ["PLACES", "Prepared", "PreparedStatements", "listed", "padded", "places", "sent"]
+__all__ = ["PLACES", "Prepared", "PreparedStatements", "places", "sent"]
 
 KEPT = 512
 PLACES = 64
@@ -93,6 +93,23 @@ class PreparedStatements:
         return found
 
 
+    def by_keys(
+        self,
+        name: Hashable,
+        connection: Connection,
+        statement: Select[Any],
+        column: ColumnElement[Any],
+        keys: Sequence[Any],
+        values: Mapping[str, Any] | None = None,
+    ) -> Sequence[Sequence[Any]]:
+        """The statement's rows where the column holds one of the keys; ``values`` are its other parameters."""
+        if len(keys) > PLACES:
+            return connection.execute(statement.where(column.in_(keys)), dict(values or {})).all()
+        size = places(len(keys))
+        prepared = self.get((name, size), connection, lambda: statement.where(_listed(column, size)))
+        return prepared.rows(connection, {**(values or {}), **_padded(keys)})
+
+
 @contextmanager
 def sent(connection: Connection, text: str, *parameters: Any) -> Iterator[Any]:
     """A cursor of the driver's after a statement, run once for each of the parameters, in the open transaction.
@@ -131,13 +148,13 @@ def places(count: int) -> int:
     return 1 << (count - 1).bit_length()
 
 
-def listed(column: ColumnElement[Any], size: int) -> ColumnElement[bool]:
-    """The condition that a column holds one of ``size`` keys, which `padded` gives."""
+def _listed(column: ColumnElement[Any], size: int) -> ColumnElement[bool]:
+    """The condition that a column holds one of ``size`` keys, which `_padded` gives."""
     if size == 1:
         return column == bindparam("key_0")
     return column.in_([bindparam(f"key_{place}") for place in range(size)])
 
 
-def padded(keys: Sequence[Any]) -> dict[str, Any]:
-    """Keys as parameters of `listed`; the last one fills the places that are left."""
+def _padded(keys: Sequence[Any]) -> dict[str, Any]:
+    """Keys as parameters of `_listed`; the last one fills the places that are left."""
     return {f"key_{place}": keys[min(place, len(keys) - 1)] for place in range(places(len(keys)))}

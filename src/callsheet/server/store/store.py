@@ -26,7 +26,7 @@ from callsheet.server.store.database import Database, FileDatabase, MemoryDataba
 from callsheet.server.store.engine import limited, memory_engine
 from callsheet.server.store.layout import Layout, Link, layout_of
 from callsheet.server.store.planner_statistics import renew
-from callsheet.server.store.prepared import PLACES, PreparedStatements, listed, padded, places
+from callsheet.server.store.prepared import PreparedStatements
 from callsheet.server.store.upgrading import upgrade
 
 __all__ = ["CHUNK", "Link", "Store"]
@@ -159,13 +159,7 @@ class Store:
     def _lock(self, connection: Connection, root: str, keys: Sequence[str]) -> None:
         column = self.tables[root].c.id
         statement = select(column).order_by(column).with_for_update()
-        if len(keys) > PLACES:
-            connection.execute(statement.where(column.in_(keys)))
-        else:
-            size = places(len(keys))
-            name = ("lock", root, size)
-            prepared = self.prepared.get(name, connection, lambda: statement.where(listed(column, size)))
-            prepared.rows(connection, padded(keys))
+        self.prepared.by_keys(("lock", root), connection, statement, column, keys)
 
     def backup(self, path: str | Path) -> None:
         """Copy the database, as of one moment, to a new file, which can be opened like any other.

@@ -18,7 +18,6 @@ from sqlalchemy import Column, Connection, select, update
 from callsheet.chunks import chunks
 from callsheet.model.record import Identity, equal
 from callsheet.model.schema import Attribute, Schema
-from callsheet.server.store.prepared import PLACES, listed, padded, places
 from callsheet.server.store.rules import TypeRules, rules_of
 from callsheet.server.store.store import CHUNK, Store
 
@@ -181,13 +180,7 @@ class Overlay:
         table = self.store.tables[root]
         where: Column[Any] = table.c[column]
         statement = select(table).order_by(table.c.id).with_for_update() if lock else select(table)
-        if len(keys) > PLACES:
-            return self.connection.execute(statement.where(where.in_(keys))).all()
-        size = places(len(keys))
-        prepared = self.store.prepared.get(
-            ("rows", root, column, size, lock), self.connection, lambda: statement.where(listed(where, size))
-        )
-        return prepared.rows(self.connection, padded(keys))
+        return self.store.prepared.by_keys(("rows", root, column, lock), self.connection, statement, where, keys)
 
     def _know(self, root: str, row: Sequence[Any]) -> WorkingRow:
         columns = self._columns[root]

@@ -21,7 +21,6 @@ from callsheet.server.log import commits as log
 from callsheet.server.log import receipts
 from callsheet.server.log.commits import EntityChange
 from callsheet.server.store.layout import stored
-from callsheet.server.store.prepared import PLACES, listed, padded, places
 from callsheet.server.store.store import CHUNK
 from callsheet.server.writing.inserting import inserting
 from callsheet.server.writing.overlay import Overlay, WorkingRow
@@ -116,13 +115,8 @@ def _forget_tombstones(overlay: Overlay, root: str, keys: Iterable[str]) -> None
 def _tombstones(overlay: Overlay, root: str, keys: Sequence[str]) -> Sequence[Sequence[Any]]:
     tombstone = overlay.store.table("_tombstone")
     statement = select(tombstone.c.key, tombstone.c.position).where(tombstone.c.root == bindparam("root"))
-    if len(keys) > PLACES:
-        return overlay.connection.execute(statement.where(tombstone.c.key.in_(keys)), {"root": root}).all()
-    size = places(len(keys))
-    prepared = overlay.store.prepared.get(
-        ("tombstones", size), overlay.connection, lambda: statement.where(listed(tombstone.c.key, size))
-    )
-    return prepared.rows(overlay.connection, {"root": root, **padded(keys)})
+    prepared = overlay.store.prepared
+    return prepared.by_keys("tombstones", overlay.connection, statement, tombstone.c.key, keys, {"root": root})
 
 
 def _delete(overlay: Overlay, position: int) -> None:

@@ -25,7 +25,7 @@ from callsheet.dialects.ftrack.client.payloads import Payloads, needs_of
 from callsheet.dialects.ftrack.client.records import page_in
 from callsheet.dialects.ftrack.client.verification import was_done
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
-from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, encode, key_out, value_out
+from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, key_out, value_out
 from callsheet.dialects.ftrack.common.custom_attributes import OWN_PROJECTIONS, PROJECTIONS
 from callsheet.dialects.ftrack.common.schema import document_from_vendor, vendor_hash
 from callsheet.dialects.ftrack.declaration import FTRACK
@@ -34,7 +34,7 @@ from callsheet.errors import Invalid, ServerError, StateError, TransportError
 from callsheet.flow import Flow, Request
 from callsheet.model.event import Event, Position
 from callsheet.model.operation import ChangeSet, Operation
-from callsheet.model.plain import Malformed
+from callsheet.model.plain import Malformed, encode
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Identity, Page
 from callsheet.model.schema import Attribute, Schema

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from callsheet import errors
-from callsheet.errors import QueryError, SchemaError, ServerError
+from callsheet.errors import QueryError, ServerError
 from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity
 from callsheet.model.schema import Attribute, EntityType, Schema
@@ -24,7 +24,6 @@ __all__ = [
     "ENTITY_TYPE",
     "EXCEPTIONS",
     "decode",
-    "encode",
     "key_in",
     "key_out",
     "literal_out",
@@ -49,16 +48,6 @@ EXCEPTIONS: dict[str, type[ServerError]] = {
     "IntegrityError": errors.Conflict,
     "NotFoundError": errors.NotFound,
 }
-
-
-def encode(data: Any) -> bytes:
-    """JSON; `SchemaError` for what cannot travel."""
-    try:
-        return msgspec.json.encode(data)
-    except UnicodeEncodeError as error:
-        raise SchemaError(f"text with half of a surrogate pair cannot be sent: {error.object!r:.80}") from None
-    except (OverflowError, TypeError, msgspec.MsgspecError) as error:
-        raise SchemaError(f"a value cannot be sent: {error}") from None
 
 
 def decode(data: bytes) -> Any:

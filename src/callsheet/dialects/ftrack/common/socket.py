@@ -14,8 +14,8 @@ from typing import Any
 
 from attrs import frozen
 
-from callsheet.dialects.ftrack.common.codec import decode, encode
-from callsheet.model.plain import Malformed
+from callsheet.dialects.ftrack.common.codec import decode
+from callsheet.model.plain import Malformed, encode
 
 __all__ = [
     "Acknowledgement",
