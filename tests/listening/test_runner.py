@@ -327,6 +327,7 @@ def test_what_plugins_subscribe_to_is_heard(desk: Desk, gate: Gate) -> None:
         "plain.py",
     )
     session = Session(connection=over(desk.service.backend("admin")), plugin_paths=[desk.folder])
+    session.hand_over()
     desk.sessions.append(session)
     runner = Runner(session, Shelf([desk.folder]), None, Pace(2, poll=0.05))
     thread = threading.Thread(target=runner.run, daemon=True)

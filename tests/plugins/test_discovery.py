@@ -139,16 +139,54 @@ def test_one_that_fails_is_named_and_the_others_go_on(
         assert text in caplog.text
 
 
-def test_strict_sessions_do_not_open_with_a_plugin_that_fails(write: Any, opened: Any, callsheet_service: Any) -> None:
-    """And go on refusing."""
-    write("crash.py", "1 / 0\ndef register(session): ...\n")
+def test_strict_sessions_do_not_open_with_a_plugin_that_fails(
+    write: Any, opened: Any, callsheet_service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given paths, the constructor raises; with those of the environment, every use of the session does."""
+    folder = write("crash.py", "1 / 0\ndef register(session): ...\n").parent
     with pytest.raises(PluginError, match=r"the plugin crash .* failed: ZeroDivisionError: division by zero"):
         opened(strict_plugins=True)
-    folder = write("crash.py", "1 / 0\ndef register(session): ...\n").parent
-    session = Session(connection=over(callsheet_service.backend("admin")), plugin_paths=[folder], strict_plugins=True)
+    monkeypatch.setenv("CALLSHEET_PLUGIN_PATH", str(folder))
+    session = Session(connection=over(callsheet_service.backend("admin")), strict_plugins=True)
     for _ in range(2):
         with pytest.raises(PluginError):
             session.query("Project").count()
+    session.close()
+
+
+LOUD = """
+import logging
+
+logger = logging.getLogger("com.example.example-plugin")
+
+def register(session, **options):
+    logger.debug("Plugin registered")
+"""
+
+
+def test_a_session_that_is_given_plugins_has_them_at_once(
+    write: Any, callsheet_service: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing else has to be done with the session; its forks do not register them again."""
+    folder = write("loud.py", LOUD).parent
+    backend = over(callsheet_service.backend("admin"))
+    caplog.set_level(logging.DEBUG, "com.example.example-plugin")
+    with Session(connection=backend, plugin_paths=[folder]) as session:
+        assert caplog.messages == ["Plugin registered"]
+        session.fork().query("Project").all()
+    assert caplog.messages == ["Plugin registered"]
+
+
+def test_a_session_without_paths_of_its_own_waits_until_it_is_used(
+    write: Any, callsheet_service: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first use may be that its hub is connected."""
+    monkeypatch.setenv("CALLSHEET_PLUGIN_PATH", str(write("loud.py", LOUD).parent))
+    with caplog.at_level(logging.DEBUG, "com.example.example-plugin"):
+        session = Session(connection=over(callsheet_service.backend("admin")))
+        assert caplog.messages == []
+        session.event_hub.connect()
+        assert caplog.messages == ["Plugin registered"]
     session.close()
 
 

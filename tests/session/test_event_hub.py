@@ -13,7 +13,7 @@ import pytest
 
 import callsheet
 from callsheet import AsyncSession, Event, Session
-from callsheet.errors import StateError, Timeout, UsageError
+from callsheet.errors import Closed, StateError, Timeout, UsageError
 from callsheet.events import topics
 from callsheet.model.event import Position
 from callsheet.session.connection import over
@@ -71,6 +71,38 @@ def test_commits_are_heard_in_order_with_positions(connect: Callable[..., Sessio
     assert {event.data["action"] for event in heard} == {"create"}
     hub.disconnect()
     assert not hub.connected
+
+
+def test_connecting_the_hub_opens_the_session(connect: Callable[..., Session]) -> None:
+    """It is how listeners begin: make a session, subscribe, connect."""
+    session = connect()
+    heard: list[Event] = []
+    session.event_hub.subscribe("topic=callsheet.session.ready", heard.append)
+    session.event_hub.connect()
+    assert session.event_hub.connected
+    assert [event.topic for event in heard] == ["callsheet.session.ready"]
+
+
+def test_a_closed_session_connects_no_hub(connect: Callable[..., Session]) -> None:
+    """Whether it was open before or not."""
+    for use in (lambda session: None, lambda session: session.open()):
+        session = connect()
+        hub = session.event_hub
+        use(session)
+        session.close()
+        with pytest.raises(Closed):
+            hub.connect()
+
+
+def test_publishing_needs_no_open_session(connect: Callable[..., Session]) -> None:
+    """Those who listen hear what a session publishes that was never used otherwise."""
+    listening, telling = connect(), connect()
+    heard: list[Event] = []
+    listening.event_hub.subscribe("topic=studio.render.done", heard.append)
+    listening.event_hub.connect()
+    telling.event_hub.publish(Event("studio.render.done", {"take": 3}))
+    wait_for(listening.event_hub, lambda: bool(heard))
+    assert heard[0].data == {"take": 3}
 
 
 def test_who_comes_back_hears_what_was_missed(connect: Callable[..., Session]) -> None:

@@ -24,8 +24,8 @@ _log = logging.getLogger("callsheet.events")
 class AsyncEventHub(Subscribing):
     """The event hub of an `AsyncSession`: callbacks may be ``async``, and verbs are awaited."""
 
-    def __init__(self, hub: Hub, connection: ServerConnection) -> None:
-        super().__init__(hub, connection)
+    def __init__(self, hub: Hub, connection: ServerConnection, open_session: Callable[[], Any]) -> None:
+        super().__init__(hub, connection, open_session)
         self._sender: Any = None
         self._receiver: Any = None
         self._tasks: list[Any] = []
@@ -35,7 +35,7 @@ class AsyncEventHub(Subscribing):
     async def connect(
         self, after: Position | str | None = None, timeout: float = PATIENCE, *, task_group: Any = None
     ) -> None:
-        """Listen to the server; what comes waits for `wait` or `start`.
+        """Listen to the server; what comes waits for `wait` or `start`. A session that is not open is opened first.
 
         Reading is a task: of ``task_group`` (anyio's, asyncio's, or a nursery of trio), or under asyncio of its own.
         The rest is as in `EventHub.connect`.
@@ -43,6 +43,7 @@ class AsyncEventHub(Subscribing):
         import anyio
 
         self._check_connectable()
+        await self._open_session()
         begin = self._beginning(after)
         self._ended = False
         self._sender, self._receiver = anyio.create_memory_object_stream[Event](QUEUE)

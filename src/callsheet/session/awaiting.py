@@ -58,6 +58,7 @@ class AsyncSession(Awaiting, FrontDoor):
 
     async def open(self) -> Description:
         """Connect and learn the schema; done by itself when first needed."""
+        self._check_open()
         if self._description is None:
             await self._drive(self._opening())
         return self.server_information
@@ -86,7 +87,7 @@ class AsyncSession(Awaiting, FrontDoor):
 
     def _shared_hub(self) -> AsyncEventHub:
         if self._event_hub is None:
-            self._event_hub = AsyncEventHub(self.hub, self._connection)
+            self._event_hub = AsyncEventHub(self.hub, self._connection, self.open)
         hub: AsyncEventHub = self._event_hub
         return hub
 

@@ -35,8 +35,8 @@ class Session(Blocking, FrontDoor):
     which get ``plugin_arguments``; ``strict_plugins`` raises where one fails. One session belongs to one thread; see
     `fork`.
 
-    Nothing is sent before it is needed. Raises `UsageError` for an address that makes no sense, and for an option
-    that does not exist.
+    Nothing is sent before it is needed; a session that is given plugin paths opens at once. Raises `UsageError` for
+    an address that makes no sense, and for an option that does not exist.
 
     >>> with Session("memory:") as session:
     ...     project = session.create("Project", {"name": "sintel"})
@@ -45,13 +45,21 @@ class Session(Blocking, FrontDoor):
     True
     """
 
+    def _made(self) -> None:
+        if self.plugging.paths:
+            self._open_or_close()
+
     def __enter__(self) -> Self:
+        self._open_or_close()
+        return self
+
+    def _open_or_close(self) -> None:
+        """Open; a session that cannot be opened is closed, since its maker does not get hold of it."""
         try:
             self.open()
         except BaseException:
             self.close()
             raise
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -78,6 +86,7 @@ class Session(Blocking, FrontDoor):
 
     def open(self) -> Description:
         """Connect and learn the schema; done by itself when first needed."""
+        self._check_open()
         if self._description is None:
             self._drive(self._opening())
         return self.server_information
@@ -102,7 +111,7 @@ class Session(Blocking, FrontDoor):
 
     def _shared_hub(self) -> EventHub:
         if self._event_hub is None:
-            self._event_hub = EventHub(self.hub, self._connection)
+            self._event_hub = EventHub(self.hub, self._connection, self.open)
         hub: EventHub = self._event_hub
         return hub
 

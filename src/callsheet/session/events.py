@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -36,20 +36,21 @@ _log = logging.getLogger("callsheet.events")
 class EventHub(Subscribing):
     """The event hub of a `Session`: its callbacks are called, and its verbs block."""
 
-    def __init__(self, hub: Hub, connection: ServerConnection) -> None:
-        super().__init__(hub, connection)
+    def __init__(self, hub: Hub, connection: ServerConnection, open_session: Callable[[], Any]) -> None:
+        super().__init__(hub, connection, open_session)
         self._inbox: Inbox | None = None
         self._dispatcher: threading.Thread | None = None
         self._ending = threading.Event()
 
     def connect(self, after: Position | str | None = None, timeout: float = PATIENCE) -> None:
-        """Listen to the server; what comes waits for `wait` or `start`.
+        """Listen to the server; what comes waits for `wait` or `start`. A session that is not open is opened first.
 
         ``after`` is a position to go on from (`position` of an earlier hub): everything after it comes, in order, each
         once. None goes on from this hub's own position, or from now. Raises what the server answers, or
         `Timeout` (after ``timeout`` seconds without connection); afterwards connections that break are made again.
         """
         self._check_connectable()
+        self._open_session()
         begin = self._beginning(after)
         self._inbox = inbox = Inbox(QUEUE, begin)
         known = threading.Event()

@@ -81,6 +81,10 @@ class FrontDoor(SessionVerbs):
             journal=journal_at(journal, connection),
             account=connection.user,
         )
+        self._made()
+
+    def _made(self) -> None:
+        """Called at the end of the constructor; a session that blocks may open itself here."""
 
     def __repr__(self) -> str:
         server = self._connection.server or "in this process"

@@ -43,9 +43,11 @@ def check_event(event: Event) -> None:
 class Subscribing:
     """What the blocking and the awaiting hub have in common: nothing of it waits."""
 
-    def __init__(self, hub: Hub, connection: ServerConnection) -> None:
+    def __init__(self, hub: Hub, connection: ServerConnection, open_session: Callable[[], Any]) -> None:
         self._hub = hub
         self._connection = connection
+        #: Opens the session that the hub belongs to, if it is not open: it needs the schema, and plugins subscribe.
+        self._open_session = open_session
         self._declaration = declaration_of(connection.dialect)
         #: The dialect's name of each topic that has one.
         self._theirs = {topic: name for name, topic in self._declaration.topics.items()}
