@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from desk import SHOTS, Desk
 
 from callsheet.dialects.local import LocalDialect
 from callsheet.dialects.protocol import CommitResult
-from callsheet.errors import Disconnected
+from callsheet.errors import Disconnected, Invalid
 from callsheet.flow import Flow
 from callsheet.listening.attempt import Outcome, attempt
 from callsheet.listening.declaration import Handler
@@ -103,6 +105,162 @@ def test_leaving_the_program_is_a_failure_too(desk: Desk) -> None:
     bench = Bench(desk, lambda event, session: sys.exit("enough"))
     desk.shots("a")
     assert [each.kind for each in bench.attempts()] == ["failed"]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit, BaseException, MemoryError, RecursionError])
+def test_whatever_a_handler_raises_is_a_failure(desk: Desk, kind: type[BaseException]) -> None:
+    """The attempt failed, nothing of it is done, and the worker goes on."""
+
+    def leave(event: Any, session: Any) -> None:
+        note(event, session)
+        raise kind("no such luck")
+
+    bench = Bench(desk, leave, retries=0)
+    desk.shots("a")
+    (outcome,) = bench.attempts()
+    assert (outcome.kind, outcome.error) == ("dead", f"{kind.__name__}: no such luck")
+    assert desk.notes() == []
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise ValueError("there is no text")
+
+    __repr__ = __str__
+
+
+class Odd(Exception):
+    def __str__(self) -> str:
+        return 3  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (Mute(), "Mute: <its text raised ValueError>"),
+        (Odd(), "Odd: <its text raised TypeError>"),
+        (FileNotFoundError(2, "No such file", "plate-\udcff.exr"), "FileNotFoundError: [Errno 2] No such file: "),
+        (ValueError("plate-\udcff.exr"), "ValueError: plate-\\udcff.exr"),
+        (ValueError("a\0b"), "ValueError: a\\x00b"),
+        (ValueError("long " * 500_000), "ValueError: long long "),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "UnicodeDecodeError: 'utf-8' codec can't"),
+        (SyntaxError("bad", ("x.py", 1, 1, "\udcff", 1, 2)), "SyntaxError: bad (x.py, line 1)"),
+        (ExceptionGroup("several", [Mute(), ValueError("\udcff")]), "ExceptionGroup: several (2 sub-exceptions)"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_every_error_can_be_reported(desk: Desk, error: Exception, line: str) -> None:
+    """Its text is made one that wires, databases and logs take."""
+
+    def fail(event: Any, session: Any) -> None:
+        raise error
+
+    bench = Bench(desk, fail, retries=0)
+    desk.shots("a")
+    (outcome,) = bench.attempts()
+    assert outcome.kind == "dead"
+    (dead,) = desk.dead()
+    assert dead["error"].startswith(line)
+    assert len(dead["error"]) <= 2_000
+    assert "\0" not in dead["error"] + dead["traceback"]
+    json.dumps(dead["traceback"], ensure_ascii=False).encode()
+
+
+def test_a_cause_that_leads_back_to_itself_is_reported_too(desk: Desk) -> None:
+    """Whoever looks for the cause comes to an end."""
+
+    def fail(event: Any, session: Any) -> None:
+        first, second = ValueError("first"), ValueError("second")
+        first.__cause__, second.__cause__ = second, first
+        raise first
+
+    bench = Bench(desk, fail, retries=0)
+    desk.shots("a")
+    assert [each.kind for each in bench.attempts()] == ["dead"]
+
+
+async def coroutine(event: Any, session: Any) -> None:
+    note(event, session)
+
+
+def generator(event: Any, session: Any) -> Any:
+    note(event, session)
+    yield
+
+
+async def async_generator(event: Any, session: Any) -> Any:
+    note(event, session)
+    yield
+
+
+class Awaitable:
+    def __await__(self) -> Any:
+        yield
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (lambda event, session: coroutine(event, session), "returned a coroutine"),
+        (lambda event, session: generator(event, session), "returned a generator"),
+        (lambda event, session: async_generator(event, session), "returned an async generator"),
+        (lambda event, session: Awaitable(), "returned a result to be awaited"),
+        (lambda event, session: Future(), "returned a result to be awaited"),
+        (lambda event, session: map(note, [event], [session]), "returned an iterator that nobody iterates"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_work_that_was_not_done_is_a_failure(desk: Desk, function: Any, told: str) -> None:
+    """An event is not handled because a call returned."""
+    bench = Bench(desk, function, retries=0)
+    desk.shots("a")
+    (outcome,) = bench.attempts()
+    assert (outcome.kind, desk.notes()) == ("dead", [])
+    assert f"the handler {told}, so its work was not done" in outcome.error
+
+
+class Refusing(WorkQueue):
+    """A queue whose server does not take reports."""
+
+    sent: list[str]
+    why: Exception
+
+    def fail(self, claimed: Claimed, error: str, traceback: str, delay: float | None) -> bool:
+        self.sent.append(error)
+        if error.startswith("the attempt failed"):
+            return super().fail(claimed, error, traceback, delay)
+        raise self.why
+
+
+def test_a_report_that_is_refused_is_sent_without_its_texts(desk: Desk) -> None:
+    """So the event comes to its dead letter, whatever the server has against the text."""
+
+    def fail(event: Any, session: Any) -> None:
+        raise ValueError("no")
+
+    bench = Bench(desk, fail, retries=0)
+    queue = Refusing(bench.session, "bench")
+    queue.sent, queue.why = [], Invalid("not such a text")
+    desk.shots("a")
+    (claimed,) = bench.claim()
+    assert attempt(bench.handler, claimed, bench.session, queue).kind == "dead"
+    assert queue.sent == ["ValueError: no", "the attempt failed; the server refused the text of its error"]
+    assert desk.dead()[0]["error"] == queue.sent[-1]
+
+
+def test_a_report_without_an_answer_is_sent_until_the_lease_is_over(desk: Desk) -> None:
+    """Ever less often; then the attempt counts as interrupted."""
+
+    def fail(event: Any, session: Any) -> None:
+        raise ValueError("no")
+
+    bench = Bench(desk, fail, retries=0)
+    queue = Refusing(bench.session, "bench", lease=1.0)
+    queue.sent, queue.why = [], Disconnected("the line was cut")
+    desk.shots("a")
+    (claimed,) = bench.claim()
+    assert attempt(bench.handler, claimed, bench.session, queue).kind == "interrupted"
+    assert queue.sent == ["ValueError: no"] * 4
 
 
 def test_a_handler_does_not_commit(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -48,13 +49,36 @@ def test_what_is_wrong_is_refused_when_the_file_is_run(arguments: Any, error: ty
         callsheet.handler(**arguments)
 
 
-def test_a_coroutine_is_no_handler() -> None:
-    """It would never be awaited."""
+async def coroutine(event: Any, session: Any) -> None: ...
 
-    async def later(event: Any, session: Any) -> None: ...
 
-    with pytest.raises(UsageError, match="an ordinary function"):
-        callsheet.handler("topic=x", name="x")(later)
+def generator(event: Any, session: Any) -> Any:
+    yield
+
+
+async def async_generator(event: Any, session: Any) -> Any:
+    yield
+
+
+class Caller:
+    async def __call__(self, event: Any, session: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "given"),
+    [
+        (coroutine, "a coroutine"),
+        (generator, "a generator"),
+        (async_generator, "an async generator"),
+        (partial(coroutine), "a coroutine"),
+        (Caller(), "a coroutine"),
+        ("not a function", "'not a function'"),
+    ],
+)
+def test_what_would_not_run_is_no_handler(function: Any, given: str) -> None:
+    """A coroutine or a generator does nothing when it is called, and nobody would run it."""
+    with pytest.raises(UsageError, match=f"`x` is an ordinary function, .* nobody would run {given}"):
+        callsheet.handler("topic=x", name="x")(function)
 
 
 def test_a_handler_takes_an_event_and_a_session() -> None:

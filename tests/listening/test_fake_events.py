@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -103,3 +104,20 @@ def test_recorded_events_are_replayed(
     path.write_text(json.dumps(pack(event_to_plain(event))) + "\n\n")
     assert [each.kind for each in fake_events.replay(path)] == ["handled"]
     assert said(callsheet_session, shot) == "kept"
+
+
+def test_a_handler_cannot_interrupt_a_test_and_a_person_can(fake_events: FakeEvents) -> None:
+    """What it raises is a failure of it; a real Ctrl-C is one of the program."""
+
+    @callsheet.handler("topic=studio.done", name="interrupts", retries=0)
+    def interrupts(event: Any, session: Any) -> None:
+        if event.data["real"]:
+            signal.raise_signal(signal.SIGINT)
+        raise KeyboardInterrupt
+
+    fake_events.add(interrupts)
+    (outcome,) = fake_events.emit("studio.done", data={"real": False}, check=False)
+    assert outcome.kind == "dead"
+    with pytest.raises(KeyboardInterrupt):
+        fake_events.emit("studio.done", data={"real": True}, check=False)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from desk import Desk, until
 
+from callsheet.errors import Forbidden
 from callsheet.listening.runner import Runner
 from callsheet.listening.shelf import Shelf
 from callsheet.listening.station import Pace
@@ -339,3 +340,48 @@ def test_what_plugins_subscribe_to_is_heard(desk: Desk, gate: Gate) -> None:
     runner.stop()
     thread.join(60)
     assert not session.event_hub.listening
+
+
+def test_a_worker_outlives_whatever_a_handler_raises(desk: Desk, gate: Gate) -> None:
+    """One worker thread: had it ended with the first event, nobody would handle the second."""
+    desk.plugin(
+        f"""
+        @callsheet.handler("topic=callsheet.update and entity.type=Shot", name="leaves", retries=0)
+        def leaves(event, session):
+            name = event.changes["name"]["new"]
+            {GATE}.told.append(name)
+            if name != "last":
+                raise {{"interrupt": KeyboardInterrupt, "exit": SystemExit, "close": GeneratorExit}}[name]()
+        """
+    )
+    desk.listen(workers=1)
+    for name in ("interrupt", "exit", "close", "last"):
+        desk.shots(name)
+    until(desk.idle)
+    assert gate.told == ["interrupt", "exit", "close", "last"]
+    assert [each["error"] for each in desk.dead()] == ["KeyboardInterrupt", "SystemExit", "GeneratorExit"]
+
+
+def test_an_event_whose_failure_cannot_be_reported_waits_for_its_lease(desk: Desk, gate: Gate) -> None:
+    """It is tried again when the lease ran out, not at once and not for ever a hundred times a second."""
+    desk.plugin(
+        f"""
+        @callsheet.handler("topic=callsheet.update and entity.type=Shot", name="untold")
+        def untold(event, session):
+            {GATE}.told.append(event.id)
+            raise ValueError("no")
+        """
+    )
+    runner = desk.listen(lease=1.0)
+
+    def refuse(*_: Any) -> bool:
+        raise Forbidden("nothing is taken from you")
+
+    fail, runner.queue.fail = runner.queue.fail, refuse  # type: ignore[method-assign]
+    desk.shots("a")
+    until(lambda: runner.stations["untold"].metrics.outcomes["interrupted"] == 1)
+    assert len(gate.told) == 1
+    time.sleep(0.3)
+    assert len(gate.told) == 1
+    runner.queue.fail = fail  # type: ignore[method-assign]
+    until(lambda: runner.stations["untold"].metrics.outcomes["failed"] == 1)

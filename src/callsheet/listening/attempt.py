@@ -8,7 +8,11 @@ What can go wrong, and what follows from it:
 - The commit is refused because the event is another's by now: nothing was done, and somebody else sees to it.
 - The event is the end of a long chain of handlers that answered one another: it is put to the dead letters unhandled,
   since such a chain may have no end. How long it is, the id of a handler's commit says.
-- The server is away: nothing can be told to it, so the lease runs out, and the event is given to somebody again.
+- The server is away, or refuses the report of a failure: the report is sent again, less and less often, for as long
+  as the lease lasts. Then the lease runs out, and the event is given to somebody again.
+
+Whatever a handler raises is a failure of that attempt: `SystemExit` and `KeyboardInterrupt` too, since Python raises
+a real Ctrl-C in the main thread and handlers run in others. So nothing a handler does ends its worker.
 """
 
 from __future__ import annotations
@@ -17,7 +21,6 @@ import hashlib
 import logging
 import re
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from threading import Event as Flag
 from typing import Any
@@ -25,19 +28,22 @@ from typing import Any
 from attrs import frozen
 
 from callsheet.core.errand import Errand
+from callsheet.deferred import abandon, deferred
 from callsheet.dialects.protocol import CommitResult
-from callsheet.errors import AlreadyHandled, CallsheetError, CommitError, TransportError, Unavailable
+from callsheet.errors import AlreadyHandled, CallsheetError, CommitError, TransportError, Unavailable, UsageError
 from callsheet.listening.declaration import Handler
+from callsheet.listening.failure import FailureText, failure_of
 from callsheet.listening.keys import key_maker
 from callsheet.listening.work import Claimed, WorkQueue
 from callsheet.model.event import Event
 from callsheet.session.blocking import Session
 
-__all__ = ["OUTCOMES", "Outcome", "answered", "attempt", "origin_of"]
+__all__ = ["OUTCOMES", "Outcome", "answered", "attempt", "origin_of", "report"]
 
 #: What an attempt can come to: handled; failed and to be tried again; failed for good; another's by now; cut off.
 OUTCOMES = ("handled", "failed", "dead", "overtaken", "interrupted")
-LONGEST_PAUSE = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+_UNREPORTED = FailureText("the attempt failed; the server refused the text of its error", "")
 _COMMIT = re.compile(r"handler:.*:[0-9a-f]{32}:(\d{1,9})", re.DOTALL)
 
 log = logging.getLogger("callsheet.listening")
@@ -79,9 +85,9 @@ def attempt(
     start = time.perf_counter()
     try:
         kind, result, operations, error = _handle(handler, claimed, session, queue, stopping or Flag())
-    except CallsheetError as lost:
+    except BaseException as lost:
         # Not even that it failed could be told.
-        kind, result, operations, error = "interrupted", None, 0, str(lost)
+        kind, result, operations, error = "interrupted", None, 0, failure_of(lost).error
     commit_id = None if result is None else result.commit_id
     outcome = Outcome(kind, commit_id, operations, time.perf_counter() - start, error)
     _tell(claimed, outcome)
@@ -97,7 +103,7 @@ def _handle(
         return "dead" if queue.fail(claimed, reason, reason, None) else "overtaken", None, 0, reason
     fork = _fork(claimed, session, queue)
     try:
-        handler.function(claimed.event, fork)
+        _check_result(handler.function(claimed.event, fork))
         assert fork.errand is not None
         fork.errand.running = False
         operations = len(fork.pending)
@@ -105,15 +111,25 @@ def _handle(
         if result is None or not queue.joined:
             queue.settle(claimed)
         return "handled", result, operations, ""
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        failure = failure_of(error)
         if fork.unit.doubtful is not None:
-            return "interrupted", None, 0, str(error)
+            return "interrupted", None, 0, failure.error
         if _cause(error, AlreadyHandled):
-            return "overtaken", None, 0, str(error)
-        kind = _report(handler, claimed, queue, error)
-        return kind, None, 0, f"{type(error).__name__}: {error}"
+            return "overtaken", None, 0, failure.error
+        return _report(handler, claimed, queue, error, stopping), None, 0, failure.error
     finally:
         fork.close()
+
+
+def _check_result(result: Any) -> None:
+    """Raise `UsageError` for what a handler returns instead of doing its work."""
+    if kind := deferred(result):
+        abandon(result)
+        raise UsageError(
+            f"the handler returned {kind}, so its work was not done: a handler is an ordinary function, "
+            "without `async`, `await` and `yield`"
+        )
 
 
 def _fork(claimed: Claimed, session: Session, queue: WorkQueue) -> Session:
@@ -136,7 +152,7 @@ def _commit_id(claimed: Claimed, joined: bool) -> str:
 
 def _commit(fork: Session, stopping: Flag) -> CommitResult | None:
     """Commit, and where no answer comes, send the same again until one does, or the process is to stop."""
-    pause = 0.1
+    pause = FIRST_PAUSE
     while True:
         try:
             return fork.commit()
@@ -146,22 +162,47 @@ def _commit(fork: Session, stopping: Flag) -> CommitResult | None:
             pause = min(LONGEST_PAUSE, pause * 2)
 
 
-def _report(handler: Handler, claimed: Claimed, queue: WorkQueue, error: BaseException) -> str:
-    """Tell the server of a failure. What the server's absence brought about is never the end of an event."""
+def _report(handler: Handler, claimed: Claimed, queue: WorkQueue, error: BaseException, stopping: Flag) -> str:
+    """Report a failure to the server. What the server's absence brought about is never the end of an event."""
     failures = claimed.failures + 1
-    away = _cause(error, TransportError) or _cause(error, Unavailable)
+    away = _is_away(error)
     delay = handler.wait(failures) if away else handler.pause(failures)
-    told = "".join(traceback.format_exception(error))
-    if not queue.fail(claimed, f"{type(error).__name__}: {error}", told, delay):
+    if not report(claimed, queue, failure_of(error), delay, stopping):
         return "overtaken"
     return "dead" if delay is None else "failed"
 
 
+def report(claimed: Claimed, queue: WorkQueue, failure: FailureText, delay: float | None, stopping: Flag) -> bool:
+    """Have the server note a failure; whether the event was still this worker's.
+
+    A report that is refused is sent again without the texts, one without an answer as it is, for as long as the lease
+    lasts; then what kept it from the server is raised.
+    """
+    end, pause = time.monotonic() + queue.lease, FIRST_PAUSE
+    while True:
+        try:
+            return queue.fail(claimed, failure.error, failure.traceback, delay)
+        except Exception as refused:
+            if not _is_away(refused) and failure is not _UNREPORTED:
+                log.warning("%s: the report of a failure was refused: %s", claimed.handler, failure_of(refused).error)
+                failure = _UNREPORTED
+            if time.monotonic() + pause > end or stopping.wait(pause):
+                raise
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether the server's absence is the reason."""
+    return _cause(error, TransportError) or _cause(error, Unavailable)
+
+
 def _cause(error: BaseException | None, kind: type[CallsheetError]) -> bool:
     """Whether an error is of this kind, or was raised from one that is."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
         if isinstance(error, kind):
             return True
+        seen.add(id(error))
         error = error.__cause__
     return False
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
+from callsheet.deferred import deferring
 from callsheet.errors import UsageError
 from callsheet.model.language.events import expression_text, parse_expression
 from callsheet.model.query import Condition
@@ -91,8 +92,12 @@ def handler(
     told = Handler(name, expression_text(expression), _nothing, ignore_own, retries, delay, from_start, chain)
 
     def mark(function: F) -> F:
-        if not callable(function) or inspect.iscoroutinefunction(function):
-            raise UsageError(f"handler `{name}` is an ordinary function: it runs in a thread, with a blocking session")
+        if not callable(function) or deferring(function):
+            given = deferring(function) if callable(function) else repr(function)[:80]
+            raise UsageError(
+                f"handler `{name}` is an ordinary function, without `async` and `yield`: it runs in a thread, with a "
+                f"blocking session, and nobody would run {given}"
+            )
         if not _takes_two(function):
             raise UsageError(f"handler `{name}` is called as {getattr(function, '__name__', name)}(event, session)")
         found = [*getattr(function, _MARK, ()), evolve(told, function=function)]

@@ -2,7 +2,9 @@
 
 Each handler has threads of its own, so that one that hangs or fails holds up nobody else. What it has claimed
 beyond what it works on is bounded, and so is what the server has ready for it; all else waits in the log. A lease
-is renewed while its event waits or is worked on; one that was lost is dropped before its turn.
+is renewed while its event waits or is worked on; one that was lost is dropped before its turn. One whose attempt was
+interrupted is neither renewed nor given back: the server gives the event to somebody when the lease runs out, so an
+event whose outcome cannot be reported is tried once in the time of a lease, and not at once again.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from threading import Event as Flag
 from attrs import define
 
 from callsheet.errors import CallsheetError
-from callsheet.listening.attempt import attempt
+from callsheet.listening.attempt import Outcome, attempt
 from callsheet.listening.declaration import Handler
+from callsheet.listening.failure import failure_of
 from callsheet.listening.metrics import Metrics
 from callsheet.listening.work import Claimed, WorkQueue
 from callsheet.session.blocking import Session
@@ -51,6 +54,8 @@ class Station:
         self._change = Condition()
         self._waiting: deque[Claimed] = deque()
         self._held: dict[str, Claimed] = {}
+        # Leases of interrupted attempts, and when each will have run out.
+        self._left: dict[str, float] = {}
         self._stopping, self._woken = Flag(), False
         self._threads: list[Thread] = []
         self._renewed = time.monotonic()
@@ -104,14 +109,14 @@ class Station:
                 if str(error) != self.problem:
                     log.warning("%s: %s; trying again", self.handler.name, error, extra={"facts": self._facts(error)})
                 self.problem = str(error)
-            except Exception as error:
-                found, pause, self.problem = False, LONGEST_PAUSE, repr(error)
+            except BaseException as error:
+                found, pause, self.problem = False, LONGEST_PAUSE, failure_of(error).error
                 log.exception("%s: claiming failed", self.handler.name, extra={"facts": self._facts(error)})
             if not found:
                 self._rest(pause)
 
-    def _facts(self, error: Exception) -> dict[str, str]:
-        return {"handler": self.handler.name, "error": f"{type(error).__name__}: {error}"}
+    def _facts(self, error: BaseException) -> dict[str, str]:
+        return {"handler": self.handler.name, "error": failure_of(error).error}
 
     def _turn(self) -> bool:
         """Renew and claim; whether there was anything."""
@@ -120,7 +125,7 @@ class Station:
         room = self._pace.workers * AHEAD - len(self._held)
         if room < self._pace.workers * AHEAD // 2:
             return False
-        claimed = self._queue.claim(self.handler, room, list(self._held), self._pace.outstanding)
+        claimed = self._queue.claim(self.handler, room, self._known(), self._pace.outstanding)
         with self._change:
             for each in claimed:
                 self._held[each.lease] = each
@@ -129,6 +134,13 @@ class Station:
         while claimed and len(self._threads) <= min(self._pace.workers, len(self._held)):
             self._thread(self._work_on, "work")
         return bool(claimed)
+
+    def _known(self) -> list[str]:
+        """The leases of this process, also those it lets run out."""
+        now = time.monotonic()
+        with self._change:
+            self._left = {lease: end for lease, end in self._left.items() if end > now}
+            return [*self._held, *self._left]
 
     def _renew(self) -> None:
         self._renewed = time.monotonic()
@@ -153,23 +165,20 @@ class Station:
 
     def _work_on(self) -> None:
         while (claimed := self._next()) is not None:
-            handler = self.handler
-            try:
-                outcome = attempt(handler, claimed, self._session, self._queue, self._stopping)
-                self.metrics.count(outcome, claimed.attempt, claimed.place)
-            except Exception:
-                log.exception("%s: event %s", handler.name, claimed.event.id)
-            finally:
-                self._finished(claimed)
+            outcome = attempt(self.handler, claimed, self._session, self._queue, self._stopping)
+            self.metrics.count(outcome, claimed.attempt, claimed.place)
+            self._finished(claimed, outcome)
 
     def _next(self) -> Claimed | None:
         with self._change:
             self._change.wait_for(lambda: self._waiting or self._stopping.is_set())
             return self._waiting.popleft() if self._waiting and not self._stopping.is_set() else None
 
-    def _finished(self, claimed: Claimed) -> None:
+    def _finished(self, claimed: Claimed, outcome: Outcome) -> None:
         with self._change:
             self._held.pop(claimed.lease, None)
+            if outcome.kind == "interrupted":
+                self._left[claimed.lease] = time.monotonic() + self._queue.lease
             # What it held back may be free now.
             self._woken = True
             self._change.notify_all()

@@ -7,7 +7,10 @@ the checkpoint. Only who calls them is another: nothing happens until the test s
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -122,7 +125,8 @@ class FakeEvents:
             working = False
             for handler in handlers:
                 for claimed in self._queue.claim(handler, 100):
-                    outcome = attempt(handler, claimed, self.session, self._queue)
+                    with _interruptible():
+                        outcome = attempt(handler, claimed, self.session, self._queue)
                     outcomes.append(outcome)
                     if check and outcome.kind != "handled":
                         raise HandlerFailed(self._why(handler, claimed.event.id, outcome))
@@ -150,6 +154,28 @@ class FakeEvents:
             queue.add([(there, stream_of(store, event))], Position(row.position, row.event_index))
 
         store.write(put)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """A real Ctrl-C ends the test, though an attempt takes whatever is raised in it for a failure of the handler."""
+    known = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(known):
+        yield
+        return
+    pressed = []
+
+    def note(number: int, frame: Any) -> Any:
+        pressed.append(number)
+        return known(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, known)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _about(entity: Any, changes: Mapping[str, Any], action: str, schema: Any) -> dict[str, Any]:
