@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from dialogue import Names
 from releases import Release
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 
 from callsheet.model.event import Event
 from callsheet.model.language.parser import parse
@@ -28,18 +30,27 @@ __all__ = ["NAMES", "opened", "restored", "rows"]
 NAMES = Names(Create, Update, Delete, ChangeSet, Identity, Aggregate, AttributePath, parse, Event)
 
 
+@cache
+def _template(release: Release) -> str:
+    """The name of a database that a release's dump was restored to, once in this process; it goes with the process."""
+    holder = postgres_database()
+    url = holder.__enter__()
+    atexit.register(holder.__exit__, None, None, None)
+    made = create_engine(url)
+    with made.begin() as connection:
+        # Without parameters the driver sends the text as it is, of any number of statements.
+        connection.connection.cursor().execute(gzip.decompress((release.folder / "studio.sql.gz").read_bytes()))
+    made.dispose()
+    return make_url(url).database or ""
+
+
 @contextmanager
 def restored(release: Release, engine: str, folder: Path) -> Iterator[str]:
     """The URL of a fresh copy of a release's database."""
     if engine == "sqlite":
         yield release.studio(folder)
         return
-    with postgres_database() as url:
-        made = create_engine(url)
-        with made.begin() as connection:
-            # Without parameters the driver sends the text as it is, of any number of statements.
-            connection.connection.cursor().execute(gzip.decompress((release.folder / "studio.sql.gz").read_bytes()))
-        made.dispose()
+    with postgres_database(_template(release)) as url:
         yield url
 
 

@@ -15,14 +15,14 @@ POSTGRES = os.environ.get("CALLSHEET_TEST_POSTGRES", "postgresql+psycopg://postg
 
 
 @contextmanager
-def postgres_database() -> Iterator[str]:
-    """The URL of a new, empty database, which is dropped afterwards; skips where there is no server."""
+def postgres_database(template: str = "") -> Iterator[str]:
+    """The URL of a new database, empty or a copy, which is dropped afterwards; skips where there is no server."""
     name = f"callsheet_{uuid4().hex[:12]}"
     url = make_url(POSTGRES)
     engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
     try:
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
     except OperationalError as error:
         engine.dispose()
         pytest.skip(f"no PostgreSQL answers at {url.host}:{url.port}: {str(error.orig).strip()[:80]}")

@@ -19,7 +19,7 @@ from callsheet.errors import CallsheetError
 __all__ = ["Ready", "ServerSettings", "main"]
 
 
-class ServerSettings(msgspec.Struct):
+class ServerSettings(msgspec.Struct, forbid_unknown_fields=True):
     """What the child must know. Its ``repr`` tells no key, and no password of the database."""
 
     schema: str | dict[str, Any]
