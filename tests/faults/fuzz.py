@@ -25,10 +25,11 @@ from callsheet.dialects.native.server import _route
 from callsheet.errors import ServerError
 from callsheet.model.record import Identity
 from callsheet.model.schema import Schema, check_value
+from callsheet.server.limits import Limits
 from callsheet.server.process import serve
 from callsheet.server.service import Service
 from callsheet.server.web.application import application
-from callsheet.server.web.guard import Application, Limits
+from callsheet.server.web.asgi import Application
 
 from .fuzz_requests import Requests, Sent
 from .ledger import State, disagreements, state

@@ -13,9 +13,9 @@ import pytest
 from studio import Identity, Studio, project, task, update
 
 from callsheet.model.event import Event
+from callsheet.server.limits import Limits
 from callsheet.server.web import streaming
 from callsheet.server.web.application import application
-from callsheet.server.web.guard import Limits
 
 P, Q, A, B = Identity("Project", "p"), Identity("Project", "q"), Identity("Task", "a"), Identity("Task", "b")
 

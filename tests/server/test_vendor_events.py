@@ -17,10 +17,10 @@ from starlette.websockets import WebSocketDisconnect
 from callsheet.model.event import Event
 from callsheet.model.operation import ChangeSet, Create, Update
 from callsheet.model.record import Identity
+from callsheet.server.limits import Limits
 from callsheet.server.service import Service
 from callsheet.server.web import sockets
 from callsheet.server.web.application import application
-from callsheet.server.web.guard import Limits
 
 KEY = "the key of these tests"
 SCHEMA = {

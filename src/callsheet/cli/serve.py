@@ -18,8 +18,8 @@ from callsheet.config import log_level
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
+    from callsheet.server.limits import Limits
     from callsheet.server.service import Service
-    from callsheet.server.web.guard import Limits
 
 __all__ = ["command", "database_option", "require_extra"]
 
@@ -75,6 +75,24 @@ def database_option(told: str) -> Callable[[F], F]:
     show_envvar=True,
     help="The API key of the account admin. Prefer the variable: others can read a command line.",
 )
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    envvar="CALLSHEET_LIMITS",
+    show_envvar=True,
+    metavar="NAME=NUMBER",
+    help="What the server takes at most, such as requests=200; may be repeated.",
+)
+@click.option(
+    "--trust-proxy",
+    "proxies",
+    multiple=True,
+    envvar="CALLSHEET_TRUSTED_PROXIES",
+    show_envvar=True,
+    metavar="ADDRESS",
+    help="A proxy, or a network of them, that may say where a request comes from; may be repeated.",
+)
 def command(
     schema: str,
     database: str,
@@ -86,6 +104,8 @@ def command(
     certificate_key: Path | None,
     insecure: bool,
     admin_key: str | None,
+    limits: tuple[str, ...],
+    proxies: tuple[str, ...],
 ) -> None:
     """Run a server until you press Ctrl-C.
 
@@ -96,8 +116,11 @@ def command(
         raise click.UsageError("HTTPS needs both --certificate and --certificate-key")
     from callsheet.server.service import Service
     from callsheet.server.web.connections import bound, check_exposure
+    from callsheet.server.web.newcomers import networks
 
     check_exposure(host, certificate is not None, insecure)
+    taken = _limits(host, limits)
+    networks(proxies)
     logging.basicConfig(level=log_level(), format="%(asctime)s %(levelname)s %(message)s")
     # Before a database is made, and its key is told.
     with bound(host, port) as listening:
@@ -105,7 +128,7 @@ def command(
         gc.freeze()
         try:
             _tell_key(service)
-            _listen(service, listening, host, certificate, certificate_key, dialects)
+            _listen(service, listening, host, certificate, certificate_key, dialects, taken, proxies)
         finally:
             service.close()
 
@@ -131,15 +154,17 @@ def _listen(
     certificate: Path | None,
     key: Path | None,
     dialects: tuple[str, ...],
+    limits: Limits,
+    proxies: tuple[str, ...],
 ) -> None:
     """Answer requests until a signal ends it."""
     from callsheet.server.web.application import application
     from callsheet.server.web.connections import configured, ending, served_dialects
     from callsheet.server.web.routing import routes_of
 
-    app = application(service, _limits(host), [routes_of(dialects or served_dialects())])
+    app = application(service, limits, [routes_of(dialects or served_dialects())])
     port = listening.getsockname()[1]
-    config = configured(app, host, port, certificate, key, log_level="warning")
+    config = configured(app, host, port, certificate, key, limits, proxies, log_level="warning")
     try:
         # uvicorn raises the signal it ended by once more, which must not end us before the database is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -149,13 +174,13 @@ def _listen(
         pass
 
 
-def _limits(host: str) -> Limits:
+def _limits(host: str, given: tuple[str, ...]) -> Limits:
     """A server for this machine alone answers to its local names only, so that no web page reaches it by another."""
-    from callsheet.server.web.guard import Limits
+    from callsheet.server.limits import limits_of, limits_read
     from callsheet.transport.address import is_loopback
 
-    names = frozenset({"127.0.0.1", "localhost", "[::1]", host.lower()})
-    return Limits(hosts=names if is_loopback(host) else None)
+    names = {"127.0.0.1", "localhost", "[::1]", host.lower()}
+    return limits_of(limits_read(given), names if is_loopback(host) else None)
 
 
 def _url(config: Any, port: int) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "FileContent",
     "FrameOutcome",
     "Intake",
+    "OverQuota",
     "Route",
     "Size",
     "SocketConversation",
@@ -59,8 +60,14 @@ class Intake:
     counted: bool = True
 
 
-class TooManyAttempts(Unavailable):
-    """An address sent so many wrong credentials that no more are looked at for a while."""
+class OverQuota(Unavailable):
+    """One caller asks for more than its share; others are answered meanwhile."""
+
+    status = 429
+
+
+class TooManyAttempts(OverQuota):
+    """So many wrong credentials came from an address, or for an account, that no more are looked at for a while."""
 
 
 @frozen

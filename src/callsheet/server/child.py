@@ -33,6 +33,8 @@ class ServerSettings(msgspec.Struct, forbid_unknown_fields=True):
     seed: bool
     files: str | None = None
     dialects: list[str] | None = None
+    limits: dict[str, float] = {}
+    trusted_proxies: list[str] = []
 
     def __repr__(self) -> str:
         return f"<ServerSettings of a server at {self.host}:{self.port}>"
@@ -65,10 +67,10 @@ def main() -> None:
 
 
 def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
+    from callsheet.server.limits import limits_of
     from callsheet.server.service import Service
     from callsheet.server.web.application import application
     from callsheet.server.web.connections import bound, configured, ending, served_dialects
-    from callsheet.server.web.guard import Limits
     from callsheet.server.web.routing import routes_of
 
     files = None if settings.files is None else Path(settings.files)
@@ -77,13 +79,15 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
         # What is there now stays: the collector need not look at the schema and the modules again.
         gc.freeze()
         admin_key = settings.admin_key or service.new_admin_key
-        limits = Limits(hosts=None if settings.hosts is None else frozenset(settings.hosts))
+        limits = limits_of(settings.limits, settings.hosts)
         config = configured(
             application(service, limits, [routes_of(settings.dialects or served_dialects())]),
             settings.host,
             settings.port,
             settings.certificate,
             settings.certificate_key,
+            limits,
+            settings.trusted_proxies,
             log_config=None,
         )
         listening = bound(settings.host, settings.port)

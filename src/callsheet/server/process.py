@@ -29,7 +29,9 @@ import msgspec
 from callsheet import errors
 from callsheet.errors import CallsheetError, Unavailable, UsageError
 from callsheet.server.child import Ready, ServerSettings
+from callsheet.server.limits import limits_of
 from callsheet.server.web.connections import check_dialects, check_exposure, served_dialects
+from callsheet.server.web.newcomers import networks
 from callsheet.transport.address import is_loopback
 
 __all__ = ["Server", "serve"]
@@ -54,6 +56,8 @@ def serve(
     insecure: bool = False,
     files: str | Path | None = None,
     dialects: Iterable[str] | None = None,
+    limits: Mapping[str, float] | None = None,
+    trusted_proxies: Iterable[str] = (),
 ) -> Server:
     """Start a server and return when it answers; use it as a context manager, or ``close()`` it.
 
@@ -66,8 +70,15 @@ def serve(
     answers only to its local names and to ``hosts``, so that no web page can reach it under a name of its own. One
     that other machines can reach needs a certificate, or ``insecure`` to say that keys and data may cross the
     network unencrypted. ``dialects`` are the languages it answers, all of them unless some are named.
+
+    ``limits`` changes what it takes at most, by name: ``{"requests": 200}``. ``trusted_proxies`` are the addresses, or
+    networks, of proxies that may say where a request comes from (``X-Forwarded-For``); from all others the header is
+    ignored.
     """
     check_exposure(host, certificate is not None, insecure)
+    limits, proxies = dict(limits or {}), list(trusted_proxies)
+    limits_of(limits)
+    networks(proxies)
     answered = check_dialects(served_dialects() if dialects is None else dialects)
     missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
     if missing:
@@ -87,6 +98,8 @@ def serve(
         seed=seed,
         files=None if files is None else str(files),
         dialects=sorted(answered),
+        limits=limits,
+        trusted_proxies=proxies,
     )
     try:
         return Server(settings, folder, Path(logs_path) if logs_path else folder / "server.log")

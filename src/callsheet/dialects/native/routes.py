@@ -17,7 +17,6 @@ from callsheet.dialects.routes import (
     Route,
     Size,
     StreamRoute,
-    TooManyAttempts,
     Visit,
     WebRequest,
 )
@@ -51,7 +50,7 @@ def _refuse(error: CallsheetError) -> Response:
     if not isinstance(error, ServerError):
         error = Unavailable(str(error))
     challenge = {"www-authenticate": "Bearer"} if isinstance(error, Unauthorised) else {}
-    return error_response(error, 429 if isinstance(error, TooManyAttempts) else None, challenge)
+    return error_response(error, headers=challenge)
 
 
 def _answer(visit: Visit) -> Response:

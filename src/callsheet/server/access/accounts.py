@@ -147,6 +147,11 @@ class Accounts:
         if role not in BUILT_IN and connection.execute(select(own.c.name).where(own.c.name == role)).scalar() is None:
             raise Invalid(f"there is no role {role!r:.80}; built in are {', '.join(BUILT_IN)}")
 
+    def is_guessable(self, key: str) -> bool:
+        """Whether trying keys could find this one: it has not the 256 random bits of a key made here."""
+        found = _KEY.fullmatch(key)
+        return found is None or found[3] != _checksum(f"cs_{found[1]}_{found[2]}")
+
     def authenticate(self, name: str | None, key: str) -> str:
         """The name of the account that has this key; `Unauthorised` if there is none, or it is another's."""
         key_id = self._key_id(key)
@@ -177,10 +182,9 @@ class Accounts:
     def _key_id(self, key: str) -> str:
         """What finds the account: a key's public id, or a digest of a key that somebody made up."""
         if key.startswith("cs_"):
-            found = _KEY.fullmatch(key)
-            if found is None or found[3] != _checksum(f"cs_{found[1]}_{found[2]}"):
+            if self.is_guessable(key):
                 raise Unauthorised("the API key is mistyped or cut off: its checksum does not fit")
-            return found[1]
+            return key.split("_")[1]
         return _hash(b"callsheet key id", key)[:32]
 
     def _key_columns(self, connection: Connection, key: str) -> dict[str, Any]:

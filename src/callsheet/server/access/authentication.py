@@ -10,21 +10,24 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address, ip_address
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from attrs import define, evolve
 
 from callsheet.dialects.routes import Credentials, TooManyAttempts
 from callsheet.errors import Unauthorised
 from callsheet.server.access.principal import Principal
+from callsheet.server.limits import Limits
 
-__all__ = ["ApiKeys", "Authentication", "Authenticator", "KeyAttempts", "Provider", "TooManyAttempts"]
+__all__ = ["ApiKeys", "Authentication", "Authenticator", "KeyAttempts", "Provider", "TooManyAttempts", "network_of"]
+
+_Place: TypeAlias = tuple[str, str | None, bytes]
 
 REMEMBERED_SECONDS = 1.0
 MOST_REMEMBERED = 1024
 FAILURES = 30
 REFILL_SECONDS = 2.0
-ADDRESSES = 4096
+PLACES = 4096
 
 
 class Authenticator(Protocol):
@@ -33,55 +36,68 @@ class Authenticator(Protocol):
     @property
     def generation(self) -> int: ...
 
+    def is_guessable(self, key: str) -> bool: ...
+
     def authenticate(self, name: str | None, key: str) -> str: ...
 
 
 @define
 class _Bucket:
-    """How many more failures an address may have, as of a moment."""
+    """How many more failures a place may have, as of a moment."""
 
     tokens: float
     at: float
 
 
 class KeyAttempts:
-    """Bounds how many wrong keys an address may try: thirty, and one more every two seconds.
+    """Bounds how many wrong keys may be tried at a place: ``most``, and one more every ``seconds``.
 
-    Addresses of IPv6 count by their network, of which everybody has a whole one.
+    A place is an address, or the name of an account. Addresses of IPv6 count by their network, of which everybody has
+    a whole one.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        most: int = FAILURES,
+        seconds: float = REFILL_SECONDS,
+        what: str = "came from your address",
+    ) -> None:
+        self._clock, self._most, self._seconds, self._what = clock, most, seconds, what
         self._lock = threading.Lock()
         self._buckets: dict[str, _Bucket] = {}
 
-    def check(self, address: str) -> None:
-        """Raise `TooManyAttempts` where an address has used up its attempts."""
+    def check(self, place: str) -> None:
+        """Raise `TooManyAttempts` where a place has used up its attempts."""
         with self._lock:
-            bucket = self._bucket(_network(address))
+            bucket = self._bucket(network_of(place))
             if bucket.tokens < 1:
-                wait = round((1 - bucket.tokens) * REFILL_SECONDS, 1) or 0.1
-                error = TooManyAttempts(f"too many wrong API keys came from your address; try again in {wait:g} s")
+                wait = round((1 - bucket.tokens) * self._seconds, 1) or 0.1
+                error = TooManyAttempts(
+                    f"too many wrong API keys {self._what} (more than {self._most}); try again in {wait:g} s"
+                )
                 error.retry_after = wait
                 raise error
 
-    def failed(self, address: str) -> None:
-        """Count a wrong key."""
+    def failed(self, place: str) -> None:
+        """Count a wrong key. Attempts that ran side by side take no more than all."""
         with self._lock:
-            self._bucket(_network(address)).tokens -= 1
+            bucket = self._bucket(network_of(place))
+            bucket.tokens = max(0.0, bucket.tokens - 1)
 
     def _bucket(self, place: str) -> _Bucket:
         now = self._clock()
-        bucket = self._buckets.pop(place, None) or _Bucket(FAILURES, now)
-        bucket.tokens = min(FAILURES, bucket.tokens + (now - bucket.at) / REFILL_SECONDS)
+        bucket = self._buckets.pop(place, None) or _Bucket(self._most, now)
+        bucket.tokens = min(self._most, bucket.tokens + (now - bucket.at) / self._seconds)
         bucket.at = now
-        while len(self._buckets) >= ADDRESSES:
+        while len(self._buckets) >= PLACES:
             self._buckets.pop(next(iter(self._buckets)))
         self._buckets[place] = bucket
         return bucket
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """What counts as one address: of IPv6 a whole network; what is no address stays as it is."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -98,6 +114,9 @@ class Provider(Protocol):
     def generation(self) -> int:
         """Counts changes of what the provider knows, so that nothing from before is used after one."""
 
+    def is_guessable(self, credentials: Credentials) -> bool:
+        """Whether trying many could find these; False only for credentials of its kind with 128 random bits or more."""
+
     def authenticate(self, credentials: Credentials) -> Principal | None:
         """The caller; None for credentials of another kind. Raises `Unauthorised` for wrong ones of its kind."""
 
@@ -113,6 +132,9 @@ class ApiKeys:
     @property
     def generation(self) -> int:
         return self._accounts.generation
+
+    def is_guessable(self, credentials: Credentials) -> bool:
+        return credentials.kind not in ("bearer", "key") or self._accounts.is_guessable(credentials.secret)
 
     def authenticate(self, credentials: Credentials) -> Principal | None:
         if credentials.kind not in ("bearer", "key"):
@@ -132,35 +154,79 @@ class Authentication:
     """The chain of providers: the first that recognises a caller decides.
 
     The same credentials are looked up at most once a second, and at once after any change. Refusals are not
-    remembered, and secrets are kept only as digests. Credentials that were right before are looked up even if an
-    address has used up its attempts, so that a stranger cannot keep a colleague out.
+    remembered, and secrets are kept only as digests. Where an address, or the account that is named, has used up its
+    attempts, only two kinds of credentials are still looked up: those that were right before, and those that nobody can
+    guess. So a stranger cannot keep a colleague out.
     """
 
-    def __init__(self, providers: Sequence[Provider], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, providers: Sequence[Provider], clock: Callable[[], float] = time.monotonic, limits: Limits | None = None
+    ) -> None:
+        limits = limits or Limits()
         self._providers, self._clock = tuple(providers), clock
-        self._attempts = KeyAttempts(clock)
-        self._known: dict[tuple[str, str | None, bytes], _CachedPrincipal] = {}
+        self._of_addresses = KeyAttempts(clock, limits.address_attempts, limits.attempt_seconds)
+        self._of_accounts = KeyAttempts(clock, limits.account_attempts, limits.attempt_seconds, "named this account")
+        self._lock = threading.Lock()
+        self._known: dict[_Place, _CachedPrincipal] = {}
+
+    def remembered(self, credentials: Credentials, address: str = "") -> Principal | None:
+        """The caller, if these credentials were right a moment ago. Never blocks."""
+        return self._remembered(_place(credentials), address)
+
+    def was_right(self, credentials: Credentials) -> bool:
+        """Whether these credentials were right when they were last looked up. Never blocks."""
+        return _place(credentials) in self._known
+
+    def check(self, credentials: Credentials, address: str = "") -> None:
+        """Raise `TooManyAttempts` where these credentials may not be tried now. Never blocks."""
+        if self.was_right(credentials) or not self._is_guessable(credentials):
+            return
+        self._of_addresses.check(address)
+        if credentials.user:
+            self._of_accounts.check(_account(credentials.user))
 
     def principal(self, credentials: Credentials, address: str = "") -> Principal:
-        """The caller. Raises `Unauthorised`, or `TooManyAttempts` from this address."""
-        digest = hashlib.sha256(credentials.secret.encode("utf-8", "surrogatepass")).digest()
-        place = credentials.kind, credentials.user, digest
-        now, generations = self._clock(), tuple(each.generation for each in self._providers)
-        found = self._known.get(place)
-        if found is None:
-            self._attempts.check(address)
-        elif now < found.until and found.generations == generations:
-            return evolve(found.principal, address=address)
+        """The caller. Raises `Unauthorised`, or `TooManyAttempts`."""
+        place = _place(credentials)
+        found = self._remembered(place, address)
+        if found is not None:
+            return found
+        self.check(credentials, address)
+        now, generations = self._clock(), self._generations()
         try:
             principal = self._recognised(credentials)
         except Unauthorised:
-            self._known.pop(place, None)
-            self._attempts.failed(address)
+            with self._lock:
+                self._known.pop(place, None)
+            self._failed(credentials, address)
             raise
-        if len(self._known) >= MOST_REMEMBERED:
-            self._known.clear()
-        self._known[place] = _CachedPrincipal(principal, now + REMEMBERED_SECONDS, generations)
+        self._remember(place, _CachedPrincipal(principal, now + REMEMBERED_SECONDS, generations))
         return evolve(principal, address=address)
+
+    def _remember(self, place: _Place, cached: _CachedPrincipal) -> None:
+        """The last that were right are kept; who comes often is among them."""
+        with self._lock:
+            self._known.pop(place, None)
+            self._known[place] = cached
+            while len(self._known) > MOST_REMEMBERED:
+                self._known.pop(next(iter(self._known)))
+
+    def _remembered(self, place: _Place, address: str) -> Principal | None:
+        found = self._known.get(place)
+        if found is None or self._clock() >= found.until or found.generations != self._generations():
+            return None
+        return evolve(found.principal, address=address)
+
+    def _generations(self) -> tuple[int, ...]:
+        return tuple(each.generation for each in self._providers)
+
+    def _is_guessable(self, credentials: Credentials) -> bool:
+        return all(provider.is_guessable(credentials) for provider in self._providers)
+
+    def _failed(self, credentials: Credentials, address: str) -> None:
+        self._of_addresses.failed(address)
+        if credentials.user:
+            self._of_accounts.failed(_account(credentials.user))
 
     def _recognised(self, credentials: Credentials) -> Principal:
         for provider in self._providers:
@@ -168,3 +234,13 @@ class Authentication:
             if principal is not None:
                 return principal
         raise Unauthorised(f"this server takes no credentials of the kind `{credentials.kind:.40}`")
+
+
+def _place(credentials: Credentials) -> _Place:
+    digest = hashlib.sha256(credentials.secret.encode("utf-8", "surrogatepass")).digest()
+    return credentials.kind, credentials.user, digest
+
+
+def _account(name: str) -> str:
+    """A name as a place of attempts: no longer than a name may be, for strangers choose it."""
+    return name[:255]

@@ -1,7 +1,8 @@
 """The service as an ASGI application.
 
-From outside in: `Guard` (limits), Starlette, `ErrorBoundary` (no traceback leaves), the routes. Routes are declared by
-dialects, or by whoever makes the application; a route does its blocking work in one visit to a worker thread.
+From outside in: `Guard` (limits, and who calls), Starlette, `ErrorBoundary` (no traceback leaves), the routes. Routes
+are declared by dialects, or by whoever makes the application; a route does its blocking work in one visit to a worker
+thread.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from callsheet.dialects.protocol import Backend
 from callsheet.dialects.routes import AnyRoute, Intake, Route, Visit
 from callsheet.flow import Response
 from callsheet.server.access.authentication import ApiKeys, Authentication, Authenticator, Provider
+from callsheet.server.limits import Limits
+from callsheet.server.web.admission import Admission
+from callsheet.server.web.asgi import Application
 from callsheet.server.web.connections import served_dialects
-from callsheet.server.web.guard import Application, ErrorBoundary, Guard, Limits
-from callsheet.server.web.routing import intakes, routes_of, served_routes
+from callsheet.server.web.guard import ErrorBoundary, Guard
+from callsheet.server.web.routing import declared_routes, routes_of, served_routes
 
 __all__ = ["HEALTH", "ServedService", "application"]
 
@@ -44,11 +48,11 @@ def application(
 
     Without ``routers`` they are those of all dialects. ``providers`` recognise callers that have no API key.
     """
-    chain = Authentication([ApiKeys(service.accounts), *providers])
+    chain = Authentication([ApiKeys(service.accounts), *providers], limits=limits)
     routes = [route for router in ([routes_of(served_dialects())] if routers is None else routers) for route in router]
     served = list(served_routes(service, chain, [HEALTH, *routes]))
     app = Starlette(routes=[route for route, _ in served], middleware=[Middleware(ErrorBoundary)])
-    return Guard(app, limits, intakes(served))
+    return Guard(app, limits, Admission(service, chain, declared_routes(served)))
 
 
 def _health(_: Visit) -> Response:

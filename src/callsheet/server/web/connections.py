@@ -1,13 +1,7 @@
-"""How the server listens: uvicorn's settings in one place, and connections that must speak up.
-
-uvicorn waits for ever for the end of a request's headers, and httptools takes headers of any length. So
-whoever opens a connection here has to send the whole of them within some seconds and bytes, or is hung up on;
-the guard (``guard.py``) bounds what comes after.
-"""
+"""How the server listens: uvicorn's settings in one place."""
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import logging
 import socket
@@ -17,27 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from callsheet.dialects import declarations
 from callsheet.errors import UsageError
+from callsheet.server.limits import Limits
+from callsheet.server.web.newcomers import Connections, networks
+from callsheet.server.web.prompt import prompt
 from callsheet.transport.address import is_loopback
 
 if TYPE_CHECKING:
     import uvicorn
 
-    from callsheet.server.web.guard import Application
+    from callsheet.server.web.asgi import Application
 
 __all__ = [
-    "HEADER_SECONDS",
     "bound",
     "check_dialects",
     "check_exposure",
     "configured",
     "ending",
-    "prompt",
     "served_dialects",
 ]
 
-HEADER_SECONDS = 10.0
-HEADER_BYTES = 128 * 2**10
-CONNECTIONS = 2_000
 FRAME_BYTES = 2 * 2**20
 
 
@@ -81,10 +73,18 @@ def configured(
     port: int,
     certificate: str | Path | None = None,
     certificate_key: str | Path | None = None,
+    limits: Limits | None = None,
+    proxies: Iterable[str] = (),
     **options: Any,
 ) -> uvicorn.Config:
-    """The configuration of a uvicorn that listens for the application."""
+    """The configuration of a uvicorn that listens for the application.
+
+    ``proxies`` are the addresses and networks whose word is taken for where a request comes from (``X-Forwarded-For``)
+    and how (``X-Forwarded-Proto``): nobody's, unless some are named.
+    """
     import uvicorn
+
+    limits, named = limits or Limits(), networks(proxies)
 
     logging.getLogger("uvicorn.error").addFilter(_is_discreet)
     fast = importlib.util.find_spec("httptools") is not None
@@ -96,7 +96,7 @@ def configured(
         application,
         host=host,
         port=port,
-        http=prompt(protocol),
+        http=prompt(protocol, limits, Connections(limits, named)),
         ws=_websockets(),
         # What frames hold is bounded by the routes too; the heart beats in their own packets.
         ws_max_size=FRAME_BYTES,
@@ -107,7 +107,10 @@ def configured(
         access_log=False,
         server_header=False,
         lifespan="off",
-        limit_concurrency=CONNECTIONS,
+        limit_concurrency=limits.connections,
+        # By default it takes the word of everybody on this machine, or whom a variable of the environment names.
+        proxy_headers=bool(named),
+        forwarded_allow_ips=[str(network) for network in named],
         # Longer than clients keep idle connections, so that it is they who close them.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
@@ -150,71 +153,3 @@ def _is_discreet(record: logging.LogRecord) -> bool:
 def _websockets() -> Any:
     """The protocol that websockets are spoken with; none where the library is missing."""
     return "none" if importlib.util.find_spec("websockets") is None else "websockets-sansio"
-
-
-def at_once(transport: asyncio.BaseTransport) -> None:
-    """What is written is sent at once, however small it is.
-
-    asyncio sees to that only for sockets that were made with the number of TCP, and uvicorn's are not. Otherwise
-    the body of an answer waits until its head is acknowledged, which takes the other side 40 ms.
-    """
-    taken = transport.get_extra_info("socket")
-    if taken is not None and taken.family in (socket.AF_INET, socket.AF_INET6):
-        taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def prompt(
-    protocol: type[asyncio.Protocol], seconds: float = HEADER_SECONDS, most: int = HEADER_BYTES
-) -> type[asyncio.Protocol]:
-    """One of uvicorn's protocols, that hangs up when headers take longer than so many seconds or bytes."""
-    parent: Any = protocol
-
-    class Prompt(parent):  # type: ignore[misc]
-        _timer: asyncio.TimerHandle | None = None
-        _received = 0
-        _upgraded = False
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            at_once(transport)
-            self._expect()
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if self._upgraded:
-                return
-            if self.cycle is not None and not self.cycle.response_complete:
-                self._relax()
-                return
-            # Idle, or in the middle of headers; uvicorn itself hangs up on those that stay idle.
-            self._received += len(data)
-            if self._received > most:
-                self._hang_up()
-            elif self._timer is None:
-                self._expect()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._relax()
-            super().connection_lost(exc)
-
-        def handle_websocket_upgrade(self, *arguments: Any) -> None:
-            # The headers are here, and what follows is another protocol's.
-            self._upgraded = True
-            self._relax()
-            super().handle_websocket_upgrade(*arguments)
-
-        def _expect(self) -> None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._hang_up)
-
-        def _relax(self) -> None:
-            self._received = 0
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-
-        def _hang_up(self) -> None:
-            self._relax()
-            if not self.transport.is_closing():
-                self.transport.abort()
-
-    return Prompt

@@ -17,7 +17,8 @@ from callsheet.errors import CallsheetError, ServerError, Unauthorised
 from callsheet.flow import Response
 from callsheet.server.access.authentication import Authentication
 from callsheet.server.access.principal import Principal
-from callsheet.server.web.guard import Receive, Scope, Send, client_address, header
+from callsheet.server.web.asgi import Receive, Scope, Send, client_address, header
+from callsheet.server.web.newcomers import SIGNED, vouch
 from callsheet.transport.address import is_loopback
 
 __all__ = ["Endpoint", "Recognising", "UploadEndpoint", "http_response", "recognise", "web_request"]
@@ -79,6 +80,9 @@ class Endpoint:
             answer = self._answer(request, scope)
         else:
             answer = await to_thread.run_sync(self._answer, request, scope)
+        if isinstance(answer, FileContent):
+            # Whoever gets a file has shown a key, or an address that was signed for them.
+            vouch(scope, SIGNED)
         await http_response(answer)(scope, receive, send)
 
     def _answer(self, request: WebRequest, scope: Scope) -> Response | FileContent:
@@ -115,6 +119,7 @@ class UploadEndpoint:
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         try:
             key, part = self._route.target(web_request(request.scope), self._files)
+            vouch(request.scope, SIGNED)
             digest = await self._files.save(key, part, _chunks(request))
         except ClientDisconnect:
             return HttpResponse(status_code=400)

@@ -1,4 +1,4 @@
-"""Declared routes as Starlette's, and as a table from which the guard reads what each takes."""
+"""Declared routes as Starlette's, and as a table from which the guard reads what each takes, and whom."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from starlette.routing import BaseRoute, Match, WebSocketRoute
 from starlette.routing import Route as HttpRoute
 
 from callsheet.dialects import declaration_named
-from callsheet.dialects.routes import AnyRoute, Intake, Route, SocketRoute, StreamRoute, UploadRoute
+from callsheet.dialects.routes import AnyRoute, Route, SocketRoute, StreamRoute, UploadRoute
 from callsheet.server.access.authentication import Authentication
 from callsheet.server.files.uploads import FileStore
+from callsheet.server.web.asgi import Scope
 from callsheet.server.web.endpoints import Endpoint, UploadEndpoint
-from callsheet.server.web.guard import Scope
 from callsheet.server.web.sockets import EventSockets, is_eventful
 from callsheet.server.web.streaming import EventStreams, Telling
 
-__all__ = ["intakes", "routes_of", "served_routes"]
+__all__ = ["declared_routes", "routes_of", "served_routes"]
 
-Served = tuple[BaseRoute, Intake]
+Served = tuple[BaseRoute, AnyRoute]
 
 
 def routes_of(dialects: Collection[str]) -> list[AnyRoute]:
@@ -29,37 +29,37 @@ def routes_of(dialects: Collection[str]) -> list[AnyRoute]:
 
 
 def served_routes(service: Any, chain: Authentication, routes: Iterable[AnyRoute]) -> Iterator[Served]:
-    """Starlette's routes with their intakes; without those for which the service has no files or events."""
+    """Starlette's routes with what declared them; without those for which the service has no files or events."""
     files = getattr(service, "files", None)
     has_files = isinstance(files, FileStore)
     for route in routes:
         match route:
             case Route() if has_files or not route.files:
                 methods = None if route.methods is None else list(route.methods)
-                yield HttpRoute(route.path, Endpoint(service, chain, route), methods=methods), route.intake
+                yield HttpRoute(route.path, Endpoint(service, chain, route), methods=methods), route
             case UploadRoute() if has_files:
-                yield HttpRoute(route.path, UploadEndpoint(files, route), methods=list(route.methods)), route.intake
+                yield HttpRoute(route.path, UploadEndpoint(files, route), methods=list(route.methods)), route
             case StreamRoute() if isinstance(service, Telling):
-                yield HttpRoute(route.path, EventStreams(service, chain, route), methods=["GET"]), route.intake
+                yield HttpRoute(route.path, EventStreams(service, chain, route), methods=["GET"]), route
             case SocketRoute() if is_eventful(service):
                 sockets = EventSockets(service, chain, route)
                 for path in route.handshake:
-                    yield HttpRoute(path, sockets.handshake, methods=["GET"]), route.intake
-                yield WebSocketRoute(route.path, sockets.connect), route.intake
+                    yield HttpRoute(path, sockets.handshake, methods=["GET"]), route
+                yield WebSocketRoute(route.path, sockets.connect), route
 
 
-def intakes(served: Iterable[Served]) -> Callable[[Scope], Intake]:
-    """What the route of a request takes: the one that matches, else the first whose path does."""
-    table = [(route, intake) for route, intake in served if isinstance(route, HttpRoute)]
+def declared_routes(served: Iterable[Served]) -> Callable[[Scope], AnyRoute | None]:
+    """The declared route of a request: the one that matches, else the first whose path does; None where none does."""
+    table = [(route, declared) for route, declared in served if isinstance(route, HttpRoute)]
 
-    def intake_of(scope: Scope) -> Intake:
-        near: Intake | None = None
-        for route, intake in table:
+    def route_of(scope: Scope) -> AnyRoute | None:
+        near: AnyRoute | None = None
+        for route, declared in table:
             match, _ = route.matches(scope)
             if match is Match.FULL:
-                return intake
+                return declared
             if match is Match.PARTIAL and near is None:
-                near = intake
-        return near or Intake()
+                near = declared
+        return near
 
-    return intake_of
+    return route_of

@@ -29,8 +29,8 @@ from callsheet.model.event import Position
 from callsheet.server.access.authentication import Authentication
 from callsheet.server.log.broker import Broker
 from callsheet.server.log.events import end_of
+from callsheet.server.web.asgi import client_address
 from callsheet.server.web.endpoints import http_response, recognise, web_request
-from callsheet.server.web.guard import client_address
 from callsheet.server.web.sharing import Shared
 
 __all__ = ["EventSockets", "Eventful", "is_eventful"]

@@ -24,8 +24,9 @@ from callsheet.server.access.access import Access
 from callsheet.server.access.authentication import Authentication
 from callsheet.server.log.broker import Broker
 from callsheet.server.log.events import condition_of
+from callsheet.server.web.asgi import Receive, Scope, Send, client_address, send_response
 from callsheet.server.web.endpoints import recognise, web_request
-from callsheet.server.web.guard import STREAMING, Receive, Scope, Send, client_address, send_response
+from callsheet.server.web.guard import STREAMING
 from callsheet.server.web.sharing import Shared
 
 __all__ = ["EventStreams", "Telling"]

@@ -43,7 +43,10 @@ def error_response(error: CallsheetError, strict: bool) -> Response:
     if isinstance(error, ServerError) and error.attribute is not None:
         told["attribute"] = error.attribute
     always = isinstance(error, Unauthorised | Unavailable | TooLarge)
-    return Response(status if strict or always else 200, msgspec.json.encode(told), dict(JSON))
+    headers = dict(JSON)
+    if isinstance(error, Unavailable) and error.retry_after is not None:
+        headers["retry-after"] = f"{error.retry_after:g}"
+    return Response(status if strict or always else 200, msgspec.json.encode(told), headers)
 
 
 def _kind(error: CallsheetError) -> tuple[str, int, str]:

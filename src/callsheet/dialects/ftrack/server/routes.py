@@ -24,7 +24,7 @@ from callsheet.dialects.routes import (
     Visit,
     WebRequest,
 )
-from callsheet.errors import CallsheetError, Forbidden, NotFound, TooLarge, Unauthorised
+from callsheet.errors import CallsheetError, Forbidden, NotFound, TooLarge, Unauthorised, Unavailable
 from callsheet.flow import Response
 
 __all__ = ["ROUTES"]
@@ -133,7 +133,7 @@ def _refuse(error: CallsheetError) -> Response:
 
 
 def _refuse_file(error: CallsheetError) -> Response:
-    status = error.status if isinstance(error, Forbidden | NotFound | Unauthorised | TooLarge) else 400
+    status = error.status if isinstance(error, Forbidden | NotFound | Unauthorised | TooLarge | Unavailable) else 400
     response = error_response(error, True)
     return Response(status, response.content, {**response.headers, **SAFE})
 

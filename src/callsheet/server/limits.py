@@ -1,0 +1,100 @@
+"""What a server takes at most, as settings: each limit is a number with a default, and a name to set it by.
+
+The guard (``web/guard.py``) and the connections (``web/newcomers.py``) keep those of requests, before anything reads
+one. ``docs/reference/limits.md`` describes each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from attrs import fields, frozen
+
+from callsheet.dialects.routes import Size
+from callsheet.errors import UsageError
+
+__all__ = ["Limits", "limits_of", "limits_read"]
+
+
+@frozen
+class Limits:
+    """Bytes, seconds and numbers; ``hosts`` are the names the server answers to (None: any).
+
+    What belongs to an *address* counts what comes from there without a key; what belongs to an *account* counts
+    what came with its key, from wherever.
+    """
+
+    header_bytes: int = 32 * 2**10
+    header_seconds: float = 10.0
+    body_bytes: int = 8 * 2**20
+    parts_bytes: int = 16 * 2**20
+    decompressed_bytes: int = 64 * 2**20
+    body_seconds: float = 30.0
+    body_rate: int = 16 * 2**10
+    answer_seconds: float = 60.0
+    requests: int = 100
+    account_requests: int = 40
+    held_bytes: int = 2**30
+    account_bytes: int = 256 * 2**20
+    connections: int = 2_000
+    address_connections: int = 64
+    account_connections: int = 256
+    address_attempts: int = 30
+    account_attempts: int = 100
+    attempt_seconds: float = 2.0
+    hosts: frozenset[str] | None = None
+
+    def body(self, size: Size | int) -> int:
+        """How many bytes a body of this size may have."""
+        if isinstance(size, int):
+            return size
+        return self.parts_bytes if size is Size.LARGE else self.body_bytes
+
+
+_NUMBERS: dict[str, type[int] | type[float]] = {
+    each.name: int if isinstance(each.default, int) else float for each in fields(Limits) if each.name != "hosts"
+}
+
+
+def limits_of(given: Mapping[str, float], hosts: Iterable[str] | None = None) -> Limits:
+    """The limits with these names, the others as they are by default. `UsageError` names what is wrong.
+
+    >>> limits_of({"requests": 200}).requests
+    200
+    >>> limits_of({"request": 200})
+    Traceback (most recent call last):
+    callsheet.errors.UsageError: there is no limit `request`; did you mean `requests`?
+    """
+    checked = {name: _number(name, value) for name, value in given.items()}
+    return Limits(**checked, hosts=None if hosts is None else frozenset(hosts))  # type: ignore[arg-type]
+
+
+def limits_read(texts: Iterable[str]) -> dict[str, float]:
+    """Limits as they are written on a command line.
+
+    >>> limits_read(["requests=200", "body_seconds=7.5"])
+    {'requests': 200.0, 'body_seconds': 7.5}
+    """
+    read = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            read[name.strip()] = float(value.replace("_", ""))
+        except ValueError:
+            raise UsageError(f"a limit is written as NAME=NUMBER, such as requests=200, not {text!r:.80}") from None
+    return read
+
+
+def _number(name: str, value: float) -> float:
+    kind = _NUMBERS.get(name)
+    if kind is None:
+        near = get_close_matches(name, _NUMBERS, 1)
+        hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(_NUMBERS)}"
+        raise UsageError(f"there is no limit `{name:.80}`; {hint}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise UsageError(f"the limit `{name}` is a number greater than 0, not {value!r:.80}")
+    if kind is int and int(value) != value:
+        raise UsageError(f"the limit `{name}` is a whole number, not {value!r:.80}")
+    return kind(value)

@@ -1,0 +1,84 @@
+"""Who calls is asked before a request's body is read: of whoever has no right key, only headers are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from anyio import CapacityLimiter, to_thread
+from attrs import frozen
+
+from callsheet.dialects.routes import AnyRoute, Credentials, Intake, Size, UploadRoute
+from callsheet.errors import CallsheetError
+from callsheet.server.access.authentication import Authentication
+from callsheet.server.access.principal import Principal
+from callsheet.server.web.asgi import Scope, client_address, has_body
+from callsheet.server.web.bodies import Refusal
+from callsheet.server.web.endpoints import Recognising, recognise, web_request
+
+__all__ = ["Admission", "Admitted"]
+
+STRANGERS = 4
+"""Threads that look up keys which were not right before; the others have as many of their own."""
+ORDINARY = Intake()
+
+
+@frozen
+class Admitted:
+    """What the guard knows of a request before its body: what the route takes, and the account that calls, if any.
+
+    Without ``body``, no body is read, and the route sees none.
+    """
+
+    intake: Intake = ORDINARY
+    account: str = ""
+    body: bool = True
+
+
+UNKNOWN = Admitted(body=False)
+"""An address that is not there: the application says so."""
+
+
+class Admission:
+    """Lets requests in by the credentials that their route declares."""
+
+    def __init__(
+        self, service: Recognising, chain: Authentication, route_of: Callable[[Scope], AnyRoute | None]
+    ) -> None:
+        self._service, self._chain, self._route_of = service, chain, route_of
+        self._strangers: CapacityLimiter | None = None
+        self._regulars: CapacityLimiter | None = None
+
+    async def __call__(self, scope: Scope) -> Admitted:
+        """What is known of a request that may come in; `Refusal` for one that may not."""
+        route = self._route_of(scope)
+        if route is None:
+            return UNKNOWN
+        caller = await self._caller(scope, route)
+        if caller is not None:
+            return Admitted(route.intake, caller.account)
+        # An upload's address is signed, which its route checks before it reads.
+        return Admitted(route.intake, body=route.intake.size is Size.STREAMED)
+
+    async def _caller(self, scope: Scope, route: AnyRoute) -> Principal | None:
+        if isinstance(route, UploadRoute) or route.credentials is None:
+            return None
+        request, address = web_request(scope), client_address(scope)
+        presented = route.credentials(request)
+        if presented is None:
+            return None
+        if not presented.missing and (known := self._chain.remembered(presented, address)):
+            return known
+        try:
+            work = partial(recognise, self._service, self._chain, route.credentials, request, address)
+            return await to_thread.run_sync(work, limiter=self._limiter(presented))
+        except CallsheetError as error:
+            if route.refuse is None:
+                raise
+            raise Refusal(route.refuse(error), unread=has_body(scope)) from None
+
+    def _limiter(self, presented: Credentials) -> CapacityLimiter:
+        """Keys that were right before do not wait for those of strangers."""
+        self._strangers = self._strangers or CapacityLimiter(STRANGERS)
+        self._regulars = self._regulars or CapacityLimiter(STRANGERS)
+        return self._regulars if self._chain.was_right(presented) else self._strangers

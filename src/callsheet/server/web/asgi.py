@@ -1,0 +1,49 @@
+"""ASGI's words, and how a request is read and answered in them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+from callsheet.flow import Response
+
+__all__ = [
+    "Application", "Gone", "Message", "Receive", "Scope", "Send", "client_address", "has_body", "header",
+    "send_response",
+]  # fmt: skip
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Gone(Exception):
+    """The client went away while it was sending."""
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """The value of a header (names in lower case), or nothing."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value).decode("utf-8", "replace")
+    return ""
+
+
+def has_body(scope: Scope) -> bool:
+    """Whether the headers say that a body follows."""
+    return header(scope, b"content-length") not in ("", "0") or bool(header(scope, b"transfer-encoding"))
+
+
+def client_address(scope: Scope) -> str:
+    """Where the request comes from."""
+    client: Any = scope.get("client")
+    return "" if client is None else str(client[0])
+
+
+async def send_response(send: Send, response: Response) -> None:
+    headers = [(name.encode("latin-1"), value.encode()) for name, value in response.headers.items()]
+    headers.append((b"content-length", str(len(response.content)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.content})
