@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callsheet import Session
+from callsheet import ConflictError, Session
 from callsheet.errors import MultipleResults, SchemaError, UsageError
 from production.making import again, make_project, make_shot, make_task, make_user
 
@@ -173,3 +173,31 @@ def test_two_at_the_same_moment_make_one(request: pytest.FixtureRequest, name: s
     assert again(session, done[1])["email"] == "mine"
     assert again(session, shot)["description"] == "also"
     assert session.fork().query(f'User where username is "{data["username"]}"').count() == 1
+
+
+def test_two_who_ensure_the_same_number(session: Session) -> None:
+    """Whoever is second finds the value there: who ensures a value did not count on from the one before."""
+    task = make_task(session)
+    session.populate(task, "bid")
+    task["description"] = "pending, so that the session keeps to the bid it has read"
+    task["bid"] = 4.0
+    other = session.fork()
+    other.get("Task", task.id)["bid"] = 4.0
+    other.commit()
+    data = {"name": task["name"], "parent": task["parent"], "bid": 4.0}
+    assert session.ensure("Task", data, ["name", "parent"], commit=True) is task
+    assert (session.pending, again(session, task)["bid"]) == ((), 4.0)
+
+
+def test_ensure_overwrites_nobody(preset: Session) -> None:
+    """What somebody else wrote is a conflict, also the very value that is pending, where it is not to be ensured."""
+    task = make_task(preset)
+    preset.populate(task, "bid")
+    other = preset.fork()
+    other.get("Task", task.id)["bid"] = 4.0
+    other.commit()
+    task["bid"] = 4.0
+    data = {"name": task["name"], "parent": task["parent"], "description": "wide"}
+    with pytest.raises(ConflictError) as caught:
+        preset.ensure("Task", data, ["name", "parent"], commit=True)
+    assert [each.attribute for each in caught.value.conflicts] == ["bid"]

@@ -391,12 +391,79 @@ class TestConflicts:
         result = studio.commit(update(A, 1, {"bid": 1}, bid=3))
         assert (result.merged, studio.value(A, "note"), studio.value(A, "bid")) == ((0,), "m", 3.0)
 
-    def test_the_same_change_is_no_conflict(self, studio: Studio) -> None:
-        """Two who want the same value agree; without ``before`` the last writer wins."""
+    def test_the_same_number_is_a_conflict(self, studio: Studio) -> None:
+        """Two who saw 1 and wrote 2 may both have counted; the call cannot say otherwise, a policy can."""
         studio.commit(task("a", bid=1))
         studio.commit(update(A, bid=2))
-        studio.commit(update(A, 1, {"bid": 1}, bid=2))
+        for agree in (None, True, False):
+            with pytest.raises(Conflict) as error:
+                studio.commit(update(A, 1, {"bid": 1}, bid=2), agree=agree)
+            assert [(each["base"], each["ours"], each["theirs"]) for each in conflicts(error)] == [(1.0, 2.0, 2.0)]
+        for policy in ("ours", "theirs"):
+            assert studio.commit(update(A, 1, {"bid": 1}, bid=2), policy=policy).merged == (0,)
+        assert studio.value(A, "bid") == 2.0
+
+    def test_a_number_emptied_by_both_is_a_conflict(self, studio: Studio) -> None:
+        """No value is a value of a number, too."""
+        studio.commit(task("a", bid=1))
+        studio.commit(update(A, bid=None))
+        with pytest.raises(Conflict):
+            studio.commit(update(A, 1, {"bid": 1}, bid=None))
+
+    def test_a_number_in_json_is_a_conflict(self, studio: Studio) -> None:
+        """What is a number, not what it is called, decides."""
+        studio.commit(task("a", data=1))
+        studio.commit(update(A, data=2))
+        with pytest.raises(Conflict):
+            studio.commit(update(A, 1, {"data": 1}, data=2), agree=True)
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ({"note": "a"}, {"note": "b"}),
+            ({"due": date(2026, 1, 1)}, {"due": date(2026, 1, 2)}),
+            ({"started": datetime(2026, 1, 1, tzinfo=UTC)}, {"started": datetime(2026, 1, 2, tzinfo=UTC)}),
+            ({"parent": S}, {"parent": R}),
+            ({"metadata.colour": "red"}, {"metadata.colour": "blue"}),
+        ],
+    )
+    def test_two_who_write_the_same_agree(self, studio: Studio, before: Any, after: Any) -> None:
+        """On text, dates and references, unless the commit says otherwise."""
+        studio.commit(shot("s"), shot("r"), task("a", **before))
+        studio.commit(Update(A, after))
+        assert studio.commit(Update(A, after, before, version=1)).merged == (0,)
+        assert studio.commit(Update(A, after, before, version=1), agree=True).merged == (0,)
+        with pytest.raises(Conflict):
+            studio.commit(Update(A, after, before, version=1), agree=False)
+
+    @pytest.mark.parametrize(("before", "after"), [([1], [1, 2]), (False, True)])
+    def test_two_who_write_the_same_json_do_not_agree(self, studio: Studio, before: Any, after: Any) -> None:
+        """Both may have appended, or turned it over. The commit can say otherwise."""
+        studio.commit(task("a", data=before))
+        studio.commit(update(A, data=after))
+        with pytest.raises(Conflict):
+            studio.commit(update(A, 1, {"data": before}, data=after))
+        assert studio.commit(update(A, 1, {"data": before}, data=after), agree=True).merged == (0,)
+
+    def test_the_schema_says_what_writers_agree_on(self) -> None:
+        """``agree`` of an attribute turns what its kind has by default."""
+        types = {"Dot": {"attributes": {"name": {"agree": False}, "done": {"type": "boolean", "agree": True}}}}
+        with open_studio("memory:", {"types": types}) as studio:
+            dot = Identity("Dot", "1")
+            studio.commit(Create(dot, {"name": "a", "done": False}))
+            studio.commit(Update(dot, {"name": "b", "done": True}))
+            studio.commit(Update(dot, {"done": True}, {"done": False}, version=1))
+            with pytest.raises(Conflict) as error:
+                studio.commit(Update(dot, {"name": "b"}, {"name": "a"}, version=1))
+            assert conflicts(error)[0]["attribute"] == "name"
+
+    def test_a_value_without_a_base_has_no_conflict(self, studio: Studio) -> None:
+        """Without ``before`` the last writer wins; a commit that comes again by its id gets its answer."""
+        studio.commit(task("a", bid=1))
+        first = studio.commit(update(A, 1, {"bid": 1}, bid=2), commit_id="once")
         assert studio.commit(update(A, bid=9)).merged == ()
+        again = studio.commit(update(A, 1, {"bid": 1}, bid=2), commit_id="once")
+        assert (again.position, again.replayed) == (first.position, True)
         assert studio.value(A, "bid") == 9.0
 
     def test_references_are_compared_by_key(self, studio: Studio) -> None:

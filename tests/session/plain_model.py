@@ -89,6 +89,11 @@ def alike(one: Any, other: Any) -> bool:
     return repr(one) == repr(other)
 
 
+def agree(name: str) -> bool:
+    """Whether two who wrote the same agree: on texts and references, but not on numbers, truths and JSON data."""
+    return name not in ("bid", "done", "data")
+
+
 def cell_of(row: Row, name: str) -> Any:
     """An attribute's value, or an item's (``metadata.colour``)."""
     mapping, dot, key = name.partition(".")
@@ -355,7 +360,7 @@ def _unwritten(world: World, party: Party, policy: str) -> set[Link]:
         if cell[0] in party.dead or cell[0] not in world.rows:
             continue
         theirs, ours = cell_of(world.rows[cell[0]], cell[1]), cell_of(party.local[cell[0]], cell[1])
-        if not alike(theirs, party.base[cell]) and not alike(theirs, ours):
+        if not alike(theirs, party.base[cell]) and not (alike(theirs, ours) and agree(cell[1])):
             if policy == "raise":
                 raise Refused(f"conflict on {cell[1]}")
             if policy == "theirs":

@@ -91,6 +91,8 @@ def _holds(attribute: Attribute) -> str:
 def _rules(attribute: Attribute) -> str:
     """What the server sees to, in words."""
     words = [name for name in ("required", "immutable", "unique") if getattr(attribute, name)]
+    if attribute.agree is not None:
+        words.append("equal writes agree" if attribute.agrees else "equal writes conflict")
     if attribute.computed:
         words.append(f"computed: {attribute.computed}")
     if attribute.default is not None:

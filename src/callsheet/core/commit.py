@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import evolve
-
 from callsheet.core.announcements import tell
 from callsheet.core.core import Core
 from callsheet.core.each import send_each
@@ -23,14 +21,16 @@ __all__ = ["commit", "send_alone"]
 POLICIES = ("raise", "ours", "theirs")
 
 
-def commit(core: Core, conflicts: str | None = None) -> Flow[CommitResult | None]:
+def commit(core: Core, conflicts: str | None = None, agree: bool | None = None) -> Flow[CommitResult | None]:
     """Send everything pending as one atomic batch, exactly once; None when there is nothing pending.
 
     A server without transactions (``features.atomic`` is False) gets one operation after the other; the error of the
     first that is refused says of each what became of it, and what was not done stays pending.
 
     ``conflicts`` says what happens where somebody else changed a value since it was read: ``"raise"`` a
-    `ConflictError`, or let ``"ours"`` or ``"theirs"`` stand. On any error nothing local changes.
+    `ConflictError`, or let ``"ours"`` or ``"theirs"`` stand. Where the other one wrote the same value, the schema says
+    whether that is a conflict; ``agree`` says otherwise for this commit: False, always one; True, never one, except of
+    numbers. On any error nothing local changes.
 
     When no answer comes, nobody knows whether the commit was done. It is kept as *in doubt*, and the next
     ``commit()`` sends the very same again, which is safe; until then nothing else can be recorded.
@@ -53,9 +53,9 @@ def commit(core: Core, conflicts: str | None = None) -> Flow[CommitResult | None
         if not operations:
             _settle(core, operations, None)
             return None
-        changes = ChangeSet(new_key(), operations, policy=policy, origin=core.origin)
+        changes = ChangeSet(new_key(), operations, policy=policy, origin=core.origin, agree=agree)
         if errand is not None:
-            changes, again = evolve(changes, commit_id=errand.commit_id, effect=errand.effect), errand.repeated
+            changes, again = errand.address(changes), errand.repeated
         if core.journal is not None:
             yield from _write_ahead(core, core.journal, changes)
     result = yield from _send_and_learn(core, changes, again)

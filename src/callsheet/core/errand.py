@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import define
+from attrs import define, evolve
 
-from callsheet.model.operation import Effect
+from callsheet.model.operation import ChangeSet, Effect
 
 __all__ = ["Errand"]
 
@@ -22,3 +22,8 @@ class Errand:
     effect: Effect | None = None
     repeated: bool = False
     running: bool = True
+
+    def address(self, changes: ChangeSet) -> ChangeSet:
+        """The change set as the answer to the event. What it was based on must still be there, whatever is there now:
+        two handlers that saw the same may both have counted on from it."""
+        return evolve(changes, commit_id=self.commit_id, effect=self.effect, agree=False)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from attrs import evolve
+
 from callsheet.core.core import Core
 from callsheet.core.parts import split
 from callsheet.dialects.protocol import CommitResult, VerifyingDialect
@@ -87,8 +89,7 @@ def send(core: Core, changes: ChangeSet) -> Flow[CommitResult]:
         core.statistics.count("stage")
         yield from core._dialect.stage(changes.commit_id, number, part)
     core.statistics.count("commit")
-    last = ChangeSet(changes.commit_id, (), len(parts), changes.policy, changes.origin, changes.effect)
-    return (yield from core._dialect.commit(last))
+    return (yield from core._dialect.commit(evolve(changes, operations=(), parts=len(parts))))
 
 
 def explain(

@@ -41,7 +41,7 @@ def changes_from_plain(commit_id: str, plain: Any) -> ChangeSet:
 
     >>> changes_from_plain("c", {"operations": [{"is": "delete", "entity": ["Task", "a"], "version": 3}]})
     ChangeSet(commit_id='c', operations=(Delete(identity=Identity(entity_type='Task', key='a'), version=3),), \
-parts=0, policy='raise', origin='', effect=None)
+parts=0, policy='raise', origin='', effect=None, agree=None)
     """
     from cattrs import BaseValidationError, transform_error
 
@@ -70,6 +70,7 @@ def _converter() -> Converter:
     converter = Converter(omit_if_default=True)
     converter.register_structure_hook(str, _exact)
     converter.register_structure_hook(int, _count)
+    converter.register_structure_hook(bool, _exact)
     for form, write, read in (
         (Identity, list, _identity),
         (Effect, _effect_to_plain, _effect),

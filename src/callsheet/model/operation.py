@@ -90,6 +90,8 @@ class ChangeSet:
     ``parts`` counts operations staged beforehand, in as many parts, under the same id; ``operations`` follow
     them. ``policy`` says what happens to an attribute whose value differs from ``before`` on the server.
     ``origin`` names the session that sends it. ``effect`` is the event it answers, in a durable handler.
+    ``agree`` says whether a value that somebody else has written meanwhile, and that is the one wanted here, counts as
+    such a difference: False as one, True as none (numbers always do), None as the schema says.
     """
 
     commit_id: str
@@ -98,6 +100,7 @@ class ChangeSet:
     policy: str = "raise"
     origin: str = ""
     effect: Effect | None = None
+    agree: bool | None = None
 
 
 @frozen

@@ -16,10 +16,12 @@ from attrs import define, field, frozen
 from callsheet import collector
 from callsheet.errors import SchemaError, UnknownAttribute
 
-__all__ = ["Attribute", "EntityType", "Reference", "Schema", "did_you_mean"]
+__all__ = ["NUMBERS", "Attribute", "EntityType", "Reference", "Schema", "did_you_mean"]
 
 Kind = Literal["scalar", "reference", "collection", "mapping"]
 SCALARS = ("string", "integer", "number", "boolean", "date", "datetime", "enum", "json")
+NUMBERS = frozenset(("integer", "number"))
+AGREEING = frozenset(("string", "enum", "date", "datetime"))
 INTEGER_LIMIT = 2**63
 
 
@@ -50,7 +52,8 @@ class Attribute:
     any other collection is many to many. ``foreign_key`` is the name under which a reference's key can be
     read, written and queried (``parent`` and ``parent_id``). ``computed`` names the server's rule for an
     attribute that users cannot write; ``default`` is a value, or ``{uid}`` or ``{now}``. A custom attribute that is
-    ``inherited`` has, where it is not set, the value of the nearest entity above.
+    ``inherited`` has, where it is not set, the value of the nearest entity above. ``agree`` says whether two
+    writers who saw the same value, and wrote the same, agree or are in conflict (None: as its kind has it, `agrees`).
     """
 
     name: str
@@ -68,8 +71,22 @@ class Attribute:
     choices: tuple[str, ...] = ()
     on_delete: Literal["nullify", "cascade", "restrict"] = "nullify"
     inherited: bool = False
+    agree: bool | None = None
     label: str = ""
     description: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether writers of the same value agree: of numbers never, since both may have counted on from what they saw.
+
+        >>> Attribute("status", "reference", "key").agrees, Attribute("bid", data_type="number", agree=True).agrees
+        (True, False)
+        """
+        if self.data_type in NUMBERS:
+            return False
+        if self.agree is not None:
+            return self.agree
+        return self.kind == "reference" or self.data_type in AGREEING
 
     @property
     def writable(self) -> bool:
@@ -130,7 +147,7 @@ class EntityType:
         """What the mapping holds under this key."""
         attribute = self.attributes[mapping]
         if attribute.data_type != "custom":
-            return Attribute(f"{mapping}.{key}", data_type=attribute.data_type)
+            return Attribute(f"{mapping}.{key}", data_type=attribute.data_type, agree=attribute.agree)
         found = self.custom.get(key)
         if found is None:
             raise UnknownAttribute(f"{self.name} has no custom attribute `{key}`{did_you_mean(key, self.custom)}")

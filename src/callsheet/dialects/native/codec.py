@@ -171,14 +171,16 @@ def operations_in(wire: list[WireOperation]) -> tuple[Operation, ...]:
 def changes_out(changes: ChangeSet) -> CommitBody:
     """All but the commit id, which is in the address."""
     told = None if changes.effect is None else astuple(changes.effect)
-    return CommitBody(operations_out(changes.operations), changes.parts, changes.policy, changes.origin, told)
+    operations = operations_out(changes.operations)
+    return CommitBody(operations, changes.parts, changes.policy, changes.origin, told, changes.agree)
 
 
 def changes_in(commit_id: str, wire: CommitBody) -> ChangeSet:
     if wire.policy not in ("raise", "ours", "theirs"):
         raise Malformed(f"`{wire.policy}` is no policy; one of `raise`, `ours`, `theirs`")
     effect = None if wire.effect is None else Effect(*wire.effect)
-    return ChangeSet(commit_id, operations_in(wire.operations), wire.parts, wire.policy, wire.origin, effect)
+    operations = operations_in(wire.operations)
+    return ChangeSet(commit_id, operations, wire.parts, wire.policy, wire.origin, effect, wire.agree)
 
 
 def result_out(result: CommitResult) -> ResultReply:

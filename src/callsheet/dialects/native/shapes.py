@@ -146,6 +146,7 @@ class CommitBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
     policy: str = "raise"
     origin: str = ""
     effect: tuple[str, Count, Count, str] | None = None
+    agree: bool | None = None
 
 
 class ResultReply(Struct):

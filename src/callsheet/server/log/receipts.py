@@ -40,7 +40,10 @@ _canonical = msgspec.json.Encoder(enc_hook=_dict, order="sorted")
 
 def digest(changes: ChangeSet) -> str:
     """What the sent operations come to: equal for equal operations, whatever the order of their values."""
-    told = [changes.policy, changes.parts, [(type(item).__name__, item) for item in changes.operations]]
+    told: list[Any] = [changes.policy, changes.parts, [(type(item).__name__, item) for item in changes.operations]]
+    if changes.agree is not None:
+        # Left out elsewhere, so that a commit of an earlier version is known again.
+        told.append(changes.agree)
     try:
         return hashlib.sha256(_canonical.encode(told)).hexdigest()
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from callsheet.errors import SchemaError
-from callsheet.model.schema import SCALARS, Attribute, check_value, did_you_mean
+from callsheet.model.schema import NUMBERS, SCALARS, Attribute, check_value, did_you_mean
 from callsheet.server.schemas.outline import Outline
 from callsheet.server.schemas.relations import computed_problems, family_problems, relation_problems
 
@@ -26,7 +26,7 @@ _TYPE_KEYS = {
     "custom": dict,
 }
 _TEXTS = {"type": str, "label": str, "description": str}
-_FLAGS = {"required": bool, "immutable": bool, "unique": bool, "indexed": bool}
+_FLAGS = {"required": bool, "immutable": bool, "unique": bool, "indexed": bool, "agree": bool}
 _SCALAR = {**_TEXTS, **_FLAGS, "computed": str, "default": object, "choices": list}
 _RELATION = {"target": str, "inverse": str}
 _REFERENCE = {"foreign_key": str, "computed": str, "on_delete": str, "default": str}
@@ -34,9 +34,9 @@ _KEYS: dict[str, dict[str, type]] = {
     **dict.fromkeys(SCALARS, _SCALAR),
     "reference": {**_TEXTS, **_FLAGS, **_RELATION, **_REFERENCE},
     "collection": {**_TEXTS, **_RELATION},
-    "mapping": {**_TEXTS, "items": str},
+    "mapping": {**_TEXTS, "items": str, "agree": bool},
 }
-_CUSTOM_KEYS = {**_TEXTS, "default": object, "choices": list}
+_CUSTOM_KEYS = {**_TEXTS, "default": object, "choices": list, "agree": bool}
 _WORDS = {str: "a text", bool: "true or false", list: "a list", dict: "a table"}
 _ON_DELETE = ("nullify", "cascade", "restrict")
 _ITEMS = ("string", "custom")
@@ -180,8 +180,10 @@ def _custom(place: str, told: Any) -> Iterator[str]:
 
 
 def _value(place: str, stated: str, told: dict[str, Any]) -> Iterator[str]:
-    """Choices and default of a scalar."""
+    """Choices, default and agreement of a scalar."""
     choices = told.get("choices")
+    if told.get("agree") and stated in NUMBERS:
+        yield f"{place}: writers of the same number never agree, both may have counted; remove `agree`"
     if stated == "enum":
         texts = [choice for choice in choices or () if isinstance(choice, str) and choice]
         if not texts or len(set(texts)) != len(choices or ()):

@@ -117,7 +117,9 @@ class _Commit:
         self.warrant: Warrant | None = None
         self.cascade = Cascade(self.overlay)
         self.membership = Membership(self.overlay)
-        self.conflicts = Conflicts(changes.policy, lambda identity: self.overlay.place(identity) in self.overlay.hidden)
+        self.conflicts = Conflicts(
+            changes.policy, changes.agree, lambda identity: self.overlay.place(identity) in self.overlay.hidden
+        )
         self._explicit: set[Place] = set()
 
     def done(self) -> CommitResult:

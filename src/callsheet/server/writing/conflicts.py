@@ -1,7 +1,9 @@
 """Who changed what meanwhile: each attribute is compared three ways, and a policy decides.
 
-An attribute is in conflict when its value is neither what the writer saw nor what the writer wants. All
-conflicts of a batch are told at once.
+An attribute is in conflict when its value is not what the writer saw. That it is what the writer wants does not
+end the conflict by itself: of two who saw 5 and wrote 6, both may have counted one on. Of what the schema says
+that writers of the same value *agree* on (a status, a name; never a number), it is none, unless the commit says
+otherwise. All conflicts of a batch are told at once.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from attrs import define, field
 from callsheet.errors import Conflict, Invalid
 from callsheet.model.operation import Delete, Update
 from callsheet.model.record import Identity, equal
+from callsheet.model.schema import NUMBERS
 from callsheet.server.writing.overlay import WorkingRow
 
 __all__ = ["POLICIES", "Conflicts"]
@@ -29,6 +32,7 @@ class Conflicts:
     """
 
     policy: str
+    agree: bool | None = None
     hidden: Callable[[Identity], bool] = lambda identity: False
     merged: list[int] = field(factory=list)
     _found: list[dict[str, Any]] = field(factory=list)
@@ -46,7 +50,9 @@ class Conflicts:
             ours, theirs = operation.values[name], entry.get(name)
             if isinstance(theirs, Identity) and self.hidden(theirs):
                 theirs = None
-            if equal(theirs, base) or equal(theirs, ours) or (theirs is None and _is_default(entry, name, base)):
+            if equal(theirs, base) or (theirs is None and _is_default(entry, name, base)):
+                continue
+            if equal(theirs, ours) and self._agree(entry, name, ours):
                 continue
             if equal(entry.original(name), base):
                 # Not somebody else: a delete earlier in this batch emptied the reference.
@@ -58,6 +64,13 @@ class Conflicts:
         if met:
             self.merged.append(index)
         return kept
+
+    def _agree(self, entry: WorkingRow, name: str, value: Any) -> bool:
+        """Whether two who wrote this same value agree."""
+        attribute = entry.rules.entity_type.attribute(name)
+        if attribute.data_type in NUMBERS or (isinstance(value, int | float) and not isinstance(value, bool)):
+            return False
+        return attribute.agrees if self.agree is None else self.agree
 
     def delete(self, index: int, operation: Delete, entry: WorkingRow) -> bool:
         """Whether the entity shall be deleted."""
