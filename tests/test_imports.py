@@ -47,6 +47,22 @@ def test_the_session_class_needs_no_network_and_no_server() -> None:
     assert [name for name in modules if name.startswith(("callsheet.server", "callsheet.cli"))] == []
 
 
+def test_the_session_class_brings_few_modules() -> None:
+    """It needs no library but Python's, and of Callsheet what it is declared of; the rest comes with its first use."""
+    modules = modules_after("from callsheet import Session")
+    assert [name for name in modules if name.partition(".")[0] in ("attr", "cattrs", "msgspec", "inspect")] == []
+    assert len([name for name in modules if name.startswith("callsheet.")]) <= 15
+    assert len(modules) <= 60
+
+
+def test_a_first_query_needs_no_rare_verb() -> None:
+    """Neither history, nor undo, nor a journal's resumption, nor files, nor the event hub come with a query."""
+    statement = "from callsheet import Session; s = Session('memory:'); s.query('Status').all(); s.close()"
+    rare = {"callsheet.core.past.history", "callsheet.core.past.undo", "callsheet.core.resume", "callsheet.core.commit"}
+    rare |= {"callsheet.session.events", "callsheet.storage.components", "cattrs", "websockets"}
+    assert rare & set(modules_after(statement)) == set()
+
+
 def test_a_session_on_a_url_needs_no_server() -> None:
     """Not even when it is made: the client runs without the server's extras."""
     modules = modules_after("import callsheet; callsheet.Session('https://example.test', api_key='key')")

@@ -4,31 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 from weakref import ref
 
-from callsheet.core.announcements import constructing
-from callsheet.core.defaults import Defaults
-from callsheet.core.errand import Errand
-from callsheet.core.journal import JournalProtocol
-from callsheet.core.schema_cache import SchemaCache
 from callsheet.core.statistics import Statistics
-from callsheet.dialects import declaration_of
-from callsheet.dialects.protocol import Description, Dialect, Features
-from callsheet.entity.entity import E, Entity, type_name
 from callsheet.entity.identity_map import IdentityMap
 from callsheet.entity.peers import Peers
-from callsheet.entity.read_only import ReadOnlyUnit
-from callsheet.entity.types import Types
-from callsheet.entity.unit_of_work import UnitOfWork
 from callsheet.errors import Closed, StateError, UsageError
-from callsheet.events.hub import Hub
-from callsheet.model.event import Event
-from callsheet.model.language.parser import AddedOperator
-from callsheet.model.operation import Operation
-from callsheet.model.record import new_key
-from callsheet.model.schema import Schema
+from callsheet.later import Later
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from callsheet import dialects
+    from callsheet.core import announcements, defaults
+    from callsheet.core.errand import Errand
+    from callsheet.core.journal import JournalProtocol
+    from callsheet.core.schema_cache import SchemaCache
+    from callsheet.dialects.protocol import Description, Dialect, Features
+    from callsheet.entity import read_only, types, unit_of_work
+    from callsheet.entity.entity import E, Entity
+    from callsheet.entity.types import Types
+    from callsheet.entity.unit_of_work import UnitOfWork
+    from callsheet.events import hub
+    from callsheet.model import record, schema
+    from callsheet.model.event import Event
+    from callsheet.model.language.parser import AddedOperator
+    from callsheet.model.operation import Operation
+    from callsheet.model.schema import Schema
+else:
+    announcements = Later("callsheet.core.announcements")
+    defaults = Later("callsheet.core.defaults")
+    dialects = Later("callsheet.dialects")
+    hub = Later("callsheet.events.hub")
+    read_only = Later("callsheet.entity.read_only")
+    record = Later("callsheet.model.record")
+    schema = Later("callsheet.model.schema")
+    types = Later("callsheet.entity.types")
+    unit_of_work = Later("callsheet.entity.unit_of_work")
 
 __all__ = ["Core", "Policy"]
 
@@ -58,7 +71,7 @@ class Core:
     ) -> None:
         self._dialect = dialect
         #: What is particular to the dialect.
-        self.declaration = declaration_of(dialect)
+        self.declaration = dialects.declaration_of(dialect)
         self._who = who
         self._cache = cache
         self._window = window
@@ -71,17 +84,17 @@ class Core:
         self.page_size = page_size
         self.auto_populate: Policy = "peers" if auto_populate is True else auto_populate
         self.conflicts = conflicts
-        self.origin = new_key()
+        self.origin = record.new_key()
         #: Whether the subscribers to "before commit" are being called.
         self.asking = False
         #: Who subscribed to what; forks share it, as they share what follows.
-        self.hub = Hub(self.declaration.topics)
+        self.hub = hub.Hub(self.declaration.topics)
         #: Operators that plugins gave the query language, by name.
         self.operators: dict[str, AddedOperator] = {}
         #: Commands that plugins gave the command line, by name.
         self.commands: dict[str, Callable[..., Any]] = {}
         #: Values that new entities get where none is given.
-        self.defaults = Defaults()
+        self.defaults = defaults.Defaults()
         #: The event that the session was made for, in a durable handler.
         self.errand: Errand | None = None
         self.journal = journal
@@ -158,8 +171,8 @@ class Core:
         """Take what the server said; types already built are kept."""
         self._description = description
         if self._types is None:
-            self._types = Types(schema)
-            self._types.constructing = constructing(ref(self))
+            self._types = types.Types(schema)
+            self._types.constructing = announcements.constructing(ref(self))
         elif self._types.schema.hash != schema.hash:
             self._types.replace(schema)
         self._dialect.learn(schema)
@@ -167,7 +180,7 @@ class Core:
             self._unit = self._new_unit(self._types)
 
     def _new_unit(self, types: Types) -> UnitOfWork:
-        kind = UnitOfWork if self.moment is None else ReadOnlyUnit
+        kind = unit_of_work.UnitOfWork if self.moment is None else read_only.ReadOnlyUnit
         return kind(self, types, self.identities, self._who)
 
     def look_back(self, present: Core, moment: int | datetime) -> None:
@@ -175,7 +188,7 @@ class Core:
         self.moment = moment
         if present._types is not None:
             # A copy: the present may learn of custom attributes that were not there then.
-            self._known_schema = Schema(present._types.schema.document)
+            self._known_schema = schema.Schema(present._types.schema.document)
 
     def check_present(self) -> None:
         """Raise `UsageError` in a session that reads the past."""
@@ -211,6 +224,8 @@ class Core:
 
         >>> project = session.create("Project", {"name": "sintel"})  # doctest: +SKIP
         """
+        from callsheet.entity.entity import type_name
+
         self._check_open()
         name = type_name(entity_type)
         if self.defaults:
@@ -322,6 +337,8 @@ class Core:
             raise Closed("this session is closed; open a new one")
 
     def _check_entities(self, entities: Any) -> list[Any]:
+        from callsheet.entity.entity import Entity
+
         found = [entities] if isinstance(entities, Entity) else list(entities)
         for entity in found:
             if not isinstance(entity, Entity):

@@ -6,8 +6,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
-__all__ = ["Statistics"]
+__all__ = ["Statistics", "talking"]
 
 _INSIDE = __name__.partition(".")[0] + "."
 
@@ -68,3 +69,7 @@ def _call_site() -> str:
             break
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+
+#: The statistics of the session that is talking, in this thread or task; forks share a transport.
+talking: ContextVar[Statistics | None] = ContextVar("talking", default=None)

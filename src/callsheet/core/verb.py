@@ -8,16 +8,19 @@ docstring, the parameters and their defaults are the flow's.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from importlib import import_module
 from types import MethodType
-from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from callsheet.flow import Flow
+from callsheet.later import LaterFunction
 
-__all__ = ["Awaiting", "Blocking", "Later", "Verb"]
+if TYPE_CHECKING:
+    from inspect import Signature
+
+    from callsheet.flow import Flow
+
+__all__ = ["Awaiting", "Blocking", "Verb"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,7 +80,7 @@ class Verb(Generic[P, T]):
     @property
     def flow(self) -> Callable[..., Flow[T]]:
         """The flow; one that is imported later is imported now."""
-        if isinstance(self._flow, LaterFlow):
+        if isinstance(self._flow, LaterFunction):
             self._flow = self._flow.load()
         return self._flow
 
@@ -115,37 +118,13 @@ def _method(flow: Callable[..., Flow[Any]], name: str, awaits: bool) -> Callable
     return method  # type: ignore[no-any-return]
 
 
-def _signature(flow: Callable[..., Any]) -> inspect.Signature:
+def _signature(flow: Callable[..., Any]) -> Signature:
     """The flow's signature as a method's: the object is ``self``, the result is what the flow returns."""
-    signature = inspect.signature(flow)
+    from inspect import signature as signature_of
+
+    signature = signature_of(flow)
     first, *rest = signature.parameters.values()
     result = signature.return_annotation
     if isinstance(result, str):
         result = result.removeprefix("Flow[").removesuffix("]") if result.startswith("Flow[") else result
     return signature.replace(parameters=[first.replace(name="self"), *rest], return_annotation=result)
-
-
-class LaterFlow:
-    """A flow of a module that is imported when the flow is first used."""
-
-    def __init__(self, module: str, name: str) -> None:
-        self._module, self.__name__ = module, name
-
-    def load(self) -> Any:
-        """The flow."""
-        return getattr(import_module(self._module), self.__name__)
-
-
-class Later:
-    """Stands for a module that is imported when one of its flows is first used, so that declaring verbs costs nothing.
-
-    Type checkers are given the module itself: ``if TYPE_CHECKING: from callsheet.storage import components``.
-    """
-
-    def __init__(self, module: str) -> None:
-        self._module = module
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return LaterFlow(self._module, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from callsheet.core import lazy
+from callsheet.core import loading
 from callsheet.core.core import Core
 from callsheet.core.paging import all_pages
 from callsheet.entity.peers import Peers
@@ -56,5 +56,5 @@ def known(core: Core, entity: Any, *names: str) -> Flow[list[Any]]:
     born = entity._changes is not None and entity._changes.born
     lacking = [name for name in names if entity.peek(name) is NOT_SET]
     if lacking and not born:
-        yield from lazy.load_names(core, entity, lacking)
+        yield from loading.load_names(core, entity, lacking)
     return [None if entity.peek(name) is NOT_SET else entity.peek(name) for name in names]

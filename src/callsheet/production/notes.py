@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from callsheet.core import lazy
+from callsheet.core import loading
 from callsheet.core.core import Core
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
@@ -71,7 +71,7 @@ def create_note(
     if category is not None:
         filed = [category]
     if entity._type.abstract:
-        yield from lazy.load_names(core, entity, [])
+        yield from loading.load_names(core, entity, [])
     reference = entity._type.attributes["notes"].inverse
     data = {reference: entity} if reference else {"parent_id": entity.id, "parent_type": entity.entity_type}
     note = yield from _written(core, {**data, "content": content, **values}, author)

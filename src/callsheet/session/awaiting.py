@@ -6,16 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from callsheet.core.verb import Awaiting
-from callsheet.dialects.protocol import Description
-from callsheet.entity.entity import E, Entity
-from callsheet.flow import Flow
-from callsheet.model.event import Event
-from callsheet.model.query import Select
-from callsheet.session.awaited_events import AsyncEventHub, dispatch_awaiting
+from callsheet.later import Later
 from callsheet.session.front_door import FrontDoor
-from callsheet.session.query import from_text
-from callsheet.session.results import AsyncQueryResult
-from callsheet.transport import drive
+
+if TYPE_CHECKING:
+    from callsheet.dialects.protocol import Description
+    from callsheet.entity.entity import E, Entity
+    from callsheet.flow import Flow
+    from callsheet.model.event import Event
+    from callsheet.model.query import Select
+    from callsheet.session import awaited_events, query, results
+    from callsheet.session.awaited_events import AsyncEventHub
+    from callsheet.session.results import AsyncQueryResult
+    from callsheet.transport import drive
+else:
+    awaited_events = Later("callsheet.session.awaited_events")
+    drive = Later("callsheet.transport.drive")
+    query = Later("callsheet.session.query")
+    results = Later("callsheet.session.results")
 
 __all__ = ["AsyncSession"]
 
@@ -78,7 +86,7 @@ class AsyncSession(Awaiting, FrontDoor):
 
     def _dispatch(self, event: Event, raises: tuple[type[Exception], ...] = ()) -> Any:
         """Call the hub's subscribers; gives what they returned, to be awaited."""
-        return dispatch_awaiting(self.hub, event, raises)
+        return awaited_events.dispatch_awaiting(self.hub, event, raises)
 
     @property
     def event_hub(self) -> AsyncEventHub:
@@ -87,7 +95,7 @@ class AsyncSession(Awaiting, FrontDoor):
 
     def _shared_hub(self) -> AsyncEventHub:
         if self._event_hub is None:
-            self._event_hub = AsyncEventHub(self.hub, self._connection, self.open)
+            self._event_hub = awaited_events.AsyncEventHub(self.hub, self._connection, self.open)
         hub: AsyncEventHub = self._event_hub
         return hub
 
@@ -124,8 +132,8 @@ class AsyncSession(Awaiting, FrontDoor):
         >>> session.query('Task where status.name is "Done" order by name').first()  # doctest: +SKIP
         """
         self._check_open()
-        return from_text(AsyncQueryResult, self, text, page_size)
+        return query.from_text(results.AsyncQueryResult, self, text, page_size)
 
     def select(self, select: Select, page_size: int | None = None) -> AsyncQueryResult:
         """What a `Select` selects."""
-        return AsyncQueryResult(self, select, page_size)
+        return results.AsyncQueryResult(self, select, page_size)

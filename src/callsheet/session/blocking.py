@@ -6,15 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from callsheet.core.verb import Blocking
-from callsheet.dialects.protocol import Description
-from callsheet.entity.entity import E, Entity
-from callsheet.flow import Flow
-from callsheet.model.query import Select
-from callsheet.session.events import EventHub
+from callsheet.later import Later
 from callsheet.session.front_door import FrontDoor
-from callsheet.session.query import from_text
-from callsheet.session.results import QueryResult
-from callsheet.transport import drive
+
+if TYPE_CHECKING:
+    from callsheet.dialects.protocol import Description
+    from callsheet.entity.entity import E, Entity
+    from callsheet.flow import Flow
+    from callsheet.model.query import Select
+    from callsheet.session import events, query, results
+    from callsheet.session.events import EventHub
+    from callsheet.session.results import QueryResult
+    from callsheet.transport import drive
+else:
+    drive = Later("callsheet.transport.drive")
+    events = Later("callsheet.session.events")
+    query = Later("callsheet.session.query")
+    results = Later("callsheet.session.results")
 
 __all__ = ["Session"]
 
@@ -111,7 +119,7 @@ class Session(Blocking, FrontDoor):
 
     def _shared_hub(self) -> EventHub:
         if self._event_hub is None:
-            self._event_hub = EventHub(self.hub, self._connection, self.open)
+            self._event_hub = events.EventHub(self.hub, self._connection, self.open)
         hub: EventHub = self._event_hub
         return hub
 
@@ -148,8 +156,8 @@ class Session(Blocking, FrontDoor):
         >>> session.query('Task where status.name is "Done" order by name').first()  # doctest: +SKIP
         """
         self._check_open()
-        return from_text(QueryResult, self, text, page_size)
+        return query.from_text(results.QueryResult, self, text, page_size)
 
     def select(self, select: Select, page_size: int | None = None) -> QueryResult:
         """What a `Select` selects."""
-        return QueryResult(self, select, page_size)
+        return results.QueryResult(self, select, page_size)

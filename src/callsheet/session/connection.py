@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +10,17 @@ from attrs import define
 from callsheet import __version__
 from callsheet.config import ConnectionSettings
 from callsheet.core.schema_cache import SchemaCache
+from callsheet.core.statistics import talking
 from callsheet.dialects.local import LocalDialect
 from callsheet.dialects.protocol import Dialect
 from callsheet.errors import UsageError
 from callsheet.flow import Request, Response
 
 if TYPE_CHECKING:
-    from callsheet.core.statistics import Statistics
     from callsheet.transport.exchange import TransportOptions
     from callsheet.transport.journal import Journal
 
-__all__ = ["ServerConnection", "connect", "journal_at", "over", "talking"]
-
-
-#: The statistics of the session that is talking, in this thread or task; forks share a transport.
-talking: ContextVar[Statistics | None] = ContextVar("talking", default=None)
+__all__ = ["ServerConnection", "connect", "journal_at", "over"]
 
 
 @define

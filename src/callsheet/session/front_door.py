@@ -4,30 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import Token
-from inspect import signature
-from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack
 
-from attrs import evolve
-
-from callsheet import config
-from callsheet.core import announcements, opening
 from callsheet.core.core import Policy
-from callsheet.core.past.history import Moment, moment_of
-from callsheet.dialects.protocol import Description
+from callsheet.core.statistics import Statistics, talking
 from callsheet.errors import Closed, StateError, UsageError
-from callsheet.events.topics import CLOSED
-from callsheet.flow import Flow
-from callsheet.model.schema import did_you_mean
-from callsheet.session import builtin, plugging
-from callsheet.session.connection import ServerConnection, connect, journal_at, talking
-from callsheet.session.plugging import Plugging
+from callsheet.later import Later
 from callsheet.session.verbs import SessionVerbs
 
 if TYPE_CHECKING:
-    from callsheet.core.statistics import Statistics
+    from pathlib import Path
+
+    import attrs
+
+    from callsheet import config
+    from callsheet.core import announcements, opening
+    from callsheet.core.past import history
+    from callsheet.core.past.history import Moment
+    from callsheet.dialects.protocol import Description
+    from callsheet.flow import Flow
+    from callsheet.session import builtin, plugging
+    from callsheet.session import connection as connecting
+    from callsheet.session.connection import ServerConnection
     from callsheet.transport.exchange import TransportOptions
+else:
+    announcements = Later("callsheet.core.announcements")
+    attrs = Later("attrs")
+    builtin = Later("callsheet.session.builtin")
+    config = Later("callsheet.config")
+    connecting = Later("callsheet.session.connection")
+    history = Later("callsheet.core.past.history")
+    opening = Later("callsheet.core.opening")
+    plugging = Later("callsheet.session.plugging")
 
 __all__ = ["FrontDoor"]
 
@@ -63,12 +72,12 @@ class FrontDoor(SessionVerbs):
             _check_options(transport)
         if connection is None:
             settings = config.resolve(server_url, api_user, api_key, schema_cache, dialect=dialect)
-            connection = connect(
+            connection = connecting.connect(
                 settings, blocking=not self._awaits, dialect=dialect, schema=schema, seed=seed, options=transport
             )
         self._connection = connection
         self._event_hub: Any = None
-        self.plugging = Plugging(plugin_paths, plugin_arguments or {}, strict_plugins, allow_writable_plugins)
+        self.plugging = plugging.Plugging(plugin_paths, plugin_arguments or {}, strict_plugins, allow_writable_plugins)
         self._owns_connection = True
         super().__init__(
             connection.dialect,
@@ -78,7 +87,7 @@ class FrontDoor(SessionVerbs):
             window=window,
             auto_populate=auto_populate,
             conflicts=conflicts,
-            journal=journal_at(journal, connection),
+            journal=connecting.journal_at(journal, connection),
             account=connection.user,
         )
         self._made()
@@ -93,7 +102,7 @@ class FrontDoor(SessionVerbs):
     def fork(self) -> Self:
         """A new session with nothing pending, for another thread: same schema, types and connections."""
         forked = type(self)(
-            connection=evolve(self._connection, dialect=self._dialect, service=None),
+            connection=attrs.evolve(self._connection, dialect=self._dialect, service=None),
             auto_populate=self.auto_populate,
             page_size=self.page_size,
             window=self._window,
@@ -112,14 +121,14 @@ class FrontDoor(SessionVerbs):
         ``async with`` where the session is awaited.
         """
         past = type(self)(
-            connection=evolve(self._connection, dialect=self._dialect, cache=None, service=None),
+            connection=attrs.evolve(self._connection, dialect=self._dialect, cache=None, service=None),
             auto_populate=self.auto_populate,
             page_size=self.page_size,
             window=self._window,
         )
         past._owns_connection = False
         past.plugging = self.plugging
-        past.look_back(self, moment_of(moment))
+        past.look_back(self, history.moment_of(moment))
         return past
 
     def _shared_hub(self) -> Any:
@@ -158,10 +167,14 @@ class FrontDoor(SessionVerbs):
 
     def _farewell(self) -> Flow[list[Any]]:
         """Announce that the session is about to close."""
+        from callsheet.events.topics import CLOSED
+
         return announcements.tell(self, CLOSED)
 
     @property
     def _announces_closing(self) -> bool:
+        from callsheet.events.topics import CLOSED
+
         return not self._busy and self.hub.wants(CLOSED)
 
     def _close_local(self) -> None:
@@ -174,6 +187,9 @@ class FrontDoor(SessionVerbs):
 
 def _check_options(given: Mapping[str, Any]) -> None:
     """Raise `UsageError` for an option that a session does not have."""
+    from inspect import signature
+
+    from callsheet.model.schema import did_you_mean
     from callsheet.transport.exchange import TransportOptions
 
     of_transport = TransportOptions.__annotations__

@@ -1,27 +1,40 @@
 """The verbs of a session, each declared once. In a `Session` they block; in an `AsyncSession` await them.
 
-What a verb does, its parameters and its docstring are those of its flow (see ``core/verb.py``).
+What a verb does, its parameters and its docstring are those of its flow (see ``core/verb.py``), which is imported when
+the verb is first used (see ``later.py``).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from callsheet.core import announcements, calls, opening, populating, reading, settlement
-from callsheet.core import commit as commit_flows
-from callsheet.core import ensure as ensure_flows
-from callsheet.core import resume as resume_flows
 from callsheet.core.lazy import LazyCore
-from callsheet.core.past import history as history_flows
-from callsheet.core.past import undo as undo_flows
-from callsheet.core.verb import Later, Verb
-from callsheet.dialects.protocol import Description
-from callsheet.flow import Flow
+from callsheet.core.verb import Verb
+from callsheet.later import Later
 
 if TYPE_CHECKING:
+    from callsheet.core import announcements, calls, opening, populating, reading, settlement
+    from callsheet.core import commit as commit_flows
+    from callsheet.core import ensure as ensure_flows
+    from callsheet.core import resume as resume_flows
+    from callsheet.core.past import history as history_flows
+    from callsheet.core.past import undo as undo_flows
+    from callsheet.dialects.protocol import Description
+    from callsheet.flow import Flow
     from callsheet.production import remote
     from callsheet.storage import components, finding, media
 else:
+    announcements = Later("callsheet.core.announcements")
+    calls = Later("callsheet.core.calls")
+    opening = Later("callsheet.core.opening")
+    populating = Later("callsheet.core.populating")
+    reading = Later("callsheet.core.reading")
+    settlement = Later("callsheet.core.settlement")
+    commit_flows = Later("callsheet.core.commit")
+    ensure_flows = Later("callsheet.core.ensure")
+    resume_flows = Later("callsheet.core.resume")
+    history_flows = Later("callsheet.core.past.history")
+    undo_flows = Later("callsheet.core.past.undo")
     remote = Later("callsheet.production.remote")
     components = Later("callsheet.storage.components")
     finding = Later("callsheet.storage.finding")

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import define
 
-from callsheet.core import lazy, populating
+from callsheet.core import loading, populating
 from callsheet.core.core import Core
 from callsheet.core.paging import all_pages
 from callsheet.entity.peers import Peers
@@ -124,7 +124,7 @@ def _load(core: Core, components: Sequence[Any]) -> Flow[None]:
     known = list(dict.fromkeys(components))
     for each in known:
         if each._type.abstract:
-            yield from lazy.load_names(core, each, [])
+            yield from loading.load_names(core, each, [])
     for sequences, names in ((False, "name, file_type, size, container, version"), (True, "padding")):
         chosen = [each for each in known if not is_born(each) and (not sequences or kind_of(each) == "sequence")]
         if chosen:
