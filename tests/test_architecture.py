@@ -30,7 +30,7 @@ def test_every_room_has_a_floor() -> None:
         {"demo"},
         {"explorer", "batch", "listening"},
         {"session", "server"},
-        {"storage", "analytics", "production"},
+        {"storage", "analytics", "production", "sync"},
         {"core"},
         {"entity", "events", "plugins", "transport", "config"},
         {"dialects"},

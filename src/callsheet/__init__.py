@@ -31,16 +31,23 @@ if TYPE_CHECKING:
     from callsheet.session.awaiting import AsyncSession
     from callsheet.session.blocking import Session
     from callsheet.session.results import AsyncQueryResult, QueryResult
+    from callsheet.sync.applying import SyncResult
+    from callsheet.sync.cells import RefusedRow
+    from callsheet.sync.mapping import Column, RowMapping
+    from callsheet.sync.plan import AsyncPlan, Plan
+    from callsheet.sync.rows.files import rows
 
 __version__ = "0.2.0"
 
 #: The public names, and where each is at home. They are imported when first used.
 _HOMES = {
+    "AsyncPlan": "sync.plan",
     "AsyncQueryResult": "session.results",
     "AsyncSession": "session.awaiting",
     "Attribute": "model.schema",
     "CallsheetError": "errors",
     "Collection": "entity.collection",
+    "Column": "sync.mapping",
     "Commit": "model.history",
     "CommitError": "errors",
     "CommitResult": "dialects.protocol",
@@ -57,9 +64,12 @@ _HOMES = {
     "Identity": "model.record",
     "NOT_SET": "model.record",
     "Operation": "model.operation",
+    "Plan": "sync.plan",
     "QueryError": "errors",
     "QueryResult": "session.results",
+    "RefusedRow": "sync.cells",
     "ResultError": "errors",
+    "RowMapping": "sync.mapping",
     "Schema": "model.schema",
     "SchemaError": "errors",
     "Server": "server.process",
@@ -67,19 +77,23 @@ _HOMES = {
     "Session": "session.blocking",
     "StateError": "errors",
     "Statistics": "core.statistics",
+    "SyncResult": "sync.applying",
     "TransportError": "errors",
     "Update": "model.operation",
     "UsageError": "errors",
     "handler": "listening.declaration",
+    "rows": "sync.rows.files",
     "serve": "server.process",
 }
 
 __all__ = [
+    "AsyncPlan",
     "AsyncQueryResult",
     "AsyncSession",
     "Attribute",
     "CallsheetError",
     "Collection",
+    "Column",
     "Commit",
     "CommitError",
     "CommitResult",
@@ -96,9 +110,12 @@ __all__ = [
     "Identity",
     "NOT_SET",
     "Operation",
+    "Plan",
     "QueryError",
     "QueryResult",
+    "RefusedRow",
     "ResultError",
+    "RowMapping",
     "Schema",
     "SchemaError",
     "Server",
@@ -106,10 +123,12 @@ __all__ = [
     "Session",
     "StateError",
     "Statistics",
+    "SyncResult",
     "TransportError",
     "Update",
     "UsageError",
     "handler",
+    "rows",
     "serve",
 ]
 

@@ -32,7 +32,7 @@ from callsheet.model.query import And, Select
 from callsheet.model.record import NOT_SET, equal
 from callsheet.model.schema import Attribute
 
-__all__ = ["ensure"]
+__all__ = ["alike", "ensure"]
 
 ATTEMPTS = 3
 
@@ -162,11 +162,11 @@ def _is(entity: Any, name: str, value: Any) -> bool:
     mapping, dot, key = name.partition(".")
     if dot:
         local = MappingView(entity, mapping)._local()
-        return key in local and _alike(local[key], value)
-    return _alike(entity.peek(name), value)
+        return key in local and alike(local[key], value)
+    return alike(entity.peek(name), value)
 
 
-def _alike(one: Any, other: Any) -> bool:
+def alike(one: Any, other: Any) -> bool:
     """Whether two values mean the same."""
     if isinstance(one, datetime) and isinstance(other, datetime):
         if one.tzinfo is None or other.tzinfo is None:
@@ -195,7 +195,7 @@ def _update(core: Core, entity: Any, values: Mapping[str, Any]) -> Flow[None]:
         elif attribute.kind == "collection":
             if set(map(id, value)) != set(map(id, entity.peek(attribute.name)._members())):
                 core.unit.assign(entity, name, value)
-        elif not _alike(entity.peek(name), value):
+        elif not alike(entity.peek(name), value):
             core.unit.assign(entity, name, value)
 
 
@@ -211,5 +211,5 @@ def _differing(entity: Any, mapping: str, value: Mapping[str, Any]) -> Iterator[
     held = entity.peek(mapping)
     known = {**({} if held is NOT_SET else held or {}), **view._local()}
     for key, item in value.items():
-        if not _alike(known.get(key), item):
+        if not alike(known.get(key), item):
             yield key, item

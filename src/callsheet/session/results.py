@@ -13,10 +13,11 @@ from attrs import evolve
 
 from callsheet.core import reading
 from callsheet.core.paging import ReadProgress, all_pages, next_page
+from callsheet.core.rows import flat_records
 from callsheet.core.verb import Awaiting, Blocking, Verb
 from callsheet.entity.entity import E
 from callsheet.flow import Flow
-from callsheet.session.query import Query, flat_records
+from callsheet.session.query import Query
 
 __all__ = ["AsyncQueryResult", "QueryResult"]
 

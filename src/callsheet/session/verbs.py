@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from callsheet.flow import Flow
     from callsheet.production import remote
     from callsheet.storage import components, finding, media
+    from callsheet.sync import planning
 else:
     announcements = Later("callsheet.core.announcements")
     calls = Later("callsheet.core.calls")
@@ -39,6 +40,7 @@ else:
     components = Later("callsheet.storage.components")
     finding = Later("callsheet.storage.finding")
     media = Later("callsheet.storage.media")
+    planning = Later("callsheet.sync.planning")
 
 __all__ = ["SessionVerbs"]
 
@@ -56,6 +58,7 @@ class SessionVerbs(LazyCore):
     history = Verb(history_flows.history)
     commits = Verb(history_flows.commits)
     undo = Verb(undo_flows.undo)
+    plan = Verb(planning.plan)
 
     if not TYPE_CHECKING:
         # Their result follows the class that they are given, which `Verb` cannot say; each session declares it.

@@ -1,0 +1,149 @@
+"""Applying a plan: its operations go out as one commit, or in chunks with an outcome for each.
+
+Theory. An update carries the value and version that the plan saw, so what somebody else changed since is a conflict
+and is never overwritten unseen. A commit without an answer is sent again under its own id. A run that is killed
+leaves whole commits behind; planning again finds what they did, so nothing is remembered between runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import define, field, frozen
+
+from callsheet.chunks import chunks
+from callsheet.core.commit import send_alone
+from callsheet.core.core import Core
+from callsheet.core.populating import refresh
+from callsheet.core.sending import explain
+from callsheet.dialects.protocol import CommitResult
+from callsheet.errors import ServerError, StateError, UsageError
+from callsheet.flow import Call, Flow
+from callsheet.model.operation import Create, Operation, Update
+from callsheet.sync.plan_data import PlanData
+from callsheet.sync.report import too_many
+
+__all__ = ["Progress", "SyncResult", "apply"]
+
+Progress = Callable[[int, int], Any]
+"""Called with how many operations are done, and how many there are."""
+
+
+@frozen
+class SyncResult:
+    """What applying did: entities created, changed and deleted, and the commits it took.
+
+    ``refused`` has the operations that the server refused, each with the reason (only where the plan was not atomic).
+    """
+
+    created: int = 0
+    changed: int = 0
+    deleted: int = 0
+    commits: tuple[CommitResult, ...] = ()
+    refused: tuple[tuple[Operation, str], ...] = ()
+
+
+def apply(
+    core: Core,
+    data: PlanData,
+    operations: Sequence[Operation],
+    *,
+    atomic: bool = True,
+    chunk: int = 5_000,
+    progress: Progress | bool | None = None,
+) -> Flow[SyncResult]:
+    """Send the operations of a plan.
+
+    With ``atomic`` all of them are one commit: all are done, or none. Without, each ``chunk`` is a commit of its own;
+    what the server refuses is left out and told in the result, and a run that is cut off is finished by planning
+    again. ``progress`` is called with the operations done and their number, after each commit.
+
+    Raises `StateError` for a plan with refused rows (unless it was made with ``on_error="skip"``) and for one that
+    would take away more than it may; `ConflictError` where somebody else changed the same since, and `CommitError`
+    otherwise.
+    """
+    _check(data, chunk)
+    work = _Applying(core, progress if callable(progress) else None, len(operations))
+    if atomic:
+        if operations:
+            yield from work.send_whole(operations)
+    else:
+        for part in chunks(operations, chunk):
+            yield from work.send_part(part)
+    yield from _show_in_session(core, work.done)
+    return work.result()
+
+
+def _check(data: PlanData, chunk: int) -> None:
+    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
+        raise UsageError(f"chunk is a number of operations from 1, not {chunk!r:.80}")
+    if data.refused and data.on_error != "skip":
+        first = "; ".join(map(str, data.refused[:3]))
+        more = f"; and {len(data.refused) - 3} more" if len(data.refused) > 3 else ""
+        raise StateError(f'{first}{more}. Mend them, or plan with on_error="skip" to leave these rows out')
+    if data.too_many_end:
+        raise StateError(too_many(data))
+
+
+@define(eq=False)
+class _Applying:
+    """How far it has come."""
+
+    core: Core
+    progress: Progress | None
+    total: int
+    done: list[Operation] = field(factory=list)
+    refused: list[tuple[Operation, str]] = field(factory=list)
+    commits: list[CommitResult] = field(factory=list)
+
+    def send_whole(self, operations: Sequence[Operation]) -> Flow[None]:
+        try:
+            self.commits.append((yield from send_alone(self.core, operations)))
+        except ServerError as error:
+            raise explain(error, operations) from error
+        self.done += operations
+        yield from self._announce()
+
+    def send_part(self, operations: Sequence[Operation]) -> Flow[None]:
+        """Send a chunk without what the server refuses of it."""
+        left = list(operations)
+        while left:
+            try:
+                self.commits.append((yield from send_alone(self.core, left)))
+            except ServerError as error:
+                index = error.operation
+                if error.status >= 500 or index is None or not 0 <= index < len(left):
+                    raise explain(error, left) from error
+                self.refused.append((left.pop(index), str(error)))
+            else:
+                self.done += left
+                break
+        yield from self._announce()
+
+    def _announce(self) -> Flow[None]:
+        if self.progress is not None:
+            report, done = self.progress, len(self.done) + len(self.refused)
+            yield Call(lambda: report(done, self.total))
+
+    def result(self) -> SyncResult:
+        kinds = [type(each) for each in self.done]
+        created, changed = kinds.count(Create), len({each.identity for each in self.done if isinstance(each, Update)})
+        closing = {each.identity for each in self.done if isinstance(each, Create)}
+        changed -= len({each.identity for each in self.done if isinstance(each, Update)} & closing)
+        deleted = len(kinds) - created - kinds.count(Update)
+        return SyncResult(created, changed, deleted, tuple(self.commits), tuple(self.refused))
+
+
+def _show_in_session(core: Core, operations: Sequence[Operation]) -> Flow[None]:
+    """Entities that the session holds get the values that were written."""
+    held = []
+    for operation in operations:
+        if isinstance(operation, Create):
+            continue
+        root = core.schema.types[operation.identity.entity_type].root
+        entity = core.identities.family(root).get(operation.identity.key)
+        if entity is not None and core.unit.is_alive(entity):
+            held.append(entity)
+    if held:
+        yield from refresh(core, held)

@@ -1,0 +1,320 @@
+"""Rows become cells: for each target one plain value of the kind that its attribute holds, or a reason why not.
+
+Theory. A value that is of the right kind is taken as it is. Text is read as the kind that the attribute holds, since
+files of text have nothing else: numbers (with a decimal comma, if there is no point), dates, truth values, lists
+where ``split`` says how. An empty text is no value. What cannot be read is refused with its row, column and value,
+and the other rows go on being read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from attrs import frozen
+
+from callsheet.errors import SchemaError, UsageError
+from callsheet.model.language.literal import read_date, read_datetime
+from callsheet.model.record import NOT_SET
+from callsheet.model.schema import check_value, did_you_mean
+from callsheet.sync.layout import RowLayout, Target
+from callsheet.sync.mapping import Column, RowMapping
+
+__all__ = ["Cells", "Reader", "RefusedRow", "Row"]
+
+TRUTH = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
+
+
+@frozen
+class Row:
+    """One row of a source: its number there (a file's line), and its values by column."""
+
+    number: int
+    values: Mapping[str, Any]
+
+
+@frozen
+class RefusedRow:
+    """Why a row does not go in: the row's number, the column, the value there, the reason with its cure."""
+
+    row: int
+    column: str
+    value: Any
+    reason: str
+
+    def __str__(self) -> str:
+        shown = "" if self.value is NOT_SET else f" {self.value!r:.60}"
+        return f"row {self.row}, {self.column}:{shown} {self.reason}"
+
+
+@frozen
+class Cells:
+    """A row after mapping: its number, and a value for each target path. A list for the members of a collection.
+
+    Where a value was refused the row is not ``whole``; it is not written, but its key still names its entity.
+    """
+
+    number: int
+    values: Mapping[str, Any]
+    whole: bool = True
+
+
+@frozen
+class _Source:
+    """How the cell of one target is made."""
+
+    target: Target
+    column: str
+    options: Column
+    constant: Any = NOT_SET
+    template: str = ""
+    function: Any = None
+
+
+class Reader:
+    """Makes cells of rows; collects refusals."""
+
+    def __init__(self, layout: RowLayout, mapping: RowMapping) -> None:
+        self.refused: list[RefusedRow] = []
+        self._sources = [
+            _source(layout, column, given if isinstance(given, Column) else Column(given))
+            for column, given in mapping.columns.items()
+        ]
+        for text, value in mapping.constants.items():
+            self._sources.append(_Source(layout.targets[text], text, Column(text), constant=value))
+        for text, template in mapping.templates.items():
+            self._sources.append(_Source(layout.targets[text], text, Column(text), template=template))
+        for text, function in mapping.functions.items():
+            self._sources.append(_Source(layout.targets[text], text, Column(text), function=function))
+
+    def column(self, target: str) -> str:
+        """The column that fills a target, for messages."""
+        return next((source.column for source in self._sources if source.options.to == target), target)
+
+    def read(self, rows: Iterable[Row]) -> Iterator[Cells]:
+        """The cells of all rows, without those that cannot be read."""
+        for row in rows:
+            values: dict[str, Any] = {}
+            before = len(self.refused)
+            for source in self._sources:
+                self._cell(row, source, values)
+            yield Cells(row.number, values, len(self.refused) == before)
+
+    def _cell(self, row: Row, source: _Source, values: dict[str, Any]) -> None:
+        raw: Any = NOT_SET
+        try:
+            raw = _raw(row, source)
+            if raw is NOT_SET:
+                return
+            values[source.options.to] = _read(source, raw)
+        except _Unreadable as error:
+            self.refused.append(RefusedRow(row.number, source.column, raw, str(error)))
+
+
+class _Unreadable(Exception):
+    """A value that cannot be what its attribute holds; says why."""
+
+
+def _source(layout: RowLayout, column: str, options: Column) -> _Source:
+    if options.zone:
+        try:
+            ZoneInfo(options.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise UsageError(f"column {column!r}: there is no time zone {options.zone!r}") from None
+    return _Source(layout.targets[options.to], column, options)
+
+
+def _raw(row: Row, source: _Source) -> Any:
+    """The value before it is read; `NOT_SET` where a column has none and no default."""
+    if source.constant is not NOT_SET:
+        return source.constant
+    if source.template:
+        try:
+            return source.template.format_map({name: "" if v is None else v for name, v in row.values.items()})
+        except (KeyError, ValueError, IndexError, AttributeError) as error:
+            raise _Unreadable(f"the template {source.template!r} cannot be filled ({error!r:.80})") from None
+    if source.function is not None:
+        try:
+            return source.function(row.values)
+        except Exception as error:
+            raise _Unreadable(f"the function of this attribute failed: {type(error).__name__}: {error}") from error
+    value = row.values.get(source.column, NOT_SET)
+    if _is_empty(value):
+        if source.options.default is not NOT_SET:
+            return source.options.default
+        return NOT_SET if value is NOT_SET else None
+    return _replaced(source.options.values, value)
+
+
+def _is_empty(value: Any) -> bool:
+    if value is NOT_SET or value is None:
+        return True
+    return isinstance(value, str) and not value.strip()
+
+
+def _replaced(values: Mapping[Any, Any], value: Any) -> Any:
+    if not values:
+        return value
+    try:
+        return values.get(value.strip() if isinstance(value, str) else value, value)
+    except TypeError:
+        return value
+
+
+def _read(source: _Source, raw: Any) -> Any:
+    if source.target.writes != "members":
+        return _one(source, raw)
+    parts = raw
+    if isinstance(raw, str):
+        parts = raw.split(source.options.split) if source.options.split else [raw]
+    elif raw is None:
+        parts = []
+    elif not isinstance(raw, list | tuple | set | frozenset):
+        parts = [raw]
+    options = source.options
+    trimmed = [part.strip() if isinstance(part, str) else part for part in parts]
+    return list(dict.fromkeys(_one(source, _replaced(options.values, part)) for part in trimmed if not _is_empty(part)))
+
+
+def _one(source: _Source, raw: Any) -> Any:
+    cell = source.target.cell
+    if raw is None or (isinstance(raw, str) and not raw.strip()):
+        return None
+    value = _CONVERSIONS.get(cell.data_type, _as_it_is)(raw, source.options)
+    try:
+        check_value("", cell, value)
+    except SchemaError as error:
+        text = str(error).removeprefix(f".{cell.name} ")
+        hint = did_you_mean(raw, cell.choices) if cell.choices and isinstance(raw, str) else ""
+        raise _Unreadable(f"{text}{hint}") from None
+    return value
+
+
+def _as_it_is(raw: Any, options: Column) -> Any:
+    return raw
+
+
+def _text(raw: Any, options: Column) -> Any:
+    """Whole numbers are text, too: spreadsheets make numbers of names like 010."""
+    if isinstance(raw, bool):
+        return raw
+    if isinstance(raw, float) and raw.is_integer():
+        return str(int(raw))
+    return str(raw) if isinstance(raw, int) else raw
+
+
+def _number(raw: Any, options: Column) -> Any:
+    if not isinstance(raw, str):
+        return raw
+    text = raw.strip().replace("\u00a0", "").replace(" ", "")
+    if "," in text:
+        text = _with_point(text, options.decimal)
+    try:
+        return float(text)
+    except ValueError:
+        raise _Unreadable("is not a number") from None
+
+
+def _with_point(text: str, decimal: str) -> str:
+    """The number with a decimal point. A comma before three digits may be either mark, so the mapping has to say."""
+    if decimal == ".":
+        return text.replace(",", "")
+    if decimal == ",":
+        return text.replace(".", "").replace(",", ".")
+    before, _, after = text.rpartition(",")
+    if "." in text or "," in before or len(after) == 3:
+        raise _Unreadable(
+            'may be read in two ways: `decimal = ","` or `decimal = "."` says which mark is the decimal one'
+        )
+    return text.replace(",", ".")
+
+
+def _integer(raw: Any, options: Column) -> Any:
+    if isinstance(raw, str):
+        try:
+            return int(raw.strip())
+        except ValueError:
+            raw = _number(raw, options)
+    if isinstance(raw, float):
+        if not raw.is_integer():
+            raise _Unreadable("is not a whole number")
+        return int(raw)
+    return raw
+
+
+def _boolean(raw: Any, options: Column) -> Any:
+    key = str(raw).strip().lower() if isinstance(raw, str | int) else ""
+    if key not in TRUTH:
+        raise _Unreadable("is neither yes nor no")
+    return TRUTH[key]
+
+
+def _date(raw: Any, options: Column) -> Any:
+    if isinstance(raw, str):
+        text = raw.strip()
+        try:
+            if options.pattern:
+                return datetime.strptime(text, options.pattern).date()
+            return read_date(text) if len(text) <= 10 else _day(_iso(text))
+        except ValueError:
+            raise _Unreadable(f"is not a date {_pattern_hint(options, '2026-11-30')}") from None
+    return _day(raw) if isinstance(raw, datetime) else raw
+
+
+def _day(moment: datetime) -> date:
+    """The date of a midnight: spreadsheets have no dates of their own."""
+    if moment.time() != time():
+        raise _Unreadable("is a time, and this attribute holds a date")
+    return moment.date()
+
+
+def _datetime(raw: Any, options: Column) -> Any:
+    if isinstance(raw, str):
+        text = raw.strip()
+        try:
+            raw = datetime.strptime(text, options.pattern) if options.pattern else _iso(text)
+        except ValueError:
+            raise _Unreadable(f"is not a time {_pattern_hint(options, '2026-11-30T09:00:00+01:00')}") from None
+    if isinstance(raw, date) and not isinstance(raw, datetime):
+        raw = datetime.combine(raw, time())
+    if isinstance(raw, datetime) and raw.tzinfo is None:
+        if not options.zone:
+            raise _Unreadable("has no time zone: say which with `zone`")
+        raw = raw.replace(tzinfo=ZoneInfo(options.zone))
+    return raw.astimezone(UTC) if isinstance(raw, datetime) else raw
+
+
+def _iso(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return read_datetime(text)
+
+
+def _pattern_hint(options: Column, example: str) -> str:
+    return (
+        f"of the pattern {options.pattern!r}"
+        if options.pattern
+        else f"like {example}; `pattern` says how it is written"
+    )
+
+
+def _list(raw: Any, options: Column) -> Any:
+    """JSON data with a separator is a list of texts."""
+    if isinstance(raw, str) and options.split:
+        return [part.strip() for part in raw.split(options.split) if part.strip()]
+    return raw
+
+
+_CONVERSIONS = {
+    "string": _text,
+    "enum": _text,
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+    "date": _date,
+    "datetime": _datetime,
+    "json": _list,
+}

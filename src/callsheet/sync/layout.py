@@ -1,0 +1,179 @@
+"""The mapping, resolved against the schema: which attributes rows write, and how references are found.
+
+Theory. The path of a target ends at a scalar; its first step says what is written. ``name`` writes a value,
+``metadata.lens`` an item, ``status.name`` the reference ``status``: the entity of that name is looked up. Several
+paths through one reference (``parent.name``, ``parent.project.name``) identify its entity together. A path through a
+reference that the server computes (``project.name`` of a shot) writes nothing; as part of the key it finds entities.
+All that is wrong with a mapping is reported at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from attrs import frozen
+
+from callsheet.errors import QueryError, SchemaError, UsageError
+from callsheet.model.language.parser import parse_path
+from callsheet.model.query import Path, Step
+from callsheet.model.schema import Attribute, EntityType, Schema
+
+__all__ = ["RowLayout", "Lookup", "Target", "lay_out", "path_text"]
+
+
+def path_text(path: Path) -> str:
+    """The path as its user wrote it: ``parent.name``."""
+    return ".".join(path.names)
+
+
+@frozen
+class Target:
+    """One attribute path that rows give a value for.
+
+    ``writes`` is the attribute that the value ends in: ``scalar`` (``name``), ``item`` (``metadata.lens``),
+    ``reference``, ``members`` (a many-to-many collection), ``key`` (the primary key) or ``nothing`` (it only finds
+    entities). ``cell`` describes the value itself: for ``status.name`` the name of a status.
+    """
+
+    path: Path
+    writes: str
+    attribute: Attribute
+    cell: Attribute
+
+    @property
+    def name(self) -> str:
+        """The name under which operations write it."""
+        return path_text(self.path) if self.writes == "item" else self.attribute.name
+
+    @property
+    def rest(self) -> Path:
+        """The path from the referenced entity on."""
+        return Path(self.path.steps[1:])
+
+
+@frozen
+class Lookup:
+    """A reference (or collection) and the paths by which its entities are found, as seen from these."""
+
+    attribute: Attribute
+    target_type: str
+    targets: tuple[Target, ...]
+
+    @property
+    def many(self) -> bool:
+        """Whether it finds the members of a collection."""
+        return self.attribute.kind == "collection"
+
+
+@frozen
+class RowLayout:
+    """What a plan knows of its entity type: targets by path, the key, and the references to look up."""
+
+    entity_type: EntityType
+    targets: dict[str, Target]
+    keys: tuple[str, ...]
+    lookups: tuple[Lookup, ...]
+
+    @property
+    def projections(self) -> tuple[Path, ...]:
+        """What is read of each entity: the key's paths, and the present value of all that is written."""
+        found: dict[Path, None] = {self.targets[name].path: None for name in self.keys}
+        for target in self.targets.values():
+            if target.writes in ("scalar", "item"):
+                found[target.path] = None
+            elif target.writes in ("reference", "members"):
+                found[Path((Step(target.attribute.name),))] = None
+        return tuple(found)
+
+
+def lay_out(schema: Schema, type_name: str, targets: Iterable[str], key: Sequence[str]) -> RowLayout:
+    """The layout; `UsageError` lists everything that is wrong."""
+    entity_type = schema.type(type_name)
+    problems: list[str] = []
+    found: dict[str, Target] = {}
+    for text in targets:
+        if text in found:
+            problems.append(f"`{text}` gets two values")
+            continue
+        try:
+            found[text] = _target(schema, entity_type, text)
+        except (SchemaError, QueryError) as error:
+            problems.append(str(error))
+    problems += _key_problems(entity_type, found, key)
+    problems += [
+        f"{type_name}.{text} is computed by the server and cannot be written"
+        for text, target in found.items()
+        if target.writes == "nothing" and text not in key
+    ]
+    if problems:
+        raise UsageError(f"the mapping to {type_name} cannot be used: {'; '.join(problems)}")
+    return RowLayout(entity_type, found, tuple(key), _lookups(schema, found))
+
+
+def _key_problems(entity_type: EntityType, found: dict[str, Target], key: Sequence[str]) -> list[str]:
+    if not key:
+        return [f'a key is needed: the attributes that tell one {entity_type.name} from another, like ("name",)']
+    problems = [f"the key `{text}` gets no value from the rows" for text in key if text not in found]
+    return problems + [
+        f"the key `{text}` is a collection" for text in key if text in found and found[text].writes == "members"
+    ]
+
+
+def _target(schema: Schema, entity_type: EntityType, text: str) -> Target:
+    path = parse_path(text)
+    first, *rest = path.steps
+    if first.cast:
+        raise SchemaError(f"`{text}`: a cast cannot be written to")
+    attribute = entity_type.attribute(first.name)
+    if attribute.kind == "mapping":
+        if len(rest) != 1:
+            raise SchemaError(f"`{text}` names no single item: write `{first.name}.<key>`")
+        return Target(path, "item", attribute, entity_type.item(attribute.name, rest[0].name))
+    if attribute.kind == "scalar":
+        if rest:
+            raise SchemaError(f"{entity_type.name}.{first.name} is a value and has no `{rest[0].name}`")
+        return Target(path, _written(entity_type, attribute), attribute, attribute)
+    target_type = schema.types[str(attribute.target)]
+    if first.name in entity_type.aliases:
+        path = Path((Step(attribute.name), Step(target_type.key[0])))
+    elif not rest:
+        path = Path((*path.steps, Step(target_type.label)))
+    cell = _cell(schema, target_type, path.steps[1:])
+    if attribute.kind == "reference":
+        return Target(path, "nothing" if attribute.computed else "reference", attribute, cell)
+    if _is_one_to_many(schema, target_type, attribute):
+        other = f"{target_type.name}.{attribute.inverse}"
+        raise SchemaError(f"{entity_type.name}.{attribute.name} is written from its other side: {other}")
+    return Target(path, "members", attribute, cell)
+
+
+def _written(entity_type: EntityType, attribute: Attribute) -> str:
+    if attribute.name in entity_type.key:
+        return "key"
+    return "nothing" if attribute.computed else "scalar"
+
+
+def _is_one_to_many(schema: Schema, target_type: EntityType, attribute: Attribute) -> bool:
+    inverse = target_type.attributes.get(attribute.inverse or "")
+    return inverse is not None and inverse.kind == "reference"
+
+
+def _cell(schema: Schema, entity_type: EntityType, steps: Sequence[Step]) -> Attribute:
+    """The attribute at the end of a path that leads through references."""
+    first, *rest = steps
+    attribute = entity_type.attribute(first.name)
+    if attribute.kind == "mapping" and len(rest) == 1:
+        return entity_type.item(attribute.name, rest[0].name)
+    if attribute.kind == "reference" and rest:
+        return _cell(schema, schema.types[first.cast or str(attribute.target)], rest)
+    if attribute.kind == "scalar" and not rest:
+        return attribute
+    raise SchemaError(f"`{'.'.join(step.name for step in steps)}` of {entity_type.name} does not end at a value")
+
+
+def _lookups(schema: Schema, targets: dict[str, Target]) -> tuple[Lookup, ...]:
+    grouped: dict[str, list[Target]] = {}
+    for target in targets.values():
+        if target.writes in ("reference", "members"):
+            grouped.setdefault(target.attribute.name, []).append(target)
+    return tuple(Lookup(group[0].attribute, str(group[0].attribute.target), tuple(group)) for group in grouped.values())

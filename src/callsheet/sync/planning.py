@@ -1,0 +1,338 @@
+"""Planning: rows and what the server has are compared by key. Nothing is changed.
+
+Theory. The steps, each over all rows at once, so that a plan takes as many requests as the server's limits ask for and
+never one for a row: read the rows as cells; find the entities of their keys; give identities to the rest; look up
+what the cells refer to; compare; and, if entities without a row are to go, read the keys of the scope. A row that
+cannot go in is refused with its reason and takes no part in the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from attrs import define, evolve, field
+
+from callsheet.core.core import Core
+from callsheet.core.ensure import alike
+from callsheet.entity.entity import type_name
+from callsheet.errors import UsageError
+from callsheet.flow import Call, Flow
+from callsheet.model.language.parser import parse_condition
+from callsheet.model.query import Condition, Path, Step
+from callsheet.model.record import NOT_SET, Identity
+from callsheet.sync.cells import Cells, Reader, RefusedRow, Row
+from callsheet.sync.finding import Found, find, find_all
+from callsheet.sync.identity import new_identities
+from callsheet.sync.layout import Lookup, RowLayout, Target, lay_out, path_text
+from callsheet.sync.mapping import RowMapping, as_mapping
+from callsheet.sync.plan import plan_class
+from callsheet.sync.plan_data import PlanData
+from callsheet.sync.references import Born, References, look_up, reference_keys
+from callsheet.sync.rows import open_rows
+from callsheet.sync.steps import Addition, Difference, Modification, Removal, Same
+
+__all__ = ["plan"]
+
+RUN = 2_000
+"""Rows read at once, so that other tasks get their turn."""
+
+Delete = str | Mapping[str, Any]
+
+
+def plan(
+    core: Core,
+    entity_type: Any,
+    rows: Any,
+    key: str | Sequence[str],
+    mapping: Any = None,
+    *,
+    delete: Delete = "keep",
+    scope: str = "",
+    max_deleted: float = 0.1,
+    on_error: str = "stop",
+) -> Flow[Any]:
+    """Compare rows with the entities of a type, by key; gives a `Plan` that changes nothing until it is applied.
+
+    ``rows`` are mappings, or a file, a frame or a query (see ``callsheet.rows``). ``key`` names the attribute paths
+    that tell entities apart. ``mapping`` maps columns to attribute paths (None: they are called alike); see
+    `RowMapping`. ``delete`` says what becomes of entities in ``scope`` (a condition) that no row names: ``"keep"``,
+    ``"delete"``, ``"omit"`` (the status Omitted), or a dict of the values they get. More than the share
+    ``max_deleted`` of the scope is never taken away. ``on_error="skip"`` lets a plan with refused rows be applied
+    without them.
+
+    Raises `UsageError` for a mapping, key or scope that makes no sense, with all that is wrong.
+
+    >>> plan = session.plan("Project", [{"name": "sintel"}], key="name")  # doctest: +SKIP
+    """
+    name = type_name(entity_type)
+    chosen = _chosen(delete, on_error, max_deleted)
+    condition = parse_condition(scope, core.operators) if scope else None
+    source = open_rows(rows)
+    first = yield from _next(source)
+    given = as_mapping(mapping) or RowMapping({column: column for column in _columns(first)})
+    keys = (key,) if isinstance(key, str) else tuple(key)
+    layout = lay_out(core.schema, name, given.targets, keys)
+    work = _Planning(core, layout, Reader(layout, given), condition, chosen)
+    yield from work.read(first, source)
+    yield from work.compare()
+    if chosen:
+        yield from work.end_the_rest()
+    data = work.data(name, scope, max_deleted, on_error)
+    return plan_class(core)(core, data)
+
+
+def _chosen(delete: Delete, on_error: str, max_deleted: float) -> Any:
+    if on_error not in ("stop", "skip"):
+        raise UsageError(f'on_error is "stop" or "skip", not {on_error!r:.80}')
+    if isinstance(max_deleted, bool) or not isinstance(max_deleted, int | float) or not 0 <= max_deleted <= 1:
+        raise UsageError(f"max_deleted is a share from 0 to 1, not {max_deleted!r:.80}")
+    if isinstance(delete, Mapping):
+        return delete
+    choices: dict[str, Any] = {"keep": None, "delete": "delete", "omit": {"status.name": "Omitted"}}
+    if delete not in choices:
+        raise UsageError(f'delete is "keep", "delete", "omit" or a dict of values, not {delete!r:.80}')
+    return choices[delete]
+
+
+def _next(source: Any) -> Flow[list[Row]]:
+    """The next rows; the source belongs to whoever called, so it is read in their thread."""
+    found: list[Row] = yield Call(lambda: list(islice(source, RUN)))
+    return found
+
+
+def _columns(rows: Iterable[Row]) -> list[str]:
+    """The columns of the first rows, in the order of their occurrence."""
+    return list(dict.fromkeys(name for row in rows for name in row.values))
+
+
+@define(eq=False)
+class _Planning:
+    """One plan in the making."""
+
+    core: Core
+    layout: RowLayout
+    reader: Reader
+    scope: Condition | None
+    ending: Any
+    rows: list[Cells] = field(factory=list)
+    keys: dict[tuple[Any, ...], Cells] = field(factory=dict)
+    present: dict[tuple[Any, ...], list[Found]] = field(factory=dict)
+    additions: list[Addition] = field(factory=list)
+    modifications: list[Modification] = field(factory=list)
+    removals: list[Removal] = field(factory=list)
+    unchanged: list[Same] = field(factory=list)
+    in_scope: int = 0
+    #: Keys of all rows, refused ones included, and how many rows have none: their entities are not gone.
+    named: set[tuple[Any, ...]] = field(factory=set)
+    nameless: int = 0
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    def read(self, first: list[Row], source: Any) -> Flow[None]:
+        run = first
+        while run:
+            for cells in self.reader.read(run):
+                self._take(cells)
+            run = yield from _next(source)
+
+    def _take(self, cells: Cells) -> None:
+        key = tuple(cells.values.get(name) for name in self.layout.keys)
+        if None in key:
+            self.nameless += 1
+            if cells.whole:
+                name = self.layout.keys[key.index(None)]
+                self._refuse(cells.number, name, NOT_SET, "is empty, and it is part of the key")
+            return
+        self.named.add(key)
+        if not cells.whole:
+            return
+        if (other := self.keys.get(key)) is not None:
+            self._refuse(cells.number, self.layout.keys[-1], key[-1], f"row {other.number} has the same key")
+            return
+        self.keys[key] = cells
+        self.rows.append(cells)
+
+    def _refuse(self, row: int, target: str, value: Any, reason: str) -> None:
+        self.reader.refused.append(RefusedRow(row, self.reader.column(target), value, reason))
+
+    # -- comparing -------------------------------------------------------------------------------------------
+
+    def compare(self) -> Flow[None]:
+        layout = self.layout
+        paths = [layout.targets[name].path for name in layout.keys]
+        self.present = yield from find(self.core, layout.entity_type, paths, self.keys, layout.projections)
+        new = [key for key in self.keys if key not in self.present]
+        identities = yield from self._identities(new)
+        born = [Born(identities[key], self.keys[key].values) for key in new]
+        references = yield from look_up(self.core, layout, self.rows, born)
+        for key, cells in self.keys.items():
+            found = self.present.get(key, [])
+            if len(found) > 1:
+                what = f"{len(found)} entities of type {layout.entity_type.name} have this key"
+                self._refuse(cells.number, layout.keys[-1], key[-1], f"{what}; a longer key tells them apart")
+                continue
+            values = self._values(cells, references)
+            if values is None:
+                continue
+            if found:
+                self._compare(key, cells, values, found[0])
+            else:
+                self._add(key, cells, values, identities[key])
+
+    def _identities(self, new: list[tuple[Any, ...]]) -> Flow[dict[tuple[Any, ...], Identity]]:
+        entity_type = self.layout.entity_type
+        if new and entity_type.abstract:
+            raise UsageError(f"{entity_type.name} is abstract: rows whose key no entity has cannot be created")
+        own = next((name for name, target in self.layout.targets.items() if target.writes == "key"), None)
+        if own is not None:
+            given = {key: self.keys[key].values.get(own) for key in new}
+            return {key: Identity(entity_type.name, each) for key, each in given.items()}
+        made = yield from new_identities(self.core, entity_type, new)
+        return {key: Identity(entity_type.name, made[key]) for key in new}
+
+    def _values(self, cells: Cells, references: References) -> dict[str, Any] | None:
+        """What the row writes, by attribute; None where it is refused."""
+        before = len(self.reader.refused)
+        values: dict[str, Any] = {}
+        for text, target in self.layout.targets.items():
+            if target.writes in ("scalar", "item") and text in cells.values:
+                values[target.name] = cells.values[text]
+        for lookup in self.layout.lookups:
+            self._refer(cells, lookup, references, values)
+        return values if len(self.reader.refused) == before else None
+
+    def _refer(self, cells: Cells, lookup: Lookup, references: References, values: dict[str, Any]) -> None:
+        found: list[Identity] = []
+        empty = False
+        for key in reference_keys(lookup, cells.values):
+            if all(part is None for part in key):
+                empty = True
+                continue
+            resolved = references.resolve(lookup, key, cells.values)
+            if isinstance(resolved, str):
+                self._refuse(cells.number, path_text(lookup.targets[0].path), key[0], resolved)
+                return
+            found.append(resolved)
+        if lookup.many:
+            if all(path_text(target.path) in cells.values for target in lookup.targets):
+                values[lookup.attribute.name] = frozenset(found)
+        elif found or empty:
+            values[lookup.attribute.name] = found[0] if found else None
+
+    def _add(self, key: tuple[Any, ...], cells: Cells, values: dict[str, Any], identity: Identity) -> None:
+        members = {name: tuple(sorted(each)) for name, each in values.items() if each and isinstance(each, frozenset)}
+        plain = {n: each for n, each in values.items() if each is not None and not isinstance(each, frozenset)}
+        missing = [
+            attribute.name
+            for attribute in self.layout.entity_type.attributes.values()
+            if attribute.required
+            and attribute.default is None
+            and not attribute.computed
+            and attribute.name not in plain
+            and attribute.name not in self.layout.entity_type.key
+        ]
+        if missing:
+            self._refuse(cells.number, ", ".join(missing), NOT_SET, "has no value, and a new entity needs one")
+            return
+        self.additions.append(Addition(cells.number, key, identity, plain, members))
+
+    def _compare(self, key: tuple[Any, ...], cells: Cells, values: dict[str, Any], found: Found) -> None:
+        differences = tuple(self._differences(values, found))
+        for each in differences:
+            attribute = self.layout.entity_type.attributes.get(each.attribute)
+            if attribute is not None and attribute.immutable:
+                reason = f"cannot change: the entity has {each.before!r:.60} for good"
+                self._refuse(cells.number, each.attribute, each.after, reason)
+                return
+        if differences:
+            changed = Modification(cells.number, key, found.identity, found.version, differences)
+            self.modifications.append(changed)
+        else:
+            self.unchanged.append(Same(cells.number, key, found.identity))
+
+    def _differences(self, values: Mapping[str, Any], found: Found) -> Iterable[Difference]:
+        for target in self._written():
+            if target.name not in values:
+                continue
+            now, then = found.values.get(_projection(target)), values[target.name]
+            if isinstance(then, frozenset):
+                now = now or frozenset()
+            if not _same(now, then):
+                yield Difference(target.name, now, then)
+
+    def _written(self) -> Iterable[Target]:
+        """The targets that write, one for each attribute."""
+        return {target.name: target for target in self.layout.targets.values() if target.writes != "nothing"}.values()
+
+    # -- what no row names -----------------------------------------------------------------------------------
+
+    def end_the_rest(self) -> Flow[None]:
+        """Plan the end of the entities in scope that no row names; of none if a row's key could not be read."""
+        if self.nameless:
+            return
+        layout = self.layout
+        paths = [layout.targets[name].path for name in layout.keys]
+        ending, projections = None, []
+        if isinstance(self.ending, Mapping):
+            ending = yield from self._ending_values()
+            projections = [_projection(target) for target, _ in ending]
+        found = yield from find_all(self.core, layout.entity_type, paths, projections, self.scope)
+        self.in_scope = len(found)
+        for each in found:
+            if each.key in self.named:
+                continue
+            if ending is None:
+                self.removals.append(Removal(each.key, each.identity, each.version))
+                continue
+            changes = [(target.name, each.values[_projection(target)], value) for target, value in ending]
+            differences = tuple(Difference(*change) for change in changes if not _same(*change[1:]))
+            if differences:
+                self.modifications.append(Modification(0, each.key, each.identity, each.version, differences))
+
+    def _ending_values(self) -> Flow[list[tuple[Target, Any]]]:
+        """What entities without a row get, looked up as a row of its own."""
+        keys = self.layout.keys
+        layout = lay_out(self.core.schema, self.layout.entity_type.name, self.ending, tuple(self.ending)[:1])
+        reader = Reader(layout, RowMapping(constants=self.ending))
+        rows = list(reader.read([Row(0, {})]))
+        if not rows[0].whole:
+            raise UsageError(f"delete: {'; '.join(map(str, reader.refused))}")
+        references = yield from look_up(self.core, layout, rows, ())
+        work = evolve(self, layout=evolve(layout, keys=keys), reader=reader)
+        values = work._values(rows[0], references)
+        if values is None:
+            raise UsageError(f"delete: {'; '.join(each.reason for each in reader.refused)}")
+        return [(target, values[target.name]) for target in work._written() if target.name in values]
+
+    def data(self, name: str, scope: str, max_deleted: float, on_error: str) -> PlanData:
+        ended = len(self.removals) + sum(not each.row for each in self.modifications)
+        return PlanData(
+            name,
+            self.layout.keys,
+            tuple(self.additions),
+            tuple(self.modifications),
+            tuple(self.removals),
+            tuple(self.unchanged),
+            tuple(sorted(self.reader.refused, key=lambda each: each.row)),
+            scope,
+            self.in_scope,
+            ended,
+            max_deleted,
+            on_error,
+            self.nameless if self.ending else 0,
+        )
+
+
+def _projection(target: Target) -> Path:
+    return target.path if target.writes in ("scalar", "item", "key") else Path((Step(target.attribute.name),))
+
+
+def _same(now: Any, then: Any) -> bool:
+    """Whether nothing has to be written."""
+    if isinstance(now, Identity) and isinstance(then, Identity):
+        return bool(now.key == then.key)
+    if isinstance(then, frozenset):
+        return {each.key for each in now} == {each.key for each in then}
+    return alike(now, then)

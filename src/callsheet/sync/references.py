@@ -1,0 +1,141 @@
+"""The entities that cells refer to: for all rows at once, on the server and among what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from callsheet.core.core import Core
+from callsheet.flow import Flow
+from callsheet.model.query import Path
+from callsheet.model.record import NOT_SET, Identity
+from callsheet.model.schema import Schema, did_you_mean
+from callsheet.sync.cells import Cells
+from callsheet.sync.finding import find
+from callsheet.sync.layout import Lookup, RowLayout, Target, path_text
+
+__all__ = ["Born", "References", "look_up"]
+
+
+@frozen
+class Born:
+    """An entity that a plan creates: others may refer to it before it is there."""
+
+    identity: Identity
+    cells: Mapping[str, Any]
+
+
+@frozen
+class _Candidate:
+    identity: Identity
+    #: Values at the paths that tell entities of the same key apart.
+    beside: Mapping[str, Any]
+
+
+@frozen
+class References:
+    """What was found, by attribute and key."""
+
+    _found: Mapping[str, Mapping[tuple[Any, ...], Sequence[_Candidate]]]
+    _names: Mapping[str, Sequence[str]]
+    _beside: Mapping[str, Sequence[str]] = field(factory=dict)
+
+    def resolve(self, lookup: Lookup, key: tuple[Any, ...], cells: Mapping[str, Any]) -> Identity | str:
+        """The entity of a key, or why there is not exactly one."""
+        found = list(self._found[lookup.attribute.name].get(key, ()))
+        if len(found) > 1:
+            # In two projects there may be a sequence of the same name; the row says which project it is in.
+            near = [each for each in found if _agrees(each, cells)]
+            found = near or found
+        if len(found) == 1:
+            return found[0].identity
+        what = " and ".join(f"{path_text(target.rest)} {value!r}" for target, value in zip(lookup.targets, key))
+        if found:
+            several = f"{len(found)} entities of type {lookup.target_type}"
+            return f"{several} have the {what}; add a path that tells them apart"
+        hint = did_you_mean(key[0], self._names[lookup.attribute.name]) if isinstance(key[0], str) else ""
+        return f"no {lookup.target_type} has the {what}{hint}"
+
+
+def _agrees(candidate: _Candidate, cells: Mapping[str, Any]) -> bool:
+    return all(value == cells.get(name, value) for name, value in candidate.beside.items())
+
+
+def look_up(core: Core, layout: RowLayout, rows: Sequence[Cells], born: Sequence[Born]) -> Flow[References]:
+    """Find what all rows refer to."""
+    found: dict[str, dict[tuple[Any, ...], list[_Candidate]]] = {}
+    names: dict[str, list[str]] = {}
+    for lookup in layout.lookups:
+        keys = {key for row in rows for key in reference_keys(lookup, row.values)}
+        keys = {key for key in keys if None not in key}
+        beside = _paths_beside(core.schema, layout, lookup)
+        paths = [target.rest for target in lookup.targets]
+        entity_type = core.schema.types[lookup.target_type]
+        there = yield from find(core, entity_type, paths, keys, list(beside.values()))
+        held: dict[tuple[Any, ...], list[_Candidate]] = {}
+        for key, entities in there.items():
+            held[key] = [
+                _Candidate(each.identity, {name: each.values[path] for name, path in beside.items()})
+                for each in entities
+            ]
+        _add_born(core.schema, lookup, keys, born, beside, held)
+        found[lookup.attribute.name] = held
+        names[lookup.attribute.name] = [str(key[0]) for key in held]
+        if missing := keys - held.keys():
+            names[lookup.attribute.name] += yield from _near(core, lookup, missing)
+    return References(found, names)
+
+
+def reference_keys(lookup: Lookup, values: Mapping[str, Any]) -> Iterable[tuple[Any, ...]]:
+    """The keys that a row gives for a reference, or for each member of a collection."""
+    cells = [values.get(path_text(target.path), NOT_SET) for target in lookup.targets]
+    if NOT_SET in cells:
+        return ()
+    if lookup.many:
+        return zip(*cells) if all(isinstance(cell, list) for cell in cells) else ()
+    return (tuple(cells),)
+
+
+def _near(core: Core, lookup: Lookup, missing: Iterable[tuple[Any, ...]]) -> Flow[list[str]]:
+    """Names that exist, for the hints of those that do not; one page is enough for statuses, types and people."""
+    from callsheet.core import reading
+    from callsheet.core.rows import flat_records
+    from callsheet.model.language.checking import check
+    from callsheet.model.query import Select
+
+    path = lookup.targets[0].rest
+    select = check(Select(lookup.target_type, (path,), limit=core.page_size), core.schema)
+    page = yield from reading.page(core, select, core.page_size, None)
+    found = (row[path_text(path)] for row in flat_records(core, select, page))
+    return list(dict.fromkeys(str(name) for name in found if name))
+
+
+def _paths_beside(schema: Schema, layout: RowLayout, lookup: Lookup) -> dict[str, Path]:
+    """The paths of the row's key that the referenced type has, too: both lie in a project."""
+    there = schema.types[lookup.target_type].attributes
+    found = {}
+    for name in layout.keys:
+        target: Target = layout.targets[name]
+        other = there.get(target.attribute.name)
+        if target.writes == "nothing" and other is not None and other.target == target.attribute.target:
+            found[name] = target.path
+    return found
+
+
+def _add_born(
+    schema: Schema,
+    lookup: Lookup,
+    keys: set[tuple[Any, ...]],
+    born: Sequence[Born],
+    beside: Mapping[str, Path],
+    held: dict[tuple[Any, ...], list[_Candidate]],
+) -> None:
+    for each in born:
+        if not schema.is_a(each.identity.entity_type, lookup.target_type):
+            continue
+        key = tuple(each.cells.get(path_text(target.rest)) for target in lookup.targets)
+        if key in keys:
+            near = {name: each.cells[name] for name in beside if name in each.cells}
+            held.setdefault(key, []).append(_Candidate(each.identity, near))

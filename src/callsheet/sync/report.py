@@ -1,0 +1,151 @@
+"""A plan shown: as lines to read, as a table, as JSON data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from callsheet.model.record import NOT_SET, Identity
+from callsheet.sync.plan_data import PlanData
+from callsheet.sync.steps import Addition, Modification
+
+__all__ = ["COLUMNS", "as_json", "lines", "plain", "summary", "table", "too_many"]
+
+SHOWN = 20
+COLUMNS = ("action", "row", "key", "attribute", "before", "after", "reason")
+
+
+def summary(data: PlanData) -> str:
+    """The counts in words."""
+    ended = sum(not each.row for each in data.changed)
+    parts = [
+        f"{len(data.created):,} created",
+        f"{len(data.changed) - ended:,} changed",
+        f"{ended:,} without a row changed" if ended else "",
+        f"{len(data.deleted):,} deleted" if data.deleted else "",
+        f"{len(data.unchanged):,} unchanged",
+        f"{len({each.row for each in data.refused}):,} refused" if data.refused else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def lines(data: PlanData) -> Iterable[str]:
+    """The plan for people to read."""
+    yield f"{data.entity_type}: {summary(data)}"
+    yield from _shown("+", (_addition(each) for each in data.created), len(data.created))
+    yield from _shown("~", (_modification(each) for each in data.changed), len(data.changed))
+    yield from _shown("-", (_key_text(each.key) for each in data.deleted), len(data.deleted))
+    yield from _shown("!", map(str, data.refused), len(data.refused))
+    if data.too_many_end:
+        yield too_many(data)
+    if data.nameless:
+        rows = "1 row" if data.nameless == 1 else f"{data.nameless:,} rows"
+        yield f"nothing is taken for gone: {rows} without a key that can be read may stand for any entity"
+
+
+def too_many(data: PlanData) -> str:
+    """Why the plan is not applied: more would go than is allowed."""
+    share = data.ended / data.in_scope if data.in_scope else 1.0
+    return (
+        f"{data.ended:,} of {data.in_scope:,} entities in scope have no row: {share:.0%}, and at most "
+        f"{data.max_deleted:.0%} may go (max_deleted); is the source complete?"
+    )
+
+
+def _shown(sign: str, texts: Iterable[str], count: int) -> Iterable[str]:
+    for number, text in enumerate(texts):
+        if number == SHOWN:
+            yield f"  {sign} … and {count - SHOWN:,} more"
+            return
+        yield f"  {sign} {text}"
+
+
+def _addition(each: Addition) -> str:
+    return _key_text(each.key)
+
+
+def _modification(each: Modification) -> str:
+    changes = ", ".join(f"{d.attribute}: {_value_text(d.before)} → {_value_text(d.after)}" for d in each.differences)
+    return f"{_key_text(each.key)}  {changes}"
+
+
+def _key_text(key: tuple[Any, ...]) -> str:
+    return " / ".join(map(str, key))
+
+
+def _value_text(value: Any) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, Identity):
+        return f"{value.entity_type} {value.key}"
+    if isinstance(value, frozenset):
+        return f"{len(value)} members"
+    return f"{value!r:.40}" if isinstance(value, str) else str(value)[:40]
+
+
+def table(data: PlanData) -> Iterable[tuple[Any, ...]]:
+    """One tuple for each thing that would happen, as in ``COLUMNS``."""
+    for added in data.created:
+        for name, value in {**added.values, **added.members}.items():
+            yield ("create", added.row, added.key, name, None, plain(value), "")
+    for changed in data.changed:
+        for each in changed.differences:
+            yield ("change", changed.row, changed.key, each.attribute, plain(each.before), plain(each.after), "")
+    for removed in data.deleted:
+        yield ("delete", 0, removed.key, "", None, None, "")
+    for refused in data.refused:
+        yield ("refuse", refused.row, (), refused.column, None, plain(refused.value), refused.reason)
+
+
+def as_json(data: PlanData) -> dict[str, Any]:
+    """The plan as plain data."""
+    counts = Counter(
+        created=len(data.created),
+        changed=len(data.changed),
+        deleted=len(data.deleted),
+        unchanged=len(data.unchanged),
+        refused=len({each.row for each in data.refused}),
+    )
+    return {
+        "type": data.entity_type,
+        "key": list(data.keys),
+        "counts": dict(counts),
+        "created": [
+            {"row": each.row, "key": plain(each.key), "id": each.identity.key, "values": plain(each.values)}
+            | ({"members": plain(each.members)} if each.members else {})
+            for each in data.created
+        ],
+        "changed": [
+            {
+                "row": each.row,
+                "key": plain(each.key),
+                "id": each.identity.key,
+                "values": {d.attribute: {"before": plain(d.before), "after": plain(d.after)} for d in each.differences},
+            }
+            for each in data.changed
+        ],
+        "deleted": [{"key": plain(each.key), "id": each.identity.key} for each in data.deleted],
+        "refused": [
+            {"row": each.row, "column": each.column, "value": plain(each.value), "reason": each.reason}
+            for each in data.refused
+        ],
+    }
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON data: keys instead of identities, dates as text."""
+    if isinstance(value, Identity):
+        return value.key
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, frozenset):
+        return sorted((plain(item) for item in value), key=str)
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return None if value is NOT_SET else str(value)
