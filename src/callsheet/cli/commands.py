@@ -30,6 +30,7 @@ COMMANDS = (
     "seed",
     "serve",
     "shell",
+    "sync",
     "users",
 )
 

@@ -125,7 +125,9 @@ def _write_ahead(core: Core, journal: JournalProtocol, changes: ChangeSet) -> Fl
     yield Work(lambda: journal.write(changes))
 
 
-def send_alone(core: Core, operations: Sequence[Operation], attempts: int = 3) -> Flow[CommitResult]:
+def send_alone(
+    core: Core, operations: Sequence[Operation], attempts: int = 3, origin: str = ""
+) -> Flow[CommitResult]:
     """Commit these operations and nothing that is pending. Raises what the server raises where it refuses.
 
     When no answer comes it is sent again, under the same commit id; `CommitError` says that it is still not known
@@ -134,7 +136,7 @@ def send_alone(core: Core, operations: Sequence[Operation], attempts: int = 3) -
     core.check_present()
     if core.unit.doubtful is not None:
         raise StateError("the last commit of this session is in doubt; `commit()` sends it again")
-    changes = ChangeSet(new_key(), tuple(operations), origin=core.origin)
+    changes = ChangeSet(new_key(), tuple(operations), origin=origin or core.origin)
     lost: Exception | None = None
     for number in range(attempts):
         try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from callsheet.flow import Flow
     from callsheet.production import remote
     from callsheet.storage import components, finding, media
-    from callsheet.sync import planning
+    from callsheet.sync import planning, runs
 else:
     announcements = Later("callsheet.core.announcements")
     calls = Later("callsheet.core.calls")
@@ -41,6 +41,7 @@ else:
     finding = Later("callsheet.storage.finding")
     media = Later("callsheet.storage.media")
     planning = Later("callsheet.sync.planning")
+    runs = Later("callsheet.sync.runs")
 
 __all__ = ["SessionVerbs"]
 
@@ -59,6 +60,9 @@ class SessionVerbs(LazyCore):
     commits = Verb(history_flows.commits)
     undo = Verb(undo_flows.undo)
     plan = Verb(planning.plan)
+    plan_file = Verb(planning.plan_file)
+    sync_runs = Verb(runs.sync_runs)
+    undo_sync = Verb(runs.undo_sync)
 
     if not TYPE_CHECKING:
         # Their result follows the class that they are given, which `Verb` cannot say; each session declares it.

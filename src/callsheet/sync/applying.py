@@ -46,8 +46,9 @@ class SyncResult:
 
 def apply(
     core: Core,
-    data: PlanData,
+    steps: Sequence[PlanData],
     operations: Sequence[Operation],
+    origin: str,
     *,
     atomic: bool = True,
     chunk: int = 5_000,
@@ -63,8 +64,8 @@ def apply(
     would take away more than it may; `ConflictError` where somebody else changed the same since, and `CommitError`
     otherwise.
     """
-    _check(data, chunk)
-    work = _Applying(core, progress if callable(progress) else None, len(operations))
+    _check(steps, chunk)
+    work = _Applying(core, origin, progress if callable(progress) else None, len(operations))
     if atomic:
         if operations:
             yield from work.send_whole(operations)
@@ -75,15 +76,17 @@ def apply(
     return work.result()
 
 
-def _check(data: PlanData, chunk: int) -> None:
+def _check(steps: Sequence[PlanData], chunk: int) -> None:
     if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
         raise UsageError(f"chunk is a number of operations from 1, not {chunk!r:.80}")
-    if data.refused and data.on_error != "skip":
-        first = "; ".join(map(str, data.refused[:3]))
-        more = f"; and {len(data.refused) - 3} more" if len(data.refused) > 3 else ""
+    refused = [row for step in steps if step.on_error != "skip" for row in step.refused]
+    if refused:
+        first = "; ".join(map(str, refused[:3]))
+        more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
         raise StateError(f'{first}{more}. Mend them, or plan with on_error="skip" to leave these rows out')
-    if data.too_many_end:
-        raise StateError(too_many(data))
+    for step in steps:
+        if step.too_many_end:
+            raise StateError(too_many(step))
 
 
 @define(eq=False)
@@ -91,6 +94,7 @@ class _Applying:
     """How far it has come."""
 
     core: Core
+    origin: str
     progress: Progress | None
     total: int
     done: list[Operation] = field(factory=list)
@@ -99,7 +103,7 @@ class _Applying:
 
     def send_whole(self, operations: Sequence[Operation]) -> Flow[None]:
         try:
-            self.commits.append((yield from send_alone(self.core, operations)))
+            self.commits.append((yield from send_alone(self.core, operations, origin=self.origin)))
         except ServerError as error:
             raise explain(error, operations) from error
         self.done += operations
@@ -110,7 +114,7 @@ class _Applying:
         left = list(operations)
         while left:
             try:
-                self.commits.append((yield from send_alone(self.core, left)))
+                self.commits.append((yield from send_alone(self.core, left, origin=self.origin)))
             except ServerError as error:
                 index = error.operation
                 if error.status >= 500 or index is None or not 0 <= index < len(left):

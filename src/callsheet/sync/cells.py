@@ -62,7 +62,7 @@ class Cells:
 
 
 @frozen
-class _Source:
+class _CellSource:
     """How the cell of one target is made."""
 
     target: Target
@@ -83,11 +83,11 @@ class Reader:
             for column, given in mapping.columns.items()
         ]
         for text, value in mapping.constants.items():
-            self._sources.append(_Source(layout.targets[text], text, Column(text), constant=value))
+            self._sources.append(_CellSource(layout.targets[text], text, Column(text), constant=value))
         for text, template in mapping.templates.items():
-            self._sources.append(_Source(layout.targets[text], text, Column(text), template=template))
+            self._sources.append(_CellSource(layout.targets[text], text, Column(text), template=template))
         for text, function in mapping.functions.items():
-            self._sources.append(_Source(layout.targets[text], text, Column(text), function=function))
+            self._sources.append(_CellSource(layout.targets[text], text, Column(text), function=function))
 
     def column(self, target: str) -> str:
         """The column that fills a target, for messages."""
@@ -102,7 +102,7 @@ class Reader:
                 self._cell(row, source, values)
             yield Cells(row.number, values, len(self.refused) == before)
 
-    def _cell(self, row: Row, source: _Source, values: dict[str, Any]) -> None:
+    def _cell(self, row: Row, source: _CellSource, values: dict[str, Any]) -> None:
         raw: Any = NOT_SET
         try:
             raw = _raw(row, source)
@@ -117,16 +117,16 @@ class _Unreadable(Exception):
     """A value that cannot be what its attribute holds; says why."""
 
 
-def _source(layout: RowLayout, column: str, options: Column) -> _Source:
+def _source(layout: RowLayout, column: str, options: Column) -> _CellSource:
     if options.zone:
         try:
             ZoneInfo(options.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise UsageError(f"column {column!r}: there is no time zone {options.zone!r}") from None
-    return _Source(layout.targets[options.to], column, options)
+    return _CellSource(layout.targets[options.to], column, options)
 
 
-def _raw(row: Row, source: _Source) -> Any:
+def _raw(row: Row, source: _CellSource) -> Any:
     """The value before it is read; `NOT_SET` where a column has none and no default."""
     if source.constant is not NOT_SET:
         return source.constant
@@ -163,7 +163,7 @@ def _replaced(values: Mapping[Any, Any], value: Any) -> Any:
         return value
 
 
-def _read(source: _Source, raw: Any) -> Any:
+def _read(source: _CellSource, raw: Any) -> Any:
     if source.target.writes != "members":
         return _one(source, raw)
     parts = raw
@@ -178,7 +178,7 @@ def _read(source: _Source, raw: Any) -> Any:
     return list(dict.fromkeys(_one(source, _replaced(options.values, part)) for part in trimmed if not _is_empty(part)))
 
 
-def _one(source: _Source, raw: Any) -> Any:
+def _one(source: _CellSource, raw: Any) -> Any:
     cell = source.target.cell
     if raw is None or (isinstance(raw, str) and not raw.strip()):
         return None

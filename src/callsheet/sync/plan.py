@@ -14,6 +14,7 @@ from callsheet.sync.applying import SyncResult, apply
 from callsheet.sync.cells import RefusedRow
 from callsheet.sync.plan_data import PlanData
 from callsheet.sync.report import COLUMNS, as_json, lines, summary, table
+from callsheet.sync.runs import run_origin
 from callsheet.sync.steps import Addition, Modification, Removal, Same, operations
 
 __all__ = ["AsyncPlan", "Plan", "plan_class"]
@@ -24,65 +25,69 @@ T = TypeVar("T")
 class PlanVerbs:
     """What is asked of a plan; see `Plan`."""
 
-    def __init__(self, core: Core, data: PlanData) -> None:
+    def __init__(self, core: Core, steps: Sequence[PlanData], name: str, digest: str = "") -> None:
         self._core = core
-        self.data = data
+        #: What the runs of this sync are called in the log, and the digest of the files that were read.
+        self.name, self.digest = name, digest
+        #: What was found for each entity type, in the order in which the types depend on each other.
+        self.steps = tuple(steps)
 
     @property
     def created(self) -> Sequence[Addition]:
         """The rows whose key no entity has."""
-        return self.data.created
+        return tuple(each for step in self.steps for each in step.created)
 
     @property
     def changed(self) -> Sequence[Modification]:
         """The entities that get other values, with each value before and after."""
-        return self.data.changed
+        return tuple(each for step in self.steps for each in step.changed)
 
     @property
     def deleted(self) -> Sequence[Removal]:
         """The entities that no row names, and that are deleted."""
-        return self.data.deleted
+        return tuple(each for step in reversed(self.steps) for each in step.deleted)
 
     @property
     def unchanged(self) -> Sequence[Same]:
         """The rows whose entity has all their values."""
-        return self.data.unchanged
+        return tuple(each for step in self.steps for each in step.unchanged)
 
     @property
     def refused(self) -> Sequence[RefusedRow]:
         """The rows that cannot go in: row, column, value, reason."""
-        return self.data.refused
+        return tuple(each for step in self.steps for each in step.refused)
 
     @property
     def operations(self) -> tuple[Operation, ...]:
         """What applying sends."""
-        return operations(self.data.created, self.data.changed, self.data.deleted)
+        return operations(self.created, self.changed, self.deleted)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to change."""
-        return not (self.data.created or self.data.changed or self.data.deleted)
+        return not any(step.created or step.changed or step.deleted for step in self.steps)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.data.entity_type}: {summary(self.data)}>"
+        return f"<{type(self).__name__} {'; '.join(f'{step.entity_type}: {summary(step)}' for step in self.steps)}>"
 
     def __str__(self) -> str:
         """The plan as a table: a line for each thing that happens, at most 20 of a kind, and how many there are."""
-        return "\n".join(lines(self.data))
+        return "\n".join(line for step in self.steps for line in lines(step))
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain data: counts, and everything that would happen."""
-        return as_json(self.data)
+        return {"steps": [as_json(step) for step in self.steps]}
 
     def to_pandas(self) -> Any:
         """One row for each thing that would happen: action, row, key, attribute, before, after, reason."""
         pandas: Any = import_module("pandas")
-        return pandas.DataFrame(list(table(self.data)), columns=COLUMNS)
+        return pandas.DataFrame([line for step in self.steps for line in table(step)], columns=COLUMNS)
 
     @Verb
     def apply(self: Any, *, atomic: bool = True, chunk: int = 5_000, progress: Any = None) -> Flow[SyncResult]:
         """Send it: as one commit, or (``atomic=False``) in commits of ``chunk`` operations. See `apply`."""
-        return apply(self._core, self.data, self.operations, atomic=atomic, chunk=chunk, progress=progress)
+        origin = run_origin(self.name, self.digest)
+        return apply(self._core, self.steps, self.operations, origin, atomic=atomic, chunk=chunk, progress=progress)
 
 
 class Plan(Blocking, PlanVerbs):

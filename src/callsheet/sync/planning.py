@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from pathlib import Path as FilePath
 from typing import Any
 
 from attrs import define, evolve, field
@@ -18,11 +19,12 @@ from callsheet.core.core import Core
 from callsheet.core.ensure import alike
 from callsheet.entity.entity import type_name
 from callsheet.errors import UsageError
-from callsheet.flow import Call, Flow
+from callsheet.flow import Call, Flow, Work
 from callsheet.model.language.parser import parse_condition
 from callsheet.model.query import Condition, Path, Step
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.sync.cells import Cells, Reader, RefusedRow, Row
+from callsheet.sync.definition import PlanStep, read_definition
 from callsheet.sync.finding import Found, find, find_all
 from callsheet.sync.identity import new_identities
 from callsheet.sync.layout import Lookup, RowLayout, Target, lay_out, path_text
@@ -31,14 +33,13 @@ from callsheet.sync.plan import plan_class
 from callsheet.sync.plan_data import PlanData
 from callsheet.sync.references import Born, References, look_up, reference_keys
 from callsheet.sync.rows import open_rows
+from callsheet.sync.runs import digest_of
 from callsheet.sync.steps import Addition, Difference, Modification, Removal, Same
 
-__all__ = ["plan"]
+__all__ = ["plan", "plan_file", "plan_steps"]
 
 RUN = 2_000
 """Rows read at once, so that other tasks get their turn."""
-
-Delete = str | Mapping[str, Any]
 
 
 def plan(
@@ -48,42 +49,62 @@ def plan(
     key: str | Sequence[str],
     mapping: Any = None,
     *,
-    delete: Delete = "keep",
+    delete: str | Mapping[str, Any] = "keep",
     scope: str = "",
     max_deleted: float = 0.1,
     on_error: str = "stop",
+    name: str = "",
 ) -> Flow[Any]:
     """Compare rows with the entities of a type, by key; gives a `Plan` that changes nothing until it is applied.
 
-    ``rows`` are mappings, or a file, a frame or a query (see ``callsheet.rows``). ``key`` names the attribute paths
-    that tell entities apart. ``mapping`` maps columns to attribute paths (None: they are called alike); see
-    `RowMapping`. ``delete`` says what becomes of entities in ``scope`` (a condition) that no row names: ``"keep"``,
-    ``"delete"``, ``"omit"`` (the status Omitted), or a dict of the values they get. More than the share
-    ``max_deleted`` of the scope is never taken away. ``on_error="skip"`` lets a plan with refused rows be applied
-    without them.
+    ``rows`` are mappings, a frame, or a file (see `callsheet.rows`). ``key`` names the attribute paths that tell
+    entities apart. ``mapping`` maps columns to attribute paths (None: they are called alike); see `RowMapping`.
+    ``delete`` says what becomes of entities in ``scope`` (a condition) that no row names: ``"keep"``, ``"delete"``,
+    ``"omit"`` (the status Omitted), or a dict of the values they get. More than the share ``max_deleted`` of the scope
+    is never taken away. ``on_error="skip"`` lets a plan with refused rows be applied without them. ``name`` is what
+    the log calls its runs (default: the entity type).
 
     Raises `UsageError` for a mapping, key or scope that makes no sense, with all that is wrong.
 
     >>> plan = session.plan("Project", [{"name": "sintel"}], key="name")  # doctest: +SKIP
     """
-    name = type_name(entity_type)
-    chosen = _chosen(delete, on_error, max_deleted)
-    condition = parse_condition(scope, core.operators) if scope else None
-    source = open_rows(rows)
-    first = yield from _next(source)
-    given = as_mapping(mapping) or RowMapping({column: column for column in _columns(first)})
-    keys = (key,) if isinstance(key, str) else tuple(key)
-    layout = lay_out(core.schema, name, given.targets, keys)
-    work = _Planning(core, layout, Reader(layout, given), condition, chosen)
-    yield from work.read(first, source)
-    yield from work.compare()
-    if chosen:
-        yield from work.end_the_rest()
-    data = work.data(name, scope, max_deleted, on_error)
-    return plan_class(core)(core, data)
+    step = PlanStep(type_name(entity_type), rows, (key,) if isinstance(key, str) else tuple(key))
+    step = evolve(step, mapping=as_mapping(mapping), delete=delete, scope=scope)
+    step = evolve(step, max_deleted=max_deleted, on_error=on_error)
+    return (yield from plan_steps(core, [step], name or step.entity_type))
 
 
-def _chosen(delete: Delete, on_error: str, max_deleted: float) -> Any:
+def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
+    """The plan of several types, each of which may refer to what the ones before it create."""
+    planned: list[PlanData] = []
+    born: list[Born] = []
+    for step in steps:
+        chosen = _chosen(step.delete, step.on_error, step.max_deleted)
+        condition = parse_condition(step.scope, core.operators) if step.scope else None
+        source = open_rows(step.rows)
+        first = yield from _next(source)
+        mapping = step.mapping or RowMapping({column: column for column in _columns(first)})
+        layout = lay_out(core.schema, step.entity_type, mapping.targets, step.key)
+        work = _Planning(core, layout, Reader(layout, mapping), condition, chosen, born)
+        yield from work.read(first, source)
+        yield from work.compare()
+        if chosen:
+            yield from work.end_the_rest()
+        planned.append(work.data(step))
+    digest = yield Work(lambda: digest_of(step.rows for step in steps))
+    return plan_class(core)(core, planned, name, digest)
+
+
+def plan_file(core: Core, path: str | FilePath) -> Flow[Any]:
+    """The plan of a sync file (see ``docs/reference/sync.md``); gives a `Plan`.
+
+    Raises `UsageError` for a file that cannot be used, with all that is wrong in it.
+    """
+    definition = yield Work(lambda: read_definition(FilePath(path)))
+    return (yield from plan_steps(core, definition.steps, definition.name))
+
+
+def _chosen(delete: str | Mapping[str, Any], on_error: str, max_deleted: float) -> Any:
     if on_error not in ("stop", "skip"):
         raise UsageError(f'on_error is "stop" or "skip", not {on_error!r:.80}')
     if isinstance(max_deleted, bool) or not isinstance(max_deleted, int | float) or not 0 <= max_deleted <= 1:
@@ -116,6 +137,8 @@ class _Planning:
     reader: Reader
     scope: Condition | None
     ending: Any
+    #: What is to be created, by this step and those before it.
+    born: list[Born]
     rows: list[Cells] = field(factory=list)
     keys: dict[tuple[Any, ...], Cells] = field(factory=dict)
     present: dict[tuple[Any, ...], list[Found]] = field(factory=dict)
@@ -149,7 +172,11 @@ class _Planning:
         if not cells.whole:
             return
         if (other := self.keys.get(key)) is not None:
-            self._refuse(cells.number, self.layout.keys[-1], key[-1], f"row {other.number} has the same key")
+            # Rows of shots name their sequence again and again; only what contradicts itself is wrong.
+            differing = [name for name in cells.values if cells.values[name] != other.values.get(name)]
+            if differing:
+                reason = f"row {other.number} has the same key and another value here"
+                self._refuse(cells.number, differing[0], cells.values[differing[0]], reason)
             return
         self.keys[key] = cells
         self.rows.append(cells)
@@ -165,8 +192,8 @@ class _Planning:
         self.present = yield from find(self.core, layout.entity_type, paths, self.keys, layout.projections)
         new = [key for key in self.keys if key not in self.present]
         identities = yield from self._identities(new)
-        born = [Born(identities[key], self.keys[key].values) for key in new]
-        references = yield from look_up(self.core, layout, self.rows, born)
+        self.born += [Born(identities[key], self.keys[key].values) for key in new]
+        references = yield from look_up(self.core, layout, self.rows, self.born)
         for key, cells in self.keys.items():
             found = self.present.get(key, [])
             if len(found) > 1:
@@ -306,21 +333,22 @@ class _Planning:
             raise UsageError(f"delete: {'; '.join(each.reason for each in reader.refused)}")
         return [(target, values[target.name]) for target in work._written() if target.name in values]
 
-    def data(self, name: str, scope: str, max_deleted: float, on_error: str) -> PlanData:
+    def data(self, step: PlanStep) -> PlanData:
+        """What was found."""
         ended = len(self.removals) + sum(not each.row for each in self.modifications)
         return PlanData(
-            name,
+            step.entity_type,
             self.layout.keys,
             tuple(self.additions),
             tuple(self.modifications),
             tuple(self.removals),
             tuple(self.unchanged),
             tuple(sorted(self.reader.refused, key=lambda each: each.row)),
-            scope,
+            step.scope,
             self.in_scope,
             ended,
-            max_deleted,
-            on_error,
+            step.max_deleted,
+            step.on_error,
             self.nameless if self.ending else 0,
         )
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from attrs import field, frozen
 
+from callsheet.core import reading
 from callsheet.core.core import Core
+from callsheet.core.rows import flat_records
 from callsheet.flow import Flow
-from callsheet.model.query import Path
+from callsheet.model.language.checking import check
+from callsheet.model.query import Path, Select
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.model.schema import Schema, did_you_mean
 from callsheet.sync.cells import Cells
@@ -83,8 +86,9 @@ def look_up(core: Core, layout: RowLayout, rows: Sequence[Cells], born: Sequence
         _add_born(core.schema, lookup, keys, born, beside, held)
         found[lookup.attribute.name] = held
         names[lookup.attribute.name] = [str(key[0]) for key in held]
-        if missing := keys - held.keys():
-            names[lookup.attribute.name] += yield from _near(core, lookup, missing)
+        if keys - held.keys():
+            near = yield from _near(core, lookup)
+            names[lookup.attribute.name] = list(dict.fromkeys((*names[lookup.attribute.name], *near)))
     return References(found, names)
 
 
@@ -98,18 +102,13 @@ def reference_keys(lookup: Lookup, values: Mapping[str, Any]) -> Iterable[tuple[
     return (tuple(cells),)
 
 
-def _near(core: Core, lookup: Lookup, missing: Iterable[tuple[Any, ...]]) -> Flow[list[str]]:
+def _near(core: Core, lookup: Lookup) -> Flow[list[str]]:
     """Names that exist, for the hints of those that do not; one page is enough for statuses, types and people."""
-    from callsheet.core import reading
-    from callsheet.core.rows import flat_records
-    from callsheet.model.language.checking import check
-    from callsheet.model.query import Select
-
     path = lookup.targets[0].rest
     select = check(Select(lookup.target_type, (path,), limit=core.page_size), core.schema)
     page = yield from reading.page(core, select, core.page_size, None)
     found = (row[path_text(path)] for row in flat_records(core, select, page))
-    return list(dict.fromkeys(str(name) for name in found if name))
+    return [str(name) for name in found if name]
 
 
 def _paths_beside(schema: Schema, layout: RowLayout, lookup: Lookup) -> dict[str, Path]:

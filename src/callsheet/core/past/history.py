@@ -61,12 +61,13 @@ def commits(
     limit: int | None = 100,
     user: str | None = None,
     since: datetime | None = None,
+    origin: str | None = None,
 ) -> Flow[list[Commit]]:
     """The commits after a position of the server's log, oldest first, with all that they changed.
 
-    ``limit`` None gives all of them.
+    ``limit`` None gives all of them; ``origin`` is what the origin of each begins with.
     """
-    return commits_where(core, after, limit, user=user, since=since if since is None else _zoned(since))
+    return commits_where(core, after, limit, user=user, since=since if since is None else _zoned(since), origin=origin)
 
 
 def commits_where(core: Core, after: int, limit: int | None, **wanted: Any) -> Flow[list[Commit]]:

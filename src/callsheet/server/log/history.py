@@ -61,15 +61,17 @@ def commits(
     since: datetime | None = None,
     commit_id: str | None = None,
     skip: int = 0,
+    origin: str | None = None,
 ) -> dict[str, Any]:
     """Commits after a position, oldest first; ``next`` is where the next page begins, or None.
 
+    ``origin`` is what the origin of each begins with.
     ``next`` is the position to ask after, and how many changes of the commit behind it to ``skip``.
     """
     _check("after", after, 0, LAST_POSITION)
     _check("limit", limit, 1, COMMITS)
     _check("skip", skip, 0, LAST_POSITION)
-    conditions = _conditions(asking, user, commit_id)
+    conditions = _conditions(asking, user, commit_id, origin)
     if since is not None:
         first = _first_since(asking, since)
         if first is None:
@@ -79,15 +81,21 @@ def commits(
     return _page(asking, conditions, after, limit, skip)
 
 
-def _conditions(asking: HistoryScope, user: Any, commit_id: Any) -> list[ColumnElement[bool]]:
+def _conditions(asking: HistoryScope, user: Any, commit_id: Any, origin: Any) -> list[ColumnElement[bool]]:
     table = asking.store.table("_log")
     found = []
     for name, column, value in (("user", table.c.user_name, user), ("commit_id", table.c.commit_id, commit_id)):
         if value is not None:
-            if not isinstance(value, str):
-                raise Invalid(f"`{name}` is a string, not {value!r:.80}")
-            found.append(column == value)
+            found.append(column == _string(name, value))
+    if origin is not None:
+        found.append(table.c.origin.startswith(_string("origin", origin), autoescape=True))
     return found
+
+
+def _string(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise Invalid(f"`{name}` is a string, not {value!r:.80}")
+    return value
 
 
 def _first_since(asking: HistoryScope, since: Any) -> int | None:

@@ -1,0 +1,146 @@
+"""``callsheet sync``: rows of files brought into a server, by a plan that is shown first."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from callsheet.cli.connection import connected
+from callsheet.cli.terminal import Terminal, counted, data
+from callsheet.errors import ConflictError, UsageError
+
+if TYPE_CHECKING:
+    from callsheet.session.blocking import Session
+    from callsheet.sync.plan import Plan
+    from callsheet.sync.runs import SyncRun
+
+__all__ = ["command"]
+
+PENDING, REFUSED, CONFLICT = 2, 3, 4
+
+
+class SyncGroup(click.Group):
+    """The commands of ``sync``; a file instead of a command is run."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("sync", cls=SyncGroup, short_help="Bring rows of files into a server, by a plan shown first.")
+def command() -> None:
+    """Bring rows into a server: `callsheet sync FILE.toml` plans, shows the plan, and applies it.
+
+    A sync file says which rows go into which type; `callsheet sync draft ROWS TYPE` writes a first one.
+    """
+
+
+@command.command("run")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing; exit status 2 if it would.")
+@click.option("--yes", is_flag=True, help="Apply without asking.")
+@click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
+@click.option("--chunk", type=click.IntRange(1), metavar="N", help="Commit every N operations instead of all at once.")
+@connected
+def run(session: Session, file: Path, dry_run: bool, yes: bool, as_json: bool, chunk: int | None) -> None:
+    """Plan what a sync file says, show the plan, and apply it.
+
+    Exit status: 0 done, or nothing to do; 2 changes are pending (dry run, or not confirmed); 3 rows were refused;
+    4 somebody else changed the same meanwhile; 1 anything else.
+    """
+    plan: Plan = session.plan_file(file)
+    terminal = Terminal()
+    if as_json:
+        data(msgspec.json.encode(plan.to_json()).decode())
+    else:
+        terminal.say(str(plan))
+    if _is_stopped(plan):
+        terminal.say('Nothing was changed: mend these rows, or set on_error = "skip".', style="bold")
+        sys.exit(REFUSED)
+    if plan.is_empty:
+        sys.exit(REFUSED if plan.refused else 0)
+    if dry_run or not (yes or _confirmed(as_json)):
+        sys.exit(PENDING)
+    _apply(terminal, plan, chunk, as_json)
+    sys.exit(REFUSED if plan.refused else 0)
+
+
+def _is_stopped(plan: Plan) -> bool:
+    return any(step.refused and step.on_error != "skip" for step in plan.steps)
+
+
+def _confirmed(as_json: bool) -> bool:
+    if as_json or not sys.stdin.isatty():
+        raise UsageError("nothing was changed: --yes applies the plan, --dry-run only shows it")
+    return click.confirm("Apply?")
+
+
+def _apply(terminal: Terminal, plan: Plan, chunk: int | None, as_json: bool) -> None:
+    from rich.progress import Progress
+
+    try:
+        with Progress(console=Terminal(err=True).console, transient=True) as bars:
+            bar = bars.add_task("applying", total=len(plan.operations))
+            report = lambda done, total: bars.update(bar, completed=done, total=total)  # noqa: E731
+            result = plan.apply(atomic=chunk is None, chunk=chunk or 5_000, progress=report)
+    except ConflictError as error:
+        Terminal(err=True).say(f"{error}")
+        for each in error.conflicts[:20]:
+            changed = f"{each.base!r:.40} became {each.theirs!r:.40}, the plan says {each.ours!r:.40}"
+            Terminal(err=True).say(f"  {each.identity.entity_type} {each.identity.key}.{each.attribute}: {changed}")
+        sys.exit(CONFLICT)
+    if not as_json:
+        did = f"{result.created:,} created, {result.changed:,} changed, {result.deleted:,} deleted"
+        terminal.say(f"Done: {did}, in {counted(len(result.commits), 'commit')}.")
+    for operation, reason in result.refused[:20]:
+        Terminal(err=True).say(f"refused: {operation.identity.entity_type} {operation.identity.key}: {reason}")
+    if result.refused:
+        sys.exit(REFUSED)
+
+
+@command.command("log")
+@click.option("--name", default="", help="Only the runs of this sync.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@connected
+def log(session: Session, name: str, limit: int) -> None:
+    """List the runs of syncs, newest first: who, when, what each did."""
+    runs = session.sync_runs(name, limit)
+    terminal = Terminal()
+    if not runs:
+        terminal.say("No runs.")
+        return
+    columns = ("run", "sync", "time", "user", "created", "changed", "deleted", "file")
+    terminal.table(columns, map(_log_line, runs), whole="run")
+
+
+def _log_line(run: SyncRun) -> list[str]:
+    counts = [f"{run.count(kind):,}" for kind in ("create", "update", "delete")]
+    return [run.id, run.name, f"{run.time:%Y-%m-%d %H:%M}", run.user, *counts, run.digest[:12]]
+
+
+@command.command("undo")
+@click.argument("run_id", metavar="RUN")
+@click.option("--conflicts", type=click.Choice(["raise", "skip", "force"]), default="raise", show_default=True)
+@connected
+def undo(session: Session, run_id: str, conflicts: str) -> None:
+    """Take back everything that a run did, in one commit."""
+    passed = session.undo_sync(run_id, conflicts)
+    left = f"; {counted(len(passed), 'value')} changed since" if passed else ""
+    Terminal().say(f"Run {run_id} is taken back{left}.")
+
+
+@command.command("draft")
+@click.argument("rows_file", metavar="ROWS", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("entity_type", metavar="TYPE")
+@connected
+def draft(session: Session, rows_file: Path, entity_type: str) -> None:
+    """Print a first sync file for the rows of ROWS: columns beside the attributes that they are called like."""
+    from callsheet.sync.draft import draft as drafted
+    from callsheet.sync.rows.files import rows
+
+    data(drafted(session.schema, rows(rows_file), entity_type).rstrip())

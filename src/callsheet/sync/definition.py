@@ -1,0 +1,183 @@
+"""A sync as a file: which rows go into which type, in TOML. See ``docs/reference/sync.md``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, field, fields, frozen
+
+from callsheet.errors import StorageError, UsageError
+from callsheet.model.schema import did_you_mean
+from callsheet.sync.mapping import Column, RowMapping
+from callsheet.sync.rows.files import rows
+
+__all__ = ["Definition", "PlanStep", "read_definition"]
+
+
+@frozen
+class PlanStep:
+    """What is planned of one entity type: its rows, key and mapping, and what becomes of entities without a row."""
+
+    entity_type: str
+    rows: Any
+    key: tuple[str, ...]
+    mapping: RowMapping | None = None
+    delete: str | Mapping[str, Any] = "keep"
+    scope: str = ""
+    max_deleted: float = 0.1
+    on_error: str = "stop"
+
+
+@frozen
+class Definition:
+    """A sync file: its name, and its steps in order."""
+
+    name: str
+    steps: tuple[PlanStep, ...]
+
+
+@frozen
+class _RowsTable:
+    """``rows`` of a step: a file and how it is read."""
+
+    file: str
+    format: str = ""
+    encoding: str = ""
+    separator: str = ""
+    sheet: str = ""
+    columns: tuple[str, ...] = ()
+
+
+@frozen
+class _StepTable:
+    """A table ``[[sync]]`` as it is written."""
+
+    type: str
+    rows: str | _RowsTable
+    key: str | tuple[str, ...]
+    columns: dict[str, str | Column] = field(factory=dict)
+    constants: dict[str, Any] = field(factory=dict)
+    templates: dict[str, str] = field(factory=dict)
+    delete: str | dict[str, Any] = "keep"
+    scope: str = ""
+    max_deleted: float = 0.1
+    on_error: str = "stop"
+
+
+@frozen
+class _Document:
+    sync: tuple[_StepTable, ...]
+    name: str = ""
+
+
+def read_definition(path: Path) -> Definition:
+    """The definition in a file; paths in it are relative to its folder. `UsageError` lists all that is wrong."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path.name} is no TOML: {error}") from None
+    read = _structured(document, path)
+    return Definition(read.name or path.stem, tuple(_step(each, path.parent) for each in read.sync))
+
+
+def _structured(document: dict[str, Any], path: Path) -> _Document:
+    import cattrs
+
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(float, _number)
+    for either, table in ((str | _RowsTable, _RowsTable), (str | Column, Column)):
+        converter.register_structure_hook(either, _or_table(converter, table))
+    converter.register_structure_hook(str | tuple[str, ...], lambda value, _: _texts(value))
+    converter.register_structure_hook(str | dict[str, Any], lambda value, _: value)
+    converter.register_structure_hook(Column, _loose_column(converter))
+    try:
+        return converter.structure(document, _Document)
+    except Exception as error:
+        problems = [_in_words(each) for each in cattrs.transform_error(error, "", _reason)]
+        raise UsageError(f"{path.name} cannot be used: {'; '.join(problems)}") from None
+
+
+def _in_words(problem: str) -> str:
+    reason, _, place = problem.rpartition(" @ ")
+    return f"{place.removeprefix('.')}: {reason}" if place else reason
+
+
+def _reason(error: BaseException, _: type | None) -> str:
+    if isinstance(error, KeyError):
+        return f"`{error.args[0]}` is missing"
+    extra = sorted(getattr(error, "extra_fields", ()))
+    if extra:
+        names = [field.name for field in fields(error.cl)]  # type: ignore[attr-defined]
+        return "; ".join(f"`{name}` is unknown{did_you_mean(name, names)}" for name in extra)
+    return str(error)
+
+
+def _text(value: Any, _: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text is needed, not {value!r:.40}")
+    return value
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise TypeError(f"a text or a list of texts is needed, not {value!r:.40}")
+    return tuple(value)
+
+
+def _number(value: Any, _: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"a number is needed, not {value!r:.40}")
+    return value
+
+
+def _or_table(converter: Any, table: type) -> Any:
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, str | dict):
+            raise TypeError(f"a text or a table is needed, not {value!r:.40}")
+        return value if isinstance(value, str) else converter.structure(value, table)
+
+    return structure
+
+
+def _loose_column(converter: Any) -> Any:
+    """A column's ``values`` and ``default`` may be anything."""
+
+    def structure(value: Any, _: Any) -> Column:
+        if not isinstance(value, dict):
+            raise TypeError(f"an attribute path or a table is needed, not {value!r:.40}")
+        given = dict(value)
+        loose = {name: given.pop(name) for name in ("values", "default") if name in given}
+        known = {"to", "split", "pattern", "zone", "decimal"}
+        if extra := sorted(given.keys() - known):
+            raise TypeError(f"a column has no {', '.join(extra)}")
+        texts: dict[str, Any] = {name: _text(each, str) for name, each in given.items()}
+        if "to" not in texts:
+            raise TypeError("a column needs `to`, the attribute path")
+        return Column(**texts, **loose)
+
+    return structure
+
+
+def _step(step: _StepTable, folder: Path) -> PlanStep:
+    source = _RowsTable(step.rows) if isinstance(step.rows, str) else step.rows
+    opened = rows(
+        folder / source.file,
+        source.format,
+        encoding=source.encoding,
+        separator=source.separator,
+        sheet=source.sheet,
+        columns=source.columns,
+    )
+    key = (step.key,) if isinstance(step.key, str) else step.key
+    mapped = step.columns or step.constants or step.templates
+    mapping = RowMapping(step.columns, step.constants, step.templates) if mapped else None
+    found = PlanStep(step.type, opened, key, mapping, step.delete, step.scope)
+    return evolve(found, max_deleted=step.max_deleted, on_error=step.on_error)

@@ -1,0 +1,133 @@
+"""``callsheet sync`` shows a plan, applies it when told to, and says by its exit status what happened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from callsheet import Session
+from callsheet.cli.commands import callsheet as commands
+
+SYNC = """
+name = "nightly"
+[[sync]]
+type = "Sequence"
+rows = "shots.csv"
+key = ["parent.name", "name"]
+columns = { Seq = "name", Show = "parent.name" }
+
+[[sync]]
+type = "Shot"
+rows = { file = "shots.csv", encoding = "utf-8" }
+key = ["project.name", "parent.name", "name"]
+delete = "delete"
+scope = 'project.name is "sintel"'
+max_deleted = 0.5
+[sync.columns]
+Shot = "name"
+Seq = "parent.name"
+Show = "project.name"
+In = { to = "fstart", decimal = "," }
+"""
+
+
+@pytest.fixture
+def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a database, a sync file and its rows."""
+    address = f"sqlite:///{tmp_path / 'show.db'}"
+    with Session(address) as session:
+        session.create("Project", {"name": "sintel"})
+        session.commit()
+    monkeypatch.setenv("CALLSHEET_SERVER", address)
+    (tmp_path / "show.toml").write_text(SYNC)
+    rows_of(tmp_path, "sq1,sh010,1001", "sq1,sh020,1001")
+    return tmp_path
+
+
+def rows_of(folder: Path, *lines: str) -> None:
+    (folder / "shots.csv").write_text("\n".join(["Show,Seq,Shot,In", *(f"sintel,{line}" for line in lines)]))
+
+
+def run(*arguments: Any) -> Any:
+    return CliRunner().invoke(commands, ["sync", *map(str, arguments)])
+
+
+def test_a_dry_run_shows_and_changes_nothing(show: Path) -> None:
+    """Exit status 2 while changes are pending, and the same plan again."""
+    for _ in range(2):
+        shown = run(show / "show.toml", "--dry-run")
+        assert shown.exit_code == 2
+        assert "Shot: 2 created, 0 changed, 0 unchanged\n  + sintel / sq1 / sh010" in shown.output
+
+
+def test_it_applies_and_has_nothing_to_do_then(show: Path) -> None:
+    """Exit status 0 both times; types that depend on each other go in with one commit."""
+    done = run(show / "show.toml", "--yes")
+    assert (done.exit_code, "Done: 3 created, 0 changed, 0 deleted, in 1 commit." in done.output) == (0, True)
+    again = run(show / "show.toml", "--yes")
+    assert (again.exit_code, "Done" in again.output) == (0, False)
+
+
+def test_without_a_terminal_it_asks_for_yes(show: Path) -> None:
+    """A job that nobody watches says what it wants."""
+    asked = run(show / "show.toml")
+    assert asked.exit_code == 1
+    assert "--yes applies the plan" in asked.output
+
+
+def test_refused_rows_stop_it(show: Path) -> None:
+    """Exit status 3; with on_error = "skip" the other rows go in."""
+    rows_of(show, "sq1,sh010,soon", "sq1,sh020,1")
+    stopped = run(show / "show.toml", "--yes")
+    assert (stopped.exit_code, "row 2, In: 'soon' is not a number" in stopped.output) == (3, True)
+    (show / "show.toml").write_text(SYNC.replace("max_deleted = 0.5", 'max_deleted = 0.5\non_error = "skip"'))
+    skipped = run(show / "show.toml", "--yes")
+    assert (skipped.exit_code, "Done: 2 created" in skipped.output) == (3, True)
+
+
+def test_the_plan_as_json(show: Path) -> None:
+    """One document, with counts and every change."""
+    shown = run(show / "show.toml", "--dry-run", "--json")
+    document = json.loads(shown.stdout)
+    assert [step["counts"]["created"] for step in document["steps"]] == [1, 2]
+    assert document["steps"][1]["created"][0]["values"]["fstart"] == 1001
+
+
+def test_runs_are_listed_and_taken_back(show: Path) -> None:
+    """Each run is a line of the log, and undoing it leaves what was there before."""
+    run(show / "show.toml", "--yes")
+    rows_of(show, "sq1,sh010,1009")
+    run(show / "show.toml", "--yes")
+    lines = run("log").output.splitlines()
+    assert [line.split()[1] for line in lines] == ["sync", "nightly", "nightly"]
+    assert lines[1].split()[5:8] == ["0", "1", "1"]
+    taken = run("undo", lines[1].split()[0])
+    assert taken.exit_code == 0
+    with Session(f"sqlite:///{show / 'show.db'}") as session:
+        found = {each["name"]: each["fstart"] for each in session.query("Shot")}
+    assert found == {"sh010": 1001, "sh020": 1001}
+    assert run("undo", "nix").exit_code == 1
+
+
+def test_everything_wrong_with_a_file_is_told(show: Path) -> None:
+    """With the place of each."""
+    (show / "bad.toml").write_text('x = 1\n[[sync]]\ntype = "Shot"\nrows = 3\nkee = "name"\n')
+    told = run(show / "bad.toml")
+    assert told.exit_code == 1
+    for text in ("sync[0].rows: a text or a table is needed, not 3", "did you mean `key`?", "`x` is unknown"):
+        assert text in told.output
+
+
+def test_a_draft_is_a_sync_file(show: Path) -> None:
+    """Columns called like attributes are mapped, the others stand as comments; it can be run."""
+    (show / "cut.csv").write_text("Name,Sequence,Start Date,Foo\nsh030,sq1,2026-11-30,x\n")
+    run(show / "show.toml", "--yes")
+    drafted = run("draft", show / "cut.csv", "Shot")
+    assert '"Sequence" = "parent.name"' in drafted.output
+    assert '# "Foo" = ""  # like "x"' in drafted.output
+    (show / "draft.toml").write_text(drafted.output)
+    assert "1 created" in run(show / "draft.toml", "--dry-run").output
