@@ -40,8 +40,8 @@ class Session(Blocking, FrontDoor):
     ``timeout`` is in seconds, ``retries`` a count, ``verify`` False or a file of certificates;
     ``schema_cache`` is a folder, or False; ``journal`` a file that every commit is written to before it is
     sent (see `resume`); ``plugin_paths`` folders and files of plugins (None: CALLSHEET_PLUGIN_PATH, False: none),
-    which get ``plugin_arguments``; ``strict_plugins`` raises where one fails. One session belongs to one thread; see
-    `fork`.
+    which get ``plugin_arguments``; ``strict_plugins`` raises where one fails; ``headers`` go with each request.
+    One session belongs to one thread; see `fork`.
 
     Nothing is sent before it is needed; a session that is given plugin paths opens at once. Raises `UsageError` for
     an address that makes no sense, and for an option that does not exist.

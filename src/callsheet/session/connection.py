@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +54,12 @@ def connect(
     dialect: str | None,
     schema: Any,
     seed: bool,
+    headers: Mapping[str, str],
     options: TransportOptions,
 ) -> ServerConnection:
-    """A connection as the settings say; nothing is sent yet."""
+    """A connection as the settings say; nothing is sent yet. ``headers`` go with each request."""
     if settings.embedded:
-        return _embedded(settings, schema, seed, options)
+        return _embedded(settings, schema, seed, ["headers"] if headers else list(options))
     from callsheet.dialects import dialect_class
     from callsheet.transport.http import AsyncHttpTransport, HttpTransport
 
@@ -65,14 +67,15 @@ def connect(
     connection = ServerConnection(spoken(), None, None, server=settings.address, user=settings.user)
     if settings.schema_cache is not None:
         connection.cache = SchemaCache(settings.schema_cache, settings.url)
-    headers = {"user-agent": f"callsheet/{__version__}", **spoken.credentials(settings.user, settings.key)}
+    own = {"user-agent": f"callsheet/{__version__}", **headers}
     transport = HttpTransport if blocking else AsyncHttpTransport
-    connection.transport = transport(settings.url, headers, on_exchange=count_exchange, **options)
+    credentials = spoken.credentials(settings.user, settings.key)
+    connection.transport = transport(settings.url, {**own, **credentials}, on_exchange=count_exchange, **options)
     return connection
 
 
 def _embedded(
-    settings: ConnectionSettings, schema: str | Path | dict[str, Any] | None, seed: bool, options: TransportOptions
+    settings: ConnectionSettings, schema: str | Path | dict[str, Any] | None, seed: bool, options: list[str]
 ) -> ServerConnection:
     if options:
         raise UsageError(f"a server inside this process has no transport, which `{min(options)}` is an option of")

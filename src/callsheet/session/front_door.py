@@ -65,6 +65,7 @@ class FrontDoor(SessionVerbs):
         plugin_arguments: Mapping[str, Any] | None = None,
         strict_plugins: bool = False,
         allow_writable_plugins: bool = False,
+        headers: Mapping[str, str] | None = None,
         connection: ServerConnection | None = None,
         **transport: Unpack[TransportOptions],
     ) -> None:
@@ -73,7 +74,13 @@ class FrontDoor(SessionVerbs):
         if connection is None:
             settings = config.resolve(server_url, api_user, api_key, schema_cache, dialect=dialect)
             connection = connecting.connect(
-                settings, blocking=not self._awaits, dialect=dialect, schema=schema, seed=seed, options=transport
+                settings,
+                blocking=not self._awaits,
+                dialect=dialect,
+                schema=schema,
+                seed=seed,
+                headers=headers or {},
+                options=transport,
             )
         self._connection = connection
         self._event_hub: Any = None
@@ -161,9 +168,13 @@ class FrontDoor(SessionVerbs):
     def _opening(self) -> Flow[Description]:
         """Learn the schema, attach the behaviours that come with Callsheet, register the plugins."""
         description = yield from opening.open_(self)
-        builtin.attach(self)
+        self._attach()
         yield from plugging.enter(self)
         return description
+
+    def _attach(self) -> None:
+        """Let the entity types have the behaviours that come with Callsheet."""
+        builtin.attach(self)
 
     def _farewell(self) -> Flow[list[Any]]:
         """Announce that the session is about to close."""

@@ -30,6 +30,8 @@ LOOK = 0.2
 """Seconds that a read may block."""
 LARGEST = 64 * 2**20
 CLOSING = 1.0
+#: Headers that the library writes itself.
+LIBRARYS = (b"user-agent", b"accept", b"accept-encoding")
 
 
 class SocketStream(EventStream, Protocol):
@@ -66,7 +68,7 @@ class Socket:
             opening = connect(
                 _websocket(settings.address.url) + stream.path,
                 ssl=_context(verify) if settings.address.encrypted else None,
-                additional_headers={"Cookie": cookies} if cookies else None,
+                additional_headers=_own_headers(settings, cookies),
                 open_timeout=settings.timeouts.connect,
                 close_timeout=CLOSING,
                 max_size=LARGEST,
@@ -153,6 +155,13 @@ def _context(verify: Any) -> ssl.SSLContext:
     import httpx
 
     return verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
+
+
+def _own_headers(settings: TransportSettings, cookies: str) -> dict[str, str]:
+    """The headers of the session, which a proxy on the way may need, with the cookies of the handshake."""
+    own = {name.decode(): value.decode() for name, value in settings.headers.items() if name not in LIBRARYS}
+    joined = "; ".join(filter(None, (own.pop("cookie", ""), cookies)))
+    return {**own, "cookie": joined} if joined else own
 
 
 def _cookies(client: httpx.Client) -> str:

@@ -199,6 +199,11 @@ class FtrackDialect:
             return result["data"]
         return result
 
+    def batch(self, operations: Sequence[Mapping[str, Any]]) -> Flow[list[Any]]:
+        """Operations of the vendor's wire in one request; the results as they came, one for each."""
+        packed = [_packed(operation, self._vocabulary) for operation in operations]
+        return (yield from self.ask(packed, all(str(each.get("action")).startswith("query") for each in packed)))
+
     # -- files -------------------------------------------------------------------------------------------
 
     def upload(self, key: str, name: str, size: int) -> Flow[transfer.VendorUpload]:

@@ -1,0 +1,7 @@
+"""The results of a query; Callsheet's own."""
+
+from __future__ import annotations
+
+from callsheet.session.results import QueryResult
+
+__all__ = ["QueryResult"]
