@@ -40,7 +40,7 @@ def ask(service: Service, operations: list[dict[str, Any]]) -> float:
     body = json.dumps(operations).encode()
     asked = VendorRequest("admin", "http://localhost", body, {"ftrack-strict-api": "true"})
     start = process_time()
-    answer = handle(service.backend("admin"), service.files, asked)
+    answer = handle(service.backend("admin"), asked)
     spent = process_time() - start
     assert answer.status == 200, answer.content[:300]
     return spent * 1e3

@@ -28,7 +28,7 @@ class Direct:
         self.before(request)
         headers = {**request.headers, **FtrackDialect.credentials(self._user, "key")}
         asked = VendorRequest(self._user, "http://studio.test", request.content, headers)
-        response = handle(self._service.backend(self._user), self._service.files, asked)
+        response = handle(self._service.backend(self._user), asked)
         self.after(request)
         return response
 

@@ -31,7 +31,7 @@ def service(schemas: Path) -> Iterator[Service]:
 
 def _ask(service: Service, body: bytes, strict: bool = False, user: str = "admin") -> Response:
     asked = VendorRequest(user, "http://server", body, {"ftrack-strict-api": "true" if strict else "false"})
-    return handle(service.backend(user), service.files, asked)
+    return handle(service.backend(user), asked)
 
 
 def _keys(service: Service) -> dict[str, list[list[str]]]:

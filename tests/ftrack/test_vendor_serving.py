@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from callsheet.cli.commands import callsheet as commands
 from callsheet.dialects.ftrack.server.catalogue import catalogue_of
 from callsheet.dialects.ftrack.server.schema_rendering import rendered
 from callsheet.dialects.ftrack.server.store_schema import store_document
-from callsheet.errors import Forbidden, Invalid, TooLarge
+from callsheet.errors import Invalid, TooLarge
 from callsheet.model.schema import Schema
 from callsheet.server.files.uploads import FileStore, placeholder
 from callsheet.server.schemas.document import load_schema_document
@@ -116,14 +115,14 @@ async def _chunks(*chunks: bytes) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _save(files: FileStore, key: str, *chunks: bytes, part: int = 0) -> str:
-    return asyncio.run(files.save(key, part, _chunks(*chunks)))
+def _save(files: FileStore, key: str, *chunks: bytes) -> str:
+    return asyncio.run(files.save("anna", lambda: files.path(key), _chunks(*chunks)))
 
 
 @pytest.mark.parametrize("key", ["../../etc/passwd", "/etc/passwd", "a/b", "..\\x", "\x00", "", "é" * 300, "CON"])
 def test_a_file_is_always_in_its_folder(tmp_path: Path, key: str) -> None:
     """Whatever a component's id is, its file has a plain name two levels below the folder."""
-    files = FileStore(tmp_path)
+    files = FileStore(lambda: tmp_path)
     assert _save(files, key, b"con", b"tent") == "9a0364b9e99bb480dd25e1f0284c8555"
     path = files.find(key)
     assert path.parent.parent == tmp_path
@@ -133,45 +132,28 @@ def test_a_file_is_always_in_its_folder(tmp_path: Path, key: str) -> None:
 
 def test_a_file_that_is_too_large(tmp_path: Path) -> None:
     """What is larger than allowed is refused while it comes, and leaves nothing behind."""
-    files = FileStore(tmp_path, largest=10)
+    files = FileStore(lambda: tmp_path, largest=10)
     with pytest.raises(TooLarge, match="larger than 10 bytes"):
         _save(files, "a", b"12345", b"123456")
-    assert [name for _, _, names in os.walk(tmp_path) for name in names] == []
-
-
-def test_addresses_are_signed_and_end() -> None:
-    """An address is good for one file, one part and some hours."""
-    now = [1_000.0]
-    files = FileStore(clock=lambda: now[0])
-    query = files.address("http://server", "a", 3).partition("?")[2]
-    told = dict(pair.split("=") for pair in query.split("&"))
-    assert files.check("a", told["part"], told["until"], told["signature"]) == 3
-    for key, part in (("b", "3"), ("a", "4"), ("a", "³"), ("a", "")):
-        with pytest.raises(Forbidden, match="damaged"):
-            files.check(key, part, told["until"], told["signature"])
-    now[0] += 7 * 3600
-    with pytest.raises(Forbidden, match="too old"):
-        files.check("a", told["part"], told["until"], told["signature"])
+    assert not files.exists("a")
+    assert list(tmp_path.rglob("*.part")) == []
 
 
 def test_parts_are_joined_in_order(tmp_path: Path) -> None:
-    """Parts become one file; one that is missing, or another upload's name, is refused."""
-    files = FileStore(tmp_path)
-    upload = files.new_upload("a", 2)
-    _save(files, "a", b"two", part=2)
+    """Parts become one file; one that is missing is refused."""
+    files = FileStore(lambda: tmp_path)
+    asyncio.run(files.save("anna", lambda: files.part("a", "anna", 2), _chunks(b"two")))
     with pytest.raises(Invalid, match="have not come yet"):
-        files.join("a", upload, [1, 2])
-    _save(files, "a", b"one-", part=1)
-    with pytest.raises(Invalid, match="does not belong"):
-        files.join("b", upload, [1, 2])
-    files.join("a", upload, [2, 1])
+        files.join("a", "anna", [1, 2], files.path("a"))
+    asyncio.run(files.save("anna", lambda: files.part("a", "anna", 1), _chunks(b"one-")))
+    files.join("a", "anna", [1, 2], files.path("a"))
     assert files.find("a").read_bytes() == b"one-two"
-    assert len([name for _, _, names in os.walk(tmp_path) for name in names]) == 1
+    assert not files.part("a", "anna", 1).exists()
 
 
 def test_a_picture_for_everything(tmp_path: Path) -> None:
     """A component whose file is no picture, or that has none, gets a grey square."""
-    files = FileStore(tmp_path)
+    files = FileStore(lambda: tmp_path)
     _save(files, "text", b"<script>alert(1)</script>")
     _save(files, "picture", placeholder(4))
     assert files.image("text") == (placeholder(), "image/png")

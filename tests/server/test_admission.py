@@ -160,11 +160,11 @@ def test_a_body_that_comes_by_the_drop_is_refused() -> None:
 
 def test_an_upload_that_comes_by_the_drop_is_refused(service: Service) -> None:
     """Its route reads the body itself; the clock is the same."""
-    address = urlsplit(service.files.address("", "c"))
+    address = urlsplit(service.backend("admin").files.upload_addresses("c")[0])
     request = Call(method="PUT", path=address.path, query=address.query.encode(), body=(b"x", STALL))
     got = answer(application(service, Limits(body_seconds=0.05)), request)
     assert got.status == 408
-    assert not service.files.exists("c")
+    assert service.backend("admin").files.state("c").size is None
 
 
 def test_a_known_key_is_never_refused_for_its_address(service: Service) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from callsheet.demo.conform import project_name
 from callsheet.demo.cut import Cut, read_cut, sol_levante
 from callsheet.demo.story import introduce, play
+from callsheet.private import make_folder
 
 __all__ = ["command"]
 
@@ -65,7 +66,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="callsheet-demo-", ignore_cleanup_errors=True) as folder:
             yield Path(folder)
         return
-    keep.mkdir(parents=True, exist_ok=True)
+    make_folder(keep)
     if (keep / DATABASE).exists():
         raise click.ClickException(f"{keep / DATABASE} exists already; choose another folder, or delete it")
     yield keep

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from callsheet.model.schema import Schema
+from callsheet.private import make_folder
 
 __all__ = ["SchemaCache"]
 
@@ -36,7 +37,7 @@ class SchemaCache:
         import tempfile
 
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             handle, name = tempfile.mkstemp(dir=self.path.parent, suffix=".new")
             with os.fdopen(handle, "wb") as file:
                 file.write(msgspec.json.encode({"hash": schema.hash, "document": schema.document}))

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 from rich.console import Console
 
+from callsheet.private import opener
+
 if TYPE_CHECKING:
     from callsheet.server.process import Server
     from callsheet.session.blocking import Session
@@ -37,7 +39,7 @@ class ListenerProcess:
     def start(self) -> None:
         command = [sys.executable, "-c", "from callsheet.cli import main; main()", "listen"]
         command += ["--plugins", str(self.folder / "estimate.py"), "--lease", "2"]
-        with (self.folder / "listen.log").open("ab") as log:
+        with open(self.folder / "listen.log", "ab", opener=opener) as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
 
     def kill(self) -> None:

@@ -169,10 +169,11 @@ class Route:
 
 @frozen
 class UploadRoute:
-    """An address whose body is a file, written as it comes. ``target`` says which component and part, or raises."""
+    """An address whose body is a file, written as it comes. ``target`` says which component and part."""
 
     path: str
-    target: Callable[[WebRequest, Any], tuple[str, int]]
+    credentials: Identify
+    target: Callable[[WebRequest], tuple[str, int]]
     saved: Callable[[str], Response]
     refuse: Refuse
     methods: tuple[str, ...] = ("PUT",)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from callsheet import __version__, collector
 from callsheet.dialects.protocol import CommitResult, Description, EventBatch, Features
@@ -183,8 +183,19 @@ class ServiceBackend:
     @property
     def files(self) -> FileAccess:
         """The uploaded files, as far as the user may see and change them."""
-        self._view.begin()
-        return FileAccess(self._context.files, self, self._user)
+        self._view.check_present()
+        return FileAccess(self._context.files, self._context.addresses, self, self._user, self._seen_by)
+
+    def _seen_by(self, account: str) -> ServiceBackend:
+        """The same view of the server, as another account sees it."""
+        return ServiceBackend(self._context, Principal(account), self._view)
+
+    def exists(self, entity_type: str, key: str) -> bool:
+        """Whether there is an entity of this type and key, whoever may know of it."""
+        with self._view.open() as store, self._view.connect(store) as connection:
+            table = store.tables[store.schema.type(entity_type).root]
+            here = select(table.c.id).where(table.c.id == key, table.c._type.in_(store.schema.concrete(entity_type)))
+            return connection.execute(here).first() is not None
 
     def may(self, verb: str, entity_type: str, key: str) -> bool:
         """Whether the user may do this with the entity of a key; if there is none, only who may with all.

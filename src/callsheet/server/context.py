@@ -11,6 +11,8 @@ from callsheet.server.access.accounts import Accounts
 from callsheet.server.access.audit import Audit
 from callsheet.server.access.cache import AccessCache
 from callsheet.server.access.roles import Roles
+from callsheet.server.files.addresses import SignedAddresses
+from callsheet.server.files.folder import UploadFolder
 from callsheet.server.files.uploads import FileStore
 from callsheet.server.log.broker import Broker
 from callsheet.server.reading.snapshot import Snapshots
@@ -29,7 +31,9 @@ class ServerContext:
 
     def __init__(self, store: Store, clock: Callable[[], datetime] = utc_now, files: Path | None = None) -> None:
         self.store, self.clock = store, clock
-        self.files = FileStore(files or _files_folder(store.url))
+        self._folder = UploadFolder(store, files)
+        self.files = FileStore(lambda: self._folder.path)
+        self.addresses = SignedAddresses(store, self.now)
         self.accounts = Accounts(store, clock)
         self.roles = Roles(store, self.accounts)
         self.accesses = AccessCache(store, self.accounts, self.roles)
@@ -46,23 +50,15 @@ class ServerContext:
         return self.accesses.of(account)
 
     def committed(self, position: int, configured: bool) -> None:
-        """Follow up a transaction that was committed: wake who waits for events, reload custom attributes."""
+        """Follow up a transaction that was committed: wake who waits for events, reload what it may have changed."""
         self.broker.announce(position)
         if configured and self.configured.is_configurable:
             self.configured.reload()
+        self.addresses.keep()
 
     def close(self) -> None:
         """Finish pending writes and close the database."""
         self.broker.close()
         self.snapshots.close()
-        self.files.close()
+        self._folder.close()
         self.store.close()
-
-
-def _files_folder(url: str) -> Path | None:
-    """The folder for files that belongs to a database in a file."""
-    scheme, _, rest = url.partition("://")
-    if not scheme.startswith("sqlite") or rest in ("", "/", "/:memory:"):
-        return None
-    path = Path(rest.removeprefix("/"))
-    return path.with_name(f"{path.stem}-files")

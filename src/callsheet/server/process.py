@@ -28,6 +28,7 @@ import msgspec
 
 from callsheet import errors
 from callsheet.errors import CallsheetError, Unavailable, UsageError
+from callsheet.private import make_folder, opener
 from callsheet.server.child import Ready, ServerSettings
 from callsheet.server.limits import limits_of
 from callsheet.server.web.connections import check_dialects, check_exposure, served_dialects
@@ -218,8 +219,8 @@ class Server:
 
 
 def _start(settings: ServerSettings, logs_path: Path) -> subprocess.Popen[bytes]:
-    logs_path.parent.mkdir(parents=True, exist_ok=True)
-    with logs_path.open("ab") as log:
+    make_folder(logs_path.parent)
+    with open(logs_path, "ab", opener=opener) as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "callsheet.server.child"],
             stdin=subprocess.PIPE,

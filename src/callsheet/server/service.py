@@ -56,8 +56,8 @@ class Service(ServerContext):
         ``admin_key`` replaces the one before. Without ``administrator`` no account is made: who opens a database
         in its own process needs none, and a server started on it later makes one and prints its key. ``seed``
         fills a new database with standard entities. ``files`` is the folder for uploaded files; without it they
-        are beside the database's file, else in a temporary folder. Without ``essentials`` a new store with a
-        vendor's schema begins without the rows that the vendor's clients need.
+        are beside the database's file, or for PostgreSQL in the user's data folder. Without ``essentials`` a new
+        store with a vendor's schema begins without the rows that the vendor's clients need.
         """
         service = Service(Store.open(url, schema_document(schema)), clock, files)
         try:

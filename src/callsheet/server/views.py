@@ -44,6 +44,9 @@ class View(Protocol):
     def begin(self) -> None:
         """Raise where nothing that has a transaction of its own can be done."""
 
+    def check_present(self) -> None:
+        """Raise where the view is of the past."""
+
     def write(self, function: Callable[[Connection], T]) -> T:
         """Call the function in a transaction; raises where the view is read-only."""
 
@@ -77,6 +80,8 @@ class PresentView:
     def begin(self) -> None:
         """Anything can be done in the present."""
 
+    check_present = begin
+
 
 class PastView:
     """The database as it was after one commit, under the permissions of now. It is read-only."""
@@ -104,6 +109,8 @@ class PastView:
 
     def begin(self) -> None:
         raise Invalid(f"this is the server as it was after commit {self.until}: it can only be read")
+
+    check_present = begin
 
     def write(self, function: Callable[[Connection], T]) -> T:
         self.begin()
@@ -140,6 +147,9 @@ class TransactionView:
 
     def begin(self) -> None:
         raise StateError("a transaction is open: call what has a transaction of its own before or after it")
+
+    def check_present(self) -> None:
+        """A transaction is in the present."""
 
     def write(self, function: Callable[[Connection], T]) -> T:
         return function(self._connection)

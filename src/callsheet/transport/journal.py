@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -21,6 +21,7 @@ from callsheet.errors import StorageError
 from callsheet.model.converter import changes_from_plain, changes_to_plain
 from callsheet.model.operation import ChangeSet
 from callsheet.model.plain import decode, encode
+from callsheet.private import make_file
 
 __all__ = ["JournalEntry", "Journal"]
 
@@ -142,6 +143,8 @@ class Journal:
                 ) from error
 
     def _connect(self) -> sqlite3.Connection:
+        with suppress(OSError):  # What is wrong with the file, SQLite says.
+            make_file(self.path)
         # Answers of a flow may come from worker threads; the lock lets in one at a time.
         connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
         try:

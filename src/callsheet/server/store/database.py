@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from callsheet.errors import Closed, StorageError, Unavailable
+from callsheet.private import FILE, make_file
 from callsheet.server.store.engine import limited, memory_engine, postgres_engine, sqlite_engine, sqlstate, translated
 from callsheet.server.store.writer import Writer
 
@@ -245,6 +246,7 @@ def _copy(source: sqlite3.Connection, path: Path) -> None:
     unfinished = path.with_name(f"{path.name}.unfinished")
     try:
         unfinished.unlink(missing_ok=True)
+        make_file(unfinished)
         target = sqlite3.connect(unfinished)
         try:
             # In one step, so that it is one moment, and writers need not wait: they write beside what is read.
@@ -264,7 +266,7 @@ def _locked(path: Path) -> FileLock:
     folder = path.absolute().parent
     if not folder.is_dir():
         raise StorageError(f"cannot open {path}: there is no folder {folder}")
-    lock = FileLock(f"{path}.lock", thread_local=False)
+    lock = FileLock(f"{path}.lock", mode=FILE, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except LockTimeout:

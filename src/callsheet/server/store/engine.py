@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from callsheet.errors import CallsheetError, Invalid, StorageError, Unavailable
+from callsheet.private import make_file
 
 __all__ = ["limited", "memory_engine", "postgres_engine", "sqlite_engine", "sqlstate", "translated"]
 
@@ -43,6 +45,8 @@ def sqlite_engine(path: Path, role: str) -> Engine:
     """An engine on a file: the ``writer`` keeps its one connection, each ``reader`` takes one of a pool."""
 
     def connect() -> sqlite3.Connection:
+        with suppress(OSError):  # What is wrong with the file, SQLite says.
+            make_file(path)
         connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
         try:
             connection.execute("PRAGMA journal_mode=WAL").fetchone()

@@ -8,7 +8,7 @@ from functools import partial
 from anyio import CapacityLimiter, to_thread
 from attrs import frozen
 
-from callsheet.dialects.routes import AnyRoute, Credentials, Intake, Size, UploadRoute
+from callsheet.dialects.routes import AnyRoute, Credentials, Intake
 from callsheet.errors import CallsheetError
 from callsheet.server.access.authentication import Authentication
 from callsheet.server.access.principal import Principal
@@ -57,11 +57,10 @@ class Admission:
         caller = await self._caller(scope, route)
         if caller is not None:
             return Admitted(route.intake, caller.account)
-        # An upload's address is signed, which its route checks before it reads.
-        return Admitted(route.intake, body=route.intake.size is Size.STREAMED)
+        return Admitted(route.intake, body=False)
 
     async def _caller(self, scope: Scope, route: AnyRoute) -> Principal | None:
-        if isinstance(route, UploadRoute) or route.credentials is None:
+        if route.credentials is None:
             return None
         request, address = web_request(scope), client_address(scope)
         presented = route.credentials(request)

@@ -17,6 +17,7 @@ from callsheet.dialects.protocol import Backend
 from callsheet.dialects.routes import AnyRoute, Intake, Route, Visit
 from callsheet.flow import Response
 from callsheet.server.access.authentication import ApiKeys, Authentication, Authenticator, Provider
+from callsheet.server.files.addresses import SignedAddresses
 from callsheet.server.limits import Limits
 from callsheet.server.web.admission import Admission
 from callsheet.server.web.asgi import Application
@@ -48,7 +49,12 @@ def application(
 
     Without ``routers`` they are those of all dialects. ``providers`` recognise callers that have no API key.
     """
-    chain = Authentication([ApiKeys(service.accounts), *providers], limits=limits)
+    addresses = getattr(service, "addresses", None)
+    own: list[Provider] = []
+    if isinstance(addresses, SignedAddresses):
+        addresses.renew()
+        own.append(addresses)
+    chain = Authentication([ApiKeys(service.accounts), *own, *providers], limits=limits)
     routes = [route for router in ([routes_of(served_dialects())] if routers is None else routers) for route in router]
     served = list(served_routes(service, chain, [HEALTH, *routes]))
     app = Starlette(routes=[route for route, _ in served], middleware=[Middleware(ErrorBoundary)])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from anyio import to_thread
@@ -107,10 +109,10 @@ class Endpoint:
 
 
 class UploadEndpoint:
-    """Writes the body of a request to a file as it comes."""
+    """Writes the body of a request to a file as it comes, if its caller may, when it begins and when it ends."""
 
-    def __init__(self, files: Any, route: UploadRoute) -> None:
-        self._files, self._route = files, route
+    def __init__(self, service: Any, chain: Authentication, route: UploadRoute) -> None:
+        self._service, self._chain, self._route = service, chain, route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = await self._answer(HttpRequest(scope, receive))
@@ -118,14 +120,30 @@ class UploadEndpoint:
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         try:
-            key, part = self._route.target(web_request(request.scope), self._files)
+            caller = await to_thread.run_sync(self._caller, request)
             vouch(request.scope, SIGNED)
-            digest = await self._files.save(key, part, _chunks(request))
+            key, part = self._route.target(web_request(request.scope))
+            backend = self._service.backend(caller.account, caller.address)
+            place = partial(_place, backend, key, part)
+            digest = await self._service.files.save(caller.account, place, _chunks(request))
         except ClientDisconnect:
             return HttpResponse(status_code=400)
         except CallsheetError as error:
             return http_response(self._route.refuse(error))
         return http_response(self._route.saved(digest))
+
+    def _caller(self, request: HttpRequest) -> Principal:
+        shown, address = web_request(request.scope), client_address(request.scope)
+        caller = recognise(self._service, self._chain, self._route.credentials, shown, address)
+        if caller is None:
+            raise Unauthorised("files are uploaded by accounts")
+        return caller
+
+
+def _place(backend: Any, key: str, part: int) -> Path:
+    """Where a file goes, as the caller may now; raises where it may not."""
+    path: Path = backend.files.place(key, part)
+    return path
 
 
 async def _chunks(request: HttpRequest) -> AsyncIterator[bytes]:

@@ -38,7 +38,8 @@ def served_routes(service: Any, chain: Authentication, routes: Iterable[AnyRoute
                 methods = None if route.methods is None else list(route.methods)
                 yield HttpRoute(route.path, Endpoint(service, chain, route), methods=methods), route
             case UploadRoute() if has_files:
-                yield HttpRoute(route.path, UploadEndpoint(files, route), methods=list(route.methods)), route
+                upload = UploadEndpoint(service, chain, route)
+                yield HttpRoute(route.path, upload, methods=list(route.methods)), route
             case StreamRoute() if isinstance(service, Telling):
                 yield HttpRoute(route.path, EventStreams(service, chain, route), methods=["GET"]), route
             case SocketRoute() if is_eventful(service):

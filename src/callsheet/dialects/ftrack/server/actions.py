@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from callsheet.dialects.ftrack.server.deserialization import key_of
 from callsheet.dialects.ftrack.server.query_text import VendorQuery, parse_vendor_query
 from callsheet.dialects.ftrack.server.request_context import RequestContext
-from callsheet.errors import Forbidden, Invalid, NotFound
+from callsheet.errors import Invalid, NotFound
 from callsheet.model.query import And, Any_, Comparison, Condition, Or, Path
 from callsheet.model.record import new_key
 
@@ -44,31 +44,23 @@ def _existing(work: RequestContext, kind: str, key: str) -> dict[str, Any]:
 # Files
 
 
-def _check_upload(work: RequestContext, key: str) -> None:
-    """Raise `Forbidden` where the user may neither change this component nor make another with a file of its own."""
-    if "Component" not in work.catalogue.types or work.backend.may("update", "Component", key):
-        return
-    if work.files.exists(key) or not work.backend.may("create", "Component", ""):
-        raise Forbidden(f"{work.asked.user} may not upload a file for this component.")
-
-
 def _get_upload_metadata(work: RequestContext, told: Told) -> dict[str, Any]:
     key, name = _text(told, "component_id"), told.get("file_name") or ""
     size, parts = told.get("file_size", 0), told.get("parts")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise Invalid("file_name is a text and file_size a number of bytes.")
-    _check_upload(work, key)
     if parts:
         if not isinstance(parts, int) or isinstance(parts, bool) or not 0 < parts <= PART:
             raise Invalid(f"parts is a number from 1 to {PART:,}.")
         upload = work.files.new_upload(key, parts)
+        numbers = range(1, parts + 1)
         urls = [
-            {"signed_url": work.files.address(work.asked.url, key, number), "part_number": number}
-            for number in range(1, parts + 1)
+            {"signed_url": work.asked.url + address, "part_number": number}
+            for number, address in zip(numbers, work.files.upload_addresses(key, numbers))
         ]
         return {"component_id": key, "urls": urls, "upload_id": upload}
     headers = {"Content-Type": "application/octet-stream"}
-    return {"component_id": key, "url": work.files.address(work.asked.url, key), "headers": headers}
+    return {"component_id": key, "url": work.asked.url + work.files.upload_addresses(key)[0], "headers": headers}
 
 
 def _complete_multipart_upload(work: RequestContext, told: Told) -> dict[str, Any]:
@@ -78,7 +70,6 @@ def _complete_multipart_upload(work: RequestContext, told: Told) -> dict[str, An
     )
     if not numbers or len(numbers) != len(parts or ()) or not all(type(number) is int for number in numbers):
         raise Invalid("parts is a list of tables with part_number and e_tag.")
-    _check_upload(work, key)
     work.files.join(key, upload, [int(number) for number in numbers if number is not None])
     url = f"{work.asked.url}/component/get?id={quote(key, safe='')}"
     return {"action": "complete_multipart_upload", "component_id": key, "url": url}
@@ -117,8 +108,6 @@ def _delayed_job(work: RequestContext, told: Told) -> dict[str, Any]:
 
 def _generate_signed_url(work: RequestContext, told: Told) -> dict[str, Any]:
     key = _text(told, "component_id")
-    if "Component" in work.catalogue.types and not work.backend.may("read", "Component", key):
-        raise NotFound(f"There is no Component with the id {key!r:.80}.")
     return {"url": work.asked.url + work.files.reading_address(key)}
 
 

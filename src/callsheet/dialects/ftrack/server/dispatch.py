@@ -19,11 +19,11 @@ from callsheet.dialects.ftrack.server.query_text import parse_vendor_query
 from callsheet.dialects.ftrack.server.request_context import RequestContext
 from callsheet.dialects.ftrack.server.server_information import information
 from callsheet.dialects.ftrack.server.store_reader import AnswerFormat, StoreReader
-from callsheet.dialects.ftrack.server.vendor_request import Files, TransactionalBackend, VendorRequest
+from callsheet.dialects.ftrack.server.vendor_request import TransactionalBackend, VendorRequest
 from callsheet.errors import CallsheetError, Invalid, QueryError, SchemaError, ServerError, TooLarge
 from callsheet.flow import Response
 
-__all__ = ["VendorRequest", "Files", "TransactionalBackend", "handle"]
+__all__ = ["VendorRequest", "TransactionalBackend", "handle"]
 
 MOST = 20_000
 """Operations in one request."""
@@ -31,12 +31,12 @@ MOST = 20_000
 WRITING = ("create", "update", "delete")
 
 
-def handle(backend: TransactionalBackend, files: Files, asked: VendorRequest) -> Response:
+def handle(backend: TransactionalBackend, asked: VendorRequest) -> Response:
     """Answer one request to ``/api``. Refusals become responses; any other exception is a fault and goes on up."""
     manner = asked.manner
     try:
         operations = _operations(asked.body)
-        answers = _answers(backend, files, asked, manner, operations)
+        answers = _answers(backend, asked, manner, operations)
         return Response(200, msgspec.json.encode(answers), dict(JSON))
     except CallsheetError as error:
         if not isinstance(error, ServerError | QueryError | SchemaError):
@@ -61,7 +61,6 @@ def _operations(body: bytes) -> list[Mapping[str, Any]]:
 
 def _answers(
     backend: TransactionalBackend,
-    files: Files,
     asked: VendorRequest,
     manner: AnswerFormat,
     operations: Sequence[Mapping[str, Any]],
@@ -69,16 +68,14 @@ def _answers(
     catalogue, schema_hash = catalogue_of(backend.schema)
 
     def answer(inside: TransactionalBackend) -> list[Any]:
-        return _all(
-            RequestContext(inside, files, asked, StoreReader(inside, catalogue, manner)), operations, schema_hash
-        )
+        return _all(RequestContext(inside, asked, StoreReader(inside, catalogue, manner)), operations, schema_hash)
 
     writing = any(each.get("action") in (*WRITING, *WRITING_ACTIONS) for each in operations)
     _check_alone(operations, writing)
     answers = backend.together(answer) if writing else answer(backend)
     for index, each in enumerate(operations):
         if each.get("action") in AFTERWARDS:
-            work = RequestContext(backend, files, asked, StoreReader(backend, catalogue, manner))
+            work = RequestContext(backend, asked, StoreReader(backend, catalogue, manner))
             answers[index] = AFTERWARDS[each["action"]](work, each)
     return answers
 

@@ -21,11 +21,15 @@ class RequestContext:
     """One request on its way; what the actions need."""
 
     backend: TransactionalBackend
-    files: Files
     asked: VendorRequest
     reader: StoreReader
     answered: dict[int, Any] = field(factory=dict)
     _batch: Batch | None = None
+
+    @property
+    def files(self) -> Files:
+        """The uploaded files, as far as the caller may see and change them."""
+        return self.backend.files
 
     @property
     def catalogue(self) -> Catalogue:

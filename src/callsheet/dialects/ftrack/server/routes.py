@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from callsheet.dialects.ftrack.common.socket import Handshake
 from callsheet.dialects.ftrack.server.connection import HubConnection
@@ -49,15 +48,19 @@ def _in_headers(request: WebRequest) -> Credentials:
     return _key(request.header("ftrack-user"), request.header("ftrack-api-key"))
 
 
-def _of_a_file(request: WebRequest) -> Credentials | None:
-    """A signed address to read a file needs no account. The key is better in a header: addresses end up in logs."""
+def _of_a_file(request: WebRequest) -> Credentials:
+    """A signed address to read a file says whose it is. The key is better in a header: addresses end up in logs."""
     params = request.params
     if request.path != "/component/remove" and "signature" in params:
-        return None
+        return Credentials(None, request.query, "address read")
     return _key(
         params.get("username", "") or request.header("ftrack-user"),
         params.get("apiKey", "") or request.header("ftrack-api-key"),
     )
+
+
+def _of_an_upload(request: WebRequest) -> Credentials:
+    return Credentials(None, request.query, "address put")
 
 
 def _of_a_hub(request: WebRequest) -> Credentials:
@@ -70,21 +73,15 @@ def _of_a_hub(request: WebRequest) -> Credentials:
 
 def _operations(visit: Visit) -> Response:
     request = visit.request
-    return handle(visit.backend, visit.files, VendorRequest(visit.account, request.url, request.body, request.headers))
+    return handle(visit.backend, VendorRequest(visit.account, request.url, request.body, request.headers))
 
 
-def _of_component(verb: str, answer: Callable[[Visit, str], Response | FileContent]) -> Answer:
-    """An answer about the file of a component that the caller may see, or whose address is signed."""
+def _of_component(answer: Callable[[Visit, str], Response | FileContent]) -> Answer:
+    """An answer about the file of a component, as far as the caller may see it."""
 
     def answered(visit: Visit) -> Response | FileContent:
-        params = visit.request.params
-        key = params.get("id", "")
         try:
-            if not visit.account:
-                visit.files.check_reading(key, params.get("until", ""), params["signature"])
-            elif "Component" in visit.backend.schema.types and not visit.backend.may(verb, "Component", key):
-                raise NotFound("There is no such file.")
-            return answer(visit, key)
+            return answer(visit, visit.request.params.get("id", ""))
         except CallsheetError as error:
             return _refuse_file(error)
 
@@ -92,26 +89,25 @@ def _of_component(verb: str, answer: Callable[[Visit, str], Response | FileConte
 
 
 def _get(visit: Visit, key: str) -> FileContent:
-    return FileContent(visit.files.find(key), SAFE)
+    return FileContent(visit.backend.files.find(key), SAFE)
 
 
 def _thumbnail(visit: Visit, key: str) -> Response | FileContent:
-    content, kind = visit.files.image(key)
+    content, kind = visit.backend.files.image(key)
     if isinstance(content, bytes):
         return Response(200, content, {"content-type": kind, **SAFE})
     return FileContent(content, SAFE, kind)
 
 
 def _remove(visit: Visit, key: str) -> Response:
-    visit.files.remove(key)
+    visit.backend.files.remove(key)
     return Response(200, b"", SAFE)
 
 
-def _target(request: WebRequest, files: Any) -> tuple[str, int]:
+def _target(request: WebRequest) -> tuple[str, int]:
+    """The component and part of an address, whose signature has been checked."""
     params = request.params
-    key = params.get("id", "")
-    part = files.check(key, params.get("part", ""), params.get("until", ""), params.get("signature", ""))
-    return key, part
+    return params.get("id", ""), int(params.get("part", "0"))
 
 
 def _saved(digest: str) -> Response:
@@ -154,10 +150,10 @@ def _file_route(path: str, answer: Answer, methods: tuple[str, ...] = READING) -
 
 ROUTES: tuple[AnyRoute, ...] = (
     Route("/api", _operations, ("POST",), _in_headers, _refuse, Intake(Size.LARGE), files=True),
-    _file_route("/component/get", _of_component("read", _get)),
-    _file_route("/component/thumbnail", _of_component("read", _thumbnail)),
-    _file_route("/component/remove", _of_component("delete", _remove), ("GET", "DELETE")),
-    UploadRoute("/component/put", _target, _saved, _refuse_file),
+    _file_route("/component/get", _of_component(_get)),
+    _file_route("/component/thumbnail", _of_component(_thumbnail)),
+    _file_route("/component/remove", _of_component(_remove), ("GET", "DELETE")),
+    UploadRoute("/component/put", _of_an_upload, _target, _saved, _refuse_file),
     Route("/img/thumbnail2.png", _picture, READING, files=True, compressed=False, instant=True),
     Route("/widget/{name}", _widget, READING, files=True, compressed=False, instant=True),
     SocketRoute(

@@ -20,11 +20,26 @@ ORIGIN = "ftrack"
 LONGEST_TOKEN = 255
 
 
+class Files(Protocol):
+    """Uploaded files as an account may see and change them: addresses to put them to, parts put together."""
+
+    def upload_addresses(self, key: str, parts: Sequence[int] = (0,)) -> list[str]: ...
+
+    def reading_address(self, key: str) -> str: ...
+
+    def join(self, key: str, upload: str, numbers: Sequence[int]) -> None: ...
+
+    def new_upload(self, key: str, parts: int) -> str: ...
+
+
 class TransactionalBackend(Backend, Protocol):
     """A backend that can do several things in one transaction."""
 
     @property
     def schema(self) -> Schema: ...
+
+    @property
+    def files(self) -> Files: ...
 
     def may(self, verb: str, entity_type: str, key: str) -> bool:
         """Whether the user may do this with the entity of a key; with no key, with any at all."""
@@ -33,20 +48,6 @@ class TransactionalBackend(Backend, Protocol):
     def together(self, function: Callable[[TransactionalBackend], T]) -> T:
         """Call the function with a backend whose verbs all happen in one transaction; raising undoes all."""
         ...
-
-
-class Files(Protocol):
-    """Where uploaded files are kept: addresses to put them to, parts put together."""
-
-    def address(self, url: str, key: str, part: int = 0) -> str: ...
-
-    def reading_address(self, key: str) -> str: ...
-
-    def exists(self, key: str) -> bool: ...
-
-    def join(self, key: str, upload: str, parts: Sequence[int]) -> None: ...
-
-    def new_upload(self, key: str, parts: int) -> str: ...
 
 
 @frozen
