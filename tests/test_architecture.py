@@ -28,7 +28,7 @@ def test_every_room_has_a_floor() -> None:
     assert [set(layer.replace("(", "").replace(")", "").split(" | ")) for layer in floors["layers"]] == [
         {"cli", "testing", "compat"},
         {"demo"},
-        {"explorer", "batch", "listening"},
+        {"conform", "explorer", "batch", "listening"},
         {"session", "server"},
         {"storage", "analytics", "production", "sync"},
         {"core"},

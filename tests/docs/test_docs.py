@@ -2,6 +2,7 @@
 
 An example is a block of ``python`` or ``pycon``. The examples of a page share one namespace and run in order, in
 an empty folder. A comment at its top says what it needs: ``<!-- examples: show -->`` a session on a small show,
+``<!-- examples: edits -->`` a session on a new production with its standard entities,
 ``<!-- examples: server -->`` a running server in the environment, ``<!-- examples: ftrack -->`` one with ftrack's
 schema. A comment before a block says that it is a test file (``<!-- run: pytest -->``), or why it cannot run
 (``<!-- not run: … -->``).
@@ -127,6 +128,8 @@ def namespace(
         text = page.read_text(encoding="utf-8")
         if text.startswith("<!-- examples: show -->"):
             names["session"] = request.getfixturevalue("show")
+        if text.startswith("<!-- examples: edits -->"):
+            names["session"] = callsheet.Session("memory:", seed=True)
         if text.startswith("<!-- examples: ftrack -->"):
             site = request.getfixturevalue("ftrack_site")
             monkeypatch.setenv("FTRACK_SERVER", site.url)

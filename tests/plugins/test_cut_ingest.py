@@ -109,11 +109,11 @@ def test_a_timeline_is_read(cut_ingest: ModuleType, session: Session, tmp_path: 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("name,start,duration,rate\na,0,1,24\na,1,1,24\n", "two clips are called a"),
-        ("name,start,duration,rate\n,0,1,24\n", "clip 1 has no name"),
+        ("name,start,duration,rate\na,0,1,24\na,1,1,24\n", "line 3 `a` is used by line 2 already"),
+        ("name,start,duration,rate\n,0,1,24\n", "line 2 has no name"),
         ("name,start,rate\na,0,24\n", "no column duration"),
-        ("name,start,duration,rate\na,0,x,24\n", "row 1: start and duration are whole frames"),
-        ("name,start,duration,rate\na,0,0,24\n", "row 1: duration and rate are more than nothing"),
+        ("name,start,duration,rate\na,0,x,24\n", "line 2, `a`: duration 'x' is no whole number"),
+        ("name,start,duration,rate\na,0,0,24\n", "line 2, `a`: duration must be more than nothing"),
         ("name,start,duration,rate\n", "no clips"),
     ],
 )
@@ -123,4 +123,16 @@ def test_a_wrong_edit_is_refused_whole(
     """The error names what is wrong, and nothing is recorded."""
     with pytest.raises(UsageError, match=told):
         cut_ingest.ingest(session, "sintel", write(tmp_path, text))
+    assert session.pending == ()
+
+
+def test_a_dry_run_shows_shots(cut_ingest: ModuleType, session: Session, tmp_path: Path) -> None:
+    """The command's dry run has a line for each shot, from → to, and leaves nothing behind."""
+    cut_ingest.cut_ingest(session, "sintel", str(write(tmp_path, FIRST)))
+    told = cut_ingest.cut_ingest(session, "sintel", str(write(tmp_path, SECOND)), scope="sq010", dry_run=True)
+    assert told.splitlines() == [
+        "changed  sq010  sq010_sh010  fend 1048 → 1060, frame_count 48 → 60, source_out 47 → 59",
+        "omitted  sq010  sq010_sh020  status Not started → Omitted",
+        "0 made, 1 changed, 1 omitted, 0 as they were (nothing was written)",
+    ]
     assert session.pending == ()

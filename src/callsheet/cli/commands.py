@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "callsheet"]
 COMMANDS = (
     "audit",
     "clone",
+    "conform",
     "demo",
     "doctor",
     "events",

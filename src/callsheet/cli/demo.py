@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from callsheet.demo.conform import project_name
-from callsheet.demo.cut import Cut, read_cut, sol_levante
+from callsheet.cli.edit_options import edit_options
+from callsheet.conform.edit import Edit, EditOptions
+from callsheet.demo.cut import project_name, read_cut, sol_levante
 from callsheet.demo.story import introduce, play
 from callsheet.private import make_folder
 
@@ -22,26 +23,27 @@ DATABASE = "demo.db"
 
 @click.command("demo", short_help="Import a real cut, change it, and see what that costs.")
 @click.option("--cut", "cut_path", type=click.Path(path_type=Path), help="A cut of yours: .csv, .otio, .edl …")
+@edit_options
 @click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the database in this folder (made if needed) instead of throwing it away.",
 )
-def command(cut_path: Path | None, keep: Path | None) -> None:
+def command(cut_path: Path | None, options: EditOptions, keep: Path | None) -> None:
     """Import a real cut, change it, read it back, and see what that costs.
 
     Without --cut this is Sol Levante, a film that Netflix published under CC BY 4.0. A server is started in a
     process of its own, on a database that is thrown away in the end.
     """
     console = Console()
-    cut = read_cut(cut_path) if cut_path else sol_levante()
+    cut = read_cut(cut_path, options) if cut_path else sol_levante()
     introduce(console, cut)
     with _folder(keep) as folder:
         key = play(console, cut, folder / DATABASE)
     what_next(console, cut, keep, key)
 
 
-def what_next(console: Console, cut: Cut, keep: Path | None, key: str) -> None:
+def what_next(console: Console, cut: Edit, keep: Path | None, key: str) -> None:
     """What to type now."""
     console.rule("6 · Your turn")
     if keep is None:

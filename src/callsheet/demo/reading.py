@@ -44,7 +44,7 @@ class Reading:
 def read_project(session: Session, name: str, step: Callable[[], object] = lambda: None) -> Reading:
     """Read every shot of a project, its sequence, its status, and the tasks with their statuses and types."""
     read = Reading()
-    for shot in read.query(session, f'Shot where project.name is "{name}" order by sort'):
+    for shot in read.query(session, f'Shot where project.name is "{name}" order by cut_order'):
         read.of(shot, "frame_count")
         read.of(read.of(shot, "status"), "name")
         sequence = read.of(shot, "parent")

@@ -12,8 +12,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from callsheet.demo.conform import Show, conform, new_show, project_name
-from callsheet.demo.cut import Cut, revised
+from callsheet.conform.edit import Edit
+from callsheet.conform.show import Show, load_show
+from callsheet.conform.writing import TASKS, write_edit
+from callsheet.demo.cut import project_name, revised
 from callsheet.demo.operation_table import counts_table, operations_table
 from callsheet.demo.reaction import await_handler, listener, tell_reaction
 from callsheet.demo.reading import Reading, read_project
@@ -29,7 +31,7 @@ __all__ = ["introduce", "play"]
 FIRST = 6
 
 
-def play(console: Console, cut: Cut, database: Path) -> str:
+def play(console: Console, cut: Edit, database: Path) -> str:
     """The whole story on one database; gives the administrator's key."""
     from callsheet.server.process import serve
 
@@ -56,7 +58,7 @@ def connect(server: Server) -> Session:
     return Session(server.url, api_user="admin", api_key=server.admin_key)
 
 
-def introduce(console: Console, cut: Cut) -> None:
+def introduce(console: Console, cut: Edit) -> None:
     frames = sum(clip.duration for clip in cut.clips)
     seconds = sum(clip.duration / clip.rate for clip in cut.clips)
     console.rule("1 · The cut")
@@ -68,12 +70,12 @@ def introduce(console: Console, cut: Cut) -> None:
         console.print(f"Source: {escape(cut.credit)}", style="dim")
 
 
-def import_cut(console: Console, session: Session, cut: Cut) -> Show:
+def import_cut(console: Console, session: Session, cut: Edit) -> Show:
     """Project, sequences, shots and tasks: recorded one by one, sent as one batch."""
     console.rule("2 · Everything you do is written down")
-    show = new_show(session, cut)
+    show = load_show(session, project_name(cut), TASKS)
     with _progress(console, "recording", len(cut.clips)) as step:
-        conform(session, show, cut, step)
+        write_edit(session, show, cut, step=step)
     recorded, pending = list(session.recorded_operations), session.pending
     console.print(operations_table(f"The first {FIRST} operations", recorded[:FIRST], _names(session, show)))
     console.print(counts_table("Recorded, and after compression", recorded, pending))
@@ -81,11 +83,11 @@ def import_cut(console: Console, session: Session, cut: Cut) -> Show:
     return show
 
 
-def change_cut(console: Console, session: Session, show: Show, cut: Cut) -> None:
+def change_cut(console: Console, session: Session, show: Show, cut: Edit) -> None:
     """The new cut is written over the old in full; only what differs is pending."""
     console.rule("3 · The cut changes")
     console.print("One shot gets longer, one is dropped, one is new. The script sets every value of every shot again:")
-    conform(session, show, cut)
+    write_edit(session, show, cut)
     console.print(operations_table("What is pending is what differs", session.pending, _names(session, show)))
     commit(console, session)
 
@@ -134,8 +136,7 @@ def _progress(console: Console, text: str, total: int) -> Iterator[Any]:
 
 def _names(session: Session, show: Show) -> Any:
     """Names for identities, from what this session knows."""
-    known = [show.project, *show.statuses.values(), *show.types.values()]
-    known += [*show.sequences.values(), *show.shots.values()]
+    known = [show.project, *show.statuses, *show.types.values(), *show.sequences, *show.shots]
     by_identity: dict[Identity, str] = {entity.identity: entity["name"] for entity in known}
     operations: list[Operation] = [*session.recorded_operations]
     for operation in operations:
