@@ -23,8 +23,9 @@ from sqlalchemy import select
 
 from callsheet.dialects.native.server import _route
 from callsheet.errors import ServerError
+from callsheet.model.normalisation import normalised
 from callsheet.model.record import Identity
-from callsheet.model.schema import Schema, check_value
+from callsheet.model.schema import Schema
 from callsheet.server.limits import Limits
 from callsheet.server.process import serve
 from callsheet.server.service import Service
@@ -211,7 +212,7 @@ def _forbidden(service: Service) -> list[str]:
 
 def _checked(schema: Schema, identity: Identity, name: str, value: Any) -> list[str]:
     try:
-        check_value(identity.entity_type, schema.types[identity.entity_type].attributes[name], value)
+        normalised(identity.entity_type, schema.types[identity.entity_type].attributes[name], value)
     except Exception as error:
         return [f"{identity}.{name} holds {value!r}: {error}"]
     return []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from callsheet.model.normalisation import normalised
 from callsheet.model.operation import Create
 from callsheet.model.record import Identity
-from callsheet.model.schema import Schema, check_value
+from callsheet.model.schema import Schema
 from callsheet.server.schemas.document import load_schema_document
 from callsheet.server.schemas.seeding import seed_operations, well_known_key
 
@@ -43,7 +44,7 @@ def test_seeds_fit_the_schema() -> None:
                 assert value in made
                 assert schema.is_a(value.entity_type, str(entity_type.attribute(name).target))
             else:
-                check_value(entity_type.name, entity_type.attribute(name), value)
+                normalised(entity_type.name, entity_type.attribute(name), value)
         needed = {a.name for a in entity_type.attributes.values() if a.required and a.name != "id"}
         assert needed <= set(operation.values)
         assert operation.identity not in made

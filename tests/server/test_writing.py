@@ -62,7 +62,7 @@ class TestValues:
             (task("a", nmae="x"), "nmae", "did you mean `name`"),
             (task("a", bid="3"), "bid", "takes a number"),
             (task("a", note="a\x00b"), "note", "U+0000"),
-            (task("a", bid=float("nan")), "bid", "finite"),
+            (task("a", bid=float("inf")), "bid", "finite"),
             (task("a", project=P), "project", "computed"),
             (task("a", children=[B]), "children", "collection"),
             (task("a", metadata={"k": "v"}), "metadata", "metadata.<key>"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from callsheet.core.core import Core
 from callsheet.flow import Flow
+from callsheet.model.values import pack_values, unpack_values
 
 __all__ = ["READ_ONLY_ACTIONS", "call"]
 
@@ -17,5 +18,7 @@ def call(core: Core, action: str, arguments: dict[str, Any]) -> Flow[Any]:
     """Anything else the server offers, by name."""
     if action not in READ_ONLY_ACTIONS:
         core.check_present()
+    # What cannot travel is refused here, and what arrives is the same, whether or not there is a wire.
+    plain = unpack_values(pack_values(arguments))
     core.statistics.count("call")
-    return (yield from core._dialect.call(action, arguments))
+    return (yield from core._dialect.call(action, plain))

@@ -27,10 +27,11 @@ from callsheet.errors import Conflict, ConflictError, MultipleResults, UsageErro
 from callsheet.flow import Flow
 from callsheet.model.language.checking import check
 from callsheet.model.language.parser import parse_path
+from callsheet.model.normalisation import normalised, normalised_items
 from callsheet.model.operation import Change
 from callsheet.model.query import And, Select
 from callsheet.model.record import NOT_SET, equal
-from callsheet.model.schema import Attribute
+from callsheet.model.schema import Attribute, EntityType
 
 __all__ = ["alike", "ensure"]
 
@@ -114,8 +115,16 @@ def _read(core: Core, entity_type: str, data: Mapping[str, Any]) -> dict[str, An
         attribute = found.attribute(name)
         if attribute.data_type == "datetime" and isinstance(value, date) and not isinstance(value, datetime):
             value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-        values[name] = value
+        values[name] = _normalised(found, name, value)
     return values
+
+
+def _normalised(entity_type: EntityType, name: str, value: Any) -> Any:
+    """The value as the attribute holds it, so that it can be compared with what is held."""
+    attribute = entity_type.attribute(name)
+    if attribute.kind == "mapping" and name == attribute.name:
+        return normalised_items(entity_type, name, value)
+    return value if attribute.kind in ("reference", "collection") else normalised(entity_type.name, attribute, value)
 
 
 def _identifies(value: Any) -> bool:
@@ -169,8 +178,6 @@ def _is(entity: Any, name: str, value: Any) -> bool:
 def alike(one: Any, other: Any) -> bool:
     """Whether two values mean the same."""
     if isinstance(one, datetime) and isinstance(other, datetime):
-        if one.tzinfo is None or other.tzinfo is None:
-            return False
         return one == other or (one.microsecond == 0 and one == other.replace(microsecond=0))
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other

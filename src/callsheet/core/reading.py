@@ -19,6 +19,7 @@ from callsheet.errors import MultipleResults, NoResult, UsageError
 from callsheet.flow import Flow
 from callsheet.model.query import Aggregate, And, Comparison, Condition, Or, Path, Select, Step
 from callsheet.model.record import NOT_SET, Page
+from callsheet.model.scalar import Unfit, plain_scalar
 from callsheet.model.schema import EntityType
 
 __all__ = [
@@ -81,8 +82,7 @@ def get(core: Core, entity_type: str | type[Entity], key: Any) -> Flow[Any]:
     entity_type = type_name(entity_type)
     entity_class: Any = core.types[entity_type]
     root = entity_class._type.root
-    if len(entity_class._type.key) > 1:
-        key = _composite(entity_class._type, key)
+    key = _composite(entity_class._type, key) if len(entity_class._type.key) > 1 else _plain(key)
     found = core.identities.family(root).get(key)
     if found is not None and isinstance(found, entity_class) and not is_ghost(found):
         return found if core.unit.is_alive(found) else None
@@ -95,7 +95,15 @@ def _composite(entity_type: EntityType, key: Any) -> tuple[Any, ...]:
     """A key of several parts, from any sequence of them."""
     if isinstance(key, str) or not isinstance(key, Sequence) or len(key) != len(entity_type.key):
         raise UsageError(f"the key of a {entity_type.name} is ({', '.join(entity_type.key)}), not {key!r:.80}")
-    return tuple(key)
+    return tuple(map(_plain, key))
+
+
+def _plain(part: Any) -> Any:
+    """A part of a key as its plain value; what is none is no key of anything."""
+    try:
+        return plain_scalar(part)
+    except Unfit:
+        return part
 
 
 def is_ghost(entity: Any) -> bool:

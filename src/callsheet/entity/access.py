@@ -17,8 +17,9 @@ from typing import Any, TypeAlias
 
 from callsheet.entity.entity import NOTHING, PendingChanges
 from callsheet.entity.log import UPDATE
+from callsheet.model.normalisation import INDEXED_BYTES, normalised
 from callsheet.model.record import NOT_SET, Identity
-from callsheet.model.schema import Attribute, check_value
+from callsheet.model.schema import Attribute
 
 __all__ = ["Fast", "attribute_writer", "is_surely_right", "item_reader", "item_writer"]
 
@@ -31,7 +32,7 @@ def is_surely_right(kind: Any, value: Any) -> bool:
     if type(value) is not kind:
         return False
     if kind is str:
-        return value.isascii() and "\x00" not in value
+        return value.isascii() and len(value) <= INDEXED_BYTES and "\x00" not in value
     return kind is bool or (kind is float and isfinite(value))
 
 
@@ -69,9 +70,11 @@ def item_writer(type_name: str, fast: Mapping[str, Fast], storage: type) -> Call
             return
         if type(value) is not kind or (
             # `is_surely_right`, without the call.
-            not value.isascii() or "\x00" in value if kind is str else kind is not float or not isfinite(value)
+            not value.isascii() or len(value) > INDEXED_BYTES or "\x00" in value
+            if kind is str
+            else kind is not float or not isfinite(value)
         ):
-            check_value(type_name, attribute, value)
+            value = normalised(type_name, attribute, value)
         try:
             old = get(self)
         except AttributeError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from callsheet.entity.collection import MappingView
@@ -10,8 +9,9 @@ from callsheet.entity.frozen import freeze, thaw
 from callsheet.entity.mirroring import Mirroring
 from callsheet.entity.types import slot_name
 from callsheet.errors import SchemaError, UnknownAttribute
+from callsheet.model.normalisation import item_key, normalised, normalised_items
 from callsheet.model.record import NOT_SET, same
-from callsheet.model.schema import Attribute, check_value, did_you_mean
+from callsheet.model.schema import Attribute, did_you_mean
 
 __all__ = ["Assigning"]
 
@@ -52,12 +52,11 @@ class Assigning(Mirroring):
         attribute = entity._type.attributes[mapping]
         if attribute.computed:
             raise SchemaError(f"{entity._name}.{mapping} is computed by the server and cannot be set")
-        if not isinstance(key, str) or not key:
-            raise SchemaError(f"an item of {entity._name}.{mapping} has a non-empty string as its key, not {key!r}")
+        key = item_key(entity._name, mapping, key)
         item = entity._type.item(mapping, key)
         if item.computed:
             raise SchemaError(f"{entity._name}.{mapping} `{key}` is computed by the server and cannot be set")
-        check_value(entity._name, item, value)
+        value = normalised(entity._name, item, value)
         cell = f"{mapping}.{key}"
         changes = entity._changes
         known = entity.peek(mapping)
@@ -88,7 +87,8 @@ class Assigning(Mirroring):
             raise SchemaError(f"{entity._name}.{attribute.name} is immutable: only `create` can set it")
 
     def _assign_scalar(self, entity: Any, attribute: Attribute, value: Any) -> None:
-        check_value(entity._name, attribute, value)
+        value = normalised(entity._name, attribute, value)
+        plain = value
         if attribute.data_type == "json":
             value = freeze(value)
         old = entity.peek(attribute.name)
@@ -98,7 +98,7 @@ class Assigning(Mirroring):
         if not self.recording:
             return
         if attribute.data_type == "json":
-            self._note(entity, attribute.name, thaw(value), thaw(old), old)
+            self._note(entity, attribute.name, plain, thaw(old), old)
         else:
             self._note(entity, attribute.name, value, old)
 
@@ -117,12 +117,9 @@ class Assigning(Mirroring):
         self._mirror(entity, attribute.name, old or None, value)
 
     def _replace_items(self, entity: Any, name: str, value: Any) -> None:
-        if not isinstance(value, Mapping):
-            raise SchemaError(f"{entity._name}.{name} takes a mapping, not {type(value).__name__}: {value!r:.80}")
         view = MappingView(entity, name)
-        for key, item in value.items():
-            check_value(entity._name, entity._type.item(name, key), item)
-        for key in [key for key in view if key not in value]:
+        items = normalised_items(entity._type, name, value)
+        for key in [key for key in view if key not in items]:
             self.assign_item(entity, name, key, None)
-        for key, item in value.items():
+        for key, item in items.items():
             self.assign_item(entity, name, key, item)

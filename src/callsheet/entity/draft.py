@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from callsheet.entity.access import is_surely_right
 from callsheet.entity.entity import NOTHING
-from callsheet.entity.frozen import thaw
 from callsheet.errors import SchemaError, UnknownAttribute
+from callsheet.model.normalisation import normalised, normalised_items
 from callsheet.model.record import Key
-from callsheet.model.schema import Attribute, EntityType, check_value, did_you_mean
+from callsheet.model.schema import Attribute, EntityType, did_you_mean
 
 __all__ = ["Blueprint", "Draft"]
 
@@ -97,13 +97,10 @@ class Draft:
         if attribute.kind == "reference":
             self._refer(unit, blueprint, attribute, name, value)
         elif attribute.kind == "scalar":
-            check_value(entity_type.name, attribute, value)
-            self.plain[name] = thaw(value) if attribute.data_type == "json" else value
+            self.plain[name] = normalised(entity_type.name, attribute, value)
         elif attribute.kind == "mapping":
-            self.items = self.items or {}
-            for key, item in dict(value).items():
-                check_value(entity_type.name, entity_type.item(name, key), item)
-                self.items[f"{name}.{key}"] = item
+            items = normalised_items(entity_type, name, value)
+            self.items = {**self.items, **{f"{name}.{key}": item for key, item in items.items()}}
         else:
             self._gather(unit, entity_type, attribute, value)
 

@@ -20,9 +20,10 @@ from callsheet.entity.loader import make_ghost
 from callsheet.entity.log import UPDATE, Log, compressed, operation
 from callsheet.entity.types import Types, slot_name
 from callsheet.errors import SchemaError, StateError, WrongThread
+from callsheet.model.normalisation import normalised_key
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.record import NOT_SET, Identity, Key, new_key, same
-from callsheet.model.schema import Attribute, check_value
+from callsheet.model.schema import Attribute
 
 __all__ = ["NOBODY", "Recording", "logged"]
 
@@ -198,7 +199,7 @@ class Recording:
         if key is None:
             return None
         target = str(attribute.target)
-        _check_key(self._types.schema.types[target], key)
+        key = normalised_key(self._types.schema.types[target], key)
         found = self._identities.family(self._types.schema.types[target].root).get(key)
         return found if found is not None else make_ghost(self._core, self._types[target], key, None)
 
@@ -221,14 +222,6 @@ class Recording:
         for name in entity._type.attributes:
             if name not in entity._type.key:
                 self._restore(entity, name, NOT_SET)
-
-
-def _check_key(entity_type: Any, key: Any) -> None:
-    """Raise `SchemaError` unless the key can be one of this type."""
-    if entity_type.key == ("id",):
-        check_value(entity_type.name, entity_type.attributes["id"], key)
-    elif len(entity_type.key) > 1 and not (isinstance(key, tuple) and len(key) == len(entity_type.key)):
-        raise SchemaError(f"the key of a {entity_type.name} is ({', '.join(entity_type.key)}), not {key!r:.80}")
 
 
 def logged(value: Any) -> Any:

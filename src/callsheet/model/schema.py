@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Literal
@@ -22,7 +20,6 @@ Kind = Literal["scalar", "reference", "collection", "mapping"]
 SCALARS = ("string", "integer", "number", "boolean", "date", "datetime", "enum", "json")
 NUMBERS = frozenset(("integer", "number"))
 AGREEING = frozenset(("string", "enum", "date", "datetime"))
-INTEGER_LIMIT = 2**63
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
@@ -338,108 +335,3 @@ def _attribute(type_name: str, name: str, described: Mapping[str, Any]) -> Attri
         f"{type_name}.{name} in the schema: unknown type `{stated}`"
         f"{did_you_mean(stated, (*SCALARS, 'reference', 'collection', 'mapping'))}"
     )
-
-
-def check_value(owner: str, attribute: Attribute, value: Any) -> None:
-    """Raise `SchemaError` unless a scalar attribute takes the value. None is always taken (see ``required``).
-
-    >>> check_value("Task", Attribute("bid", data_type="number"), "3")
-    Traceback (most recent call last):
-    callsheet.errors.SchemaError: Task.bid takes a number, not str: '3'
-    """
-    if value is None:
-        return
-    problem = _CHECKS[attribute.data_type](attribute, value)
-    if not problem and attribute.choices and attribute.data_type == "json":
-        problem = _chosen(attribute, value)
-    if problem:
-        raise SchemaError(f"{owner}.{attribute.name} takes {problem}, not {type(value).__name__}: {value!r:.80}")
-
-
-def _string(_: Attribute, value: Any) -> str:
-    if not isinstance(value, str):
-        return "a string"
-    if "\x00" in value:
-        return "a string without U+0000"
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return "a string that is valid Unicode (this one has half of a surrogate pair)"
-    return ""
-
-
-def _integer(_: Attribute, value: Any) -> str:
-    if not isinstance(value, int) or isinstance(value, bool):
-        return "an integer"
-    return "" if -INTEGER_LIMIT <= value < INTEGER_LIMIT else "an integer of 64 bits"
-
-
-def _number(_: Attribute, value: Any) -> str:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return "a number"
-    if isinstance(value, float) and not math.isfinite(value):
-        return "a finite number"
-    return "" if isinstance(value, float) or -INTEGER_LIMIT <= value < INTEGER_LIMIT else "a number of 64 bits"
-
-
-def _boolean(_: Attribute, value: Any) -> str:
-    return "" if isinstance(value, bool) else "True or False"
-
-
-def _date(_: Attribute, value: Any) -> str:
-    return "" if isinstance(value, date) and not isinstance(value, datetime) else "a datetime.date"
-
-
-def _datetime(_: Attribute, value: Any) -> str:
-    if not isinstance(value, datetime):
-        return "a datetime.datetime"
-    return "" if value.tzinfo is not None else "a datetime with a time zone (`.astimezone()` adds the local one)"
-
-
-def _enum(attribute: Attribute, value: Any) -> str:
-    if value in attribute.choices:
-        return ""
-    return f"one of {', '.join(map(repr, attribute.choices))}"
-
-
-def _chosen(attribute: Attribute, value: Any) -> str:
-    """JSON data with choices is a list of them; one alone may stand for the list."""
-    listed = [value] if isinstance(value, str) else value
-    if isinstance(listed, list | tuple) and all(each in attribute.choices for each in listed):
-        return ""
-    return f"a list of {', '.join(map(repr, attribute.choices))}"
-
-
-def _json(attribute: Attribute, value: Any, depth: int = 32) -> str:
-    if depth == 0:
-        return "JSON data nested less than 32 deep"
-    if value is None or isinstance(value, bool):
-        return ""
-    if isinstance(value, str):
-        return _string(attribute, value)
-    if isinstance(value, int | float):
-        return _number(attribute, value)
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if problem := _string(attribute, key) or _json(attribute, item, depth - 1):
-                return f"JSON data ({problem})"
-        return ""
-    if isinstance(value, list | tuple):
-        for item in value:
-            if problem := _json(attribute, item, depth - 1):
-                return f"JSON data ({problem})"
-        return ""
-    return "JSON data (None, bool, number, string, list, dict)"
-
-
-_CHECKS = {
-    "string": _string,
-    "integer": _integer,
-    "number": _number,
-    "boolean": _boolean,
-    "date": _date,
-    "datetime": _datetime,
-    "enum": _enum,
-    "json": _json,
-}

@@ -25,11 +25,13 @@ from typing import Any
 from callsheet.errors import SchemaError
 from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity
+from callsheet.model.scalar import Unfit, plain_scalar, shown
 
 __all__ = ["key_in", "pack", "pack_values", "unpack", "unpack_values"]
 
 DEPTH = 48
 PLAIN = frozenset({str, int, bool, type(None)})
+_KNOWN = frozenset({float, datetime, date, Identity, list, tuple, dict})
 
 
 def pack(value: Any, depth: int = DEPTH) -> Any:
@@ -42,6 +44,8 @@ def pack(value: Any, depth: int = DEPTH) -> Any:
     kind = type(value)
     if kind in PLAIN:
         return value
+    if kind not in _KNOWN:
+        value = _own(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise SchemaError(f"{value!r} cannot be sent; numbers must be finite (None stands for no value)")
@@ -58,11 +62,22 @@ def pack(value: Any, depth: int = DEPTH) -> Any:
         return [pack(item, depth - 1) for item in value]
     if isinstance(value, Mapping):
         return _pack_mapping(value, depth)
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, int):
-        return int(value)
+    if type(value) in PLAIN:
+        return value
     raise SchemaError(f"{type(value).__name__} cannot be sent: {value!r:.80}")
+
+
+def _own(value: Any) -> Any:
+    """A scalar of another library, or of a subclass, as Python's own; anything else as it is."""
+    if isinstance(value, Identity):
+        return value
+    try:
+        found = plain_scalar(value)
+    except Unfit as unfit:
+        raise SchemaError(f"{shown(value)} cannot be sent, but {unfit.wanted}") from None
+    if found is None:
+        raise SchemaError(f"{shown(value)} cannot be sent (None stands for no value)")
+    return found
 
 
 def _pack_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
@@ -72,7 +87,7 @@ def _pack_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         if not isinstance(key, str):
             raise SchemaError(f"the keys of JSON data are strings, not {type(key).__name__}: {key!r:.80}")
         tagged = tagged or key.startswith("$")
-        packed[key] = pack(item, depth - 1)
+        packed[str.__str__(key)] = pack(item, depth - 1)
     return {"$object": packed} if tagged else packed
 
 

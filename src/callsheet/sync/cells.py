@@ -16,9 +16,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from attrs import frozen
 
 from callsheet.errors import SchemaError, UsageError
-from callsheet.model.language.literal import read_date, read_datetime
+from callsheet.model.moments import read_date, read_datetime
+from callsheet.model.normalisation import normalised
 from callsheet.model.record import NOT_SET
-from callsheet.model.schema import check_value, did_you_mean
+from callsheet.model.scalar import Unfit, plain_scalar
+from callsheet.model.schema import did_you_mean
 from callsheet.sync.layout import RowLayout, Target
 from callsheet.sync.mapping import Column, RowMapping
 
@@ -140,12 +142,20 @@ def _raw(row: Row, source: _CellSource) -> Any:
             return source.function(row.values)
         except Exception as error:
             raise _Unreadable(f"the function of this attribute failed: {type(error).__name__}: {error}") from error
-    value = row.values.get(source.column, NOT_SET)
+    value = _plain(row.values.get(source.column, NOT_SET))
     if _is_empty(value):
         if source.options.default is not NOT_SET:
             return source.options.default
         return NOT_SET if value is NOT_SET else None
     return _replaced(source.options.values, value)
+
+
+def _plain(value: Any) -> Any:
+    """A scalar of any library as Python's own; None for what stands for no value there."""
+    try:
+        return plain_scalar(value)
+    except Unfit as unfit:
+        raise _Unreadable(f"takes {unfit.wanted}; {unfit.cure}" if unfit.cure else f"takes {unfit.wanted}") from None
 
 
 def _is_empty(value: Any) -> bool:
@@ -174,22 +184,21 @@ def _read(source: _CellSource, raw: Any) -> Any:
     elif not isinstance(raw, list | tuple | set | frozenset):
         parts = [raw]
     options = source.options
-    trimmed = [part.strip() if isinstance(part, str) else part for part in parts]
+    trimmed = [part.strip() if isinstance(part, str) else part for part in map(_plain, parts)]
     return list(dict.fromkeys(_one(source, _replaced(options.values, part)) for part in trimmed if not _is_empty(part)))
 
 
 def _one(source: _CellSource, raw: Any) -> Any:
-    cell = source.target.cell
+    cell, raw = source.target.cell, _plain(raw)
     if raw is None or (isinstance(raw, str) and not raw.strip()):
         return None
     value = _CONVERSIONS.get(cell.data_type, _as_it_is)(raw, source.options)
     try:
-        check_value("", cell, value)
+        return normalised("", cell, value)
     except SchemaError as error:
         text = str(error).removeprefix(f".{cell.name} ")
         hint = did_you_mean(raw, cell.choices) if cell.choices and isinstance(raw, str) else ""
         raise _Unreadable(f"{text}{hint}") from None
-    return value
 
 
 def _as_it_is(raw: Any, options: Column) -> Any:

@@ -12,7 +12,9 @@ from callsheet.entity.entity import Entity
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.model.history import Commit, HistoryEntry, commit_from_plain
+from callsheet.model.moments import in_utc
 from callsheet.model.record import Identity
+from callsheet.model.scalar import plain_scalar
 
 __all__ = ["CommitName", "Moment", "commits", "commits_where", "find_commit", "history", "moment_of"]
 
@@ -146,11 +148,13 @@ def _ask(core: Core, action: str, arguments: dict[str, Any]) -> Flow[Any]:
 
 
 def _zoned(time: Any) -> datetime:
-    if not isinstance(time, datetime):
-        raise UsageError(f"this takes a datetime, not {type(time).__name__}: {time!r:.80}")
-    if time.tzinfo is None:
-        raise UsageError(f"{time!r} has no time zone; `.astimezone()` adds the local one")
-    return time
+    try:
+        found = plain_scalar(time)
+        if not isinstance(found, datetime):
+            raise UsageError(f"this takes a datetime, not {type(time).__name__}: {time!r:.80}")
+        return in_utc(found)
+    except ValueError as error:
+        raise UsageError(f"{time!r} {error}; `.astimezone()` adds the local zone") from None
 
 
 def _check_limit(limit: Any) -> None:

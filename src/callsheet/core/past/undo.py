@@ -27,9 +27,10 @@ from callsheet.entity.frozen import thaw
 from callsheet.errors import ConflictError, SchemaError, StateError, UsageError
 from callsheet.flow import Flow
 from callsheet.model.history import Commit, EntityChange
+from callsheet.model.normalisation import normalised
 from callsheet.model.operation import Change
 from callsheet.model.record import NOT_SET, Identity, equal
-from callsheet.model.schema import Attribute, check_value
+from callsheet.model.schema import Attribute
 
 __all__ = ["undo"]
 
@@ -147,7 +148,7 @@ class _Plan:
             gone = place not in self._born and self.scene.at(place) is None
             return f"{value.entity_type} {value.key} is gone" if gone else ""
         try:
-            check_value(owner, attribute, value)
+            normalised(owner, attribute, value)
         except SchemaError as error:
             return str(error)
         return ""

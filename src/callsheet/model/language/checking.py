@@ -20,9 +20,8 @@ from typing import Final
 from attrs import evolve
 
 from callsheet.errors import QueryError
-from callsheet.model.language.coercion import FAMILIES, ORDERED, coerce
+from callsheet.model.language.coercion import FAMILIES, ORDERED, coerce, plain_operand
 from callsheet.model.language.items import item_condition
-from callsheet.model.language.literal import shown
 from callsheet.model.language.parser import NESTING
 from callsheet.model.language.resolution import Chain, ResolvedPath, resolve
 from callsheet.model.language.text import in_parentheses, path_text
@@ -43,6 +42,7 @@ from callsheet.model.query import (
     Step,
 )
 from callsheet.model.record import Identity
+from callsheet.model.scalar import shown
 from callsheet.model.schema import EntityType, Schema, did_you_mean
 
 __all__ = ["check", "check_aggregate", "check_condition", "check_path"]
@@ -231,7 +231,7 @@ class _QueryChecker:
         if operator not in OPERATORS:
             near = did_you_mean(operator, OPERATORS)
             raise QueryError(f"there is no operator `{operator}`{near}", hint=f"one of {', '.join(OPERATORS)}")
-        comparison = self._labelled(comparison, entity_type)
+        comparison = self._labelled(evolve(comparison, value=plain_operand(comparison.value)), entity_type)
         way = self._valued(comparison.path, entity_type)
         self._operator(comparison, way)
         return Comparison(Path(way.steps, comparison.path.position), operator, self._value(comparison, way))

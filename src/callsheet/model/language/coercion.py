@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
-from typing import Final
+from typing import Any, Final
+
+from attrs import evolve
 
 from callsheet.errors import QueryError, SchemaError
-from callsheet.model.language.literal import INTEGER_LIMIT, read_date, read_datetime, shown
-from callsheet.model.query import Literal
+from callsheet.model.moments import in_utc, read_date, read_datetime
+from callsheet.model.normalisation import normalised
+from callsheet.model.query import Literal, Select
 from callsheet.model.record import Identity
-from callsheet.model.schema import Attribute, check_value, did_you_mean
+from callsheet.model.scalar import INTEGER_LIMIT, Unfit, plain_scalar, shown
+from callsheet.model.schema import Attribute, did_you_mean
 
-__all__ = ["FAMILIES", "ORDERED", "coerce"]
+__all__ = ["FAMILIES", "ORDERED", "coerce", "plain_operand"]
 
 FAMILIES: Final = {
     "string": "text",
@@ -48,6 +52,9 @@ def coerce(owner: str, attribute: Attribute, value: object, operator: str = "=")
     # A pattern may be any text, and an order comparison may name a text that is no choice.
     if attribute.data_type == "enum" and (operator in ("like", "not_like") or operator[0] in "<>"):
         attribute = Attribute(attribute.name)
+    # What is too long to be kept is compared all the same: it is not there.
+    if attribute.indexed or attribute.unique:
+        attribute = evolve(attribute, indexed=False, unique=False)
     convert = _CONVERSIONS.get(attribute.data_type)
     try:
         if convert is not None:
@@ -57,12 +64,28 @@ def coerce(owner: str, attribute: Attribute, value: object, operator: str = "=")
             attribute = Attribute(attribute.name, data_type="number")
         if isinstance(value, int) and not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
             raise ValueError("has more than 64 bits")
-        check_value(owner, attribute, value)
+        found: Literal = normalised(owner, attribute, value)
     except SchemaError as error:
         raise QueryError(str(error), hint=_hint(attribute, value)) from None
     except ValueError as error:
         raise QueryError(f"{owner}.{attribute.name} takes a {attribute.data_type}: {shown(value)} {error}") from None
-    return value  # type: ignore[return-value]  # check_value has just seen to it
+    return found
+
+
+def plain_operand(value: Any) -> Any:
+    """What a comparison compares with, of plain types; what stands for no value is None.
+
+    >>> plain_operand((float("nan"), 1.5))
+    (None, 1.5)
+    """
+    if isinstance(value, Select | Identity):
+        return value
+    try:
+        if isinstance(value, tuple | list):
+            return tuple([item if isinstance(item, Identity) else plain_scalar(item) for item in value])
+        return plain_scalar(value)
+    except Unfit as unfit:
+        raise QueryError(f"a condition cannot hold {shown(value)}, but {unfit.wanted}", hint=unfit.cure) from None
 
 
 def _integer(value: object) -> object:
@@ -85,10 +108,7 @@ def _datetime(value: object) -> object:
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime.combine(value, time(), UTC)
     if isinstance(value, datetime) and value.tzinfo is not None:
-        try:
-            return value.astimezone(UTC)
-        except OverflowError:
-            raise ValueError("is outside of the years 1 to 9999 in UTC") from None
+        return in_utc(value)
     return value
 
 

@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from callsheet.errors import QueryError
+from callsheet.model.moments import looks_like_date, looks_like_datetime, read_date, read_datetime
 from callsheet.model.query import Literal
+from callsheet.model.scalar import INTEGER_LIMIT, Unfit, plain_scalar, shown
 
-__all__ = ["literal_text", "quote", "read_date", "read_datetime", "read_quoted", "read_word", "shown"]
+__all__ = ["literal_text", "quote", "read_quoted", "read_word"]
 
-INTEGER_LIMIT = 2**63
 _WORDS: dict[str, Literal] = {"none": None, "null": None, "true": True, "false": False}
 # A number with a leading zero is a name (`010`), as in the codes of sequences and shots.
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[+-]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DATETIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
-    r"(?:Z|[+-][0-9]{2}:?[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?"
-)
 # High and low halves written next to each other are one character, as in JSON.
 _ESCAPE = re.compile(
     r"""\\(?:(["'\\nt])|u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))"""
@@ -51,9 +47,9 @@ def read_word(word: str) -> Literal:
         if not math.isfinite(number):
             raise ValueError("is too large for a number")
         return number
-    if _DATE.fullmatch(word):
+    if looks_like_date(word):
         return read_date(word)
-    if _DATETIME.fullmatch(word):
+    if looks_like_datetime(word):
         return read_datetime(word)
     return word
 
@@ -63,31 +59,6 @@ def _integer(word: str) -> int:
     if len(word) > 20 or not -INTEGER_LIMIT <= int(word) < INTEGER_LIMIT:
         raise ValueError("is no integer of 64 bits")
     return int(word)
-
-
-def read_date(text: str) -> date:
-    """A date as ISO 8601 writes it, with dashes; else ``ValueError``."""
-    if _DATE.fullmatch(text) is None:
-        raise ValueError("is no date; dates look like 2026-01-31")
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"is no date: {error}") from None
-
-
-def read_datetime(text: str) -> datetime:
-    """A date-time as ISO 8601 writes it, in UTC where it names no offset; a date is its midnight.
-
-    >>> read_datetime("2026-01-01T10:00:00").isoformat()
-    '2026-01-01T10:00:00+00:00'
-    """
-    if _DATE.fullmatch(text) is None and _DATETIME.fullmatch(text) is None:
-        raise ValueError("is no date-time; they look like 2026-01-31T18:30:00+00:00")
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"is no date-time: {error}") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def read_quoted(token: str) -> str:
@@ -120,6 +91,12 @@ def literal_text(value: object) -> str:
     >>> literal_text("it's"), literal_text(2.0), literal_text(None), literal_text(date(2026, 1, 1))
     ('"it\\'s"', '2.0', 'None', '2026-01-01')
     """
+    try:
+        plain = plain_scalar(value)
+    except Unfit as unfit:
+        raise QueryError(f"a query cannot hold this {type(value).__name__}: {shown(value)}", hint=unfit.cure) from None
+    # What stands for no value elsewhere has no text: None is written as None.
+    value = value if plain is None else plain
     if isinstance(value, str):
         return quote(value)
     if value is None or isinstance(value, bool):
@@ -135,14 +112,3 @@ def literal_text(value: object) -> str:
     if isinstance(value, date):
         return value.isoformat()
     raise QueryError(f"a query cannot hold this {type(value).__name__}: {shown(value)}")
-
-
-def shown(value: object) -> str:
-    """A value as an error message shows it: never long, and never an error itself."""
-    # Python refuses to print integers of very many digits.
-    if isinstance(value, int) and value.bit_length() > 256:
-        return f"an integer of {value.bit_length():,} bits"
-    try:
-        return f"{value!r:.80}"
-    except ValueError:
-        return "with an integer of very many digits"

@@ -20,10 +20,10 @@ from typing import TypeVar
 
 from callsheet.errors import QueryError
 from callsheet.model.language.hints import NESTING, OPERATORS, RESERVED, AddedOperator
-from callsheet.model.language.literal import INTEGER_LIMIT
 from callsheet.model.language.paths import PathReader
 from callsheet.model.language.tokens import END, STRING, WORD
 from callsheet.model.query import And, Any_, Comparison, Condition, Literal, Not, Or, Order, Path, Select
+from callsheet.model.scalar import INTEGER_LIMIT
 
 __all__ = [
     "AddedOperator",

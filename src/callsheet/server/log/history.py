@@ -8,7 +8,7 @@ commits and by their changes: a commit with more changes than a page holds goes 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from inspect import signature
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from callsheet.errors import Invalid, NotFound
 from callsheet.model.history import Commit, commit_to_plain
+from callsheet.model.moments import in_utc
 from callsheet.server.access.access import Access
 from callsheet.server.log import commits as log
 from callsheet.server.log.visible import Visible
@@ -191,9 +192,9 @@ def _check(name: str, value: Any, least: int, most: int) -> None:
 
 
 def _moment(name: str, value: Any) -> datetime:
-    if not isinstance(value, datetime) or value.tzinfo is None:
+    if not isinstance(value, datetime):
         raise Invalid(f"`{name}` is a datetime with a time zone, not {value!r:.80}")
     try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise Invalid(f"`{name}`: {value!r} cannot be told in UTC") from None
+        return in_utc(value)
+    except ValueError as error:
+        raise Invalid(f"`{name}` is a datetime with a time zone; {value!r} {error}") from None

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, insert, select
 from callsheet.errors import Forbidden, Invalid, SchemaError, TooLarge
 from callsheet.events.topics import REPLY
 from callsheet.model.event import Event
+from callsheet.model.moments import in_utc
 from callsheet.model.values import pack
 from callsheet.server.store.counter import next_position
 from callsheet.server.store.store import Store
@@ -86,9 +87,14 @@ def _user(told: Any, user: str) -> dict[str, Any]:
 
 
 def _moment(sent: Any) -> datetime | None:
-    if sent is not None and (not isinstance(sent, datetime) or sent.tzinfo is None):
-        raise Invalid(f"an event's `sent` is a datetime with a time zone, not {sent!r:.80}")
-    return sent
+    if sent is None:
+        return None
+    try:
+        if isinstance(sent, datetime):
+            return in_utc(sent)
+    except ValueError:
+        pass
+    raise Invalid(f"an event's `sent` is a datetime with a time zone, not {sent!r:.80}")
 
 
 def _json(name: str, value: Any) -> bytes:

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, and_, false, literal, or_
 
 from callsheet.errors import Invalid
 from callsheet.model.query import Select
-from callsheet.model.schema import INTEGER_LIMIT
+from callsheet.model.scalar import INTEGER_LIMIT
 from callsheet.server.store.comparison import Value
 
 __all__ = ["KeySetCursor", "after", "decoded", "query_of"]

@@ -8,7 +8,8 @@ from datetime import date, datetime
 from typing import Any
 
 from callsheet.errors import SchemaError
-from callsheet.model.schema import NUMBERS, SCALARS, Attribute, check_value, did_you_mean
+from callsheet.model.normalisation import normalised
+from callsheet.model.schema import NUMBERS, SCALARS, Attribute, did_you_mean
 from callsheet.server.schemas.outline import Outline
 from callsheet.server.schemas.relations import computed_problems, family_problems, relation_problems
 
@@ -139,6 +140,8 @@ def _attribute(outline: Outline, owner: str, name: str, told: Any) -> Iterator[s
     yield from wrong
     if wrong:
         return
+    if stated == "json" and (told.get("indexed") or told.get("unique")):
+        yield f"{place}: JSON data is neither indexed nor unique; give what is searched for an attribute of its own"
     if stated in SCALARS:
         yield from _value(place, stated, told)
     elif stated == "mapping":
@@ -201,6 +204,9 @@ def _default(place: str, stated: str, default: Any, choices: tuple[str, ...]) ->
         return
     owner, _, name = place.rpartition(".")
     try:
-        check_value(owner, Attribute(name, data_type=stated, choices=choices), default)
+        held = normalised(owner, Attribute(name, data_type=stated, choices=choices), default)
     except SchemaError as error:
         yield f"{place}: bad default: {str(error).removeprefix(f'{place} ')}"
+    else:
+        if stated != "number" and type(held) is not type(default):
+            yield f"{place}: bad default: write {held!r}, not {default!r:.80}"

@@ -31,6 +31,9 @@ from callsheet.model.schema import Attribute
 
 __all__ = ["INTEGER", "NUMBER", "TEXT", "Day", "Json", "Moment", "Truth", "column_type", "day", "json_text", "moment"]
 
+_EXPONENT = 1e16
+"""From here on floats are written with an exponent."""
+
 Processor = Callable[[Any], Any] | None
 
 TEXT: TypeEngine[Any] = Text().with_variant(Text(collation="C"), "postgresql")
@@ -77,6 +80,18 @@ def _before(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_before(item) for item in value]
     return value
+
+
+def _before_jsonb(value: Any) -> Any:
+    """As `_before`; large floats with all their digits, for JSONB knows numbers but not how they were written: of
+    ``1e16`` it would make an integer."""
+    if isinstance(value, float):
+        return msgspec.Raw(f"{value:.1f}".encode()) if abs(value) >= _EXPONENT else value
+    if isinstance(value, dict):
+        return {key: _before_jsonb(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_before_jsonb(item) for item in value]
+    return _before(value)
 
 
 def json_text(value: Any) -> str:
@@ -173,8 +188,8 @@ class Json(TypeDecorator[Any]):
             return lambda value: None if value is None else json_text(value)
         inner = self.impl_instance.dialect_impl(dialect).bind_processor(dialect)
         if inner is None:
-            return _before
-        return lambda value: inner(_before(value))
+            return _before_jsonb
+        return lambda value: inner(_before_jsonb(value))
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
         return _from_json if dialect.name == "sqlite" else None

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, and_, false, func, literal, or_, true
 
 from callsheet.errors import Invalid
-from callsheet.model.schema import INTEGER_LIMIT, Attribute
+from callsheet.model.scalar import INTEGER_LIMIT
+from callsheet.model.schema import Attribute
 from callsheet.server.store.columns import TEXT
 from callsheet.server.store.items import item_literal
 

@@ -7,13 +7,14 @@ another parent, what is below it follows, as far down as something changes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, func, select
 
 from callsheet.chunks import chunks
 from callsheet.errors import Invalid
+from callsheet.model.normalisation import normalised
 from callsheet.model.record import Identity, equal, new_key
 from callsheet.server.store.rules import declarer
 from callsheet.server.store.store import CHUNK
@@ -44,13 +45,7 @@ def _default(entry: WorkingRow, name: str, default: Any, now: datetime) -> Any:
         return now.date() if attribute.data_type == "date" else now
     if attribute.kind == "reference":
         return Identity(str(attribute.target), default)
-    if attribute.data_type == "number":
-        return float(default)
-    if isinstance(default, str) and attribute.data_type == "date":
-        return date.fromisoformat(default)
-    if isinstance(default, str) and attribute.data_type == "datetime":
-        return datetime.fromisoformat(default)
-    return default
+    return normalised(entry.identity.entity_type, attribute, default)
 
 
 def settle_stamps(overlay: Overlay, user: str, now: datetime) -> None:

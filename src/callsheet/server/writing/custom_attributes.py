@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from callsheet.errors import Invalid, SchemaError
-from callsheet.model.schema import SCALARS, Attribute, check_value, did_you_mean
+from callsheet.model.normalisation import normalised
+from callsheet.model.schema import SCALARS, Attribute, did_you_mean
 from callsheet.server.store.store import Store
 from callsheet.server.writing.overlay import Overlay, WorkingRow
 
@@ -71,7 +72,7 @@ def _problem(overlay: Overlay, entry: WorkingRow) -> tuple[str, str] | None:
         return "choices", "choices are a list of strings; an enum needs some"
     try:
         attribute = Attribute(key, data_type=data_type, choices=tuple(choices or ()))
-        check_value(str(entity_type), attribute, _from_text(data_type, default))
+        normalised(str(entity_type), attribute, _from_text(data_type, default))
     except (SchemaError, ValueError) as error:
         return "default", str(error)
     return None

@@ -6,18 +6,18 @@ The client checks the same before it sends; the server never trusts that it did.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC
 from functools import partial
 from typing import Any
 
+from attrs import evolve
+
 from callsheet.errors import Invalid, SchemaError
+from callsheet.model.normalisation import KEY_LENGTH, normalised
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import Identity
-from callsheet.model.schema import Attribute, EntityType, Schema, check_value, did_you_mean
+from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 
-__all__ = ["checked", "normal"]
-
-KEY_LENGTH = 255
+__all__ = ["checked"]
 
 Taker = Callable[[Any], Any]
 
@@ -29,34 +29,6 @@ def checked(schema: Schema, operations: Sequence[Operation]) -> list[Operation]:
     """
     checker = _OperationChecker(schema)
     return [checker.operation(index, operation) for index, operation in enumerate(operations)]
-
-
-def normal(owner: str, attribute: Attribute, value: Any) -> Any:
-    """The value as it comes back from the database; raises `SchemaError` where the attribute does not take it.
-
-    >>> normal("Task", Attribute("bid", data_type="number"), 3)
-    3.0
-    """
-    if value is None:
-        return None
-    check_value(owner, attribute, value)
-    if attribute.data_type == "number":
-        return float(value)
-    if attribute.data_type == "datetime":
-        try:
-            return value.astimezone(UTC)
-        except (OverflowError, ValueError):
-            raise SchemaError(f"{value!r} cannot be told in UTC; use a year from 2 to 9998") from None
-    return _lists(value) if attribute.data_type == "json" else value
-
-
-def _lists(value: Any) -> Any:
-    """JSON data with lists for tuples."""
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_lists(item) for item in value]
-    return value
 
 
 class _OperationChecker:
@@ -152,7 +124,8 @@ class _OperationChecker:
         for asked, value in before.items():
             name, attribute = self._find(entity_type, asked)
             if name in values:
-                take = self._taker(entity_type, name, attribute)
+                # What was kept before there was a limit may still be replaced.
+                take = self._taker(entity_type, name, evolve(attribute, indexed=False, unique=False))
                 try:
                     found[name] = None if value is None else take(value)
                 except SchemaError as error:
@@ -167,7 +140,7 @@ class _OperationChecker:
             raise self._invalid(f"{entity_type.name}.{name} is a collection: send added and removed members", name)
         if attribute.kind == "mapping":
             raise self._invalid(f"{entity_type.name}.{name} is a mapping: write its items, `{name}.<key>`", name)
-        return partial(normal, entity_type.name, attribute)
+        return partial(normalised, entity_type.name, attribute)
 
     def _reference(self, entity_type: EntityType, name: str, attribute: Attribute, value: Any) -> Identity | None:
         if value is None:
