@@ -20,6 +20,7 @@ from tests.model.test_normalisation import DATA, KINDS, Colour, Nowhere, Word, e
 from tests.server.databases import postgres_database
 
 from callsheet import CommitError, SchemaError, Session, serve
+from callsheet.errors import Conflict, Invalid
 from callsheet.model.normalisation import normalised
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity, same
@@ -247,3 +248,79 @@ def test_the_order_of_setting_and_committing_plays_no_part(callsheet_session: An
         assert session.pending == ()
     with pytest.raises((SchemaError, CommitError)):
         project["fps"] = np.float64("inf")
+
+
+def incompressible(size: int) -> str:
+    """A text that PostgreSQL cannot make shorter."""
+    return "".join(f"{number * 2_654_435_761 % 2**32:08x}" for number in range(size // 8 + 1))[:size]
+
+
+def told_later(place: str, session: Session, thing: Any, born: bool, name: str, text: str) -> None:
+    """Set a text. The vendor's wire does not say what is indexed: there the server refuses it, for good."""
+    if born:
+        session.create("Thing", {name: text})
+    else:
+        thing[name] = text
+    try:
+        assert place == "ftrack"
+        session.commit()
+    finally:
+        session.rollback()
+
+
+@pytest.mark.parametrize("name", ["code", "label"])
+def test_an_indexed_text_has_room_in_every_index(place: tuple[str, Connect], name: str) -> None:
+    """The longest that is taken is taken by all databases; a longer one is refused in the line that sets it."""
+    longest = incompressible(2_598) + "é"
+    with place[1]() as session:
+        thing = session.create("Thing", {"name": "long", name: longest})
+        session.commit()
+        for text in (longest + "x", "x" * 2_601, "é" * 1_301):
+            for born in (False, True):
+                with pytest.raises((SchemaError, CommitError), match=rf"Thing\.{name} takes a string of up to 2,600 b"):
+                    told_later(place[0], session, thing, born, name, text)
+        assert session.pending == ()
+        thing["string"] = longest * 4
+        session.commit()
+        key = thing.key
+    with place[1]() as session:
+        thing = session.get("Thing", key)
+        assert thing[name] == longest
+        assert thing["string"] == longest * 4
+        assert session.query(f'Thing where {name} is "{longest}x"').all() == []
+        session.delete(thing)
+        session.commit()
+
+
+def test_the_texts_of_a_unique_combination_have_room_together(place: tuple[str, Connect]) -> None:
+    """Too long a combination is a final refusal that names the attribute; the session goes on."""
+    half = incompressible(1_300)
+    with place[1]() as session:
+        pair = session.create("Pair", {"one": half, "two": half[::-1]})
+        session.commit()
+        pair["two"] = half + "x"
+        with pytest.raises(CommitError, match="the unique combination one, two have up to 2,600 bytes") as caught:
+            session.commit()
+        assert isinstance(caught.value.__cause__, Invalid | Conflict)
+        session.rollback()
+        pair["two"] = "short"
+        session.commit()
+        session.delete(pair)
+        session.commit()
+
+
+def test_a_text_that_was_too_long_before_the_limit_can_be_shortened() -> None:
+    """What is there already is not judged."""
+    service = memory_service(SCHEMA)
+    long = "x" * 3_000
+    with session_on(service) as session:
+        thing = session.create("Thing", {"name": "old", "code": "short"})
+        session.commit()
+        service.store.database.write(
+            lambda connection: connection.exec_driver_sql("UPDATE \"Thing\" SET code = ?", (long,))
+        )
+        session.refresh(thing)
+        assert thing["code"] == long
+        thing["code"] = "short again"
+        session.commit()
+    service.close()

@@ -20,7 +20,7 @@ from filelock import Timeout as LockTimeout
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from callsheet.errors import Closed, StorageError, Unavailable
+from callsheet.errors import Closed, Invalid, StorageError, Unavailable
 from callsheet.private import FILE, make_file
 from callsheet.server.store.engine import limited, memory_engine, postgres_engine, sqlite_engine, sqlstate, translated
 from callsheet.server.store.writer import Writer
@@ -64,6 +64,9 @@ def _errors(deadline: float) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise translated(error, deadline) from error
+    except (OverflowError, UnicodeEncodeError) as error:
+        # SQLite's driver raises these itself. The same values would fail again, so this is no fault of the server's.
+        raise Invalid(f"the database refused the values: {error}") from error
 
 
 class MemoryDatabase:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from callsheet.errors import CallsheetError, Invalid, StorageError, Unavailable
@@ -111,6 +111,11 @@ class limited:
         self._driver.set_progress_handler(None, 0)
 
 
+_ABOUT_DATA = ("22", "23", "54")
+"""PostgreSQL's classes of errors that come again with the same values: they do not fit, break a rule, or are too large
+(a row of an index has some 2,700 bytes)."""
+
+
 def sqlstate(error: BaseException) -> str:
     """PostgreSQL's code of an error, or nothing."""
     return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
@@ -131,7 +136,7 @@ def translated(error: DBAPIError, deadline: float) -> CallsheetError:
         return Invalid("a number in the query's answer is larger than 64 bits")
     if said == "parser stack overflow":
         return Invalid("the query is nested too deep for the database; ask for less, or in several queries")
-    if isinstance(error, IntegrityError):
+    if isinstance(error, IntegrityError | DataError) or code.startswith(_ABOUT_DATA):
         return Invalid(f"the database refused the values: {said}")
     if code in ("40001", "40P01", "55P03") or "database is locked" in said:
         return Unavailable(f"the database is busy ({said}); try again")

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, select, tuple_
 
 from callsheet.chunks import chunks
 from callsheet.errors import Invalid
+from callsheet.model.normalisation import INDEXED_BYTES, text_bytes
 from callsheet.model.record import Identity
 from callsheet.server.store.rules import Combination
 from callsheet.server.writing.overlay import Overlay, WorkingRow
@@ -76,11 +77,25 @@ def check_unique(overlay: Overlay) -> None:
             values = _values(entry, combination)
             if all(value is None for value in values):
                 continue
+            _check_room(entry, combination, values)
             if values in held:
                 raise _taken(overlay, entry, combination, values, held[values].identity.key)
             held[values] = entry
         if held:
             _check_stored(overlay, combination, held)
+
+
+def _check_room(entry: WorkingRow, combination: Combination, values: tuple[Any, ...]) -> None:
+    """The texts of a combination have room in one entry of an index."""
+    sizes = {name: text_bytes(value) for name, value in zip(combination.names, values)}
+    if sum(sizes.values()) > INDEXED_BYTES:
+        longest = max(sizes, key=sizes.__getitem__)
+        problem = (
+            f"{combination.scope}.{longest} is too long: the texts of the unique combination "
+            f"{', '.join(combination.names)} have up to {INDEXED_BYTES:,} bytes of UTF-8 together, not "
+            f"{sum(sizes.values()):,}"
+        )
+        raise _invalid(entry, problem, longest)
 
 
 def _concerned(overlay: Overlay) -> dict[Combination, list[WorkingRow]]:
