@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -38,6 +41,25 @@ def until(condition: Callable[[], Any]) -> Any:
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.02)
     return found
+
+
+@contextmanager
+def listening(server: Server, folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """``callsheet listen`` on a folder of plugins; what it writes is in the folder's ``log``."""
+    environment = {
+        **os.environ,
+        "CALLSHEET_SERVER": server.url,
+        "CALLSHEET_API_USER": "admin",
+        "CALLSHEET_API_KEY": "a key for tests",
+    }
+    arguments = ["listen", "--plugins", str(folder), *options]
+    with (folder / "log").open("wb") as output:
+        listener = subprocess.Popen([sys.executable, "-c", MAIN, *arguments], env=environment, stderr=output)
+        try:
+            yield listener
+        finally:
+            listener.kill()
+            listener.wait()
 
 
 @pytest.fixture
@@ -145,33 +167,73 @@ def test_it_listens_until_a_signal(server: Server, desk: callsheet.Session, tmp_
             """
         )
     )
-    environment = {
-        **os.environ,
-        "CALLSHEET_SERVER": server.url,
-        "CALLSHEET_API_USER": "admin",
-        "CALLSHEET_API_KEY": "a key for tests",
-    }
-    arguments = ["listen", "--plugins", str(tmp_path), "--log-format", "json", "--health", "127.0.0.1:0"]
-    with (tmp_path / "log").open("wb") as output:
-        listener = subprocess.Popen([sys.executable, "-c", MAIN, *arguments], env=environment, stderr=output)
-        try:
-            until(lambda: name in [each["handler"] for each in desk.call("handlers.status")])
-            tag = desk.create("Tag", {"name": name})
-            desk.commit()
+    with listening(server, tmp_path, "--log-format", "json", "--health", "127.0.0.1:0") as listener:
+        until(lambda: name in [each["handler"] for each in desk.call("handlers.status")])
+        tag = desk.create("Tag", {"name": name})
+        desk.commit()
 
-            def heard() -> bool:
-                desk.refresh(tag)
-                return bool(tag["name"] == f"heard {name}")
+        def heard() -> bool:
+            desk.refresh(tag)
+            return bool(tag["name"] == f"heard {name}")
 
-            until(heard)
-            listener.send_signal(signal.SIGTERM)
-            assert listener.wait(60) == 0
-        finally:
-            listener.kill()
-            listener.wait()
+        until(heard)
+        listener.send_signal(signal.SIGTERM)
+        assert listener.wait(60) == 0
     lines = (tmp_path / "log").read_text().splitlines()
     told = [json.loads(line) for line in lines if line.startswith("{")]
     assert [each["outcome"] for each in told if each.get("event_id")] == ["handled"]
+    desk.call("handlers.remove", handler=name)
+
+
+STUCK = """
+import callsheet
+
+@callsheet.handler(
+    "topic=callsheet.update and entity.type=Tag and action=create", name="{name}", retries=1, delay=0.01, timeout=0.5
+)
+def run(event, session):
+    while session.get("Tag", event.entity["id"])["name"].endswith("{name}"):
+        pass
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_handler_that_never_ends_becomes_a_dead_letter(
+    server: Server, desk: callsheet.Session, invoke: Invoke, tmp_path: Path
+) -> None:
+    """The listener begins anew, in the same process; health says what is stuck; the mended code gets the event."""
+    name = f"stuck-{uuid4().hex[:8]}"
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(STUCK.format(name=name))
+
+    def health() -> Any:
+        shown = re.findall(r"http://\S+/health", (tmp_path / "log").read_text())
+        try:
+            with urllib.request.urlopen(shown[-1]) as page:
+                return json.load(page)
+        except (IndexError, OSError):
+            return None
+
+    with listening(server, tmp_path, "--health", "127.0.0.1:0") as listener:
+        until(lambda: name in [each["handler"] for each in desk.call("handlers.status")])
+        desk.create("Tag", {"name": name})
+        desk.commit()
+        (dead,) = until(lambda: desk.call("handlers.deliveries", handler=name, state="dead"))
+        assert dead["error"] == "Timeout: the handler did not end within its 0.5 s"
+        assert 'while session.get("Tag"' in dead["traceback"]
+        # Twice given up, and twice begun anew.
+        told = until(lambda: (found := health()) and found["handlers"] and found["worker"] != dead["worker"] and found)
+        assert told["status"] == "degraded"
+        assert told["problems"][f"handler {name}"].startswith("stuck: ")
+        assert [(each["stuck"], each["timeouts"]) for each in told["handlers"]] == [(1, 2)]
+        assert listener.poll() is None
+        plugin.write_text(STUCK.format(name=name).replace("while", "if"))
+        until(lambda: (found := health()) and found["handlers"] and not found["handlers"][0]["stuck"])
+        assert invoke("events", "replay", dead["event"]["id"]).output == "1 given back\n"
+        until(lambda: (found := health()) and found["handlers"][0]["handled"])
+        assert health()["status"] == "ok"
+    shown = set(re.findall(r"http://\S+/health", (tmp_path / "log").read_text()))
+    assert len(shown) == 1
     desk.call("handlers.remove", handler=name)
 
 

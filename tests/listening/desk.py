@@ -44,6 +44,8 @@ class Desk:
         self.sessions: list[Session] = []
         self.runners: list[tuple[Runner, threading.Thread]] = []
         self.session = self.connect()
+        #: Whether listeners end when a handler hangs, for others to follow.
+        self.restarts = False
 
     def connect(self) -> Session:
         session = Session(connection=over(self.service.backend("admin")), plugin_paths=False)
@@ -60,7 +62,7 @@ class Desk:
     def runner(self, workers: int = 4, lease: float = 30.0, stop_seconds: float = 4.5) -> Runner:
         """A listener on the plugins, not started."""
         pace = Pace(workers, poll=0.05)
-        return Runner(self.connect(), Shelf([self.folder]), None, pace, lease, stop_seconds)
+        return Runner(self.connect(), Shelf([self.folder]), None, pace, lease, stop_seconds, self.restarts)
 
     def listen(self, workers: int = 4, lease: float = 30.0, stop_seconds: float = 4.5) -> Runner:
         """A listener at work; its handlers are known to the server when this returns."""
@@ -87,8 +89,12 @@ class Desk:
             return list(fork.call("handlers.status"))
 
     def dead(self) -> list[dict[str, Any]]:
+        return self.deliveries(state="dead")
+
+    def deliveries(self, **wanted: Any) -> list[dict[str, Any]]:
+        """What is in the queues."""
         with self.session.fork() as fork:
-            return list(fork.call("handlers.deliveries", state="dead"))
+            return list(fork.call("handlers.deliveries", **wanted))
 
     def idle(self) -> bool:
         """Whether every handler has handled all there is."""

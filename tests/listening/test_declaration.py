@@ -39,8 +39,16 @@ def test_a_function_may_be_two_handlers() -> None:
     [
         ({"expression": "topic ==== x", "name": "x"}, QueryError, "topic"),
         ({"expression": "topic=x", "name": ""}, UsageError, "the name of a handler has 1 to 200 printable characters"),
-        ({"expression": "topic=x", "name": "x", "retries": -1}, UsageError, "`retries` is 0 or more"),
-        ({"expression": "topic=x", "name": "x", "delay": 0}, UsageError, "`delay` more than 0"),
+        (
+            {"expression": "topic=x", "name": "x", "retries": -1},
+            UsageError,
+            "`retries` is a number of 0 or more, not -1",
+        ),
+        ({"expression": "topic=x", "name": "x", "retries": "3"}, UsageError, "`retries` is a number .*, not '3'"),
+        ({"expression": "topic=x", "name": "x", "chain": True}, UsageError, "`chain` is a number"),
+        ({"expression": "topic=x", "name": "x", "delay": 0}, UsageError, "`delay` is more than 0 seconds"),
+        ({"expression": "topic=x", "name": "x", "timeout": 0}, UsageError, "`timeout` is more than 0 seconds, not 0"),
+        ({"expression": "topic=x", "name": "x", "timeout": None}, UsageError, "`timeout` is more than 0 seconds"),
     ],
 )
 def test_what_is_wrong_is_refused_when_the_file_is_run(arguments: Any, error: type[Exception], told: str) -> None:

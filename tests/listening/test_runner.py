@@ -12,6 +12,7 @@ import pytest
 from desk import Desk, until
 
 from callsheet.errors import Forbidden
+from callsheet.listening.metrics import prometheus
 from callsheet.listening.runner import Runner
 from callsheet.listening.shelf import Shelf
 from callsheet.listening.station import Pace
@@ -223,9 +224,10 @@ def test_a_stop_ends_what_was_begun_and_gives_back_the_rest(desk: Desk, gate: Ga
     runner = desk.listen(workers=1)
     desk.shots("a", "b", "c", "d")
     assert gate.entered.wait(60)
-    until(lambda: runner.stations["slow"].busy == 4)
+    until(lambda: runner.stations["slow"].claimed == 4)
+    assert runner.stations["slow"].busy == 1
     runner.stop()
-    until(lambda: runner.stations["slow"].busy == 1)
+    until(lambda: runner.stations["slow"].claimed == 1)
     gate.door.set()
     desk.runners[0][1].join(60)
     assert desk.notes() == ["a"]
@@ -385,3 +387,85 @@ def test_an_event_whose_failure_cannot_be_reported_waits_for_its_lease(desk: Des
     assert len(gate.told) == 1
     runner.queue.fail = fail  # type: ignore[method-assign]
     until(lambda: runner.stations["untold"].metrics.outcomes["failed"] == 1)
+
+
+HANGS = f"""
+@callsheet.handler("topic=callsheet.update and entity.type=Shot", name="hangs", delay=0.01, timeout=0.3, OPTIONS)
+def hangs(event, session):
+    session.create("Note", {{"text": "late " + event.changes["name"]["new"]}})
+    {GATE}.told.append(event.id)
+    {GATE}.pass_through()
+"""
+
+
+def test_an_attempt_that_takes_too_long_has_failed(desk: Desk, gate: Gate) -> None:
+    """It is told as stuck, tried again, becomes a dead letter that says where it hung, and does nothing any more."""
+    desk.plugin(HANGS.replace("OPTIONS", "retries=1"))
+    runner = desk.listen(workers=2)
+    desk.shots("a")
+    (dead,) = until(desk.dead)
+    assert (dead["error"], dead["failures"]) == ("Timeout: the handler did not end within its 0.3 s", 2)
+    assert f"{GATE}.pass_through()" in dead["traceback"]
+    health = runner.health()
+    assert (health["handlers"][0]["stuck"], health["handlers"][0]["timeouts"]) == (1, 2)
+    assert health["problems"]["handler hangs"].startswith("stuck: its last attempt did not end in its time")
+    assert 'callsheet_handler_stuck{handler="hangs"} 1\n' in prometheus(health["handlers"])
+    gate.door.set()
+    until(lambda: not runner.stations["hangs"].hangs)
+    assert runner.stations["hangs"].metrics.outcomes["overtaken"] == 2
+    assert desk.notes() == []
+
+
+def test_mended_code_gets_the_event(desk: Desk, gate: Gate) -> None:
+    """Though as many threads hang as may work; then the handler is not stuck any more."""
+    desk.plugin(HANGS.replace("OPTIONS", "retries=9"))
+    runner = desk.listen(workers=1)
+    desk.shots("a")
+    until(lambda: runner.stations["hangs"].stuck)
+    desk.plugin(HANGS.replace("OPTIONS", "retries=9").replace(f"{GATE}.pass_through()", "").replace("late", "mended"))
+    until(lambda: desk.notes() == ["mended a"])
+    assert len(gate.told) == 2
+    gate.door.set()
+    until(lambda: not runner.stations["hangs"].stuck)
+    assert runner.health()["problems"] == {}
+    assert desk.notes() == ["mended a"]
+
+
+def test_a_handler_that_hangs_does_not_take_all_threads(desk: Desk, gate: Gate) -> None:
+    """When as many hang as may work nothing more is begun, until one of them ends."""
+    desk.plugin(HANGS.replace("OPTIONS", "retries=0"))
+    runner = desk.listen(workers=2)
+    desk.shots("a", "b", "c", "d", "e")
+    until(lambda: len(desk.dead()) >= 2)
+    time.sleep(1.5)
+    begun = len(gate.told)
+    assert begun in (2, 3)
+    assert runner.stations["hangs"].hangs
+    # What was not begun is there for other listeners.
+    assert [each["state"] for each in desk.deliveries()] == ["dead"] * begun + ["ready"] * (5 - begun)
+    gate.door.set()
+    until(lambda: desk.notes() and desk.idle())
+    assert len(gate.told) == 5
+
+
+def test_what_is_not_stuck_ends_before_the_listener_begins_anew(desk: Desk, gate: Gate) -> None:
+    """Nothing of another handler is interrupted, though it takes longer than a lease."""
+    desk.plugin(HANGS.replace("OPTIONS", "retries=0"))
+    desk.plugin(
+        f"""
+        import time
+        @callsheet.handler("topic=callsheet.update and entity.type=Shot", name="slow")
+        def slow(event, session):
+            time.sleep(2.5)
+            session.create("Note", {{"text": event.changes["name"]["new"]}})
+            {GATE}.now += 1
+        """,
+        "slow.py",
+    )
+    desk.restarts = True
+    runner = desk.listen(lease=1.0)
+    desk.shots("a")
+    desk.runners[0][1].join(60)
+    assert runner.hung == {"hangs": 1}
+    assert (gate.now, desk.notes()) == (1, ["a"])
+    assert [(each["handler"], each["state"]) for each in desk.deliveries()] == [("hangs", "dead")]

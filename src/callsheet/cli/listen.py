@@ -62,28 +62,34 @@ def command(
     """Run the handlers in plugin files until you press Ctrl-C.
 
     Each event is handled at least once, and on a Callsheet server its effect is there exactly once. Several of
-    these may run at the same time and share the work. An edited file is used within two seconds.
+    these may run at the same time and share the work. An edited file is used within two seconds. When a handler does
+    not end within its timeout, this program starts itself anew.
     """
     from callsheet.listening.health import HealthPage, address_of
     from callsheet.listening.logs import set_up
+    from callsheet.listening.restart import Legacy, begin_anew, legacy
     from callsheet.listening.runner import Runner
     from callsheet.listening.shelf import Shelf
     from callsheet.listening.station import Pace
     from callsheet.plugins import environment_paths
 
-    address = None if health is None else address_of(health)
+    address, before = None if health is None else address_of(health), legacy(os.environ)
     set_up(log_level(), log_format == "json")
     # What the same files register (types, operators, defaults) is there in the sessions of handlers.
     session.plugging = evolve(session.plugging, paths=[*paths, *environment_paths(os.environ, session._dialect.name)])
     with ExitStack() as stack:
         file = None if state is None else stack.enter_context(_state_in(state))
-        runner = Runner(session, Shelf(paths), file, Pace(workers), lease)
+        runner = Runner(session, Shelf(paths), file, Pace(workers), lease, restarts=True, timeouts=before.timeouts)
+        port = None
         if address is not None:
-            page = HealthPage(runner, address)
+            page = HealthPage(runner, (address[0], before.port or address[1]))
             stack.callback(page.close)
+            port = page.port
             click.echo(f"health: http://{address[0]}:{page.port}/health", err=True)
         _stop_on_signals(runner.stop)
         ended = runner.run()
+    if runner.hung and not runner.stopping:
+        begin_anew(Legacy(runner.hung, port))
     if not ended:
         # A handler that does not end holds its thread, and would hold the process; its event is another's by now.
         click.echo("stopped; handlers that did not end in time were left, their events are handled again", err=True)

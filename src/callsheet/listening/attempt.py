@@ -8,6 +8,8 @@ What can go wrong, and what follows from it:
 - The commit is refused because the event is another's by now: nothing was done, and somebody else sees to it.
 - The event is the end of a long chain of handlers that answered one another: it is put to the dead letters unhandled,
   since such a chain may have no end. How long it is, the id of a handler's commit says.
+- The handler does not end in its time: its station reports that as a failure (``station.py``). What it would still
+  commit is refused by the server, or here where the server does not fence attempts off from each other.
 - The server is away, or refuses the report of a failure: the report is sent again, less and less often, for as long
   as the lease lasts. Then the lease runs out, and the event is given to somebody again.
 
@@ -25,7 +27,7 @@ from collections.abc import Callable, Mapping
 from threading import Event as Flag
 from typing import Any
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from callsheet.core.errand import Errand
 from callsheet.deferred import abandon, deferred
@@ -38,7 +40,7 @@ from callsheet.listening.work import Claimed, WorkQueue
 from callsheet.model.event import Event
 from callsheet.session.blocking import Session
 
-__all__ = ["OUTCOMES", "Outcome", "answered", "attempt", "origin_of", "report"]
+__all__ = ["OUTCOMES", "Outcome", "Supervision", "answered", "attempt", "note_outcome", "origin_of", "report"]
 
 #: What an attempt can come to: handled; failed and to be tried again; failed for good; another's by now; cut off.
 OUTCOMES = ("handled", "failed", "dead", "overtaken", "interrupted")
@@ -60,6 +62,19 @@ class Outcome:
     error: str = ""
 
 
+@define(eq=False)
+class Supervision:
+    """What the supervisor of an attempt and the attempt let each other know.
+
+    ``stopping``: the process is to end. ``given_up``: the attempt took too long, and its failure has been reported.
+    ``in_doubt``: the commit was sent and has no answer yet, so that the handler is no longer what takes time.
+    """
+
+    stopping: Flag = field(factory=Flag)
+    given_up: Flag = field(factory=Flag)
+    in_doubt: bool = False
+
+
 def origin_of(handler: str) -> str:
     """The origin of the commits that a handler makes."""
     return f"handler:{handler}"
@@ -79,23 +94,23 @@ def answered(event: Event) -> int:
 
 
 def attempt(
-    handler: Handler, claimed: Claimed, session: Session, queue: WorkQueue, stopping: Flag | None = None
+    handler: Handler, claimed: Claimed, session: Session, queue: WorkQueue, supervision: Supervision | None = None
 ) -> Outcome:
     """Handle an event and say what became of it; it raises nothing, and nothing of a failed attempt is done."""
     start = time.perf_counter()
     try:
-        kind, result, operations, error = _handle(handler, claimed, session, queue, stopping or Flag())
+        kind, result, operations, error = _handle(handler, claimed, session, queue, supervision or Supervision())
     except BaseException as lost:
         # Not even that it failed could be told.
         kind, result, operations, error = "interrupted", None, 0, failure_of(lost).error
     commit_id = None if result is None else result.commit_id
     outcome = Outcome(kind, commit_id, operations, time.perf_counter() - start, error)
-    _tell(claimed, outcome)
+    note_outcome(claimed, outcome)
     return outcome
 
 
 def _handle(
-    handler: Handler, claimed: Claimed, session: Session, queue: WorkQueue, stopping: Flag
+    handler: Handler, claimed: Claimed, session: Session, queue: WorkQueue, supervision: Supervision
 ) -> tuple[str, CommitResult | None, int, str]:
     if (links := answered(claimed.event)) > handler.chain:
         reason = f"{links} commits of handlers, each an answer to the one before, led to this event"
@@ -106,8 +121,10 @@ def _handle(
         _check_result(handler.function(claimed.event, fork))
         assert fork.errand is not None
         fork.errand.running = False
+        if supervision.given_up.is_set():
+            return "overtaken", None, 0, f"it ended after its {handler.timeout:g} seconds; nothing of it was done"
         operations = len(fork.pending)
-        result = _commit(fork, stopping)
+        result = _commit(fork, supervision)
         if result is None or not queue.joined:
             queue.settle(claimed)
         return "handled", result, operations, ""
@@ -117,7 +134,7 @@ def _handle(
             return "interrupted", None, 0, failure.error
         if _cause(error, AlreadyHandled):
             return "overtaken", None, 0, failure.error
-        return _report(handler, claimed, queue, error, stopping), None, 0, failure.error
+        return _report(handler, claimed, queue, error, supervision.stopping), None, 0, failure.error
     finally:
         fork.close()
 
@@ -150,14 +167,15 @@ def _commit_id(claimed: Claimed, joined: bool) -> str:
     return f"handler:{claimed.handler[:60]}:{digest}:{answered(claimed.event) + 1}"
 
 
-def _commit(fork: Session, stopping: Flag) -> CommitResult | None:
+def _commit(fork: Session, supervision: Supervision) -> CommitResult | None:
     """Commit, and where no answer comes, send the same again until one does, or the process is to stop."""
     pause = FIRST_PAUSE
     while True:
         try:
             return fork.commit()
         except CommitError:
-            if fork.unit.doubtful is None or stopping.wait(pause):
+            supervision.in_doubt = fork.unit.doubtful is not None
+            if not supervision.in_doubt or supervision.stopping.wait(pause):
                 raise
             pause = min(LONGEST_PAUSE, pause * 2)
 
@@ -210,7 +228,8 @@ def _cause(error: BaseException | None, kind: type[CallsheetError]) -> bool:
 _LEVELS: dict[str, Callable[..., Any]] = {"handled": log.info, "dead": log.error}
 
 
-def _tell(claimed: Claimed, outcome: Outcome) -> None:
+def note_outcome(claimed: Claimed, outcome: Outcome) -> None:
+    """Write what became of an attempt to the log."""
     facts = {
         "handler": claimed.handler,
         "event_id": claimed.event.id,

@@ -19,6 +19,7 @@ __all__ = ["Handler", "handler", "handlers_of"]
 LONGEST_DELAY = 300.0
 NAME = 200
 CHAIN = 10
+TIMEOUT = 600.0
 _MARK = "__callsheet_handlers__"
 
 #: What a handler is: it is called with the event, and a session that is its alone.
@@ -33,7 +34,8 @@ class Handler:
     ``retries`` counts the attempts after the first; before each, ``delay`` seconds double, up to five minutes.
     ``ignore_own`` leaves out events of commits this handler made; ``chain`` is how many handlers may have answered one
     another before it, since such chains can be endless; ``from_start`` begins a handler that the server
-    does not know at the first event of its log, and not at the next one.
+    does not know at the first event of its log, and not at the next one. An attempt that takes longer than ``timeout``
+    seconds has failed.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Handler:
     delay: float = 1.0
     from_start: bool = False
     chain: int = CHAIN
+    timeout: float = TIMEOUT
     file: str = field(default="", eq=False)
 
     def pause(self, failures: int, jitter: Callable[[], float] = random.random) -> float | None:
@@ -70,6 +73,7 @@ def handler(
     delay: float = 1.0,
     from_start: bool = False,
     chain: int = CHAIN,
+    timeout: float = TIMEOUT,
 ) -> Callable[[F], F]:
     """Mark a function in a plugin file as the durable handler ``name``, for the events the expression is true of.
 
@@ -87,9 +91,9 @@ def handler(
     parse_expression(expression)
     if not isinstance(name, str) or not 0 < len(name) <= NAME or not name.isprintable():
         raise UsageError(f"the name of a handler has 1 to {NAME} printable characters, not {name!r:.80}")
-    if retries < 0 or delay <= 0 or chain < 0:
-        raise UsageError(f"handler `{name}`: `retries` is 0 or more, so is `chain`, and `delay` more than 0 seconds")
-    told = Handler(name, expression_text(expression), _nothing, ignore_own, retries, delay, from_start, chain)
+    _check_numbers(name, retries=retries, chain=chain, delay=delay, timeout=timeout)
+    text = expression_text(expression)
+    marked = Handler(name, text, _nothing, ignore_own, retries, delay, from_start, chain, timeout)
 
     def mark(function: F) -> F:
         if not callable(function) or deferring(function):
@@ -100,11 +104,21 @@ def handler(
             )
         if not _takes_two(function):
             raise UsageError(f"handler `{name}` is called as {getattr(function, '__name__', name)}(event, session)")
-        found = [*getattr(function, _MARK, ()), evolve(told, function=function)]
+        found = [*getattr(function, _MARK, ()), evolve(marked, function=function)]
         setattr(function, _MARK, found)
         return function
 
     return mark
+
+
+def _check_numbers(name: str, **numbers: Any) -> None:
+    """Raise `UsageError` for a count or a number of seconds that is none."""
+    for argument, value in numbers.items():
+        counts = argument in ("retries", "chain")
+        kinds = int if counts else int | float
+        if not isinstance(value, kinds) or isinstance(value, bool) or not (value >= 0 if counts else value > 0):
+            wanted = "a number of 0 or more" if counts else "more than 0 seconds"
+            raise UsageError(f"handler `{name}`: `{argument}` is {wanted}, not {value!r:.80}")
 
 
 def handlers_of(namespace: dict[str, Any], file: str = "") -> list[Handler]:

@@ -19,8 +19,10 @@ WINDOW = 60.0
 class Metrics:
     """The counts of one handler in this process; threads may share it."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, timeouts: int = 0) -> None:
         self._clock, self._lock = clock, Lock()
+        #: Attempts given up, also by the process that this one took the place of.
+        self.timeouts = timeouts
         self._started = clock()
         self.outcomes = dict.fromkeys(OUTCOMES, 0)
         self.retries = 0
@@ -29,6 +31,11 @@ class Metrics:
         self.last_error = ""
         # (second, events handled in it), for the rate.
         self._recent: deque[tuple[int, int]] = deque(maxlen=int(WINDOW) + 2)
+
+    def count_timeout(self) -> None:
+        """Take note that an attempt was given up."""
+        with self._lock:
+            self.timeouts += 1
 
     def count(self, outcome: Outcome, attempt: int, position: Position) -> None:
         """Take note of an attempt."""
@@ -58,7 +65,8 @@ class Metrics:
     def told(self) -> dict[str, Any]:
         """All of it as plain data."""
         with self._lock:
-            told: dict[str, Any] = {**self.outcomes, "retries": self.retries, "seconds": round(self.seconds, 3)}
+            told: dict[str, Any] = {**self.outcomes, "retries": self.retries, "timeouts": self.timeouts}
+            told["seconds"] = round(self.seconds, 3)
             told["last_position"] = None if self.last_position is None else str(self.last_position)
             told["last_error"] = self.last_error
         return {**told, "rate": round(self.rate(), 3)}
@@ -70,11 +78,14 @@ _LINES = (
     ("failures_total", "counter", "failed", "Attempts that failed and are tried again"),
     ("dead_letters_total", "counter", "dead", "Events given up after their last attempt"),
     ("retries_total", "counter", "retries", "Attempts after the first"),
+    ("timeouts_total", "counter", "timeouts", "Attempts given up since they took longer than the handler's timeout"),
     ("overtaken_total", "counter", "overtaken", "Attempts whose event was another worker's by the end"),
     ("interrupted_total", "counter", "interrupted", "Attempts cut off from the server"),
     ("handler_seconds_total", "counter", "seconds", "Seconds spent in attempts"),
     ("rate", "gauge", "rate", "Events handled in a second, over the last minute"),
-    ("busy", "gauge", "busy", "Events this process has a lease on"),
+    ("stuck", "gauge", "stuck", "1 if the handler does not end: its last attempt was given up"),
+    ("busy", "gauge", "busy", "Events being handled in this process"),
+    ("claimed", "gauge", "claimed", "Events this process has a lease on"),
     ("lag_commits", "gauge", "behind", "Commits of the log that were not looked at yet"),
     ("lag_seconds", "gauge", "waiting_seconds", "Age of the oldest event that is not handled"),
     ("queue", "gauge", "queued", "Events in the queue that are not handled"),

@@ -4,6 +4,10 @@ Everything that must survive is on the server: which events a handler still has 
 listener may be killed at any moment and started again, and any number of them may run the same plugins: each gets
 the events that no other has a lease on. What plugins subscribe to on the session's hub is heard here as well, while
 it runs and by each listener: that is not kept anywhere.
+
+A thread that hangs can only be ended with its process. So where a listener can be started anew (``restarts``), `run`
+returns when a handler hangs: all others end what they have begun, for `DRAIN` seconds at most, and `hung` says which
+handlers are why, for the listener that follows (``restart.py``).
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from threading import Event as Flag
 from threading import Lock
@@ -33,6 +38,8 @@ LOOK = 0.5
 PATIENCE = 30.0
 """Seconds between two attempts to connect the hub."""
 STOP_SECONDS = 3.5
+DRAIN = 30.0
+STUCK = "stuck: its last attempt did not end in its time; `callsheet events list` says which event, `show` where it was"
 
 log = logging.getLogger("callsheet.listening")
 
@@ -45,7 +52,9 @@ def worker_name() -> str:
 class Runner:
     """Runs the handlers of a shelf. ``run`` returns after ``stop``, which any thread or signal may call.
 
-    ``session`` is what handlers work with; the queues are on its server, or in a ``state`` file.
+    ``session`` is what handlers work with; the queues are on its server, or in a ``state`` file. ``restarts`` says
+    that whoever runs it starts another when a handler hangs, ``timeouts`` how many attempts of which handlers were
+    given up before.
     """
 
     def __init__(
@@ -56,12 +65,17 @@ class Runner:
         pace: Pace | None = None,
         lease: float = 30.0,
         stop_seconds: float = STOP_SECONDS,
+        restarts: bool = False,
+        timeouts: Mapping[str, int] | None = None,
     ) -> None:
         self.session, self.shelf, self.pace = session, shelf, pace or Pace()
         self.state = state
         name = worker_name()
         self.queue = WorkQueue(session, name, lease) if state is None else state.queue(name, lease)
         self.stations: dict[str, Station] = {}
+        self.restarts, self.timeouts = restarts, dict(timeouts or {})
+        #: Attempts given up, by handler, when `run` returned since one hangs.
+        self.hung: dict[str, int] = {}
         self._stopping, self._stop_seconds = Flag(), stop_seconds
         self._status: tuple[float, dict[str, dict[str, Any]]] = (0.0, {})
         self._asking = Lock()
@@ -87,6 +101,11 @@ class Runner:
                     log.warning("no file in %s marks a handler with `@callsheet.handler(…)`; waiting for one", places)
                 self._looked = True
                 self._hear()
+                for station in self.stations.values():
+                    station.give_up_late()
+                if self.restarts and any(station.hangs for station in self.stations.values()):
+                    self._begin_anew()
+                    break
                 self._stopping.wait(LOOK)
         finally:
             ended = self._end()
@@ -114,7 +133,8 @@ class Runner:
         for name, handler in wanted.items():
             station = self.stations.get(name)
             if station is None:
-                self.stations[name] = Station(handler, self.session, self.queue, self.pace)
+                given_up = self.timeouts.pop(name, 0)
+                self.stations[name] = Station(handler, self.session, self.queue, self.pace, given_up)
                 self.stations[name].start()
             elif station.handler is not handler:
                 station.replace(handler)
@@ -140,6 +160,23 @@ class Runner:
             self.session.hand_over()
         hub.start()
 
+    def _begin_anew(self) -> None:
+        """Let all that does not hang come to its end, for another listener is to follow."""
+        stations = list(self.stations.values())
+        names = ", ".join(station.handler.name for station in stations if station.hangs)
+        log.error("%s: does not end; the listener ends what else is being handled, and starts anew", names)
+        for station in stations:
+            station.begin_stop()
+        end = time.monotonic() + DRAIN
+        while not self.stopping and any(station.busy for station in stations) and time.monotonic() < end:
+            for station in stations:
+                with suppress(CallsheetError):
+                    station.renew()
+            self._stopping.wait(0.05)
+        if not self.stopping:
+            counted = {name: station.metrics.timeouts for name, station in self.stations.items() if station.stuck}
+            self.hung = self.timeouts | counted
+
     def _end(self) -> bool:
         self._doorbell.close()
         self.session.event_hub.stop(1.0)
@@ -162,11 +199,13 @@ class Runner:
             problems["server"] = self.problem
         if self.deaf:
             problems["hub"] = self.deaf
+        problems |= {f"handler {name}": STUCK for name, station in list(self.stations.items()) if station.stuck}
         state = "stopping" if self.stopping else "degraded" if problems else "ok"
         return {"status": state, "worker": self.queue.worker, "handlers": handlers, "problems": problems}
 
     def _told(self, name: str, station: Station, server: dict[str, Any]) -> dict[str, Any]:
-        told = {"name": name, "file": station.handler.file, "busy": station.busy, **station.metrics.told()}
+        told = {"name": name, "file": station.handler.file, "busy": station.busy, "claimed": station.claimed}
+        told |= {"stuck": int(station.stuck), **station.metrics.told()}
         position = station.metrics.last_position
         told["last_commit"] = None if position is None else position.commit
         if server:

@@ -5,6 +5,9 @@ beyond what it works on is bounded, and so is what the server has ready for it; 
 is renewed while its event waits or is worked on; one that was lost is dropped before its turn. One whose attempt was
 interrupted is neither renewed nor given back: the server gives the event to somebody when the lease runs out, so an
 event whose outcome cannot be reported is tried once in the time of a lease, and not at once again.
+
+An attempt that takes longer than its handler allows is given up (``under_way.py``), and a new thread takes its place.
+When as many threads hang as may work, in the code that is still the handler's, nothing more is begun.
 """
 
 from __future__ import annotations
@@ -12,16 +15,19 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from threading import Condition, Thread
 from threading import Event as Flag
 
 from attrs import define
 
 from callsheet.errors import CallsheetError
-from callsheet.listening.attempt import Outcome, attempt
+from callsheet.listening.attempt import Outcome, Supervision, attempt, note_outcome
 from callsheet.listening.declaration import Handler
 from callsheet.listening.failure import failure_of
 from callsheet.listening.metrics import Metrics
+from callsheet.listening.under_way import UnderWay, give_up
 from callsheet.listening.work import Claimed, WorkQueue
 from callsheet.session.blocking import Session
 
@@ -45,11 +51,16 @@ class Pace:
 
 
 class Station:
-    """A handler's threads. ``start`` it, ``replace`` its code, ``stop`` it; ``wake`` it when something happened."""
+    """A handler's threads. ``start`` it, ``replace`` its code, ``stop`` it; ``wake`` it when something happened.
 
-    def __init__(self, handler: Handler, session: Session, queue: WorkQueue, pace: Pace) -> None:
-        self.handler, self.metrics = handler, Metrics()
+    ``timeouts`` is how many attempts were given up before, by the process that this one took the place of.
+    """
+
+    def __init__(self, handler: Handler, session: Session, queue: WorkQueue, pace: Pace, timeouts: int = 0) -> None:
+        self.handler, self.metrics = handler, Metrics(timeouts=timeouts)
         self.problem = ""
+        # Whether the last attempt that came to an end was given up.
+        self._gave_up = bool(timeouts)
         self._session, self._queue, self._pace = session, queue, pace
         self._change = Condition()
         self._waiting: deque[Claimed] = deque()
@@ -57,6 +68,9 @@ class Station:
         # Leases of interrupted attempts, and when each will have run out.
         self._left: dict[str, float] = {}
         self._stopping, self._woken = Flag(), False
+        self._running: list[UnderWay] = []
+        self._hanging: list[UnderWay] = []
+        self._workers = 0
         self._threads: list[Thread] = []
         self._renewed = time.monotonic()
 
@@ -65,7 +79,7 @@ class Station:
 
     def replace(self, handler: Handler) -> None:
         """Handle what comes from now on with this; what is being handled ends as it began."""
-        self.handler = handler
+        self.handler, self._gave_up = handler, False
         self.wake()
 
     def wake(self) -> None:
@@ -76,25 +90,41 @@ class Station:
 
     @property
     def busy(self) -> int:
+        """How many events are being handled."""
+        return len(self._running)
+
+    @property
+    def claimed(self) -> int:
         """How many events this process has a lease on."""
         return len(self._held)
 
+    @property
+    def hangs(self) -> bool:
+        """Whether a thread is still in an attempt that was given up."""
+        return bool(self._hanging)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the handler does not end: a thread hangs, or the last attempt was given up."""
+        return self.hangs or self._gave_up
+
     def begin_stop(self) -> None:
-        """Take nothing up any more."""
+        """Take nothing up any more, and give back what was not begun."""
         self._stopping.set()
         self.wake()
+        self._give_back(self._drained())
 
     def stop(self, until: float) -> bool:
         """Let what is being handled end, until a time of the monotonic clock; whether it did. Leases are given back."""
         self.begin_stop()
-        self._give_back(self._drained())
-        for thread in list(self._threads):
+        hanging = {late.thread for late in self._hanging}
+        for thread in [thread for thread in self._threads if thread not in hanging]:
             thread.join(max(0.0, until - time.monotonic()))
         left = list(self._held.values())
         if self._queue.joined:
             # What these would still commit is refused, so somebody else may have their events now.
             self._give_back(left)
-        return not left
+        return not left and not self.hangs
 
     # -- the thread that claims ------------------------------------------------------------------------------
 
@@ -120,8 +150,10 @@ class Station:
 
     def _turn(self) -> bool:
         """Renew and claim; whether there was anything."""
-        if time.monotonic() - self._renewed > self._queue.lease / 3:
-            self._renew()
+        self.renew()
+        if self._is_blocked():
+            self._give_back(self._drained())
+            return False
         room = self._pace.workers * AHEAD - len(self._held)
         if room < self._pace.workers * AHEAD // 2:
             return False
@@ -131,9 +163,14 @@ class Station:
                 self._held[each.lease] = each
                 self._waiting.append(each)
             self._change.notify_all()
-        while claimed and len(self._threads) <= min(self._pace.workers, len(self._held)):
+        while claimed and self._workers < min(self._pace.workers, len(self._held)):
+            self._workers += 1
             self._thread(self._work_on, "work")
         return bool(claimed)
+
+    def _is_blocked(self) -> bool:
+        """Whether the handler's present code holds as many threads as may work."""
+        return sum(late.handler is self.handler for late in self._hanging) >= self._pace.workers
 
     def _known(self) -> list[str]:
         """The leases of this process, also those it lets run out."""
@@ -142,7 +179,10 @@ class Station:
             self._left = {lease: end for lease, end in self._left.items() if end > now}
             return [*self._held, *self._left]
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
+        """Keep the leases, when it is time to."""
+        if time.monotonic() - self._renewed <= self._queue.lease / 3:
+            return
         self._renewed = time.monotonic()
         leases = list(self._held)
         if not leases:
@@ -164,24 +204,68 @@ class Station:
     # -- the threads that handle -----------------------------------------------------------------------------
 
     def _work_on(self) -> None:
-        while (claimed := self._next()) is not None:
-            outcome = attempt(self.handler, claimed, self._session, self._queue, self._stopping)
+        while (under_way := self._next()) is not None:
+            claimed = under_way.claimed
+            outcome = attempt(under_way.handler, claimed, self._session, self._queue, under_way.supervision)
             self.metrics.count(outcome, claimed.attempt, claimed.place)
-            self._finished(claimed, outcome)
+            if not self._finished(under_way, outcome):
+                # Another thread has taken the place of this one.
+                return
 
-    def _next(self) -> Claimed | None:
+    def _next(self) -> UnderWay | None:
+        """Begin with the next event, when there is one; None at the end."""
         with self._change:
-            self._change.wait_for(lambda: self._waiting or self._stopping.is_set())
-            return self._waiting.popleft() if self._waiting and not self._stopping.is_set() else None
+            self._change.wait_for(lambda: self._stopping.is_set() or (self._waiting and not self._is_blocked()))
+            if self._stopping.is_set():
+                return None
+            begun = UnderWay(self.handler, self._waiting.popleft(), Supervision(self._stopping))
+            self._running.append(begun)
+            return begun
 
-    def _finished(self, claimed: Claimed, outcome: Outcome) -> None:
+    def _finished(self, ended: UnderWay, outcome: Outcome) -> bool:
+        """An attempt came to its end; whether that was in time."""
         with self._change:
-            self._held.pop(claimed.lease, None)
-            if outcome.kind == "interrupted":
-                self._left[claimed.lease] = time.monotonic() + self._queue.lease
             # What it held back may be free now.
             self._woken = True
             self._change.notify_all()
+            if ended in self._hanging:
+                self._hanging.remove(ended)
+                return False
+            self._running.remove(ended)
+            self._let_go(ended.claimed, outcome.kind == "interrupted")
+            if ended.handler is self.handler:
+                self._gave_up = False
+            return True
+
+    def _let_go(self, claimed: Claimed, runs_out: bool) -> None:
+        self._held.pop(claimed.lease, None)
+        if runs_out:
+            self._left[claimed.lease] = time.monotonic() + self._queue.lease
+
+    # -- attempts that take too long ---------------------------------------------------------------------------
+
+    def give_up_late(self) -> None:
+        """Give up the attempts that take too long."""
+        with self._change:
+            late = [each for each in self._running if each.is_late]
+            for each in late:
+                each.supervision.given_up.set()
+                self._running.remove(each)
+                self._hanging.append(each)
+                self._let_go(each.claimed, True)
+                self._gave_up |= each.handler is self.handler
+        for each in late:
+            self.metrics.count_timeout()
+            self._thread(partial(self._take_the_place_of, each), "work")
+
+    def _take_the_place_of(self, late: UnderWay) -> None:
+        outcome = give_up(late, self._queue, self._stopping)
+        note_outcome(late.claimed, outcome)
+        self.metrics.count(outcome, late.claimed.attempt, late.claimed.place)
+        self.wake()
+        self._work_on()
+
+    # -- the end -----------------------------------------------------------------------------------------------
 
     def _drained(self) -> list[Claimed]:
         """What was claimed and not begun."""
@@ -200,7 +284,7 @@ class Station:
                 # The lease runs out by itself.
                 return
 
-    def _thread(self, target: object, what: str) -> None:
-        thread = Thread(target=target, name=f"callsheet-{what}-{self.handler.name}", daemon=True)  # type: ignore[arg-type]
+    def _thread(self, target: Callable[[], None], what: str) -> None:
+        thread = Thread(target=target, name=f"callsheet-{what}-{self.handler.name}", daemon=True)
         self._threads.append(thread)
         thread.start()
