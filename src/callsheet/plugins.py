@@ -22,7 +22,6 @@ import os
 import stat
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -32,8 +31,10 @@ from typing import Any
 
 from attrs import define, field
 
+from callsheet.deferred import abandon, deferred, deferring
 from callsheet.dialects import declaration_named
 from callsheet.errors import PluginError
+from callsheet.failure import ends_program, failure_of
 
 __all__ = ["GROUP", "Plugin", "discover", "environment_paths", "register"]
 
@@ -68,7 +69,7 @@ class Plugin:
         >>> Plugin("a", "a.py", error=KeyError("studio")).problem
         "KeyError: 'studio'"
         """
-        return "" if self.error is None else f"{type(self.error).__name__}: {self.error}"
+        return "" if self.error is None else failure_of(self.error).error
 
 
 def environment_paths(environment: Mapping[str, str], dialect: str = "native") -> list[str]:
@@ -111,6 +112,9 @@ def register(session: Any, plugins: Sequence[Plugin], arguments: Mapping[str, An
 
 def _register(session: Any, plugin: Plugin, arguments: Mapping[str, Any]) -> None:
     assert plugin.register is not None
+    if kind := deferring(plugin.register):
+        _failed(plugin, _not_run(plugin, kind))
+        return
     taken = _accepted(plugin.register, arguments)
     left = sorted(set(arguments) - set(taken))
     if left:
@@ -118,13 +122,23 @@ def _register(session: Any, plugin: Plugin, arguments: Mapping[str, Any]) -> Non
     before = _added(session)
     try:
         with _beside(plugin.folder):
-            plugin.register(*_positional(plugin.register, session), **taken)
-    except Exception as error:
+            result = plugin.register(*_positional(plugin.register, session), **taken)
+        if kind := deferred(result):
+            abandon(result)
+            raise _not_run(plugin, kind)
+    except BaseException as error:
         _failed(plugin, error)
         for name in _added(session).keys() - before.keys():
             if name[0] == "subscription":
                 session.hub.unsubscribe(name[1])
     plugin.added = [text for name, text in _added(session).items() if name not in before]
+
+
+def _not_run(plugin: Plugin, kind: str) -> PluginError:
+    return PluginError(
+        f"`register` of {plugin.source} gives {kind}, and nobody would run it: write an ordinary function, "
+        "`def register(session):`, without `async` and `yield`"
+    )
 
 
 def _positional(function: Callable[..., Any], session: Any) -> tuple[Any, ...]:
@@ -179,10 +193,29 @@ def _location_names(session: Any) -> list[str]:
     return [str(place.name) for place in session._locations if place.name not in everybodys]
 
 
-def _failed(plugin: Plugin, error: Exception) -> None:
-    plugin.error = error
-    text = "".join(traceback.format_exception(error))
-    _log.error("the plugin %s (%s) failed, and is left out: %s\n%s", plugin.name, plugin.source, plugin.problem, text)
+def _failed(plugin: Plugin, error: BaseException) -> None:
+    """Leave a plugin out; only a person's Ctrl-C ends the program."""
+    if ends_program(error):
+        raise error
+    plugin.error = error if isinstance(error, Exception) else _left(plugin, error)
+    failure = failure_of(error)
+    _log.error(
+        "the plugin %s (%s) failed, and is left out: %s\n%s",
+        plugin.name,
+        plugin.source,
+        plugin.problem,
+        failure.traceback,
+    )
+
+
+def _left(plugin: Plugin, error: BaseException) -> PluginError:
+    """What is kept of an exception that would end the program if it was raised again."""
+    what = (
+        f"called sys.exit({error.code!r:.200})" if isinstance(error, SystemExit) else f"raised {type(error).__name__}"
+    )
+    found = PluginError(f"{plugin.source} {what}: a plugin cannot end the program")
+    found.__cause__ = error
+    return found
 
 
 # -- installed packages ---------------------------------------------------------------------------------------
@@ -201,7 +234,7 @@ def _of_entry_point(entry: Any) -> Plugin:
         loaded = entry.load()
         plugin.register = loaded if not isinstance(loaded, ModuleType) else loaded.register
         _log.info("running the plugin %s of the entry point %s", entry.name, entry.value)
-    except Exception as error:
+    except BaseException as error:
         _failed(plugin, error)
     return plugin
 
@@ -237,7 +270,7 @@ def _of_file(path: Path, root: Path, allow_writable: bool) -> Plugin | None:
                 "allow_writable_plugins=True or CALLSHEET_ALLOW_WRITABLE_PLUGINS=1"
             )
         plugin.register = run(path).register
-    except Exception as error:
+    except BaseException as error:
         _failed(plugin, error)
     return plugin
 

@@ -100,6 +100,18 @@ def test_what_is_wrong_is_refused_when_subscribing() -> None:
     assert hub.subscribers == ()
 
 
+def test_a_callback_with_yield_is_refused() -> None:
+    """It would do nothing when it is called."""
+
+    def generator(event: Event) -> Any:
+        yield event
+
+    with pytest.raises(
+        UsageError, match="a callback with `yield` does nothing when it is called: it gives a generator"
+    ):
+        Hub().subscribe("topic=x", generator)
+
+
 def test_subscriptions_that_change_meanwhile_change_nothing_under_way() -> None:
     """Who had subscribed when it began is told; who comes meanwhile is not."""
     hub = Hub()

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 from textwrap import dedent
+from threading import Thread
 
 import pytest
 
@@ -131,6 +132,37 @@ def test_a_name_belongs_to_one_file(shelf: Shelf, tmp_path: Path) -> None:
     assert values(shelf) == {"same": 1}
     (problem,) = shelf.problems.values()
     assert problem == f"the name `same` is taken by {tmp_path / 'a.py'}; this one does not run"
+
+
+def test_a_running_handler_keeps_its_name(shelf: Shelf, tmp_path: Path) -> None:
+    """A new file does not take it over, wherever it stands by path; it gets the name when the other one lets go."""
+    running = write(tmp_path / "m.py", PLUGIN.format(name="same", value=1))
+    shelf.refresh()
+    write(tmp_path / "a.py", PLUGIN.format(name="same", value=2))
+    shelf.refresh()
+    assert values(shelf) == {"same": 1}
+    assert shelf.problems == {
+        f"{tmp_path / 'a.py'} (same)": f"the name `same` is taken by {running}; this one does not run"
+    }
+    write(running, PLUGIN.format(name="same", value=30))
+    shelf.refresh()
+    assert values(shelf) == {"same": 30}
+    write(running, PLUGIN.format(name="another", value=4))
+    shelf.refresh()
+    assert values(shelf) == {"another": 4, "same": 2}
+    assert shelf.problems == {}
+
+
+@pytest.mark.parametrize("ending", ["import sys; sys.exit()", "raise KeyboardInterrupt", "raise GeneratorExit"])
+def test_a_file_cannot_end_the_listener(tmp_path: Path, ending: str) -> None:
+    """It is reported like any other that cannot be run."""
+    path = write(tmp_path / "plugin.py", PLUGIN.format(name="a", value=1) + ending + "\n")
+    shelf = Shelf([tmp_path])
+    # Where files are read in a thread of its own, nothing that is raised is a person's Ctrl-C.
+    reading = Thread(target=shelf.refresh)
+    reading.start()
+    reading.join()
+    assert shelf.problems[str(path)].startswith(f"{path} cannot be run: ")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")

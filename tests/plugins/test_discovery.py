@@ -122,6 +122,58 @@ def test_a_plugin_that_imports_another_shares_it(write: Any, opened: Any) -> Non
     assert session.commands["a ran 1"].__file__.endswith("a.py")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "import sys\nsys.exit(3)\ndef register(session): ...\n",
+            "called sys.exit(3): a plugin cannot end the program",
+        ),
+        ("def register(session):\n    raise SystemExit('no')\n", "called sys.exit('no'): a plugin cannot end"),
+        ("def register(session):\n    raise GeneratorExit\n", "raised GeneratorExit: a plugin cannot end the program"),
+        ("async def register(session): ...\n", "gives a coroutine, and nobody would run it"),
+        ("def register(session):\n    yield\n", "gives a generator, and nobody would run it"),
+        ("async def later(session): ...\nregister = lambda session: later(session)\n", "gives a coroutine"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_no_plugin_ends_the_program_or_waits_for_nobody(
+    write: Any, opened: Any, caplog: pytest.LogCaptureFixture, text: str, told: str
+) -> None:
+    """It is a `PluginError` that names the file; the other plugins, and the program, go on."""
+    path = write("broken.py", text)
+    write("well.py", NOTE.format(name="well"))
+    session = opened()
+    assert list(session.commands) == ["well"]
+    (error,) = [found.error for found in session.plugging.found if found.error is not None]
+    assert isinstance(error, PluginError)
+    assert str(path) in str(error)
+    assert told in str(error)
+    assert str(path) in caplog.text
+    with pytest.raises(PluginError, match="broken"):
+        opened(strict_plugins=True)
+
+
+def test_an_error_without_a_text_is_reported(write: Any, opened: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a plugin raises, the others go on."""
+    write(
+        "mute.py",
+        "class Mute(Exception):\n    def __str__(self):\n        raise self\ndef register(session): raise Mute\n",
+    )
+    write("well.py", NOTE.format(name="well"))
+    session = opened()
+    assert list(session.commands) == ["well"]
+    (plugin,) = [found for found in session.plugging.found if found.error is not None]
+    assert plugin.problem == "Mute: <its text raised Mute>"
+
+
+def test_a_person_interrupts_the_loading_of_plugins(write: Any, opened: Any) -> None:
+    """A real Ctrl-C is not a failure of the plugin that was being run."""
+    write("slow.py", "import signal\nsignal.raise_signal(signal.SIGINT)\ndef register(session): ...\n")
+    with pytest.raises(KeyboardInterrupt):
+        opened()
+
+
 def test_one_that_fails_is_named_and_the_others_go_on(
     write: Any, opened: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

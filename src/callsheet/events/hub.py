@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from attrs import field, frozen
 
+from callsheet.deferred import deferring
 from callsheet.errors import UsageError
 from callsheet.events.predicate import Predicate, predicate
 from callsheet.model.event import Event
@@ -106,6 +107,8 @@ class Hub:
         """
         if not callable(callback):
             raise UsageError(f"a subscription takes a callback, not {callback!r:.80}")
+        if (kind := deferring(callback)) in ("a generator", "an async generator"):
+            raise UsageError(f"a callback with `yield` does nothing when it is called: it gives {kind}")
         condition = parse_expression(expression)
         metadata = dict(subscriber or {})
         name = str(metadata.setdefault("id", new_key()))

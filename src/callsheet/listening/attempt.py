@@ -33,8 +33,8 @@ from callsheet.core.errand import Errand
 from callsheet.deferred import abandon, deferred
 from callsheet.dialects.protocol import CommitResult
 from callsheet.errors import AlreadyHandled, CallsheetError, CommitError, TransportError, Unavailable, UsageError
+from callsheet.failure import FailureText, failure_of
 from callsheet.listening.declaration import Handler
-from callsheet.listening.failure import FailureText, failure_of
 from callsheet.listening.keys import key_maker
 from callsheet.listening.work import Claimed, WorkQueue
 from callsheet.model.event import Event

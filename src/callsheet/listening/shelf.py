@@ -12,7 +12,6 @@ import ast
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from attrs import define, field
 
 from callsheet import plugins
 from callsheet.errors import PluginError
+from callsheet.failure import ends_program, failure_of
 from callsheet.listening.declaration import Handler, handlers_of
 
 __all__ = ["Shelf", "load_handlers", "marks_handlers"]
@@ -85,15 +85,19 @@ class Shelf:
         return changed
 
     def _sort(self) -> None:
-        """One handler for each name: the first file has it."""
+        """One handler for each name: a file that has the name keeps it; among new ones the first by path gets it."""
+        owners = {name: each.file for name, each in self.handlers.items()}
         self.handlers, self._doubles = {}, {}
-        for path in sorted(self._held):
-            for each in self._held[path].handlers:
-                known = self.handlers.setdefault(each.name, each)
-                if known is not each:
-                    told = f"the name `{each.name}` is taken by {known.file}; this one does not run"
-                    self._doubles[f"{path} ({each.name})"] = told
-                    log.error("%s: %s", path, told, extra={"facts": {"file": str(path), "handler": each.name}})
+        every = [each for path in sorted(self._held) for each in self._held[path].handlers]
+        for each in sorted(every, key=lambda each: owners.get(each.name) != each.file):
+            owner = self.handlers.setdefault(each.name, each)
+            if owner is not each:
+                self._refuse(each, owner)
+
+    def _refuse(self, double: Handler, owner: Handler) -> None:
+        told = f"the name `{double.name}` is taken by {owner.file}; this one does not run"
+        self._doubles[f"{double.file} ({double.name})"] = told
+        log.error("%s: %s", double.file, told, extra={"facts": {"file": double.file, "handler": double.name}})
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path, tuple[int, int]]]:
@@ -134,9 +138,11 @@ def load_handlers(path: Path, root: Path | None = None, allow_writable: bool = F
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         return handlers_of(vars(plugins.run(path)), str(path))
-    except (Exception, SystemExit) as error:
-        told = "".join(traceback.format_exception(error)).strip()
-        raise PluginError(f"{path} cannot be run: {type(error).__name__}: {error}\n{told}") from error
+    except BaseException as error:
+        if ends_program(error):
+            raise
+        failure = failure_of(error)
+        raise PluginError(f"{path} cannot be run: {failure.error}\n{failure.traceback.strip()}") from error
     finally:
         sys.dont_write_bytecode = before
 

@@ -23,9 +23,9 @@ from threading import Event as Flag
 from attrs import define
 
 from callsheet.errors import CallsheetError
+from callsheet.failure import failure_of
 from callsheet.listening.attempt import Outcome, Supervision, attempt, note_outcome
 from callsheet.listening.declaration import Handler
-from callsheet.listening.failure import failure_of
 from callsheet.listening.metrics import Metrics
 from callsheet.listening.under_way import UnderWay, give_up
 from callsheet.listening.work import Claimed, WorkQueue

@@ -15,9 +15,9 @@ from threading import Thread, current_thread
 
 from attrs import define, field
 
+from callsheet.failure import TRACEBACK, FailureText, writable
 from callsheet.listening.attempt import Outcome, Supervision, report
 from callsheet.listening.declaration import Handler
-from callsheet.listening.failure import TRACEBACK, FailureText, writable
 from callsheet.listening.work import Claimed, WorkQueue
 
 __all__ = ["UnderWay", "give_up"]

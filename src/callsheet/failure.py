@@ -1,17 +1,18 @@
 """What is reported of an exception: texts that every wire, database and log can take.
 
-An exception can hold a file name that is no Unicode, text without end, or a ``__str__`` that raises itself. None of
-it may keep the failure from being reported.
+An exception of foreign code can hold a file name that is no Unicode, text without end, or a ``__str__`` that raises
+itself. None of it may keep the failure from being reported.
 """
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from threading import current_thread, main_thread
 
 from attrs import frozen
 
-__all__ = ["FailureText", "failure_of", "writable"]
+__all__ = ["FailureText", "ends_program", "failure_of", "writable"]
 
 ERROR = 2_000
 TRACEBACK = 20_000
@@ -43,6 +44,15 @@ def failure_of(error: BaseException) -> FailureText:
 def writable(text: str) -> str:
     """The text with escapes for what is no Unicode, and for U+0000, which databases refuse."""
     return str.encode(text, "utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def ends_program(error: BaseException) -> bool:
+    """Whether an error is a person's Ctrl-C: Python raises that in the main thread, and nowhere else.
+
+    >>> ends_program(KeyboardInterrupt()), ends_program(SystemExit())
+    (True, False)
+    """
+    return isinstance(error, KeyboardInterrupt) and current_thread() is main_thread()
 
 
 def _text(of: Callable[[], str], otherwise: str = "") -> str:
