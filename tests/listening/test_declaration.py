@@ -38,6 +38,7 @@ def test_a_function_may_be_two_handlers() -> None:
     ("arguments", "error", "told"),
     [
         ({"expression": "topic ==== x", "name": "x"}, QueryError, "topic"),
+        ({"expression": "chnges.status", "name": "x"}, QueryError, "no event has `chnges`; did you mean `changes`"),
         ({"expression": "topic=x", "name": ""}, UsageError, "the name of a handler has 1 to 200 printable characters"),
         (
             {"expression": "topic=x", "name": "x", "retries": -1},

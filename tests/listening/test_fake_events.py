@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import callsheet
-from callsheet.errors import UsageError
+from callsheet.errors import QueryError, UsageError
 from callsheet.model.event import Event, event_to_plain
 from callsheet.model.values import pack
 from callsheet.testing.events import FakeEvents, HandlerFailed
@@ -51,6 +51,22 @@ def test_an_event_for_nobody_does_nothing(fake_events: FakeEvents, shot: Any) ->
     fake_events.add(describe)
     assert fake_events.emit("callsheet.update", entity=shot, changes={"name": "020"}) == []
     assert fake_events.emit("studio.other", entity=shot, changes={"description": "x"}) == []
+
+
+def test_what_could_never_happen_is_refused(fake_events: FakeEvents, shot: Any) -> None:
+    """A handler's expression and a made-up event are held against the topics and the schema."""
+
+    @callsheet.handler("topic=callsheet.update and entity.type=Shto", name="shto")
+    def shto(event: Any, session: Any) -> None: ...
+
+    with pytest.raises(QueryError, match="there is no entity type `Shto`; did you mean `Shot`"):
+        fake_events.add(shto)
+    with pytest.raises(UsageError, match="Shot has no attribute `descripton` that changes; did you mean `description`"):
+        fake_events.emit("callsheet.update", entity=shot, changes={"descripton": "x"})
+    with pytest.raises(UsageError, match="there is no entity type `Shto`"):
+        fake_events.emit("callsheet.update", entity={"type": "Shto", "id": "1"})
+    with pytest.raises(UsageError, match=r"there is no topic `callsheet\.updates`"):
+        fake_events.emit("callsheet.updates", entity=shot)
 
 
 def test_what_happens_can_be_handled_too(fake_events: FakeEvents, callsheet_session: Any, shot: Any) -> None:

@@ -166,6 +166,20 @@ def test_a_syntax_error_keeps_the_old_version(desk: Desk) -> None:
     until(lambda: desk.notes() == ["a"])
 
 
+def test_an_expression_that_no_event_fulfils_is_told(desk: Desk) -> None:
+    """Held against the server's schema; the file's handlers stay as they were."""
+    path = desk.plugin(NOTES)
+    runner = desk.listen()
+    desk.plugin(NOTES.replace("entity.type=Shot", "entity.type=Shto"))
+    until(lambda: runner.health()["status"] == "degraded")
+    told = runner.health()["problems"][str(path)]
+    assert told.startswith(
+        f"{path}: the handler `notes` would never be called: there is no entity type `Shto`; did you"
+    )
+    desk.shots("a")
+    until(lambda: desk.notes() == ["a"])
+
+
 def test_two_handlers_answer_each_other_and_not_themselves(desk: Desk, gate: Gate) -> None:
     """A game of ping-pong: with the guard, each hears the other's strokes and none of its own."""
     for name in ("ping", "pong"):

@@ -11,7 +11,8 @@ from attrs import evolve, field, frozen
 
 from callsheet.deferred import deferring
 from callsheet.errors import UsageError
-from callsheet.model.language.events import expression_text, parse_expression
+from callsheet.events.checking import check_expression
+from callsheet.model.language.events import expression_text
 from callsheet.model.query import Condition
 
 __all__ = ["Handler", "handler", "handlers_of"]
@@ -80,7 +81,7 @@ def handler(
     The function is called as ``function(event, session)``, with a session of its own, whose changes are committed
     after it returns, together with the note that the event is handled. `callsheet listen` runs it; the function
     itself stays what it was. The name is what its place in the log is kept under: keep it when you rewrite the
-    function. Raises `QueryError` for an expression that cannot be read.
+    function. Raises `QueryError` for an expression that cannot be read, or that no event can fulfil.
 
     >>> @handler("topic=callsheet.update and changes.status", name="tell")
     ... def tell(event, session):
@@ -88,7 +89,7 @@ def handler(
     >>> [each.name for each in handlers_of({"tell": tell})]
     ['tell']
     """
-    parse_expression(expression)
+    check_expression(expression)
     if not isinstance(name, str) or not 0 < len(name) <= NAME or not name.isprintable():
         raise UsageError(f"the name of a handler has 1 to {NAME} printable characters, not {name!r:.80}")
     _check_numbers(name, retries=retries, chain=chain, delay=delay, timeout=timeout)

@@ -88,6 +88,7 @@ class Runner:
         """Work until stopped; whether everything that was begun came to its end in time."""
         self.session.open()
         self.queue.session.open()
+        self.shelf.schema = self.session.schema
         if not self.queue.session.features.handlers:
             raise UsageError(
                 "this server keeps no queues of handlers; keep them in a file beside the listener: --state FILE"

@@ -18,9 +18,11 @@ from pathlib import Path
 from attrs import define, field
 
 from callsheet import plugins
-from callsheet.errors import PluginError
+from callsheet.errors import PluginError, UsageError
+from callsheet.events.checking import check_expression
 from callsheet.failure import ends_program, failure_of
 from callsheet.listening.declaration import Handler, handlers_of
+from callsheet.model.schema import Schema
 
 __all__ = ["Shelf", "load_handlers", "marks_handlers"]
 
@@ -43,6 +45,8 @@ class Shelf:
 
     def __init__(self, paths: Iterable[str | Path], allow_writable: bool = False) -> None:
         self.paths = [Path(path) for path in paths]
+        #: What expressions are checked against, once it is known.
+        self.schema: Schema | None = None
         self._allow_writable = allow_writable or os.environ.get("CALLSHEET_ALLOW_WRITABLE_PLUGINS", "") == "1"
         self._held: dict[Path, _LoadedFile] = {}
         self.handlers: dict[str, Handler] = {}
@@ -71,7 +75,7 @@ class Shelf:
         self._held[path] = held
         held.stamp = stamp
         try:
-            handlers = load_handlers(path, root, self._allow_writable)
+            handlers = load_handlers(path, root, self._allow_writable, self.schema)
         except PluginError as error:
             held.problem = str(error)
             kept = "; its handlers stay as they were" if held.handlers else ""
@@ -118,10 +122,13 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path, tuple[int, int]]
                     yield Path(folder, name).resolve(), path.resolve(), (stat.st_mtime_ns, stat.st_size)
 
 
-def load_handlers(path: Path, root: Path | None = None, allow_writable: bool = False) -> list[Handler]:
+def load_handlers(
+    path: Path, root: Path | None = None, allow_writable: bool = False, schema: Schema | None = None
+) -> list[Handler]:
     """Run a plugin file that marks handlers, if it was not run as it is now; its handlers.
 
-    Raises `PluginError` for a file that cannot be read, parsed or run, or that anybody may write.
+    Raises `PluginError` for a file that cannot be read, parsed or run, that anybody may write, or that has a handler
+    whose expression no event can fulfil.
     """
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
@@ -137,7 +144,7 @@ def load_handlers(path: Path, root: Path | None = None, allow_writable: bool = F
     # Bytecode is kept by the second, and a file may be edited twice in one.
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        return handlers_of(vars(plugins.run(path)), str(path))
+        found = handlers_of(vars(plugins.run(path)), str(path))
     except BaseException as error:
         if ends_program(error):
             raise
@@ -145,6 +152,16 @@ def load_handlers(path: Path, root: Path | None = None, allow_writable: bool = F
         raise PluginError(f"{path} cannot be run: {failure.error}\n{failure.traceback.strip()}") from error
     finally:
         sys.dont_write_bytecode = before
+    for each in found:
+        _check(each, schema)
+    return found
+
+
+def _check(handler: Handler, schema: Schema | None) -> None:
+    try:
+        check_expression(handler.expression, schema)
+    except UsageError as error:
+        raise PluginError(f"{handler.file}: the handler `{handler.name}` would never be called: {error}") from error
 
 
 def marks_handlers(tree: ast.Module) -> bool:

@@ -14,10 +14,12 @@ from attrs import define, field
 
 from callsheet.model.record import new_key
 
-__all__ = ["Event", "Position", "described", "event_from_plain", "event_to_plain"]
+__all__ = ["FIELDS", "SHORT", "Event", "Position", "described", "event_from_plain", "event_to_plain"]
 
-_SHORT = ("entity", "changes", "action", "user", "commit_id")
-_FIELDS = ("topic", "data", "id", "sent", "source", "target", "in_reply_to_event", "position")
+#: What the data of an event may be asked for without ``data.`` before it.
+SHORT = ("entity", "changes", "action", "user", "commit_id")
+#: What an event has.
+FIELDS = ("topic", "data", "id", "sent", "source", "target", "in_reply_to_event", "position")
 
 
 LAST_INDEX = 2**31 - 1
@@ -80,15 +82,15 @@ class Event(Mapping[str, Any]):
         return self._stopped
 
     def __getitem__(self, name: str) -> Any:
-        if name in _FIELDS:
+        if name in FIELDS:
             return getattr(self, name)
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_FIELDS)
+        return iter(FIELDS)
 
     def __len__(self) -> int:
-        return len(_FIELDS)
+        return len(FIELDS)
 
     def __repr__(self) -> str:
         place = "" if self.position is None else f" at {self.position}"
@@ -126,7 +128,7 @@ def described(event: Event) -> dict[str, Any]:
         "position": event.position,
     }
     if isinstance(data, Mapping):
-        for name in _SHORT:
+        for name in SHORT:
             if name in data:
                 plain[name] = data[name]
     return plain

@@ -19,6 +19,7 @@ from attrs import evolve
 
 from callsheet.entity.entity import Entity
 from callsheet.errors import UsageError
+from callsheet.events.checking import check_event, check_expression
 from callsheet.listening.attempt import Outcome, attempt
 from callsheet.listening.declaration import Handler, handlers_of
 from callsheet.listening.shelf import load_handlers
@@ -74,6 +75,7 @@ class FakeEvents:
     def _use(self, handlers: Iterable[Handler]) -> list[str]:
         names = []
         for each in handlers:
+            check_expression(each.expression, self.session.schema)
             # What a listener waits for between two attempts, a test does not.
             self.handlers[each.name] = handler = evolve(each, delay=1e-6)
             self._queue.claim(handler, 1)
@@ -94,10 +96,13 @@ class FakeEvents:
 
         ``entity`` is an entity (or a mapping with ``type`` and ``id``), ``changes`` maps attributes to new values, or
         to ``(old, new)``; entities stand for references. ``data`` is what else the event holds. Nothing of it is
-        written to the server: what handlers read there is what the test committed.
+        written to the server: what handlers read there is what the test committed. Raises `UsageError` for what the
+        server would never publish: another topic of Callsheet's, a type or an attribute that the schema lacks.
         """
         held = {**_about(entity, changes or {}, action, self.session.schema), **(data or {})}
-        return self.deliver(Event(topic, held, sent=datetime.now(UTC)), check)
+        event = Event(topic, held, sent=datetime.now(UTC))
+        check_event(event, self.session.schema)
+        return self.deliver(event, check)
 
     def deliver(self, event: Event, check: bool = True) -> list[Outcome]:
         """Have an event handled, as `emit` does."""
