@@ -6,7 +6,7 @@ something that runs flows.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any, TypeVar, cast, overload
 
 from attrs import evolve
@@ -16,7 +16,7 @@ from callsheet.core.paging import ReadProgress, all_pages, next_page
 from callsheet.core.rows import flat_records
 from callsheet.core.verb import Awaiting, Blocking, Verb
 from callsheet.entity.entity import E
-from callsheet.flow import Flow
+from callsheet.flow import Flow, Overlap, Request, Work
 from callsheet.session.query import Query
 
 __all__ = ["AsyncQueryResult", "QueryResult"]
@@ -82,6 +82,22 @@ class QueryVerbs(Query[E]):
         return flat_records(self._core, self.select_statement, page), page.cursor
 
 
+class BegunFlow(Generator[Request | Work | Overlap, Any, T]):
+    """A flow that was begun by somebody who cannot answer it: it yields its first message once more."""
+
+    def __init__(self, flow: Flow[T], first: Request | Work | Overlap) -> None:
+        self._flow, self._first = flow, [first]
+
+    def send(self, value: Any) -> Request | Work | Overlap:
+        return self._first.pop() if self._first else self._flow.send(value)
+
+    def throw(self, *error: Any) -> Request | Work | Overlap:
+        return self._flow.throw(*error)
+
+    def close(self) -> None:
+        self._flow.close()
+
+
 class QueryResult(Blocking, QueryVerbs[E]):
     """What a query finds, fetched page by page when it is first needed.
 
@@ -91,6 +107,12 @@ class QueryResult(Blocking, QueryVerbs[E]):
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow in the session that the result belongs to."""
+        if self._rows is not None:
+            # What was kept can be read without the session, also after its end.
+            try:
+                flow = BegunFlow(flow, next(flow))
+            except StopIteration as end:
+                return cast(T, end.value)
         return cast(Blocking, self._core).run(flow)
 
     def __iter__(self) -> Iterator[E]:
