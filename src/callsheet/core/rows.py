@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from callsheet.core.core import Core
@@ -16,38 +15,67 @@ __all__ = ["PageTables", "flat_records"]
 def flat_records(core: Core, select: Select, page: Page) -> list[dict[str, Any]]:
     """The page as plain dicts, dotted names for what was reached through relations."""
     tables = PageTables(core.schema, page)
-    projections = select.projections
-    found = []
-    for records, row in tables.roots():
+    names = [".".join(path.names) for path in select.projections]
+    found: list[dict[str, Any]] = []
+    for records in page.records[: page.roots]:
         key = core.schema.types[records.entity_type].key
-        flat: dict[str, Any] = dict(zip(key, row[0])) if len(key) > 1 else {key[0]: row[0]}
-        if not projections:
-            flat.update(zip(records.attributes, row[2:]))
-        for path in projections:
-            flat[".".join(path.names)] = tables.value(records.entity_type, row[0], path)
-        found.append(flat)
+        if len(key) > 1:
+            block = [dict(zip(key, row[0])) for row in records.rows]
+        else:
+            block = [{key[0]: row[0]} for row in records.rows]
+        if not names:
+            for flat, row in zip(block, records.rows):
+                flat.update(zip(records.attributes, row[2:]))
+        for name, path in zip(names, select.projections):
+            for flat, value in zip(block, tables.column(records, path)):
+                flat[name] = value
+        found += block
     if page.order is not None:
         return [found[index] for index in page.order]
     return found
 
 
 class PageTables:
-    """Values of a page by type, key and attribute."""
+    """Values of a page by type, key and attribute.
+
+    A page has few entities that many of its rows refer to; what is behind a reference is read once for each.
+    """
 
     def __init__(self, schema: Schema, page: Page) -> None:
         self._schema = schema
         self._page = page
-        self._values: dict[tuple[str, Any], dict[str, Any]] = {}
-        for records in page.records:
-            root = self._schema.types[records.entity_type].root
-            for row in records.rows:
-                place = self._values.setdefault((root, row[0]), {"@type": records.entity_type})
-                place.update(zip(records.attributes, row[2:]))
+        self._known: dict[tuple[str, Any], dict[str, Any]] | None = None
 
-    def roots(self) -> Iterable[tuple[Records, Sequence[Any]]]:
-        for records in self._page.records[: self._page.roots]:
-            for row in records.rows:
-                yield records, row
+    @property
+    def _values(self) -> dict[tuple[str, Any], dict[str, Any]]:
+        if self._known is None:
+            self._known = {}
+            for records in self._page.records:
+                root = self._schema.types[records.entity_type].root
+                for row in records.rows:
+                    self._known.setdefault((root, row[0]), {}).update(zip(records.attributes, row[2:]))
+        return self._known
+
+    def column(self, records: Records, path: Path) -> list[Any]:
+        """The values at a path, one for each row of a block; what rows of this type lack is None."""
+        name, rest = path.steps[0].name, path.steps[1:]
+        attribute = self._schema.types[records.entity_type].attributes.get(name)
+        if attribute is None or name not in records.attributes or attribute.kind in ("collection", "mapping"):
+            return [self.value(records.entity_type, row[0], path) for row in records.rows]
+        place = records.attributes.index(name) + 2
+        if attribute.kind == "scalar":
+            return [row[place] for row in records.rows]
+        polymorphic = self._schema.polymorphic(str(attribute.target))
+        behind: dict[Any, Any] = {None: None}
+        found = []
+        for row in records.rows:
+            value = row[place]
+            # A pair of type and key comes as a list, which has no hash.
+            key = value[1] if polymorphic and value is not None else value
+            if key not in behind:
+                behind[key] = self._related(attribute.target, value, polymorphic, path.steps[0].cast, rest)
+            found.append(behind[key])
+        return found
 
     def value(self, type_name: str, key: Any, path: Path) -> Any:
         """The value at a path; a list where it leads through a collection."""

@@ -90,6 +90,7 @@ class Reader:
             self._sources.append(_CellSource(layout.targets[text], text, Column(text), template=template))
         for text, function in mapping.functions.items():
             self._sources.append(_CellSource(layout.targets[text], text, Column(text), function=function))
+        self._ways = [(each.column, each.options.to, _taken_as_it_is(each), each) for each in self._sources]
 
     def column(self, target: str) -> str:
         """The column that fills a target, for messages."""
@@ -100,8 +101,14 @@ class Reader:
         for row in rows:
             values: dict[str, Any] = {}
             before = len(self.refused)
-            for source in self._sources:
-                self._cell(row, source, values)
+            given = row.values
+            for column, to, kinds, source in self._ways:
+                raw = given.get(column)
+                # Most cells are what their attribute holds; the others are read with care.
+                if type(raw) in kinds and (type(raw) is not str or (raw.isprintable() and raw.strip())):
+                    values[to] = raw
+                else:
+                    self._cell(row, source, values)
             yield Cells(row.number, values, len(self.refused) == before)
 
     def _cell(self, row: Row, source: _CellSource, values: dict[str, Any]) -> None:
@@ -113,6 +120,14 @@ class Reader:
             values[source.options.to] = _read(source, raw)
         except _Unreadable as error:
             self.refused.append(RefusedRow(row.number, source.column, raw, str(error)))
+
+
+def _taken_as_it_is(source: _CellSource) -> frozenset[type]:
+    """The types whose values need no reading: none, if anything is done to the column's values."""
+    special = source.constant is not NOT_SET or source.template or source.function is not None
+    if special or source.options.values or source.target.writes == "members" or source.target.cell.choices:
+        return frozenset()
+    return _EXACT.get(source.target.cell.data_type, frozenset())
 
 
 class _Unreadable(Exception):
@@ -316,6 +331,8 @@ def _list(raw: Any, options: Column) -> Any:
         return [part.strip() for part in raw.split(options.split) if part.strip()]
     return raw
 
+
+_EXACT = {"string": frozenset({str}), "boolean": frozenset({bool})}
 
 _CONVERSIONS = {
     "string": _text,

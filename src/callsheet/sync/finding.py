@@ -9,10 +9,13 @@ runs, so that no list is longer than the server takes and an answer has about as
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 from attrs import frozen
 
+from callsheet import collector
 from callsheet.chunks import chunks
 from callsheet.core import reading
 from callsheet.core.core import Core
@@ -20,7 +23,7 @@ from callsheet.core.rows import PageTables
 from callsheet.flow import Flow
 from callsheet.model.language.checking import check
 from callsheet.model.query import And, Comparison, Condition, Path, Select
-from callsheet.model.record import Identity
+from callsheet.model.record import Identity, Page, Records
 from callsheet.model.schema import EntityType
 
 __all__ = ["Found", "find", "find_all"]
@@ -30,12 +33,12 @@ KeyTuple = tuple[Any, ...]
 
 @frozen
 class Found:
-    """One entity as the server has it: its values at the key's paths, and by projection."""
+    """One entity as the server has it: its values at the key's paths, and at the projections, in their order."""
 
     identity: Identity
     version: int | None
     key: KeyTuple
-    values: dict[Path, Any]
+    values: KeyTuple
 
 
 def find(
@@ -65,13 +68,13 @@ def find_all(
     core: Core, entity_type: EntityType, paths: Sequence[Path], projections: Sequence[Path], where: Condition | None
 ) -> Flow[list[Found]]:
     """All entities under a condition."""
-    asked = tuple(dict.fromkeys((*paths, *projections)))
-    select = check(Select(entity_type.name, asked, where), core.schema)
+    select = check(Select(entity_type.name, tuple(dict.fromkeys((*paths, *projections))), where), core.schema)
     found: list[Found] = []
     cursor: str | None = None
     while True:
         page = yield from reading.page(core, select, core.page_size, cursor)
-        found += _read(core, page, paths, asked)
+        with collector.paused():
+            found += _read(core, page, paths, projections)
         cursor = page.cursor
         if cursor is None:
             return found
@@ -83,29 +86,36 @@ def _any_of(path: Path, values: set[Any]) -> Condition:
     return Comparison(path, "in", tuple(sorted(values, key=str)))
 
 
-def _read(core: Core, page: Any, paths: Sequence[Path], asked: Sequence[Path]) -> Iterator[Found]:
+def _read(core: Core, page: Page, paths: Sequence[Path], projections: Sequence[Path]) -> Iterator[Found]:
     tables = PageTables(core.schema, page)
-    for records, row in tables.roots():
-        place = {name: index for index, name in enumerate(records.attributes, 2)}
-        owner = core.schema.types[records.entity_type]
-        values: dict[Path, Any] = {}
-        for path in asked:
-            attribute = owner.attributes.get(path.steps[0].name)
-            if attribute is not None and attribute.kind in ("reference", "collection") and len(path.steps) == 1:
-                index = place.get(attribute.name)
-                values[path] = None if index is None else _identities(core, attribute, row[index])
-            else:
-                values[path] = tables.value(records.entity_type, row[0], path)
-        key = tuple(values[path] for path in paths)
-        yield Found(Identity(records.entity_type, row[0]), row[1], key, values)
+    for records in page.records[: page.roots]:
+        kind = records.entity_type
+        columns = {path: _column(core, tables, records, path) for path in (*paths, *projections)}
+        keys = zip(*(columns[path] for path in paths))
+        values = zip(*(columns[path] for path in projections)) if projections else repeat(())
+        for row, key, held in zip(records.rows, keys, values):
+            yield Found(Identity(kind, row[0]), row[1], key, held)
 
 
-def _identities(core: Core, attribute: Any, value: Any) -> Any:
-    """A reference as an identity, the members of a collection as a set of them."""
-    if value is None:
-        return None
+def _column(core: Core, tables: PageTables, records: Records, path: Path) -> list[Any]:
+    """The values at a path; references are identities, the members of a collection a set of them."""
+    attribute = core.schema.types[records.entity_type].attributes.get(path.steps[0].name)
+    if attribute is None or len(path.steps) > 1 or attribute.kind not in ("reference", "collection"):
+        return tables.column(records, path)
+    if attribute.name not in records.attributes:
+        return [None] * len(records.rows)
+    place = records.attributes.index(attribute.name) + 2
     target = str(attribute.target)
-    polymorphic = core.schema.polymorphic(target)
+    named = Identity if core.schema.polymorphic(target) else partial(_of_type, target)
     if attribute.kind == "collection":
-        return frozenset(Identity(*item) if polymorphic else Identity(target, item) for item in value)
-    return Identity(*value) if polymorphic else Identity(target, value)
+        return [frozenset(_named(named, item) for item in row[place] or ()) for row in records.rows]
+    return [None if row[place] is None else _named(named, row[place]) for row in records.rows]
+
+
+def _of_type(entity_type: str, key: Any) -> Identity:
+    return Identity(entity_type, key)
+
+
+def _named(named: Any, value: Any) -> Identity:
+    found: Identity = named(*value) if named is Identity else named(value)
+    return found

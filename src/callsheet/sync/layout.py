@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 
 from callsheet.errors import QueryError, SchemaError, UsageError
 from callsheet.model.language.parser import parse_path
@@ -39,11 +39,22 @@ class Target:
     writes: str
     attribute: Attribute
     cell: Attribute
+    #: The path as it was written.
+    text: str = field(init=False)
+
+    @text.default
+    def _text(self) -> str:
+        return path_text(self.path)
 
     @property
     def name(self) -> str:
         """The name under which operations write it."""
-        return path_text(self.path) if self.writes == "item" else self.attribute.name
+        return self.text if self.writes == "item" else self.attribute.name
+
+    @property
+    def held(self) -> Path:
+        """The path of what the attribute holds: the value, or for a relation the entities themselves."""
+        return self.path if self.writes in ("scalar", "item") else Path((Step(self.attribute.name),))
 
     @property
     def rest(self) -> Path:
@@ -58,6 +69,12 @@ class Lookup:
     attribute: Attribute
     target_type: str
     targets: tuple[Target, ...]
+    #: The paths of the targets as they were written.
+    texts: tuple[str, ...] = field(init=False)
+
+    @texts.default
+    def _texts(self) -> tuple[str, ...]:
+        return tuple(target.text for target in self.targets)
 
     @property
     def many(self) -> bool:
@@ -75,15 +92,10 @@ class RowLayout:
     lookups: tuple[Lookup, ...]
 
     @property
-    def projections(self) -> tuple[Path, ...]:
-        """What is read of each entity: the key's paths, and the present value of all that is written."""
-        found: dict[Path, None] = {self.targets[name].path: None for name in self.keys}
-        for target in self.targets.values():
-            if target.writes in ("scalar", "item"):
-                found[target.path] = None
-            elif target.writes in ("reference", "members"):
-                found[Path((Step(target.attribute.name),))] = None
-        return tuple(found)
+    def written(self) -> tuple[Target, ...]:
+        """The targets that write, one for each attribute; several paths may lead through one reference."""
+        writing = {each.name: each for each in self.targets.values() if each.writes not in ("nothing", "key")}
+        return tuple(writing.values())
 
 
 def lay_out(schema: Schema, type_name: str, targets: Iterable[str], key: Sequence[str]) -> RowLayout:

@@ -15,19 +15,20 @@ from typing import Any
 
 from attrs import define, evolve, field
 
+from callsheet import collector
 from callsheet.core.core import Core
 from callsheet.core.ensure import alike
 from callsheet.entity.entity import type_name
 from callsheet.errors import UsageError
 from callsheet.flow import Call, Flow, Work
 from callsheet.model.language.parser import parse_condition
-from callsheet.model.query import Condition, Path, Step
+from callsheet.model.query import Condition, Path
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.sync.cells import Cells, Reader, RefusedRow, Row
 from callsheet.sync.definition import PlanStep, read_definition
 from callsheet.sync.finding import Found, find, find_all
 from callsheet.sync.identity import new_identities
-from callsheet.sync.layout import Lookup, RowLayout, Target, lay_out, path_text
+from callsheet.sync.layout import Lookup, RowLayout, Target, lay_out
 from callsheet.sync.mapping import RowMapping, as_mapping
 from callsheet.sync.plan import plan_class
 from callsheet.sync.plan_data import PlanData
@@ -139,6 +140,14 @@ class _Planning:
     ending: Any
     #: What is to be created, by this step and those before it.
     born: list[Born]
+    #: The names of the attributes that are written, and the paths of what they hold.
+    names: tuple[str, ...] = field(init=False)
+    held: tuple[Path, ...] = field(init=False)
+    #: The targets that are written as they are: where the cell is, and the attribute.
+    plain: tuple[tuple[str, str], ...] = field(init=False)
+    #: The attributes that cannot be empty: an empty cell says nothing of them.
+    required: frozenset[str] = field(init=False)
+    only: list[tuple[Lookup, dict[tuple[Any, ...], Identity]]] | None = field(init=False, default=None)
     rows: list[Cells] = field(factory=list)
     keys: dict[tuple[Any, ...], Cells] = field(factory=dict)
     present: dict[tuple[Any, ...], list[Found]] = field(factory=dict)
@@ -151,13 +160,22 @@ class _Planning:
     named: set[tuple[Any, ...]] = field(factory=set)
     nameless: int = 0
 
+    def __attrs_post_init__(self) -> None:
+        self.names = tuple(target.name for target in self.layout.written)
+        self.held = tuple(target.held for target in self.layout.written)
+        attributes = self.layout.entity_type.attributes
+        self.required = frozenset(name for name, each in attributes.items() if each.required)
+        targets = self.layout.targets.items()
+        self.plain = tuple((text, each.name) for text, each in targets if each.writes in ("scalar", "item"))
+
     # -- reading ---------------------------------------------------------------------------------------------
 
     def read(self, first: list[Row], source: Any) -> Flow[None]:
         run = first
         while run:
-            for cells in self.reader.read(run):
-                self._take(cells)
+            with collector.paused():
+                for cells in self.reader.read(run):
+                    self._take(cells)
             run = yield from _next(source)
 
     def _take(self, cells: Cells) -> None:
@@ -189,11 +207,16 @@ class _Planning:
     def compare(self) -> Flow[None]:
         layout = self.layout
         paths = [layout.targets[name].path for name in layout.keys]
-        self.present = yield from find(self.core, layout.entity_type, paths, self.keys, layout.projections)
+        self.present = yield from find(self.core, layout.entity_type, paths, self.keys, self.held)
         new = [key for key in self.keys if key not in self.present]
         identities = yield from self._identities(new)
         self.born += [Born(identities[key], self.keys[key].values) for key in new]
         references = yield from look_up(self.core, layout, self.rows, self.born)
+        with collector.paused():
+            self._compare_all(references, identities)
+
+    def _compare_all(self, references: References, identities: Mapping[tuple[Any, ...], Identity]) -> None:
+        layout = self.layout
         for key, cells in self.keys.items():
             found = self.present.get(key, [])
             if len(found) > 1:
@@ -223,12 +246,23 @@ class _Planning:
         """What the row writes, by attribute; None where it is refused."""
         before = len(self.reader.refused)
         values: dict[str, Any] = {}
-        for text, target in self.layout.targets.items():
-            if target.writes in ("scalar", "item") and text in cells.values:
-                values[target.name] = cells.values[text]
-        for lookup in self.layout.lookups:
-            self._refer(cells, lookup, references, values)
+        for text, name in self.plain:
+            if text in cells.values and (cells.values[text] is not None or name not in self.required):
+                values[name] = cells.values[text]
+        for lookup, only in self._lookups(references):
+            key = tuple([cells.values.get(text, NOT_SET) for text in lookup.texts])
+            found = None if lookup.many else only.get(key)
+            if found is not None:
+                values[lookup.attribute.name] = found
+            else:
+                self._refer(cells, lookup, references, values)
         return values if len(self.reader.refused) == before else None
+
+    def _lookups(self, references: References) -> list[tuple[Lookup, dict[tuple[Any, ...], Identity]]]:
+        """The lookups, each with the keys that exactly one entity has."""
+        if self.only is None:
+            self.only = [(lookup, references.only(lookup)) for lookup in self.layout.lookups]
+        return self.only
 
     def _refer(self, cells: Cells, lookup: Lookup, references: References, values: dict[str, Any]) -> None:
         found: list[Identity] = []
@@ -239,25 +273,32 @@ class _Planning:
                 continue
             resolved = references.resolve(lookup, key, cells.values)
             if isinstance(resolved, str):
-                self._refuse(cells.number, path_text(lookup.targets[0].path), key[0], resolved)
+                self._refuse(cells.number, lookup.texts[0], key[0], resolved)
                 return
             found.append(resolved)
         if lookup.many:
-            if all(path_text(target.path) in cells.values for target in lookup.targets):
+            if all(text in cells.values for text in lookup.texts):
                 values[lookup.attribute.name] = frozenset(found)
         elif found or empty:
             values[lookup.attribute.name] = found[0] if found else None
 
     def _add(self, key: tuple[Any, ...], cells: Cells, values: dict[str, Any], identity: Identity) -> None:
         members = {name: tuple(sorted(each)) for name, each in values.items() if each and isinstance(each, frozenset)}
-        plain = {n: each for n, each in values.items() if each is not None and not isinstance(each, frozenset)}
+        attributes = self.layout.entity_type.attributes
+        plain = {
+            # An empty cell stays empty where a default would step in.
+            n: each
+            for n, each in values.items()
+            if not isinstance(each, frozenset)
+            and (each is not None or (n in attributes and attributes[n].default is not None))
+        }
         missing = [
             attribute.name
             for attribute in self.layout.entity_type.attributes.values()
             if attribute.required
             and attribute.default is None
             and not attribute.computed
-            and attribute.name not in plain
+            and plain.get(attribute.name) is None
             and attribute.name not in self.layout.entity_type.key
         ]
         if missing:
@@ -280,18 +321,14 @@ class _Planning:
             self.unchanged.append(Same(cells.number, key, found.identity))
 
     def _differences(self, values: Mapping[str, Any], found: Found) -> Iterable[Difference]:
-        for target in self._written():
-            if target.name not in values:
+        for name, now in zip(self.names, found.values):
+            then = values.get(name, NOT_SET)
+            if then is NOT_SET or (now == then and type(now) is type(then)):
                 continue
-            now, then = found.values.get(_projection(target)), values[target.name]
             if isinstance(then, frozenset):
                 now = now or frozenset()
             if not _same(now, then):
-                yield Difference(target.name, now, then)
-
-    def _written(self) -> Iterable[Target]:
-        """The targets that write, one for each attribute."""
-        return {target.name: target for target in self.layout.targets.values() if target.writes != "nothing"}.values()
+                yield Difference(name, now, then)
 
     # -- what no row names -----------------------------------------------------------------------------------
 
@@ -304,7 +341,7 @@ class _Planning:
         ending, projections = None, []
         if isinstance(self.ending, Mapping):
             ending = yield from self._ending_values()
-            projections = [_projection(target) for target, _ in ending]
+            projections = [target.held for target, _ in ending]
         found = yield from find_all(self.core, layout.entity_type, paths, projections, self.scope)
         self.in_scope = len(found)
         for each in found:
@@ -313,7 +350,7 @@ class _Planning:
             if ending is None:
                 self.removals.append(Removal(each.key, each.identity, each.version))
                 continue
-            changes = [(target.name, each.values[_projection(target)], value) for target, value in ending]
+            changes = [(target.name, now, value) for now, (target, value) in zip(each.values, ending)]
             differences = tuple(Difference(*change) for change in changes if not _same(*change[1:]))
             if differences:
                 self.modifications.append(Modification(0, each.key, each.identity, each.version, differences))
@@ -331,7 +368,7 @@ class _Planning:
         values = work._values(rows[0], references)
         if values is None:
             raise UsageError(f"delete: {'; '.join(each.reason for each in reader.refused)}")
-        return [(target, values[target.name]) for target in work._written() if target.name in values]
+        return [(target, values[target.name]) for target in work.layout.written if target.name in values]
 
     def data(self, step: PlanStep) -> PlanData:
         """What was found."""
@@ -351,10 +388,6 @@ class _Planning:
             step.on_error,
             self.nameless if self.ending else 0,
         )
-
-
-def _projection(target: Target) -> Path:
-    return target.path if target.writes in ("scalar", "item", "key") else Path((Step(target.attribute.name),))
 
 
 def _same(now: Any, then: Any) -> bool:

@@ -45,6 +45,11 @@ class References:
     _names: Mapping[str, Sequence[str]]
     _beside: Mapping[str, Sequence[str]] = field(factory=dict)
 
+    def only(self, lookup: Lookup) -> dict[tuple[Any, ...], Identity]:
+        """The entities of the keys that exactly one has."""
+        found = self._found[lookup.attribute.name]
+        return {key: entities[0].identity for key, entities in found.items() if len(entities) == 1}
+
     def resolve(self, lookup: Lookup, key: tuple[Any, ...], cells: Mapping[str, Any]) -> Identity | str:
         """The entity of a key, or why there is not exactly one."""
         found = list(self._found[lookup.attribute.name].get(key, ()))
@@ -79,10 +84,7 @@ def look_up(core: Core, layout: RowLayout, rows: Sequence[Cells], born: Sequence
         there = yield from find(core, entity_type, paths, keys, list(beside.values()))
         held: dict[tuple[Any, ...], list[_Candidate]] = {}
         for key, entities in there.items():
-            held[key] = [
-                _Candidate(each.identity, {name: each.values[path] for name, path in beside.items()})
-                for each in entities
-            ]
+            held[key] = [_Candidate(each.identity, dict(zip(beside, each.values))) for each in entities]
         _add_born(core.schema, lookup, keys, born, beside, held)
         found[lookup.attribute.name] = held
         names[lookup.attribute.name] = [str(key[0]) for key in held]
@@ -94,7 +96,7 @@ def look_up(core: Core, layout: RowLayout, rows: Sequence[Cells], born: Sequence
 
 def reference_keys(lookup: Lookup, values: Mapping[str, Any]) -> Iterable[tuple[Any, ...]]:
     """The keys that a row gives for a reference, or for each member of a collection."""
-    cells = [values.get(path_text(target.path), NOT_SET) for target in lookup.targets]
+    cells = [values.get(text, NOT_SET) for text in lookup.texts]
     if NOT_SET in cells:
         return ()
     if lookup.many:
