@@ -48,6 +48,7 @@ class WorkingRow:
     operation: int = 0
     previous: int | None = None
     place: Place = field(init=False)
+    _items: dict[str, Mapping[str, Any]] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.place = (self.rules.root, self.identity[1])
@@ -82,13 +83,19 @@ class WorkingRow:
             return Identity(str(attribute.target) if place is None else self.row[place], value)
         return value
 
-    def items(self, mapping: str) -> dict[str, Any]:
-        """What a mapping holds in the database."""
-        held = None if self.row is None else self.row[self.columns[mapping]]
+    def items(self, mapping: str) -> Mapping[str, Any]:
+        """What a mapping holds in the database; read once, however many of its items are asked for."""
+        found = self._items.get(mapping)
+        if found is None:
+            found = self._items[mapping] = self._read_items(mapping)
+        return found
+
+    def _read_items(self, mapping: str) -> Mapping[str, Any]:
+        held: Mapping[str, Any] = (None if self.row is None else self.row[self.columns[mapping]]) or {}
         if self.rules.entity_type.attributes[mapping].data_type != "custom":
-            return dict(held or {})
+            return held
         custom = self.rules.entity_type.custom
-        return {key: _item(custom.get(key), value) for key, value in (held or {}).items()}
+        return {key: _item(custom.get(key), value) for key, value in held.items()}
 
     def changed(self) -> list[str]:
         """The names whose value now differs from the database's."""

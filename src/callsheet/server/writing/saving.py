@@ -6,7 +6,7 @@ by key. What is written here was validated before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -66,6 +66,7 @@ def _updating(table: Table, names: frozenset[str]) -> Update:
 def _columns(entry: WorkingRow) -> dict[str, Any]:
     """What the entry's columns shall hold, as far as it was written."""
     row: dict[str, Any] = {}
+    mappings: dict[str, dict[str, Any]] = {}
     typed = entry.rules.typed
     for name, value in entry.values.items():
         if name in typed:
@@ -74,19 +75,23 @@ def _columns(entry: WorkingRow) -> dict[str, Any]:
             row[name] = value[1]
         elif "." in name:
             mapping, _, item = name.partition(".")
-            held = row[mapping] if mapping in row else entry.items(mapping)
-            row[mapping] = _with_item(held, item, value)
+            held = mappings.get(mapping)
+            if held is None:
+                # Copied once, however many of its items were written.
+                held = mappings[mapping] = dict(entry.items(mapping))
+            _set_item(held, item, value)
         else:
             row[name] = value
+    row.update((mapping, held or None) for mapping, held in mappings.items())
     return row
 
 
-def _with_item(held: Mapping[str, Any] | None, item: str, value: Any) -> dict[str, Any] | None:
-    """A mapping with one item changed; an empty one is None."""
-    items = {**(held or {}), item: value}
+def _set_item(held: dict[str, Any], item: str, value: Any) -> None:
+    """Change one item of a mapping; None takes the item off."""
     if value is None:
-        del items[item]
-    return items or None
+        held.pop(item, None)
+    else:
+        held[item] = value
 
 
 def _insert(overlay: Overlay, root: str, rows: list[dict[str, Any]]) -> None:

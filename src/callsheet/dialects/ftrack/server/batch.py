@@ -51,6 +51,7 @@ class Batch:
     _created: dict[str, tuple[int, dict[str, Any]]] = field(factory=dict)
     _deleted: set[str] = field(factory=set)
     _echoes: list[Echo] = field(factory=list)
+    _configured: dict[tuple[str, bool], list[Configuration]] = field(factory=dict)
 
     def add(self, index: int, action: str, told: Mapping[str, Any]) -> None:
         """Take one operation in; `Invalid` or `QueryError` where it cannot be read."""
@@ -251,20 +252,25 @@ class Batch:
         self._write_item(order, owner, f"custom_attributes.{found.item}", found.kept(value))
 
     def _configuration(self, order: WireOperation, key: str, owner: str) -> Configuration:
-        kind = self._owner(owner)
-        for found in applicable(self.reader, {owner: kind})[owner] if owner not in self._created else self._new(owner):
+        for found in self._applicable(owner):
             if found.id == key:
                 if not found.writable:
                     raise Invalid(f"Custom attribute {found.key!r:.80} is computed.")
                 return found
         raise Invalid("There is no such custom attribute for the entity.")
 
-    def _new(self, owner: str) -> list[Configuration]:
-        """The configurations that apply to an entity that is not in the store yet."""
-        kind = self._owner(owner)
-        everything = self.reader.configurations()
-        found = applicable(self.reader, {owner: kind})[owner]
-        return [*found, *(each for each in everything if each.project is not None and each not in found)]
+    def _applicable(self, owner: str) -> list[Configuration]:
+        """The configurations that apply to an entity, read once: nothing is committed while a batch is translated."""
+        kind, new = self._owner(owner), owner in self._created
+        known = self._configured.get((owner, new))
+        if known is None:
+            known = list(applicable(self.reader, {owner: kind})[owner])
+            if new:
+                # In which project an entity will be that is not in the store yet is not known.
+                everything = self.reader.configurations()
+                known += [each for each in everything if each.project is not None and each not in known]
+            self._configured[owner, new] = known
+        return known
 
     def _delete_item(self, order: WireOperation) -> None:
         if order.type.name == METADATA:
