@@ -108,6 +108,7 @@ def test_the_guard_reads_type_and_size_from_its_route(server: Server) -> None:
     with httpx.Client(base_url=server.url, headers=headers) as client:
         assert client.post("/toy/nothing", content=b"x" * 9 * 2**20).status_code == 404
         assert client.post("/toy/nothing", content=b"x" * 21 * 2**20).status_code == 413
-        assert client.post("/v1/select", content=b"x").status_code == 415
+        bearer = {"authorization": f"Bearer {KEY}"}
+        assert client.post("/v1/select", content=b"x", headers=bearer).status_code == 415
         assert client.post("/toy/nothing", json={}, headers={"content-type": "application/json"}).status_code == 415
         assert client.post("/toy/describe", content=b"x", headers={"toy-key": "wrong"}).status_code == 401

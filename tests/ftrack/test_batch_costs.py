@@ -18,7 +18,7 @@ from studios import vendor_studio
 def ask(service: Service, operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The answers to one request of the administrator."""
     request = VendorRequest("admin", "http://localhost", msgspec.json.encode(operations), {})
-    answer = handle(service.backend("admin"), service.files, request)
+    answer = handle(service.backend("admin"), request)
     answers: list[dict[str, Any]] = msgspec.json.decode(answer.content)
     return answers
 

@@ -106,7 +106,7 @@ def test_what_cannot_be_kept_is_refused(studio: Studio, options: dict[str, Any],
 
 
 def test_a_disabled_account_publishes_nothing(studio: Studio) -> None:
-    studio.service.accounts.add("gina", "guest")
+    studio.service.accounts.add("gina", "reader")
     publish(studio, by="gina")
     studio.service.accounts.disable("gina")
     with pytest.raises(Unauthorised):

@@ -12,7 +12,8 @@ from studio import Create, Delete, Identity, Studio, Update, open_studio, projec
 from callsheet.errors import QueryError
 from callsheet.model.event import Event, Position
 from callsheet.server.log import events
-from callsheet.server.log.events import beginning, condition_of, end_of, events_after
+from callsheet.server.log.events import beginning, end_of, events_after
+from callsheet.server.log.filters import filter_of
 from callsheet.server.log.recent import Recent
 
 P, Q, S, A, B = (
@@ -30,7 +31,7 @@ def read(
     """One batch."""
     with studio.store.reading() as connection:
         access = studio.service.access(by)
-        return events_after(studio.store, connection, access, after, limit, condition_of(expressions), **options)
+        return events_after(studio.store, connection, access, after, limit, filter_of(expressions), **options)
 
 
 def read_all(
@@ -156,7 +157,7 @@ def test_the_condition_is_asked_here(studio: Studio) -> None:
     either = read_all(studio, 1, 9, "changes.note", "data.entity_id=a")
     assert sorted(event.entity["id"] for event in either) == ["a", "b"]
     with pytest.raises(QueryError):
-        condition_of(["topic = and"])
+        filter_of(["topic = and"])
 
 
 def test_who_may_not_read_is_not_told(studio: Studio) -> None:

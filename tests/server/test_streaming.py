@@ -181,7 +181,7 @@ def test_strangers_hear_nothing(studio: Studio) -> None:
 
 
 def test_everybody_hears_what_they_may_read(studio: Studio) -> None:
-    """Three accounts side by side: of both projects, of one, of none."""
+    """Three accounts side by side: of both projects, of one, of none. Who has no grant at all is not let in."""
     accounts = studio.service.accounts
     keys = {name: accounts.add(name, "guest") for name in ("gina", "nobody")}
     studio.commit(project("p"), project("q"))
@@ -192,13 +192,17 @@ def test_everybody_hears_what_they_may_read(studio: Studio) -> None:
         gina, nobody = house.reader(key=keys["gina"]), house.reader(key=keys["nobody"])
         for reader in (admin, gina, nobody):
             await reader.until(lambda reader=reader: bool(reader.text))
+        assert [reader.status for reader in (admin, gina, nobody)] == [200, 200, 403]
         await house.do(lambda: studio.commit(task("a", P), task("b", Q), commit_id="made"))
         await house.do(lambda: studio.commit(update(A, about=B), update(B, bid=1.0), commit_id="changed"))
         await house.do(lambda: studio.service.backend("admin").publish(Event("studio.done", id="end")))
-        for reader in (admin, gina, nobody):
+        for reader in (admin, gina):
             await reader.until(lambda reader=reader: "end" in reader.ids())
         assert len(admin.events()) == 5
-        assert nobody.ids() == ["end"]
+        assert b"no role that allows anything" in nobody.text
+        late = house.reader(("after", "0"), key=keys["nobody"])
+        await late.task
+        assert late.status == 403
         told = gina.events()
         assert [event["data"]["entity_id"] for event in told[:-1]] == ["a", "a"]
         assert told[1]["data"]["changes"]["about"] == {"old": None, "new": None}
@@ -249,9 +253,8 @@ def test_streams_do_not_count_among_the_requests(studio: Studio) -> None:
     running(test, studio, Limits(requests=5))
 
 
-def test_an_account_has_so_many_streams(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_has_so_many_streams(studio: Studio) -> None:
     """Then it is told to try later; one that ends makes room."""
-    monkeypatch.setattr(streaming, "ACCOUNT_STREAMS", 2)
 
     async def test(house: House) -> None:
         readers = [house.reader() for _ in range(2)]
@@ -259,18 +262,37 @@ def test_an_account_has_so_many_streams(studio: Studio, monkeypatch: pytest.Monk
             await reader.until(lambda reader=reader: bool(reader.text))
         refused = house.reader()
         await refused.task
-        assert (refused.status, refused.headers[b"retry-after"]) == (503, b"5")
+        assert (refused.status, refused.headers[b"retry-after"]) == (429, b"5")
         await readers[0].leave()
         again = house.reader()
         await again.until(lambda: bool(again.text))
         assert again.status == 200
 
-    running(test, studio)
+    running(test, studio, Limits(account_streams=2))
+
+
+def test_an_account_has_so_many_filters(studio: Studio) -> None:
+    """They are counted by their comparisons, over all its streams; a stream that ends makes room."""
+
+    async def test(house: House) -> None:
+        first = house.reader(("filter", "topic=a and data.x=1"), ("filter", "topic=b"))
+        await first.until(lambda: bool(first.text))
+        refused = house.reader(("filter", "topic=c or topic=d"))
+        await refused.task
+        assert (refused.status, refused.headers[b"retry-after"]) == (429, b"5")
+        await first.leave()
+        again = house.reader(("filter", "topic=c or topic=d"))
+        await again.until(lambda: bool(again.text))
+        assert again.status == 200
+
+    running(test, studio, Limits(account_filters=4))
 
 
 def test_readers_with_the_same_question_share_the_answer(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is read from the log once; who asks otherwise, or may read less, gets an answer of its own."""
     key = studio.service.accounts.add("nobody", "guest")
+    studio.commit(project("p"))
+    studio.service.roles.grant("nobody", "reader", "p")
     made: list[Any] = []
     text = streaming._Asked.text
     monkeypatch.setattr(streaming._Asked, "text", lambda asked: made.append(asked.account) or text(asked))

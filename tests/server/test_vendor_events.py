@@ -146,21 +146,21 @@ def test_a_session_opens_one_socket_soon(client: TestClient, monkeypatch: pytest
     refused(client, handshake(client))
 
 
-def test_connections_are_bounded(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_are_bounded(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """An account has so many sockets, and all together have."""
-    monkeypatch.setattr(sockets, "ACCOUNT_SOCKETS", 1)
-    early, other = handshake(client), handshake(client, "anna", "anna's own key")
-    with client.websocket_connect(f"/socket.io/1/websocket/{early}"):
-        answer = client.get("/socket.io/1/", headers={"ftrack-user": "admin", "ftrack-api-key": KEY})
-        assert answer.status_code == 503
-        with client.websocket_connect(f"/socket.io/1/websocket/{other}"):
+    with TestClient(application(service, Limits(account_streams=1))) as client:
+        early, other = handshake(client), handshake(client, "anna", "anna's own key")
+        with client.websocket_connect(f"/socket.io/1/websocket/{early}"):
+            answer = client.get("/socket.io/1/", headers={"ftrack-user": "admin", "ftrack-api-key": KEY})
+            assert answer.status_code == 429
+            with client.websocket_connect(f"/socket.io/1/websocket/{other}"):
+                pass
+        handshake(client)
+        monkeypatch.setattr(sockets, "HANDSHAKES", 2)
+        first, _, third = (handshake(client) for _ in range(3))
+        refused(client, first)
+        with client.websocket_connect(f"/socket.io/1/websocket/{third}"):
             pass
-    handshake(client)
-    monkeypatch.setattr(sockets, "HANDSHAKES", 2)
-    first, _, third = (handshake(client) for _ in range(3))
-    refused(client, first)
-    with client.websocket_connect(f"/socket.io/1/websocket/{third}"):
-        pass
 
 
 def test_only_known_host_names_are_answered(service: Service) -> None:
@@ -324,3 +324,30 @@ def test_wild_frames_harm_nobody_else(client: TestClient, wild: list[str | bytes
             bad.send_bytes(frame) if isinstance(frame, bytes) else bad.send_text(frame)
         hub.send("still.there")
         assert hub.event()["topic"] == "still.there"
+
+
+def test_subscriptions_are_counted_for_their_account(service: Service) -> None:
+    """Over all its connections, by the comparisons they cost; what ends makes room, and others have their own."""
+
+    def subscribe(hub: Hub, name: str) -> dict[str, Any]:
+        data = {"subscriber": {"id": name}, "subscription": "topic=a and source.id=x"}
+        return hub.send("ftrack.meta.subscribe", data)
+
+    def opened(client: TestClient, stack: ExitStack, *who: str) -> Hub:
+        return Hub(stack.enter_context(client.websocket_connect(f"/socket.io/1/websocket/{handshake(client, *who)}")))
+
+    with TestClient(application(service, Limits(account_filters=4))) as client, ExitStack() as stack:
+        one, two = opened(client, stack), opened(client, stack)
+        assert [subscribe(one, "a"), subscribe(two, "a")] == [{"success": True}] * 2
+        assert "`admin` would compare each event 4 times and more" in str(subscribe(two, "b"))
+        assert subscribe(opened(client, stack, "anna", "anna's own key"), "a") == {"success": True}
+        one.send("ftrack.meta.unsubscribe", {"subscriber": {"id": "a"}})
+        assert subscribe(two, "b") == {"success": True}
+
+
+def test_a_guest_without_a_grant_hears_nothing(client: TestClient, service: Service) -> None:
+    """It gets no session, and the reason."""
+    key = service.accounts.add("gina", "guest")
+    answer = client.get("/socket.io/1/", headers={"ftrack-user": "gina", "ftrack-api-key": key})
+    assert answer.status_code == 403
+    assert "no role that allows anything" in answer.text

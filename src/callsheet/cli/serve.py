@@ -124,7 +124,7 @@ def command(
     logging.basicConfig(level=log_level(), format="%(asctime)s %(levelname)s %(message)s")
     # Before a database is made, and its key is told.
     with bound(host, port) as listening:
-        service = Service.open(database, schema, admin_key, seed=True, files=files)
+        service = Service.open(database, schema, admin_key, seed=True, files=files, limits=taken)
         gc.freeze()
         try:
             _tell_key(service)

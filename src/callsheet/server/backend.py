@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import Connection, select
 
@@ -27,7 +27,7 @@ from callsheet.server.actions import perform
 from callsheet.server.context import ServerContext
 from callsheet.server.files.access import FileAccess
 from callsheet.server.log import history, receipts
-from callsheet.server.log.events import condition_of
+from callsheet.server.log.filters import filter_of
 from callsheet.server.queues import handlers
 from callsheet.server.reading.cost import check_cost
 from callsheet.server.reading.pages import read_aggregate, read_page
@@ -89,16 +89,17 @@ class ServiceBackend:
 
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> None:
         """Keep part ``number`` (from 0) of a commit that is too large for one request; may be repeated."""
-        self._access()
+        if not self._access().writes:
+            self._refuse("stage", "may change nothing, so there is nothing to stage")
         self._check_size(operations)
         writing.check_commit_id(commit_id)
         most = writing.OPERATIONS // 100
         if not 0 <= number < most:
             raise Invalid(f"the number of a part is from 0 to {most - 1:,}, not {number}")
         store, user, now = self._context.store, self._user, self._view.now()
-        self._view.write(
-            lambda connection: receipts.stage(store, connection, user, commit_id, number, operations, now)
-        )
+        part = receipts.StagedPart(user, commit_id, number, receipts.part_content(operations), now)
+        most = self._context.limits.account_staged_bytes
+        self._view.write(lambda connection: receipts.stage(store, connection, part, most))
 
     def commit(self, changes: ChangeSet) -> CommitResult:
         """Apply all, or nothing; once, however often it is sent."""
@@ -138,7 +139,7 @@ class ServiceBackend:
         if action == "own.key":
             return {"name": self._user, "key": self._context.accounts.renew(self._user)}
         if action in handlers.ACTIONS:
-            context = self._context
+            context, access = self._context, self._active(action)
             request = handlers.HandlerRequest(context.store, context.now, self._user, access, context.broker.recent)
             return handlers.answer(request, action, arguments)
         try:
@@ -151,7 +152,7 @@ class ServiceBackend:
     def publish(self, event: Event) -> Position:
         """Keep the event for some days and deliver it to all subscribers; once for an id, however often it is sent."""
         self._view.begin()
-        self._access()
+        self._active("publish")
         return self._context.broker.publish(event, self._user)
 
     def events(
@@ -159,8 +160,8 @@ class ServiceBackend:
     ) -> EventBatch:
         """Events after a position (None: none yet) that fulfil any of the expressions (see `Broker.batch`)."""
         self._view.begin()
-        condition = condition_of(expressions)
-        return self._context.broker.batch(self._access(), after, condition, subscriber, min(limit, EVENTS))
+        wanted = filter_of(expressions)
+        return self._context.broker.batch(self._active("events"), after, wanted, subscriber, min(limit, EVENTS))
 
     def wait_events(self, after: Position, timeout: float) -> bool:
         """Whether there is anything after a position; blocks for so many seconds until there is."""
@@ -184,6 +185,7 @@ class ServiceBackend:
     def files(self) -> FileAccess:
         """The uploaded files, as far as the user may see and change them."""
         self._view.check_present()
+        self._active("files")
         return FileAccess(self._context.files, self._context.addresses, self, self._user, self._seen_by)
 
     def _seen_by(self, account: str) -> ServiceBackend:
@@ -229,6 +231,18 @@ class ServiceBackend:
 
     def _access(self) -> Access:
         return self._context.access(self._user)
+
+    def _active(self, action: str) -> Access:
+        """The access of an account that may do anything at all; `Forbidden` for a guest without a grant."""
+        access = self._access()
+        if not access.acts:
+            self._refuse(action, f"has no role that allows anything, and may not use {action}")
+        return access
+
+    def _refuse(self, action: str, why: str) -> NoReturn:
+        error = Forbidden(f"`{self._user}` {why}; ask an administrator for a role")
+        self._note(action, str(error))
+        raise error
 
     def _checked(self, function: Callable[[], T]) -> T:
         """The result of a check; checked again if another process has configured custom attributes meanwhile."""

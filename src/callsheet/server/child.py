@@ -74,12 +74,14 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
     from callsheet.server.web.routing import routes_of
 
     files = None if settings.files is None else Path(settings.files)
-    service = Service.open(settings.database, settings.schema, settings.admin_key, seed=settings.seed, files=files)
+    limits = limits_of(settings.limits, settings.hosts)
+    service = Service.open(
+        settings.database, settings.schema, settings.admin_key, seed=settings.seed, files=files, limits=limits
+    )
     try:
         # What is there now stays: the collector need not look at the schema and the modules again.
         gc.freeze()
         admin_key = settings.admin_key or service.new_admin_key
-        limits = limits_of(settings.limits, settings.hosts)
         config = configured(
             application(service, limits, [routes_of(settings.dialects or served_dialects())]),
             settings.host,

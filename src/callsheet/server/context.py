@@ -14,6 +14,7 @@ from callsheet.server.access.roles import Roles
 from callsheet.server.files.addresses import SignedAddresses
 from callsheet.server.files.folder import UploadFolder
 from callsheet.server.files.uploads import FileStore
+from callsheet.server.limits import Limits
 from callsheet.server.log.broker import Broker
 from callsheet.server.reading.snapshot import Snapshots
 from callsheet.server.store.store import Store
@@ -29,8 +30,15 @@ def utc_now() -> datetime:
 class ServerContext:
     """The store, its accounts, log, snapshots and files, each made once for a server."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime] = utc_now, files: Path | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], datetime] = utc_now,
+        files: Path | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self.store, self.clock = store, clock
+        self.limits = limits or Limits()
         self._folder = UploadFolder(store, files)
         self.files = FileStore(lambda: self._folder.path)
         self.addresses = SignedAddresses(store, self.now)
@@ -40,7 +48,7 @@ class ServerContext:
         self.audit = Audit(store, clock)
         self.snapshots = Snapshots(store)
         self.configured = SchemaRefresh(store)
-        self.broker = Broker(store, self.now)
+        self.broker = Broker(store, self.now, self.limits)
 
     def now(self) -> datetime:
         return self.clock()

@@ -44,6 +44,12 @@ class Limits:
     address_attempts: int = 30
     account_attempts: int = 100
     attempt_seconds: float = 2.0
+    streams: int = 1_000
+    account_streams: int = 64
+    account_filters: int = 2_000
+    account_event_bytes: int = 256 * 2**20
+    event_seconds: float = 3_600.0
+    account_staged_bytes: int = 512 * 2**20
     hosts: frozenset[str] | None = None
 
     def body(self, size: Size | int) -> int:

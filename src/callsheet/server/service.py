@@ -16,6 +16,7 @@ from callsheet.model.operation import ChangeSet
 from callsheet.server.access.principal import Principal
 from callsheet.server.backend import ServiceBackend, apply_changes
 from callsheet.server.context import ServerContext, utc_now
+from callsheet.server.limits import Limits
 from callsheet.server.opening import ADMINISTRATOR, first_operations, make_administrator, prepare, schema_document
 from callsheet.server.schemas.seeding import SEED_COMMIT
 from callsheet.server.store.store import Store
@@ -34,8 +35,14 @@ class Service(ServerContext):
     'tiny'
     """
 
-    def __init__(self, store: Store, clock: Callable[[], datetime] = utc_now, files: Path | None = None) -> None:
-        super().__init__(store, clock, files)
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], datetime] = utc_now,
+        files: Path | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        super().__init__(store, clock, files, limits)
         self.new_admin_key: str | None = None
         self._present = PresentView(self)
 
@@ -49,6 +56,7 @@ class Service(ServerContext):
         administrator: bool = True,
         files: Path | None = None,
         essentials: bool = True,
+        limits: Limits | None = None,
     ) -> Service:
         """Open a database (see `Store.open`), or make a new one with this schema: a preset, a file or a document.
 
@@ -57,9 +65,10 @@ class Service(ServerContext):
         in its own process needs none, and a server started on it later makes one and prints its key. ``seed``
         fills a new database with standard entities. ``files`` is the folder for uploaded files; without it they
         are beside the database's file, or for PostgreSQL in the user's data folder. Without ``essentials`` a new
-        store with a vendor's schema begins without the rows that the vendor's clients need.
+        store with a vendor's schema begins without the rows that the vendor's clients need. ``limits`` are what one
+        account may keep and ask for.
         """
-        service = Service(Store.open(url, schema_document(schema)), clock, files)
+        service = Service(Store.open(url, schema_document(schema)), clock, files, limits)
         try:
             prepare(service)
             service.new_admin_key = make_administrator(service, admin_key, create=administrator)

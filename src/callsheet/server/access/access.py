@@ -36,6 +36,9 @@ class Access:
         self.permissions, self.schema, self._tables = permissions, store.schema, store.tables
         self._reach = {verb: dict(_reaches(permissions, self.schema, verb)) for verb in VERBS}
         self._everywhere: dict[tuple[str, str], bool] = {}
+        self.acts = any(reach != NOWHERE for reaches in self._reach.values() for reach in reaches.values())
+        """Whether the account may do anything at all: a guest without a grant may not."""
+        self.writes = any(reach != NOWHERE for verb in VERBS[1:] for reach in self._reach[verb].values())
         self.reads_all = all(reach is None for reach in self._reach["read"].values())
 
     def reach(self, verb: str, entity_type: str) -> Reach:

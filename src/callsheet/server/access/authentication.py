@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple, Protocol, TypeAlias
 
-from attrs import define, evolve
+from attrs import evolve
 
 from callsheet.dialects.routes import Credentials, TooManyAttempts
 from callsheet.errors import Unauthorised
+from callsheet.server.access.allowance import Allowance
 from callsheet.server.access.principal import Principal
 from callsheet.server.limits import Limits
 
@@ -27,7 +28,6 @@ REMEMBERED_SECONDS = 1.0
 MOST_REMEMBERED = 1024
 FAILURES = 30
 REFILL_SECONDS = 2.0
-PLACES = 4096
 
 
 class Authenticator(Protocol):
@@ -39,14 +39,6 @@ class Authenticator(Protocol):
     def is_guessable(self, key: str) -> bool: ...
 
     def authenticate(self, name: str | None, key: str) -> str: ...
-
-
-@define
-class _Bucket:
-    """How many more failures a place may have, as of a moment."""
-
-    tokens: float
-    at: float
 
 
 class KeyAttempts:
@@ -63,37 +55,22 @@ class KeyAttempts:
         seconds: float = REFILL_SECONDS,
         what: str = "came from your address",
     ) -> None:
-        self._clock, self._most, self._seconds, self._what = clock, most, seconds, what
-        self._lock = threading.Lock()
-        self._buckets: dict[str, _Bucket] = {}
+        self._left, self._what = Allowance(most, most * seconds, clock), what
 
     def check(self, place: str) -> None:
         """Raise `TooManyAttempts` where a place has used up its attempts."""
-        with self._lock:
-            bucket = self._bucket(network_of(place))
-            if bucket.tokens < 1:
-                wait = round((1 - bucket.tokens) * self._seconds, 1) or 0.1
-                error = TooManyAttempts(
-                    f"too many wrong API keys {self._what} (more than {self._most}); try again in {wait:g} s"
-                )
-                error.retry_after = wait
-                raise error
+        wait = self._left.wait(network_of(place), 1)
+        if wait:
+            wait = round(wait, 1) or 0.1
+            error = TooManyAttempts(
+                f"too many wrong API keys {self._what} (more than {self._left.most}); try again in {wait:g} s"
+            )
+            error.retry_after = wait
+            raise error
 
     def failed(self, place: str) -> None:
-        """Count a wrong key. Attempts that ran side by side take no more than all."""
-        with self._lock:
-            bucket = self._bucket(network_of(place))
-            bucket.tokens = max(0.0, bucket.tokens - 1)
-
-    def _bucket(self, place: str) -> _Bucket:
-        now = self._clock()
-        bucket = self._buckets.pop(place, None) or _Bucket(self._most, now)
-        bucket.tokens = min(self._most, bucket.tokens + (now - bucket.at) / self._seconds)
-        bucket.at = now
-        while len(self._buckets) >= PLACES:
-            self._buckets.pop(next(iter(self._buckets)))
-        self._buckets[place] = bucket
-        return bucket
+        """Count a wrong key."""
+        self._left.spend(network_of(place), 1)
 
 
 def network_of(address: str) -> str:

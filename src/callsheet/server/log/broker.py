@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from math import ceil
 from threading import Condition, Thread
 from time import monotonic
 from typing import Any
@@ -20,14 +21,16 @@ from typing import Any
 from sqlalchemy import Connection
 
 from callsheet.dialects.protocol import EventBatch
+from callsheet.dialects.routes import OverQuota
 from callsheet.errors import CallsheetError, QueryError
-from callsheet.model import query as model
 from callsheet.model.event import Event, Position
 from callsheet.model.language.events import parse_expression
 from callsheet.model.language.matching import matches
 from callsheet.server.access.access import Access
+from callsheet.server.access.allowance import Allowance
+from callsheet.server.limits import Limits
 from callsheet.server.log import commits as log
-from callsheet.server.log.events import beginning, end_of, events_after
+from callsheet.server.log.events import Wanted, beginning, end_of, events_after
 from callsheet.server.log.publications import drop_old_events, event_row, save_event
 from callsheet.server.log.recent import Recent
 from callsheet.server.store.store import Store
@@ -36,6 +39,8 @@ __all__ = ["Broker", "is_meant"]
 
 LOOKS = 0.2
 """Seconds between two looks at what other processes have done."""
+ROW = 200
+"""Bytes that an event costs beside its data and its source."""
 BETWEEN_DROPS = timedelta(hours=1)
 
 logger = logging.getLogger("callsheet.server")
@@ -44,8 +49,11 @@ logger = logging.getLogger("callsheet.server")
 class Broker:
     """The events of one service. ``recent`` keeps what its readers have decoded."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, clock: Callable[[], datetime], limits: Limits | None = None) -> None:
         self._store, self._clock = store, clock
+        limits = limits or Limits()
+        self._seconds = limits.event_seconds
+        self._allowance = Allowance(limits.account_event_bytes, limits.event_seconds, monotonic)
         self.recent = Recent()
         self.closed = False
         self._last = -1
@@ -58,10 +66,13 @@ class Broker:
     def publish(self, event: Event, user: str) -> Position:
         """Tell an event to all who ask for it, durably; once for an id: again, its first position is told.
 
-        Raises `Forbidden` for topics of the server's own, `TooLarge` and `Invalid` for what cannot be kept.
+        Raises `Forbidden` for topics of the server's own, `TooLarge` and `Invalid` for what cannot be kept, `OverQuota`
+        where the account has published too much.
         """
         now = self._clock()
         row = event_row(event, user, now)
+        size = len(row["data"]) + len(row["source"]) + ROW
+        self._check_allowance(user, size)
         drops = self._dropped is None or now - self._dropped > BETWEEN_DROPS
 
         def save(connection: Connection) -> int:
@@ -70,9 +81,20 @@ class Broker:
             return save_event(self._store, connection, row)
 
         position = self._store.write(save)
+        self._allowance.spend(user, size)
         self._dropped = now if drops else self._dropped
         self.announce(position)
         return Position(position, 0)
+
+    def _check_allowance(self, user: str, size: int) -> None:
+        wait = self._allowance.wait(user, size)
+        if wait:
+            error = OverQuota(
+                f"`{user}` has published {self._allowance.most:,} bytes of events within {self._seconds:g} s, "
+                "its limit; publish where the data is, not the data, or try again later"
+            )
+            error.retry_after = float(ceil(wait))
+            raise error
 
     @property
     def last(self) -> int:
@@ -83,7 +105,7 @@ class Broker:
         self,
         access: Access,
         after: Position | None,
-        condition: model.Condition | None,
+        wanted: Wanted | None,
         subscriber: Mapping[str, Any],
         limit: int,
     ) -> EventBatch:
@@ -95,7 +117,7 @@ class Broker:
         with store.reading() as connection:
             if after is None:
                 return EventBatch((), end_of(log.last_position(store, connection)))
-            found, place = events_after(store, connection, access, after, limit, condition, recent=self.recent)
+            found, place = events_after(store, connection, access, after, limit, wanted, recent=self.recent)
         return EventBatch([event for event in found if not subscriber or is_meant(event, subscriber)], place)
 
     def announce(self, position: int) -> None:

@@ -9,7 +9,7 @@ the next. Accounts are told what they may read now, as in ``history.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -19,8 +19,6 @@ from sqlalchemy import Connection, Row, func, select
 from callsheet.events.topics import UPDATE
 from callsheet.model.event import LAST_INDEX, Event, Position
 from callsheet.model.history import EntityChange
-from callsheet.model.language.events import event_matches, parse_expression
-from callsheet.model.query import Condition, Or
 from callsheet.model.record import Identity
 from callsheet.model.values import unpack
 from callsheet.server.access.access import Access
@@ -30,7 +28,7 @@ from callsheet.server.log.visible import Visible
 from callsheet.server.log.whereabouts import Whereabouts
 from callsheet.server.store.store import Store
 
-__all__ = ["beginning", "condition_of", "end_of", "events_after", "fulfils"]
+__all__ = ["Wanted", "beginning", "end_of", "events_after"]
 
 LOOKED_AT = 2_000
 """CommitChanges a batch looks at, more or less, whether they are told or not."""
@@ -40,6 +38,8 @@ READ_BYTES = 2**20
 """Compressed bytes of changes read with one statement, or one commit's."""
 STEP = 250
 
+Wanted: TypeAlias = Callable[[Event], bool]
+"""Whether an event is asked for (`filter_of`)."""
 Rows: TypeAlias = Iterator["_LogRow | Row[Any]"]
 
 
@@ -53,32 +53,19 @@ def beginning(after: Position | int) -> Position:
     return after if isinstance(after, Position) else end_of(after)
 
 
-def condition_of(expressions: Sequence[str | Condition]) -> Condition | None:
-    """The condition that one of these expressions holds; None where there are none. Raises `QueryError`."""
-    conditions = [parse_expression(expression) for expression in expressions]
-    if len(conditions) > 1:
-        return Or(tuple(conditions))
-    return conditions[0] if conditions else None
-
-
-def fulfils(condition: Condition | None, event: Event) -> bool:
-    """Whether an event is asked for."""
-    return condition is None or event_matches(condition, event)
-
-
 def events_after(
     store: Store,
     connection: Connection,
     access: Access,
     after: Position | int,
     limit: int,
-    condition: Condition | None = None,
+    wanted: Wanted | None = None,
     until: int | None = None,
     recent: Recent | None = None,
 ) -> tuple[list[Event], Position]:
     """At most ``limit`` events after a position, oldest first, and the place up to which the log was read.
 
-    They are those the account may read and the condition holds for, of commits and publications up to ``until``.
+    They are those the account may read and wants (None: all), of commits and publications up to ``until``.
     There may be more even where the answer is empty: all is read when the place does not move any further.
     ``recent`` keeps what was decoded, for readers of the same commits.
     """
@@ -87,7 +74,7 @@ def events_after(
     last = last if until is None else min(last, until)
     if last < after.commit:
         return [], after
-    batch = _Batch(store, connection, access, limit, condition, after)
+    batch = _Batch(store, connection, access, limit, wanted, after)
     rows, complete = _rows(store, connection, after, last, Recent() if recent is None else recent)
     for row in rows:
         if not (batch.commit(row) if isinstance(row, _LogRow) else batch.published(row)):
@@ -104,12 +91,12 @@ class _Batch:
         connection: Connection,
         access: Access,
         limit: int,
-        condition: Condition | None,
+        wanted: Wanted | None,
         after: Position,
     ) -> None:
         self.events: list[Event] = []
         self.place = after
-        self._condition, self._limit, self._room = condition, limit, LOOKED_AT
+        self._wanted, self._limit, self._room = wanted, limit, LOOKED_AT
         self._visible = Visible(store, connection, access)
         self._told = _Told(store, self._visible, Whereabouts(store, connection))
 
@@ -138,7 +125,7 @@ class _Batch:
         return self._has_room()
 
     def _take(self, event: Event) -> None:
-        if fulfils(self._condition, event):
+        if self._wanted is None or self._wanted(event):
             self.events.append(event)
 
     def _has_room(self) -> bool:

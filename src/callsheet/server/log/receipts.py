@@ -12,16 +12,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, delete, insert, select
+from attrs import frozen
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
 
 from callsheet.dialects.protocol import CommitResult, Touched
-from callsheet.errors import Invalid
+from callsheet.errors import Invalid, TooLarge
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.record import Identity
 from callsheet.server.store.store import Store
 from callsheet.server.store.tagged import operation_from_plain, operation_to_plain
 
-__all__ = ["digest", "drop_old_parts", "drop_parts", "encode_result", "find", "parts", "stage"]
+__all__ = [
+    "StagedPart", "digest", "drop_old_parts", "drop_parts", "encode_result", "find", "part_content", "parts", "stage",
+]  # fmt: skip
 
 KEPT = timedelta(days=1)
 
@@ -89,22 +92,40 @@ def find(store: Store, connection: Connection, user: str, changes: ChangeSet) ->
     return CommitResult(changes.commit_id, position, time, **_decode_result(result), replayed=True)
 
 
-def stage(
-    store: Store,
-    connection: Connection,
-    user: str,
-    commit_id: str,
-    number: int,
-    operations: Sequence[Operation],
-    now: datetime,
-) -> None:
-    """Keep a part of a commit; the same number again replaces it."""
+@frozen
+class StagedPart:
+    """A part of a commit that is to come: whose, of which commit, its number, its operations, and when."""
+
+    user: str
+    commit_id: str
+    number: int
+    content: bytes
+    time: datetime
+
+
+def part_content(operations: Sequence[Operation]) -> bytes:
+    """Operations as a part keeps them."""
+    return msgspec.json.encode([operation_to_plain(operation) for operation in operations])
+
+
+def stage(store: Store, connection: Connection, staged: StagedPart, most: int) -> None:
+    """Keep a part of a commit; the same number again replaces it.
+
+    `TooLarge` where the account would have more than ``most`` bytes of parts.
+    """
     part = store.table("_part")
-    here = (part.c.user_name == user) & (part.c.commit_id == commit_id) & (part.c.number == number)
-    connection.execute(delete(part).where(here))
-    told = msgspec.json.encode([operation_to_plain(operation) for operation in operations])
-    row = {"user_name": user, "commit_id": commit_id, "number": number, "operations": told, "time": now}
-    connection.execute(insert(part), row)
+    here = (part.c.commit_id == staged.commit_id) & (part.c.number == staged.number)
+    connection.execute(delete(part).where(part.c.user_name == staged.user, here))
+    held = connection.execute(
+        select(func.coalesce(func.sum(func.length(part.c.operations)), 0)).where(part.c.user_name == staged.user)
+    ).scalar_one()
+    if held + len(staged.content) > most:
+        raise TooLarge(
+            f"the staged parts of `{staged.user}` would have more than {most:,} bytes, its limit: commit "
+            f"what is staged, or wait until parts of commits that never came are forgotten, after {KEPT.days} day"
+        )
+    row = {"user_name": staged.user, "commit_id": staged.commit_id, "number": staged.number}
+    connection.execute(insert(part), {**row, "operations": staged.content, "time": staged.time})
 
 
 def parts(store: Store, connection: Connection, user: str, changes: ChangeSet) -> list[Operation]:

@@ -20,7 +20,8 @@ from callsheet.errors import Forbidden, Invalid, NotFound
 from callsheet.model.event import Event, Position
 from callsheet.server.access.access import Access
 from callsheet.server.log import commits as log
-from callsheet.server.log.events import beginning, condition_of, end_of, events_after
+from callsheet.server.log.events import beginning, end_of, events_after
+from callsheet.server.log.filters import filter_of
 from callsheet.server.log.recent import Recent
 from callsheet.server.queues.deliveries import Queue
 from callsheet.server.store.store import Store
@@ -94,7 +95,7 @@ def _claim(
 ) -> list[dict[str, Any]]:
     """At most so many events for a worker; the handler begins to be with its first claim."""
     declared = (expression, ignore_own)
-    condition_of([expression])
+    filter_of([expression])
     found, waiting = _Read(None, Position(0, 0), ()), True
     with request.store.reading() as connection:
         queue = request.queue(connection, handler)
@@ -144,9 +145,9 @@ def _read(
     if room <= 0:
         return _Read(None, after, ())
     expression, ignore_own = declared
-    condition = condition_of([expression])
+    wanted = filter_of([expression])
     store, access, recent = request.store, request.access, request.recent
-    events, place = events_after(store, connection, access, after, room, condition, recent=recent)
+    events, place = events_after(store, connection, access, after, room, wanted, recent=recent)
     own = origin_of(row.name) if ignore_own else None
     kept = tuple((event, stream_of(store, event)) for event in events if own is None or _origin(event) != own)
     return _Read(None if place == after else place, after, kept)

@@ -56,7 +56,7 @@ def application(
         own.append(addresses)
     chain = Authentication([ApiKeys(service.accounts), *own, *providers], limits=limits)
     routes = [route for router in ([routes_of(served_dialects())] if routers is None else routers) for route in router]
-    served = list(served_routes(service, chain, [HEALTH, *routes]))
+    served = list(served_routes(service, chain, [HEALTH, *routes], limits))
     app = Starlette(routes=[route for route, _ in served], middleware=[Middleware(ErrorBoundary)])
     return Guard(app, limits, Admission(service, chain, declared_routes(served)))
 

@@ -12,6 +12,7 @@ from callsheet.dialects import declaration_named
 from callsheet.dialects.routes import AnyRoute, Route, SocketRoute, StreamRoute, UploadRoute
 from callsheet.server.access.authentication import Authentication
 from callsheet.server.files.uploads import FileStore
+from callsheet.server.limits import Limits
 from callsheet.server.web.asgi import Scope
 from callsheet.server.web.endpoints import Endpoint, UploadEndpoint
 from callsheet.server.web.sockets import EventSockets, is_eventful
@@ -28,7 +29,9 @@ def routes_of(dialects: Collection[str]) -> list[AnyRoute]:
     return sorted(found, key=lambda route: route.path.startswith("/{"))
 
 
-def served_routes(service: Any, chain: Authentication, routes: Iterable[AnyRoute]) -> Iterator[Served]:
+def served_routes(
+    service: Any, chain: Authentication, routes: Iterable[AnyRoute], limits: Limits | None = None
+) -> Iterator[Served]:
     """Starlette's routes with what declared them; without those for which the service has no files or events."""
     files = getattr(service, "files", None)
     has_files = isinstance(files, FileStore)
@@ -41,9 +44,9 @@ def served_routes(service: Any, chain: Authentication, routes: Iterable[AnyRoute
                 upload = UploadEndpoint(service, chain, route)
                 yield HttpRoute(route.path, upload, methods=list(route.methods)), route
             case StreamRoute() if isinstance(service, Telling):
-                yield HttpRoute(route.path, EventStreams(service, chain, route), methods=["GET"]), route
+                yield HttpRoute(route.path, EventStreams(service, chain, route, limits), methods=["GET"]), route
             case SocketRoute() if is_eventful(service):
-                sockets = EventSockets(service, chain, route)
+                sockets = EventSockets(service, chain, route, limits or Limits())
                 for path in route.handshake:
                     yield HttpRoute(path, sockets.handshake, methods=["GET"]), route
                 yield WebSocketRoute(route.path, sockets.connect), route

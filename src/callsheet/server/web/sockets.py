@@ -22,13 +22,14 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from callsheet.dialects.routes import SocketRoute
+from callsheet.dialects.routes import OverQuota, SocketRoute
 from callsheet.errors import CallsheetError, ServerError, Unavailable
-from callsheet.events.hub import Hub
 from callsheet.model.event import Position
 from callsheet.server.access.authentication import Authentication
+from callsheet.server.limits import Limits
 from callsheet.server.log.broker import Broker
 from callsheet.server.log.events import end_of
+from callsheet.server.web.account_hub import AccountHub
 from callsheet.server.web.asgi import client_address
 from callsheet.server.web.endpoints import http_response, recognise, web_request
 from callsheet.server.web.sharing import Shared
@@ -38,8 +39,6 @@ __all__ = ["EventSockets", "Eventful", "is_eventful"]
 HANDSHAKE_SECONDS = 30.0
 """How long a session may wait for its socket."""
 HANDSHAKES = 10_000
-ACCOUNT_SOCKETS = 64
-SOCKETS = 1_000
 FRAME = 512 * 2**10
 """Characters of a frame."""
 HEARTBEAT = 8.0
@@ -88,8 +87,10 @@ class EventSockets:
     _service: Eventful
     _chain: Authentication
     _route: SocketRoute
+    _limits: Limits = field(factory=Limits)
     _sessions: dict[str, _Session] = field(factory=dict)
     _open: Counter[str] = field(factory=Counter)
+    _comparisons: Counter[str] = field(factory=Counter)
     _limiter: CapacityLimiter | None = None
     #: What is next after a position, for all hubs of an account that are there.
     _shared: Shared[Any] = field(factory=lambda: Shared(SHARED, lambda read: read.advanced))
@@ -104,8 +105,14 @@ class EventSockets:
                 raise Unavailable("events are for accounts")
             return caller.account
 
+        def enter() -> str:
+            account = check()
+            # Raises for accounts that may read no events at all.
+            self._service.backend(account, address).events(None, (), {}, 1)
+            return account
+
         try:
-            account = await to_thread.run_sync(check)
+            account = await to_thread.run_sync(enter)
             self._check_room(account)
         except ServerError as error:
             return http_response(route.refuse(error))
@@ -123,7 +130,11 @@ class EventSockets:
         try:
             await socket.accept()
             self._limiter = self._limiter or CapacityLimiter(READERS)
-            await _Connection(socket, session, self._service, self._limiter, self._shared, self._route).talk()
+            hub = AccountHub(session.account, self._comparisons, self._limits.account_filters)
+            try:
+                await _Connection(socket, session, self._service, self._limiter, self._shared, self._route, hub).talk()
+            finally:
+                hub.end()
         finally:
             self._open[session.account] -= 1
             self._open += Counter()
@@ -139,13 +150,17 @@ class EventSockets:
         return name
 
     def _has_room(self, account: str) -> bool:
-        return self._open[account] < ACCOUNT_SOCKETS and self._open.total() < SOCKETS
+        return self._open[account] < self._limits.account_streams and self._open.total() < self._limits.streams
 
     def _check_room(self, account: str) -> None:
-        if not self._has_room(account):
-            error = Unavailable("there are too many event connections already; disconnect a hub first")
-            error.retry_after = 5
-            raise error
+        if self._has_room(account):
+            return
+        most = self._limits.account_streams
+        error = Unavailable(f"there are {self._limits.streams:,} event connections already; try again later")
+        if self._open[account] >= most:
+            error = OverQuota(f"there are {most} event connections of `{account}` already, its limit; disconnect a hub")
+        error.retry_after = 5
+        raise error
 
 
 class _Connection:
@@ -159,11 +174,12 @@ class _Connection:
         limiter: CapacityLimiter,
         shared: Shared[Any],
         route: SocketRoute,
+        hub: AccountHub,
     ) -> None:
         self._socket, self._session, self._limiter, self._shared = socket, session, limiter, shared
         self._broker = service.broker
         self._backend = service.backend(session.account, session.address)
-        self._talk = route.conversation(self._backend, Hub())
+        self._talk = route.conversation(self._backend, hub)
         self._sending = anyio.Lock()
         self._heard = time.monotonic()
 

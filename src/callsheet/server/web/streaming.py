@@ -17,13 +17,15 @@ from anyio import CapacityLimiter, to_thread
 from attrs import define, field
 
 from callsheet.dialects.protocol import EventBackend
-from callsheet.dialects.routes import StreamRoute
+from callsheet.dialects.routes import OverQuota, StreamRoute
 from callsheet.errors import CallsheetError, Unavailable
 from callsheet.model.event import Event, Position
+from callsheet.model.language.events import parse_expression
 from callsheet.server.access.access import Access
 from callsheet.server.access.authentication import Authentication
+from callsheet.server.limits import Limits
 from callsheet.server.log.broker import Broker
-from callsheet.server.log.events import condition_of
+from callsheet.server.log.filters import comparisons
 from callsheet.server.web.asgi import Receive, Scope, Send, client_address, send_response
 from callsheet.server.web.endpoints import recognise, web_request
 from callsheet.server.web.guard import STREAMING
@@ -32,9 +34,6 @@ from callsheet.server.web.sharing import Shared
 __all__ = ["EventStreams", "Telling"]
 
 BATCH = 500
-ACCOUNT_STREAMS = 32
-"""Streams of one account."""
-STREAMS = 1_000
 KEEP_ALIVE = 10.0
 SEND_SECONDS = 60.0
 """How long a reader may take nothing."""
@@ -81,6 +80,8 @@ class _Asked:
     question: str
     """All that the answer depends on, beside the place and the account."""
     write: Callable[[Event], bytes]
+    #: How many comparisons its expressions have.
+    size: int
     checked: float = field(factory=time.monotonic)
 
     def look(self) -> None:
@@ -99,9 +100,13 @@ class _Asked:
 class EventStreams:
     """Answers a route of events: an ASGI application."""
 
-    def __init__(self, service: Telling, chain: Authentication, route: StreamRoute) -> None:
+    def __init__(
+        self, service: Telling, chain: Authentication, route: StreamRoute, limits: Limits | None = None
+    ) -> None:
         self._service, self._chain, self._route = service, chain, route
+        self._limits = limits or Limits()
         self._streams: Counter[str] = Counter()
+        self._comparisons: Counter[str] = Counter()
         self._limiter: CapacityLimiter | None = None
         self._shared = Shared[tuple[Position, bytes]](SHARED, lambda told: len(told[1]) <= SHARED_BYTES)
 
@@ -109,7 +114,7 @@ class EventStreams:
         self._limiter = self._limiter or CapacityLimiter(READERS)
         try:
             asked = await to_thread.run_sync(self._asked, scope)
-            self._count(asked.account)
+            self._count(asked)
         except CallsheetError as error:
             await send_response(send, self._route.refuse(error))
             return
@@ -123,14 +128,28 @@ class EventStreams:
         finally:
             self._streams[asked.account] -= 1
             self._streams += Counter()
+            self._comparisons[asked.account] -= asked.size
+            self._comparisons += Counter()
 
-    def _count(self, account: str) -> None:
-        if self._streams[account] >= ACCOUNT_STREAMS or self._streams.total() >= STREAMS:
-            whose = f"of `{account}` " if self._streams[account] >= ACCOUNT_STREAMS else ""
-            error = Unavailable(f"there are {self._streams.total()} streams of events {whose}already; close one first")
+    def _count(self, asked: _Asked) -> None:
+        """Count a stream, and what it compares each event with; raises where that is more than its share."""
+        account, limits = asked.account, self._limits
+        error: Unavailable | None = None
+        if self._streams[account] >= limits.account_streams:
+            most = limits.account_streams
+            error = OverQuota(f"there are {most} streams of events of `{account}` already, its limit; close one first")
+        elif self._comparisons[account] + asked.size > limits.account_filters:
+            error = OverQuota(
+                f"the streams of `{account}` would compare each event {limits.account_filters:,} times and more, its "
+                "limit; ask for topics and types, and choose in your own process"
+            )
+        elif self._streams.total() >= limits.streams:
+            error = Unavailable(f"there are {limits.streams:,} streams of events already; try again later")
+        if error is not None:
             error.retry_after = 5
             raise error
         self._streams[account] += 1
+        self._comparisons[account] += asked.size
 
     def _asked(self, scope: Scope) -> _Asked:
         """What a request asks for, by whom. Raises what is refused."""
@@ -145,11 +164,12 @@ class EventStreams:
         account = check()
         backend = self._service.backend(account, address)
         wanted = route.question(request)
-        condition_of(wanted.expressions)
-        # From now on, or from where the reader was: either is a position from here.
-        place = wanted.after if wanted.after is not None else backend.events(None, (), {}, 1).place
-        question = repr((wanted.expressions, wanted.subscriber))
-        return _Asked(account, check, backend, wanted.expressions, wanted.subscriber, place, question, route.event)
+        size = sum(comparisons(parse_expression(expression)) for expression in wanted.expressions)
+        # From now on, or from where the reader was: either is a position from here. Raises for who may read no events.
+        now = backend.events(None, (), {}, 1).place
+        place = now if wanted.after is None else wanted.after
+        asked = wanted.expressions, wanted.subscriber
+        return _Asked(account, check, backend, *asked, place, repr(asked), route.event, size)
 
     def _text(self, asked: _Asked) -> tuple[Position, bytes]:
         """What comes next. Readers that follow with the same question get the same answer, made once."""
