@@ -21,6 +21,8 @@ COMPARISONS = 500
 RELATIONS = 30
 """Distinct relations in one condition's paths; SQLite joins at most 64 tables, and a cast may take two."""
 SUBQUERIES = 100
+PATTERN = 1_000
+"""Characters in a pattern of ``like``, which a database compares with each place of a text."""
 PROJECTIONS = 1_000
 
 
@@ -77,6 +79,8 @@ class _Cost:
                 self._prefixes = outer
         elif isinstance(condition, Comparison):
             self._count(condition.path)
+            if condition.operator in ("like", "not_like") and isinstance(condition.value, str):
+                _bound(len(condition.value), PATTERN, "characters in a pattern of `like`")
             if isinstance(condition.value, Select):
                 self.inner(condition.value)
 

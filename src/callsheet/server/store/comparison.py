@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, false, func, literal, or_, true
+from sqlalchemy import ColumnElement, and_, false, literal, or_, true
 
 from callsheet.errors import Invalid
 from callsheet.model.scalar import INTEGER_LIMIT
 from callsheet.model.schema import Attribute
-from callsheet.server.store.columns import TEXT
 from callsheet.server.store.items import item_literal
+from callsheet.server.store.likeness import bounded_like
 
 __all__ = ["KEY", "LITERALS", "Value", "Where", "compared", "holds_for_none", "like_pattern"]
 
@@ -118,8 +118,7 @@ def _like(value: Value, told: Any) -> Where:
     """Letters of ASCII match in either case: both sides are put in lower case, which in the C collation is ASCII's."""
     if not isinstance(told, str):
         return false()
-    lower = func.lower(value.expression, type_=TEXT)
-    return and_(lower.like(literal(like_pattern(told).translate(_LOWER), TEXT), escape="\\"))
+    return and_(bounded_like(value.expression, like_pattern(told).translate(_LOWER), told))
 
 
 def like_pattern(told: str) -> str:

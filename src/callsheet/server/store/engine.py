@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from callsheet.errors import CallsheetError, Invalid, StorageError, Unavailable
 from callsheet.private import make_file
+from callsheet.server.store.likeness import Clocked
 
 __all__ = ["limited", "memory_engine", "postgres_engine", "sqlite_engine", "sqlstate", "translated"]
 
@@ -47,7 +48,9 @@ def sqlite_engine(path: Path, role: str) -> Engine:
     def connect() -> sqlite3.Connection:
         with suppress(OSError):  # What is wrong with the file, SQLite says.
             make_file(path)
-        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
+        connection = sqlite3.connect(
+            path, check_same_thread=False, isolation_level=None, timeout=10, factory=Clocked
+        )
         try:
             connection.execute("PRAGMA journal_mode=WAL").fetchone()
             connection.execute("PRAGMA synchronous=FULL")
@@ -76,7 +79,7 @@ def memory_engine() -> Engine:
     if not _MEMORY:
 
         def connect() -> sqlite3.Connection:
-            return sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+            return sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None, factory=Clocked)
 
         _MEMORY.append(_sqlite(connect, "BEGIN", poolclass=NullPool))
     return _MEMORY[0]
@@ -104,10 +107,11 @@ class limited:
         self._seconds = seconds
 
     def __enter__(self) -> None:
-        until = monotonic() + self._seconds
+        until = self._driver.until = monotonic() + self._seconds
         self._driver.set_progress_handler(lambda: monotonic() > until, STEPS_BETWEEN_LOOKS)
 
     def __exit__(self, *_: object) -> None:
+        self._driver.until = float("inf")
         self._driver.set_progress_handler(None, 0)
 
 
@@ -130,7 +134,8 @@ def translated(error: DBAPIError, deadline: float) -> CallsheetError:
     """What a database's error means to a caller. The statement's values stay out of the message."""
     said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
     code = sqlstate(error)
-    if code == "57014" or said == "interrupted":
+    # What gave up inside a comparison (`likeness`) is told by SQLite as the exception of a function.
+    if code == "57014" or said in ("interrupted", "user-defined function raised exception"):
         return Invalid(f"query takes too long (more than {deadline:g} s); ask for less or narrow the condition")
     if said == "integer overflow" or code == "22003":
         return Invalid("a number in the query's answer is larger than 64 bits")

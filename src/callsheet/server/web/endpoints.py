@@ -121,7 +121,7 @@ class UploadEndpoint:
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         try:
             caller = await to_thread.run_sync(self._caller, request)
-            vouch(request.scope, SIGNED)
+            vouch(request.scope, caller.account)
             key, part = self._route.target(web_request(request.scope))
             backend = self._service.backend(caller.account, caller.address)
             place = partial(_place, backend, key, part)
