@@ -12,6 +12,7 @@ from callsheet.model.operation import ChangeSet, Update
 from callsheet.model.record import Identity
 from callsheet.server.backend import ServiceBackend
 from callsheet.server.service import Service
+from callsheet.server.views import TransactionView
 from studios import vendor_studio
 
 
@@ -53,3 +54,29 @@ def test_values_of_custom_attributes_are_prepared_once(monkeypatch: pytest.Monke
             assert len(done) == count
             costs.append(reads[0])
     assert costs[0] == costs[1]
+
+
+def test_what_is_read_before_the_first_write_needs_no_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request of many queries and a create holds the only writer for the create; answers keep their places."""
+    inside = [0]
+    connect = TransactionView.connect
+
+    def counted(self: TransactionView, store: Any) -> Any:
+        inside[0] += 1
+        return connect(self, store)
+
+    with vendor_studio() as service:
+        monkeypatch.setattr(TransactionView, "connect", counted)
+        query = {"action": "query", "expression": "select id from Task limit 1"}
+        create = {"action": "create", "entity_type": "Project", "entity_data": {"name": "p", "full_name": "p"}}
+        costs = []
+        for count in (1, 50):
+            inside[0] = 0
+            create["entity_data"] = {"name": f"p{count}", "full_name": f"p{count}"}
+            done = ask(service, [*[query] * count, create, query])
+            assert [each["action"] for each in done] == ["query"] * count + ["create", "query"]
+            costs.append(inside[0])
+        assert costs[0] == costs[1] > 0
+        refused = ask(service, [query, query, {**create, "entity_data": {"name": 5, "bogus": []}}])
+        assert isinstance(refused, dict)
+        assert refused.get("operation") == 2

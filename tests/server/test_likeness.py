@@ -10,7 +10,6 @@ from studio import Identity, Studio, open_studio, task
 
 from callsheet.errors import Invalid, TooLarge
 from callsheet.model.query import Comparison, Path, Select
-from callsheet.server.store import likeness
 
 LONG = "a" * 200_000 + "é\n_%"
 
@@ -64,10 +63,9 @@ def test_only_long_comparisons_leave_the_database(studio: Studio) -> None:
     assert driver(studio).long_comparisons == before + 1
 
 
-def test_a_long_comparison_looks_at_the_clock(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_comparison_looks_at_the_clock(studio: Studio) -> None:
     """When the time of the read is over, it is given up, in the words of any query that takes too long."""
-    monkeypatch.setattr(likeness, "monotonic", lambda: float("inf"))
-    driver(studio).until = 0.0
+    studio.store.deadline = -1.0
     with pytest.raises(Invalid, match="takes too long"):
         found(studio, "%x%")
 

@@ -25,6 +25,7 @@ from callsheet.server.access.access import Access
 from callsheet.server.access.principal import Principal
 from callsheet.server.actions import perform
 from callsheet.server.context import ServerContext
+from callsheet.server.deadline import check_deadline, without_deadline
 from callsheet.server.files.access import FileAccess
 from callsheet.server.log import history, receipts
 from callsheet.server.log.filters import filter_of
@@ -117,6 +118,7 @@ class ServiceBackend:
         """
 
         def work(connection: Connection) -> tuple[T, TransactionView]:
+            check_deadline()
             view = TransactionView(self._context, connection)
             with collector.paused():
                 return function(ServiceBackend(self._context, self._principal, view)), view
@@ -283,7 +285,8 @@ class ServiceBackend:
         if not self._view.audits:
             return
         store = self._context.store
-        with self._view.connect(store) as connection:
+        # Whoever leaves at once is noted all the same.
+        with without_deadline(), self._view.connect(store) as connection:
             hidden = writing.hidden_from(store, connection, access, changes, self._user)
         for identity in hidden[:1]:
             self._note("commit", f"may not read it; was told: {reason}", identity)
@@ -297,7 +300,14 @@ def apply_changes(
     Without ``access`` the user's permissions are not checked.
     """
     store, now = context.store, view.now()
-    result = view.write(lambda connection: writing.apply(store, connection, changes, user, now, access))
+
+    def apply(connection: Connection) -> CommitResult:
+        # What has not begun when its client leaves is not begun; what has is done.
+        check_deadline()
+        with without_deadline():
+            return writing.apply(store, connection, changes, user, now, access)
+
+    result = view.write(apply)
     view.committed(result.position, bool(changes.parts) or _configures(changes, result))
     return result
 

@@ -44,6 +44,10 @@ class Limits:
     address_attempts: int = 30
     account_attempts: int = 100
     attempt_seconds: float = 2.0
+    threads: int = 40
+    account_threads: int = 20
+    request_seconds: float = 120.0
+    batch_seconds: float = 5.0
     streams: int = 1_000
     account_streams: int = 64
     account_filters: int = 2_000

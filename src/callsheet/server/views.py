@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from time import monotonic
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from callsheet.errors import Invalid, StateError
+from callsheet.errors import Invalid, StateError, TooLarge
 from callsheet.server.context import ServerContext
+from callsheet.server.deadline import check_deadline
 from callsheet.server.log import commits as log
 from callsheet.server.log.history import LAST_POSITION, check_position
 from callsheet.server.store.store import Store
@@ -130,6 +132,7 @@ class TransactionView:
     def __init__(self, context: ServerContext, connection: Connection) -> None:
         self._context, self._connection = context, connection
         self._now = context.now()
+        self._reading = 0.0
         self.position = 0
         """That of the last commit, or 0."""
         self.configured = False
@@ -142,8 +145,19 @@ class TransactionView:
 
     @contextmanager
     def connect(self, store: Store) -> Iterator[Connection]:
-        with store.limited(self._connection):
-            yield self._connection
+        seconds = self._context.limits.batch_seconds
+        if self._reading > seconds:
+            raise TooLarge(
+                f"the request has read for {seconds:g} s inside its transaction, the server's limit, while others wait "
+                "to write; send what reads in requests of its own"
+            )
+        check_deadline()
+        began = monotonic()
+        try:
+            with store.limited(self._connection):
+                yield self._connection
+        finally:
+            self._reading += monotonic() - began
 
     def begin(self) -> None:
         raise StateError("a transaction is open: call what has a transaction of its own before or after it")

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from callsheet.errors import Closed, Invalid, StorageError, Unavailable
 from callsheet.private import FILE, make_file
+from callsheet.server.deadline import check_deadline, current_deadline
 from callsheet.server.store.engine import limited, memory_engine, postgres_engine, sqlite_engine, sqlstate, translated
 from callsheet.server.store.writer import Writer
 
@@ -63,6 +64,8 @@ def _errors(deadline: float) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        # What was given up with its request says so.
+        check_deadline()
         raise translated(error, deadline) from error
     except (OverflowError, UnicodeEncodeError) as error:
         # SQLite's driver raises these itself. The same values would fail again, so this is no fault of the server's.
@@ -86,6 +89,7 @@ class MemoryDatabase:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
+        check_deadline()
         with self._lock, _errors(self.deadline):
             connection = self._open()
             if connection.in_transaction():
@@ -149,6 +153,7 @@ class FileDatabase:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
+        check_deadline()
         if self._closed:
             raise Closed("the store is closed")
         with _errors(self.deadline), self._readers.connect() as connection, limited(connection, self.deadline):
@@ -194,8 +199,9 @@ class PostgresDatabase:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
+        check_deadline()
         self._check_open()
-        with _errors(self.deadline), self._snapshots.connect() as connection:
+        with _errors(self.deadline), self._snapshots.connect() as connection, _cancelled(connection):
             yield connection
 
     def write(self, function: Callable[[Connection], T]) -> T:
@@ -228,6 +234,22 @@ class PostgresDatabase:
     def _check_open(self) -> None:
         if self._closed:
             raise Closed("the store is closed")
+
+
+@contextmanager
+def _cancelled(connection: Connection) -> Iterator[None]:
+    """A block whose statements PostgreSQL gives up when the client of the request leaves."""
+    deadline, driver = current_deadline(), connection.connection.driver_connection
+    if deadline is None or driver is None:
+        yield
+        return
+    try:
+        with deadline.cancelling(driver.cancel):
+            yield
+    finally:
+        if deadline.gone:
+            # The cancellation may still be on its way, and must not meet the next statement of somebody else.
+            connection.invalidate()
 
 
 def _again(error: DBAPIError, attempt: int) -> bool:

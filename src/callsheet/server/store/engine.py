@@ -22,7 +22,8 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from callsheet.errors import CallsheetError, Invalid, StorageError, Unavailable
 from callsheet.private import make_file
-from callsheet.server.store.likeness import Clocked
+from callsheet.server.deadline import current_deadline
+from callsheet.server.store.likeness import Clocked, never
 
 __all__ = ["limited", "memory_engine", "postgres_engine", "sqlite_engine", "sqlstate", "translated"]
 
@@ -100,18 +101,23 @@ def postgres_engine(url: str, deadline: float) -> Engine:
 
 
 class limited:
-    """While it lasts, SQLite stops a statement of this connection ``seconds`` after the block began."""
+    """While it lasts, SQLite stops statements of this connection after so many seconds, or with their request."""
 
     def __init__(self, connection: Connection, seconds: float) -> None:
         self._driver: Any = connection.connection.driver_connection
         self._seconds = seconds
 
     def __enter__(self) -> None:
-        until = self._driver.until = monotonic() + self._seconds
-        self._driver.set_progress_handler(lambda: monotonic() > until, STEPS_BETWEEN_LOOKS)
+        deadline, until = current_deadline(), monotonic() + self._seconds
+
+        def over() -> bool:
+            return monotonic() > until or (deadline is not None and deadline.over)
+
+        self._driver.is_over = over
+        self._driver.set_progress_handler(over, STEPS_BETWEEN_LOOKS)
 
     def __exit__(self, *_: object) -> None:
-        self._driver.until = float("inf")
+        self._driver.is_over = never
         self._driver.set_progress_handler(None, 0)
 
 

@@ -9,7 +9,7 @@ which takes as long as their sum, and looks at the clock of its connection. The 
 from __future__ import annotations
 
 import sqlite3
-from time import monotonic
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Boolean, case, func, literal, literal_column
@@ -19,19 +19,24 @@ from sqlalchemy.sql.functions import FunctionElement
 from callsheet.model.language.matching import like
 from callsheet.server.store.columns import TEXT
 
-__all__ = ["SHORT", "Clocked", "bounded_like"]
+__all__ = ["SHORT", "Clocked", "bounded_like", "never"]
 
 SHORT = 100_000
 """Steps of a comparison that SQLite may make by itself: length of the text times length of the pattern."""
 _NAME = "callsheet_like"
 
 
+def never() -> bool:
+    """No deadline."""
+    return False
+
+
 class Clocked(sqlite3.Connection):
-    """A connection with a clock: when ``is_over`` says so, it gives up what it is doing."""
+    """A connection that gives up a long comparison when ``is_over`` says so."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.until = float("inf")
+        self.is_over: Callable[[], bool] = never
         self.long_comparisons = 0
         """How many long comparisons it has made."""
         self.create_function(_NAME, 2, self._like, deterministic=True)
@@ -40,7 +45,7 @@ class Clocked(sqlite3.Connection):
         if text is None:
             return None
         self.long_comparisons += 1
-        if monotonic() > self.until:
+        if self.is_over():
             raise TimeoutError
         return like(str(text), pattern)
 

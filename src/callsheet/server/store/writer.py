@@ -1,7 +1,7 @@
 """Group commit: many jobs share one transaction, and so one wait for the disk.
 
-One thread owns the only connection that writes. It takes what is waiting (at most `GROUP` jobs), runs each
-in a savepoint (one alone needs none), commits once, and only then answers. A job that fails takes only its
+One thread owns the only connection that writes. It takes what is waiting (at most `GROUP` jobs, accounts in turn), runs
+each in a savepoint (one alone needs none), commits once, and only then answers. A job that fails takes only its
 savepoint with it. If the database gives up the whole transaction (the disk is full), no job of the group has happened,
 and each gets the error.
 """
@@ -12,17 +12,22 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import Empty, SimpleQueue
+from contextvars import Context, copy_context
+from time import monotonic
 from typing import Any, TypeVar
 
 from attrs import define
 from sqlalchemy import Connection, Engine
 
 from callsheet.errors import Closed, StateError
+from callsheet.server.deadline import current_deadline
+from callsheet.server.store.fair_queue import FairQueue
 
 __all__ = ["CHANGES", "GROUP", "Writer"]
 
 GROUP = 64
+GROUP_SECONDS = 0.25
+"""How long jobs may make others of their group wait: after that the group is committed, and the rest comes next."""
 
 CHANGES = 1_000
 """Rows changed between two calls of a writer's ``upkeep``."""
@@ -36,6 +41,7 @@ T = TypeVar("T")
 class _Job:
     function: Callable[[Connection], Any]
     future: Future[Any]
+    context: Context
     result: Any = None
     error: BaseException | None = None
 
@@ -45,7 +51,7 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._queue: FairQueue[_Job] = FairQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -58,11 +64,11 @@ class Writer:
     @property
     def waiting(self) -> int:
         """How many jobs wait, more or less."""
-        return self._queue.qsize()
+        return len(self._queue)
 
     def run(self, function: Callable[[Connection], T]) -> T:
         """What the function returns, once it is on disk; or what it raised."""
-        job = _Job(function, Future())
+        job, deadline = _Job(function, Future(), copy_context()), current_deadline()
         with self._lock:
             if self._closed:
                 raise Closed("the store is closed; open it again to write")
@@ -71,7 +77,7 @@ class Writer:
                 self._thread.start()
             if threading.current_thread() is self._thread:
                 raise StateError("a write inside a write would wait for itself; use the connection it was given")
-            self._queue.put(job)
+            self._queue.put("" if deadline is None else deadline.account, job)
         result: T = job.future.result()
         return result
 
@@ -80,53 +86,35 @@ class Writer:
         with self._lock:
             self._closed = True
             thread, self._thread = self._thread, None
+        self._queue.close()
         if thread is not None:
-            self._queue.put(None)
             thread.join()
 
     def _work(self) -> None:
-        while True:
-            jobs, last = self._waiting()
-            if jobs:
-                self._run_group(jobs)
-                self._keep_up()
-            if last:
-                return
+        while taken := self._queue.take(GROUP):
+            done = self._run_group([job for _, job in taken])
+            self._queue.put_back(taken[done:])
+            self._keep_up()
 
-    def _waiting(self) -> tuple[list[_Job], bool]:
-        """At least one job (or the end), and what else is there already."""
-        jobs: list[_Job] = []
-        job = self._queue.get()
-        while job is not None:
-            jobs.append(job)
-            if len(jobs) == GROUP:
-                return jobs, False
-            try:
-                job = self._queue.get_nowait()
-            except Empty:
-                return jobs, False
-        return jobs, True
-
-    def _run_group(self, jobs: list[_Job]) -> None:
+    def _run_group(self, jobs: list[_Job]) -> int:
+        """Run jobs in one transaction, until they have taken `GROUP_SECONDS`; how many."""
+        done = 0
         try:
             with self._engine.connect() as connection, connection.begin():
-                if len(jobs) == 1:
-                    # Alone it needs no savepoint: when it fails, the transaction holds nothing else.
-                    jobs[0].result = jobs[0].function(connection)
-                else:
-                    for job in jobs:
-                        _run_job(job, connection)
+                done = _run_jobs(jobs, connection)
                 driver: Any = connection.connection.driver_connection
                 self._changes = driver.total_changes
             self.groups += 1
         except BaseException as error:
-            for job in jobs:
+            done = done or len(jobs)
+            for job in jobs[:done]:
                 job.error = job.error or error
-        for job in jobs:
+        for job in jobs[:done]:
             if job.error is not None:
                 job.future.set_exception(job.error)
             else:
                 job.future.set_result(job.result)
+        return done
 
     def _keep_up(self) -> None:
         """Its jobs are answered, the next ones wait. Only the log hears of a failure, and it will be tried again."""
@@ -140,11 +128,25 @@ class Writer:
             log.warning("upkeep of the database failed, and will be tried again: %s", str(error).partition("\n")[0])
 
 
+def _run_jobs(jobs: list[_Job], connection: Connection) -> int:
+    """Run jobs in turn, until they have taken their time; how many."""
+    if len(jobs) == 1:
+        # Alone it needs no savepoint: when it fails, the transaction holds nothing else.
+        jobs[0].result = jobs[0].context.run(jobs[0].function, connection)
+        return 1
+    began = monotonic()
+    for number, job in enumerate(jobs, 1):
+        _run_job(job, connection)
+        if monotonic() - began > GROUP_SECONDS:
+            return number
+    return len(jobs)
+
+
 def _run_job(job: _Job, connection: Connection) -> None:
     """Run one job in a savepoint; an error that leaves no savepoint to go back to ends the group."""
     savepoint = connection.begin_nested()
     try:
-        job.result = job.function(connection)
+        job.result = job.context.run(job.function, connection)
         savepoint.commit()
     except BaseException as error:
         driver: Any = connection.connection.driver_connection

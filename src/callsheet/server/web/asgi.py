@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from callsheet.flow import Response
 
 __all__ = [
-    "Application", "Gone", "Message", "Receive", "Scope", "Send", "client_address", "has_body", "header",
+    "ACCOUNT", "Application", "Gone", "Message", "Receive", "Scope", "Send", "client_address", "has_body", "header",
     "send_response",
 ]  # fmt: skip
 
@@ -17,6 +17,10 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+ACCOUNT = "callsheet.account"
+"""In the scope: the account whose key the request has shown."""
 
 
 class Gone(Exception):

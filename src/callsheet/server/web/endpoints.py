@@ -19,8 +19,11 @@ from callsheet.errors import CallsheetError, ServerError, Unauthorised
 from callsheet.flow import Response
 from callsheet.server.access.authentication import Authentication
 from callsheet.server.access.principal import Principal
-from callsheet.server.web.asgi import Receive, Scope, Send, client_address, header
-from callsheet.server.web.newcomers import SIGNED, vouch
+from callsheet.server.deadline import Deadline, within
+from callsheet.server.limits import Limits
+from callsheet.server.web.asgi import ACCOUNT, Receive, Scope, Send, client_address, header
+from callsheet.server.web.newcomers import SIGNED, vouch, watch
+from callsheet.server.web.turns import Turns
 from callsheet.transport.address import is_loopback
 
 __all__ = ["Endpoint", "Recognising", "UploadEndpoint", "http_response", "recognise", "web_request"]
@@ -69,8 +72,11 @@ def recognise(
 class Endpoint:
     """Answers a route."""
 
-    def __init__(self, service: Recognising, chain: Authentication, route: Route) -> None:
-        self._service, self._chain, self._route = service, chain, route
+    def __init__(
+        self, service: Recognising, chain: Authentication, route: Route, turns: Turns, limits: Limits
+    ) -> None:
+        self._service, self._chain, self._route, self._turns = service, chain, route, turns
+        self._seconds = limits.request_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -81,11 +87,21 @@ class Endpoint:
         if self._route.instant:
             answer = self._answer(request, scope)
         else:
-            answer = await to_thread.run_sync(self._answer, request, scope)
+            account: str = scope.get(ACCOUNT, "")
+            deadline = Deadline(account, self._seconds)
+            watch(scope, deadline)
+            answer = await self._turns.run(account, self._within, deadline, request, scope)
         if isinstance(answer, FileContent):
             # Whoever gets a file has shown a key, or an address that was signed for them.
             vouch(scope, SIGNED)
         await http_response(answer)(scope, receive, send)
+
+    def _within(self, deadline: Deadline, request: WebRequest, scope: Scope) -> Response | FileContent:
+        """The answer, as long as somebody waits for it."""
+        if deadline.gone:
+            return Response(503)
+        with within(deadline):
+            return self._answer(request, scope)
 
     def _answer(self, request: WebRequest, scope: Scope) -> Response | FileContent:
         route, address = self._route, client_address(scope)

@@ -25,7 +25,7 @@ from callsheet.errors import Invalid, ServerError, TooLarge, Unavailable
 from callsheet.flow import Response
 from callsheet.server.limits import Limits
 from callsheet.server.web.admission import Admitted
-from callsheet.server.web.asgi import Application, Gone, Message, Receive, Scope, Send, header, send_response
+from callsheet.server.web.asgi import ACCOUNT, Application, Gone, Message, Receive, Scope, Send, header, send_response
 from callsheet.server.web.bodies import BodyReader, Refusal, paced, refused, replay
 from callsheet.server.web.newcomers import vouch
 from callsheet.server.web.shares import Share, Shares
@@ -88,6 +88,7 @@ class Guard:
         check_headers(scope, self._limits)
         admitted = await self._admitted(scope)
         if admitted.account:
+            scope[ACCOUNT] = admitted.account
             vouch(scope, admitted.account)
         with self.shares.request(admitted.account) as share:
             if not admitted.body:

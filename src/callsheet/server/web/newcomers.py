@@ -14,10 +14,11 @@ from typing import Protocol, TypeAlias
 
 from callsheet.errors import UsageError
 from callsheet.server.access.authentication import network_of
+from callsheet.server.deadline import Deadline
 from callsheet.server.limits import Limits
 from callsheet.server.web.asgi import Scope
 
-__all__ = ["Connection", "Connections", "Networks", "SIGNED", "networks", "vouch"]
+__all__ = ["Connection", "Connections", "Networks", "SIGNED", "networks", "vouch", "watch"]
 
 CONNECTION = "callsheet.connection"
 """In the state of a scope: the connection that the request came over."""
@@ -30,6 +31,9 @@ _Holder: TypeAlias = tuple[str, str]
 
 class Connection(Hashable, Protocol):
     """One connection, as its protocol knows it."""
+
+    deadline: Deadline | None
+    """That of the request under way."""
 
     @property
     def idle(self) -> bool:
@@ -105,6 +109,13 @@ def vouch(scope: Scope, account: str) -> None:
     connection = scope.get("state", {}).get(CONNECTION)
     if connection is not None:
         connection.vouched(account)
+
+
+def watch(scope: Scope, deadline: Deadline) -> None:
+    """Give a request up when its connection ends."""
+    connection = scope.get("state", {}).get(CONNECTION)
+    if connection is not None:
+        connection.deadline = deadline
 
 
 def networks(texts: Iterable[str]) -> Networks:

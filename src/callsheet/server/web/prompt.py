@@ -13,6 +13,7 @@ from typing import Any
 
 from callsheet.dialects.native.server import error_response
 from callsheet.dialects.routes import OverQuota
+from callsheet.server.deadline import Deadline
 from callsheet.server.limits import Limits
 from callsheet.server.web.newcomers import CONNECTION, Connections
 
@@ -53,6 +54,7 @@ def prompt(
         _received = 0
         app_state: dict[str, Any]
         _upgraded = False
+        deadline: Deadline | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -80,6 +82,8 @@ def prompt(
             self._relax()
             self._flowing()
             held.left(self)
+            if self.deadline is not None and not self.idle:
+                self.deadline.give_up()
             super().connection_lost(exc)
 
         def pause_writing(self) -> None:

@@ -17,6 +17,7 @@ from callsheet.server.web.asgi import Scope
 from callsheet.server.web.endpoints import Endpoint, UploadEndpoint
 from callsheet.server.web.sockets import EventSockets, is_eventful
 from callsheet.server.web.streaming import EventStreams, Telling
+from callsheet.server.web.turns import Turns
 
 __all__ = ["declared_routes", "routes_of", "served_routes"]
 
@@ -34,19 +35,21 @@ def served_routes(
 ) -> Iterator[Served]:
     """Starlette's routes with what declared them; without those for which the service has no files or events."""
     files = getattr(service, "files", None)
+    limits = limits or Limits()
+    turns = Turns(limits)
     has_files = isinstance(files, FileStore)
     for route in routes:
         match route:
             case Route() if has_files or not route.files:
                 methods = None if route.methods is None else list(route.methods)
-                yield HttpRoute(route.path, Endpoint(service, chain, route), methods=methods), route
+                yield HttpRoute(route.path, Endpoint(service, chain, route, turns, limits), methods=methods), route
             case UploadRoute() if has_files:
                 upload = UploadEndpoint(service, chain, route)
                 yield HttpRoute(route.path, upload, methods=list(route.methods)), route
             case StreamRoute() if isinstance(service, Telling):
                 yield HttpRoute(route.path, EventStreams(service, chain, route, limits), methods=["GET"]), route
             case SocketRoute() if is_eventful(service):
-                sockets = EventSockets(service, chain, route, limits or Limits())
+                sockets = EventSockets(service, chain, route, limits)
                 for path in route.handshake:
                     yield HttpRoute(path, sockets.handshake, methods=["GET"]), route
                 yield WebSocketRoute(route.path, sockets.connect), route

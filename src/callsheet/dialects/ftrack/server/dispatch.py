@@ -1,8 +1,8 @@
 """The server's half: one request of the vendor's client, a list of operations, answered as a whole. Pure.
 
-Reads are answered as they come. Where a request writes, all of it happens in one transaction: operations that
-write are gathered into one change set, which is committed when another kind of operation wants to see it, or
-at the end.
+Reads are answered as they come. Where a request writes, all of it from the first write on happens in one transaction:
+operations that write are gathered into one change set, which is committed when another kind of operation wants to see
+it, or at the end.
 """
 
 from __future__ import annotations
@@ -67,12 +67,18 @@ def _answers(
 ) -> list[Any]:
     catalogue, schema_hash = catalogue_of(backend.schema)
 
-    def answer(inside: TransactionalBackend) -> list[Any]:
-        return _all(RequestContext(inside, asked, StoreReader(inside, catalogue, manner)), operations, schema_hash)
+    def answer(inside: TransactionalBackend, first: int, end: int) -> list[Any]:
+        work = RequestContext(inside, asked, StoreReader(inside, catalogue, manner))
+        return _all(work, operations[first:end], schema_hash, first)
 
-    writing = any(each.get("action") in (*WRITING, *WRITING_ACTIONS) for each in operations)
-    _check_alone(operations, writing)
-    answers = backend.together(answer) if writing else answer(backend)
+    count = len(operations)
+    writes = (index for index, each in enumerate(operations) if each.get("action") in (*WRITING, *WRITING_ACTIONS))
+    first = next(writes, count)
+    _check_alone(operations, first < count)
+    # Nobody waits for what is read before the first write: it needs no transaction.
+    answers = answer(backend, 0, first)
+    if first < count:
+        answers += backend.together(lambda inside: answer(inside, first, count))
     for index, each in enumerate(operations):
         if each.get("action") in AFTERWARDS:
             work = RequestContext(backend, asked, StoreReader(backend, catalogue, manner))
@@ -87,9 +93,9 @@ def _check_alone(operations: Sequence[Mapping[str, Any]], writing: bool) -> None
         raise Invalid(f"{own[0]} cannot be undone; send it in a request of its own.")
 
 
-def _all(work: RequestContext, operations: Sequence[Mapping[str, Any]], schema_hash: str) -> list[Any]:
-    """The answers, in the order of the operations."""
-    for index, told in enumerate(operations):
+def _all(work: RequestContext, operations: Sequence[Mapping[str, Any]], schema_hash: str, first: int) -> list[Any]:
+    """The answers, in the order of the operations, of which the first has this number in its request."""
+    for index, told in enumerate(operations, first):
         action = told.get("action")
         if action in WRITING:
             work.batch.add(index, action, told)
@@ -97,7 +103,7 @@ def _all(work: RequestContext, operations: Sequence[Mapping[str, Any]], schema_h
             work.flush()
             work.answered[index] = _one(work, action, told, schema_hash)
     work.flush()
-    return [work.answered[index] for index in range(len(operations))]
+    return [work.answered[index] for index in range(first, first + len(operations))]
 
 
 def _one(work: RequestContext, action: Any, told: Mapping[str, Any], schema_hash: str) -> Any:
