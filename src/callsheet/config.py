@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
@@ -85,7 +86,10 @@ def resolve(
     user = user or known.get("CALLSHEET_API_USER", "")
     key = key or known.get("CALLSHEET_API_KEY", "")
     scheme = server.partition(":")[0].lower()
+    if "\0" in server:
+        raise UsageError(f"{shown(server)!r} is no server address: it has a character that no address has")
     if scheme in ("http", "https"):
+        _check_address(server)
         declared = declaration_named(dialect) if dialect else dialect_at(server, known)
         user, key = _account(declared, user, key, known)
         cache = _cache_folder(schema_cache, known)
@@ -95,6 +99,14 @@ def resolve(
     raise UsageError(
         f"`{shown(server)}` is no server address: use https://…, sqlite:///FILE, postgresql+psycopg://… or memory:"
     )
+
+
+def _check_address(server: str) -> None:
+    """Dialects look at the host of an address; it must have one that can be read."""
+    try:
+        _ = urlsplit(server).hostname
+    except ValueError as error:
+        raise UsageError(f"the server's URL cannot be read: {error}") from None
 
 
 def _server_of_a_dialect(environment: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 
 __all__ = ["main"]
@@ -19,4 +20,13 @@ def main() -> None:
         )
     from callsheet.cli.commands import callsheet
 
-    callsheet(prog_name="callsheet")
+    try:
+        callsheet(prog_name="callsheet")
+    except OSError as error:
+        # Standard output or error takes nothing more: Python would try again when it ends, and say so.
+        _drop_output()
+        sys.exit(f"callsheet: the output cannot be written: {error.strerror or error}")
+
+
+def _drop_output() -> None:
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115

@@ -9,7 +9,10 @@ from os import devnull
 from typing import Any
 
 import click
+from click.exceptions import Exit
 
+from callsheet.cli.terminal import printable, tolerant
+from callsheet.config import log_level
 from callsheet.errors import CallsheetError, Disconnected
 from callsheet.model.schema import did_you_mean
 
@@ -55,8 +58,6 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Errors of Callsheet are for people to read; a traceback would hide them."""
-        from callsheet.cli.terminal import printable, tolerant
-
         tolerant()
         try:
             result = super().invoke(ctx)
@@ -68,14 +69,27 @@ class Commands(click.Group):
         except BrokenPipeError:
             raise
         except OSError as error:
-            if error.errno != ENOSPC:
+            raise _system_refused(error) from error
+        except (click.ClickException, click.Abort, Exit):
+            raise
+        except Exception as error:
+            if log_level() == "DEBUG":
                 raise
-            # What could not be written would be written once more when Python ends.
-            sys.stdout = open(devnull, "w")  # noqa: SIM115
-            raise click.ClickException(f"the output cannot be written: {error.strerror}") from error
+            raise click.ClickException(printable(f"{type(error).__name__}: {error}\n{_UNFORESEEN}")) from error
         return result
 
 
+def _system_refused(error: OSError) -> click.ClickException:
+    """What the system refused, in its own words."""
+    if error.errno == ENOSPC and error.filename is None:
+        # What could not be written would be written once more when Python ends.
+        sys.stdout = open(devnull, "w")  # noqa: SIM115
+        return click.ClickException(f"the output cannot be written: {error.strerror}")
+    named = f"{printable(str(error.filename))}: " if error.filename is not None else ""
+    return click.ClickException(f"{named}{error.strerror or printable(str(error))}")
+
+
+_UNFORESEEN = "This was not foreseen: CALLSHEET_LOG_LEVEL=DEBUG shows where it happened."
 _UNREACHED = "Is a server running (`callsheet serve`), and is this its address (--server, CALLSHEET_SERVER)?"
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -114,6 +115,7 @@ def command(
     require_extra()
     if (certificate is None) != (certificate_key is None):
         raise click.UsageError("HTTPS needs both --certificate and --certificate-key")
+    _check_certificate(certificate, certificate_key)
     from callsheet.server.service import Service
     from callsheet.server.web.connections import bound, check_exposure
     from callsheet.server.web.newcomers import networks
@@ -131,6 +133,18 @@ def command(
             _listen(service, listening, host, certificate, certificate_key, dialects, taken, proxies)
         finally:
             service.close()
+
+
+def _check_certificate(certificate: Path | None, key: Path | None) -> None:
+    """Raise `UsageError` for files that HTTPS cannot use, before a database is made."""
+    if certificate is None or key is None:
+        return
+    try:
+        # An encrypted key would ask for its password in the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: b"")
+    except (OSError, ValueError) as error:
+        both = f"{certificate} and {key}"
+        raise UsageError(f"{both} are no certificate and its key that HTTPS can use: {error}") from None
 
 
 def require_extra() -> None:

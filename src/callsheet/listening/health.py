@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -13,6 +15,8 @@ from callsheet.listening.runner import Runner
 from callsheet.transport.address import is_loopback
 
 __all__ = ["HealthPage", "address_of"]
+
+_log = logging.getLogger(__name__)
 
 
 def address_of(text: str) -> tuple[str, int]:
@@ -30,6 +34,25 @@ def address_of(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+class _HealthServer(ThreadingHTTPServer):
+    """A client that hangs up is no error of ours; what else breaks is logged in one line."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            _log.error("the health page could not answer: %s: %s", type(error).__name__, error)
+
+
+def _bound(address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> _HealthServer:
+    try:
+        return _HealthServer(address, handler)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"the health page cannot listen at {address[0]}, port {address[1]}: {reason}") from None
+
+
 class HealthPage:
     """Serves the health of a runner from a thread, until closed."""
 
@@ -37,8 +60,7 @@ class HealthPage:
         class HealthHandler(_Page):
             told = runner
 
-        self._server = ThreadingHTTPServer(address, HealthHandler)
-        self._server.daemon_threads = True
+        self._server = _bound(address, HealthHandler)
         self.port: int = self._server.server_address[1]
         self._thread = Thread(target=self._server.serve_forever, args=(0.1,), name="callsheet-health", daemon=True)
         self._thread.start()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from callsheet.core.past.history import Moment
     from callsheet.dialects.protocol import Description
     from callsheet.flow import Flow
-    from callsheet.session import builtin, plugging
+    from callsheet.session import builtin, options, plugging
     from callsheet.session import connection as connecting
     from callsheet.session.connection import ServerConnection
     from callsheet.transport.exchange import TransportOptions
@@ -36,6 +36,7 @@ else:
     connecting = Later("callsheet.session.connection")
     history = Later("callsheet.core.past.history")
     opening = Later("callsheet.core.opening")
+    options = Later("callsheet.session.options")
     plugging = Later("callsheet.session.plugging")
 
 __all__ = ["FrontDoor"]
@@ -72,6 +73,22 @@ class FrontDoor(SessionVerbs):
         if transport:
             _check_options(transport)
         if connection is None:
+            options.check_kinds(
+                {
+                    "server_url": server_url,
+                    "api_user": api_user,
+                    "api_key": api_key,
+                    "dialect": dialect,
+                    "schema": schema,
+                    "page_size": page_size,
+                    "window": window,
+                    "schema_cache": schema_cache,
+                    "journal": journal,
+                    "plugin_paths": plugin_paths,
+                    "plugin_arguments": plugin_arguments,
+                    "headers": headers,
+                }
+            )
             settings = config.resolve(server_url, api_user, api_key, schema_cache, dialect=dialect)
             connection = connecting.connect(
                 settings,

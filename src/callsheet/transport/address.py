@@ -39,8 +39,21 @@ def read_address(url: str) -> Address:
         raise UsageError(f"the URL of {host} holds a user name or password; give `user` and `key` instead")
     if parts.query or parts.fragment:
         raise UsageError(f"the URL of {host} must end with its path, without `?` or `#`")
+    if not _is_host(host):
+        raise UsageError(f"the server's URL names a host that cannot be one: {host!r:.80}")
     shown = f"{host}:{port}" if port else host
     return Address(url.rstrip("/"), shown, is_loopback(host), parts.scheme == "https")
+
+
+def _is_host(host: str) -> bool:
+    """Whether it can be the name or address of a machine."""
+    if any(character.isspace() or not character.isprintable() for character in host):
+        return False
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return bool(host.strip("."))
 
 
 def is_loopback(host: str | None) -> bool:

@@ -6,19 +6,22 @@ An error names the server's host and never a header, since headers hold the API 
 from __future__ import annotations
 
 import gzip
-import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypedDict
+from urllib.parse import urlsplit
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from callsheet.errors import CallsheetError, Closed, Disconnected, Timeout, TransportError, UsageError
 from callsheet.flow import Request, Response
 from callsheet.transport.address import read_address
+from callsheet.transport.certificates import checked_verify, trusted
+from callsheet.transport.patience import Timeouts, checked_policy, checked_timeouts
+from callsheet.transport.proxies import proxy_for
 from callsheet.transport.retry import Attempts, Budget, Failure, RetryPolicy, status_failure
 
 if TYPE_CHECKING:
@@ -44,14 +47,6 @@ COMPRESSED_FROM = 4 * 2**10
 LARGEST_RESPONSE = 512 * 2**20
 ACCEPTS = "x-callsheet-accepts"
 CLOSED = "closed"
-
-
-@frozen
-class Timeouts:
-    """Seconds to wait for a connection, and for the next bytes of an answer."""
-
-    connect: float = 3.0
-    read: float = 30.0
 
 
 class TransportOptions(TypedDict, total=False):
@@ -86,9 +81,9 @@ class TransportSettings:
         self.address = read_address(url)
         self.host = self.address.host
         self.headers = _checked_headers(headers or {}, self.address.loopback)
-        self.timeouts = Timeouts(read=timeout) if isinstance(timeout, int | float) else timeout or Timeouts()
-        self.policy = RetryPolicy(retries=retries) if isinstance(retries, int) else retries or RetryPolicy()
-        self.verify = verify
+        self.timeouts = checked_timeouts(timeout)
+        self.policy = checked_policy(retries)
+        self.verify = checked_verify(verify)
         self.on_exchange = on_exchange
         self.budget = Budget()
         self._random = random
@@ -123,17 +118,24 @@ class TransportSettings:
             raise TransportError(f"{self.host} leads to an address without encryption: {_place(request)}")
         return request.path
 
-    def options(self, elsewhere: bool = False) -> dict[str, Any]:
+    def proxy(self, url: str = "") -> str | None:
+        """The proxy for an address, or for the server. One for the outer world is not asked for this machine."""
+        address = read_address(_origin(url)) if url else self.address
+        return None if address.loopback else proxy_for(url or address.url)
+
+    def options(self, elsewhere: bool = False, proxy: str | None = None) -> dict[str, Any]:
         """The arguments of an httpx client. One that asks elsewhere knows nothing of the user and the key."""
         import httpx
 
+        proxy = proxy if elsewhere else self.proxy()
         return {
             "headers": {"user-agent": self.headers[b"user-agent"]} if elsewhere else self.headers,
             "timeout": httpx.Timeout(self.timeouts.read, connect=self.timeouts.connect),
             "limits": httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=30.0),
-            "verify": self._ssl_context() if self.address.encrypted or not elsewhere else True,
-            # A proxy for the outer world must not be asked for a server on this machine.
-            "trust_env": not self.address.loopback,
+            "verify": self._certificates(elsewhere, proxy),
+            "proxy": proxy,
+            # The environment is read here, where what it says can be checked.
+            "trust_env": False,
         }
 
     def timeout(self, attempts: Attempts) -> httpx.Timeout:
@@ -143,25 +145,11 @@ class TransportSettings:
         left = max(0.001, attempts.remaining(time.monotonic()))
         return httpx.Timeout(min(left, self.timeouts.read), connect=min(left, self.timeouts.connect))
 
-    def _ssl_context(self) -> ssl.SSLContext | bool:
-        if self.verify is False:
-            return False
-        if self.verify is not True:
-            path = Path(self.verify)
-            if not path.exists():
-                raise UsageError(f"there is no certificate file or folder `{path}` (verify=…)")
-            return ssl.create_default_context(
-                cafile=None if path.is_dir() else path, capath=path if path.is_dir() else None
-            )
-        if not self.address.encrypted and not _encrypted_proxy():
-            # Reading the system's certificates takes longer than a session's start; plain HTTP needs none.
-            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-            if bundle := os.environ.get(name):
-                if not Path(bundle).exists():
-                    raise UsageError(f"{name} names `{bundle}`, which does not exist")
-                return ssl.create_default_context(cafile=bundle)
-        return True
+    def _certificates(self, elsewhere: bool, proxy: str | None) -> ssl.SSLContext | bool:
+        if elsewhere or self.address.encrypted or (proxy or "").startswith("https:"):
+            return trusted(self.verify)
+        # Reading the system's certificates takes longer than a session's start; plain HTTP needs none.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def is_elsewhere(request: Request) -> bool:
@@ -268,7 +256,7 @@ def _failures() -> tuple[tuple[tuple[type[Exception], ...], Failure, bool], ...]
 
 
 def failure_of_error(error: Exception, closed: bool) -> Failure:
-    """What an exception of an attempt means; exceptions that are no failure of the network are raised again.
+    """What an exception of an attempt means. No library's own exception passes; those of this package do.
 
     Only the system's words are kept, never the exception: it refers to the request, and so to the key.
     """
@@ -284,7 +272,9 @@ def failure_of_error(error: Exception, closed: bool) -> Failure:
                 return failure
             lasting = not failure.sent and "CERTIFICATE_VERIFY_FAILED" in str(error)
             return evolve(failure, reason=str(error), lasting=lasting)
-    raise error
+    if isinstance(error, CallsheetError | AssertionError):
+        raise error
+    return Failure(f"the exchange failed: {type(error).__name__}", lasting=True)
 
 
 def error_of_connection(error: Exception, settings: TransportSettings, what: str) -> Exception:
@@ -328,5 +318,7 @@ def _checked_headers(headers: Mapping[str, str], loopback: bool) -> dict[bytes, 
     return checked
 
 
-def _encrypted_proxy() -> bool:
-    return any(name.lower().endswith("_proxy") and value.startswith("https:") for name, value in os.environ.items())
+def _origin(url: str) -> str:
+    """An address without what it may be signed with."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

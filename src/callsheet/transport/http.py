@@ -43,7 +43,7 @@ class Clients:
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None, **options: Unpack[Options]) -> None:
         self._settings = TransportSettings(url, headers, **options)
-        self._clients: dict[bool, Any] = {}
+        self._clients: dict[str | None, Any] = {}
         self._process = os.getpid()
         self._lock = Lock()
         self._closed = False
@@ -51,9 +51,12 @@ class Clients:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._settings.host}>"
 
-    def _client(self, elsewhere: bool) -> Any:
+    def _client(self, request: Request) -> Any:
         """The client, made when it is first needed; it is not given the key if it is for addresses elsewhere."""
-        client = self._clients.get(elsewhere)
+        elsewhere = is_elsewhere(request)
+        # One for the server, and one for each proxy on the way to addresses elsewhere.
+        name = self._settings.proxy(request.path) or "" if elsewhere else None
+        client = self._clients.get(name)
         if client is not None and self._process == os.getpid():
             return client
         import httpx
@@ -64,9 +67,10 @@ class Clients:
             if self._process != os.getpid():
                 # After a fork the parent's sockets are not ours to talk on.
                 self._clients, self._process = {}, os.getpid()
-            if elsewhere not in self._clients:
-                self._clients[elsewhere] = getattr(httpx, self._kind)(**self._settings.options(elsewhere=elsewhere))
-            return self._clients[elsewhere]
+            if name not in self._clients:
+                options = self._settings.options(elsewhere, name or None)
+                self._clients[name] = getattr(httpx, self._kind)(**options)
+            return self._clients[name]
 
     def _take_clients(self) -> list[Any]:
         """Close the transport; gives the clients that are to be closed with it."""
@@ -97,7 +101,7 @@ class HttpTransport(Clients):
 
     def send(self, request: Request) -> Response:
         """The server's answer, whatever its status; `Timeout` or `Disconnected` when none came."""
-        client, exchange = self._client(is_elsewhere(request)), Exchange(self._settings, request)
+        client, exchange = self._client(request), Exchange(self._settings, request)
         while True:
             try:
                 with client.stream(**exchange.arguments()) as answer:
@@ -139,7 +143,7 @@ class AsyncHttpTransport(Clients):
         """The server's answer, whatever its status; `Timeout` or `Disconnected` when none came."""
         import anyio
 
-        client, exchange = self._client(is_elsewhere(request)), Exchange(self._settings, request)
+        client, exchange = self._client(request), Exchange(self._settings, request)
         while True:
             try:
                 async with client.stream(**exchange.arguments()) as answer:

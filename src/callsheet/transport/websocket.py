@@ -73,7 +73,7 @@ class Socket:
                 close_timeout=CLOSING,
                 max_size=LARGEST,
                 compression=None,
-                proxy=None if settings.address.loopback else True,
+                proxy=settings.proxy(),
             )
             self._socket: ClientConnection = self._open.enter_context(opening)
         except Exception as error:

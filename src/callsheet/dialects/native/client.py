@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
 from callsheet import collector, errors
+from callsheet.dialects.answers import reads_answer, reads_answers
 from callsheet.dialects.native import codec, shapes
 from callsheet.dialects.native.events import PATH, NativeEventStream, event_out
 from callsheet.dialects.native.rows import RowReader
@@ -80,6 +81,7 @@ class NativeDialect:
         """Read rows by this schema from now on."""
         self._rows = RowReader(schema)
 
+    @reads_answers
     def describe(self, known_hash: str = "") -> Flow[Description]:
         params = {"known": known_hash} if known_hash else {}
         response = yield Request(
@@ -91,6 +93,7 @@ class NativeDialect:
             reply.server, reply.version, reply.time, reply.schema_hash, schema, reply.user, reply.features
         )
 
+    @reads_answers
     def select(self, select: Select, size: int, cursor: str | None = None) -> Flow[Page]:
         response = yield self.ask_page(select, size, cursor)
         _, read = self.open_page(response)
@@ -99,11 +102,13 @@ class NativeDialect:
     def ask_page(self, select: Select, size: int, cursor: str | None) -> Request:
         return self._post("/v1/select", shapes.SelectBody(codec.select_out(select), size, cursor))
 
+    @reads_answer
     def open_page(self, response: Response) -> tuple[str | None, Callable[[], Page]]:
         # The rows stay bytes here, so this takes a small part of the whole.
         reply = _read(response, shapes.PageReply)
         return reply.cursor, lambda: self._read_page(reply)
 
+    @reads_answer
     def _read_page(self, reply: shapes.PageReply) -> Page:
         try:
             with collector.paused():
@@ -114,11 +119,13 @@ class NativeDialect:
             raise TransportError(f"the server's answer cannot be read: {error}") from None
         return Page(records, reply.roots, reply.order, reply.cursor)
 
+    @reads_answers
     def aggregate(self, aggregate: Aggregate) -> Flow[list[tuple[Any, ...]]]:
         response = yield self._post("/v1/aggregate", codec.aggregate_out(aggregate))
         rows: list[list[Any]] = _unpack(_read(response, shapes.AggregateReply).rows)
         return [tuple([tuple(value) if isinstance(value, list) else value for value in row]) for row in rows]
 
+    @reads_answers
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> Flow[None]:
         path = f"/v1/commits/{quote(commit_id, safe='')}/parts/{number}"
         with collector.paused():
@@ -126,6 +133,7 @@ class NativeDialect:
         response = yield request
         _read(response, dict[str, Any])
 
+    @reads_answers
     def commit(self, changes: ChangeSet) -> Flow[CommitResult]:
         # Safe although it writes: the server knows the commit id and applies it once.
         with collector.paused():
@@ -133,6 +141,7 @@ class NativeDialect:
         response = yield request
         return codec.result_in(_read(response, shapes.ResultReply))
 
+    @reads_answers
     def call(self, action: str, arguments: Mapping[str, Any]) -> Flow[Any]:
         safe = action in READING or action.startswith(REPEATABLE)
         response = yield self._post(f"/v1/call/{quote(action, safe='')}", pack(dict(arguments)), safe)
@@ -140,6 +149,7 @@ class NativeDialect:
 
     # -- events ------------------------------------------------------------------------------------------
 
+    @reads_answers
     def publish(self, event: Event) -> Flow[None]:
         # Safe although it writes: the server knows the event's id and keeps it once.
         response = yield self._post(PATH, event_out(event))
@@ -152,24 +162,29 @@ class NativeDialect:
 
     # -- files -------------------------------------------------------------------------------------------
 
+    @reads_answers
     def upload(self, key: str, name: str, size: int) -> Flow[StagedUpload]:
         state = yield from self._file_state(key)
         return StagedUpload(self, key, state.received)
 
+    @reads_answers
     def write_file(self, key: str, offset: int, data: bytes) -> Flow[int]:
         params = {"offset": str(offset), "checksum": hashlib.sha256(data).hexdigest()}
         headers = {"content-type": "application/octet-stream"}
         response = yield Request("PUT", f"{_file(key)}/data", data, params, headers, safe=True)
         return _read(response, shapes.FileReply).received
 
+    @reads_answers
     def finish_file(self, key: str, size: int, checksum: str) -> Flow[None]:
         response = yield self._post(f"{_file(key)}/finish", shapes.FinishBody(size, checksum))
         _read(response, dict[str, Any])
 
+    @reads_answers
     def file_size(self, key: str) -> Flow[int | None]:
         state = yield from self._file_state(key)
         return state.size
 
+    @reads_answers
     def read_file(self, key: str, offset: int, size: int) -> Flow[bytes]:
         params = {"offset": str(offset), "size": str(size)}
         response: Response = yield Request("GET", f"{_file(key)}/data", params=params, safe=True)
@@ -179,10 +194,12 @@ class NativeDialect:
             raise TransportError("a part of a file was damaged on its way here; read it again")
         return response.content
 
+    @reads_answers
     def remove_file(self, key: str) -> Flow[None]:
         response = yield Request("DELETE", _file(key), safe=True)
         _read(response, dict[str, Any])
 
+    @reads_answers
     def file_address(self, key: str) -> Flow[str]:
         response = yield Request("GET", f"{_file(key)}/address", safe=True)
         return _read(response, shapes.AddressReply).address

@@ -14,6 +14,7 @@ from typing import Any
 
 from attrs import evolve
 
+from callsheet.dialects.answers import reads_answers
 from callsheet.dialects.ftrack.client import responses as answers
 from callsheet.dialects.ftrack.client import transfer
 from callsheet.dialects.ftrack.client.aggregates import Numbers
@@ -92,6 +93,7 @@ class FtrackDialect:
 
     # -- the schema --------------------------------------------------------------------------------------
 
+    @reads_answers
     def describe(self, known_hash: str = "") -> Flow[Description]:
         """One request, or two where the schema that is known is not right any more.
 
@@ -124,6 +126,7 @@ class FtrackDialect:
 
     # -- reading -----------------------------------------------------------------------------------------
 
+    @reads_answers
     def select(self, select: Select, size: int, cursor: str | None = None) -> Flow[Page]:
         vocabulary, place = self.vocabulary, OffsetCursor.read(cursor)
         wanted = min(size, FEATURES.rows)
@@ -160,6 +163,7 @@ class FtrackDialect:
         values = None if order is None else order.values(page, self.vocabulary)
         return evolve(page, cursor=OffsetCursor(count, values).text())
 
+    @reads_answers
     def aggregate(self, aggregate: Aggregate) -> Flow[list[tuple[Any, ...]]]:
         numbers = Numbers(aggregate, self.vocabulary)
         (result,) = yield from self.ask([{"action": "query", "expression": numbers.expression()}])
@@ -167,10 +171,12 @@ class FtrackDialect:
 
     # -- writing -----------------------------------------------------------------------------------------
 
+    @reads_answers
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> Flow[None]:
         raise StateError("an ftrack server takes a commit in one request; commit more often")
         yield  # pragma: no cover
 
+    @reads_answers
     def commit(self, changes: ChangeSet) -> Flow[CommitResult]:
         needs = needs_of(changes, self.vocabulary)
         yield from prefetch(needs, changes, self)
@@ -184,6 +190,7 @@ class FtrackDialect:
             raise
         return _done(changes)
 
+    @reads_answers
     def verify(self, changes: ChangeSet) -> Flow[CommitResult | None]:
         """What became of a commit that was not answered: its result, or None where it was not done."""
         done = yield from was_done(changes, self.vocabulary, self)
@@ -191,6 +198,7 @@ class FtrackDialect:
             CommitResult(changes.commit_id, 0, datetime.now(UTC), _versions(changes), replayed=True) if done else None
         )
 
+    @reads_answers
     def call(self, action: str, arguments: Mapping[str, Any]) -> Flow[Any]:
         """One action of the server by its name; the answer as it came, ``data`` taken out where there is such."""
         operation = {"action": action, **{name: _packed(value, self._vocabulary) for name, value in arguments.items()}}
@@ -199,6 +207,7 @@ class FtrackDialect:
             return result["data"]
         return result
 
+    @reads_answers
     def batch(self, operations: Sequence[Mapping[str, Any]]) -> Flow[list[Any]]:
         """Operations of the vendor's wire in one request; the results as they came, one for each."""
         packed = [_packed(operation, self._vocabulary) for operation in operations]
@@ -206,25 +215,31 @@ class FtrackDialect:
 
     # -- files -------------------------------------------------------------------------------------------
 
+    @reads_answers
     def upload(self, key: str, name: str, size: int) -> Flow[transfer.VendorUpload]:
         self._addresses.forget(key)
         return (yield from transfer.begin(self, key, name, size))
 
+    @reads_answers
     def file_size(self, key: str) -> Flow[int | None]:
         return (yield from transfer.size_of(self._addresses, key))
 
+    @reads_answers
     def read_file(self, key: str, offset: int, size: int) -> Flow[bytes]:
         return (yield from transfer.read(self._addresses, key, offset, size))
 
+    @reads_answers
     def remove_file(self, key: str) -> Flow[None]:
         self._addresses.forget(key)
         yield from transfer.remove(key)
 
+    @reads_answers
     def file_address(self, key: str) -> Flow[str]:
         return (yield from self._addresses.ask(key))
 
     # -- events ------------------------------------------------------------------------------------------
 
+    @reads_answers
     def publish(self, event: Event) -> Flow[None]:
         """Have an event sent over the hub's connection; it waits where that is being made again just now."""
         if self._stream is None:

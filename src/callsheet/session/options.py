@@ -1,0 +1,59 @@
+"""The options of a session are checked when it is made: the line at fault is the caller's, not one deep inside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from callsheet.errors import UsageError
+
+__all__ = ["check_kinds"]
+
+_TEXT = (str,)
+_PATH = (str, os.PathLike)
+_KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
+    "server_url": (_TEXT, "a text, such as 'https://callsheet.example.org'"),
+    "api_user": (_TEXT, "a text"),
+    "api_key": (_TEXT, "a text"),
+    "dialect": (_TEXT, "the name of a dialect"),
+    "schema": ((*_PATH, Mapping), "a preset, a file or a mapping"),
+    "journal": (_PATH, "a path"),
+    "schema_cache": ((*_PATH, bool), "a folder or False"),
+    "plugin_arguments": ((Mapping,), "a mapping"),
+    "headers": ((Mapping,), "a mapping of texts"),
+}
+
+
+def check_kinds(given: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for an option of the wrong kind. ``given`` has those that are not left out."""
+    for name, value in given.items():
+        if name in _KINDS and value is not None and not isinstance(value, _KINDS[name][0]):
+            raise UsageError(f"`{name}` is {_KINDS[name][1]}, not {_shown(name, value)}")
+    for name in ("page_size", "window"):
+        size = given.get(name, 1)
+        if isinstance(size, bool) or not isinstance(size, int) or size < (name == "page_size"):
+            raise UsageError(f"`{name}` is a count, not {size!r:.80}")
+    _check_texts(given.get("headers") or {})
+    _check_paths(given.get("plugin_paths"))
+
+
+def _shown(name: str, value: Any) -> str:
+    """A value in a message; a key stays out of it."""
+    return type(value).__name__ if name == "api_key" else f"{value!r:.80}"
+
+
+def _check_texts(headers: Mapping[Any, Any]) -> None:
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise UsageError(f"the value for header `{name}` is a text, not {type(value).__name__}")
+
+
+def _check_paths(paths: Any) -> None:
+    if paths is None or paths is False:
+        return
+    if isinstance(paths, str | bytes) or not isinstance(paths, Sequence):
+        raise UsageError(f"`plugin_paths` is a list of paths, or False, not {paths!r:.80}")
+    for path in paths:
+        if not isinstance(path, _PATH):
+            raise UsageError(f"`plugin_paths` is a list of paths, and {path!r:.80} is none")

@@ -1,0 +1,58 @@
+"""Which certificates a transport trusts. What cannot be read is an error that names the setting."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+
+from callsheet.errors import UsageError
+
+__all__ = ["BUNDLES", "checked_verify", "trusted"]
+
+BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR")
+"""The variables that name a file or a folder of certificates; the first that is set counts."""
+
+
+def checked_verify(verify: object) -> bool | Path:
+    """The option ``verify``: True, False, or a path that exists."""
+    if isinstance(verify, bool):
+        return verify
+    if not isinstance(verify, str | os.PathLike) or not str(verify):
+        raise UsageError(f"`verify` is True, False, or a file or folder of certificates, not {verify!r}")
+    path = Path(os.fspath(verify))
+    if not _exists(path):
+        raise UsageError(f"there is no certificate file or folder `{path}` (verify=…)")
+    return path
+
+
+def trusted(verify: bool | Path) -> ssl.SSLContext | bool:
+    """What an HTTP library takes: certificates, False for none, or True for its own."""
+    if isinstance(verify, Path):
+        return _context(verify, "verify")
+    if not verify:
+        return False
+    for name in BUNDLES:
+        # SSL_CERT_DIR may name several folders.
+        for place in filter(None, os.environ.get(name, "").split(os.pathsep if name == "SSL_CERT_DIR" else "\n")):
+            if not _exists(Path(place)):
+                raise UsageError(f"{name} names `{place}`, which does not exist")
+            return _context(Path(place), name)
+    return True
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _context(path: Path, setting: str) -> ssl.SSLContext:
+    try:
+        if path.is_dir():
+            return ssl.create_default_context(capath=path)
+        return ssl.create_default_context(cafile=path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"`{path}` ({setting}) has no certificates that can be read: {reason}") from None
