@@ -21,6 +21,8 @@ PROOFS = {
     "listener-server": "listener",
     "listener-cut": "listener",
     "listener-postgres": "listener_postgres",
+    "counter-sqlite": "counter",
+    "counter-postgres": "counter",
     "network-away": "outage",
     "histories-sqlite": "histories",
     "histories-postgres": "histories",

@@ -114,7 +114,7 @@ def _killed(
         group = stack.enter_context(Listeners(folder, address, listeners, control))
         group.until_known(session)
         for number in range(kills):
-            _make(run, session, events * (number + 1) // kills)
+            make(run, session, events * (number + 1) // kills)
             group.hear(random.choice((1, 2, 3, 5, 8, 13)), random.uniform(0, 0.02))
             run.in_flight += _leased(session) > 0
             group.kill(random.randrange(listeners))
@@ -135,7 +135,7 @@ def _server_killed(kills: int, events: int, seed: int) -> Run:
         group = stack.enter_context(Listeners(folder, address, 2))
         group.until_known(session)
         for number in range(kills):
-            _make(run, session, events * (number + 1) // kills)
+            make(run, session, events * (number + 1) // kills)
             group.hear(random.choice((1, 5, 13, 34)), random.uniform(0, 0.05))
             run.in_flight += _leased(session) > 0
             server = _again(server, url, port)
@@ -166,14 +166,14 @@ def _cut(events: int, seed: int, control: bool = False) -> Run:
         group = stack.enter_context(Listeners(folder, address, 2, careless_one))
         group.until_known(session)
         for part in range(1, 11):
-            _make(run, session, events * part // 10)
+            make(run, session, events * part // 10)
             time.sleep(0.05)
         _finish(run, session, control)
         run.faults = proxy.injected
     return run
 
 
-def _make(run: Run, session: Session, until: int) -> None:
+def make(run: Run, session: Session, until: int) -> None:
     """Create what there are events of, in commits of ten."""
     for start in range(run.made, until, 10):
         for number in range(start, min(start + 10, until)):
@@ -196,17 +196,23 @@ def _leased(session: Session) -> int:
     return sum(each["leased"] for each in session.call("handlers.status"))
 
 
-def _finish(run: Run, session: Session, control: bool = False) -> None:
-    """Wait until everything is handled, and count."""
+def settled(run: Run, session: Session) -> dict[str, Any]:
+    """Wait until everything is handled; gives how the handler does."""
     end = time.monotonic() + max(60.0, run.made / 10)
     while True:
+        told: dict[str, Any]
         (told,) = session.call("handlers.status")
         if told["behind"] == told["ready"] == told["leased"] == 0:
-            break
+            return told
         if time.monotonic() > end:
             run.problems.append(f"not everything was handled: {told}")
-            break
+            return told
         time.sleep(0.1)
+
+
+def _finish(run: Run, session: Session, control: bool = False) -> None:
+    """Wait until everything is handled, and count."""
+    told = settled(run, session)
     time.sleep(0.2 if control else 0)
     with session.fork() as fork:
         pieces = Counter(piece["work"] for piece in fork.query("select work from Piece").all())
@@ -224,7 +230,14 @@ def _finish(run: Run, session: Session, control: bool = False) -> None:
 class Listeners:
     """Some processes that listen. What they begin to handle can be heard."""
 
-    def __init__(self, folder: Path, address: Address, count: int, control: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: Address,
+        count: int,
+        control: Callable[..., Any] | None = None,
+        plugin: str = PLUGIN,
+    ) -> None:
         self._folder, self._address, self._control = folder, address, control
         self._children: list[int] = []
         self._count = count
@@ -232,7 +245,7 @@ class Listeners:
         os.set_inheritable(self._told, True)
         self._plugins = folder / "plugins"
         self._plugins.mkdir()
-        (self._plugins / "pieces.py").write_text(PLUGIN.format(output=self._told))
+        (self._plugins / "pieces.py").write_text(plugin.format(output=self._told))
 
     def __enter__(self) -> Listeners:
         self._children = [self._start() for _ in range(self._count)]

@@ -6,6 +6,8 @@ What can go wrong, and what follows from it:
   put to the dead letters after the last attempt.
 - No answer comes to the commit: it may have been done. The same is sent until an answer comes, which is safe.
 - The commit is refused because the event is another's by now: nothing was done, and somebody else sees to it.
+- The commit is in conflict: what the handler read and wrote over is not there any more. Nothing was done, and the
+  handler is called again at once, on fresh values. Only if that comes to nothing several times is it a failure.
 - The event is the end of a long chain of handlers that answered one another: it is put to the dead letters unhandled,
   since such a chain may have no end. How long it is, the id of a handler's commit says.
 - The handler does not end in its time: its station reports that as a failure (``station.py``). What it would still
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import random
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -32,7 +35,15 @@ from attrs import define, field, frozen
 from callsheet.core.errand import Errand
 from callsheet.deferred import abandon, deferred
 from callsheet.dialects.protocol import CommitResult
-from callsheet.errors import AlreadyHandled, CallsheetError, CommitError, TransportError, Unavailable, UsageError
+from callsheet.errors import (
+    AlreadyHandled,
+    CallsheetError,
+    CommitError,
+    ConflictError,
+    TransportError,
+    Unavailable,
+    UsageError,
+)
 from callsheet.failure import FailureText, failure_of
 from callsheet.listening.declaration import Handler
 from callsheet.listening.keys import key_maker
@@ -45,6 +56,7 @@ __all__ = ["OUTCOMES", "Outcome", "Supervision", "answered", "attempt", "note_ou
 #: What an attempt can come to: handled; failed and to be tried again; failed for good; another's by now; cut off.
 OUTCOMES = ("handled", "failed", "dead", "overtaken", "interrupted")
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+CONFLICTS = 10
 _UNREPORTED = FailureText("the attempt failed; the server refused the text of its error", "")
 _COMMIT = re.compile(r"handler:.*:[0-9a-f]{32}:(\d{1,9})", re.DOTALL)
 
@@ -116,7 +128,32 @@ def _handle(
         reason = f"{links} commits of handlers, each an answer to the one before, led to this event"
         reason += f": more than the {handler.chain} of `chain`; handlers that answer each other may have no end"
         return "dead" if queue.fail(claimed, reason, reason, None) else "overtaken", None, 0, reason
-    fork = _fork(claimed, session, queue)
+    for number in range(CONFLICTS):
+        try:
+            return _try(handler, claimed, session, queue, supervision, number)
+        except ConflictError as error:
+            failure = failure_of(error)
+            if number == CONFLICTS - 1:
+                return _report(handler, claimed, queue, error, supervision.stopping), None, 0, failure.error
+        log.info("%s: event %s again: %s", claimed.handler, claimed.event.id, failure.error)
+        if supervision.stopping.wait(_pause(number)):
+            queue.release(claimed)
+            return "interrupted", None, 0, failure.error
+        if supervision.given_up.is_set():
+            return "overtaken", None, 0, failure.error
+    raise AssertionError("the last try returns")
+
+
+def _pause(number: int) -> float:
+    """Seconds to wait after a conflict, so that those who met do not meet again."""
+    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**number / 4))
+
+
+def _try(
+    handler: Handler, claimed: Claimed, session: Session, queue: WorkQueue, supervision: Supervision, number: int
+) -> tuple[str, CommitResult | None, int, str]:
+    """Call the handler and commit. Raises `ConflictError` where the commit, and nothing else, is in conflict."""
+    fork = _fork(claimed, session, queue, number)
     try:
         _check_result(handler.function(claimed.event, fork))
         assert fork.errand is not None
@@ -134,6 +171,8 @@ def _handle(
             return "interrupted", None, 0, failure.error
         if _cause(error, AlreadyHandled):
             return "overtaken", None, 0, failure.error
+        if isinstance(error, ConflictError) and fork.errand is not None and not fork.errand.running:
+            raise
         return _report(handler, claimed, queue, error, supervision.stopping), None, 0, failure.error
     finally:
         fork.close()
@@ -149,20 +188,23 @@ def _check_result(result: Any) -> None:
         )
 
 
-def _fork(claimed: Claimed, session: Session, queue: WorkQueue) -> Session:
-    """The session of one attempt."""
+def _fork(claimed: Claimed, session: Session, queue: WorkQueue, number: int) -> Session:
+    """The session of one attempt, or of its repetition after so many conflicts."""
     fork = session.fork()
     fork.origin = origin_of(claimed.handler)
     effect = claimed.effect if queue.joined else None
-    fork.errand = Errand(_commit_id(claimed, queue.joined), effect, repeated=claimed.attempt + claimed.failures > 1)
+    commit_id = _commit_id(claimed, queue.joined, number)
+    fork.errand = Errand(commit_id, effect, repeated=claimed.attempt + claimed.failures > 1)
     if not queue.joined:
         fork.unit.new_key = key_maker(claimed.handler, claimed.event.id)
     return fork
 
 
-def _commit_id(claimed: Claimed, joined: bool) -> str:
+def _commit_id(claimed: Claimed, joined: bool, number: int) -> str:
     """The id of the commit: of the event, and where the server fences attempts off from each other, of this one."""
     told = f"{claimed.handler}\n{claimed.event.id}\n{claimed.lease if joined else ''}"
+    if joined and number:
+        told += f"\n{number}"
     digest = hashlib.sha256(told.encode()).hexdigest()[:32]
     return f"handler:{claimed.handler[:60]}:{digest}:{answered(claimed.event) + 1}"
 
