@@ -30,6 +30,7 @@ from callsheet.errors import (
     Unavailable,
 )
 from callsheet.flow import Flow, Request, Response
+from callsheet.model.adjustment import Adjustment
 from callsheet.model.converter import changes_from_plain, changes_to_plain
 from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Update
 from callsheet.model.plain import Malformed, decode, encode
@@ -151,9 +152,20 @@ VALUES = st.one_of(strategies.literals(), IDENTITIES, JSON)
 NAMED = st.dictionaries(strategies.names(), VALUES, max_size=3)
 MEMBERS = st.dictionaries(strategies.names(), st.lists(IDENTITIES, max_size=3).map(tuple), max_size=2)
 VERSIONS = st.one_of(st.none(), st.integers(0, 2**63 - 1))
+NUMBERS = st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False))
+ADJUSTMENTS = st.dictionaries(
+    strategies.names(),
+    st.builds(
+        lambda by, empty, bounds: Adjustment(by, bounds[0], bounds[1], empty),
+        NUMBERS,
+        NUMBERS,
+        st.sampled_from([(None, None), (1, None), (None, 2.5), (-1.5, 3)]),
+    ),
+    max_size=2,
+)
 OPERATIONS = st.one_of(
     st.builds(Create, IDENTITIES, NAMED, MEMBERS),
-    st.builds(Update, IDENTITIES, NAMED, NAMED, MEMBERS, MEMBERS, VERSIONS),
+    st.builds(Update, IDENTITIES, NAMED, NAMED, MEMBERS, MEMBERS, VERSIONS, ADJUSTMENTS),
     st.builds(Delete, IDENTITIES, VERSIONS),
 )
 COMMIT_IDS = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=20)
@@ -231,6 +243,7 @@ EFFECTS = st.builds(Effect, st.text("abc", max_size=3), st.integers(0, 9), st.in
         st.sampled_from(["raise", "ours", "theirs"]),
         st.text("abc", max_size=3),
         st.none() | EFFECTS,
+        st.sampled_from([None, False, True]),
     )
 )
 def test_the_model_writes_change_sets_as_the_wire_does(changes: ChangeSet) -> None:

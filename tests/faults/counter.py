@@ -33,7 +33,7 @@ def count(event, session):
     worker = session.get("Worker", "counter")
     STEP
 """
-STEPS = {"write": 'worker["count"] += 1'}
+STEPS = {"write": 'worker["count"] += 1', "increment": 'session.increment(worker, "count")'}
 
 
 def prove_sqlite(deep: bool, seed: int) -> Outcome:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callsheet.model.adjustment import Adjustment, increment, lower_to, raise_to
 from callsheet.model.compression import compress
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import Identity
@@ -16,18 +17,40 @@ from callsheet.model.record import Identity
 A, B, C, X, Y = (Identity("Thing", key) for key in "abcxy")
 
 
+ADJUSTMENTS = st.one_of(
+    st.integers(-5, 5).map(increment), st.integers(-5, 9).map(raise_to), st.integers(-5, 9).map(lower_to)
+)
+VALUES = st.none() | st.integers(-20, 20)
+
+
 class Store:
-    """Things with a name, a parent (deletes cascade), a friend (deletes nullify) and tags (many to many)."""
+    """Things with a name, a count, a parent (deletes cascade), a friend (deletes nullify) and tags (many to many).
+
+    ``before`` is what the things that were there before had counted, ``adjusted`` those whose count is adjusted since.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[Identity, dict[str, Any]] = {}
+        self.before: dict[Identity, Any] = {}
+        self.adjusted: set[Identity] = set()
+
+    def counted(self, identity: Identity, adjust: bool) -> dict[str, Any]:
+        """What a session notes as the count before it is adjusted or set."""
+        now = self.rows[identity]["count"]
+        server = self.before.get(identity, now)
+        if identity not in self.before:
+            return {"count": now}
+        based = identity in self.adjusted or (adjust and now == server)
+        (self.adjusted.add if adjust and based else self.adjusted.discard)(identity)
+        return {"count": server if based else now}
 
     def apply(self, operations: list[Operation] | tuple[Operation, ...]) -> Store:
         for operation in operations:
             identity = operation.identity
             if isinstance(operation, Create):
                 assert identity not in self.rows, f"{identity} is created twice"
-                self.rows[identity] = {"name": None, "parent": None, "friend": None, "tags": set()}
+                self.rows[identity] = {"name": None, "parent": None, "friend": None, "count": None, "tags": set()}
+                self.before.pop(identity, None)
                 self._write(identity, operation, {})
             elif isinstance(operation, Update):
                 assert identity in self.rows, f"{identity} does not exist"
@@ -43,6 +66,8 @@ class Store:
             if isinstance(value, Identity):
                 assert value in self.rows, f"{value} does not exist yet"
             row[name] = value
+        for name, adjustment in operation.adjusted.items() if isinstance(operation, Update) else ():
+            row[name] = adjustment.apply(row.get(name))
         for member in operation.added.get("tags", ()):
             assert member in self.rows, f"{member} does not exist yet"
             row["tags"].add(member)
@@ -67,12 +92,13 @@ def histories(draw: st.DrawFn) -> tuple[Store, list[Operation]]:
     keys = [Identity("Thing", f"t{number}") for number in range(6)]
     initial = draw(st.lists(st.sampled_from(keys), unique=True, max_size=4))
     for identity in initial:
-        store.apply([Create(identity, {"name": "start"})])
+        store.apply([Create(identity, {"name": "start", "count": draw(st.sampled_from([None, 0, 3]))})])
     for identity in initial:
         for name in ("parent", "friend"):
             other = draw(st.sampled_from([None, *initial]))
             if other is not None and not _would_cycle(store, name, identity, other):
                 store.apply([Update(identity, {name: other})])
+    store.before = {identity: row["count"] for identity, row in store.rows.items()}
     begin, log = deepcopy(store), []
     for _ in range(draw(st.integers(0, 14))):
         operation = _draw_operation(draw, store, keys)
@@ -84,7 +110,7 @@ def histories(draw: st.DrawFn) -> tuple[Store, list[Operation]]:
 
 def _draw_operation(draw: st.DrawFn, store: Store, keys: list[Identity]) -> Operation | None:
     alive = sorted(store.rows)
-    what = draw(st.sampled_from(["create", "name", "parent", "friend", "tag", "untag", "delete"]))
+    what = draw(st.sampled_from(["create", "name", "count", "adjust", "parent", "friend", "tag", "untag", "delete"]))
     if what == "create":
         free = [key for key in keys if key not in store.rows]
         return Create(draw(st.sampled_from(free)), {"name": "new"}) if free else None
@@ -94,6 +120,10 @@ def _draw_operation(draw: st.DrawFn, store: Store, keys: list[Identity]) -> Oper
     row = store.rows[identity]
     if what == "delete":
         return Delete(identity)
+    if what == "adjust":
+        return Update(identity, before=store.counted(identity, True), adjusted={"count": draw(ADJUSTMENTS)})
+    if what == "count":
+        return Update(identity, {"count": draw(st.sampled_from([None, 0, 5]))}, store.counted(identity, False))
     if what == "name":
         return Update(identity, {"name": draw(st.sampled_from(["start", "p", "q"]))}, {"name": row["name"]})
     other = draw(st.sampled_from(alive))
@@ -131,6 +161,35 @@ def test_compressing_never_lengthens_and_is_idempotent(history: tuple[Store, lis
     compressed = compress(log)
     assert len(compressed) <= len(log)
     assert compress(compressed) == compressed
+
+
+@given(st.lists(ADJUSTMENTS, min_size=1), VALUES)
+def test_adjustments_one_after_the_other_are_one(adjustments: list[Adjustment], value: int | None) -> None:
+    """Their sum does to each number, and to none, what they do in their order; a change set has one operation."""
+    expected = value
+    for each in adjustments:
+        expected = each.apply(expected)
+    (operation,) = compress([Update(A, adjusted={"count": each}) for each in adjustments])
+    assert isinstance(operation, Update)
+    assert operation.adjusted["count"].apply(value) == expected
+
+
+def test_adjustments_of_what_is_set_or_created_here_are_values() -> None:
+    """Set, then increment, is set; create, then increment, is create; a value set over an increment is set."""
+    two = Update(A, adjusted={"count": increment(2)})
+    assert compress([Update(A, {"count": 5}, {"count": 1}), two]) == (Update(A, {"count": 7}, {"count": 1}),)
+    assert compress([Create(A, {"count": 5}), two, two]) == (Create(A, {"count": 9}),)
+    assert compress([Create(A), two]) == (Create(A, {"count": 2}),)
+    assert compress([two, Update(A, {"count": 5}, {"count": 1})]) == (Update(A, {"count": 5}, {"count": 1}),)
+    assert compress([two, Update(A, {"count": 1}, {"count": 1})]) == ()
+    assert compress([two, Delete(A)]) == (Delete(A),)
+
+
+def test_an_increment_after_a_value_that_was_taken_back_counts_on_from_the_server() -> None:
+    """Nothing is set then."""
+    back = [Update(A, {"count": 5}, {"count": 1}), Update(A, {"count": 1}, {"count": 5})]
+    two = Update(A, before={"count": 1}, adjusted={"count": increment(2)})
+    assert compress([*back, two]) == (two,)
 
 
 def test_a_create_absorbs_later_updates_whatever_lies_between() -> None:

@@ -11,6 +11,7 @@ from studio import Create, Delete, Identity, Studio, Update, open_studio, projec
 
 from callsheet.dialects.protocol import Touched
 from callsheet.errors import Conflict, Invalid, NotFound, TooLarge
+from callsheet.model.adjustment import Adjustment, increment
 
 P, Q = Identity("Project", "p"), Identity("Project", "q")
 S, R = Identity("Shot", "s"), Identity("Shot", "r")
@@ -465,6 +466,48 @@ class TestConflicts:
         again = studio.commit(update(A, 1, {"bid": 1}, bid=2), commit_id="once")
         assert (again.position, again.replayed) == (first.position, True)
         assert studio.value(A, "bid") == 9.0
+
+    def test_an_adjustment_is_no_conflict(self, studio: Studio) -> None:
+        """It counts on from what is there; that this is not what was seen is told as merged."""
+        studio.commit(task("a", bid=1))
+        studio.commit(update(A, bid=5))
+        adding = Update(A, before={"bid": 1}, version=2, adjusted={"bid": increment(2)})
+        result = studio.commit(adding)
+        assert (studio.value(A, "bid"), tuple(result.merged)) == (7.0, (0,))
+        (change,) = studio.changes(result.position).values()
+        assert (change.before["bid"], change.after["bid"], change.adjusted) == (5.0, 7.0, {"bid": increment(2.0)})
+        again = studio.commit(adding, commit_id=result.commit_id)
+        assert (again.replayed, studio.value(A, "bid")) == (True, 7.0)
+
+    def test_a_number_that_a_commit_sets_and_adjusts_was_set(self, studio: Studio) -> None:
+        """The history has no adjustment of it, which could be taken back; two adjustments are one in it."""
+        studio.commit(task("a", bid=1), task("b", bid=1))
+        two = [Update(each, adjusted={"bid": increment(2)}) for each in (A, B)]
+        result = studio.commit(update(A, bid=5), *two, two[1])
+        changes = studio.changes(result.position)
+        assert (changes[A].after["bid"], changes[A].adjusted) == (7.0, {})
+        assert (changes[B].after["bid"], changes[B].adjusted) == (5.0, {"bid": increment(4.0)})
+
+    @pytest.mark.parametrize(
+        ("operation", "words"),
+        [
+            (Update(A, adjusted={"note": increment(1)}), "Task.note is no number"),
+            (Update(A, adjusted={"status": increment(1)}), "Task.status is no number"),
+            (Update(A, adjusted={"metadata.x": increment(1)}), "is no number"),
+            (Update(A, adjusted={"nothing": increment(1)}), "no attribute"),
+            (Update(A, {"bid": 1}, adjusted={"bid": increment(1)}), "adjusted, and written besides"),
+            (Update(A, adjusted={"bid": Adjustment(0, 2, 1, 0)}), "at least 2.0 and at most 1.0"),
+            (Update(A, adjusted={"bid": Adjustment(float("inf"))}), "a finite number"),
+            (Update(A, adjusted={"bid": increment(1.7e308)}), "is 1.7e\\+308 and would be inf"),
+        ],
+    )
+    def test_an_adjustment_that_cannot_be(self, studio: Studio, operation: Update, words: str) -> None:
+        """Only numbers, and only to numbers; nothing is written."""
+        studio.commit(task("a", bid=1.7e308))
+        with pytest.raises(Invalid, match=words) as error:
+            studio.commit(operation)
+        assert error.value.operation == 0
+        assert studio.value(A, "bid") == 1.7e308
 
     def test_references_are_compared_by_key(self, studio: Studio) -> None:
         """The type a writer names plays no part in whether a reference changed."""

@@ -9,10 +9,11 @@ from threading import Barrier
 import pytest
 from attrs import evolve
 from databases import postgres_database
-from studio import Create, Delete, Identity, Studio, open_studio, project, shot, status, task, update
+from studio import Create, Delete, Identity, Studio, Update, open_studio, project, shot, status, task, update
 
 from callsheet.dialects.protocol import CommitResult
 from callsheet.errors import Conflict, Invalid, NotFound, ServerError
+from callsheet.model.adjustment import increment
 from callsheet.model.operation import ChangeSet, Operation
 
 A, B, S = Identity("Task", "a"), Identity("Task", "b"), Identity("Shot", "s")
@@ -69,6 +70,19 @@ def assert_once(answers: list[object]) -> None:
     results = [answer for answer in answers if isinstance(answer, CommitResult)]
     assert sorted(result.replayed for result in results) == [False, True]
     assert evolve(results[0], replayed=False) == evolve(results[1], replayed=False)
+
+
+def test_increments_side_by_side_add_up(studio: Studio) -> None:
+    """None is lost, none is refused, and the history knows each step."""
+    studio.commit(task("a", bid=1))
+    adding = [Update(A, adjusted={"bid": increment(2.0)}, version=1) for _ in range(6)]
+    answers = at_once(*(sending(studio, f"add-{number}", each) for number, each in enumerate(adding)))
+    assert all(isinstance(answer, CommitResult) for answer in answers)
+    assert studio.value(A, "bid") == 13.0
+    positions = sorted(answer.position for answer in answers if isinstance(answer, CommitResult))
+    steps = [studio.changes(position)[A] for position in positions]
+    assert [step.after["bid"] - step.before["bid"] for step in steps] == [2.0] * 6
+    assert [step.before["bid"] for step in steps] == [1.0, 3.0, 5.0, 7.0, 9.0, 11.0]
 
 
 def test_the_same_commit_twice_at_once(studio: Studio) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 from weakref import ref
 
+from callsheet.core.counting import Counting
 from callsheet.core.statistics import Statistics
 from callsheet.entity.identity_map import IdentityMap
 from callsheet.entity.peers import Peers
@@ -50,7 +51,7 @@ __all__ = ["Core", "Policy"]
 Policy: TypeAlias = Literal["peers", "one", "strict", False]
 
 
-class Core:
+class Core(Counting):
     """The memory of a session: its schema, types, entities and pending work.
 
     ``talk`` runs a flow for a lazy read: a blocking session answers it, any other raises `NotLoaded`.

@@ -39,6 +39,7 @@ def _weight(operation: Operation) -> int:
     if isinstance(operation, Update):
         if operation.before:
             total += _cells_weight(operation.before)
+        total += 160 * len(operation.adjusted)
         if operation.removed:
             links = {**links, **{f"-{name}": found for name, found in operation.removed.items()}}
     for name, found in links.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
+from callsheet.model.adjustment import Adjustment
 from callsheet.model.operation import Create, Operation, Update
 from callsheet.model.record import Identity
 
@@ -49,7 +50,19 @@ def _values(operation: Operation, names: Names) -> str:
     for name, value in operation.values.items():
         was = f"{_text(before[name], names)} → " if before.get(name) is not None else ""
         texts.append(f"{name}: {was}{_text(value, names)}")
+    texts += [_adjustment(name, each) for name, each in _adjusted(operation).items()]
     return ", ".join(texts)
+
+
+def _adjusted(operation: Operation) -> Mapping[str, Adjustment]:
+    return operation.adjusted if isinstance(operation, Update) else {}
+
+
+def _adjustment(name: str, adjustment: Adjustment) -> str:
+    parts = [f"{adjustment.by:+g}"] if adjustment.by else []
+    parts += [f"at least {adjustment.low:g}"] if adjustment.low is not None else []
+    parts += [f"at most {adjustment.high:g}"] if adjustment.high is not None else []
+    return f"{name}: {', '.join(parts)}"
 
 
 def _text(value: Any, names: Names) -> str:

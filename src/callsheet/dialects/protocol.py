@@ -48,7 +48,7 @@ class Features:
     ``operations`` and ``bytes`` bound one request of a commit (larger commits are staged in parts, when
     ``staging``); without ``atomic`` the server has no transactions, and a commit sends one operation after the other;
     ``rows`` bounds a page and ``literals`` the values in one ``in`` list. ``handlers`` says that the
-    server keeps the queues of durable handlers.
+    server keeps the queues of durable handlers, ``adjustments`` that it counts numbers on from what they are.
     """
 
     atomic: bool = True
@@ -62,6 +62,7 @@ class Features:
     rows: int = 1_000
     literals: int = 1_000
     handlers: bool = False
+    adjustments: bool = False
 
 
 @frozen
@@ -255,9 +256,7 @@ class EventDialect(Dialect, Protocol):
         """Have the server tell everybody who subscribed; once for an id, however often it is sent."""
         ...
 
-    def events(
-        self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]
-    ) -> EventStream:
+    def events(self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]) -> EventStream:
         """A stream of the events after a position (None: from now on) that fulfil any of the expressions.
 
         An event with a target comes only where the target is fulfilled by ``subscriber``, which has an ``id``.

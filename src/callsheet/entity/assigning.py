@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from callsheet.entity.collection import MappingView
+from callsheet.entity.entity import PendingChanges
 from callsheet.entity.frozen import freeze, thaw
 from callsheet.entity.mirroring import Mirroring
 from callsheet.entity.types import slot_name
@@ -60,13 +61,16 @@ class Assigning(Mirroring):
         cell = f"{mapping}.{key}"
         changes = entity._changes
         known = entity.peek(mapping)
-        if changes is not None and cell in changes.items:
+        adjusted = changes is not None and cell in changes.adjusted
+        if adjusted:
+            old = self._set_over(entity, cell)
+        elif changes is not None and cell in changes.items:
             old = changes.items[cell]
         elif changes is not None and changes.born:
             old = None
         else:
             old = NOT_SET if known is NOT_SET else (known or {}).get(key)
-        if old is not NOT_SET and same(old, value):
+        if not adjusted and old is not NOT_SET and same(old, value):
             return
         if not self.recording:
             if known is not NOT_SET:
@@ -92,7 +96,9 @@ class Assigning(Mirroring):
         if attribute.data_type == "json":
             value = freeze(value)
         old = entity.peek(attribute.name)
-        if old is not NOT_SET and same(old, value):
+        if entity._changes is not None and attribute.name in entity._changes.adjusted:
+            old = self._set_over(entity, attribute.name)
+        elif old is not NOT_SET and same(old, value):
             return
         vars(entity._storage)[slot_name(attribute)].__set__(entity, value)
         if not self.recording:
@@ -101,6 +107,25 @@ class Assigning(Mirroring):
             self._note(entity, attribute.name, plain, thaw(old), old)
         else:
             self._note(entity, attribute.name, value, old)
+
+    def _set_over(self, entity: Any, name: str) -> Any:
+        """A number that was adjusted is set instead; gives the server's value, which was adjusted: that is the base."""
+        changes = entity._changes
+        base = self._server_value(entity, name)
+        if base is NOT_SET:
+            base = changes.before[name]
+        changes.own_before()[name] = base
+        changes.set_over(name)
+        return base
+
+    def _server_value(self, entity: Any, name: Any) -> Any:
+        """The latest server value of a changed attribute or item; `NOT_SET` where none is known."""
+        changes: PendingChanges = entity._changes
+        if name in changes.items:
+            mapping, _, item = name.partition(".")
+            held = entity.peek(mapping)
+            return NOT_SET if held is NOT_SET else (held or {}).get(item)
+        return changes.remote.get(name, NOT_SET)
 
     def _assign_reference(self, entity: Any, attribute: Attribute, value: Any) -> None:
         if value is not None:

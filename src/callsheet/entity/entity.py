@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from callsheet.entity.expressions import Expression
 from callsheet.errors import Detached, UnknownAttribute
+from callsheet.model.adjustment import Adjustment
 from callsheet.model.query import Path, Step
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.model.schema import EntityType, did_you_mean
@@ -45,11 +46,12 @@ class PendingChanges:
     """What is pending on one entity.
 
     ``before`` maps each changed attribute to what it was (`NOT_SET`: unknown), ``remote`` to what the
-    latest server value; ``items`` holds the local values of mapping items by dotted name. Each is
-    `NOTHING` until one asks for it to write into (``own_…``). ``version`` is the entity's.
+    latest server value; ``items`` holds the local values of mapping items by dotted name, ``adjusted`` what was counted
+    on from the server's numbers. Each is `NOTHING` until one asks for it to write into (``own_…``). ``version`` is the
+    entity's. While a number is adjusted, plain values are not ``writable`` past `UnitOfWork.assign`.
     """
 
-    __slots__ = ("before", "born", "identity", "items", "remote", "state", "unit", "version", "writable")
+    __slots__ = ("adjusted", "before", "born", "identity", "items", "remote", "state", "unit", "version", "writable")
 
     def __init__(
         self, identity: Identity, state: State, unit: Any, version: int | None = None, born: bool = False
@@ -63,6 +65,7 @@ class PendingChanges:
         self.before: dict[Any, Any] = NOTHING
         self.remote: dict[str, Any] = NOTHING
         self.items: dict[str, Any] = NOTHING
+        self.adjusted: dict[str, Adjustment] = NOTHING
 
     def end(self, state: State) -> None:
         """From now on the entity cannot be changed."""
@@ -78,6 +81,16 @@ class PendingChanges:
         if self.remote is NOTHING:
             self.remote = {}
         return self.remote
+
+    def adjust(self, name: str, adjustment: Adjustment) -> None:
+        """From now on this is what was done to a number."""
+        self.adjusted = {**self.adjusted, name: adjustment}
+        self.writable = False
+
+    def set_over(self, name: str) -> None:
+        """A number that was adjusted is set: nothing is counted on from any more."""
+        self.adjusted = {each: found for each, found in self.adjusted.items() if each != name}
+        self.writable = not self.adjusted and self.state in ("created", "modified")
 
     def own_items(self) -> dict[str, Any]:
         if self.items is NOTHING:

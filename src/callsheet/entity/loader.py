@@ -108,7 +108,8 @@ def merge_changed(entity: Any, values: dict[str, Any], version: int | None, peer
     """Merge a row into an entity with pending changes: local values stay, the rest becomes current.
 
     What the server says of a locally changed attribute is remembered for a rollback. The value that the
-    change was based on stays its base, so that the commit still finds the conflict.
+    change was based on stays its base, so that the commit still finds the conflict. A number that is adjusted here is
+    adjusted from the server's value on.
     """
     changes: PendingChanges = entity._changes
     storage = entity._storage
@@ -116,8 +117,13 @@ def merge_changed(entity: Any, values: dict[str, Any], version: int | None, peer
         attribute = entity._type.attributes[name]
         if name in changes.before:
             changes.own_remote()[name] = value
+            if name in changes.adjusted:
+                vars(storage)[slot_name(attribute)].__set__(entity, changes.adjusted[name].apply(value))
         else:
             vars(storage)[slot_name(attribute)].__set__(entity, value)
+    for cell in changes.adjusted:
+        if "." in cell and cell.partition(".")[0] in values:
+            changes.unit.show_adjusted(entity, cell)
     object.__setattr__(entity, "_peers", peers)
     if entity._version is None and not changes.before:
         object.__setattr__(entity, "_version", version)

@@ -1,7 +1,7 @@
 """The log of a unit of work: one entry for each thing done, and what a commit makes of them.
 
 Theory. ``compress`` (``model/compression.py``) holds for every log, and for that weighs each value against
-all deletes and creates around it. Most logs have no delete and no membership, and nothing in them refers to
+all deletes and creates around it. Most logs have no delete, membership and adjustment, and nothing in them refers to
 what was created after the referrer was first touched. Then each entity needs one operation, at its first
 place, with the last value of each attribute, and nothing has to be weighed: `compressed` gathers them
 straight from the entries. Any other log goes to ``compress``, with which this must agree to the letter (the
@@ -20,7 +20,7 @@ from callsheet.model.compression import compress
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import NOT_SET, Identity, same
 
-__all__ = ["CREATE", "DELETE", "LINK", "UPDATE", "Entry", "Log", "compressed", "entries", "operation"]
+__all__ = ["ADJUST", "CREATE", "DELETE", "LINK", "UPDATE", "Entry", "Log", "compressed", "entries", "operation"]
 
 #: An entry is of one of these kinds, and has six fields:
 #:
@@ -28,7 +28,8 @@ __all__ = ["CREATE", "DELETE", "LINK", "UPDATE", "Entry", "Log", "compressed", "
 #: - ``UPDATE, identity, attribute, value, value before, version``
 #: - ``LINK, identity, (collection, member), whether it is one now, whether it was, version``
 #: - ``DELETE, identity, None, None, None, version``
-CREATE, UPDATE, LINK, DELETE = range(4)
+#: - ``ADJUST, identity, attribute, adjustment, value before, version``
+CREATE, UPDATE, LINK, DELETE, ADJUST = range(5)
 Entry: TypeAlias = tuple[int, Identity, Any, Any, Any, int | None]
 
 
@@ -65,6 +66,9 @@ def operation(entry: Entry) -> Operation:
         return Delete(identity, version)
     if kind == UPDATE:
         return Update(identity, {name: value}, {} if was is NOT_SET else {name: was}, version=version)
+    if kind == ADJUST:
+        before = {} if was is NOT_SET else {name: was}
+        return Update(identity, before=before, version=version, adjusted={name: value})
     name, member = name
     links = {name: (member,)}
     before = {} if was is NOT_SET else {name: (member,) if was else ()}
@@ -83,6 +87,8 @@ def entries(operation: Operation, version: int | None) -> Iterator[Entry]:
     else:
         for name, value in operation.values.items():
             yield UPDATE, identity, name, value, operation.before.get(name, NOT_SET), version
+        for name, adjustment in operation.adjusted.items():
+            yield ADJUST, identity, name, adjustment, operation.before.get(name, NOT_SET), version
         for links, present in ((operation.added, True), (operation.removed, False)):
             for name, members in links.items():
                 known = operation.before.get(name)

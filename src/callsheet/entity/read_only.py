@@ -7,6 +7,7 @@ from typing import Any
 
 from callsheet.entity.recording import NOBODY
 from callsheet.entity.unit_of_work import UnitOfWork
+from callsheet.model.adjustment import Adjustment
 
 __all__ = ["ReadOnlyUnit"]
 
@@ -15,6 +16,9 @@ class ReadOnlyUnit(UnitOfWork):
     """Whatever would be recorded is an error; entities are filled and let go as in any other."""
 
     def assign(self, entity: Any, name: str, value: Any) -> None:
+        self._check_turn()
+
+    def adjust(self, entity: Any, name: str, adjustment: Adjustment) -> None:
         self._check_turn()
 
     def hand_over(self) -> None:

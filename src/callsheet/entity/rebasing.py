@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from callsheet.entity.adjusting import Adjusting
 from callsheet.entity.entity import PendingChanges
-from callsheet.entity.log import UPDATE, Entry, Log
-from callsheet.entity.mirroring import Mirroring
+from callsheet.entity.log import ADJUST, UPDATE, Entry, Log
 from callsheet.entity.recording import logged
 from callsheet.model.record import NOT_SET, Identity, same
 
@@ -16,7 +16,7 @@ __all__ = ["Rebasing"]
 _hidden = object.__setattr__
 
 
-class Rebasing(Mirroring):
+class Rebasing(Adjusting):
     """What a refresh does to pending changes."""
 
     def forget_changes(self, entities: Iterable[Any]) -> None:
@@ -75,7 +75,7 @@ class Rebasing(Mirroring):
                 known[name] = changes.before[name] = value
         rebased: list[Entry] = []
         for entry in self.log:
-            if entry[1] == identity and entry[0] == UPDATE:
+            if entry[1] == identity and entry[0] in (UPDATE, ADJUST):
                 base = entry[4] if entry[2] not in known else logged(known[entry[2]])
                 entry = (*entry[:4], base, version)
             elif entry[1] == identity:
@@ -83,17 +83,11 @@ class Rebasing(Mirroring):
             rebased.append(entry)
         self.log = Log(rebased)
         for name, value in known.items():
+            if name in changes.adjusted:
+                self.show_adjusted(entity, name)
+                continue
             local = changes.items[name] if name in changes.items else logged(entity.peek(name))
             if same(logged(value), local):
                 del changes.before[name]
                 changes.own_items().pop(name, None)
         self._clean_if_unchanged(entity, changes)
-
-    def _server_value(self, entity: Any, name: Any) -> Any:
-        """The latest server value of a changed attribute or item; `NOT_SET` where none is known."""
-        changes: PendingChanges = entity._changes
-        if name in changes.items:
-            mapping, _, item = name.partition(".")
-            held = entity.peek(mapping)
-            return NOT_SET if held is NOT_SET else (held or {}).get(item)
-        return changes.remote.get(name, NOT_SET)

@@ -125,7 +125,11 @@ class UnitOfWork(Memberships, Rebasing):
         return created
 
     def _settle_entity(self, entity: Any, changes: PendingChanges, version: int | None, created: list[Any]) -> None:
-        """The server has done what is pending on this entity."""
+        """The server has done what is pending on this entity. What was adjusted unseen is seen when it is next read."""
+        for name in changes.adjusted:
+            if changes.before.get(name) is NOT_SET:
+                self._restore(entity, name.partition(".")[0], NOT_SET)
+                changes.items = {cell: value for cell, value in changes.items.items() if cell != name}
         if changes.born:
             created.append(entity)
         if changes.born or changes.items:
@@ -173,12 +177,14 @@ class UnitOfWork(Memberships, Rebasing):
         names: set[Any] = set()
         for each in left:
             if isinstance(each, Update):
-                names.update(each.values)
+                names.update(each.values, each.adjusted)
                 for links in (each.added, each.removed):
                     names.update((name, member) for name in links for member in links[name])
         if version is not None:
             changes.version = version
             _hidden(entity, "_version", version)
+        for name in [name for name in changes.adjusted if name not in names]:
+            changes.set_over(name)
         done = {cell: item for cell, item in changes.items.items() if cell not in names}
         if done:
             kept, changes.items = {cell: changes.items[cell] for cell in changes.items if cell in names}, done

@@ -11,7 +11,9 @@ How. An entity's stay in the log is a `_Life`; a second create of the same ident
 Each attribute of a life is a *cell*, of which the last value counts. A value moves to the earliest operation
 on its entity at which all it refers to exists: a create absorbs the updates that follow it, whatever lies
 between, and no sorting is needed because operations keep their places. A cell that ends as it began is
-dropped. What is born and dead here never happened, unless something that stays refers to it.
+dropped. What is born and dead here never happened, unless something that stays refers to it. Adjustments of a
+number become one; where the value before them was set or created here, they become the value they make of it. A value
+set over an adjustment has as its ``before`` what the adjustment was based on.
 
 One thing must not be forgotten: a reference moved away from an entity before that entity's delete. Were
 only the last value kept, and that one refers to something created after the delete, the cascade would take
@@ -28,6 +30,7 @@ from typing import Any, TypeAlias
 
 from attrs import define, field
 
+from callsheet.model.adjustment import Adjustment
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import NOT_SET, Identity, same
 
@@ -123,10 +126,12 @@ def _read(log: Sequence[Operation], barriers: set[int]) -> list[_Life]:
         target = current.get(refers_to) if isinstance(refers_to, Identity) else None
         entry = _Entry(place, passed, value, target)
         cell = life.cells.get(name)
+        if isinstance(value, Adjustment):
+            entry.value = _adjusted(life, cell, value)
         if cell is None:
             life.cells[name] = _Cell(before, entry)
             return
-        if before is not NOT_SET and _taken_back(cell) and not same(before, cell.last.value):
+        if before is not NOT_SET and (_is_adjusted(cell) or _taken_back(cell)) and not same(before, cell.last.value):
             # The server sent the value anew while nothing was pending: the change is based on that.
             cell.before = before
         if cell.last.barriers != passed:
@@ -148,10 +153,26 @@ def _read(log: Sequence[Operation], barriers: set[int]) -> list[_Life]:
         before = {} if isinstance(operation, Create) else operation.before
         for name, value in operation.values.items():
             note(life, name, value, before.get(name, NOT_SET), place, value)
+        if isinstance(operation, Update):
+            for name, adjustment in operation.adjusted.items():
+                note(life, name, adjustment, before.get(name, NOT_SET), place, None)
         _read_links(life, operation, place, current, note)
         if isinstance(operation, Update) and life.version is None:
             life.version = operation.version
     return lives
+
+
+def _adjusted(life: _Life, cell: _Cell | None, adjustment: Adjustment) -> Any:
+    """The cell's value after an adjustment: an adjustment where what it counts on from is the server's."""
+    if cell is None:
+        return adjustment if life.create is None else adjustment.apply(None)
+    if _is_adjusted(cell):
+        return cell.last.value.then(adjustment)
+    return adjustment if life.create is None and _taken_back(cell) else adjustment.apply(cell.last.value)
+
+
+def _is_adjusted(cell: _Cell) -> bool:
+    return isinstance(cell.last.value, Adjustment)
 
 
 def _read_links(life: _Life, operation: Create | Update, place: int, current: dict[Identity, _Life], note: Any) -> None:
@@ -257,17 +278,19 @@ def _operation(life: _Life, place: int, entries: list[tuple[_Life, CellName, _En
     before: dict[str, Any] = {}
     added: dict[str, tuple[Identity, ...]] = {}
     removed: dict[str, tuple[Identity, ...]] = {}
+    adjusted: dict[str, Adjustment] = {}
     for _, name, entry, old in sorted(entries, key=_by_name):
         if isinstance(name, tuple):
             links = added if entry.value else removed
             links[name[0]] = (*links.get(name[0], ()), name[1])
         else:
-            values[name] = entry.value
+            found = adjusted if isinstance(entry.value, Adjustment) else values
+            found[name] = entry.value
             if old is not NOT_SET:
                 before[name] = old
     if place == life.create:
         return Create(life.identity, values, added)
-    return Update(life.identity, values, before, added, removed, life.version)
+    return Update(life.identity, values, before, added, removed, life.version, adjusted)
 
 
 def _by_name(chosen: tuple[_Life, CellName, _Entry, Any]) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from functools import cache, partial
 from operator import eq
 from typing import TYPE_CHECKING, Any
 
+from callsheet.model.adjustment import Adjustment, adjustments_from_plain, adjustments_to_plain
 from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Operation, Update
 from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity
@@ -76,6 +77,7 @@ def _converter() -> Converter:
         (Effect, _effect_to_plain, _effect),
         (Mapping[str, Any], pack_values, _values),
         (Mapping[str, tuple[Identity, ...]], _members_to_plain, _members),
+        (Mapping[str, Adjustment], adjustments_to_plain, _adjustments),
     ):
         converter.register_unstructure_hook_func(partial(eq, form), write)
         converter.register_structure_hook_func(partial(eq, form), read)
@@ -126,6 +128,10 @@ def _values(value: Any, _: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Malformed(f"{value!r:.80} is no object of values")
     return unpack_values(value)
+
+
+def _adjustments(value: Any, _: Any) -> dict[str, Adjustment]:
+    return adjustments_from_plain(value)
 
 
 def _members_to_plain(members: Mapping[str, tuple[Identity, ...]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from callsheet.model.adjustment import Adjustment, adjustments_from_plain, adjustments_to_plain
 from callsheet.model.record import Identity
 
 __all__ = [
@@ -36,6 +37,7 @@ class EntityChange:
     reference as an `Identity`); of a deleted entity ``before`` is all it held, so that it can be made again.
     ``added`` and ``removed`` are members of its many-to-many collections. ``previous`` is the position of the
     commit that touched it before, or None; ``version`` the one it has since (a deleted one: the last it had).
+    ``adjusted`` says of which numbers were counted on from what they were, and how.
     """
 
     identity: Identity
@@ -46,6 +48,7 @@ class EntityChange:
     added: Members = field(factory=dict)
     removed: Members = field(factory=dict)
     version: int = 0
+    adjusted: Mapping[str, Adjustment] = field(factory=dict)
 
 
 @frozen
@@ -112,6 +115,8 @@ def change_to_plain(change: EntityChange) -> dict[str, Any]:
     for name in ("added", "removed"):
         if held := getattr(change, name):
             plain[name] = {each: [list(member) for member in members] for each, members in held.items()}
+    if change.adjusted:
+        plain["adjusted"] = adjustments_to_plain(change.adjusted)
     return plain
 
 
@@ -126,6 +131,7 @@ def change_from_plain(plain: Mapping[str, Any]) -> EntityChange:
         _members(plain.get("added", {})),
         _members(plain.get("removed", {})),
         plain.get("version", 0),
+        adjustments_from_plain(plain.get("adjusted", {})),
     )
 
 

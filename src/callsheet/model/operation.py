@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from attrs import field, frozen
 
+from callsheet.model.adjustment import Adjustment
 from callsheet.model.record import Identity
 
 __all__ = ["Change", "ChangeSet", "Create", "Delete", "Effect", "Operation", "OperationOutcome", "Update"]
@@ -33,6 +34,8 @@ class Update:
     ``values`` as in `Create` (None under a dotted name removes the item); ``before`` holds what was there,
     for those attributes where it is known. ``added`` and ``removed`` are the members that join and leave
     many-to-many collections. ``version`` is the entity's version when its values were read, where known.
+    ``adjusted`` are numbers that are counted on from, whatever they are; they are not among the ``values``, and their
+    ``before`` is no condition.
     """
 
     identity: Identity
@@ -41,6 +44,7 @@ class Update:
     added: Mapping[str, tuple[Identity, ...]] = field(factory=dict)
     removed: Mapping[str, tuple[Identity, ...]] = field(factory=dict)
     version: int | None = None
+    adjusted: Mapping[str, Adjustment] = field(factory=dict)
 
 
 @frozen

@@ -17,7 +17,7 @@ from callsheet.dialects.protocol import CommitResult, Description, EventBatch, F
 from callsheet.errors import Closed, Forbidden, Invalid, NotFound, TooLarge, UsageError
 from callsheet.model.event import Event, Position
 from callsheet.model.language.checking import check, check_aggregate
-from callsheet.model.operation import ChangeSet, Delete, Operation
+from callsheet.model.operation import ChangeSet, Delete, Operation, Update
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
@@ -41,7 +41,7 @@ __all__ = ["FEATURES", "ServiceBackend", "apply_changes"]
 
 T = TypeVar("T")
 
-FEATURES = Features(handlers=True)
+FEATURES = Features(handlers=True, adjustments=True)
 EVENTS = 1_000
 """At most so many events in one answer."""
 
@@ -317,6 +317,8 @@ def _names(operations: Sequence[Operation]) -> Iterator[str]:
     for operation in operations:
         if not isinstance(operation, Delete):
             yield from operation.values
+        if isinstance(operation, Update):
+            yield from operation.adjusted
 
 
 def _configures(changes: ChangeSet, result: CommitResult) -> bool:

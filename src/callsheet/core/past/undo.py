@@ -7,6 +7,9 @@ the session's pending work on top; nothing is recorded if any conflict exists. I
 that a value is no longer what the commit left (by whomever: later work would be lost), that something came to
 refer to what would be deleted, or that something to be referred to is gone.
 
+A number that was incremented is incremented by the opposite, whatever it is now; one that a bound changed is a value
+that changed, and so is one that was empty before.
+
 What is computed by the server is not written: it is computed again.
 """
 
@@ -26,11 +29,12 @@ from callsheet.entity.entity import Entity
 from callsheet.entity.frozen import thaw
 from callsheet.errors import ConflictError, SchemaError, StateError, UsageError
 from callsheet.flow import Flow
+from callsheet.model.adjustment import Number, increment
 from callsheet.model.history import Commit, EntityChange
 from callsheet.model.normalisation import normalised
 from callsheet.model.operation import Change
 from callsheet.model.record import NOT_SET, Identity, equal
-from callsheet.model.schema import Attribute
+from callsheet.model.schema import NUMBERS, Attribute
 
 __all__ = ["undo"]
 
@@ -80,6 +84,7 @@ class _Plan:
     _born: dict[Place, EntityChange] = field(factory=dict)
     _doomed: dict[Place, EntityChange] = field(factory=dict)
     _values: dict[tuple[Place, str], Any] = field(factory=dict)
+    _increments: dict[tuple[Place, str], Number] = field(factory=dict)
 
     def make(self) -> None:
         for change in self.commit.changes:
@@ -117,7 +122,9 @@ class _Plan:
             return
         for name, value in change.before.items():
             attribute = attribute_of(entity._type, name)
-            if attribute is None or not (attribute.computed or (attribute.immutable and change.kind == "delete")):
+            if attribute is not None and value is not None and _is_incremented(change, attribute, name):
+                self._increments[place, name] = -change.adjusted[name].by
+            elif attribute is None or not (attribute.computed or (attribute.immutable and change.kind == "delete")):
                 self._plan_value(change, entity, attribute, name, value)
 
     def _plan_value(
@@ -278,6 +285,8 @@ class _Plan:
                 unit.assign_item(entity, mapping, item, value)
             else:
                 unit.assign(entity, name, self._object(value))
+        for (place, name), by in self._increments.items():
+            unit.adjust(self.scene.at(place), name, increment(by))
         for change in self.commit.changes:
             for links, present in ((change.added, False), (change.removed, True)):
                 self._record_links(change.identity, links, present)
@@ -358,6 +367,12 @@ class _Plan:
 
     def _object(self, value: Any) -> Any:
         return self.scene.at(self.scene.place(value)) if isinstance(value, Identity) else value
+
+
+def _is_incremented(change: EntityChange, attribute: Attribute, name: str) -> bool:
+    """Whether a number was counted on from what it was, without bounds."""
+    adjustment = change.adjusted.get(name)
+    return adjustment is not None and adjustment.is_increment and attribute.data_type in NUMBERS
 
 
 def _current(entity: Any, name: str) -> Any:

@@ -16,6 +16,7 @@ from callsheet.dialects.native.shapes import (
     Neither,
     ResultReply,
     Some,
+    WireAdjustment,
     WireCondition,
     WireCreate,
     WireDelete,
@@ -28,6 +29,7 @@ from callsheet.dialects.native.shapes import (
 )
 from callsheet.dialects.protocol import CommitResult, Touched
 from callsheet.errors import SchemaError
+from callsheet.model.adjustment import Adjustment
 from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Operation, Update
 from callsheet.model.plain import Malformed
 from callsheet.model.query import (
@@ -233,6 +235,7 @@ def _update_out(update: Update) -> WireUpdate:
         _members_out(update.added) if update.added else {},
         _members_out(update.removed) if update.removed else {},
         update.version,
+        {name: WireAdjustment(each.by, each.empty, each.low, each.high) for name, each in update.adjusted.items()},
     )
 
 
@@ -244,6 +247,7 @@ def _update_in(wire: WireUpdate) -> Update:
         _members_in(wire.added),
         _members_in(wire.removed),
         wire.version,
+        {name: Adjustment(each.by, each.low, each.high, each.empty) for name, each in wire.adjusted.items()},
     )
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "ResultReply",
     "SelectBody",
     "Some",
+    "WireAdjustment",
     "WireCondition",
     "WireCreate",
     "WireDelete",
@@ -119,6 +120,13 @@ class WireCreate(Struct, tag_field="is", tag="create", omit_defaults=True, forbi
     added: WireMembers = {}
 
 
+class WireAdjustment(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    by: int | float
+    empty: int | float
+    low: int | float | None = None
+    high: int | float | None = None
+
+
 class WireUpdate(Struct, tag_field="is", tag="update", omit_defaults=True, forbid_unknown_fields=True):
     entity: WireIdentity
     values: dict[str, Any] = {}
@@ -126,6 +134,7 @@ class WireUpdate(Struct, tag_field="is", tag="update", omit_defaults=True, forbi
     added: WireMembers = {}
     removed: WireMembers = {}
     version: Count | None = None
+    adjusted: dict[str, WireAdjustment] = {}
 
 
 class WireDelete(Struct, tag_field="is", tag="delete", omit_defaults=True, forbid_unknown_fields=True):

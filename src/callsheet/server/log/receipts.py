@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, func, insert, sele
 
 from callsheet.dialects.protocol import CommitResult, Touched
 from callsheet.errors import Invalid, TooLarge
-from callsheet.model.operation import ChangeSet, Operation
+from callsheet.model.operation import ChangeSet, Operation, Update
 from callsheet.model.record import Identity
 from callsheet.server.store.store import Store
 from callsheet.server.store.tagged import operation_from_plain, operation_to_plain
@@ -41,9 +41,20 @@ def _dict(value: Any) -> Any:
 _canonical = msgspec.json.Encoder(enc_hook=_dict, order="sorted")
 
 
+def _named(operation: Operation) -> tuple[str, Any]:
+    """An operation as the digest has it. What only newer ones have is left out where it is empty, so that a commit of
+    an earlier version is known again."""
+    if isinstance(operation, Update) and not operation.adjusted:
+        return "Update", {name: getattr(operation, name) for name in _EARLIER}
+    return type(operation).__name__, operation
+
+
+_EARLIER = ("identity", "values", "before", "added", "removed", "version")
+
+
 def digest(changes: ChangeSet) -> str:
     """What the sent operations come to: equal for equal operations, whatever the order of their values."""
-    told: list[Any] = [changes.policy, changes.parts, [(type(item).__name__, item) for item in changes.operations]]
+    told: list[Any] = [changes.policy, changes.parts, [_named(item) for item in changes.operations]]
     if changes.agree is not None:
         # Left out elsewhere, so that a commit of an earlier version is known again.
         told.append(changes.agree)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+from callsheet.model.adjustment import adjustments_from_plain, adjustments_to_plain
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 
@@ -90,7 +91,8 @@ def operation_to_plain(operation: Operation) -> list[Any]:
     if isinstance(operation, Create):
         return ["create", identity, values, added]
     before, removed = _plain_values(operation.before), _plain_members(operation.removed)
-    return ["update", identity, values, before, added, removed, operation.version]
+    plain = ["update", identity, values, before, added, removed, operation.version]
+    return [*plain, adjustments_to_plain(operation.adjusted)] if operation.adjusted else plain
 
 
 def operation_from_plain(plain: list[Any]) -> Operation:
@@ -100,7 +102,8 @@ def operation_from_plain(plain: list[Any]) -> Operation:
         return Delete(Identity(*identity), *rest)
     if kind == "create":
         return Create(Identity(*identity), _values(rest[0]), _members(rest[1]))
-    values, before, added, removed, version = rest
+    values, before, added, removed, version, *more = rest
+    adjusted = adjustments_from_plain(more[0]) if more else {}
     return Update(
-        Identity(*identity), _values(values), _values(before), _members(added), _members(removed), version
+        Identity(*identity), _values(values), _values(before), _members(added), _members(removed), version, adjusted
     )

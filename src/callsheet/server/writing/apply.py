@@ -24,6 +24,7 @@ from callsheet.server.log import receipts
 from callsheet.server.queues import deliveries
 from callsheet.server.store.counter import next_position
 from callsheet.server.store.store import CHUNK, Store
+from callsheet.server.writing.adjusting import adjust
 from callsheet.server.writing.cascade import Cascade, load_referrers
 from callsheet.server.writing.computed import apply_defaults, settle_ancestors, settle_numbers, settle_stamps
 from callsheet.server.writing.conflicts import Conflicts
@@ -78,9 +79,7 @@ def check_commit_id(commit_id: str) -> None:
         raise Invalid(f"a commit id is a printable string of 1 to 255 characters, not {commit_id!r:.80}")
 
 
-def hidden_from(
-    store: Store, connection: Connection, access: Access, changes: ChangeSet, user: str
-) -> list[Identity]:
+def hidden_from(store: Store, connection: Connection, access: Access, changes: ChangeSet, user: str) -> list[Identity]:
     """What a change set names that is there, but may not be read by its author: for the audit, not for the author."""
     found: list[Identity] = []
     try:
@@ -214,6 +213,7 @@ class _Commit:
     def _update(self, index: int, operation: Update) -> None:
         entry = self._existing(index, operation.identity)
         kept = self.conflicts.update(index, operation, entry)
+        adjust(self.overlay, index, operation, entry)
         if not kept and not operation.added and not operation.removed:
             return
         entry.touch(index)

@@ -47,6 +47,10 @@ class Conflicts:
         kept = list(operation.values)
         met = not entry.created and operation.version not in (None, entry.version)
         for name, base in operation.before.items():
+            if name in operation.adjusted:
+                # It counts on from what is there; that it is another value than was seen is news to the writer.
+                met = met or not equal(entry.get(name), base)
+                continue
             ours, theirs = operation.values[name], entry.get(name)
             if isinstance(theirs, Identity) and self.hidden(theirs):
                 theirs = None

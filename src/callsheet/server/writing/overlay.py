@@ -16,6 +16,7 @@ from attrs import define, field
 from sqlalchemy import Column, Connection, select, update
 
 from callsheet.chunks import chunks
+from callsheet.model.adjustment import Adjustment
 from callsheet.model.record import Identity, equal
 from callsheet.model.schema import Attribute, Schema
 from callsheet.server.store.rules import TypeRules, rules_of
@@ -43,6 +44,7 @@ class WorkingRow:
     values: dict[str, Any] = field(factory=dict)
     added: dict[str, list[Identity]] = field(factory=dict)
     removed: dict[str, list[Identity]] = field(factory=dict)
+    adjusted: dict[str, Adjustment] = field(factory=dict)
     alive: bool = True
     touched: bool = False
     operation: int = 0
@@ -217,6 +219,7 @@ class Overlay:
     def write(self, entry: WorkingRow, name: str, value: Any) -> None:
         """Give an attribute its new value, and remember whom it now refers to."""
         entry.values[name] = value
+        entry.adjusted.pop(name, None)
         if self._follows and isinstance(value, Identity):
             self.refer(entry, name, self.place(value))
 

@@ -155,7 +155,10 @@ def _changes(overlay: Overlay) -> list[EntityChange]:
             before = {} if entry.created else {name: entry.original(name) for name in names}
             kind: Literal["create", "update"] = "create" if entry.created else "update"
             version = entry.version + 1
-            found.append(EntityChange(entry.identity, kind, entry.previous, before, after, added, removed, version))
+            adjusted = {name: entry.adjusted[name] for name in names if name in entry.adjusted}
+            found.append(
+                EntityChange(entry.identity, kind, entry.previous, before, after, added, removed, version, adjusted)
+            )
     return found
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from attrs import evolve
 
 from callsheet.errors import Invalid, SchemaError
+from callsheet.model.adjustment import Adjustment
 from callsheet.model.normalisation import KEY_LENGTH, normalised
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import Identity
-from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
+from callsheet.model.schema import NUMBERS, Attribute, EntityType, Schema, did_you_mean
 
 __all__ = ["checked"]
 
@@ -54,15 +55,14 @@ class _OperationChecker:
                 raise self._invalid(f"{entity_type.name} is abstract: create one of {kinds}")
             return Create(operation.identity, self._values(entity_type, operation.values, True), added)
         values = self._values(entity_type, operation.values, False)
-        before = self._before(entity_type, operation.before, values)
+        adjusted = self._adjusted(entity_type, operation.adjusted, values) if operation.adjusted else {}
+        before = self._before(entity_type, operation.before, {**values, **adjusted})
         removed = self._members(entity_type, operation.removed)
-        return Update(operation.identity, values, before, added, removed, operation.version)
+        return Update(operation.identity, values, before, added, removed, operation.version, adjusted)
 
     def _invalid(self, problem: str, attribute: str | None = None) -> Invalid:
         entity = (self.identity[0], self.identity[1])
-        return Invalid(
-            f"operation {self.index}: {problem}", operation=self.index, entity=entity, attribute=attribute
-        )
+        return Invalid(f"operation {self.index}: {problem}", operation=self.index, entity=entity, attribute=attribute)
 
     def _target(self, identity: Identity) -> EntityType:
         try:
@@ -117,9 +117,30 @@ class _OperationChecker:
             raise self._invalid(f"{entity_type.name}.{name} can be set only when it is created", name)
         return name, self._taker(entity_type, name, attribute)
 
-    def _before(
-        self, entity_type: EntityType, before: Mapping[str, Any], values: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _adjusted(
+        self, entity_type: EntityType, adjusted: Mapping[str, Adjustment], values: Mapping[str, Any]
+    ) -> dict[str, Adjustment]:
+        found: dict[str, Adjustment] = {}
+        for asked, told in adjusted.items():
+            _, attribute = self._find(entity_type, asked)
+            name, take = self._writable(entity_type, asked, False)
+            if attribute.kind != "scalar" or attribute.data_type not in NUMBERS:
+                raise self._invalid(f"{entity_type.name}.{name} is no number; only numbers are adjusted", name)
+            if name in values or name in found:
+                raise self._invalid(f"{entity_type.name}.{name} is adjusted, and written besides", name)
+            try:
+                by, empty = take(told.by), take(told.empty)
+                low, high = (None if bound is None else take(bound) for bound in (told.low, told.high))
+            except SchemaError as error:
+                raise self._invalid(str(error), name) from None
+            if by is None or empty is None:
+                raise self._invalid(f"{entity_type.name}.{name} is adjusted by no number", name)
+            if low is not None and high is not None and low > high:
+                raise self._invalid(f"{entity_type.name}.{name} cannot be at least {low} and at most {high}", name)
+            found[name] = Adjustment(by, low, high, empty)
+        return found
+
+    def _before(self, entity_type: EntityType, before: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for asked, value in before.items():
             name, attribute = self._find(entity_type, asked)

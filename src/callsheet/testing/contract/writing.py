@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from callsheet.errors import CommitError, ConflictError, Invalid, NotFound, ServerError
+from callsheet.errors import CommitError, ConflictError, Invalid, NotFound, ServerError, UsageError
 from callsheet.model.operation import ChangeSet, Create, Update
 from callsheet.model.record import Identity, new_key
 from callsheet.session.blocking import Session
@@ -214,3 +214,19 @@ class WritingContract(ContractCase):
         assert second is not None
         assert third is not None
         assert (list(second.versions), list(third.versions)) == ([2], [3])
+
+    def test_increments_of_two_sessions_add_up(self, session: Session, other: Session, project: Any) -> None:
+        """Neither is in conflict; a server whose language has none is found out at that line."""
+        if not session.features.adjustments:
+            with pytest.raises(UsageError):
+                session.increment(project, "fps", 1)
+            return
+        project["fps"] = 24.0
+        session.commit()
+        theirs = other.get("Project", project.id)
+        other.populate(theirs, "fps")
+        session.increment(project, "fps", 0.5)
+        other.increment(theirs, "fps", 1)
+        session.commit()
+        other.commit()
+        assert (project["fps"], theirs["fps"]) == (24.5, 25.5)

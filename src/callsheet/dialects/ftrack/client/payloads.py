@@ -18,7 +18,7 @@ from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, key_out, reference_out, value_out
 from callsheet.dialects.ftrack.common.custom_attributes import candidates
 from callsheet.dialects.ftrack.common.wiring import Through
-from callsheet.errors import SchemaError
+from callsheet.errors import CommitError, SchemaError
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.model.schema import Attribute, EntityType
@@ -134,6 +134,9 @@ class Payloads:
         if isinstance(operation, Delete):
             self._add("delete", identity.entity_type, key_out(identity.key))
             return
+        if isinstance(operation, Update) and operation.adjusted:
+            asked = f"{', '.join(operation.adjusted)} of {identity.entity_type} {identity.key}"
+            raise CommitError(f"{asked}: this wire has no increments; write the values")
         entity_type = self.vocabulary.schema.type(identity.entity_type)
         data = self._data(entity_type, operation.values)
         removed = operation.removed if isinstance(operation, Update) else {}
