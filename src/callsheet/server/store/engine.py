@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from callsheet.errors import CallsheetError, Invalid, StorageError, Unavailable
@@ -26,6 +26,9 @@ from callsheet.server.deadline import current_deadline
 from callsheet.server.store.likeness import Clocked, never
 
 __all__ = ["limited", "memory_engine", "postgres_engine", "sqlite_engine", "sqlstate", "translated"]
+
+IDLE_SECONDS = 1.0
+"""A connection to PostgreSQL that was not used for longer is tried before it is used again."""
 
 STEPS_BETWEEN_LOOKS = 20_000
 """Steps of SQLite's virtual machine between two looks at the clock: a millisecond or so."""
@@ -89,15 +92,37 @@ def memory_engine() -> Engine:
 def postgres_engine(url: str, deadline: float) -> Engine:
     """An engine on PostgreSQL; a statement may take ``deadline`` seconds, and times are told in UTC."""
     options = f"-c timezone=UTC -c statement_timeout={int(deadline * 1000)} -c idle_in_transaction_session_timeout=60s"
-    return create_engine(
+    engine = create_engine(
         make_url(url),
         connect_args={"options": options},
         pool_size=8,
         max_overflow=24,
-        pool_pre_ping=True,
         json_serializer=lambda value: msgspec.json.encode(value).decode(),
         json_deserializer=msgspec.json.decode,
     )
+
+    @event.listens_for(engine, "checkin")
+    def note(_: Any, record: Any) -> None:
+        record.info["given_back"] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def look(driver: Any, record: Any, _: Any) -> None:
+        idle = monotonic() - record.info.get("given_back", monotonic())
+        if idle > IDLE_SECONDS and not _answers(engine, driver):
+            # The pool takes another one.
+            raise DisconnectionError
+
+    return engine
+
+
+def _answers(engine: Engine, driver: Any) -> bool:
+    """Whether PostgreSQL is still at the other end of a connection."""
+    dialect: Any = engine.dialect
+    try:
+        dialect.do_ping(driver)
+    except dialect.dbapi.Error:
+        return False
+    return True
 
 
 class limited:

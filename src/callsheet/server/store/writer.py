@@ -60,6 +60,7 @@ class Writer:
         self.upkeep: Callable[[Connection], object] | None = None
         """Called in a transaction of its own, between groups, when about `CHANGES` rows have changed."""
         self._changes = self._kept_up = 0
+        self._connection: Connection | None = None
 
     @property
     def waiting(self) -> int:
@@ -91,16 +92,32 @@ class Writer:
             thread.join()
 
     def _work(self) -> None:
-        while taken := self._queue.take(GROUP):
-            done = self._run_group([job for _, job in taken])
-            self._queue.put_back(taken[done:])
-            self._keep_up()
+        try:
+            while taken := self._queue.take(GROUP):
+                done = self._run_group([job for _, job in taken])
+                self._queue.put_back(taken[done:])
+                self._keep_up()
+        finally:
+            self._let_go()
+
+    def _held(self) -> Connection:
+        """The connection, kept from group to group: the pool would look after it each time."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _let_go(self) -> None:
+        """Give the connection back; the next group gets one that the pool has looked after."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _run_group(self, jobs: list[_Job]) -> int:
         """Run jobs in one transaction, until they have taken `GROUP_SECONDS`; how many."""
         done = 0
         try:
-            with self._engine.connect() as connection, connection.begin():
+            connection = self._held()
+            with connection.begin():
                 done = _run_jobs(jobs, connection)
                 driver: Any = connection.connection.driver_connection
                 self._changes = driver.total_changes
@@ -109,6 +126,7 @@ class Writer:
             done = done or len(jobs)
             for job in jobs[:done]:
                 job.error = job.error or error
+            self._let_go()
         for job in jobs[:done]:
             if job.error is not None:
                 job.future.set_exception(job.error)
@@ -122,9 +140,11 @@ class Writer:
             return
         self._kept_up = self._changes
         try:
-            with self._engine.begin() as connection:
+            connection = self._held()
+            with connection.begin():
                 self.upkeep(connection)
         except Exception as error:
+            self._let_go()
             log.warning("upkeep of the database failed, and will be tried again: %s", str(error).partition("\n")[0])
 
 
@@ -144,13 +164,14 @@ def _run_jobs(jobs: list[_Job], connection: Connection) -> int:
 
 def _run_job(job: _Job, connection: Connection) -> None:
     """Run one job in a savepoint; an error that leaves no savepoint to go back to ends the group."""
-    savepoint = connection.begin_nested()
+    # The driver's own: a savepoint of the engine's costs as much as several statements.
+    driver: Any = connection.connection.driver_connection
+    driver.execute("SAVEPOINT job")
     try:
         job.result = job.context.run(job.function, connection)
-        savepoint.commit()
     except BaseException as error:
-        driver: Any = connection.connection.driver_connection
         if not driver.in_transaction:
             raise
-        savepoint.rollback()
+        driver.execute("ROLLBACK TO job")
         job.error = error
+    driver.execute("RELEASE job")

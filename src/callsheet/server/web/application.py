@@ -1,7 +1,8 @@
 """The service as an ASGI application.
 
-From outside in: `Guard` (limits, and who calls), Starlette, `ErrorBoundary` (no traceback leaves), the routes. Routes
-are declared by dialects, or by whoever makes the application; a route does its blocking work in one visit to a worker
+From outside in: `Guard` (limits, and who calls), `ErrorBoundary` (no traceback leaves), the routes. The guard has found
+the route already; where there is none, or it is a websocket's, Starlette comes between, and answers. Routes are
+declared by dialects, or by whoever makes the application; a route does its blocking work in one visit to a worker
 thread.
 """
 
@@ -23,7 +24,7 @@ from callsheet.server.web.admission import Admission
 from callsheet.server.web.asgi import Application
 from callsheet.server.web.connections import served_dialects
 from callsheet.server.web.guard import ErrorBoundary, Guard
-from callsheet.server.web.routing import declared_routes, routes_of, served_routes
+from callsheet.server.web.routing import Dispatch, declared_routes, routes_of, served_routes
 
 __all__ = ["HEALTH", "ServedService", "application"]
 
@@ -58,7 +59,7 @@ def application(
     routes = [route for router in ([routes_of(served_dialects())] if routers is None else routers) for route in router]
     served = list(served_routes(service, chain, [HEALTH, *routes], limits))
     app = Starlette(routes=[route for route, _ in served], middleware=[Middleware(ErrorBoundary)])
-    return Guard(app, limits, Admission(service, chain, declared_routes(served)))
+    return Guard(Dispatch(app, ErrorBoundary), limits, Admission(service, chain, declared_routes(served)))
 
 
 def _health(_: Visit) -> Response:

@@ -9,7 +9,7 @@ from callsheet.flow import Response
 
 __all__ = [
     "ACCOUNT", "Application", "Gone", "Message", "Receive", "Scope", "Send", "client_address", "has_body", "header",
-    "send_response",
+    "read_body", "send_response",
 ]  # fmt: skip
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -46,8 +46,21 @@ def client_address(scope: Scope) -> str:
     return "" if client is None else str(client[0])
 
 
+async def read_body(receive: Receive) -> bytes:
+    """The whole body; `Gone` where the client went away before its end."""
+    pieces, more = [], True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        pieces.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
 async def send_response(send: Send, response: Response) -> None:
     headers = [(name.encode("latin-1"), value.encode()) for name, value in response.headers.items()]
-    headers.append((b"content-length", str(len(response.content)).encode()))
+    if response.status not in (204, 304):
+        headers.append((b"content-length", str(len(response.content)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.content})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import AsyncIterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from anyio import to_thread
+from starlette.datastructures import URL
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse
@@ -21,7 +22,17 @@ from callsheet.server.access.authentication import Authentication
 from callsheet.server.access.principal import Principal
 from callsheet.server.deadline import Deadline, within
 from callsheet.server.limits import Limits
-from callsheet.server.web.asgi import ACCOUNT, Receive, Scope, Send, client_address, header
+from callsheet.server.web.asgi import (
+    ACCOUNT,
+    Gone,
+    Receive,
+    Scope,
+    Send,
+    client_address,
+    header,
+    read_body,
+    send_response,
+)
 from callsheet.server.web.newcomers import SIGNED, vouch, watch
 from callsheet.server.web.turns import Turns
 from callsheet.transport.address import is_loopback
@@ -41,14 +52,13 @@ class Recognising(Protocol):
 
 def web_request(scope: Scope, body: bytes = b"") -> WebRequest:
     """A request as routes read it."""
-    request = HttpRequest(scope) if scope["type"] == "http" else None
     return WebRequest(
         scope.get("method", "GET"),
         _path(scope),
         (scope.get("query_string") or b"").decode("latin-1"),
         {name.decode("latin-1").lower(): value.decode("utf-8", "replace") for name, value in scope["headers"]},
         body,
-        "" if request is None else str(request.base_url).rstrip("/"),
+        _own_address(scope) if scope["type"] == "http" else "",
         scope.get("path_params", {}),
     )
 
@@ -80,8 +90,8 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await HttpRequest(scope, receive).body()
-        except ClientDisconnect:
+            body = await read_body(receive)
+        except Gone:
             return
         request = web_request(scope, body)
         if self._route.instant:
@@ -94,7 +104,9 @@ class Endpoint:
         if isinstance(answer, FileContent):
             # Whoever gets a file has shown a key, or an address that was signed for them.
             vouch(scope, SIGNED)
-        await http_response(answer)(scope, receive, send)
+            await http_response(answer)(scope, receive, send)
+        else:
+            await send_response(send, answer)
 
     def _within(self, deadline: Deadline, request: WebRequest, scope: Scope) -> Response | FileContent:
         """The answer, as long as somebody waits for it."""
@@ -190,6 +202,23 @@ def finished(response: Response, scope: Scope) -> Response:
         content = gzip.compress(content, 1, mtime=0)
         headers |= {"content-encoding": "gzip", "vary": "accept-encoding"}
     return Response(response.status, content, headers)
+
+
+def _own_address(scope: Scope) -> str:
+    """The server's address as the client names it."""
+    host = next((value for name, value in scope["headers"] if name == b"host"), None)
+    server = scope.get("server")
+    return _address(
+        scope["scheme"], host, server and tuple(server), scope.get("app_root_path", scope.get("root_path", ""))
+    )
+
+
+@lru_cache(64)
+def _address(scheme: str, host: bytes | None, server: tuple[str, int | None] | None, prefix: str) -> str:
+    headers = [] if host is None else [(b"host", host)]
+    path = prefix.rstrip("/") + "/"
+    parts = {"scheme": scheme, "server": server, "headers": headers, "path": path, "query_string": b""}
+    return str(URL(scope=parts)).rstrip("/")
 
 
 def _path(scope: Scope) -> str:

@@ -13,13 +13,16 @@ from callsheet.dialects.routes import AnyRoute, Route, SocketRoute, StreamRoute,
 from callsheet.server.access.authentication import Authentication
 from callsheet.server.files.uploads import FileStore
 from callsheet.server.limits import Limits
-from callsheet.server.web.asgi import Scope
+from callsheet.server.web.asgi import Application, Receive, Scope, Send
 from callsheet.server.web.endpoints import Endpoint, UploadEndpoint
 from callsheet.server.web.sockets import EventSockets, is_eventful
 from callsheet.server.web.streaming import EventStreams, Telling
 from callsheet.server.web.turns import Turns
 
-__all__ = ["declared_routes", "routes_of", "served_routes"]
+__all__ = ["Dispatch", "declared_routes", "routes_of", "served_routes"]
+
+FOUND = "callsheet.found"
+"""In the scope: the endpoint of the route that was found, and what its address names."""
 
 Served = tuple[BaseRoute, AnyRoute]
 
@@ -56,17 +59,36 @@ def served_routes(
 
 
 def declared_routes(served: Iterable[Served]) -> Callable[[Scope], AnyRoute | None]:
-    """The declared route of a request: the one that matches, else the first whose path does; None where none does."""
+    """The declared route of a request: the one that matches, else the first whose path does; None where none does.
+
+    What matches is noted in the scope, so that it need not be looked for again (`Dispatch`).
+    """
     table = [(route, declared) for route, declared in served if isinstance(route, HttpRoute)]
 
     def route_of(scope: Scope) -> AnyRoute | None:
         near: AnyRoute | None = None
         for route, declared in table:
-            match, _ = route.matches(scope)
+            match, names = route.matches(scope)
             if match is Match.FULL:
+                scope[FOUND] = (route.app, names)
                 return declared
             if match is Match.PARTIAL and near is None:
                 near = declared
         return near
 
     return route_of
+
+
+class Dispatch:
+    """Has a request answered by the route that was found for it; by the application behind where none was."""
+
+    def __init__(self, application: Application, boundary: Callable[[Application], Application]) -> None:
+        self._application, self._boundary = application, boundary
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint, names = scope.pop(FOUND, (None, {}))
+        if endpoint is None:
+            await self._application(scope, receive, send)
+            return
+        scope.update(names)
+        await self._boundary(endpoint)(scope, receive, send)
