@@ -24,6 +24,7 @@ from callsheet.server.process import serve
 from callsheet.server.service import Service
 from callsheet.server.store.store import Store
 from callsheet.server.writing import saving
+from callsheet.server.writing.overlay import Overlay
 from callsheet.session.blocking import Session
 from callsheet.session.connection import over
 from callsheet.transport.retry import RetryPolicy
@@ -202,11 +203,11 @@ def _without_locks() -> Iterator[None]:
             values = {name: row[name] for name in names - {"_key", "_seen"}}
             overlay.connection.execute(update(table).where(table.c.id == row["_key"]).values(values))
 
-    locks, writes = Store.lock_rows, saving._update
-    Store.lock_rows = lambda *_: None  # type: ignore[method-assign]
+    locks, writes = Overlay._rows, saving._update
+    Overlay._rows = lambda *told: locks(*told[:-1], False)  # type: ignore[method-assign]
     saving._update = blind
     try:
         yield
     finally:
-        Store.lock_rows = locks  # type: ignore[method-assign]
+        Overlay._rows = locks  # type: ignore[method-assign]
         saving._update = writes

@@ -19,6 +19,7 @@ from callsheet import Session
 from callsheet.errors import Closed, Invalid, SchemaError, StateError, StorageError
 from callsheet.server.service import Service
 from callsheet.server.store.store import Store
+from callsheet.server.writing.overlay import Overlay
 from callsheet.session.connection import over
 
 DOCUMENT: dict[str, Any] = {
@@ -435,7 +436,7 @@ def test_many_threads_write_and_read(store: Store) -> None:
 
 
 def test_postgres_tries_a_deadlocked_write_again() -> None:
-    """Two writers that lock in opposite order both succeed; with `lock_rows` they never meet."""
+    """Two writers that lock in opposite order both succeed; those that read with locks first never meet."""
     with postgres_database() as url:
         store = Store.open(url, DOCUMENT)
         add(store, "a", name="a0")
@@ -461,7 +462,7 @@ def test_postgres_tries_a_deadlocked_write_again() -> None:
         with store.reading() as connection:
             assert connection.execute(select(tags.c._version)).scalars().all() == [3, 3]
         assert len(calls) == 3
-        store.write(lambda connection: store.lock_rows(connection, {"Tag": ["b", "a"], "Place": []}))
+        store.write(lambda connection: Overlay(store, connection).load([("Tag", "b"), ("Tag", "a")], lock=True))
         store.close()
 
 

@@ -2,14 +2,14 @@
 
 A transaction is whole or not there. On SQLite one thread writes (see ``writer.py``), readers see the last
 commit; on PostgreSQL each write is a transaction of its own, at READ COMMITTED, tried again when the database
-asks for it; the write path locks what it touches first, in sorted order (`Store.lock_rows`).
+asks for it; the write path locks what it touches when it reads it, first and in sorted order.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Column, Connection, Table, inspect, select
 
-from callsheet.chunks import chunks
 from callsheet.config import shown
 from callsheet.errors import SchemaError, StorageError
 from callsheet.model.schema import Schema, did_you_mean
@@ -144,22 +143,6 @@ class Store:
     def limited(self, connection: Connection) -> AbstractContextManager[None]:
         """A block whose reads may take ``deadline`` seconds, in a write too; PostgreSQL bounds each statement."""
         return limited(connection, self.deadline) if self.engine_name == "sqlite" else nullcontext()
-
-    def lock_rows(self, connection: Connection, keys: Mapping[str, Collection[str]]) -> None:
-        """Lock the rows of these keys by root type, always in the same order, so that writers cannot deadlock.
-
-        SQLite has one writer and needs no locks.
-        """
-        if self.engine_name == "sqlite":
-            return
-        for root in sorted(keys):
-            for chunk in chunks(sorted(keys[root]), CHUNK):
-                self._lock(connection, root, chunk)
-
-    def _lock(self, connection: Connection, root: str, keys: Sequence[str]) -> None:
-        column = self.tables[root].c.id
-        statement = select(column).order_by(column).with_for_update()
-        self.prepared.by_keys(("lock", root), connection, statement, column, keys)
 
     def backup(self, path: str | Path) -> None:
         """Copy the database, as of one moment, to a new file, which can be opened like any other.

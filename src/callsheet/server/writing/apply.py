@@ -172,11 +172,7 @@ class _Commit:
     def _read(self, operations: Sequence[Operation]) -> None:
         """Lock and read all that the operations name, and what goes with their deletes."""
         found = reach(self.overlay.schema, operations)
-        locks: dict[str, list[str]] = {}
-        for root, key in found.places:
-            locks.setdefault(root, []).append(key)
-        self.store.lock_rows(self.connection, locks)
-        self.overlay.load(found.places)
+        self.overlay.load(found.places, lock=True)
         if self.access is not None and not self.access.allows(operations):
             self.warrant = Warrant(self.access, self.overlay)
             self.warrant.inspect(operations, found.places)

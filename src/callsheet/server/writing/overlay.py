@@ -164,7 +164,10 @@ class Overlay:
         return [entry for entry in self.entries.values() if not entry.alive and entry.row is not None]
 
     def load(self, places: Iterable[Place], lock: bool = False) -> None:
-        """Read the rows of these places, as far as they are not known."""
+        """Read the rows of these places, as far as they are not known.
+
+        Locked ones are locked as they are read, always in the same order, so that writers cannot deadlock.
+        """
         wanted: dict[str, dict[str, None]] = {}
         for root, key in places:
             if (root, key) not in self.entries and (root, key) not in self._absent:
