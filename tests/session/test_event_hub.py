@@ -13,7 +13,7 @@ import pytest
 
 import callsheet
 from callsheet import AsyncSession, Event, Session
-from callsheet.errors import Closed, StateError, Timeout, UsageError
+from callsheet.errors import Closed, Invalid, StateError, Timeout, UsageError
 from callsheet.events import topics
 from callsheet.model.event import Position
 from callsheet.session.connection import over
@@ -126,6 +126,24 @@ def test_who_comes_back_hears_what_was_missed(connect: Callable[..., Session]) -
     work("d")
     wait_for(hub, lambda: len(heard) >= 4)
     assert heard == ["a", "b", "c", "d"]
+
+
+def test_a_position_beyond_the_log_is_told(connect: Callable[..., Session]) -> None:
+    """Whoever waits after it would hear nothing, for as long as the log is shorter; the end of the log is no error."""
+    session = connect()
+    session.create("Project", {"name": "first"})
+    last = session.commit().position  # type: ignore[union-attr]
+    hub = session.event_hub
+    with pytest.raises(Invalid, match=f"nothing after position {last + 1} yet: the log ends at {last}"):
+        hub.connect(after=Position(last + 1, 0))
+    assert not hub.connected
+    hub.connect(after=Position(last, 0))
+    assert hub.connected
+    assert session.commits(after=last) == []
+    with pytest.raises(Invalid, match=f"nothing after position {last + 1} yet"):
+        session.commits(after=last + 1)
+    with pytest.raises(UsageError, match=f"there is no commit {last + 7}"):
+        session.undo(last + 7)
 
 
 def test_what_is_published_reaches_others_and_comes_back(connect: Callable[..., Session]) -> None:

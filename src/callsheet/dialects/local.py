@@ -120,6 +120,9 @@ class LocalStream:
     ) -> None:
         self._backend, self._expressions, self._subscriber = backend, list(expressions), dict(subscriber)
         self.position = after
+        if after is not None:
+            # Raises for a position that is none of this log's, before anybody waits for what comes after it.
+            backend.events(after, (), {}, 1)
 
     def read(self, timeout: float) -> Sequence[Event]:
         """The next events; blocks for so many seconds until there are any."""

@@ -9,7 +9,7 @@ from callsheet.core.calls import call
 from callsheet.core.core import Core
 from callsheet.dialects.protocol import CommitResult
 from callsheet.entity.entity import Entity
-from callsheet.errors import UsageError
+from callsheet.errors import Invalid, UsageError
 from callsheet.flow import Flow
 from callsheet.model.history import Commit, HistoryEntry, commit_from_plain
 from callsheet.model.moments import in_utc
@@ -67,7 +67,8 @@ def commits(
 ) -> Flow[list[Commit]]:
     """The commits after a position of the server's log, oldest first, with all that they changed.
 
-    ``limit`` None gives all of them; ``origin`` is what the origin of each begins with.
+    ``limit`` None gives all of them; ``origin`` is what the origin of each begins with. Raises `Invalid` for a position
+    that the log has not reached.
     """
     return commits_where(core, after, limit, user=user, since=since if since is None else _zoned(since), origin=origin)
 
@@ -107,8 +108,7 @@ def find_commit(core: Core, name: CommitName) -> Flow[Commit]:
         return name
     position = _position(name)
     if position is not None:
-        found = yield from commits(core, after=position - 1, limit=1) if position > 0 else _none()
-        found = [commit for commit in found if commit.position == position]
+        found = yield from _at(core, position) if position > 0 else _none()
     elif isinstance(name, str):
         found = yield from commits_where(core, 0, 2, commit_id=name)
     else:
@@ -118,6 +118,16 @@ def find_commit(core: Core, name: CommitName) -> Flow[Commit]:
     if not found:
         raise UsageError(f"there is no commit {name!r:.80} that you could read")
     return found[0]
+
+
+def _at(core: Core, position: int) -> Flow[list[Commit]]:
+    """The commit at a position, if there is one."""
+    try:
+        found = yield from commits(core, after=position - 1, limit=1)
+    except Invalid:
+        # The log does not reach so far.
+        return []
+    return [commit for commit in found if commit.position == position]
 
 
 def _none() -> Flow[list[Commit]]:

@@ -112,12 +112,15 @@ class Broker:
         """Events after a position (None: those to come) that an account may read; see `events_after`.
 
         An event with a target is left out where the subscriber, if anything is told of it, does not fulfil that.
+        Raises `Invalid` for a position that the log has not reached.
         """
         store = self._store
         with store.reading() as connection:
             if after is None:
                 return EventBatch((), end_of(log.last_position(store, connection)))
             found, place = events_after(store, connection, access, after, limit, wanted, recent=self.recent)
+            if place == after:
+                log.check_reached(store, connection, after.commit)
         return EventBatch([event for event in found if not subscriber or is_meant(event, subscriber)], place)
 
     def announce(self, position: int) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import Connection, Row, select
 
 from callsheet.chunks import chunks
+from callsheet.errors import Invalid
 from callsheet.model.history import Commit, EntityChange, change_from_plain, change_to_plain
 from callsheet.model.record import Identity
 from callsheet.server.store.store import CHUNK, Store
@@ -24,6 +25,7 @@ from callsheet.server.store.tagged import UNCHANGED, to_plain, to_value
 __all__ = [
     "EntityChange",
     "LogEntry",
+    "check_reached",
     "decode_changes",
     "decode_pieces",
     "encode_changes",
@@ -119,6 +121,16 @@ def last_position(store: Store, connection: Connection) -> int:
     """The position of the newest commit; 0 before the first."""
     counter = store.table("_counter")
     return connection.execute(select(counter.c.value).where(counter.c.name == "log")).scalar() or 0
+
+
+def check_reached(store: Store, connection: Connection, position: int) -> None:
+    """Raise `Invalid` for a position that the log has not reached: whoever has it, has it of another log."""
+    last = last_position(store, connection)
+    if position > last:
+        raise Invalid(
+            f"there is nothing after position {position} yet: the log ends at {last}. The position is another "
+            "server's, or this database was restored from before it"
+        )
 
 
 def position_at(store: Store, connection: Connection, time: datetime) -> int:

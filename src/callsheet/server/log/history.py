@@ -72,6 +72,7 @@ def commits(
     _check("after", after, 0, LAST_POSITION)
     _check("limit", limit, 1, COMMITS)
     _check("skip", skip, 0, LAST_POSITION)
+    log.check_reached(asking.store, asking.connection, after)
     conditions = _conditions(asking, user, commit_id, origin)
     if since is not None:
         first = _first_since(asking, since)

@@ -165,9 +165,10 @@ class EventStreams:
         backend = self._service.backend(account, address)
         wanted = route.question(request)
         size = sum(comparisons(parse_expression(expression)) for expression in wanted.expressions)
-        # From now on, or from where the reader was: either is a position from here. Raises for who may read no events.
-        now = backend.events(None, (), {}, 1).place
-        place = now if wanted.after is None else wanted.after
+        # From now on, or from where the reader was: either is a position from here, and one of this log. Raises for who
+        # may read no events.
+        begun = backend.events(wanted.after, (), {}, 1).place
+        place = begun if wanted.after is None else wanted.after
         asked = wanted.expressions, wanted.subscriber
         return _Asked(account, check, backend, *asked, place, repr(asked), route.event, size)
 
