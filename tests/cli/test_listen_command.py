@@ -65,6 +65,12 @@ def listening(server: Server, folder: Path, *options: str) -> Iterator[subproces
 @pytest.fixture
 def dead(desk: callsheet.Session) -> Iterator[tuple[str, str]]:
     """A handler with one dead letter: its name, and the event's id."""
+    with dead_letter(desk, "ValueError: no such luck") as made:
+        yield made
+
+
+@contextmanager
+def dead_letter(desk: callsheet.Session, error: str) -> Iterator[tuple[str, str]]:
     name = f"handler-{uuid4().hex[:8]}"
     claim = {"handler": name, "expression": "topic=callsheet.update and entity.type=Tag", "worker": "w"}
     desk.call("handlers.claim", **claim)
@@ -79,7 +85,7 @@ def dead(desk: callsheet.Session) -> Iterator[tuple[str, str]]:
         position=event.position.commit,
         index=event.position.index,
         lease=claimed["lease"],
-        error="ValueError: no such luck",
+        error=error,
         traceback="Traceback (most recent call last): …",
     )
     yield name, event.id
@@ -94,9 +100,15 @@ def test_dead_letters_are_listed(invoke: Invoke, dead: tuple[str, str]) -> None:
     assert dead[0] in listed.output
 
 
-def test_ids_are_whole_in_a_narrow_window(invoke: Invoke, dead: tuple[str, str]) -> None:
-    """They are what the other commands want."""
-    assert dead[1] in invoke("events", "list", "--handler", dead[0], columns="80").output
+def test_a_list_fits_a_window_of_80_columns(invoke: Invoke, desk: callsheet.Session) -> None:
+    """However long the error; ids are whole, since they are what the other commands want."""
+    with dead_letter(desk, error="ValueError: " + "it was not to be done " * 10) as (name, event):
+        for columns in ("80", "160"):
+            lines = invoke("events", "list", "--handler", name, columns=columns).output.splitlines()
+            assert event in lines
+            assert max(map(len, lines)) <= 80
+            assert f"  {name}: dead, attempt 1" in lines
+            assert " ".join(line.strip() for line in lines).count("it was not to be done") == 10
 
 
 def test_nothing_to_replay_is_a_mistake(invoke: Invoke) -> None:
@@ -139,6 +151,21 @@ def test_an_event_is_dropped(invoke: Invoke, desk: callsheet.Session, dead: tupl
     missing = invoke("events", "skip", dead[1])
     assert missing.exit_code == 1
     assert f"no handler has the event {dead[1]}" in missing.output
+
+
+def test_what_is_not_done_is_explained(invoke: Invoke, desk: callsheet.Session, dead: tuple[str, str]) -> None:
+    """An event that is being handled is not dropped; one that is no dead letter is not given back."""
+    name, event = dead
+    assert invoke("events", "replay", event).output == "1 given back\n"
+    again = invoke("events", "replay", event).output
+    assert again.startswith(f"{event}: not done, since it is no dead letter: {name} will try it (again) at ")
+    assert again.endswith("0 given back\n")
+    desk.call("handlers.claim", handler=name, expression="topic=callsheet.update and entity.type=Tag", worker="w")
+    skipped = invoke("events", "skip", event)
+    assert skipped.output == (
+        f"{event}: not done, since {name} is handling it now; try again when that is over, or end its listener first\n"
+        "0 dropped\n"
+    )
 
 
 def test_a_handler_is_forgotten(invoke: Invoke, desk: callsheet.Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from callsheet.session.blocking import Session
 
 __all__ = ["command"]
+
+WIDTH = 80
+ERROR = 400
 
 _HANDLER = click.option("--handler", metavar="NAME", help="Only those of this handler.")
 _USER = click.option("--of", "of", metavar="ACCOUNT", help="Those of another account (for administrators).")
@@ -38,7 +42,11 @@ def command() -> None:
 @_USER
 @connected
 def list_(session: Session, handler: str | None, state: str, limit: int, as_json: bool, of: str | None) -> None:
-    """List events not handled, oldest first, and how handlers do."""
+    """List events not handled, oldest first, and how handlers do.
+
+    Of each handler: how many commits it is behind, its events that are ready, leased or dead, and how long the oldest
+    has been waiting.
+    """
     wanted = None if state == "all" else state
     found = session.call("handlers.deliveries", handler=handler, state=wanted, limit=limit, user=of)
     if as_json:
@@ -47,16 +55,9 @@ def list_(session: Session, handler: str | None, state: str, limit: int, as_json
         return
     terminal = Terminal()
     _show_handlers(terminal, session.call("handlers.status", user=of))
-    # The id is what the other commands want: it is not cut off, however narrow the window.
-    rows = []
     for each in found:
-        entity = each["event"]["data"].get("entity") or {}
-        told = f"{entity.get('type', '')} {entity.get('id', '')}".strip()
-        state, attempt = each["state"], str(each["attempt"])
-        rows.append((each["event"]["id"], each["handler"], state, attempt, told, each["error"][:200]))
-    if found:
-        terminal.table(("event", "handler", "state", "attempt", "entity", "error"), rows, whole="event")
-    else:
+        _show_delivery(terminal, each)
+    if not found:
         terminal.say("No such events." if wanted != "dead" else "No dead letters.")
 
 
@@ -95,12 +96,7 @@ def replay(session: Session, event_ids: tuple[str, ...], everything: bool, handl
     elif not event_ids:
         raise UsageError("name the events to replay, or say `--all --handler NAME`; `callsheet events list` has them")
     else:
-        count = sum(
-            session.call("handlers.replay", handler=each["handler"], event_id=event_id, user=of)
-            for event_id in event_ids
-            for each in _found(session, event_id, handler, of)
-            if each["state"] == "dead"
-        )
+        count = _each(session, "replay", event_ids, handler, of)
     Terminal().say(f"{count} given back")
 
 
@@ -114,12 +110,7 @@ def skip(session: Session, event_ids: tuple[str, ...], handler: str | None, of: 
 
     One that is being handled stays.
     """
-    count = sum(
-        session.call("handlers.skip", handler=each["handler"], event_id=event_id, user=of)
-        for event_id in event_ids
-        for each in _found(session, event_id, handler, of)
-    )
-    Terminal().say(f"{count} dropped")
+    Terminal().say(f"{_each(session, 'skip', event_ids, handler, of)} dropped")
 
 
 @command.command("remove")
@@ -135,6 +126,28 @@ def remove(session: Session, handler: str, of: str | None) -> None:
     Terminal().say(f"{handler} is forgotten")
 
 
+def _each(session: Session, action: str, event_ids: tuple[str, ...], handler: str | None, of: str | None) -> int:
+    """Do it to each delivery of these events, and say why it is not done to one; how many it was done to."""
+    done = 0
+    for event_id in event_ids:
+        for each in _found(session, event_id, handler, of):
+            count = session.call(f"handlers.{action}", handler=each["handler"], event_id=event_id, user=of)
+            done += count
+            if not count:
+                Terminal(err=True).say(f"{event_id}: not done, since {_why_not(each)}")
+    return done
+
+
+def _why_not(each: dict[str, Any]) -> str:
+    """Why an event of this state is not given back, or not dropped."""
+    name, until = each["handler"], f"{each['next_try']:%H:%M:%S} UTC"
+    if each["state"] == "leased":
+        return f"{name} is handling it now; try again when that is over, or end its listener first"
+    if each["state"] == "ready":
+        return f"it is no dead letter: {name} will try it (again) at {until} or later"
+    return f"somebody else has seen to it meanwhile; `callsheet events list --state all --handler {name}` has the rest"
+
+
 def _found(session: Session, event_id: str, handler: str | None, of: str | None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = session.call("handlers.deliveries", event_id=event_id, handler=handler, user=of)
     if not found:
@@ -147,7 +160,17 @@ def _show_handlers(terminal: Terminal, status: list[dict[str, Any]]) -> None:
     for each in status:
         numbers = [each[name] for name in ("behind", "ready", "leased", "dead")]
         rows.append((each["handler"], *map(str, numbers), f"{each['waiting_seconds']:.1f}"))
-    terminal.table(("handler", "behind (commits)", "ready", "leased", "dead", "oldest waits (s)"), rows)
+    terminal.table(("handler", "behind", "ready", "leased", "dead", "waits (s)"), rows)
+
+
+def _show_delivery(terminal: Terminal, each: dict[str, Any]) -> None:
+    """An event in lines of at most 80 columns; the id, which other commands want, is alone in a line and whole."""
+    entity = each["event"]["data"].get("entity") or {}
+    about = f"{entity.get('type', '')} {entity.get('id', '')}".strip()
+    terminal.say(each["event"]["id"])
+    for text in (f"{each['handler']}: {each['state']}, attempt {each['attempt']}", about, each["error"][:ERROR]):
+        for line in wrap(text, WIDTH - 2, break_on_hyphens=False):
+            terminal.say(f"  {line}")
 
 
 def _line(event: dict[str, Any]) -> str:
