@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import pytest
 from desk import Desk, until
 
+from callsheet.cli.logs import JsonLines
 from callsheet.errors import UsageError
 from callsheet.listening.attempt import Outcome
 from callsheet.listening.health import HealthPage, address_of
-from callsheet.listening.logs import JsonLines
 from callsheet.listening.metrics import Metrics
 from callsheet.model.event import Position
 

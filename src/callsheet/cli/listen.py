@@ -13,6 +13,7 @@ import click
 from attrs import evolve
 
 from callsheet.cli.connection import connected
+from callsheet.cli.logs import log_options, set_up
 from callsheet.config import log_level
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ __all__ = ["command"]
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep the queues in this file: for servers that keep none.",
 )
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@log_options
 @connected
 def command(
     session: Session,
@@ -57,6 +58,7 @@ def command(
     lease: float,
     health: str | None,
     state: Path | None,
+    log_file: Path | None,
     log_format: str,
 ) -> None:
     """Run the handlers in plugin files until you press Ctrl-C.
@@ -66,7 +68,6 @@ def command(
     not end within its timeout, this program starts itself anew.
     """
     from callsheet.listening.health import HealthPage, address_of
-    from callsheet.listening.logs import set_up
     from callsheet.listening.restart import Legacy, begin_anew, legacy
     from callsheet.listening.runner import Runner
     from callsheet.listening.shelf import Shelf
@@ -74,7 +75,7 @@ def command(
     from callsheet.plugins import environment_paths
 
     address, before = None if health is None else address_of(health), legacy(os.environ)
-    set_up(log_level(), log_format == "json")
+    set_up(log_level(), log_format == "json", log_file)
     # What the same files register (types, operators, defaults) is there in the sessions of handlers.
     session.plugging = evolve(session.plugging, paths=[*paths, *environment_paths(os.environ, session._dialect.name)])
     with ExitStack() as stack:

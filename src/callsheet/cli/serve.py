@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib.util
-import logging
 import signal
 import socket
 import ssl
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from callsheet.cli.connection import DialectName
+from callsheet.cli.logs import log_options, set_up
 from callsheet.config import log_level
 from callsheet.errors import UsageError
 
@@ -94,6 +94,7 @@ def database_option(told: str) -> Callable[[F], F]:
     metavar="ADDRESS",
     help="A proxy, or a network of them, that may say where a request comes from; may be repeated.",
 )
+@log_options
 def command(
     schema: str,
     database: str,
@@ -107,6 +108,8 @@ def command(
     admin_key: str | None,
     limits: tuple[str, ...],
     proxies: tuple[str, ...],
+    log_file: Path | None,
+    log_format: str,
 ) -> None:
     """Run a server until you press Ctrl-C.
 
@@ -123,7 +126,7 @@ def command(
     check_exposure(host, certificate is not None, insecure)
     taken = _limits(host, limits)
     networks(proxies)
-    logging.basicConfig(level=log_level(), format="%(asctime)s %(levelname)s %(message)s")
+    set_up(log_level(), log_format == "json", log_file)
     # Before a database is made, and its key is told.
     with bound(host, port) as listening:
         service = Service.open(database, schema, admin_key, seed=True, files=files, limits=taken)
@@ -178,7 +181,7 @@ def _listen(
 
     app = application(service, limits, [routes_of(dialects or served_dialects())])
     port = listening.getsockname()[1]
-    config = configured(app, host, port, certificate, key, limits, proxies, log_level="warning")
+    config = configured(app, host, port, certificate, key, limits, proxies, log_level="warning", log_config=None)
     try:
         # uvicorn raises the signal it ended by once more, which must not end us before the database is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)
