@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -600,3 +602,24 @@ def test_few_entities_of_a_type_are_found_by_their_type_and_then_put_in_order() 
             event.remove(Engine, "before_cursor_execute", note)
     ordered = [text.partition("ORDER BY")[2] for text in asked if "ORDER BY" in text]
     assert ["+" in text for text in ordered] == [True, False]
+
+
+def test_nothing_in_memory_is_left_open_at_the_end_of_the_program() -> None:
+    """Python 3.13 and later warn of a connection that nobody closed, in every script that used ``memory:``."""
+    script = """
+import atexit
+from callsheet import Session
+
+@atexit.register
+def look():
+    from callsheet.server.store import store
+    print("left open:", len(store._TEMPLATES))
+
+with Session("memory:") as session:
+    session.query("Project").all()
+unclosed = Session("memory:")
+unclosed.query("Project").all()
+"""
+    command = [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("left open: 0\n", "")

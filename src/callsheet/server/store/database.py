@@ -10,6 +10,7 @@ import random
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -86,6 +87,8 @@ class MemoryDatabase:
         assert isinstance(driver, sqlite3.Connection)
         self._driver = driver
         template.backup(driver)
+        # One that nobody closes is closed with its last user, or at the end of the program.
+        weakref.finalize(self, self._connection.close)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -7,6 +7,7 @@ asks for it; the write path locks what it touches when it reads it, first and in
 
 from __future__ import annotations
 
+import atexit
 import sqlite3
 import threading
 from collections.abc import Mapping
@@ -211,6 +212,13 @@ def _text(schema: Schema) -> str:
 
 _TEMPLATES: dict[str, sqlite3.Connection] = {}
 _TEMPLATE_LOCK = threading.Lock()
+
+
+@atexit.register
+def _forget_templates() -> None:
+    """Close them before Python warns of connections that nobody closed."""
+    while _TEMPLATES:
+        _TEMPLATES.popitem()[1].close()
 
 
 def _template(layout: Layout, schema: Schema) -> sqlite3.Connection:
