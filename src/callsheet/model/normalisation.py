@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any
+from unicodedata import normalize
 
 from callsheet.errors import SchemaError
 from callsheet.model.json_data import json_data
@@ -116,6 +117,8 @@ def _key_part(entity_type: EntityType, name: str, part: Any) -> Any:
 
 def _string(attribute: Attribute, value: Any) -> str | None:
     found = plain_text(plain_scalar(value))
+    if attribute.composed and found is not None and not found.isascii():
+        found = normalize("NFC", found)
     if (attribute.indexed or attribute.unique) and found is not None and text_bytes(found) > INDEXED_BYTES:
         raise Unfit(f"a string of up to {INDEXED_BYTES:,} bytes of UTF-8, since the database keeps an index of it")
     return found

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Literal
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from callsheet import collector
 from callsheet.errors import SchemaError, UnknownAttribute
@@ -51,6 +51,7 @@ class Attribute:
     attribute that users cannot write; ``default`` is a value, or ``{uid}`` or ``{now}``. A custom attribute that is
     ``inherited`` has, where it is not set, the value of the nearest entity above. ``agree`` says whether two
     writers who saw the same value, and wrote the same, agree or are in conflict (None: as its kind has it, `agrees`).
+    The text of a ``composed`` one is kept in Unicode's composed form (NFC).
     """
 
     name: str
@@ -69,6 +70,7 @@ class Attribute:
     on_delete: Literal["nullify", "cascade", "restrict"] = "nullify"
     inherited: bool = False
     agree: bool | None = None
+    composed: bool = False
     label: str = ""
     description: str = ""
 
@@ -97,7 +99,8 @@ class EntityType:
     ``key`` names the attributes (or foreign keys) that make the primary key; the key of a type with several is
     a tuple of their values. ``attributes`` is ordered; ``aliases`` maps a foreign key name to its reference
     (``parent_id`` → ``parent``). ``ancestors`` runs from the parent to the root. ``custom`` describes the items of
-    ``custom_attributes`` by key; ``unique`` lists combinations of attributes no two entities may share.
+    ``custom_attributes`` by key; ``unique`` lists combinations of attributes no two entities may share, ``distinct``
+    those in which texts that look alike count as the same. ``composed`` names the attributes whose texts are names.
     """
 
     name: str
@@ -107,6 +110,8 @@ class EntityType:
     label: str = "name"
     attributes: dict[str, Attribute] = field(factory=dict)
     unique: tuple[tuple[str, ...], ...] = ()
+    distinct: tuple[tuple[str, ...], ...] = ()
+    composed: tuple[str, ...] = ()
     ancestors: tuple[str, ...] = ()
     custom: dict[str, Attribute] = field(factory=dict)
     description: str = ""
@@ -262,6 +267,8 @@ class Schema:
         attributes: dict[str, Attribute] = {}
         ancestors: tuple[str, ...] = ()
         unique: tuple[tuple[str, ...], ...] = ()
+        distinct: tuple[tuple[str, ...], ...] = ()
+        composed: tuple[str, ...] = ()
         custom: dict[str, Attribute] = {}
         label = "name"
         key: tuple[str, ...] = tuple(described.get("key", ("id",)))
@@ -272,10 +279,16 @@ class Schema:
             attributes.update(parent.attributes)
             ancestors = (parent.name, *parent.ancestors)
             unique, label, custom, key = parent.unique, parent.label, dict(parent.custom), parent.key
+            distinct, composed = parent.distinct, parent.composed
         elif "id" in key:
             attributes["id"] = Attribute("id", required=True, immutable=True, default="{uid}")
         for attribute, value in described.get("attributes", {}).items():
             attributes[attribute] = _shared_attribute(name, attribute, value, alike)
+        # By type and not by attribute, since clients of earlier versions read the document, too.
+        composed += tuple(described.get("names", ()))
+        for attribute in composed:
+            if attribute in attributes and not attributes[attribute].composed:
+                attributes[attribute] = evolve(attributes[attribute], composed=True)
         for item, value in described.get("custom", {}).items():
             custom[item] = _attribute(name, item, value)
         built = EntityType(
@@ -286,6 +299,8 @@ class Schema:
             label=described.get("label", label),
             attributes=attributes,
             unique=unique + tuple(tuple(names) for names in described.get("unique", ())),
+            distinct=distinct + tuple(tuple(names) for names in described.get("distinct", ())),
+            composed=composed,
             ancestors=ancestors,
             custom=custom,
             description=described.get("description", ""),

@@ -22,6 +22,8 @@ _TYPE_KEYS = {
     "abstract": bool,
     "label": str,
     "unique": list,
+    "distinct": list,
+    "names": list,
     "description": str,
     "attributes": dict,
     "custom": dict,
@@ -107,21 +109,32 @@ def _type(outline: Outline, name: str, told: dict[str, Any]) -> Iterator[str]:
     label = told.get("label")
     if isinstance(label, str) and label not in outline.names(name):
         yield f"{name}: its label `{label}` is not one of its attributes{did_you_mean(label, outline.names(name))}"
-    yield from _unique(outline, name, told.get("unique"))
+    yield from _unique(outline, name, "unique", told.get("unique"))
+    yield from _unique(outline, name, "distinct", told.get("distinct"))
+    yield from _composed(outline, name, told.get("names"))
 
 
-def _unique(outline: Outline, name: str, groups: Any) -> Iterator[str]:
+def _composed(outline: Outline, name: str, listed: Any) -> Iterator[str]:
+    attributes = outline.attributes(name)
+    for item in listed if isinstance(listed, list) else ():
+        if item not in attributes:
+            yield f"{name}: `names` lists `{item}`, which it has not{did_you_mean(str(item), attributes)}"
+        elif attributes[item].told.get("type", "string") != "string":
+            yield f"{name}: `names` lists `{item}`; only strings are names"
+
+
+def _unique(outline: Outline, name: str, rule: str, groups: Any) -> Iterator[str]:
     attributes = outline.attributes(name)
     for group in groups if isinstance(groups, list) else ():
         if not isinstance(group, list) or not group or not all(isinstance(item, str) for item in group):
             example = '[["parent", "name"]]'
-            yield f"{name}: `unique` is a list of lists of attribute names, as in {example}, not {group!r:.60}"
+            yield f"{name}: `{rule}` is a list of lists of attribute names, as in {example}, not {group!r:.60}"
             continue
         for item in group:
             if item not in attributes:
-                yield f"{name}: unique names `{item}`, which it has not{did_you_mean(item, attributes)}"
+                yield f"{name}: {rule} names `{item}`, which it has not{did_you_mean(item, attributes)}"
             elif attributes[item].told.get("type") in ("collection", "mapping", "json"):
-                yield f"{name}: unique names `{item}`; only references and simple values can be unique"
+                yield f"{name}: {rule} names `{item}`; only references and simple values can be {rule}"
 
 
 def _attribute(outline: Outline, owner: str, name: str, told: Any) -> Iterator[str]:

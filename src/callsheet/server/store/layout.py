@@ -3,7 +3,7 @@
 A root type's table holds all its subtypes: the union of their attributes as typed columns. Beside them
 ``_type`` is the concrete type, ``_version`` counts the entity's changes, ``_commit`` is the position of the
 last commit that touched it. A reference is stored in a column of its name, the target's type beside it in
-``<name>__type`` where it may be one of several.
+``<name>__type`` where it may be one of several. A text that must not look like another has ``<name>__alike`` beside it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from callsheet.errors import SchemaError
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
+from callsheet.server.store.alike import alike_columns
 from callsheet.server.store.columns import INTEGER, TEXT, Moment, Truth, column_type
 from callsheet.server.store.queue_tables import delivery_tables
 
@@ -118,10 +119,14 @@ def _family(schema: Schema, root: str, metadata: MetaData) -> Table:
             columns.append(Column(attribute.name, column_type(attribute), nullable=True))
             if attribute.kind == "reference" and schema.polymorphic(str(attribute.target)):
                 columns.append(Column(f"{attribute.name}__type", TEXT, nullable=True))
+    alike = {name: None for entity_type in family for name in alike_columns(entity_type).values()}
+    columns += [Column(name, TEXT, nullable=True) for name in alike]
     table = Table(root, metadata, *columns, PrimaryKeyConstraint("id", name=f"_key_{root}"), sqlite_strict=True)
     for name in _indexed(family):
         if name != "id":
             Index(f"_index_{root}_{name}", table.c[name])
+    for name in alike:
+        Index(f"_index_{root}_{name}", table.c[name])
     if len(family) > 1:
         # With the key behind it, so that pages and reads by key of one type need neither sort nor scan.
         Index(f"_index_{root}__type", table.c._type, table.c.id)
@@ -149,7 +154,7 @@ def _indexed(family: list[EntityType]) -> list[str]:
         for attribute in entity_type.attributes.values():
             if stored(attribute) and (attribute.kind == "reference" or attribute.unique or attribute.indexed):
                 names[attribute.name] = None
-        for combination in entity_type.unique:
+        for combination in (*entity_type.unique, *entity_type.distinct):
             names[combination[0]] = None
     return list(names)
 
@@ -161,7 +166,9 @@ def _unique_at_root(root: EntityType) -> list[tuple[str, ...]]:
     commits at the same time, checked at COMMIT so that values can be swapped.
     """
     singles = [(a.name,) for a in root.attributes.values() if a.unique and stored(a) and a.name != "id"]
-    return singles + [names for names in root.unique if names not in singles]
+    columns = alike_columns(root)
+    distinct = [tuple(columns.get(name, name) for name in names) for names in root.distinct]
+    return singles + [names for names in (*root.unique, *distinct) if names not in singles]
 
 
 def _one_to_many(schema: Schema, entity_type: EntityType, attribute: Attribute) -> bool:

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from callsheet.errors import SchemaError
 from callsheet.model.schema import Attribute, EntityType, Schema
+from callsheet.server.store.alike import alike_columns
 from callsheet.server.store.layout import stored
 
 __all__ = ["Combination", "Members", "Referrer", "Rules", "TypeRules", "one_to_many", "rules_of"]
@@ -21,10 +22,12 @@ __all__ = ["Combination", "Members", "Referrer", "Rules", "TypeRules", "one_to_m
 
 @frozen
 class Combination:
-    """Attributes whose values together are unique among the entities of a type."""
+    """Attributes whose values together are unique among the entities of a type; ``alike``: texts that look alike count
+    as the same."""
 
     scope: str
     names: tuple[str, ...]
+    alike: bool = False
 
 
 @frozen
@@ -49,7 +52,8 @@ class TypeRules:
 
     ``computed`` has every attribute that the server computes; ``stamped`` those among them that tell who and when
     (``stamped_new``: of a new entity), ``above`` the ancestors' types (it ``covers`` all that a child may ask for),
-    ``numbered`` by what they count. ``typed`` names the columns with the types of references that may lead to several.
+    ``numbered`` by what they count. ``typed`` names the columns with the types of references that may lead to several,
+    ``alike`` those that hold the form of texts which must not look alike.
     """
 
     entity_type: EntityType
@@ -63,6 +67,7 @@ class TypeRules:
     covers: bool
     numbered: dict[str, str]
     typed: dict[str, str]
+    alike: dict[str, str]
     unique: tuple[Combination, ...]
     referrers: tuple[Referrer, ...]
     collections: tuple[str, ...]
@@ -119,6 +124,7 @@ def _type_rules(schema: Schema, entity_type: EntityType, ancestors: frozenset[st
         covers=ancestors == {*above.values(), *(name for name in ancestors if schema.is_a(entity_type.name, name))},
         numbered=_argued(computed, "next:"),
         typed={a.name: f"{a.name}__type" for a in attributes if a.kind == "reference" and _several(schema, a)},
+        alike=alike_columns(entity_type),
         unique=tuple(_combinations(schema, entity_type)),
         referrers=tuple(_referrers(schema, entity_type)),
         collections=tuple(a.name for a in attributes if a.kind == "collection" and not one_to_many(schema, a)),
@@ -164,13 +170,20 @@ def _combinations(schema: Schema, entity_type: EntityType) -> Iterator[Combinati
         if attribute.unique and attribute.name != "id" and stored(attribute):
             yield Combination(declarer(schema, entity_type, attribute), (attribute.name,))
     for names in entity_type.unique:
-        if unknown := [name for name in names if name not in entity_type.attributes]:
-            raise SchemaError(f"{entity_type.name}: a unique combination names `{unknown[0]}`, which is no attribute")
-        scope = entity_type.name
-        for ancestor in entity_type.ancestors:
-            if names in schema.types[ancestor].unique:
-                scope = ancestor
-        yield Combination(scope, names)
+        yield Combination(_scope(schema, entity_type, names, "unique"), names)
+    for names in entity_type.distinct:
+        yield Combination(_scope(schema, entity_type, names, "distinct"), names, alike=True)
+
+
+def _scope(schema: Schema, entity_type: EntityType, names: tuple[str, ...], rule: str) -> str:
+    """The oldest type that states the combination."""
+    if unknown := [name for name in names if name not in entity_type.attributes]:
+        raise SchemaError(f"{entity_type.name}: a {rule} combination names `{unknown[0]}`, which is no attribute")
+    scope = entity_type.name
+    for ancestor in entity_type.ancestors:
+        if names in getattr(schema.types[ancestor], rule):
+            scope = ancestor
+    return scope
 
 
 def _referrers(schema: Schema, entity_type: EntityType) -> Iterator[Referrer]:

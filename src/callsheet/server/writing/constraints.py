@@ -14,6 +14,7 @@ from callsheet.chunks import chunks
 from callsheet.errors import Invalid
 from callsheet.model.normalisation import INDEXED_BYTES, text_bytes
 from callsheet.model.record import Identity
+from callsheet.server.store.alike import alike_columns, alike_form
 from callsheet.server.store.rules import Combination
 from callsheet.server.writing.overlay import Overlay, WorkingRow
 
@@ -108,22 +109,30 @@ def _concerned(overlay: Overlay) -> dict[Combination, list[WorkingRow]]:
 
 
 def _values(entry: WorkingRow, combination: Combination) -> tuple[Any, ...]:
-    values = (entry.get(name) for name in combination.names)
-    return tuple(value.key if isinstance(value, Identity) else value for value in values)
+    values = tuple([entry.get(name) for name in combination.names])
+    if combination.alike:
+        texts = entry.rules.alike
+        values = tuple(
+            [alike_form(v) if name in texts and v is not None else v for name, v in zip(combination.names, values)]
+        )
+    return tuple([value.key if isinstance(value, Identity) else value for value in values])
 
 
 def _taken(
     overlay: Overlay, entry: WorkingRow, combination: Combination, values: tuple[Any, ...], key: str
 ) -> Invalid:
+    if combination.alike:
+        values = tuple(entry.get(name) for name in combination.names)
     told = ", ".join(f"{name} {value!r:.80}" for name, value in zip(combination.names, values))
     by = f" ({key})" if overlay.tells((entry.rules.root, key)) else ""
-    problem = f"{combination.scope} with {told} exists already{by}; it must be unique"
+    kind = "that looks like" if combination.alike else "with"
+    problem = f"{combination.scope} {kind} {told} exists already{by}; it must be unique"
     return _invalid(entry, problem, combination.names[-1])
 
 
 def lock_name(combination: Combination) -> str:
     """The name of the row that commits lock, where the database lets them run side by side."""
-    return f"unique:{combination.scope}:{','.join(combination.names)}"
+    return f"{'alike' if combination.alike else 'unique'}:{combination.scope}:{','.join(combination.names)}"
 
 
 def _check_stored(overlay: Overlay, combination: Combination, held: dict[tuple[Any, ...], WorkingRow]) -> None:
@@ -133,7 +142,7 @@ def _check_stored(overlay: Overlay, combination: Combination, held: dict[tuple[A
         # Else the database has a constraint of its own, against two commits at the same time.
         overlay.take_lock(lock_name(combination))
     table = overlay.store.tables[root]
-    columns = [table.c[name] for name in combination.names]
+    columns = [table.c[name] for name in _columns(overlay, combination)]
     kinds = overlay.schema.concrete(combination.scope)
     family = table.c._type.in_(kinds) if len(kinds) < len(overlay.schema.concrete(root)) else None
     for where in _conditions(columns, list(held)):
@@ -145,6 +154,13 @@ def _check_stored(overlay: Overlay, combination: Combination, held: dict[tuple[A
                 continue
             if values in held and held[values] is not other:
                 raise _taken(overlay, held[values], combination, values, key)
+
+
+def _columns(overlay: Overlay, combination: Combination) -> list[str]:
+    if not combination.alike:
+        return list(combination.names)
+    columns = alike_columns(overlay.schema.types[combination.scope])
+    return [columns.get(name, name) for name in combination.names]
 
 
 def _conditions(columns: list[Any], wanted: list[tuple[Any, ...]]) -> Iterator[ColumnElement[bool]]:

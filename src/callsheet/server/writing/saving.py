@@ -20,6 +20,7 @@ from callsheet.model.record import Identity
 from callsheet.server.log import commits as log
 from callsheet.server.log import receipts
 from callsheet.server.log.commits import EntityChange
+from callsheet.server.store.alike import alike_form
 from callsheet.server.store.layout import stored
 from callsheet.server.store.store import CHUNK
 from callsheet.server.writing.inserting import inserting
@@ -83,6 +84,9 @@ def _columns(entry: WorkingRow) -> dict[str, Any]:
         else:
             row[name] = value
     row.update((mapping, held or None) for mapping, held in mappings.items())
+    for name, column in entry.rules.alike.items():
+        if name in entry.values:
+            row[column] = None if entry.values[name] is None else alike_form(entry.values[name])
     return row
 
 
