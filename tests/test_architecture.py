@@ -30,7 +30,7 @@ def test_every_room_has_a_floor() -> None:
         {"demo"},
         {"conform", "explorer", "batch", "listening"},
         {"session", "server"},
-        {"storage", "analytics", "production", "sync"},
+        {"storage", "analytics", "production", "sync", "export"},
         {"core"},
         {"entity", "events", "plugins", "transport", "config"},
         {"dialects"},

@@ -25,6 +25,7 @@ COMMANDS = (
     "demo",
     "doctor",
     "events",
+    "export",
     "listen",
     "plugins",
     "query",

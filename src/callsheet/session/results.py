@@ -7,7 +7,7 @@ something that runs flows.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator
-from typing import Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from attrs import evolve
 
@@ -17,7 +17,14 @@ from callsheet.core.rows import flat_records
 from callsheet.core.verb import Awaiting, Blocking, Verb
 from callsheet.entity.entity import E
 from callsheet.flow import Flow, Overlap, Request, Work
+from callsheet.later import Later
 from callsheet.session.query import Query
+
+if TYPE_CHECKING:
+    from callsheet.export import files, tables
+else:
+    files = Later("callsheet.export.files")
+    tables = Later("callsheet.export.tables")
 
 __all__ = ["AsyncQueryResult", "QueryResult"]
 
@@ -62,6 +69,11 @@ class QueryVerbs(Query[E]):
         question, names = self._aggregate(functions, group_by)
         rows = yield from reading.aggregate(self._core, question)
         return [dict(zip(names, row)) for row in rows]
+
+    to_arrow = Verb(tables.to_arrow)
+    to_pandas = Verb(tables.to_pandas)
+    to_polars = Verb(tables.to_polars)
+    export = Verb(files.export)
 
     def _range(self, start: int, stop: int | None) -> Flow[list[E]]:
         """The results from ``start`` to ``stop``."""
@@ -130,6 +142,12 @@ class QueryResult(Blocking, QueryVerbs[E]):
             records, cursor = self.run(self._flat_page(cursor))
             yield from records
             more = cursor is not None
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """The rows as an Arrow stream: ``polars.DataFrame(result)``, ``duckdb.sql("from result")``."""
+        from callsheet.export.tables import stream_of
+
+        return stream_of(self).__arrow_c_stream__(requested_schema)
 
     def __len__(self) -> int:
         if self._rows is None:

@@ -16,6 +16,9 @@ def open_rows(source: Any) -> Iterator[Row]:
     if hasattr(source, "numbered_rows"):
         found: Iterator[Row] = source.numbered_rows()
         return found
+    if hasattr(source, "select_statement"):
+        # A query of this session or another: its rows come page by page.
+        return _numbered(source.records())
     if hasattr(source, "__arrow_c_stream__"):
         from callsheet.sync.rows.arrow import arrow_rows
 
