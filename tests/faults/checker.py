@@ -1,4 +1,4 @@
-"""Was a history of transactions what one after the other could have given? For lists that grow.
+"""Was a history of transactions what one after the other could have given? For lists and numbers that grow.
 
 Theory. Every appended element is unique, so the longest list ever read of a key tells in which order its
 appends took place, and every other read where it stood in that order. From this follow edges between
@@ -6,6 +6,10 @@ transactions: who appended before whom (ww), who read whose append (wr), who rea
 appended to (rw), and who had ended before somebody began (time). A cycle means that no order explains what
 was seen; which edges it needs says what went wrong. Lost appends, appends of failed transactions and lists
 that do not continue one another are seen without any graph.
+
+A number that is read and written over, always by a larger one, is each of its values at most once. So of a value that
+was seen it is known who wrote it (wr, and ww where the reader wrote over it) and who wrote over it (rw). Two who wrote
+over the same value are a lost update, also where both wrote the same: of that, no list tells.
 """
 
 from __future__ import annotations
@@ -24,13 +28,18 @@ NAMES = ("G0: writes in a cycle", "G1c: reads in a cycle", "G2: a read was overt
 
 @frozen
 class Transaction:
-    """What one transaction read and appended, between two moments. ``done`` is False where it was refused."""
+    """What one transaction read and appended, between two moments. ``done`` is False where it was refused.
+
+    ``saw`` are the numbers it read, 0 in the beginning, and ``wrote`` what it wrote over some of them.
+    """
 
     start: float
     end: float
     reads: dict[str, tuple[str, ...]] = field(factory=dict)
     appends: dict[str, str] = field(factory=dict)
     done: bool = True
+    saw: dict[str, int] = field(factory=dict)
+    wrote: dict[str, int] = field(factory=dict)
 
 
 def check(history: Sequence[Transaction]) -> list[str]:
@@ -49,6 +58,7 @@ def check(history: Sequence[Transaction]) -> list[str]:
                 found.append(f"stray: nobody appended {element} to {key}")
     found += [f"lost append: {key} misses {element}" for key, element in writers if element not in orders.get(key, ())]
     edges = _edges(history, orders, writers)
+    _read_numbers(history, edges, found)
     for kinds, name in zip(LADDER, NAMES):
         if cycle := _cycle(_joined(edges, kinds)):
             found.append(f"{name}: {len([each for each in cycle if each < len(history)])} transactions")
@@ -93,6 +103,28 @@ def _edges(
                 add("rw", index, writers.get((key, orders[key][len(elements)])))
     _time(history, add)
     return edges
+
+
+def _read_numbers(history: Sequence[Transaction], edges: dict[str, Edges], found: list[str]) -> None:
+    """Add the edges of numbers, and what is wrong with them."""
+    done = [(index, told) for index, told in enumerate(history) if told.done]
+    writers = {each: index for index, told in done for each in told.wrote.items()}
+    over: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for index, told in done:
+        for key in told.wrote:
+            over[key, told.saw[key]].append(index)
+    for (key, value), several in over.items():
+        if len(several) > 1:
+            found.append(f"lost update: {len(several)} transactions saw {key} at {value} and wrote over it")
+    failed = {each for told in history if not told.done for each in told.wrote.items()}
+    for index, told in done:
+        for key, value in told.saw.items():
+            writer = writers.get((key, value))
+            if writer is None and value:
+                found.append(f"{'G1a' if (key, value) in failed else 'stray'}: {key} was seen at {value}")
+            elif writer is not None and writer != index:
+                edges["ww" if key in told.wrote else "wr"][writer].add(index)
+            edges["rw"][index].update(each for each in over[key, value] if each != index)
 
 
 def _time(history: Sequence[Transaction], add: object) -> None:

@@ -1,8 +1,8 @@
 """Histories of many concurrent sessions, checked for lost updates and for an order that explains them.
 
-Each session reads a few registers and appends to all it has read, in one commit, or only reads; faults on the
-way included. What each saw, and when, goes to ``checker.py``. The versions of each register must count its
-appends without a gap.
+Each session reads a few registers and appends to all it has read, in one commit, or adds one to the number of each,
+or only reads; faults on the way included. What each saw, and when, goes to ``checker.py``. The versions of each
+register must count its changes without a gap.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from callsheet.server.process import serve
 from callsheet.server.service import Service
 from callsheet.server.store.store import Store
 from callsheet.server.writing import saving
+from callsheet.server.writing.conflicts import Conflicts
 from callsheet.server.writing.overlay import Overlay
 from callsheet.session.blocking import Session
 from callsheet.session.connection import over
@@ -54,9 +55,13 @@ def prove_sqlite(deep: bool, seed: int) -> Outcome:
     with temporary_folder() as folder:
         outcome = _prove("SQLite", f"sqlite:///{folder}/ledger.db", deep, seed)
     with Service.open("memory:", DOCUMENT) as service:
-        control = _in_process(service, seed, "ours")
-    outcome.control = 'reading and writing blindly with conflicts="ours" loses updates'
-    outcome.caught = len([each for each in check(control.transactions) if each.startswith("lost append")])
+        control = in_process(service, seed, "ours")
+    with Service.open("memory:", DOCUMENT) as service, equal_ends_agree():
+        numbers = in_process(service, seed, "raise")
+    blind = [each for each in check(control.transactions) if each.startswith("lost append")]
+    equal = [each for each in check(numbers.transactions) if each.startswith("lost update")]
+    outcome.control = 'reading and writing blindly with conflicts="ours", or equal ends for no conflict, loses updates'
+    outcome.caught = len(blind) + len(equal) if blind and equal else 0
     return outcome
 
 
@@ -69,7 +74,7 @@ def prove_postgres(deep: bool, seed: int) -> Outcome:
     with postgres_database() as url, _without_locks():
         assert url is not None
         with Service.open(url, DOCUMENT) as service:
-            control = _in_process(service, seed, "raise")
+            control = in_process(service, seed, "raise")
     outcome.control = "no row locks and no version check loses updates"
     outcome.caught = len(check(control.transactions))
     return outcome
@@ -100,27 +105,38 @@ def _prove(engine: str, url: str, deep: bool, seed: int) -> Outcome:
 
 def _make_registers(session: Any) -> None:
     for name in REGISTERS:
-        session.create("Register", {"id": name, "name": name, "items": []})
+        session.create("Register", {"id": name, "name": name, "items": [], "count": 0})
     until_answered(session.commit)
 
 
 def _versions(url: str, history: History) -> list[str]:
-    """Each register's version is one more than the number of its appends, and the log tells the same."""
-    appended = [key for told in history.transactions if told.done for key in told.appends]
+    """Each register's version is one more than the number of its changes, and the log tells the same."""
+    changed = [key for told in history.transactions if told.done for key in (*told.appends, *told.wrote)]
     store = Store.open(url)
     try:
         with store.reading() as connection:
             table = store.tables["Register"]
             rows = connection.execute(select(table.c.id, table.c._version)).all()
-            wrong = [f"{key} has version {version}" for key, version in rows if version != appended.count(key) + 1]
+            wrong = [f"{key} has version {version}" for key, version in rows if version != changed.count(key) + 1]
             return wrong + disagreements(store, connection)
     finally:
         store.close()
 
 
-def _in_process(service: Service, seed: int, policy: str) -> History:
+@contextmanager
+def equal_ends_agree() -> Iterator[None]:
+    """A server to which a number that both wrote alike is no conflict: the negative control."""
+    agree = Conflicts._agree
+    Conflicts._agree = lambda *_: True  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Conflicts._agree = agree  # type: ignore[method-assign]
+
+
+def in_process(service: Service, seed: int, policy: str) -> History:
     """A few sessions on a service in this process: how the controls run."""
-    made = (Create(Identity("Register", name), {"name": name, "items": []}) for name in REGISTERS[:4])
+    made = (Create(Identity("Register", name), {"name": name, "items": [], "count": 0}) for name in REGISTERS[:4])
     service.commit(ChangeSet(new_key(), tuple(made)), "anna")
     sessions = []
     for number in range(8):
@@ -148,7 +164,9 @@ def _run(
     last = sessions[0]
     last._unit.owner = threading.get_ident()  # type: ignore[union-attr]
     start = time.monotonic()
-    history.transactions.append(Transaction(start, start + 1, _read(last, names)[1]))
+    entities, reads = _read(last, names)
+    saw = {key: entity["count"] for key, entity in entities.items()}
+    history.transactions.append(Transaction(start, start + 1, reads, saw=saw))
 
 
 def _work(
@@ -157,21 +175,26 @@ def _work(
     try:
         for turn in range(each):
             some = random.sample(names, random.randint(1, 3))
-            appends = {key: f"{number}.{turn}.{key}" for key in some} if random.random() < 0.7 else {}
-            history.transactions.append(_transaction(session, some, appends, policy, history))
+            kind = random.random()
+            appends = {key: f"{number}.{turn}.{key}" for key in some} if kind < 0.4 else {}
+            history.transactions.append(_transaction(session, some, appends, 0.4 <= kind < 0.8, policy, history))
     except Exception as error:
         history.problems.append(f"session {number}: {type(error).__name__}: {error}")
 
 
 def _transaction(
-    session: Session, names: list[str], appends: dict[str, str], policy: str, history: History
+    session: Session, names: list[str], appends: dict[str, str], counts: bool, policy: str, history: History
 ) -> Transaction:
     start = time.monotonic()
     entities, reads = _read(session, names)
+    saw = {key: entity["count"] for key, entity in entities.items()}
     for key, element in appends.items():
         entities[key]["items"] = [*reads[key], element]
+    wrote = {key: value + 1 for key, value in saw.items()} if counts else {}
+    for key, value in wrote.items():
+        entities[key]["count"] = value
     done = True
-    if appends:
+    if appends or wrote:
         try:
             until_answered(lambda: session.commit(policy))
         except ConflictError:
@@ -182,13 +205,14 @@ def _transaction(
             history.problems.append(f"{type(error).__name__}: {error}")
             done = False
             session.rollback()
-    return Transaction(start, time.monotonic(), reads, appends, done)
+    # What a commit has read and does not write, it may have read before others wrote it: that is not promised.
+    return Transaction(start, time.monotonic(), {} if wrote else reads, appends, done, {} if appends else saw, wrote)
 
 
 def _read(session: Session, names: list[str]) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
     """The registers, read in one request."""
     told = ", ".join(f'"{name}"' for name in names)
-    query: Callable[[], Any] = lambda: session.query(f"select items from Register where id in ({told})").all()  # noqa: E731
+    query: Callable[[], Any] = lambda: session.query(f"select items, count from Register where id in ({told})").all()  # noqa: E731
     entities = {entity["id"]: entity for entity in until_answered(query)}
     return entities, {key: tuple(entity["items"]) for key, entity in entities.items()}
 

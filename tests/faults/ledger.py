@@ -30,7 +30,9 @@ DOCUMENT: dict[str, Any] = {
                 "worker": {"type": "reference", "target": "Worker"},
             }
         },
-        "Register": {"attributes": {"name": {"type": "string"}, "items": {"type": "json"}}},
+        "Register": {
+            "attributes": {"name": {"type": "string"}, "items": {"type": "json"}, "count": {"type": "integer"}}
+        },
     },
 }
 

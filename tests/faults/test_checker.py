@@ -6,7 +6,11 @@ from random import Random
 
 import pytest
 
+from callsheet.server.service import Service
+
 from .checker import Transaction, check
+from .histories import equal_ends_agree, in_process
+from .ledger import DOCUMENT
 
 
 def told(start: float, reads: dict[str, str], appends: dict[str, str] | None = None, done: bool = True) -> Transaction:
@@ -51,6 +55,53 @@ def test_side_by_side() -> None:
 def test_planted_faults(history: list[Transaction], fault: str) -> None:
     """Each anomaly is found, under its name."""
     assert [problem for problem in check(history) if problem.startswith(fault)]
+
+
+def counted(start: float, saw: dict[str, int], wrote: dict[str, int] | None = None, done: bool = True) -> Transaction:
+    """A transaction of one second on numbers."""
+    return Transaction(start, start + 1, done=done, saw=saw, wrote=wrote or {})
+
+
+def test_numbers_in_order() -> None:
+    """Who sees what was written before, and writes over it alone, is in order; so is who reads beside it."""
+    one, two = counted(0, {"x": 0}, {"x": 1}), counted(2, {"x": 1}, {"x": 2})
+    refused = counted(0, {"x": 0}, {"x": 1}, done=False)
+    assert check([one, counted(0.5, {"x": 0}), two, refused, counted(4, {"x": 2})]) == []
+
+
+@pytest.mark.parametrize(
+    ("history", "fault"),
+    [
+        ([counted(0, {"x": 5}, {"x": 6}), counted(0, {"x": 5}, {"x": 6}), counted(4, {"x": 6})], "lost update: 2"),
+        ([counted(0, {"x": 0}, {"x": 1}), counted(0, {"x": 0}, {"x": 2}), counted(4, {"x": 2})], "lost update: 2"),
+        ([counted(0, {"x": 0}, {"x": 1}, done=False), counted(4, {"x": 1})], "G1a"),
+        ([counted(4, {"x": 3})], "stray"),
+        ([counted(0, {"x": 0}, {"x": 1}), counted(2, {"x": 0}), counted(4, {"x": 1})], "not in real time"),
+        (
+            [
+                counted(0, {"x": 0, "y": 0}, {"x": 1}),
+                counted(0, {"x": 0, "y": 0}, {"y": 1}),
+                counted(4, {"x": 1, "y": 1}),
+            ],
+            "G2",
+        ),
+        ([counted(0, {"x": 0, "y": 1}, {"x": 1}), counted(0, {"y": 0, "x": 1}, {"y": 1})], "G1c"),
+    ],
+)
+def test_planted_faults_of_numbers(history: list[Transaction], fault: str) -> None:
+    """Each anomaly is found, also that both wrote the same."""
+    assert [problem for problem in check(history) if problem.startswith(fault)]
+
+
+def test_sessions_that_count_are_in_order_and_would_not_be_if_equal_ends_agreed() -> None:
+    """Eight sessions on four registers in this process; the control takes away the one check."""
+    with Service.open("memory:", DOCUMENT) as service:
+        history = in_process(service, 1, "raise")
+    assert (check(history.transactions), history.problems) == ([], [])
+    assert history.conflicts
+    with Service.open("memory:", DOCUMENT) as service, equal_ends_agree():
+        control = in_process(service, 1, "raise")
+    assert [each for each in check(control.transactions) if each.startswith("lost update")]
 
 
 def serial(random: Random, length: int) -> list[Transaction]:
