@@ -54,6 +54,9 @@ class Memberships(Assigning):
             self._clean_if_unchanged(owner, changes)
 
     def _link_by_reference(self, entity: Any, name: str, member: Any, inverse: Attribute, present: bool) -> None:
+        if present and member.peek(inverse.name) is entity:
+            # A member already, which a member whose key names its owner always is.
+            return
         if present:
             self.assign(member, inverse.name, entity)
         elif member.peek(inverse.name) in (entity, NOT_SET):

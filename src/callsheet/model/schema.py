@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Literal
@@ -164,11 +164,27 @@ class Reference:
     attribute: Attribute
 
 
+def _no_rows(entity_type: EntityType, mapping: str) -> tuple[str, str] | None:
+    return None
+
+
+@frozen
+class Leniency:
+    """How a server reads queries that takes more than the schema says word for word (see ``language/leniency.py``).
+
+    ``rows`` gives, for a mapping of an entity type, the type of its rows and their attribute that holds the key of the
+    entity; None where the items are no rows.
+    """
+
+    rows: Callable[[EntityType, str], tuple[str, str] | None] = _no_rows
+
+
 class Schema:
     """All entity types of a server.
 
     ``types`` maps names to `EntityType`; ``document`` is the plain data it was made from (see
-    ``docs/reference/schema.md``) and ``hash`` identifies it.
+    ``docs/reference/schema.md``) and ``hash`` identifies it. ``leniency`` is None where queries are taken word for
+    word; the dialect of a server that takes more sets it.
 
     >>> schema = Schema({"name": "tiny", "types": {"Dot": {"attributes": {"name": {"type": "string"}}}}})
     >>> schema.types["Dot"].attribute("name").data_type
@@ -179,6 +195,7 @@ class Schema:
         self.document = document
         self.name: str = document.get("name", "")
         self.types: dict[str, EntityType] = {}
+        self.leniency: Leniency | None = None
         with collector.paused():
             alike: dict[tuple[Any, ...], Attribute] = {}
             for name in document.get("types", {}):

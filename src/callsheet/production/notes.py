@@ -110,4 +110,5 @@ def _label(core: Core, note: Any, labels: Iterable[Any]) -> None:
         if "labels" in note._type.attributes:
             core.unit.link(note, "labels", label, True)
         else:
-            core.create("NoteLabelLink", {"note": note, "label": label})
+            # By its key: a category is a label by another name, and so of another type.
+            core.create("NoteLabelLink", {"note": note, "label_id": label.identity.key})

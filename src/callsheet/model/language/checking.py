@@ -22,6 +22,7 @@ from attrs import evolve
 from callsheet.errors import QueryError
 from callsheet.model.language.coercion import FAMILIES, ORDERED, coerce, plain_operand
 from callsheet.model.language.items import item_condition
+from callsheet.model.language.leniency import exact, lenient_value, ways, without_row
 from callsheet.model.language.parser import NESTING
 from callsheet.model.language.resolution import Chain, ResolvedPath, resolve
 from callsheet.model.language.text import in_parentheses, path_text
@@ -113,7 +114,8 @@ class _QueryChecker:
         if inner:
             projections: tuple[Path, ...] = (self._selected(select, entity_type),)
         else:
-            projections = tuple(dict.fromkeys(self._projection(path, entity_type) for path in select.projections))
+            paths = [meant for path in select.projections for meant in self._meant(path, entity_type)]
+            projections = tuple(dict.fromkeys(self._projection(path, entity_type) for path in paths))
         return Select(
             entity_type.name,
             projections,
@@ -129,6 +131,14 @@ class _QueryChecker:
             hint = did_you_mean(name, self._schema.types).removeprefix("; ")
             raise QueryError(f"there is no entity type `{name:.80}`", self._text.find(name), hint, self._text)
         return found
+
+    def _meant(self, path: Path, entity_type: EntityType) -> list[Path]:
+        """The paths that one stands for; none for what only subtypes have, which is fetched when it is read."""
+        if self._schema.leniency is None:
+            return [path]
+        path = without_row(path, entity_type, self._schema)
+        found = ways(path, entity_type, self._schema)
+        return [Path(way.steps, path.position) for way in found if way.start is entity_type] if found else [path]
 
     def _projection(self, path: Path, entity_type: EntityType) -> Path:
         way = resolve(path, entity_type, self._schema, self._text)
@@ -147,6 +157,7 @@ class _QueryChecker:
 
     def single(self, path: Path, entity_type: EntityType, verb: str) -> Path:
         """A path to one scalar, as order, group and sub-queries need it."""
+        path = next(iter(self._meant(path, entity_type)), path)
         way = self._valued(path, entity_type)
         if way.collections:
             name = path_text(path)
@@ -182,10 +193,9 @@ class _QueryChecker:
     def condition(self, condition: Condition, entity_type: EntityType) -> Condition:
         while isinstance(condition, And | Or) and len(condition.conditions) == 1:
             condition = condition.conditions[0]
-        if isinstance(condition, Comparison):
-            return self._comparison(condition, entity_type)
-        if isinstance(condition, Any_):
-            return self._member(condition, entity_type)
+        if isinstance(condition, Comparison | Any_):
+            meant = [] if self._schema.leniency is None else exact(condition, entity_type, self._schema)
+            return self._any_of(meant, entity_type) if meant else self._leaf(condition, entity_type)
         if isinstance(condition, Not):
             self._enter()
             checked = Not(self._part(condition.condition, condition, entity_type))
@@ -194,6 +204,25 @@ class _QueryChecker:
         if not condition.conditions:
             raise QueryError(f"an `{type(condition).__name__.lower()}` needs conditions")
         return type(condition)(tuple(self._part(part, condition, entity_type) for part in condition.conditions))
+
+    def _leaf(self, condition: Comparison | Any_, entity_type: EntityType) -> Condition:
+        if isinstance(condition, Any_):
+            return self._member(condition, entity_type)
+        return self._comparison(condition, entity_type)
+
+    def _any_of(self, meant: list[Condition], entity_type: EntityType) -> Condition:
+        """What a lenient condition may mean: whichever of it can be asked, or what is wrong with the last."""
+        checked: list[Condition] = []
+        wrong: QueryError | None = None
+        for each in meant:
+            depth = self._depth
+            try:
+                checked.append(self.condition(each, entity_type))
+            except QueryError as error:
+                wrong, self._depth = error, depth
+        if not checked and wrong is not None:
+            raise wrong
+        return checked[0] if len(checked) == 1 else Or(tuple(checked))
 
     def _part(self, part: Condition, whole: And | Or | Not, entity_type: EntityType) -> Condition:
         deeper = in_parentheses(part, whole)
@@ -280,7 +309,8 @@ class _QueryChecker:
         operator, name = comparison.operator, path_text(comparison.path)
         family = FAMILIES[way.attribute.data_type]
         if way.attribute.data_type == "json":
-            if operator not in ("=", "!=") or comparison.value is not None:
+            exactly = operator in ("=", "!=") and comparison.value is None
+            if not exactly and self._schema.leniency is None:
                 raise self._error(way, f"`{name}` is JSON data and can only be compared with None", f"`{name} is None`")
         elif operator[0] in "<>":
             if way.bare or family not in ORDERED:
@@ -324,6 +354,8 @@ class _QueryChecker:
         if self._literals > LITERALS:
             raise QueryError(f"the query holds more than {LITERALS:,} values", hint="ask in several queries")
         owner, attribute = way.chain[-1]
+        if self._schema.leniency is not None:
+            value = lenient_value(attribute, value)
         try:
             return coerce(owner.name, attribute, value, operator)
         except QueryError as error:

@@ -19,6 +19,8 @@ OPERATORS = {sign: sign for sign in ("=", "!=", "<", "<=", ">", ">=", "like", "n
     "is_not": "!=",
     "before": "<",
     "after": ">",
+    "less_than": "<",
+    "greater_than": ">",
     "any": "any",
     "has": "has",
 }

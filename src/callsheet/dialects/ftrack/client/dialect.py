@@ -38,7 +38,7 @@ from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.plain import Malformed, encode
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Identity, Page
-from callsheet.model.schema import Attribute, Schema
+from callsheet.model.schema import Attribute, Leniency, Schema
 
 __all__ = ["FEATURES", "FtrackDialect"]
 
@@ -83,6 +83,7 @@ class FtrackDialect:
     def learn(self, schema: Schema) -> None:
         """Write and read by this schema from now on."""
         self._vocabulary = Vocabulary(schema)
+        schema.leniency = Leniency(self._vocabulary.rows)
 
     @property
     def vocabulary(self) -> Vocabulary:

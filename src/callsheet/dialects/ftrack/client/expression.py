@@ -148,9 +148,15 @@ class _Writer:
         way = self.way(comparison.path, owner)
         if way.relation:
             way = self.key_of(way)
+        gap = self._gap(way)
+        if gap is not None:
+            return self.condition(_around(comparison, way, gap), owner, negated)
         accepts = _accepts_none(comparison) != negated
         if way.collections:
             return self._through(comparison, way, owner, negated)
+        rows = self._rows(comparison, way, owner)
+        if rows:
+            return f"{'not ' if negated != (comparison.operator == 'not_in') else ''}{rows}"
         if way.item:
             return self._item(comparison, way, owner, negated, accepts)
         operator = NEGATED[comparison.operator] if negated else comparison.operator
@@ -165,6 +171,31 @@ class _Writer:
         if not accepts and operator in ("not_in", "!=", "not_like") and nullable:
             return f"({text} and {self.path(way)} is_not None)"
         return text
+
+    def _gap(self, way: ResolvedPath) -> int | None:
+        """The first reference on the way that the vendor knows only the key of, where the path goes on from there."""
+        for place, (owner, attribute) in enumerate(way.chain[:-1]):
+            if attribute.kind == "reference" and not self.vocabulary.knows(owner, attribute.name):
+                target = self.vocabulary.schema.types[str(attribute.target)]
+                ends = place == len(way.steps) - 2 and target.key == (way.steps[-1].name,)
+                if attribute.foreign_key and len(target.key) == 1 and not ends:
+                    return place
+        return None
+
+    def _rows(self, comparison: Comparison, way: ResolvedPath, owner: EntityType) -> str:
+        """What asks about the rows of a mapping of an entity, where the comparison is with the keys in such rows."""
+        value = comparison.value
+        if not isinstance(value, Select) or len(value.projections) != 1 or way.steps[-1].name != "id":
+            return ""
+        holder = way.chain[-1][0]
+        rows = (value.entity_type, value.projections[0].steps[-1].name)
+        for attribute in holder.attributes.values():
+            if attribute.kind == "mapping" and self.vocabulary.rows(holder, attribute.name) == rows:
+                path = self.path(self.way(Path((*way.steps[:-1], Step(attribute.name))), owner))
+                of_rows = self.vocabulary.schema.types[rows[0]]
+                inner = "" if value.where is None else _bare(self.condition(value.where, of_rows))
+                return f"{path} any ({inner})"
+        return ""
 
     def _without_values(self, owner: EntityType, path: str, out: bool, accepts: bool) -> str:
         """``in`` and ``not_in`` of a list that holds None or nothing; no path where that is never None."""
@@ -269,6 +300,15 @@ class _Writer:
                 )
             texts.append(f"{step.name}[{step.cast}]" if step.cast else step.name)
         return ".".join(texts)
+
+
+def _around(comparison: Comparison, way: ResolvedPath, gap: int) -> Condition:
+    """The comparison as one with the keys of what fulfils the rest of its path."""
+    target = str(way.chain[gap][1].target)
+    reference = Path(way.steps[: gap + 1], comparison.path.position)
+    inner = Comparison(Path(way.steps[gap + 1 :]), comparison.operator, comparison.value)
+    found = Comparison(reference, "in", Select(target, (), inner))
+    return Or((found, Comparison(reference, "=", None))) if _accepts_none(comparison) else found
 
 
 def _longer(way: ResolvedPath, name: str) -> ResolvedPath:

@@ -61,6 +61,14 @@ class Vocabulary:
         found: str | None = self.told(entity_type.name, "custom_attributes").get("items", {}).get("$ref")
         return found
 
+    def rows(self, entity_type: EntityType, mapping: str) -> tuple[str, str] | None:
+        """The type of the rows of a mapping, and what of them holds the key of the entity."""
+        found = self.schema.types.get(str(self.told(entity_type.name, mapping).get("items", {}).get("$ref")))
+        if found is None:
+            return None
+        owning = [part for part in found.key if part in found.attributes and part != "key"]
+        return (found.name, owning[0]) if owning else None
+
     def knows(self, owner: EntityType, name: str) -> bool:
         """Whether the vendor has a property of this name."""
         properties = self._properties.get(owner.name)

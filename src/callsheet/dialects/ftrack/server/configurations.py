@@ -17,6 +17,7 @@ from attrs import field, frozen
 
 from callsheet.dialects.ftrack.server.store_schema import FAMILIES
 from callsheet.errors import Invalid
+from callsheet.model.schema import Attribute
 
 __all__ = ["Configuration", "configuration_of", "described"]
 
@@ -59,6 +60,12 @@ class Configuration:
     @property
     def writable(self) -> bool:
         return self.kind != "expression"
+
+    @property
+    def value_attribute(self) -> Attribute:
+        """What its values are, as an attribute."""
+        kinds = {"number": "number", "boolean": "boolean", "date": "datetime"}
+        return Attribute("value", data_type=kinds.get(self.kind, "string"))
 
     def told(self, value: Any) -> Any:
         """A stored value as the wire tells it. A hierarchical one that is not set is None: it may come from above."""

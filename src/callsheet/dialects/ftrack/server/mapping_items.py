@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
+
+from attrs import evolve
 
 from callsheet.dialects.ftrack.server.catalogue import Property, VendorType, joined_key
 from callsheet.dialects.ftrack.server.configurations import BETWEEN, Configuration, applies
@@ -13,9 +16,10 @@ from callsheet.dialects.ftrack.server.projection import AnswerNode
 from callsheet.dialects.ftrack.server.serialization import tagged
 from callsheet.dialects.ftrack.server.store_reader import PAGE, StoreReader
 from callsheet.errors import QueryError
+from callsheet.model.language.leniency import lenient_value
 from callsheet.model.language.matching import matches
-from callsheet.model.query import Comparison, Condition, Order, Path, Select
-from callsheet.model.schema import EntityType
+from callsheet.model.query import And, Comparison, Condition, Not, Or, Order, Path, Select
+from callsheet.model.schema import Attribute, EntityType
 
 __all__ = ["applicable", "fill_items", "holders", "item_rows", "projects"]
 
@@ -220,10 +224,24 @@ def _fits(reader: StoreReader, node: AnswerNode, key: str, where: Condition | No
     if node.type.name != METADATA:
         configuration = next(each for each in reader.configurations() if each.id == record["configuration_id"])
         record["configuration"] = configuration.record["configuration"]
+        where = _valued(where, configuration.value_attribute)
     try:
         return matches(where, record)
     except (TypeError, AttributeError):
         raise QueryError(f"The condition compares what cannot be compared with {node.type.name}.") from None
+
+
+def _valued(where: Condition, attribute: Attribute) -> Condition:
+    """The condition with what is compared with the value brought to what such values are."""
+    if isinstance(where, And | Or):
+        return type(where)(tuple(_valued(part, attribute) for part in where.conditions))
+    if isinstance(where, Not):
+        return Not(_valued(where.condition, attribute))
+    if not isinstance(where, Comparison) or where.path.names != ("value",):
+        return where
+    value = where.value
+    read = partial(lenient_value, attribute)
+    return evolve(where, value=tuple(map(read, value)) if isinstance(value, tuple) else read(value))
 
 
 def row_type(found: VendorType) -> bool:

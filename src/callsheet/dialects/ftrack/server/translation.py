@@ -14,15 +14,17 @@ from attrs import frozen
 
 from callsheet.dialects.ftrack.server.catalogue import Catalogue, Property, VendorType
 from callsheet.dialects.ftrack.server.configurations import BETWEEN, Configuration, applies
-from callsheet.dialects.ftrack.server.literal_coercion import lenient
 from callsheet.dialects.ftrack.server.normal_form import SignedComparison, disjuncts
 from callsheet.errors import QueryError
+from callsheet.model.language.coercion import coerce
+from callsheet.model.language.leniency import lenient_value
 from callsheet.model.language.matching import matches
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Select, Step
 from callsheet.model.schema import Attribute, did_you_mean
 
 __all__ = ["Translator"]
 
+METADATA = "Metadata"
 DEEPEST = 6
 """Levels of parents that ``ancestors`` and ``descendants`` look at in a condition."""
 
@@ -178,12 +180,17 @@ class Translator:
         if inner is None:
             if prop.kind == "custom":
                 return Comparison(Path((*taken, _ID)), "!=", None)
-            raise QueryError(f"Name the key of {prop.name}: {prop.name} any (key is colour).")
+            return self._owners(prop.target, taken, None)
         translate = self._metadata if prop.kind == "metadata" else self._custom
         ways: list[Condition] = []
         for clause in disjuncts(inner):
             ways += translate(found, taken, clause)
         return _any_of(ways)
+
+    def _owners(self, rows: str, taken: Steps, inner: Condition | None) -> Condition:
+        """The owners of such rows, where no key says which item is meant: the rows are looked through."""
+        owners = self.values(Select(rows, (Path.of("parent_id"),), inner))
+        return Comparison(Path((*taken, _ID)), "in", tuple(owners))
 
     def _metadata(self, found: VendorType, taken: Steps, clause: Sequence[SignedComparison]) -> list[Condition]:
         keys: set[str] | None = None
@@ -201,24 +208,26 @@ class Translator:
             else:
                 others.append(literal)
         if keys is None:
-            raise QueryError("A condition on metadata names the key: metadata any (key is colour and value is red).")
+            parts = tuple(Not(each.condition) if each.negated else each.condition for each in clause)
+            return [self._owners(METADATA, taken, parts[0] if len(parts) == 1 else And(parts))]
         found_ways: list[Condition] = []
         for key in sorted(keys):
             item = Path((*taken, Step("metadata"), Step(key)))
-            parts: list[Condition] = [Comparison(item, "!=", None)]
+            held: list[Condition] = [Comparison(item, "!=", None)]
             for literal in others:
                 told = literal.condition
                 if not isinstance(told, Comparison) or told.path.names != ("value",) or isinstance(told.value, Select):
                     raise QueryError("A condition on metadata compares key and value.")
                 compared = Comparison(item, told.operator, _texts(told.value))
-                parts.append(Not(compared) if literal.negated else compared)
-            found_ways.append(And(tuple(parts)) if len(parts) > 1 else parts[0])
+                held.append(Not(compared) if literal.negated else compared)
+            found_ways.append(And(tuple(held)) if len(held) > 1 else held[0])
         return found_ways
 
     def _custom(self, found: VendorType, taken: Steps, clause: Sequence[SignedComparison]) -> list[Condition]:
         values = [literal for literal in clause if _is_value(literal)]
         others = [literal for literal in clause if not _is_value(literal)]
         ways: list[Condition] = []
+        wrong: QueryError | None = None
         for each in self.configurations():
             restrictions = self._restrictions(each, found, taken)
             if restrictions is None or not all(
@@ -226,8 +235,14 @@ class Translator:
             ):
                 continue
             item = Path((*taken, Step("custom_attributes"), Step(each.item)))
-            parts = [*restrictions, *(_compared(each, item, literal) for literal in values)]
+            try:
+                parts = [*restrictions, *(_compared(each, item, literal) for literal in values)]
+            except QueryError as error:
+                wrong = error
+                continue
             ways.append(And(tuple(parts)) if len(parts) > 1 else parts[0] if parts else _always(taken))
+        if wrong is not None and not ways:
+            raise wrong
         return ways
 
     def _restrictions(self, found: Configuration, of: VendorType, taken: Steps) -> list[Condition] | None:
@@ -265,9 +280,11 @@ def _compared(found: Configuration, item: Path, literal: SignedComparison) -> Co
     value: Any = told.value
     if isinstance(value, Select):
         raise QueryError("Values of custom attributes cannot be compared with a query.")
-    kind = {"number": "number", "boolean": "boolean", "date": "datetime"}.get(found.kind, "string")
-    attribute = Attribute("value", data_type=kind)
-    value = tuple(lenient(attribute, each) for each in value) if isinstance(value, tuple) else lenient(attribute, value)
+    attribute = found.value_attribute
+    held = [lenient_value(attribute, each) for each in (value if isinstance(value, tuple) else (value,))]
+    for each in held:
+        coerce(found.key, attribute, each, told.operator)
+    value = tuple(held) if isinstance(value, tuple) else held[0]
     condition: Condition = Comparison(item, told.operator, value)
     if found.kind in ("enumerator", "dynamic enumerator") and told.operator in ("=", "in") and value is not None:
         wanted = value if isinstance(value, tuple) else (value,)
@@ -293,7 +310,7 @@ def _any_of(ways: Sequence[Condition]) -> Condition:
 def _texts(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_texts(each) for each in value)
-    return value if value is None else lenient(Attribute("value"), value)
+    return value if value is None else lenient_value(Attribute("value"), value)
 
 
 def _step(prop: Property, step: Step) -> Step:
@@ -328,8 +345,8 @@ class _Compared:
                 return tuple(self.translator.values(value))
             return self.translator.select(value)
         if isinstance(value, tuple):
-            return tuple(lenient(attribute, each) for each in value)
-        return lenient(attribute, value)
+            return tuple(lenient_value(attribute, each) for each in value)
+        return lenient_value(attribute, value)
 
 
 @frozen
