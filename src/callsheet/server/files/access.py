@@ -68,12 +68,15 @@ class FileAccess:
         """A part of a file."""
         return self._files.read(self.find(key), offset, size)
 
-    def image(self, key: str) -> tuple[bytes | Path, str]:
-        """A picture of a component, and its media type; `NotFound` where the component is not seen."""
+    def image(self, key: str, size: int | None = None) -> tuple[bytes | Path, str]:
+        """A picture of a component, and its media type; `NotFound` where the component is not seen.
+
+        With a ``size`` it is at most so many pixels wide and high.
+        """
         if not _may(self._backend, "read", key):
             raise NotFound("there is no file for this component")
         self._whole(key)
-        return self._files.image(key)
+        return self._files.image(key, size)
 
     def _visible(self, key: str) -> Path | None:
         pending = self._files.pending(key, self._user)

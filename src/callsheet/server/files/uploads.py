@@ -21,6 +21,7 @@ from anyio import to_thread
 
 from callsheet.errors import Conflict, Invalid, NotFound, TooLarge
 from callsheet.private import make_folder, opener
+from callsheet.server.files.pictures import smaller
 
 __all__ = ["FileStore", "placeholder"]
 
@@ -201,15 +202,19 @@ class FileStore:
             file.seek(offset)
             return file.read(size)
 
-    def image(self, key: str) -> tuple[bytes | Path, str]:
-        """A picture of a component: its file where that is one, else a grey square; and its media type."""
+    def image(self, key: str, size: int | None = None) -> tuple[bytes | Path, str]:
+        """A picture of a component: its file where that is one, else a grey square; and its media type.
+
+        With a ``size`` it is at most so many pixels wide and high (see `smaller`).
+        """
         path = self.path(key)
         if path.is_file():
             with path.open("rb") as file:
                 start = file.read(16)
             for signature, kind in _IMAGES.items():
                 if start.startswith(signature):
-                    return path, kind
+                    made = None if size is None else smaller(path, size)
+                    return (path, kind) if made is None else (made, "image/png")
         return placeholder(), "image/png"
 
 

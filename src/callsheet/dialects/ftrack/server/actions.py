@@ -82,12 +82,12 @@ def _encode_media(work: RequestContext, told: Told) -> dict[str, Any]:
     if version is not None:
         _existing(work, "AssetVersion", _text(told, "version_id"))
     data = {
-        "description": "Encoding media",
+        "description": "This server encodes no media: make the files for review elsewhere, and publish them.",
         "source_component_id": component,
         "keep_original": bool(told.get("keep_original")),
         "output": [],
     }
-    return {"job_id": _job(work, {"data": json.dumps(data), "status": "done", "type": "api_job"})}
+    return {"job_id": _job(work, {"data": json.dumps(data), "status": "failed", "type": "api_job"})}
 
 
 def _job(work: RequestContext, values: dict[str, Any]) -> str:
@@ -243,8 +243,15 @@ def _reset_remote(work: RequestContext, told: Told) -> dict[str, Any]:
         raise NotFound(f"There is no User with the id {key!r:.80}.")
     name = rows[key]["username"]
     own = name == work.asked.user
-    answer = work.backend.call("own.key", {}) if own else work.backend.call("users.key", {"name": name})
+    answer = work.backend.call("own.key", {}) if own else _key_of_account(work, name)
     return {"action": "reset_remote", "data": {"api_key": answer["key"]}}
+
+
+def _key_of_account(work: RequestContext, name: str) -> Any:
+    """The new key of an account. A user that was made over the wire has none yet, and gets one."""
+    if any(account["name"] == name for account in work.backend.call("users.list", {})):
+        return work.backend.call("users.key", {"name": name})
+    return work.backend.call("users.add", {"name": name})
 
 
 def _permissions(work: RequestContext, told: Told) -> dict[str, Any]:

@@ -18,12 +18,14 @@ from attrs import define, field
 from callsheet.dialects.ftrack.server.batch_prefetch import BatchPrefetch
 from callsheet.dialects.ftrack.server.catalogue import SEPARATOR, Property, VendorType, joined_key
 from callsheet.dialects.ftrack.server.configurations import Configuration
-from callsheet.dialects.ftrack.server.created_defaults import CreatedDefaults
+from callsheet.dialects.ftrack.server.created_defaults import CreatedDefaults, finish
 from callsheet.dialects.ftrack.server.deserialization import DeserializedValues, deserialized, key_of, moment
 from callsheet.dialects.ftrack.server.echo import Echo, echoed
 from callsheet.dialects.ftrack.server.follow_up import follow_up
+from callsheet.dialects.ftrack.server.list_rows import following_rows
 from callsheet.dialects.ftrack.server.mapping_items import applicable, row_type
 from callsheet.dialects.ftrack.server.store_reader import StoreReader
+from callsheet.dialects.ftrack.server.wholeness import check_whole
 from callsheet.dialects.ftrack.server.wire_operation import WireOperation
 from callsheet.errors import Invalid, NotFound, ServerError
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
@@ -84,6 +86,9 @@ class Batch:
                 raise
         for source, operation in self._last:
             self._emit(source, operation)
+        if not self.reader.catalogue.native:
+            for place, operation in following_rows(self.reader, list(self._operations)):
+                self._emit(self._sources[place], operation)
         deleted = self._commit()
         touched = [*self._operations, *(Delete(identity) for identity in deleted)]
         follow_up(self.reader, touched, self._send)
@@ -93,6 +98,8 @@ class Batch:
         if not self._operations:
             return []
         try:
+            if not self.reader.catalogue.native:
+                check_whole(self.reader.catalogue, self._operations)
             return self._send(self._operations)
         except ServerError as error:
             if error.operation is not None and error.operation < len(self._sources):
@@ -177,6 +184,8 @@ class Batch:
             return
         told = deserialized(self.reader.catalogue, found, order.data)
         identity = self.known.identity(order, self._created)
+        if identity.entity_type == "Job" and found.entity_type is not None and not self.reader.catalogue.native:
+            finish(found.entity_type, told.values, self.now)
         if told.values:
             self._note_status(order, identity, told.values)
             self._emit(order.index, Update(identity, told.values))

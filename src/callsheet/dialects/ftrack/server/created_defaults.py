@@ -16,7 +16,7 @@ from callsheet.model.query import Comparison, Path
 from callsheet.model.record import Identity
 from callsheet.model.schema import EntityType
 
-__all__ = ["CreatedDefaults"]
+__all__ = ["CreatedDefaults", "finish"]
 
 Finding = Callable[[], Identity | None]
 
@@ -37,7 +37,7 @@ _OWN = {
     ("Dashboard", "created_by"),
 }
 _NOW = {"date", "created_at", "thread_activity"}
-_WORDS = {
+_WORDS: dict[str, dict[str, Any]] = {
     "Project": {"context_type": "show", "status": "active"},
     "TypedContext": {"context_type": "task"},
     "FileComponent": {"system_type": "file"},
@@ -46,8 +46,16 @@ _WORDS = {
     "TypedContextList": {"system_type": "task"},
     "AssetVersionList": {"system_type": "assetversion"},
     "Appointment": {"type": "assignment"},
+    "AssetVersion": {"is_latest_version": False},
 }
+_ENDED = ("done", "failed")
 _FIRST = {"status": "Status", "type": "Type", "priority": "Priority"}
+
+
+def finish(entity_type: EntityType, values: dict[str, Any], now: datetime) -> None:
+    """A job that is over has a time at which it ended."""
+    if values.get("status") in _ENDED and "finished_at" in entity_type.attributes and not values.get("finished_at"):
+        values["finished_at"] = now.replace(microsecond=0)
 
 
 @define(eq=False)
@@ -81,6 +89,13 @@ class CreatedDefaults:
         for name, find in self._findings(entity_type).items():
             if values.get(name) is None and (value := find()) is not None:
                 values[name] = value
+        if entity_type.name == "Schema":
+            # Both name the object type that the statuses and types are for.
+            for name, other in (("type", "object_type"), ("object_type", "type")):
+                if values.get(name) is None and values.get(other) is not None:
+                    values[name] = values[other]
+        if entity_type.name == "Job":
+            finish(entity_type, values, self.now)
         if entity_type.name == "User" and not values.get("username"):
             values["username"] = values.get("email") or key
 

@@ -93,7 +93,9 @@ def _get(visit: Visit, key: str) -> FileContent:
 
 
 def _thumbnail(visit: Visit, key: str) -> Response | FileContent:
-    content, kind = visit.backend.files.image(key)
+    asked = visit.request.params.get("size", "")
+    size = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 6 else 0
+    content, kind = visit.backend.files.image(key, size or None)
     if isinstance(content, bytes):
         return Response(200, content, {"content-type": kind, **SAFE})
     return FileContent(content, SAFE, kind)

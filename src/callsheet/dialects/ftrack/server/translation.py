@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
+from callsheet.dialects.ftrack.server.any_case import holds_key, in_any_case
 from callsheet.dialects.ftrack.server.catalogue import Catalogue, Property, VendorType
 from callsheet.dialects.ftrack.server.configurations import BETWEEN, Configuration, applies
 from callsheet.dialects.ftrack.server.normal_form import SignedComparison, disjuncts
@@ -330,7 +331,8 @@ class _Compared:
     def arrive(self, prop: Property, taken: Steps, target: VendorType | None) -> Condition:
         path = Path(tuple(taken)) if target is None else Path((*taken, _ID))
         attribute = Attribute("id") if target is not None or prop.kind == "key" else prop.attribute
-        return Comparison(path, self.told.operator, self._value(attribute or Attribute("id")))
+        compared = Comparison(path, self.told.operator, self._value(attribute or Attribute("id")))
+        return compared if attribute is None or holds_key(attribute) else in_any_case(compared)
 
     def inside(self, target: VendorType) -> Condition:
         return Comparison(Path((_ID,)), self.told.operator, self._value(Attribute("id")))
