@@ -199,9 +199,7 @@ class Party:
             if key in self.local:
                 put(self.local[key], name, deepcopy(cell_of(self.seen[key], name)))
         self.base = {cell: was for cell, was in self.base.items() if cell in kept}
-        self.log = [
-            step for step in self.log if step[0] != "set" or step[1] in self.born or (step[1], step[2]) in kept
-        ]
+        self.log = [step for step in self.log if step[0] != "set" or step[1] in self.born or (step[1], step[2]) in kept]
 
     def link(self, context: str, tag: str, present: bool) -> None:
         if ((context, tag) in self.links) is present:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -220,6 +221,55 @@ def test_callbacks_run_where_their_user_chose(connect: Callable[..., Session]) -
     assert threads == [threading.current_thread().name, "callsheet-events"]
     hub.publish(Event("studio.x"))
     wait_for(hub, lambda: len(threads) == 3)
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, ValueError])
+def test_nothing_that_a_callback_raises_ends_the_background(
+    connect: Callable[..., Session], caplog: pytest.LogCaptureFixture, kind: type[BaseException]
+) -> None:
+    """It is logged, and the next event is told."""
+    session = connect()
+    heard = threading.Event()
+
+    def leave(event: Event) -> None:
+        raise kind("enough")
+
+    session.event_hub.subscribe("topic=studio.first", leave)
+    session.event_hub.subscribe("topic=studio.second", lambda event: heard.set())
+    session.event_hub.connect()
+    session.event_hub.start()
+    session.event_hub.publish(Event("studio.first"))
+    session.event_hub.publish(Event("studio.second"))
+    assert heard.wait(20)
+    assert kind.__name__ in caplog.text
+
+
+def test_a_program_may_leave_from_a_callback(connect: Callable[..., Session]) -> None:
+    """Where the main thread waits, `sys.exit()` is meant as it is said."""
+    session = connect()
+    session.event_hub.subscribe("topic=studio.end", lambda event: sys.exit(3))
+    session.event_hub.connect()
+    session.event_hub.publish(Event("studio.end"))
+    with pytest.raises(SystemExit):
+        session.event_hub.wait(20)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_coroutine_in_a_blocking_hub_is_told(
+    connect: Callable[..., Session], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would never be awaited; what others subscribed is called."""
+    session = connect()
+    heard: list[Event] = []
+
+    async def later(event: Event) -> None: ...
+
+    session.event_hub.subscribe("topic=studio.x", later)
+    session.event_hub.subscribe("topic=studio.x", heard.append)
+    session.event_hub.connect()
+    session.event_hub.publish(Event("studio.x"))
+    wait_for(session.event_hub, lambda: bool(heard))
+    assert "an `async` callback needs an AsyncSession" in caplog.text
 
 
 def test_without_a_connection_events_are_told_here_at_once(connect: Callable[..., Session]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from callsheet import AsyncQueryResult, AsyncSession, QueryResult, Session
 from callsheet.core import commit, populating
 from callsheet.core.verb import Verb
+from callsheet.session.events import AsyncEventHub, EventHub
 
 PAIRS = [(Session, AsyncSession), (QueryResult, AsyncQueryResult)]
 
@@ -103,3 +104,18 @@ def test_what_needs_no_network_is_shared() -> None:
         assert inspect.getattr_static(Session, name) is inspect.getattr_static(AsyncSession, name)
     for name in ("where", "order_by", "limit", "offset", "pages_of"):
         assert inspect.getattr_static(QueryResult, name) is inspect.getattr_static(AsyncQueryResult, name)
+
+
+def test_a_hub_has_the_same_verbs_in_both_kinds() -> None:
+    """Each is declared once; `connect` takes the group of its task where it is awaited, and starting is no talking."""
+    assert names(EventHub) == names(AsyncEventHub)
+    shared = {"disconnect", "publish", "publish_reply", "request", "wait"}
+    assert set(verbs(EventHub)) == shared | {"connect"}
+    assert set(verbs(AsyncEventHub)) == shared
+    for name in shared:
+        assert inspect.getattr_static(EventHub, name) is inspect.getattr_static(AsyncEventHub, name)
+        assert inspect.iscoroutinefunction(getattr(AsyncEventHub, name))
+        assert inspect.signature(getattr(EventHub, name)) == inspect.signature(getattr(AsyncEventHub, name))
+    assert inspect.getdoc(EventHub.connect) == inspect.getdoc(AsyncEventHub.connect)
+    written = {name for name in names(EventHub) if name in vars(EventHub) and name in vars(AsyncEventHub)}
+    assert written == {"connect", "run", "start", "stop"}

@@ -317,7 +317,7 @@ def test_a_text_that_was_too_long_before_the_limit_can_be_shortened() -> None:
         thing = session.create("Thing", {"name": "old", "code": "short"})
         session.commit()
         service.store.database.write(
-            lambda connection: connection.exec_driver_sql("UPDATE \"Thing\" SET code = ?", (long,))
+            lambda connection: connection.exec_driver_sql('UPDATE "Thing" SET code = ?', (long,))
         )
         session.refresh(thing)
         assert thing["code"] == long

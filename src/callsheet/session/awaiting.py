@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from callsheet.flow import Flow
     from callsheet.model.event import Event
     from callsheet.model.query import Select
-    from callsheet.session import awaited_events, query, results
-    from callsheet.session.awaited_events import AsyncEventHub
+    from callsheet.session import events, hub_flows, query, results
+    from callsheet.session.events import AsyncEventHub
     from callsheet.session.results import AsyncQueryResult
     from callsheet.transport import drive
 else:
-    awaited_events = Later("callsheet.session.awaited_events")
     drive = Later("callsheet.transport.drive")
+    events = Later("callsheet.session.events")
+    hub_flows = Later("callsheet.session.hub_flows")
     query = Later("callsheet.session.query")
     results = Later("callsheet.session.results")
 
@@ -86,7 +87,7 @@ class AsyncSession(Awaiting, FrontDoor):
 
     def _dispatch(self, event: Event, raises: tuple[type[Exception], ...] = ()) -> Any:
         """Call the hub's subscribers; gives what they returned, to be awaited."""
-        return awaited_events.dispatch_awaiting(self.hub, event, raises)
+        return drive.arun(hub_flows.dispatch(self.hub, event, raises), self._connection.transport)
 
     @property
     def event_hub(self) -> AsyncEventHub:
@@ -95,7 +96,7 @@ class AsyncSession(Awaiting, FrontDoor):
 
     def _shared_hub(self) -> AsyncEventHub:
         if self._event_hub is None:
-            self._event_hub = awaited_events.AsyncEventHub(self.hub, self._connection, self.open)
+            self._event_hub = events.AsyncEventHub(self.hub, self._connection, self.open)
         hub: AsyncEventHub = self._event_hub
         return hub
 

@@ -8,33 +8,44 @@ server keeps the rest, so a slow callback costs patience and no memory.
 
 What is published goes to the server, and comes back from it, in its order among all events, to whoever subscribed
 here; without a connection, those who subscribed here are told at once.
+
+Each verb is declared once, as a flow (``hub_verbs.py``, ``hub_flows.py``). What the two hubs have of their own is how
+they wait: for an event, for an answer, and for what runs in the background (``waiting.py``).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from callsheet.errors import CallsheetError, StateError, Timeout
-from callsheet.events.hub import Callback, Hub, report
+from callsheet.core.verb import Awaiting, Blocking, Verb
+from callsheet.errors import StateError
+from callsheet.events.hub import Hub
+from callsheet.flow import Flow
 from callsheet.model.event import Event, Position
+from callsheet.session import hub_flows
+from callsheet.session.hub_verbs import TalkingHub
 from callsheet.session.inbox import Inbox
-from callsheet.session.subscribing import PATIENCE, QUEUE, Subscribing, check_event, failure
+from callsheet.session.subscribing import PATIENCE, QUEUE
 from callsheet.transport import drive
 
 if TYPE_CHECKING:
     from callsheet.session.connection import ServerConnection
 
-__all__ = ["EventHub"]
+__all__ = ["AsyncEventHub", "EventHub"]
 
+BACKGROUND = "callsheet-events"
+"""The name of the thread that `EventHub.start` begins."""
+T = TypeVar("T")
 _log = logging.getLogger("callsheet.events")
 
 
-class EventHub(Subscribing):
+class EventHub(Blocking, TalkingHub):
     """The event hub of a `Session`: its callbacks are called, and its verbs block."""
+
+    connect = Verb(hub_flows.connect)
 
     def __init__(self, hub: Hub, connection: ServerConnection, open_session: Callable[[], Any]) -> None:
         super().__init__(hub, connection, open_session)
@@ -42,143 +53,18 @@ class EventHub(Subscribing):
         self._dispatcher: threading.Thread | None = None
         self._ending = threading.Event()
 
-    def connect(self, after: Position | str | None = None, timeout: float = PATIENCE) -> None:
-        """Listen to the server; what comes waits for `wait` or `start`. A session that is not open is opened first.
-
-        ``after`` is a position to go on from (`position` of an earlier hub): everything after it comes, in order, each
-        once. None goes on from this hub's own position, or from now. Raises what the server answers, or
-        `Timeout` (after ``timeout`` seconds without connection); afterwards connections that break are made again.
-        """
-        self._check_connectable()
-        self._open_session()
-        begin = self._beginning(after)
-        self._inbox = inbox = Inbox(QUEUE, begin)
-        known = threading.Event()
-        outcome: list[Any] = []
-
-        def on_state(state: Any) -> None:
-            outcome.append(state)
-            del outcome[:-1]
-            if state.kind == "connected":
-                self._arrived(listener)
-            if state.kind != "disconnected":
-                known.set()
-            if event := self._state_event(state.kind, state.error):
-                inbox.put([event])
-            if state.kind == "failed":
-                inbox.close()
-
-        listener = self._connection.transport.listen(self._open_stream, inbox.put, on_state, after=begin)
-        self._listener = listener
-        self._hub.on_change.append(self._resubscribed)
-        listener.start()
-        known.wait(timeout)
-        if not listener.connected:
-            self.disconnect()
-            raise failure(outcome, timeout)
-
-    def disconnect(self) -> None:
-        """Stop listening, and dispatching in the background. What came and was not dispatched is let go."""
-        listener, self._listener = self._listener, None
-        self._stream = None
-        if listener is None:
-            return
-        self._hub.on_change.remove(self._resubscribed)
-        if self._inbox is not None:
-            self._inbox.close()
-        listener.stop()
-        self.stop()
-        self._inbox = None
-
-    def publish(
-        self,
-        event: Event,
-        synchronous: bool = False,
-        on_reply: Callback | None = None,
-        on_error: str = "raise",
-    ) -> list[Any] | None:
-        """Tell of an event.
-
-        ``synchronous`` tells those only who subscribed here, now; gives what they returned, in order. Otherwise the
-        server is told, and through it everybody who subscribed; without a connection those who subscribed here are
-        told at once. ``on_reply`` is called with each answer. ``on_error="ignore"`` lets no error of the way out.
-        """
-        check_event(event)
-        if synchronous:
-            return self._hub.dispatch(event)
-        if on_reply is not None:
-            self._await_replies(event, on_reply)
-        try:
-            if self._dialect is not None:
-                drive.run(self._dialect.publish(self._sourced(event)), self._connection.transport)
-        except CallsheetError:
-            self._replies.pop(event.id, None)
-            if on_error != "ignore":
-                raise
-            _log.info("the event %s of %s could not be published", event.id, event.topic, exc_info=True)
-        if self._listener is None:
-            results = self._hub.dispatch(event)
-            if self._replies.pop(event.id, None) is not None and on_reply is not None:
-                self._answer_here(event, results, on_reply)
-        return None
-
-    def publish_reply(self, source_event: Event, data: Any, source: Mapping[str, Any] | None = None) -> None:
-        """Answer an event: ``data`` goes to the hub that published it."""
-        self.publish(self._reply(source_event, data, source))
-
-    def request(self, event: Event, timeout: float = PATIENCE) -> Event:
-        """Publish an event and wait for the first answer; other events are dispatched meanwhile, as in `wait`.
-
-        Raises `Timeout` where none comes in so many seconds.
-        """
-        if self._inbox is None:
-            raise StateError("the hub is not connected, so no answer can come; `connect()` first")
-        answers: list[Event] = []
-        answered = threading.Event()
-
-        def note(reply: Event) -> None:
-            answers.append(reply)
-            answered.set()
-
-        self.publish(event, on_reply=note)
-        end = monotonic() + timeout
-        try:
-            while not answers and (left := end - monotonic()) > 0:
-                if self._dispatcher is not None and self._dispatcher is not threading.current_thread():
-                    answered.wait(left)
-                elif not self._step(left):
-                    break
-        finally:
-            self._replies.pop(event.id, None)
-        if not answers:
-            raise Timeout(f"nobody answered the event {event.id} of {event.topic} within {timeout} seconds")
-        return answers[0]
-
-    def wait(self, duration: float | None = None) -> None:
-        """Call the callbacks of what comes, here, for so many seconds (None: until the hub is disconnected)."""
-        if self._inbox is None:
-            raise StateError("the hub is not connected, so nothing will come; `connect()` first")
-        if self._dispatcher is not None:
-            raise StateError("events are dispatched in the background already; `stop()` first")
-        end = None if duration is None else monotonic() + duration
-        while True:
-            left = None if end is None else end - monotonic()
-            if left is not None and left <= 0:
-                return
-            if not self._step(left) and (self._inbox is None or self._inbox.closed):
-                return
+    def run(self, flow: Flow[T]) -> T:
+        """Run a flow of the hub."""
+        return drive.run(flow, self._connection.transport)
 
     def start(self) -> None:
         """Have callbacks called in a thread of their own, until `stop` or `disconnect`.
 
         Callbacks that need a session fork one there.
         """
-        if self._inbox is None:
-            raise StateError("the hub is not connected; `connect()` first")
-        if self._dispatcher is not None:
-            raise StateError("events are dispatched in the background already")
+        self._check_startable(self._dispatcher)
         self._ending.clear()
-        self._dispatcher = threading.Thread(target=self._dispatch_all, name="callsheet-events", daemon=True)
+        self._dispatcher = threading.Thread(target=self._dispatch_all, name=BACKGROUND, daemon=True)
         self._dispatcher.start()
 
     def stop(self, timeout: float = 5.0) -> None:
@@ -193,33 +79,212 @@ class EventHub(Subscribing):
             thread.join(timeout)
 
     def _dispatch_all(self) -> None:
-        inbox = self._inbox
-        while inbox is not None and not self._ending.is_set() and (len(inbox) or not inbox.closed):
-            self._step(0.5, self._ending)
+        while not self._ending.is_set() and not self._is_over:
+            self.run(hub_flows.step(self, 0.5))
 
-    def _step(self, timeout: float | None, ending: threading.Event | None = None) -> bool:
-        """Dispatch the next event, if one comes in time and it is not to end before."""
-        inbox = self._inbox
-        if inbox is None or not inbox.wait(timeout) or (ending is not None and ending.is_set()):
-            return False
-        event = inbox.pop()
-        if event is None:
-            return False
-        try:
-            self._tell(self._received(event))
-        finally:
-            if event.position is not None:
-                self.position = event.position
-        return True
+    @property
+    def _has_inbox(self) -> bool:  # type: ignore[override]
+        return self._inbox is not None
 
-    def _tell(self, event: Event) -> None:
-        waiting = self._answered(event)
-        if waiting is not None:
-            waiting(event)
-        for subscriber, call in self._hub.calls(event):
+    @property
+    def _is_over(self) -> bool:  # type: ignore[override]
+        inbox = self._inbox
+        return inbox is None or (inbox.closed and not len(inbox))
+
+    @property
+    def _has_background(self) -> bool:  # type: ignore[override]
+        return self._dispatcher is not None
+
+    @property
+    def _is_background(self) -> bool:  # type: ignore[override]
+        return self._dispatcher is threading.current_thread()
+
+    def _flag(self) -> threading.Event:
+        return threading.Event()
+
+    def _wait_for(self, flag: threading.Event, seconds: float) -> None:
+        flag.wait(seconds)
+
+    def _receive(self, timeout: float | None) -> Event | None:
+        inbox = self._inbox
+        if inbox is None or not inbox.wait(timeout):
+            return None
+        # What comes after `stop` stays for `wait`.
+        ended = self._ending.is_set() and threading.current_thread().name == BACKGROUND
+        return None if ended else inbox.pop()
+
+    def _begin_inbox(self, begin: Position | None) -> None:
+        self._inbox = Inbox(QUEUE, begin)
+
+    def _put_own(self, event: Event) -> None:
+        if self._inbox is not None:
+            self._inbox.put([event])
+
+    def _end_inbox(self) -> None:
+        if self._inbox is not None:
+            self._inbox.close()
+
+    def _listen(self, on_state: Callable[[Any], None], begin: Position | None) -> Any:
+        assert self._inbox is not None
+        return self._connection.transport.listen(self._open_stream, self._inbox.put, on_state, after=begin)
+
+    def _run(self, listener: Any) -> None:
+        listener.start()
+
+    def _end(self, listener: Any) -> None:
+        self._end_inbox()
+        listener.stop()
+        self.stop()
+        self._inbox = None
+
+
+class AsyncEventHub(Awaiting, TalkingHub):
+    """The event hub of an `AsyncSession`: callbacks may be ``async``, and verbs are awaited, under asyncio and trio."""
+
+    def __init__(self, hub: Hub, connection: ServerConnection, open_session: Callable[[], Any]) -> None:
+        super().__init__(hub, connection, open_session)
+        self._sender: Any = None
+        self._receiver: Any = None
+        self._task_group: Any = None
+        self._tasks: list[Any] = []
+        self._dispatching: Any = None
+        self._ended = False
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow of the hub."""
+        return await drive.arun(flow, self._connection.transport)
+
+    async def connect(
+        self, after: Position | str | None = None, timeout: float = PATIENCE, *, task_group: Any = None
+    ) -> None:
+        self._task_group = task_group
+        await self.run(hub_flows.connect(self, after, timeout))
+
+    connect.__doc__ = hub_flows.connect.__doc__
+
+    def start(self, *, task_group: Any = None) -> None:
+        """Have callbacks called by a task of their own: of ``task_group``, or under asyncio of the hub's."""
+        self._check_startable(self._dispatching)
+        import anyio
+
+        self._dispatching = scope = anyio.CancelScope()
+
+        async def dispatch() -> None:
+            with scope:
+                while not self._is_over:
+                    await self.run(hub_flows.step(self, None))
+
+        self._spawn(dispatch, task_group)
+
+    def stop(self) -> None:
+        """End what `start` began; the callback under way is cancelled where it awaits."""
+        scope, self._dispatching = self._dispatching, None
+        if scope is not None:
+            scope.cancel()
+
+    @property
+    def _has_inbox(self) -> bool:  # type: ignore[override]
+        return self._receiver is not None
+
+    @property
+    def _is_over(self) -> bool:  # type: ignore[override]
+        return self._receiver is None or self._ended
+
+    @property
+    def _has_background(self) -> bool:  # type: ignore[override]
+        return self._dispatching is not None
+
+    def _flag(self) -> Any:
+        import anyio
+
+        return anyio.Event()
+
+    async def _wait_for(self, flag: Any, seconds: float) -> None:
+        import anyio
+
+        with anyio.move_on_after(seconds):
+            await flag.wait()
+
+    async def _receive(self, timeout: float | None) -> Event | None:
+        import anyio
+
+        receiver = self._receiver
+        if receiver is None:
+            return None
+        event: Event | None = None
+        with anyio.move_on_after(timeout):
             try:
-                result = call()
-                if self._wants_reply(event, result):
-                    self.publish(self._reply(event, result, {"id": subscriber.id}), on_error="ignore")
-            except Exception:
-                report(event, subscriber)
+                event = await receiver.receive()
+            except (anyio.EndOfStream, anyio.ClosedResourceError):
+                self._ended = True
+        return event
+
+    def _begin_inbox(self, begin: Position | None) -> None:
+        import anyio
+
+        self._ended = False
+        self._sender, self._receiver = anyio.create_memory_object_stream[Event](QUEUE)
+
+    def _put_own(self, event: Event) -> None:
+        import anyio
+
+        try:
+            self._sender.send_nowait(event)
+        except (anyio.WouldBlock, anyio.ClosedResourceError, anyio.BrokenResourceError, AttributeError):
+            _log.info("nobody hears %s: the queue is full", event.topic)
+
+    def _end_inbox(self) -> None:
+        if self._sender is not None:
+            self._sender.close()
+
+    async def _put(self, events: Any) -> None:
+        import anyio
+
+        sender = self._sender
+        for event in events:
+            try:
+                await sender.send(event)
+            except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+                return
+
+    def _listen(self, on_state: Callable[[Any], None], begin: Position | None) -> Any:
+        return self._connection.transport.alisten(self._open_stream, self._put, on_state, after=begin)
+
+    def _run(self, listener: Any) -> None:
+        self._spawn(listener.run, self._task_group)
+
+    async def _end(self, listener: Any) -> None:
+        listener.stop()
+        self.stop()
+        sender, receiver = self._sender, self._receiver
+        self._sender = self._receiver = None
+        await _end_tasks(self._tasks)
+        sender.close()
+        receiver.close()
+
+    def _spawn(self, function: Callable[[], Any], task_group: Any) -> None:
+        if task_group is not None:
+            if hasattr(task_group, "start_soon"):
+                task_group.start_soon(function)
+            else:
+                task_group.create_task(function())
+            return
+        import asyncio
+
+        try:
+            self._tasks.append(asyncio.get_running_loop().create_task(function()))
+        except RuntimeError:
+            raise StateError("under trio, tasks have a nursery: `task_group=nursery`") from None
+
+
+async def _end_tasks(tasks: list[Any]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    import asyncio
+
+    current = asyncio.current_task() if tasks else None
+    ending = [task for task in tasks if task is not current]
+    tasks.clear()
+    for task in ending:
+        task.cancel()
+    if ending:
+        await asyncio.gather(*ending, return_exceptions=True)

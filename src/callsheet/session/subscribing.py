@@ -228,11 +228,15 @@ class Subscribing:
         if len(self._replies) > AWAITED_REPLIES:
             self._replies.pop(next(iter(self._replies)), None)
 
-    def _answer_here(self, event: Event, results: list[Any], callback: Callback) -> None:
-        """Without a server between them, those who published hear at once what was returned."""
-        for result in results:
-            if result is not None:
-                callback(self._reply(self._sourced(event), result, {"id": self.id}))
+    def _replies_here(self, event: Event, results: list[Any]) -> list[Event]:
+        """Answers for who published without a server between them: what was returned here."""
+        return [self._reply(self._sourced(event), each, {"id": self.id}) for each in results if each is not None]
+
+    def _check_startable(self, running: Any) -> None:
+        if not self.listening:
+            raise StateError("the hub is not connected; `connect()` first")
+        if running is not None:
+            raise StateError("events are dispatched in the background already")
 
     def _check_connectable(self) -> None:
         if self._dialect is None:
