@@ -26,6 +26,7 @@ from callsheet.server.service import Service
 from callsheet.server.store import writer
 from callsheet.server.store.writer import Writer
 from callsheet.server.web.application import application
+from callsheet.server.web.newcomers import CONNECTION, watch
 from callsheet.server.web.prompt import prompt
 from callsheet.server.web.turns import Turns
 
@@ -272,3 +273,25 @@ def test_a_request_ends_with_its_client(tmp_path: Path, protocol: Any) -> None:
                 assert endless.begun.wait(30)
                 assert not endless.ended.wait(0.2)
             assert endless.ended.wait(30)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_end_of_a_connection_is_seen_after_a_large_body(protocol: Any) -> None:
+    """The protocol stops reading in the middle of one, and would never see that the client has left."""
+    deadline, begun, ended = Deadline("anna", 600), Event(), Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["state"][CONNECTION].flow.pause_reading()
+        watch(scope, deadline)
+        begun.set()
+        while not deadline.gone:
+            await asyncio.sleep(0.01)
+        ended.set()
+
+    with listening(prompt(protocol), app) as port:
+        with closing(socket.create_connection(("127.0.0.1", port))) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert begun.wait(30)
+        seen = ended.wait(10)
+        deadline.give_up()
+    assert seen

@@ -15,6 +15,7 @@ from attrs import define, field
 from test_guard import PROTOCOLS, listening
 
 from callsheet.errors import UsageError
+from callsheet.server.deadline import Deadline
 from callsheet.server.limits import Limits
 from callsheet.server.process import Server, serve
 from callsheet.server.web.newcomers import SIGNED, Connections, networks
@@ -38,6 +39,8 @@ class Wire:
         self.reasons.append(reason)
 
     def vouched(self, account: str) -> None: ...
+
+    def watched(self, deadline: Deadline) -> None: ...
 
 
 def come(connections: Connections, address: str, count: int) -> list[Wire]:

@@ -45,7 +45,7 @@ class Limits:
     account_attempts: int = 100
     attempt_seconds: float = 2.0
     threads: int = 40
-    account_threads: int = 20
+    account_threads: int = 8
     request_seconds: float = 120.0
     batch_seconds: float = 5.0
     streams: int = 1_000

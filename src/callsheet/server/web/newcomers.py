@@ -32,15 +32,15 @@ _Holder: TypeAlias = tuple[str, str]
 class Connection(Hashable, Protocol):
     """One connection, as its protocol knows it."""
 
-    deadline: Deadline | None
-    """That of the request under way."""
-
     @property
     def idle(self) -> bool:
         """Whether no request is under way."""
 
     def turn_away(self, reason: str) -> None:
         """Hang up, and say why if nothing was said yet."""
+
+    def watched(self, deadline: Deadline) -> None:
+        """Give this up when the connection ends, or if it has ended; it belongs to the request under way."""
 
     def vouched(self, account: str) -> None:
         """One of its requests has shown the key of this account, or an address that the account has signed."""
@@ -115,7 +115,7 @@ def watch(scope: Scope, deadline: Deadline) -> None:
     """Give a request up when its connection ends."""
     connection = scope.get("state", {}).get(CONNECTION)
     if connection is not None:
-        connection.deadline = deadline
+        connection.watched(deadline)
 
 
 def networks(texts: Iterable[str]) -> Networks:

@@ -54,7 +54,8 @@ def prompt(
         _received = 0
         app_state: dict[str, Any]
         _upgraded = False
-        deadline: Deadline | None = None
+        _deadline: Deadline | None = None
+        _lost = False
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -82,8 +83,9 @@ def prompt(
             self._relax()
             self._flowing()
             held.left(self)
-            if self.deadline is not None and not self.idle:
-                self.deadline.give_up()
+            self._lost = True
+            if self._deadline is not None and not self.idle:
+                self._deadline.give_up()
             super().connection_lost(exc)
 
         def pause_writing(self) -> None:
@@ -104,6 +106,14 @@ def prompt(
         @property
         def idle(self) -> bool:
             return self.cycle is None or self.cycle.response_complete
+
+        def watched(self, deadline: Deadline) -> None:
+            self._deadline = deadline
+            if self._lost:
+                deadline.give_up()
+            else:
+                # uvicorn stops reading in the middle of a large body, and would not see the end of the connection.
+                self.flow.resume_reading()
 
         def vouched(self, account: str) -> None:
             held.vouched(self, account)
