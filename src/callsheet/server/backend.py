@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import Connection, select
@@ -141,8 +142,9 @@ class ServiceBackend:
         if action == "own.key":
             return {"name": self._user, "key": self._context.accounts.renew(self._user)}
         if action in handlers.ACTIONS:
-            context, access = self._context, self._active(action)
-            request = handlers.HandlerRequest(context.store, context.now, self._user, access, context.broker.recent)
+            context = self._context
+            rights = partial(self._active, action)
+            request = handlers.HandlerRequest(context.store, context.now, self._user, rights, context.broker.recent)
             return handlers.answer(request, action, arguments)
         try:
             access.permissions.authorise(action)

@@ -10,6 +10,7 @@ from callsheet.server.access.access import Access
 from callsheet.server.access.accounts import Accounts
 from callsheet.server.access.audit import Audit
 from callsheet.server.access.cache import AccessCache
+from callsheet.server.access.entitlement import Entitlement
 from callsheet.server.access.roles import Roles
 from callsheet.server.files.addresses import SignedAddresses
 from callsheet.server.files.folder import UploadFolder
@@ -56,6 +57,10 @@ class ServerContext:
     def access(self, account: str) -> Access:
         """What an account may do (see `AccessCache.of`)."""
         return self.accesses.of(account)
+
+    def entitlement(self, account: str, check: Callable[[], object]) -> Entitlement:
+        """The right of a connection to be told things; ``check`` looks at its credentials and raises."""
+        return Entitlement(account, check, self.access, self.accounts)
 
     def committed(self, position: int, configured: bool) -> None:
         """Follow up a transaction that was committed: wake who waits for events, reload what it may have changed."""

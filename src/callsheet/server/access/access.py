@@ -8,7 +8,7 @@ administrator, to the letter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import TypeAlias
 
 from sqlalchemy import Connection, FromClause, and_, false, or_, select
@@ -40,6 +40,11 @@ class Access:
         """Whether the account may do anything at all: a guest without a grant may not."""
         self.writes = any(reach != NOWHERE for verb in VERBS[1:] for reach in self._reach[verb].values())
         self.reads_all = all(reach is None for reach in self._reach["read"].values())
+
+    @property
+    def audience(self) -> Hashable:
+        """What accounts that may read the same have in common; all that read everything are one audience."""
+        return "" if self.reads_all else self.permissions
 
     def reach(self, verb: str, entity_type: str) -> Reach:
         """Where the account may do this with entities of a concrete type."""

@@ -28,7 +28,7 @@ from callsheet.server.log.visible import Visible
 from callsheet.server.log.whereabouts import Whereabouts
 from callsheet.server.store.store import Store
 
-__all__ = ["Wanted", "beginning", "end_of", "events_after"]
+__all__ = ["Wanted", "beginning", "end_of", "events_after", "told_now"]
 
 LOOKED_AT = 2_000
 """CommitChanges a batch looks at, more or less, whether they are told or not."""
@@ -80,6 +80,33 @@ def events_after(
         if not (batch.commit(row) if isinstance(row, _LogRow) else batch.published(row)):
             return batch.events, batch.place
     return batch.events, max(after, end_of(last) if complete else batch.place)
+
+
+def told_now(
+    store: Store, connection: Connection, access: Access, events: Sequence[Event], recent: Recent
+) -> list[Event | None]:
+    """The same events as an account may know of them now; None for one of which it may know nothing.
+
+    For events that were read some time ago and are only now delivered.
+    """
+    positions = {event.position.commit for event in events if event.position is not None and event.topic == UPDATE}
+    if access.reads_all or not positions:
+        return list(events)
+    changes = recent.changes(store, connection, positions)
+    table = store.table("_log")
+    wanted: list[Any] = [column for column in table.c if column.name not in ("changes", "result", "digest")]
+    rows = {row.position: row for row in connection.execute(select(*wanted).where(table.c.position.in_(positions)))}
+    told = _Told(store, Visible(store, connection, access), Whereabouts(store, connection))
+
+    def now(event: Event) -> Event | None:
+        if event.topic != UPDATE or event.position is None:
+            return event
+        place, index = event.position
+        if place not in rows:
+            return None
+        return next(told.events(rows[place], index, changes[place].some(index, index + 1)), None)
+
+    return [now(event) for event in events]
 
 
 class _Batch:

@@ -8,22 +8,23 @@ administrator may look after those of others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from inspect import signature
 from typing import Any, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from sqlalchemy import Connection, Row, select
 
 from callsheet.errors import Forbidden, Invalid, NotFound
 from callsheet.model.event import Event, Position
 from callsheet.server.access.access import Access
 from callsheet.server.log import commits as log
-from callsheet.server.log.events import beginning, end_of, events_after
+from callsheet.server.log.events import beginning, end_of, events_after, told_now
 from callsheet.server.log.filters import filter_of
 from callsheet.server.log.recent import Recent
 from callsheet.server.queues.deliveries import Queue
+from callsheet.server.queues.delivery import Delivery
 from callsheet.server.store.store import Store
 
 __all__ = ["ACTIONS", "HandlerRequest", "answer", "origin_of", "stream_of"]
@@ -39,13 +40,21 @@ T = TypeVar("T")
 
 @frozen
 class HandlerRequest:
-    """The account that calls an action, and the store it is about. ``recent`` keeps decoded events."""
+    """The account that calls an action, and the store it is about. ``recent`` keeps decoded events.
+
+    ``rights`` gives what the account may do at the moment it is asked: a claim may have waited for the writer.
+    """
 
     store: Store
     clock: Callable[[], datetime]
     user: str
-    access: Access
+    rights: Callable[[], Access]
     recent: Recent = field(factory=Recent)
+
+    @property
+    def access(self) -> Access:
+        """What the account may do now."""
+        return self.rights()
 
     def queue(self, connection: Connection, handler: str, user: str | None = None) -> Queue:
         """The queue of a handler of this account, or for an administrator of another's."""
@@ -115,9 +124,22 @@ def _claim(
         if now is not None and found.moved is not None and found.after == Position(now.position, now.event_index):
             queue.add(found.events, found.moved)
         given = queue.lease(worker, most, lease_seconds, known) if waiting else []
-        return [delivery.plain() for delivery in given]
+        return [delivery.plain() for delivery in _delivered(request, queue, given)]
 
     return request.write(handler, claim)
+
+
+def _delivered(request: HandlerRequest, queue: Queue, given: Sequence[Delivery]) -> Iterator[Delivery]:
+    """Deliveries as their account may know of them now; one of which it may know nothing leaves the queue."""
+    for delivery, event in zip(given, _told_now(request, queue.connection, given)):
+        if event is not None:
+            yield evolve(delivery, event=event)
+        elif delivery.event.position is not None:
+            queue.settle(delivery.event.position, delivery.lease)
+
+
+def _told_now(request: HandlerRequest, connection: Connection, given: Sequence[Delivery]) -> list[Event | None]:
+    return told_now(request.store, connection, request.access, [each.event for each in given], request.recent)
 
 
 @frozen
@@ -214,8 +236,9 @@ def _deliveries(
         names = [handler] if handler is not None else [row.name for row in _rows(request, connection, owner)]
         queues = [request.queue(connection, name, user) for name in names]
         found = [each for queue in queues for each in queue.deliveries(state, event_id, limit)]
-    found.sort(key=lambda each: each.event.position or Position(0, 0))
-    return [each.plain() for each in found[:limit]]
+        found.sort(key=lambda each: each.event.position or Position(0, 0))
+        events = _told_now(request, connection, found[:limit])
+    return [evolve(each, event=event).plain() for each, event in zip(found, events) if event is not None]
 
 
 def _status(request: HandlerRequest, user: str | None = None) -> list[dict[str, Any]]:

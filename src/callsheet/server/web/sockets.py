@@ -26,6 +26,7 @@ from callsheet.dialects.routes import OverQuota, SocketRoute
 from callsheet.errors import CallsheetError, ServerError, Unavailable
 from callsheet.model.event import Position
 from callsheet.server.access.authentication import Authentication
+from callsheet.server.access.entitlement import Entitlement, Standing
 from callsheet.server.limits import Limits
 from callsheet.server.log.broker import Broker
 from callsheet.server.log.events import end_of
@@ -46,6 +47,8 @@ HEARTBEAT = 8.0
 SILENCE = 30.0
 """Seconds after which a client that answers no heartbeat is gone."""
 SEND_SECONDS = 30.0
+PIECE = 20
+"""Events that are sent at once: between pieces the client's right is looked at."""
 SHARED = 16
 """Batches of events that are kept for the hubs that come to the same place."""
 READERS = 4
@@ -61,6 +64,8 @@ class Eventful(Protocol):
     def broker(self) -> Broker: ...
 
     def backend(self, user: str, address: str = "") -> Any: ...
+
+    def entitlement(self, account: str, check: Callable[[], object]) -> Entitlement: ...
 
     def refused_key(self, user: str | None, reason: str, address: str) -> None: ...
 
@@ -179,6 +184,7 @@ class _Connection:
         self._socket, self._session, self._limiter, self._shared = socket, session, limiter, shared
         self._broker = service.broker
         self._backend = service.backend(session.account, session.address)
+        self._right = service.entitlement(session.account, session.check)
         self._talk = route.conversation(self._backend, hub)
         self._sending = anyio.Lock()
         self._heard = time.monotonic()
@@ -199,8 +205,8 @@ class _Connection:
         """Run one of the tasks; when it ends, all do."""
         try:
             await task(place)
-        except (WebSocketDisconnect, _Slow, CallsheetError):
-            # The client is gone or takes nothing, its key is no longer right, or the database is away.
+        except (WebSocketDisconnect, _Slow, _Ended, CallsheetError):
+            # The client is gone or takes nothing, its rights have changed, or the database is away.
             pass
         except Exception as error:
             log.error("an event connection of %s ended by a fault", self._session.account, exc_info=error)
@@ -225,6 +231,7 @@ class _Connection:
     async def _publish(self, event: Any) -> str | None:
         """Publish an event; why it was refused, if it was."""
         try:
+            await self._thread(self._session.check)
             await self._thread(self._backend.publish, event)
         except CallsheetError as error:
             return str(error)
@@ -233,8 +240,18 @@ class _Connection:
     async def _tell(self, place: Position) -> None:
         while not self._broker.closed:
             if await self._broker.wait_async(place, SILENCE):
-                packets, place = await self._thread(self._read, place)
-                await self._send(packets)
+                standing, packets, reached = await self._thread(self._read, place)
+                if self._right.is_current(standing):
+                    place = reached
+                    await self._deliver(standing, packets)
+
+    async def _deliver(self, standing: Standing, packets: Sequence[Any]) -> None:
+        """Send events while the client is entitled to them; `_Ended` where it no longer is."""
+        right = self._right
+        for start in range(0, len(packets), PIECE):
+            if not right.is_current(standing) and not await self._thread(right.still_holds, standing):
+                raise _Ended
+            await self._send(packets[start : start + PIECE])
 
     async def _beat(self, _: Position) -> None:
         while time.monotonic() - self._heard < SILENCE:
@@ -245,11 +262,12 @@ class _Connection:
     def _beginning(self) -> Position:
         return self._talk.beginning()
 
-    def _read(self, place: Position) -> tuple[Sequence[Any], Position]:
+    def _read(self, place: Position) -> tuple[Standing, Sequence[Any], Position]:
         """What the next events of the log are to this hub."""
-        key = self._session.account, place, self._talk.question()
+        standing = self._right.standing()
+        key = self._session.account, standing.audience, place, self._talk.question()
         read = self._shared.get(key, lambda: self._talk.read(place))
-        return self._talk.frames(read), read.reached
+        return standing, self._talk.frames(read), read.reached
 
     async def _send(self, packets: Iterable[Any]) -> None:
         with anyio.move_on_after(SEND_SECONDS) as clock:
@@ -273,3 +291,7 @@ class _Connection:
 
 class _Slow(Exception):
     """The client takes nothing."""
+
+
+class _Ended(Exception):
+    """The client's account may read other things than it could when these were read."""

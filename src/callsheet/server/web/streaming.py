@@ -2,27 +2,26 @@
 
 A stream is a position and a task. It reads a batch of the log, sends it, and waits to be woken; it holds no queue, so a
 reader that is slow delays only itself, and one that takes nothing for a minute is hung up on. While nothing happens a
-stream costs no thread, and speaks every ten seconds. Whether the account may still ask is asked again and again.
+stream costs no thread, and speaks every ten seconds. Whether the reader may still be told is decided at each delivery.
 """
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import anyio
 from anyio import CapacityLimiter, to_thread
-from attrs import define, field
+from attrs import define
 
 from callsheet.dialects.protocol import EventBackend
 from callsheet.dialects.routes import OverQuota, StreamRoute
 from callsheet.errors import CallsheetError, Unavailable
 from callsheet.model.event import Event, Position
 from callsheet.model.language.events import parse_expression
-from callsheet.server.access.access import Access
 from callsheet.server.access.authentication import Authentication
+from callsheet.server.access.entitlement import Entitlement, Standing
 from callsheet.server.limits import Limits
 from callsheet.server.log.broker import Broker
 from callsheet.server.log.filters import comparisons
@@ -41,6 +40,8 @@ RECONNECT = 1_000
 """Milliseconds after which a browser should connect again."""
 READERS = 4
 """Threads that read for all streams together: more would only fight for the interpreter."""
+PIECE = 32 * 2**10
+"""Bytes that are sent at once, more or less: between pieces the reader's right is looked at."""
 SHARED = 32
 SHARED_BYTES = 2**20
 """Answers that are kept for readers with the same question, and how large one may be."""
@@ -60,7 +61,7 @@ class Telling(Protocol):
     @property
     def broker(self) -> Broker: ...
 
-    def access(self, user: str) -> Access: ...
+    def entitlement(self, account: str, check: Callable[[], object]) -> Entitlement: ...
 
     def backend(self, user: str, address: str = "") -> Any: ...
 
@@ -71,8 +72,7 @@ class Telling(Protocol):
 class _Asked:
     """One request: who asks, for what, and where it has got to."""
 
-    account: str
-    check: Callable[[], str]
+    right: Entitlement
     backend: EventBackend
     expressions: Sequence[str]
     subscriber: Mapping[str, Any]
@@ -82,14 +82,10 @@ class _Asked:
     write: Callable[[Event], bytes]
     #: How many comparisons its expressions have.
     size: int
-    checked: float = field(factory=time.monotonic)
 
-    def look(self) -> None:
-        """Look at who asks again, when some time has passed."""
-        now = time.monotonic()
-        if now - self.checked >= KEEP_ALIVE:
-            self.check()
-            self.checked = now
+    @property
+    def account(self) -> str:
+        return self.right.account
 
     def text(self) -> tuple[Position, bytes]:
         """The next events as they are sent, and the place behind them."""
@@ -170,15 +166,15 @@ class EventStreams:
         begun = backend.events(wanted.after, (), {}, 1).place
         place = begun if wanted.after is None else wanted.after
         asked = wanted.expressions, wanted.subscriber
-        return _Asked(account, check, backend, *asked, place, repr(asked), route.event, size)
+        right = self._service.entitlement(account, check)
+        return _Asked(right, backend, *asked, place, repr(asked), route.event, size)
 
-    def _text(self, asked: _Asked) -> tuple[Position, bytes]:
+    def _text(self, asked: _Asked) -> tuple[Standing, Position, bytes]:
         """What comes next. Readers that follow with the same question get the same answer, made once."""
-        asked.look()
-        # Raises where the account has been disabled. Who may read all is told the same as any other of that kind.
-        who = "" if self._service.access(asked.account).reads_all else asked.account
-        key = who, asked.question, asked.place, self._service.broker.last
-        return self._shared.get(key, asked.text)
+        # Raises where the key is no longer right, or the account has been disabled.
+        standing = asked.right.standing()
+        key = standing.audience, asked.question, asked.place, self._service.broker.last
+        return standing, *self._shared.get(key, asked.text)
 
     async def _tell(self, asked: _Asked, send: Send) -> None:
         broker = self._service.broker
@@ -186,8 +182,11 @@ class EventStreams:
             return
         try:
             while not broker.closed:
-                asked.place, text = await to_thread.run_sync(self._text, asked, limiter=self._limiter)
-                if text and not await _sent(send, text):
+                standing, place, text = await to_thread.run_sync(self._text, asked, limiter=self._limiter)
+                if not asked.right.is_current(standing):
+                    continue  # Rights have changed meanwhile: what was read is not sent.
+                asked.place = place
+                if not await self._delivered(asked, standing, send, text):
                     return
                 if await broker.wait_async(asked.place, KEEP_ALIVE) or broker.closed:
                     continue
@@ -197,6 +196,27 @@ class EventStreams:
             # The account may not ask any more, or the database is away: it is told when it asks again.
             pass
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _delivered(self, asked: _Asked, standing: Standing, send: Send, text: bytes) -> bool:
+        """Whether the reader took all of it in time, and was entitled to it to the end."""
+        right = asked.right
+        for piece in _pieces(text):
+            if not right.is_current(standing) and not await to_thread.run_sync(right.still_holds, standing):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                return False
+            if not await _sent(send, piece):
+                return False
+        return True
+
+
+def _pieces(text: bytes) -> Iterator[bytes]:
+    """Whole events of a text, some kilobytes at a time."""
+    start = 0
+    while start < len(text):
+        end = text.find(b"\n\n", start + PIECE) + 2
+        end = len(text) if end == 1 else end
+        yield text[start:end]
+        start = end
 
 
 async def _sent(send: Send, text: bytes) -> bool:
