@@ -48,10 +48,12 @@ class Attribute:
     mirrors it: a collection whose inverse is a reference holds the entities that refer here (one to many),
     any other collection is many to many. ``foreign_key`` is the name under which a reference's key can be
     read, written and queried (``parent`` and ``parent_id``). ``computed`` names the server's rule for an
-    attribute that users cannot write; ``default`` is a value, or ``{uid}`` or ``{now}``. A custom attribute that is
-    ``inherited`` has, where it is not set, the value of the nearest entity above. ``agree`` says whether two
+    attribute that users cannot write; ``default`` is a value, ``{uid}``, ``{now}`` or ``{user}``. A custom attribute
+    that is ``inherited`` has, where it is not set, the value of the nearest entity above. ``agree`` says whether two
     writers who saw the same value, and wrote the same, agree or are in conflict (None: as its kind has it, `agrees`).
     The text of a ``composed`` one is kept in Unicode's composed form (NFC).
+    What is ``administrative`` decides where files go or who somebody is: only who has the right ``decide`` sets it.
+    ``within`` names attributes (``Disk.linux``) that hold folders: a path here is relative, or in one of them.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Attribute:
     inherited: bool = False
     agree: bool | None = None
     composed: bool = False
+    administrative: bool = False
+    within: tuple[str, ...] | None = None
     label: str = ""
     description: str = ""
 
@@ -101,6 +105,7 @@ class EntityType:
     (``parent_id`` → ``parent``). ``ancestors`` runs from the parent to the root. ``custom`` describes the items of
     ``custom_attributes`` by key; ``unique`` lists combinations of attributes no two entities may share, ``distinct``
     those in which texts that look alike count as the same. ``composed`` names the attributes whose texts are names.
+    Entities of an ``administrative`` type, or of one below it, are written by administrators, unless a role names it.
     """
 
     name: str
@@ -115,6 +120,7 @@ class EntityType:
     ancestors: tuple[str, ...] = ()
     custom: dict[str, Attribute] = field(factory=dict)
     description: str = ""
+    administrative: bool = False
     aliases: dict[str, str] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -287,7 +293,7 @@ class Schema:
         distinct: tuple[tuple[str, ...], ...] = ()
         composed: tuple[str, ...] = ()
         custom: dict[str, Attribute] = {}
-        label = "name"
+        label, administrative = "name", False
         key: tuple[str, ...] = tuple(described.get("key", ("id",)))
         if parent_name := described.get("extends"):
             if parent_name not in self.document["types"]:
@@ -297,6 +303,7 @@ class Schema:
             ancestors = (parent.name, *parent.ancestors)
             unique, label, custom, key = parent.unique, parent.label, dict(parent.custom), parent.key
             distinct, composed = parent.distinct, parent.composed
+            administrative = parent.administrative
         elif "id" in key:
             attributes["id"] = Attribute("id", required=True, immutable=True, default="{uid}")
         for attribute, value in described.get("attributes", {}).items():
@@ -321,6 +328,7 @@ class Schema:
             ancestors=ancestors,
             custom=custom,
             description=described.get("description", ""),
+            administrative=described.get("administrative", administrative),
         )
         missing = [part for part in key if part not in attributes and part not in built.aliases]
         if missing:
@@ -352,6 +360,8 @@ def _attribute(type_name: str, name: str, described: Mapping[str, Any]) -> Attri
     stated = described.pop("type", "string")
     try:
         choices = tuple(described.pop("choices", ()))
+        if "within" in described:
+            described["within"] = tuple(described["within"])
         if stated in SCALARS:
             return Attribute(name, "scalar", stated, choices=choices, **described)
         if stated == "mapping":

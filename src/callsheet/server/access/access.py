@@ -39,6 +39,7 @@ class Access:
         self.acts = any(reach != NOWHERE for reaches in self._reach.values() for reach in reaches.values())
         """Whether the account may do anything at all: a guest without a grant may not."""
         self.writes = any(reach != NOWHERE for verb in VERBS[1:] for reach in self._reach[verb].values())
+        self.decides_all = all(reach is None for reach in self._reach["decide"].values())
         self.reads_all = all(reach is None for reach in self._reach["read"].values())
 
     @property

@@ -4,6 +4,10 @@ A rule names verbs and entity types: ``read,update:Task`` (subtypes are meant, t
 ``create:*,!Setting`` for all but one. Rules only allow; what no rule allows is refused. A role granted in a
 project goes for the entities that belong to it (see ``belonging.py``); of types that belong to no project
 (statuses, users) it then allows reading only.
+
+The verb ``decide`` is for what the schema calls administrative: attributes that say where files go or who somebody is
+are set by who may update, or create, and decide; entities of administrative types are written by roles that decide, or
+that name the type.
 """
 
 from __future__ import annotations
@@ -18,9 +22,8 @@ from callsheet.model.schema import Schema, did_you_mean
 
 __all__ = ["BUILT_IN", "VERBS", "Grant", "Permissions", "Role", "Rule", "check_role_name", "read_rule"]
 
-VERBS = ("read", "create", "update", "delete")
-ADMINISTRATION = ("CustomAttributeConfiguration", "CustomAttributeGroup", "SecurityRole", "UserSecurityRole")
-"""Entity types that decide what others see or may do; only administrators write them, unless a role says so."""
+VERBS = ("read", "create", "update", "delete", "decide")
+WRITING = ("create", "update", "delete")
 
 _NAME = re.compile(r"[\w.-]{1,80}")
 
@@ -74,7 +77,7 @@ class Role:
 
 BUILT_IN: dict[str, Role] = {
     "admin": Role("admin", (Rule(VERBS),)),
-    "user": Role("user", (Rule(("read",)), Rule(VERBS[1:], ("*",), ADMINISTRATION))),
+    "user": Role("user", (Rule(("read",)), Rule(WRITING))),
     "reader": Role("reader", (Rule(("read",)),)),
     "guest": Role("guest"),
 }
@@ -119,8 +122,18 @@ class Permissions:
     def granted(self, verb: str, schema: Schema, entity_type: str) -> Iterable[Grant]:
         """The grants that allow a verb on a concrete type, somewhere."""
         for grant in self.grants:
-            if any(verb in rule.verbs and rule.covers(schema, entity_type) for rule in grant.role.rules):
+            if any(verb in rule.verbs and rule.covers(schema, entity_type) for rule in grant.role.rules) and (
+                verb not in WRITING or _may_administer(grant.role, schema, entity_type)
+            ):
                 yield grant
+
+
+def _may_administer(role: Role, schema: Schema, entity_type: str) -> bool:
+    """Whether a role may write entities of a type at all: of an administrative one, if it decides or names the type."""
+    if not schema.types[entity_type].administrative:
+        return True
+    rules = [rule for rule in role.rules if rule.covers(schema, entity_type)]
+    return any("decide" in rule.verbs or "*" not in rule.entity_types for rule in rules)
 
 
 MANAGED = ("users", "roles", "grants", "audit")

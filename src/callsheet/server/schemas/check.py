@@ -25,12 +25,13 @@ _TYPE_KEYS = {
     "distinct": list,
     "names": list,
     "description": str,
+    "administrative": bool,
     "attributes": dict,
     "custom": dict,
 }
 _TEXTS = {"type": str, "label": str, "description": str}
-_FLAGS = {"required": bool, "immutable": bool, "unique": bool, "indexed": bool, "agree": bool}
-_SCALAR = {**_TEXTS, **_FLAGS, "computed": str, "default": object, "choices": list}
+_FLAGS = {"required": bool, "immutable": bool, "unique": bool, "indexed": bool, "agree": bool, "administrative": bool}
+_SCALAR = {**_TEXTS, **_FLAGS, "computed": str, "default": object, "choices": list, "within": list}
 _RELATION = {"target": str, "inverse": str}
 _REFERENCE = {"foreign_key": str, "computed": str, "on_delete": str, "default": str}
 _KEYS: dict[str, dict[str, type]] = {

@@ -19,7 +19,9 @@ from callsheet.server.schemas.check import problems
 from callsheet.server.schemas.formats import document_from
 from callsheet.server.schemas.outline import Outline
 
-__all__ = ["PRESETS", "load_schema_document"]
+__all__ = ["CONFIGURATION", "PRESETS", "load_schema_document"]
+
+CONFIGURATION = "CustomAttributeConfiguration"
 
 PRESETS = ("lab", "production")
 
@@ -127,6 +129,7 @@ def _plain(name: str, document: Any) -> dict[str, Any]:
 
 def _complete(document: dict[str, Any]) -> None:
     """Let both sides of a relation name each other where only one does; keep it when a subtype says it anew."""
+    _protect(document)
     outline = Outline(document)
     for _owner, name, told in _relations(outline):
         target, inverse = told.get("target"), told.get("inverse")
@@ -138,6 +141,13 @@ def _complete(document: dict[str, Any]) -> None:
         above = outline.attributes(outline.types[owner].get("extends", "")).get(name)
         if above is not None and "inverse" in above.told and above.told.get("type") == told.get("type"):
             told.setdefault("inverse", above.told["inverse"])
+
+
+def _protect(document: dict[str, Any]) -> None:
+    """Let what describes custom attributes be administrative where the document does not say: it changes the schema."""
+    told = document["types"].get(CONFIGURATION) if isinstance(document.get("types"), dict) else None
+    if isinstance(told, dict):
+        told.setdefault("administrative", True)
 
 
 def _relations(outline: Outline) -> Iterator[tuple[str, str, dict[str, Any]]]:

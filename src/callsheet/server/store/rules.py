@@ -54,6 +54,8 @@ class TypeRules:
     (``stamped_new``: of a new entity), ``above`` the ancestors' types (it ``covers`` all that a child may ask for),
     ``numbered`` by what they count. ``typed`` names the columns with the types of references that may lead to several,
     ``alike`` those that hold the form of texts which must not look alike.
+    ``decided`` are the administrative attributes; ``paths`` hold paths, which are in folders that other attributes
+    name; ``authored`` hold the acting user where nothing else is given.
     """
 
     entity_type: EntityType
@@ -72,6 +74,9 @@ class TypeRules:
     referrers: tuple[Referrer, ...]
     collections: tuple[str, ...]
     holders: tuple[Members, ...]
+    decided: frozenset[str]
+    paths: dict[str, tuple[str, ...]]
+    authored: tuple[str, ...]
 
 
 class Rules:
@@ -116,7 +121,7 @@ def _type_rules(schema: Schema, entity_type: EntityType, ancestors: frozenset[st
         entity_type=entity_type,
         root=entity_type.root,
         required=tuple(a.name for a in attributes if a.required and a.name != "id" and stored(a)),
-        defaults={a.name: a.default for a in attributes if a.default is not None and a.name != "id"},
+        defaults={a.name: a.default for a in attributes if a.default not in (None, "{user}") and a.name != "id"},
         computed=computed,
         stamped={name: rule for name, rule in computed.items() if rule in _STAMPS[2:]},
         stamped_new={name: rule for name, rule in computed.items() if rule in _STAMPS},
@@ -129,6 +134,9 @@ def _type_rules(schema: Schema, entity_type: EntityType, ancestors: frozenset[st
         referrers=tuple(_referrers(schema, entity_type)),
         collections=tuple(a.name for a in attributes if a.kind == "collection" and not one_to_many(schema, a)),
         holders=tuple(_holders(schema, entity_type)),
+        decided=frozenset(a.name for a in attributes if a.administrative),
+        paths={a.name: a.within for a in attributes if a.within is not None},
+        authored=tuple(a.name for a in attributes if a.default == "{user}"),
     )
 
 

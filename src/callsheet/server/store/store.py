@@ -22,6 +22,7 @@ from callsheet.config import shown
 from callsheet.errors import SchemaError, StorageError
 from callsheet.model.schema import Schema, did_you_mean
 from callsheet.server.schemas.formats import format_of
+from callsheet.server.schemas.marks import marked
 from callsheet.server.store.database import Database, FileDatabase, MemoryDatabase, PostgresDatabase
 from callsheet.server.store.engine import limited, memory_engine
 from callsheet.server.store.layout import Layout, Link, layout_of
@@ -203,7 +204,7 @@ def _saved_schema(connection: Connection, url: str) -> Schema:
     row = connection.exec_driver_sql("SELECT value FROM _meta WHERE name = 'schema'").first()
     if row is None:
         raise StorageError(f"`{url}` has a table _meta without a schema; it is not one of Callsheet's")
-    return Schema(msgspec.json.decode(row[0]))
+    return Schema(marked(msgspec.json.decode(row[0])))
 
 
 def _text(schema: Schema) -> str:

@@ -26,10 +26,17 @@ from callsheet.server.store.counter import next_position
 from callsheet.server.store.store import CHUNK, Store
 from callsheet.server.writing.adjusting import adjust
 from callsheet.server.writing.cascade import Cascade, load_referrers
-from callsheet.server.writing.computed import apply_defaults, settle_ancestors, settle_numbers, settle_stamps
+from callsheet.server.writing.computed import (
+    apply_defaults,
+    settle_ancestors,
+    settle_authors,
+    settle_numbers,
+    settle_stamps,
+)
 from callsheet.server.writing.conflicts import Conflicts
 from callsheet.server.writing.constraints import check_references, check_required, check_unique
 from callsheet.server.writing.custom_attributes import check_configurations, count_change
+from callsheet.server.writing.decisions import check_decisions
 from callsheet.server.writing.membership import Membership
 from callsheet.server.writing.overlay import Overlay, Place, WorkingRow
 from callsheet.server.writing.reach import reach
@@ -262,6 +269,9 @@ class _Commit:
         settle_ancestors(self.overlay)
         if self.warrant is not None:
             self.warrant.judge(operations)
+        settle_authors(self.overlay, self.user)
+        if self.access is not None:
+            check_decisions(self.overlay, operations, self.access, self.user)
         self.membership.settle()
         settle_numbers(self.overlay)
         settle_stamps(self.overlay, self.user, self.now)

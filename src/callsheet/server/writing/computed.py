@@ -20,7 +20,15 @@ from callsheet.server.store.rules import declarer
 from callsheet.server.store.store import CHUNK
 from callsheet.server.writing.overlay import Overlay, Place, WorkingRow
 
-__all__ = ["MOVES", "apply_defaults", "settle_ancestors", "settle_numbers", "settle_stamps"]
+__all__ = [
+    "MOVES",
+    "acting_user",
+    "apply_defaults",
+    "settle_ancestors",
+    "settle_authors",
+    "settle_numbers",
+    "settle_stamps",
+]
 
 Known = dict[tuple[Place, str], Identity | None]
 """The nearest ancestors of types, found while no parent changes."""
@@ -48,6 +56,15 @@ def _default(entry: WorkingRow, name: str, default: Any, now: datetime) -> Any:
     return normalised(entry.identity.entity_type, attribute, default)
 
 
+def settle_authors(overlay: Overlay, user: str) -> None:
+    """Give new entities the acting user where they have an author and none was given."""
+    for entry in overlay.touched():
+        for name in entry.rules.authored if entry.created else ():
+            if entry.get(name) is None:
+                target = str(entry.rules.entity_type.attributes[name].target)
+                overlay.write(entry, name, acting_user(overlay, target, user))
+
+
 def settle_stamps(overlay: Overlay, user: str, now: datetime) -> None:
     """Set when and by whom entities were created and changed."""
     actors: dict[str, Identity | None] = {}
@@ -70,12 +87,12 @@ def _stamps(
             continue
         target = str(entry.rules.entity_type.attributes[name].target)
         if target not in actors:
-            actors[target] = _actor(overlay, target, user)
+            actors[target] = acting_user(overlay, target, user)
         found[name] = actors[target]
     return found
 
 
-def _actor(overlay: Overlay, target: str, user: str) -> Identity | None:
+def acting_user(overlay: Overlay, target: str, user: str) -> Identity | None:
     """The entity that stands for an account: the one with its name as ``username``."""
     entity_type = overlay.schema.types[target]
     if "username" not in entity_type.attributes:

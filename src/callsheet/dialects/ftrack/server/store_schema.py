@@ -140,6 +140,33 @@ _PARTS = {
 }
 """References whose end is the end of what refers, though the schema does not require them."""
 
+_ADMINISTRATIVE = {
+    "Setting",
+    "SettingComponent",
+    "Disk",
+    "SecurityRole",
+    "UserSecurityRole",
+    "UserSecurityRoleProject",
+    "CustomAttributeConfiguration",
+    "CustomAttributeLinkConfiguration",
+    "CustomAttributeGroup",
+}
+"""Types that decide where files go, or who may do what."""
+
+_AUTHOR = {"default": "{user}", "administrative": True}
+_PATH = {"within": ["Disk.unix", "Disk.windows"]}
+_MARKS: dict[tuple[str, str], Told] = {
+    ("User", "username"): {"administrative": True},
+    ("Project", "is_private"): {"administrative": True},
+    ("Project", "root"): _PATH,
+    ("ComponentLocation", "resource_identifier"): _PATH,
+    ("Note", "author"): _AUTHOR,
+    ("AssetVersion", "user"): _AUTHOR,
+    **{(name, "created_by"): _AUTHOR for name in ("Conversation", "Message", "ReviewSession", "ReviewSessionInvitee")},
+    **{(name, "created_by"): _AUTHOR for name in ("CalendarEvent", "CalendarEventResource", "Dashboard")},
+}
+"""Attributes that only administrators set to anything else than the server would."""
+
 _UNIQUE = {"User": ("username",), "Timer": ("user",)}
 
 
@@ -202,6 +229,8 @@ class _Maker:
             told["extends"] = above
         if name in ("TypedContext",) or name in FAMILIES.values():
             told["abstract"] = True
+        if name in _ADMINISTRATIVE:
+            told["administrative"] = True
         properties = self.vendor[name]["properties"]
         if "name" not in properties:
             told["label"] = "id"
@@ -224,6 +253,9 @@ class _Maker:
         for mapping, items in MAPPINGS.items():
             if properties.get(mapping, {}).get("type") == "mapped_array":
                 told["attributes"][mapping] = {"type": "mapping", "items": items}
+        for (owner, attribute), marks in _MARKS.items():
+            if owner == name and attribute in told["attributes"]:
+                told["attributes"][attribute] |= marks
         if name == "CustomAttributeLink":
             told["attributes"].update({each: {"type": "string"} for each in ("from_entity_type", "to_entity_type")})
         if name == "TypedContext" and "metadata" not in told["attributes"]:

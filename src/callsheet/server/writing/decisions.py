@@ -1,0 +1,110 @@
+"""What not everybody decides: administrative attributes, and paths outside the folders that administrators named.
+
+An account without the right ``decide`` may leave an administrative attribute as it is, or give a new entity the value
+that the server would. It writes a path only if that is relative and stays where it begins, or if it is absolute and in
+a folder that the schema's ``within`` leads to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from posixpath import normpath
+from typing import Any
+
+from sqlalchemy import select
+
+from callsheet.errors import Forbidden
+from callsheet.model.operation import Delete, Operation, Update
+from callsheet.model.record import equal
+from callsheet.server.access.access import Access
+from callsheet.server.writing.computed import acting_user
+from callsheet.server.writing.overlay import Overlay, WorkingRow
+from callsheet.server.writing.project import load_ways, project_of
+
+__all__ = ["check_decisions", "is_below"]
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+
+
+def check_decisions(overlay: Overlay, operations: Sequence[Operation], access: Access, user: str) -> None:
+    """Raise `Forbidden` where an account decided what is not its own to decide."""
+    if access.decides_all:
+        return
+    for index, operation in enumerate(operations):
+        entry = None if isinstance(operation, Delete) else overlay.get(operation.identity)
+        if entry is None or isinstance(operation, Delete) or not (entry.rules.decided or entry.rules.paths):
+            continue
+        adjusted = operation.adjusted if isinstance(operation, Update) else ()
+        for name in (*operation.values, *adjusted):
+            if _is_decided(overlay, entry, name, user) and not _decides(overlay, entry, access):
+                raise _forbidden(user, index, entry, name)
+
+
+def _is_decided(overlay: Overlay, entry: WorkingRow, name: str, user: str) -> bool:
+    """Whether the value that was written is for those only who decide."""
+    if name in entry.rules.paths and isinstance(path := entry.get(name), str):
+        return not is_below(path, _folders(overlay, entry.rules.paths[name]))
+    if name not in entry.rules.decided:
+        return False
+    value = entry.get(name)
+    if not entry.created:
+        return not equal(value, entry.original(name))
+    return value is not None and not equal(value, _given(overlay, entry, name, user))
+
+
+def _given(overlay: Overlay, entry: WorkingRow, name: str, user: str) -> Any:
+    """The value that the server gives a new entity by itself."""
+    attribute = entry.rules.entity_type.attributes[name]
+    return acting_user(overlay, str(attribute.target), user) if name in entry.rules.authored else attribute.default
+
+
+def _decides(overlay: Overlay, entry: WorkingRow, access: Access) -> bool:
+    reach = access.reach("decide", entry.identity.entity_type)
+    if reach is None:
+        return True
+    load_ways(overlay, [entry])
+    return project_of(overlay, entry) in reach
+
+
+def _folders(overlay: Overlay, within: Iterable[str]) -> list[str]:
+    """The folders that these attributes name in the database."""
+    found: list[str] = []
+    for each in within:
+        kind, _, name = each.partition(".")
+        if kind in overlay.schema.types:
+            table = overlay.store.tables[overlay.schema.types[kind].root]
+            here = select(table.c[name]).where(table.c._type.in_(overlay.schema.concrete(kind)))
+            found += [folder for folder in overlay.connection.execute(here).scalars() if folder]
+    return found
+
+
+def is_below(path: str, folders: Iterable[str]) -> bool:
+    r"""Whether a path is relative and stays where it begins, or is in one of the folders. Windows counts too.
+
+    >>> is_below("show/a.exr", ()), is_below("show/../../a", ()), is_below(r"C:\\a", ()), is_below("/mnt/a", ["/mnt"])
+    (True, False, False, True)
+    """
+    plain = path.replace("\\", "/")
+    if not plain or not plain.isprintable() or plain.startswith("~"):
+        return not plain
+    steps = plain.split("/")
+    if plain.startswith("/") or _DRIVE.match(plain):
+        return ".." not in steps and any(_is_in(plain, folder.replace("\\", "/")) for folder in folders)
+    return ".." not in steps and _SCHEME.match(plain) is None
+
+
+def _is_in(path: str, folder: str) -> bool:
+    bare, whole = normpath(folder), normpath(path)
+    return bare not in (".", whole) and whole.startswith(bare.rstrip("/") + "/")
+
+
+def _forbidden(user: str, index: int, entry: WorkingRow, name: str) -> Forbidden:
+    kind, key = entry.identity
+    if name in entry.rules.paths and name not in entry.rules.decided:
+        told = f"may not set {kind}.{name} to a path outside the folders that administrators named"
+    else:
+        told = f"may not set {kind}.{name}; it is for administrators to decide"
+    message = f"operation {index}: `{user}` {told}"
+    return Forbidden(message, operation=index, entity=(kind, key), attribute=name)
