@@ -212,6 +212,16 @@ def test_it_listens_until_a_signal(server: Server, desk: callsheet.Session, tmp_
     desk.call("handlers.remove", handler=name)
 
 
+def health(folder: Path) -> Any:
+    """What the health page of a listener says; None while there is none."""
+    shown = re.findall(r"http://\S+/health", (folder / "log").read_text())
+    try:
+        with urllib.request.urlopen(shown[-1]) as page:
+            return json.load(page)
+    except (IndexError, OSError):
+        return None
+
+
 STUCK = """
 import callsheet
 
@@ -233,14 +243,6 @@ def test_a_handler_that_never_ends_becomes_a_dead_letter(
     plugin = tmp_path / "plugin.py"
     plugin.write_text(STUCK.format(name=name))
 
-    def health() -> Any:
-        shown = re.findall(r"http://\S+/health", (tmp_path / "log").read_text())
-        try:
-            with urllib.request.urlopen(shown[-1]) as page:
-                return json.load(page)
-        except (IndexError, OSError):
-            return None
-
     with listening(server, tmp_path, "--health", "127.0.0.1:0") as listener:
         until(lambda: name in [each["handler"] for each in desk.call("handlers.status")])
         desk.create("Tag", {"name": name})
@@ -249,19 +251,49 @@ def test_a_handler_that_never_ends_becomes_a_dead_letter(
         assert dead["error"] == "Timeout: the handler did not end within its 0.5 s"
         assert 'while session.get("Tag"' in dead["traceback"]
         # Twice given up, and twice begun anew.
-        told = until(lambda: (found := health()) and found["handlers"] and found["worker"] != dead["worker"] and found)
+        told = until(
+            lambda: (found := health(tmp_path)) and found["handlers"] and found["worker"] != dead["worker"] and found
+        )
         assert told["status"] == "degraded"
         assert told["problems"][f"handler {name}"].startswith("stuck: ")
         assert [(each["stuck"], each["timeouts"]) for each in told["handlers"]] == [(1, 2)]
         assert listener.poll() is None
         plugin.write_text(STUCK.format(name=name).replace("while", "if"))
-        until(lambda: (found := health()) and found["handlers"] and not found["handlers"][0]["stuck"])
+        until(lambda: (found := health(tmp_path)) and found["handlers"] and not found["handlers"][0]["stuck"])
         assert invoke("events", "replay", dead["event"]["id"]).output == "1 given back\n"
-        until(lambda: (found := health()) and found["handlers"][0]["handled"])
-        assert health()["status"] == "ok"
+        until(lambda: (found := health(tmp_path)) and found["handlers"][0]["handled"])
+        assert health(tmp_path)["status"] == "ok"
     shown = set(re.findall(r"http://\S+/health", (tmp_path / "log").read_text()))
     assert len(shown) == 1
     desk.call("handlers.remove", handler=name)
+
+
+def test_with_a_state_file_it_does_not_start_anew(server: Server, desk: callsheet.Session, tmp_path: Path) -> None:
+    """It would miss what happens meanwhile; the attempt has failed all the same, and mended code gets the event."""
+    name = f"stuck-{uuid4().hex[:8]}"
+    plugin = tmp_path / "plugin.py"
+    text = STUCK.format(name=name).replace("retries=1", "retries=50")
+    plugin.write_text(text)
+
+    def told(**facts: int) -> bool:
+        found = health(tmp_path)
+        (handler,) = (found and found["handlers"]) or ({},)
+        return all(handler.get(fact) == value for fact, value in facts.items()) and bool(handler)
+
+    def given_up() -> bool:
+        # What happens before the listener hears the server is not for it.
+        if told(timeouts=0, busy=0):
+            desk.create("Tag", {"name": f"{uuid4()} {name}"})
+            desk.commit()
+        return told(stuck=1)
+
+    with listening(server, tmp_path, "--health", "127.0.0.1:0", "--state", str(tmp_path / "state.db")):
+        until(given_up)
+        plugin.write_text(text.replace("while", "if"))
+        until(lambda: health(tmp_path)["handlers"][0]["handled"])
+    log = (tmp_path / "log").read_text()
+    assert "Timeout: the handler did not end within its 0.5 s" in log
+    assert "starts anew" not in log
 
 
 def test_a_missing_folder_is_named(invoke: Invoke, tmp_path: Path) -> None:

@@ -80,7 +80,9 @@ def command(
     session.plugging = evolve(session.plugging, paths=[*paths, *environment_paths(os.environ, session._dialect.name)])
     with ExitStack() as stack:
         file = None if state is None else stack.enter_context(_state_in(state))
-        runner = Runner(session, Shelf(paths), file, Pace(workers), lease, restarts=True, timeouts=before.timeouts)
+        # With a state file, what happens while the listener is away is lost: a thread that hangs is the smaller evil.
+        anew = file is None
+        runner = Runner(session, Shelf(paths), file, Pace(workers), lease, restarts=anew, timeouts=before.timeouts)
         port = None
         if address is not None:
             page = HealthPage(runner, (address[0], before.port or address[1]))
