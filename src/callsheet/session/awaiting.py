@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
+from callsheet.core.statistics import talking
 from callsheet.core.verb import Awaiting
 from callsheet.later import Later
 from callsheet.session.front_door import FrontDoor
@@ -63,7 +64,8 @@ class AsyncSession(Awaiting, FrontDoor):
         try:
             return await drive.arun(flow, self._connection.transport)
         finally:
-            self._end(token)
+            talking.reset(token)
+            self._busy = False
 
     async def open(self) -> Description:
         """Connect and learn the schema; done by itself when first needed."""

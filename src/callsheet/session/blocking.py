@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
+from callsheet.core.statistics import talking
 from callsheet.core.verb import Blocking
 from callsheet.later import Later
 from callsheet.session.front_door import FrontDoor
@@ -86,7 +87,8 @@ class Session(Blocking, FrontDoor):
         try:
             return drive.run(flow, self._connection.transport)
         finally:
-            self._end(token)
+            talking.reset(token)
+            self._busy = False
 
     def talk(self, flow: Flow[Any], entity: Any, name: str) -> Any:
         """Run a flow for a lazy read."""

@@ -178,10 +178,6 @@ class FrontDoor(SessionVerbs):
         self._busy = True
         return talking.set(self.statistics)
 
-    def _end(self, token: Token[Statistics | None]) -> None:
-        talking.reset(token)
-        self._busy = False
-
     def _opening(self) -> Flow[Description]:
         """Learn the schema, attach the behaviours that come with Callsheet, register the plugins."""
         description = yield from opening.open_(self)

@@ -63,10 +63,10 @@ def run(flow: Flow[T], transport: Transport) -> T:
             else:
                 step = flow.send(answer)
     except StopIteration as stop:
-        answer = stop.value
-    finally:
+        return stop.value  # type: ignore[no-any-return]
+    except BaseException:
         flow.close()
-    return answer  # type: ignore[no-any-return]
+        raise
 
 
 async def arun(flow: Flow[T], transport: AsyncTransport) -> T:
