@@ -63,7 +63,10 @@ class References:
         if found:
             several = f"{len(found)} entities of type {lookup.target_type}"
             return f"{several} have the {what}; add a path that tells them apart"
-        hint = did_you_mean(key[0], self._names[lookup.attribute.name]) if isinstance(key[0], str) else ""
+        names = self._names[lookup.attribute.name]
+        if not names:
+            return f"no {lookup.target_type} has the {what}; the server has none at all"
+        hint = did_you_mean(key[0], names) if isinstance(key[0], str) else ""
         return f"no {lookup.target_type} has the {what}{hint}"
 
 
