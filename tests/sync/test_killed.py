@@ -30,7 +30,8 @@ columns = { Shot = "name", Seq = "parent.name", In = "fstart" }
 
 def killed_after(seconds: float, folder: Path, environment: dict[str, str]) -> bool:
     """Run the job and kill it; whether it had ended before."""
-    command = [sys.executable, "-c", "from callsheet.cli import main; main()", "sync", str(folder / "show.toml"), "--yes", "--chunk", "25"]
+    main = "from callsheet.cli import main; main()"
+    command = [sys.executable, "-c", main, "sync", str(folder / "show.toml"), "--yes", "--chunk", "25"]
     job = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         job.wait(seconds)
