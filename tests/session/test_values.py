@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,7 +20,7 @@ from tests.dialects.embedded import Direct, session_over
 from tests.model.test_normalisation import DATA, KINDS, Colour, Nowhere, Word, exactly
 from tests.server.databases import postgres_database
 
-from callsheet import CommitError, SchemaError, Session, serve
+from callsheet import CommitError, Event, SchemaError, Session, serve
 from callsheet.errors import Conflict, Invalid
 from callsheet.model.normalisation import normalised
 from callsheet.model.operation import ChangeSet, Create
@@ -324,3 +325,24 @@ def test_a_text_that_was_too_long_before_the_limit_can_be_shortened() -> None:
         thing["code"] = "short again"
         session.commit()
     service.close()
+
+
+@pytest.mark.parametrize("key", [3, 1.5, True, b"x", UUID(int=1), Decimal(1) / 3])
+def test_what_is_no_key_is_refused_alike(place: tuple[str, Connect], key: Any) -> None:
+    """With one error on every transport, before anything is sent."""
+    with place[1]() as session:
+        with pytest.raises(SchemaError, match=r"key|Thing.id takes a string"):
+            session.get("Thing", key)
+        # No key is nobody's.
+        assert session.get("Thing", None) is None
+        assert session.get("Thing", float("nan")) is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), np.float64("nan"), pd.NaT, np.array([1]), {1: 2}, object()])
+def test_what_no_wire_carries_is_refused_alike(place: tuple[str, Connect], value: Any) -> None:
+    """In the data of an event as in the arguments of a call."""
+    with place[1]() as session:
+        with pytest.raises(SchemaError, match=r"cannot be sent|are strings"):
+            session.event_hub.publish(Event("studio.values", {"value": value}))
+        with pytest.raises(SchemaError, match=r"cannot be sent|are strings"):
+            session.call("history", value=value)

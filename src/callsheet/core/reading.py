@@ -15,11 +15,12 @@ from callsheet.entity.collection import Collection
 from callsheet.entity.entity import Entity, type_name
 from callsheet.entity.loader import merge_records
 from callsheet.entity.peers import Peers
-from callsheet.errors import MultipleResults, NoResult, UsageError
+from callsheet.errors import MultipleResults, NoResult, SchemaError, UsageError
 from callsheet.flow import Flow
+from callsheet.model.normalisation import normalised_key
 from callsheet.model.query import Aggregate, And, Comparison, Condition, Or, Path, Select, Step
 from callsheet.model.record import NOT_SET, Page
-from callsheet.model.scalar import Unfit, plain_scalar
+from callsheet.model.scalar import Unfit, plain_scalar, shown
 from callsheet.model.schema import EntityType
 
 __all__ = [
@@ -86,6 +87,10 @@ def get(core: Core, entity_type: str | type[Entity], key: Any) -> Flow[Any]:
     found = core.identities.family(root).get(key)
     if found is not None and isinstance(found, entity_class) and not is_ghost(found):
         return found if core.unit.is_alive(found) else None
+    if key is None:
+        return None
+    if len(entity_class._type.key) == 1 and type(key) is not str:
+        key = normalised_key(entity_class._type, key)
     select = Select(entity_type, where=key_condition(entity_class._type, [key]))
     entities, _ = yield from fetch(core, select, 1, None, Peers(root))
     return entities[0] if entities else None
@@ -99,11 +104,14 @@ def _composite(entity_type: EntityType, key: Any) -> tuple[Any, ...]:
 
 
 def _plain(part: Any) -> Any:
-    """A part of a key as its plain value; what is none is no key of anything."""
+    """A part of a key as its plain value, None for no value; `SchemaError` for what is no key of anything."""
     try:
-        return plain_scalar(part)
+        found = plain_scalar(part)
     except Unfit:
-        return part
+        found = part
+    if found is not None and type(found) not in (str, int):
+        raise SchemaError(f"a key is a string (or an integer, if the schema says so), not {shown(part)}")
+    return found
 
 
 def is_ghost(entity: Any) -> bool:

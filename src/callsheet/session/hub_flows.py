@@ -96,7 +96,7 @@ def publish(
         hub._await_replies(event, on_reply)
     try:
         if hub._dialect is not None:
-            yield from hub._dialect.publish(hub._sourced(event))
+            yield from hub._dialect.publish(hub._outgoing(event))
     except CallsheetError:
         hub._replies.pop(event.id, None)
         if on_error != "ignore":

@@ -18,6 +18,7 @@ from callsheet.events.hub import Callback, Hub, Subscriber
 from callsheet.events.topics import CONNECTED, DISCONNECTED, REPLY, UPDATE
 from callsheet.model.event import Event, Position
 from callsheet.model.query import Condition
+from callsheet.model.values import pack, unpack
 
 if TYPE_CHECKING:
     from callsheet.session.connection import ServerConnection
@@ -173,6 +174,10 @@ class Subscribing:
         known = {"id": self.id, "user": {"username": self._connection.user}, "host": socket.gethostname()}
         topic = self._theirs.get(event.topic, event.topic)
         return evolve(event, source={**known, **event.source}, topic=topic)
+
+    def _outgoing(self, event: Event) -> Event:
+        """The event as it is sent: its data plain, so that any wire carries or refuses the same."""
+        return evolve(self._sourced(event), data=unpack(pack(event.data)))
 
     def _received(self, event: Event) -> Event:
         """The event with the name that we know its topic by."""
