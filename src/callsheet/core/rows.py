@@ -24,8 +24,12 @@ def flat_records(core: Core, select: Select, page: Page) -> list[dict[str, Any]]
         else:
             block = [{key[0]: row[0]} for row in records.rows]
         if not names:
+            paired = _paired(core.schema, records)
             for flat, row in zip(block, records.rows):
                 flat.update(zip(records.attributes, row[2:]))
+                for name in paired:
+                    # A reference is its key in every row, whether or not its type has others below it.
+                    flat[name] = flat[name] and flat[name][1]
         for name, path in zip(names, select.projections):
             for flat, value in zip(block, tables.column(records, path)):
                 flat[name] = value
@@ -33,6 +37,13 @@ def flat_records(core: Core, select: Select, page: Page) -> list[dict[str, Any]]
     if page.order is not None:
         return [found[index] for index in page.order]
     return found
+
+
+def _paired(schema: Schema, records: Records) -> list[str]:
+    """The references of a block that come as pairs of type and key."""
+    known = schema.types[records.entity_type].attributes
+    references = [known[name] for name in records.attributes if name in known and known[name].kind == "reference"]
+    return [each.name for each in references if schema.polymorphic(str(each.target))]
 
 
 class PageTables:

@@ -6,10 +6,10 @@ here. Adding and removing need no load, and travel as such, so two writers do no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
-from callsheet.errors import UnknownAttribute
+from callsheet.errors import SchemaError, UnknownAttribute
 from callsheet.model.record import NOT_SET
 from callsheet.model.schema import did_you_mean
 
@@ -110,6 +110,12 @@ class Collection:
 
     def replace(self, entities: Iterable[Any]) -> None:
         """Make these the members: adds what is missing, removes what is too much."""
+        if isinstance(entities, str | bytes | Mapping) or not isinstance(entities, Iterable):
+            target = self.owner._type.attribute(self.attribute).target
+            raise SchemaError(
+                f"{self.owner._name}.{self.attribute} takes a list of entities of type {target}, "
+                f"not {type(entities).__name__}: {entities!r:.80}"
+            )
         wanted = dict.fromkeys(entities)
         for member in self._members():
             if member not in wanted:

@@ -260,13 +260,25 @@ class Entity(metaclass=EntityClass):
         return name in self._slot_of
 
     def __dir__(self) -> list[str]:
-        return [*object.__dir__(self), *self._slot_of.values()]
+        """The type's own attributes, once each; the slots of other types that share the storage are left out."""
+        own = set(self._slot_of.values())
+        slots = {name for name in vars(self._storage) if not name.startswith("_")}
+        return sorted((set(object.__dir__(self)) - slots) | own)
 
     def __repr__(self) -> str:
-        label = self.peek(self._type.label) if self._type.label in self._type.attributes else NOT_SET
-        shown = f" {label!r}" if label is not NOT_SET else ""
+        shown = "".join(f" {text}" for text in self._telling())
         state = "" if self._changes is None else f" ({self._changes.state})"
         return f"<{self._name}{shown} {self._key}{state}>"
+
+    def _telling(self) -> list[str]:
+        """What tells it from others, of what is loaded: its label if that is not its key, and its version's number."""
+        found = []
+        label = self._type.label
+        if label in self._type.attributes and label not in self._type.key:
+            value = self.peek(label)
+            found += [] if value is NOT_SET else [repr(value)]
+        number = self.peek("version") if "version" in self._type.attributes else NOT_SET
+        return [*found, f"v{number:03d}"] if isinstance(number, int) else found
 
     def __reduce__(self) -> Any:
         raise TypeError(f"{self!r} belongs to a session and cannot be pickled; send its identity instead")

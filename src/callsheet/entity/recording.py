@@ -125,7 +125,8 @@ class Recording:
 
     def check_target(self, owner: str, attribute: Attribute, value: Any) -> None:
         if not isinstance(value, Entity):
-            hint = f"; a key goes into `{attribute.foreign_key}`" if isinstance(value, str | int) else ""
+            is_key = isinstance(value, str | int) and attribute.foreign_key
+            hint = f"; a key goes into `{attribute.foreign_key}`" if is_key else ""
             raise SchemaError(
                 f"{owner}.{attribute.name} takes an entity of type {attribute.target}, "
                 f"not {type(value).__name__}: {value!r:.80}{hint}"

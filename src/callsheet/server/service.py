@@ -68,7 +68,7 @@ class Service(ServerContext):
         store with a vendor's schema begins without the rows that the vendor's clients need. ``limits`` are what one
         account may keep and ask for.
         """
-        service = Service(Store.open(url, schema_document(schema)), clock, files, limits)
+        service = Service(Store.open(url, schema_document(schema), stated=schema != "production"), clock, files, limits)
         try:
             prepare(service)
             service.new_admin_key = make_administrator(service, admin_key, create=administrator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from callsheet.transport.journal import Journal
 
 __all__ = ["ServerConnection", "connect", "journal_at", "over"]
+
+_log = logging.getLogger("callsheet")
+_warned: set[str] = set()
 
 
 @define
@@ -67,11 +71,22 @@ def connect(
     connection = ServerConnection(spoken(), None, None, server=settings.address, user=settings.user)
     if settings.schema_cache is not None:
         connection.cache = SchemaCache(settings.schema_cache, settings.url)
+    _warn_of_plain(settings.url)
     own = {"user-agent": f"callsheet/{__version__}", **headers}
     transport = HttpTransport if blocking else AsyncHttpTransport
     credentials = spoken.credentials(settings.user, settings.key)
     connection.transport = transport(settings.url, {**own, **credentials}, on_exchange=count_exchange, **options)
     return connection
+
+
+def _warn_of_plain(url: str) -> None:
+    """Say once for each address that a key which goes to another machine without encryption can be read on the way."""
+    from callsheet.transport.address import read_address
+
+    address = read_address(url)
+    if not address.encrypted and not address.loopback and address.host not in _warned:
+        _warned.add(address.host)
+        _log.warning("%s: without HTTPS your API key can be read on its way to another machine", address.host)
 
 
 def _embedded(

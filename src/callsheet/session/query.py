@@ -123,9 +123,11 @@ class Query(Generic[E]):
     def _aggregate(self, functions: Sequence[str], group_by: Sequence[str]) -> tuple[Aggregate, list[str]]:
         from callsheet.model.language.checking import check_aggregate
 
+        if self.select_statement.limit is not None or self.select_statement.offset:
+            raise UsageError("an aggregate is over all that a query finds; it takes no `limit` and no `offset`")
         chosen = [_function(text) for text in functions] or [("count", None)]
         names = [*group_by, *(functions or ("count",))]
-        select = evolve(self.select_statement, projections=(), order=(), limit=None, offset=0)
+        select = evolve(self.select_statement, projections=(), order=())
         aggregate = Aggregate(select, tuple(chosen), tuple(parse_path(path) for path in group_by))
         return check_aggregate(aggregate, self._core.schema), names
 

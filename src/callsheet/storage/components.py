@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,10 +15,12 @@ from callsheet.storage.finding import pick_any
 from callsheet.storage.lookup import check_schema, is_born
 from callsheet.storage.naming import split_ending
 from callsheet.storage.placing import add
-from callsheet.storage.sequence import FileSequence, parse_sequence
+from callsheet.storage.sequence import FileSequence, parse_sequence, ranges
 from callsheet.storage.transfer import OnProgress
 
 __all__ = ["create"]
+
+_log = logging.getLogger("callsheet.storage")
 
 
 def create(
@@ -90,6 +93,8 @@ def _sequence(core: Core, sequence: FileSequence, data: dict[str, Any], made: li
         # Told as a whole: every member has its share.
         share, rest = divmod(int(data["size"]), len(sizes))
         sizes = [share + (number < rest) for number in range(len(sizes))]
+    if sequence.missing:
+        _log.warning("%s: %s of its frames are missing: %s", sequence, len(sequence.missing), ranges(sequence.missing))
     ending = split_ending(f"name{sequence.tail}")[1]
     values = {"size": sum(sizes), "file_type": ending, "padding": sequence.padding}
     attributes = core.schema.types["SequenceComponent"].attributes

@@ -15,6 +15,7 @@ __all__ = ["FileSequence", "find_frames", "parse_sequence", "ranges"]
 _EXPRESSION = re.compile(
     r"(?P<head>.*?)(?P<number>%0?\d*d|#+)(?P<tail>[^/\\\[\]#%]*?)\s*(?:\[(?P<range>[^\]]*)\])?", re.DOTALL
 )
+_RANGE = re.compile(r"\s*-?[0-9]{1,12}\s*(-\s*-?[0-9]{1,12}\s*([xy:]\s*-?[0-9]{1,6}\s*)?)?")
 LARGEST = 1_000_000
 """Files of one sequence."""
 
@@ -81,6 +82,9 @@ def _frames(told: str, text: str) -> tuple[int, ...]:
         from fileseq.frameset import FrameSet
     except ImportError as error:
         raise UsageError(f"sequences need the extra `storage`: pip install 'callsheet[storage]' ({error})") from error
+    wrong = next((each for each in told.split(",") if not _RANGE.fullmatch(each)), None)
+    if wrong is not None:
+        raise UsageError(f"{text}: the range {wrong.strip()!r:.40} cannot be read; write frames as [1-5, 8, 10-20x2]")
     try:
         found = FrameSet(told.replace(" ", ""))
         if len(found) > LARGEST:
@@ -90,7 +94,7 @@ def _frames(told: str, text: str) -> tuple[int, ...]:
         raise
     except Exception as error:
         # fileseq raises errors of its own and, for far too large ranges, of others.
-        raise UsageError(f"{text}: the range cannot be read ({error}); write it as [1-5, 8]") from error
+        raise UsageError(f"{text}: the range cannot be read; write frames as [1-5, 8, 10-20x2]") from error
 
 
 def find_frames(head: str, tail: str, padding: int) -> tuple[int, ...]:

@@ -41,6 +41,23 @@ _ELSEWHERE = {
     "notin": "not_in",
     "notlike": "not_like",
 }
+_CHANGES = "queries only read; change entities in a session, and `session.commit()`"
+_STATEMENTS = dict.fromkeys(("update", "insert", "delete", "drop", "alter", "create", "with"), _CHANGES)
+_AGGREGATE = 'numbers come from `session.query("Task").count()` or `.aggregate("sum(bid)", group_by=["status.name"])`'
+_SQL = {
+    "*": "this is not SQL: `Task` alone reads all attributes; `select name, bid from Task` reads these",
+    "count": _AGGREGATE,
+    "group": _AGGREGATE,
+    "having": _AGGREGATE,
+    "distinct": "entities come once each, so there is no `distinct`; " + _AGGREGATE,
+    "top": "this is not SQL: `limit 5` at the end",
+    "as": "there are no aliases: attributes have their own names",
+    "join": "there are no joins: write a path, as in `parent.name` or `assignments any (resource.username is anna)`",
+    ";": "a query ends without `;`",
+}
+_SQL |= dict.fromkeys(("inner", "left", "right", "outer", "cross"), _SQL["join"])
+_SQL_ANYWHERE = frozenset({"group", "having", "join", "inner", "left", "right", "outer", ";"})
+"""Words of SQL at places where nothing of this language is called so."""
 T = TypeVar("T")
 
 AddedOperator: TypeAlias = Callable[[Path, Literal | tuple[Literal, ...]], Condition]
@@ -98,7 +115,21 @@ class TokenReader:
         self._index += advance
 
     def _error(self, message: str, hint: str = "") -> QueryError:
-        return QueryError(message, self._starts[self._index], hint, self._text)
+        return QueryError(message, self._starts[self._index], self._of_sql() or hint, self._text)
+
+    def _of_sql(self) -> str:
+        """The cure for what is SQL and not this language, at the place reached."""
+        if self._keys[0] in _STATEMENTS:
+            return _STATEMENTS[self._keys[0]]
+        key = "" if self.ended else self._keys[self._index]
+        if self._keys[0] != "select" and key not in _SQL_ANYWHERE and not key.endswith(";"):
+            return ""
+        if key.endswith(";"):
+            return _SQL[";"]
+        before = self._keys[self._index - 1] if self._index else ""
+        if key == "(" and before == "count":
+            return _SQL["count"]
+        return _SQL.get(key) or _SQL.get(before, "") if before in ("distinct", "top") else _SQL.get(key, "")
 
     def _found(self) -> str:
         return "the end" if self.ended else f"`{self._texts[self._index]:.80}`"

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from callsheet.errors import CallsheetError, Invalid, NotFound, Unauthorised
 from callsheet.server.access.permissions import BUILT_IN
@@ -117,7 +117,12 @@ class Accounts:
 
     def disable(self, name: str) -> None:
         """Let an account in no more, from now on."""
-        self._change(name, lambda _: {"disabled": True})
+
+        def values(connection: Connection) -> dict[str, Any]:
+            self._check_not_last(connection, name)
+            return {"disabled": True}
+
+        self._change(name, values)
 
     def enable(self, name: str) -> None:
         """Let an account in again, with the key it had."""
@@ -128,6 +133,8 @@ class Accounts:
 
         def values(connection: Connection) -> dict[str, Any]:
             self._check_role(connection, role)
+            if role != "admin":
+                self._check_not_last(connection, name)
             return {"role": role}
 
         self._change(name, values)
@@ -141,6 +148,14 @@ class Accounts:
         """Some account whose own role this is."""
         found = connection.execute(select(self._table.c.name).where(self._table.c.role == role).limit(1)).scalar()
         return None if found is None else str(found)
+
+    def _check_not_last(self, connection: Connection, name: str) -> None:
+        """Raise `Invalid` for the last administrator who may come in: nobody could make another."""
+        accounts = self._table.c
+        lasting = or_(accounts.expires.is_(None), accounts.expires > self._clock())
+        admins = select(accounts.name).where(accounts.role == "admin", accounts.disabled.is_(False), lasting).limit(2)
+        if list(connection.execute(admins).scalars()) == [name]:
+            raise Invalid(f"{name} is the last administrator; make another account one first")
 
     def _check_role(self, connection: Connection, role: str) -> None:
         own = self._store.table("_role")
@@ -230,6 +245,13 @@ def _hash(secret: bytes, key: str) -> str:
     return hmac.new(secret, key.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
 
 
+_COMMON = frozenset(
+    {"password", "passwort", "passwd", "admin", "administrator", "root", "secret", "callsheet", "changeme", "letmein"}
+    | {"welcome", "qwerty", "qwertyuiop", "test", "testtest", "default", "apikey", "mykey", "iloveyou"}
+)
+"""Words that are tried first, whatever digits and signs stand around them."""
+
+
 def _given(key: str | None) -> str:
     """A key of one's own, or a new one."""
     if key is None:
@@ -237,5 +259,9 @@ def _given(key: str | None) -> str:
         return f"{text}_{_checksum(text)}"
     if len(key) < SHORTEST or not key.isprintable():
         raise Invalid(f"an API key has at least {SHORTEST} characters, all of them printable")
+    word = "".join(filter(str.isalpha, key)).casefold()
+    common = any(word and not word.replace(each, "") for each in _COMMON)
+    if common or len(set(key)) < 5 or key in "01234567890123456789":
+        raise Invalid("this API key is among the first that are tried; without one, a key is made that nobody guesses")
     return key
 

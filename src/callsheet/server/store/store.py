@@ -8,6 +8,7 @@ asks for it; the write path locks what it touches when it reads it, first and in
 from __future__ import annotations
 
 import atexit
+import logging
 import sqlite3
 import threading
 from collections.abc import Mapping
@@ -31,6 +32,8 @@ from callsheet.server.store.prepared import PreparedStatements
 from callsheet.server.store.upgrading import upgrade
 
 __all__ = ["CHUNK", "Link", "Store"]
+
+_log = logging.getLogger("callsheet.server")
 
 T = TypeVar("T")
 
@@ -67,10 +70,13 @@ class Store:
         self._described: Schema
 
     @staticmethod
-    def open(url: str, document: Mapping[str, Any] | None = None, *, deadline: float = 10.0) -> Store:
+    def open(
+        url: str, document: Mapping[str, Any] | None = None, *, deadline: float = 10.0, stated: bool = True
+    ) -> Store:
         """Open ``memory:``, ``sqlite:///path`` or ``postgresql+psycopg://…``; make the tables where there are none.
 
-        An existing database keeps the schema it was made with, and ``document`` is not looked at. Raises
+        An existing database keeps the schema it was made with; a ``document`` that differs is said in the log, if it
+        was ``stated`` and is no mere default. Raises
         `StorageError` where it cannot be opened, or another process has it open.
         """
         scheme, _, rest = url.partition("://")
@@ -86,7 +92,7 @@ class Store:
             raise StorageError(f"cannot open `{told}`; use memory:, sqlite:///path/file.db or postgresql+psycopg://…")
         store = Store(url, database)
         try:
-            database.setup(lambda connection: store._prepare(connection, document))
+            database.setup(lambda connection: store._prepare(connection, document, stated))
         except BaseException:
             database.close()
             raise
@@ -166,7 +172,7 @@ class Store:
             self.schema = merged
         return changed
 
-    def _prepare(self, connection: Connection, document: Mapping[str, Any] | None) -> None:
+    def _prepare(self, connection: Connection, document: Mapping[str, Any] | None, stated: bool) -> None:
         """Know the schema of the database; make its tables where there are none."""
         self.created = not inspect(connection).has_table("_meta")
         self._describe(_schema_for(document, self.url) if self.created else _saved_schema(connection, self.url))
@@ -175,6 +181,8 @@ class Store:
                 connection.exec_driver_sql(statement)
             connection.execute(self.table("_meta").insert(), {"name": "schema", "value": _text(self.schema)})
         else:
+            if stated and document is not None:
+                _say_if_ignored(self.schema, Schema(document), self.url)
             upgrade(connection, self.layout)
         self.reload_custom(connection)
 
@@ -197,6 +205,13 @@ def _schema_for(document: Mapping[str, Any] | None, url: str) -> Schema:
     if document is None:
         raise StorageError(f"`{url}` is new, and needs a schema document")
     return Schema(document)
+
+
+def _say_if_ignored(schema: Schema, given: Schema, url: str) -> None:
+    """Say that the schema which was asked for is not the database's own."""
+    if _text(given) != _text(schema):
+        told = "%s keeps the schema it was made with, `%s`; the schema given now, `%s`, differs and is not used"
+        _log.warning(told, shown(url), schema.name, given.name)
 
 
 def _saved_schema(connection: Connection, url: str) -> Schema:

@@ -20,7 +20,7 @@ from callsheet.errors import Invalid, NotFound, ServerError, TooLarge
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 from callsheet.server.access.access import Access
-from callsheet.server.log import receipts
+from callsheet.server.log import commits, receipts
 from callsheet.server.queues import deliveries
 from callsheet.server.store.counter import next_position
 from callsheet.server.store.store import CHUNK, Store
@@ -260,9 +260,17 @@ class _Commit:
         position = self.connection.execute(select(tombstone.c.position).where(here)).scalar()
         return "" if position is None else f"; commit {position} deleted it"
 
+    def _last_writer(self, identity: Identity) -> str:
+        """The account whose commit was the last that changed an entity, if the log says so."""
+        root = self.store.schema.types[identity.entity_type].root
+        position = commits.newest(self.store, self.connection, root, [identity.key]).get(identity.key)
+        log = self.store.table("_log").c
+        found = self.connection.execute(select(log.user_name).where(log.position == position)).scalar()
+        return "somebody else" if found is None or found == self.user else str(found)
+
     def _judge(self, operations: Sequence[Operation]) -> None:
         """Everything that is decided when the batch is over."""
-        self.conflicts.check()
+        self.conflicts.check(self._last_writer)
         self.membership.check()
         check_references(self.overlay)
         self.cascade.check_restrictions()

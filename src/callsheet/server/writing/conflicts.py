@@ -97,16 +97,17 @@ class Conflicts:
             }
         )
 
-    def check(self) -> None:
-        """Raise `Conflict` with all that was found, if the policy is to raise."""
+    def check(self, last_writer: Callable[[Identity], str]) -> None:
+        """Raise `Conflict` with all that was found, if the policy is to raise. It names who changed the first."""
         if self.policy != "raise" or not self._found:
             return
         kind, key = self._found[0]["entity"]
         name = self._found[0]["attribute"]
         more = f" (and {len(self._found) - 1} more)" if len(self._found) > 1 else ""
         what = f"{kind}.{name} of {key}" if name else f"{kind} {key}"
+        who = last_writer(Identity(kind, key))
         raise Conflict(
-            f"operation {self._first}: {what} was changed by somebody else{more}; refresh and commit again",
+            f"operation {self._first}: {what} was changed by {who}{more}; refresh and commit again",
             operation=self._first,
             entity=(kind, key),
             attribute=name,
