@@ -12,7 +12,7 @@ from callsheet.errors import Forbidden
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 from callsheet.server.schemas.document import load_schema_document
-from callsheet.server.schemas.marks import marked
+from callsheet.server.schemas.marks import MARKS, marked
 from callsheet.server.service import Service
 from callsheet.server.writing.decisions import is_below
 from recorded import LISTS, schema_list
@@ -167,7 +167,7 @@ def test_a_role_may_be_given_the_right_to_decide(service: Service) -> None:
 def unmarked(document: Any) -> Any:
     """A document as earlier versions made it."""
     if isinstance(document, dict):
-        bare = {name: unmarked(each) for name, each in document.items() if name not in ("administrative", "within")}
+        bare = {name: unmarked(each) for name, each in document.items() if name not in MARKS}
         return {name: each for name, each in bare.items() if each != "{user}"}
     return [unmarked(each) for each in document] if isinstance(document, list) else document
 

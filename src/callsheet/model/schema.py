@@ -54,6 +54,7 @@ class Attribute:
     The text of a ``composed`` one is kept in Unicode's composed form (NFC).
     What is ``administrative`` decides where files go or who somebody is: only who has the right ``decide`` sets it.
     ``within`` names attributes (``Disk.linux``) that hold folders: a path here is relative, or in one of them.
+    ``confidential`` is the mark of a project's attribute: where it is true, members alone see what is in the project.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Attribute:
     composed: bool = False
     administrative: bool = False
     within: tuple[str, ...] | None = None
+    confidential: tuple[str, ...] | None = None
     label: str = ""
     description: str = ""
 
@@ -360,8 +362,9 @@ def _attribute(type_name: str, name: str, described: Mapping[str, Any]) -> Attri
     stated = described.pop("type", "string")
     try:
         choices = tuple(described.pop("choices", ()))
-        if "within" in described:
-            described["within"] = tuple(described["within"])
+        for name_of_list in ("within", "confidential"):
+            if name_of_list in described:
+                described[name_of_list] = tuple(described[name_of_list])
         if stated in SCALARS:
             return Attribute(name, "scalar", stated, choices=choices, **described)
         if stated == "mapping":

@@ -23,6 +23,7 @@ from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 from callsheet.server.access.access import Access
+from callsheet.server.access.confidential import deciding_types
 from callsheet.server.access.principal import Principal
 from callsheet.server.actions import perform
 from callsheet.server.context import ServerContext
@@ -127,7 +128,7 @@ class ServiceBackend:
         with self._auditing():
             answer, inside = self._view.write(work)
         if inside.position:
-            self._view.committed(inside.position, inside.configured)
+            self._view.committed(inside.position, inside.configured, inside.seen)
         return answer
 
     def call(self, action: str, arguments: Mapping[str, Any]) -> Any:
@@ -223,7 +224,7 @@ class ServiceBackend:
         access = self._access()
         with self._view.open() as store:
             # In which project an entity lies is looked up in the store that is read.
-            yield store, access if store is self._context.store else Access(access.permissions, store)
+            yield store, access if store is self._context.store else Access(access.permissions, store, access.hidden)
 
     def _history(self, action: str, arguments: Mapping[str, Any]) -> Any:
         """What happened up to this view, as far as the user may know of it."""
@@ -310,8 +311,18 @@ def apply_changes(
             return writing.apply(store, connection, changes, user, now, access)
 
     result = view.write(apply)
-    view.committed(result.position, bool(changes.parts) or _configures(changes, result))
+    configured = bool(changes.parts) or _configures(changes, result)
+    view.committed(result.position, configured, _is_seen(store, changes, result))
     return result
+
+
+def _is_seen(store: Store, changes: ChangeSet, result: CommitResult) -> bool:
+    """Whether a commit may have changed which projects accounts see."""
+    deciding = deciding_types(store.schema)
+    if not deciding or changes.parts:
+        return bool(deciding)
+    named = {operation.identity.entity_type for operation in changes.operations}
+    return not deciding.isdisjoint(named) or any(each.entity_type in deciding for each in result.deleted)
 
 
 def _names(operations: Sequence[Operation]) -> Iterator[str]:

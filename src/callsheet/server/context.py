@@ -62,8 +62,10 @@ class ServerContext:
         """The right of a connection to be told things; ``check`` looks at its credentials and raises."""
         return Entitlement(account, check, self.access, self.accounts)
 
-    def committed(self, position: int, configured: bool) -> None:
+    def committed(self, position: int, configured: bool, seen: bool = False) -> None:
         """Follow up a transaction that was committed: wake who waits for events, reload what it may have changed."""
+        if seen:
+            self.accounts.changed()
         self.broker.announce(position)
         if configured and self.configured.is_configurable:
             self.configured.reload()

@@ -52,8 +52,9 @@ class View(Protocol):
     def write(self, function: Callable[[Connection], T]) -> T:
         """Call the function in a transaction; raises where the view is read-only."""
 
-    def committed(self, position: int, configured: bool) -> None:
-        """Follow up a successful `write` that committed; ``configured``: it may have changed custom attributes."""
+    def committed(self, position: int, configured: bool, seen: bool = False) -> None:
+        """Follow up a successful `write` that committed; ``configured``: it may have changed custom attributes,
+        ``seen``: which projects accounts see."""
 
     def now(self) -> datetime:
         """The time of what is written."""
@@ -118,7 +119,7 @@ class PastView:
         self.begin()
         raise AssertionError("a view of the past begins no transaction")
 
-    def committed(self, position: int, configured: bool) -> None:
+    def committed(self, position: int, configured: bool, seen: bool = False) -> None:
         """Nothing is committed in the past."""
 
 
@@ -135,7 +136,7 @@ class TransactionView:
         self._reading = 0.0
         self.position = 0
         """That of the last commit, or 0."""
-        self.configured = False
+        self.configured = self.seen = False
 
     def __repr__(self) -> str:
         return "in a transaction"
@@ -168,9 +169,10 @@ class TransactionView:
     def write(self, function: Callable[[Connection], T]) -> T:
         return function(self._connection)
 
-    def committed(self, position: int, configured: bool) -> None:
+    def committed(self, position: int, configured: bool, seen: bool = False) -> None:
         self.position = max(self.position, position)
         self.configured = self.configured or configured
+        self.seen = self.seen or seen
 
     def now(self) -> datetime:
         return self._now

@@ -8,22 +8,23 @@ administrator, to the letter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from sqlalchemy import Connection, FromClause, and_, false, or_, select
+from sqlalchemy import Connection, FromClause, Table, and_, false, not_, or_, select
 
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.schema import Schema
 from callsheet.server.access.belonging import ProjectRoute, ways_of, within
+from callsheet.server.access.confidential import ALL, Elsewhere
 from callsheet.server.access.permissions import VERBS, Permissions
 from callsheet.server.store.comparison import Where
 from callsheet.server.store.store import CHUNK, Store
 
 __all__ = ["Access", "Reach"]
 
-Reach: TypeAlias = frozenset[str] | None
-"""Where something is allowed: in these projects (in none of them: nowhere), or everywhere (None)."""
+Reach: TypeAlias = frozenset[str] | Elsewhere | None
+"""Where something is allowed: in these projects (in none of them: nowhere), everywhere (None), or but in some."""
 
 NOWHERE: frozenset[str] = frozenset()
 _VERB: dict[type, str] = {Create: "create", Update: "update", Delete: "delete"}
@@ -32,9 +33,10 @@ _VERB: dict[type, str] = {Create: "create", Update: "update", Delete: "delete"}
 class Access:
     """What one account may do with the entities of a store; ``reads_all`` says that nothing is hidden from it."""
 
-    def __init__(self, permissions: Permissions, store: Store) -> None:
+    def __init__(self, permissions: Permissions, store: Store, hidden: frozenset[str] = ALL) -> None:
         self.permissions, self.schema, self._tables = permissions, store.schema, store.tables
-        self._reach = {verb: dict(_reaches(permissions, self.schema, verb)) for verb in VERBS}
+        self.hidden = hidden
+        self._reach = {verb: dict(_reaches(permissions, self.schema, verb, hidden)) for verb in VERBS}
         self._everywhere: dict[tuple[str, str], bool] = {}
         self.acts = any(reach != NOWHERE for reaches in self._reach.values() for reach in reaches.values())
         """Whether the account may do anything at all: a guest without a grant may not."""
@@ -45,7 +47,7 @@ class Access:
     @property
     def audience(self) -> Hashable:
         """What accounts that may read the same have in common; all that read everything are one audience."""
-        return "" if self.reads_all else self.permissions
+        return "" if self.reads_all else (self.permissions, self.hidden)
 
     def reach(self, verb: str, entity_type: str) -> Reach:
         """Where the account may do this with entities of a concrete type."""
@@ -85,7 +87,7 @@ class Access:
         for (reach, way), names in groups.items():
             conditions: list[Where] = [] if len(names) == len(kinds) else [table.c._type.in_(names)]
             if reach is not None and way is not None:
-                conditions.append(within(self.schema, self._tables, table, way, reach))
+                conditions.append(_placed(self.schema, self._tables, table, way, reach))
             parts.append(and_(*conditions))
         return [or_(false(), *parts)]
 
@@ -101,13 +103,25 @@ class Access:
         return found
 
 
-def _reaches(permissions: Permissions, schema: Schema, verb: str) -> Iterator[tuple[str, Reach]]:
+def _placed(
+    schema: Schema, tables: Mapping[str, Table], table: FromClause, way: ProjectRoute, reach: frozenset[str] | Elsewhere
+) -> Where:
+    """The condition that rows belong to projects of a reach."""
+    if not isinstance(reach, Elsewhere):
+        return within(schema, tables, table, way, reach)
+    inside = within(schema, tables, table, way, reach.hidden)
+    return or_(table.c[way.column].is_(None), not_(inside)) if way.column else not_(inside)
+
+
+def _reaches(
+    permissions: Permissions, schema: Schema, verb: str, hidden: frozenset[str]
+) -> Iterator[tuple[str, Reach]]:
     ways = ways_of(schema)
     for name, entity_type in schema.types.items():
         if entity_type.abstract:
             continue
         projects = {grant.project for grant in permissions.granted(verb, schema, name)}
         if None in projects or (projects and name not in ways and verb == "read"):
-            yield name, None
+            yield name, Elsewhere(hidden) if hidden and name in ways else None
         else:
             yield name, frozenset(filter(None, projects)) if name in ways else NOWHERE

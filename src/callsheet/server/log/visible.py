@@ -16,6 +16,7 @@ from callsheet.model.history import Commit, EntityChange
 from callsheet.model.record import Identity
 from callsheet.server.access.access import Access
 from callsheet.server.access.belonging import ProjectRoute, ways_of
+from callsheet.server.access.confidential import Elsewhere
 from callsheet.server.log import commits as log
 from callsheet.server.store.store import CHUNK, Store
 
@@ -115,10 +116,17 @@ class Visible:
             return False
         # The owner's project is not looked up: wherever it may be read, this could be read too, or is not told.
         above = self.access.reach("read", owner.entity_type)
-        if above is None or not above <= reach:
+        if above is None or not _is_part(above, reach):
             return False
         self._learn([owner])
         return self._is(owner)
+
+
+def _is_part(projects: frozenset[str] | Elsewhere, reach: frozenset[str] | Elsewhere) -> bool:
+    """Whether a reach holds all of another."""
+    if isinstance(projects, Elsewhere):
+        return projects.within(reach)
+    return reach.holds(projects) if isinstance(reach, Elsewhere) else projects <= reach
 
 
 def _mentioned(change: EntityChange) -> Iterator[Identity]:

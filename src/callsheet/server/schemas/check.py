@@ -31,7 +31,8 @@ _TYPE_KEYS = {
 }
 _TEXTS = {"type": str, "label": str, "description": str}
 _FLAGS = {"required": bool, "immutable": bool, "unique": bool, "indexed": bool, "agree": bool, "administrative": bool}
-_SCALAR = {**_TEXTS, **_FLAGS, "computed": str, "default": object, "choices": list, "within": list}
+_LISTS = {"choices": list, "within": list, "confidential": list}
+_SCALAR = {**_TEXTS, **_FLAGS, **_LISTS, "computed": str, "default": object}
 _RELATION = {"target": str, "inverse": str}
 _REFERENCE = {"foreign_key": str, "computed": str, "on_delete": str, "default": str}
 _KEYS: dict[str, dict[str, type]] = {

@@ -13,9 +13,9 @@ from typing import Any
 from callsheet.server.schemas.document import CONFIGURATION, PRESETS, load_schema_document
 from callsheet.server.schemas.formats import format_of
 
-__all__ = ["marked"]
+__all__ = ["MARKS", "marked"]
 
-MARKS = ("administrative", "within")
+MARKS = ("administrative", "within", "confidential")
 Document = Mapping[str, Any]
 
 

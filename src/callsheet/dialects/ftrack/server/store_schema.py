@@ -157,7 +157,7 @@ _AUTHOR = {"default": "{user}", "administrative": True}
 _PATH = {"within": ["Disk.unix", "Disk.windows"]}
 _MARKS: dict[tuple[str, str], Told] = {
     ("User", "username"): {"administrative": True},
-    ("Project", "is_private"): {"administrative": True},
+    ("Project", "is_private"): {"administrative": True, "confidential": []},
     ("Project", "root"): _PATH,
     ("ComponentLocation", "resource_identifier"): _PATH,
     ("Note", "author"): _AUTHOR,

@@ -1,0 +1,98 @@
+"""Projects that are seen by their members alone: where an attribute that the schema marks ``confidential`` is true.
+
+The mark names who the members are, as steps from projects to users: ``Allocation.project.resource`` is who is allocated
+to a project, ``Membership.group.user`` who is in a group that is. Members are also accounts with a role granted in the
+project; administrators see all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from weakref import WeakKeyDictionary
+
+from attrs import frozen
+from sqlalchemy import Connection, select
+
+from callsheet.model.schema import Attribute, Schema
+from callsheet.server.access.belonging import PROJECT
+from callsheet.server.access.permissions import Permissions
+from callsheet.server.store.store import Store
+
+__all__ = ["ALL", "Elsewhere", "deciding_types", "hidden_from"]
+
+ALL: frozenset[str] = frozenset()
+_DECIDING: WeakKeyDictionary[Schema, frozenset[str]] = WeakKeyDictionary()
+
+
+@frozen
+class Elsewhere:
+    """Everywhere but in these projects; what belongs to no project is there too."""
+
+    hidden: frozenset[str]
+
+    def __contains__(self, project: object) -> bool:
+        return project not in self.hidden
+
+    def within(self, other: frozenset[str] | Elsewhere) -> bool:
+        """Whether all that is here is there, too."""
+        return isinstance(other, Elsewhere) and other.hidden <= self.hidden
+
+    def holds(self, projects: frozenset[str]) -> bool:
+        """Whether these projects are all here."""
+        return self.hidden.isdisjoint(projects)
+
+
+def deciding_types(schema: Schema) -> frozenset[str]:
+    """The concrete types whose entities decide which projects an account sees; none in most schemas."""
+    found = _DECIDING.get(schema)
+    if found is None:
+        marks = list(_marks(schema))
+        named = {PROJECT} if marks else set()
+        for attribute in marks:
+            for step in attribute.confidential or ():
+                kind, source, target = step.split(".")
+                named |= {kind, *(str(schema.type(kind).attributes[name].target) for name in (source, target))}
+        found = _DECIDING[schema] = frozenset(name for each in named for name in schema.concrete(each))
+    return found
+
+
+def hidden_from(store: Store, permissions: Permissions) -> frozenset[str]:
+    """The keys of the projects that an account does not see, because they are their members' alone."""
+    schema = store.schema
+    marks = () if permissions.admin else tuple(_marks(schema))
+    if not marks:
+        return ALL
+    table = store.tables[schema.types[PROJECT].root]
+    here = table.c._type.in_(schema.concrete(PROJECT))
+    granted = {grant.project for grant in permissions.grants}
+    hidden: set[str] = set()
+    with store.reading() as connection:
+        for attribute in marks:
+            private = set(connection.execute(select(table.c.id).where(here, table.c[attribute.name])).scalars())
+            if private - granted:
+                hidden |= private - granted - _memberships(store, connection, attribute, permissions.user)
+    return frozenset(hidden)
+
+
+def _marks(schema: Schema) -> Iterator[Attribute]:
+    if PROJECT in schema.types:
+        yield from (each for each in schema.types[PROJECT].attributes.values() if each.confidential is not None)
+
+
+def _memberships(store: Store, connection: Connection, attribute: Attribute, user: str) -> set[str]:
+    """The projects that the steps lead from to a user; they are gone backwards."""
+    schema, found = store.schema, set[str]()
+    users = store.tables[schema.types["User"].root] if "User" in schema.types else None
+    if users is None or "username" not in users.c:
+        return found
+    reached = set(connection.execute(select(users.c.id).where(users.c.username == user)).scalars())
+    for step in reversed(attribute.confidential or ()):
+        kind, source, target = step.split(".")
+        table = store.tables[schema.types[kind].root]
+        rows = select(table.c[source]).where(table.c._type.in_(schema.concrete(kind)), table.c[target].in_(reached))
+        keys = set(connection.execute(rows).scalars())
+        if schema.is_a(PROJECT, str(schema.types[kind].attributes[source].target)):
+            found |= keys
+        else:
+            reached |= keys
+    return found
