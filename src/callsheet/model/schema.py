@@ -18,6 +18,8 @@ __all__ = ["NUMBERS", "Attribute", "EntityType", "Reference", "Schema", "did_you
 
 Kind = Literal["scalar", "reference", "collection", "mapping"]
 SCALARS = ("string", "integer", "number", "boolean", "date", "datetime", "enum", "json")
+SERVER_KEYS = frozenset(("administrative", "within", "confidential", "agree"))
+"""What a document says of an attribute for the server alone."""
 NUMBERS = frozenset(("integer", "number"))
 AGREEING = frozenset(("string", "enum", "date", "datetime"))
 
@@ -219,6 +221,21 @@ class Schema:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     @cached_property
+    def told(self) -> Schema:
+        """The schema as clients are told it: without the keys of attributes that only a server reads.
+
+        Released clients refuse keys of attributes that they do not know.
+        """
+        types: dict[str, Any] = {}
+        for name, described in self.document.get("types", {}).items():
+            types[name] = dict(described)
+            for part in ("attributes", "custom"):
+                if part in described:
+                    types[name][part] = {each: _for_clients(value) for each, value in described[part].items()}
+        document = {**self.document, "types": types}
+        return self if document == self.document else Schema(document)
+
+    @cached_property
     def children(self) -> dict[str, list[str]]:
         """Direct subtypes by type."""
         found: dict[str, list[str]] = {name: [] for name in self.types}
@@ -337,6 +354,12 @@ class Schema:
             raise SchemaError(f"the key of {name} names `{missing[0]}`{did_you_mean(missing[0], built.names)}")
         self.types[name] = built
         return built
+
+
+def _for_clients(described: Any) -> Any:
+    if not isinstance(described, Mapping) or not SERVER_KEYS & described.keys():
+        return described
+    return {key: value for key, value in described.items() if key not in SERVER_KEYS}
 
 
 def _shared_attribute(

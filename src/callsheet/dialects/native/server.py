@@ -93,13 +93,14 @@ def _answer(data: Any) -> Response:
 
 
 def _describe(backend: Backend, known: str) -> Response:
-    told = backend.describe(known)
+    told = backend.describe()
+    schema = None if told.schema is None else told.schema.told
     reply = shapes.DescriptionReply(
         server=told.server,
         version=told.version,
         time=told.time,
-        schema_hash=told.schema_hash,
-        schema=None if told.schema is None else dict(told.schema.document),
+        schema_hash=told.schema_hash if schema is None else schema.hash,
+        schema=None if schema is None or schema.hash == known else dict(schema.document),
         user=told.user,
         features=told.features,
     )
