@@ -17,7 +17,7 @@ from attrs import frozen
 
 from callsheet.errors import SchemaError, UsageError
 from callsheet.model.moments import read_date, read_datetime
-from callsheet.model.normalisation import normalised
+from callsheet.model.normalisation import KEY_LENGTH, normalised
 from callsheet.model.record import NOT_SET
 from callsheet.model.scalar import Unfit, plain_scalar
 from callsheet.model.schema import did_you_mean
@@ -90,6 +90,7 @@ class Reader:
             self._sources.append(_CellSource(layout.targets[text], text, Column(text), template=template))
         for text, function in mapping.functions.items():
             self._sources.append(_CellSource(layout.targets[text], text, Column(text), function=function))
+        self.columns = frozenset(mapping.columns)
         self._ways = [(each.column, each.options.to, _taken_as_it_is(each), each) for each in self._sources]
 
     def column(self, target: str) -> str:
@@ -105,7 +106,7 @@ class Reader:
             for column, to, kinds, source in self._ways:
                 raw = given.get(column)
                 # Most cells are what their attribute holds; the others are read with care.
-                if type(raw) in kinds and (type(raw) is not str or (raw.isprintable() and raw.strip())):
+                if type(raw) in kinds and (type(raw) is not str or _is_plain_text(raw)):
                     values[to] = raw
                 else:
                     self._cell(row, source, values)
@@ -120,6 +121,11 @@ class Reader:
             values[source.options.to] = _read(source, raw)
         except _Unreadable as error:
             self.refused.append(RefusedRow(row.number, source.column, raw, str(error)))
+
+
+def _is_plain_text(raw: str) -> bool:
+    """Whether a text is its own normal form: beyond ASCII a letter may be written in two ways."""
+    return raw.isascii() and raw.isprintable() and len(raw) <= KEY_LENGTH and not raw.isspace() and bool(raw)
 
 
 def _taken_as_it_is(source: _CellSource) -> frozenset[type]:
@@ -200,7 +206,8 @@ def _read(source: _CellSource, raw: Any) -> Any:
         parts = [raw]
     options = source.options
     trimmed = [part.strip() if isinstance(part, str) else part for part in map(_plain, parts)]
-    return list(dict.fromkeys(_one(source, _replaced(options.values, part)) for part in trimmed if not _is_empty(part)))
+    # What is named twice stays twice: lists that name members together go in pairs.
+    return [_one(source, _replaced(options.values, part)) for part in trimmed if not _is_empty(part)]
 
 
 def _one(source: _CellSource, raw: Any) -> Any:
@@ -233,6 +240,9 @@ def _number(raw: Any, options: Column) -> Any:
     if not isinstance(raw, str):
         return raw
     text = raw.strip().replace("\u00a0", "").replace(" ", "")
+    if "_" in text:
+        # Python reads 10_20 as 1020; nobody who writes files does.
+        raise _Unreadable("is not a number")
     if "," in text:
         text = _with_point(text, options.decimal)
     try:
@@ -258,7 +268,7 @@ def _with_point(text: str, decimal: str) -> str:
 def _integer(raw: Any, options: Column) -> Any:
     if isinstance(raw, str):
         try:
-            return int(raw.strip())
+            return int(raw.strip() if "_" not in raw else "")
         except ValueError:
             raw = _number(raw, options)
     if isinstance(raw, float):
@@ -269,6 +279,8 @@ def _integer(raw: Any, options: Column) -> Any:
 
 
 def _boolean(raw: Any, options: Column) -> Any:
+    if isinstance(raw, float) and raw.is_integer():
+        raw = int(raw)
     key = str(raw).strip().lower() if isinstance(raw, str | int) else ""
     if key not in TRUTH:
         raise _Unreadable("is neither yes nor no")

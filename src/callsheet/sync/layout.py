@@ -39,17 +39,13 @@ class Target:
     writes: str
     attribute: Attribute
     cell: Attribute
-    #: The path as it was written.
-    text: str = field(init=False)
-
-    @text.default
-    def _text(self) -> str:
-        return path_text(self.path)
+    #: The path as it was written: `status_id` for what is `status.id`.
+    text: str
 
     @property
     def name(self) -> str:
         """The name under which operations write it."""
-        return self.text if self.writes == "item" else self.attribute.name
+        return path_text(self.path) if self.writes == "item" else self.attribute.name
 
     @property
     def held(self) -> Path:
@@ -99,36 +95,42 @@ class RowLayout:
 
 
 def lay_out(schema: Schema, type_name: str, targets: Iterable[str], key: Sequence[str]) -> RowLayout:
-    """The layout; `UsageError` lists everything that is wrong."""
+    """The layout; `UsageError` lists everything that is wrong. Without a key it says what is written to any entity."""
     entity_type = schema.type(type_name)
     problems: list[str] = []
     found: dict[str, Target] = {}
     for text in targets:
-        if text in found:
-            problems.append(f"`{text}` gets two values")
-            continue
         try:
-            found[text] = _target(schema, entity_type, text)
+            target = _target(schema, entity_type, text)
         except (SchemaError, QueryError) as error:
             problems.append(str(error))
-    problems += _key_problems(entity_type, found, key)
+            continue
+        if any(target.path == each.path for each in found.values()):
+            problems.append(f"`{text}` gets two values")
+        found[text] = target
+    problems += _key_problems(found, key)
     problems += [
         f"{type_name}.{text} is computed by the server and cannot be written"
         for text, target in found.items()
-        if target.writes == "nothing" and text not in key
+        if text not in key and (target.writes == "nothing" or (target.writes == "key" and not key))
     ]
     if problems:
         raise UsageError(f"the mapping to {type_name} cannot be used: {'; '.join(problems)}")
     return RowLayout(entity_type, found, tuple(key), _lookups(schema, found))
 
 
-def _key_problems(entity_type: EntityType, found: dict[str, Target], key: Sequence[str]) -> list[str]:
-    if not key:
-        return [f'a key is needed: the attributes that tell one {entity_type.name} from another, like ("name",)']
+def _key_problems(found: dict[str, Target], key: Sequence[str]) -> list[str]:
     problems = [f"the key `{text}` gets no value from the rows" for text in key if text not in found]
     return problems + [
-        f"the key `{text}` is a collection" for text in key if text in found and found[text].writes == "members"
+        f"the key `{text}` is {wrong}" for text in key if text in found and (wrong := _no_key(found[text]))
     ]
+
+
+def _no_key(target: Target) -> str:
+    """What a target is that cannot tell entities apart; empty if it can."""
+    if target.writes == "members":
+        return "a collection"
+    return "JSON data, which is not compared" if target.cell.data_type == "json" else ""
 
 
 def _target(schema: Schema, entity_type: EntityType, text: str) -> Target:
@@ -140,11 +142,11 @@ def _target(schema: Schema, entity_type: EntityType, text: str) -> Target:
     if attribute.kind == "mapping":
         if len(rest) != 1:
             raise SchemaError(f"`{text}` names no single item: write `{first.name}.<key>`")
-        return Target(path, "item", attribute, entity_type.item(attribute.name, rest[0].name))
+        return Target(path, "item", attribute, entity_type.item(attribute.name, rest[0].name), text)
     if attribute.kind == "scalar":
         if rest:
             raise SchemaError(f"{entity_type.name}.{first.name} is a value and has no `{rest[0].name}`")
-        return Target(path, _written(entity_type, attribute), attribute, attribute)
+        return Target(path, _written(entity_type, attribute), attribute, attribute, text)
     target_type = schema.types[str(attribute.target)]
     if first.name in entity_type.aliases:
         path = Path((Step(attribute.name), Step(target_type.key[0])))
@@ -152,11 +154,11 @@ def _target(schema: Schema, entity_type: EntityType, text: str) -> Target:
         path = Path((*path.steps, Step(target_type.label)))
     cell = _cell(schema, target_type, path.steps[1:])
     if attribute.kind == "reference":
-        return Target(path, "nothing" if attribute.computed else "reference", attribute, cell)
+        return Target(path, "nothing" if attribute.computed else "reference", attribute, cell, text)
     if _is_one_to_many(schema, target_type, attribute):
         other = f"{target_type.name}.{attribute.inverse}"
         raise SchemaError(f"{entity_type.name}.{attribute.name} is written from its other side: {other}")
-    return Target(path, "members", attribute, cell)
+    return Target(path, "members", attribute, cell, text)
 
 
 def _written(entity_type: EntityType, attribute: Attribute) -> str:

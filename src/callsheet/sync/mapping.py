@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -64,11 +64,43 @@ class RowMapping:
 
 def as_mapping(given: Any) -> RowMapping | None:
     """A mapping from what a caller gives: None (each column is named like its attribute), a dict, a `RowMapping`."""
-    if given is None or isinstance(given, RowMapping):
-        return given
+    if given is None:
+        return None
     if isinstance(given, Mapping):
-        for name, to in given.items():
-            if not isinstance(to, str | Column):
-                raise UsageError(f"mapping: column {name!r} goes to an attribute path or a Column, not {to!r:.80}")
-        return RowMapping(given)
-    raise UsageError(f"a mapping is a dict of columns and attribute paths or a RowMapping, not {type(given).__name__}")
+        given = RowMapping(given)
+    if not isinstance(given, RowMapping):
+        kind = type(given).__name__
+        raise UsageError(f"a mapping is a dict of columns and attribute paths or a RowMapping, not {kind}")
+    if problems := list(_problems(given)):
+        raise UsageError(f"mapping: {'; '.join(problems)}")
+    return given
+
+
+def _problems(given: RowMapping) -> Iterator[str]:
+    """What has not the kind that its place asks for."""
+    for name, to in given.columns.items():
+        if isinstance(to, Column):
+            yield from (f"column {name!r}: {wrong}" for wrong in _wrong_options(to))
+        elif not isinstance(to, str):
+            yield f"column {name!r} goes to an attribute path or a Column, not {to!r:.80}"
+    for text in (*given.constants, *given.templates, *given.functions):
+        if not isinstance(text, str):
+            yield f"an attribute path is a text, not {text!r:.80}"
+    yield from (
+        f"the template of `{n}` is a text, not {t!r:.80}" for n, t in given.templates.items() if not isinstance(t, str)
+    )
+    yield from (
+        f"the function of `{n}` is called with the row; {f!r:.80} cannot be"
+        for n, f in given.functions.items()
+        if not callable(f)
+    )
+
+
+def _wrong_options(column: Column) -> Iterator[str]:
+    for name in ("to", "split", "pattern", "zone", "decimal"):
+        if not isinstance(value := getattr(column, name), str):
+            yield f"`{name}` is a text, not {value!r:.80}"
+    if column.decimal not in ("", ".", ","):
+        yield f"`decimal` is a point or a comma, not {column.decimal!r:.80}"
+    if not isinstance(column.values, Mapping):
+        yield f"`values` is a dict of values to replace, not {column.values!r:.80}"

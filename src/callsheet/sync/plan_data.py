@@ -35,4 +35,4 @@ class PlanData:
     @property
     def too_many_end(self) -> bool:
         """Whether more of the scope would go than ``max_deleted`` allows."""
-        return self.ended > self.max_deleted * self.in_scope
+        return self.ended > 0 and self.ended / max(self.in_scope, 1) > self.max_deleted

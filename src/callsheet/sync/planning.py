@@ -28,7 +28,7 @@ from callsheet.sync.cells import Cells, Reader, RefusedRow, Row
 from callsheet.sync.definition import PlanStep, read_definition
 from callsheet.sync.finding import Found, find, find_all
 from callsheet.sync.identity import new_identities
-from callsheet.sync.layout import Lookup, RowLayout, Target, lay_out
+from callsheet.sync.layout import Lookup, RowLayout, Target, lay_out, path_text
 from callsheet.sync.mapping import RowMapping, as_mapping
 from callsheet.sync.plan import plan_class
 from callsheet.sync.plan_data import PlanData
@@ -69,31 +69,57 @@ def plan(
 
     >>> plan = session.plan("Project", [{"name": "sintel"}], key="name")  # doctest: +SKIP
     """
-    step = PlanStep(type_name(entity_type), rows, (key,) if isinstance(key, str) else tuple(key))
+    step = PlanStep(type_name(entity_type), rows, _key(key))
+    if not isinstance(scope, str):
+        raise UsageError(f"scope is a condition as text, not {scope!r:.80}")
     step = evolve(step, mapping=as_mapping(mapping), delete=delete, scope=scope)
     step = evolve(step, max_deleted=max_deleted, on_error=on_error)
     return (yield from plan_steps(core, [step], name or step.entity_type))
 
 
+def _key(given: Any) -> tuple[str, ...]:
+    if isinstance(given, str):
+        return (given,)
+    if not isinstance(given, list | tuple) or not all(isinstance(each, str) for each in given):
+        raise UsageError(f"key is an attribute path or a sequence of them, not {given!r:.80}")
+    return tuple(given)
+
+
 def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
     """The plan of several types, each of which may refer to what the ones before it create."""
-    planned: list[PlanData] = []
+    works: list[_Planning] = []
     born: list[Born] = []
     for step in steps:
         chosen = _chosen(step.delete, step.on_error, step.max_deleted)
+        if not step.key:
+            what = step.entity_type
+            raise UsageError(f'a key is needed: the attributes that tell one {what} from another, like ("name",)')
         condition = parse_condition(step.scope, core.operators) if step.scope else None
         source = open_rows(step.rows)
         first = yield from _next(source)
-        mapping = step.mapping or RowMapping({column: column for column in _columns(first)})
+        mapping = step.mapping or _named_alike(first, step.key)
         layout = lay_out(core.schema, step.entity_type, mapping.targets, step.key)
-        work = _Planning(core, layout, Reader(layout, mapping), condition, chosen, born)
+        work = _Planning(core, layout, Reader(layout, mapping), condition, chosen, born, step.mapping is None)
         yield from work.read(first, source)
         yield from work.compare()
         if chosen:
             yield from work.end_the_rest()
-        planned.append(work.data(step))
+        works.append(work)
+    _keep_what_rows_name(works)
+    planned = [work.data(step) for work, step in zip(works, steps)]
     digest = yield Work(lambda: digest_of(step.rows for step in steps))
     return plan_class(core)(core, planned, name, digest)
+
+
+def _keep_what_rows_name(works: Sequence[_Planning]) -> None:
+    """What a row refers to is not deleted, and the row is refused: the one contradicts the other."""
+    removed = {each.identity for work in works for each in work.removals}
+    if not removed:
+        return
+    reason = "has no row of its own and would be deleted, and this row refers to it"
+    kept = set().union(*(work.refuse_users(removed, reason) for work in works))
+    for work in works:
+        work.removals = [each for each in work.removals if each.identity not in kept]
 
 
 def plan_file(core: Core, path: str | FilePath) -> Flow[Any]:
@@ -111,9 +137,9 @@ def _chosen(delete: str | Mapping[str, Any], on_error: str, max_deleted: float) 
     if isinstance(max_deleted, bool) or not isinstance(max_deleted, int | float) or not 0 <= max_deleted <= 1:
         raise UsageError(f"max_deleted is a share from 0 to 1, not {max_deleted!r:.80}")
     if isinstance(delete, Mapping):
-        return delete
+        return delete or None
     choices: dict[str, Any] = {"keep": None, "delete": "delete", "omit": {"status.name": "Omitted"}}
-    if delete not in choices:
+    if not isinstance(delete, str) or delete not in choices:
         raise UsageError(f'delete is "keep", "delete", "omit" or a dict of values, not {delete!r:.80}')
     return choices[delete]
 
@@ -122,6 +148,14 @@ def _next(source: Any) -> Flow[list[Row]]:
     """The next rows; the source belongs to whoever called, so it is read in their thread."""
     found: list[Row] = yield Call(lambda: list(islice(source, RUN)))
     return found
+
+
+def _named_alike(rows: list[Row], key: Sequence[str]) -> RowMapping:
+    """Each column is called like its attribute; without any row the key is known at least."""
+    columns = _columns(rows)
+    if strange := [column for column in columns if not isinstance(column, str)]:
+        raise UsageError(f"a column is called like its attribute, not {strange[0]!r:.60}: give a mapping")
+    return RowMapping({column: column for column in columns or key})
 
 
 def _columns(rows: Iterable[Row]) -> list[str]:
@@ -140,6 +174,8 @@ class _Planning:
     ending: Any
     #: What is to be created, by this step and those before it.
     born: list[Born]
+    #: Whether the columns of the first rows are the mapping, so that later ones have no others.
+    alike: bool = False
     #: The names of the attributes that are written, and the paths of what they hold.
     names: tuple[str, ...] = field(init=False)
     held: tuple[Path, ...] = field(init=False)
@@ -148,6 +184,7 @@ class _Planning:
     #: The attributes that cannot be empty: an empty cell says nothing of them.
     required: frozenset[str] = field(init=False)
     only: list[tuple[Lookup, dict[tuple[Any, ...], Identity]]] | None = field(init=False, default=None)
+    references: References = field(init=False, default=References({}, {}))
     rows: list[Cells] = field(factory=list)
     keys: dict[tuple[Any, ...], Cells] = field(factory=dict)
     present: dict[tuple[Any, ...], list[Found]] = field(factory=dict)
@@ -173,10 +210,18 @@ class _Planning:
     def read(self, first: list[Row], source: Any) -> Flow[None]:
         run = first
         while run:
+            self._check_columns(run)
             with collector.paused():
                 for cells in self.reader.read(run):
                     self._take(cells)
             run = yield from _next(source)
+
+    def _check_columns(self, run: list[Row]) -> None:
+        known = self.reader.columns
+        if self.alike and (late := next((row for row in run if not known.issuperset(row.values)), None)):
+            column = next(name for name in late.values if name not in known)
+            first = f"the first {RUN:,} rows do not have"
+            raise UsageError(f"row {late.number} has a column {column!r:.60} that {first}: give a mapping")
 
     def _take(self, cells: Cells) -> None:
         key = tuple(cells.values.get(name) for name in self.layout.keys)
@@ -210,10 +255,54 @@ class _Planning:
         self.present = yield from find(self.core, layout.entity_type, paths, self.keys, self.held)
         new = [key for key in self.keys if key not in self.present]
         identities = yield from self._identities(new)
-        self.born += [Born(identities[key], self.keys[key].values) for key in new]
-        references = yield from look_up(self.core, layout, self.rows, self.born)
+        fresh = self._born({identities[key]: self.keys[key].values for key in new})
+        self.born += fresh
+        self.references = yield from look_up(self.core, layout, self.rows, self.born)
         with collector.paused():
-            self._compare_all(references, identities)
+            self._compare_all(self.references, identities)
+            self._leave_out({each.identity for each in fresh})
+
+    def _born(self, new: Mapping[Identity, Mapping[str, Any]]) -> list[Born]:
+        """New entities with their cells by whole paths, as others refer to them."""
+        whole = {text: path_text(target.path) for text, target in self.layout.targets.items()}
+        if all(text == path for text, path in whole.items()):
+            return [Born(identity, cells) for identity, cells in new.items()]
+        return [Born(identity, {whole[text]: cells[text] for text in cells}) for identity, cells in new.items()]
+
+    def _leave_out(self, born: set[Identity]) -> None:
+        """Refuse what refers to a row that was refused, and what refers to that; later types do not find them."""
+        gone = born - {each.identity for each in self.additions}
+        while gone:
+            self.born[:] = [each for each in self.born if each.identity not in gone]
+            before = {each.identity for each in self.additions}
+            self.refuse_users(gone, "is a row that was refused")
+            gone = before - {each.identity for each in self.additions}
+
+    def refuse_users(self, gone: set[Identity], reason: str) -> set[Identity]:
+        """Refuse the rows that refer to one of these; gives those that rows do refer to."""
+        found: set[Identity] = set()
+        rows: set[int] = set()
+        for cells, values in self._accepted():
+            for lookup in self.layout.lookups:
+                value = values.get(lookup.attribute.name)
+                if used := gone.intersection(value if isinstance(value, frozenset) else (value,)):
+                    text = lookup.texts[0]
+                    self._refuse(cells.number, text, cells.values[text], reason)
+                    rows.add(cells.number)
+                    found |= used
+        self.additions = [each for each in self.additions if each.row not in rows]
+        self.modifications = [each for each in self.modifications if each.row not in rows]
+        self.unchanged = [each for each in self.unchanged if each.row not in rows]
+        return found
+
+    def _accepted(self) -> Iterable[tuple[Cells, dict[str, Any]]]:
+        """The rows that were not refused, with what each writes."""
+        taken = {each.row for each in self.additions}
+        taken |= {each.row for each in self.modifications} | {each.row for each in self.unchanged}
+        for cells in self.rows:
+            values = self._values(cells, self.references) if cells.number in taken else None
+            if values is not None:
+                yield cells, values
 
     def _compare_all(self, references: References, identities: Mapping[tuple[Any, ...], Identity]) -> None:
         layout = self.layout
@@ -235,12 +324,15 @@ class _Planning:
         entity_type = self.layout.entity_type
         if new and entity_type.abstract:
             raise UsageError(f"{entity_type.name} is abstract: rows whose key no entity has cannot be created")
-        own = next((name for name, target in self.layout.targets.items() if target.writes == "key"), None)
-        if own is not None:
-            given = {key: self.keys[key].values.get(own) for key in new}
-            return {key: Identity(entity_type.name, each) for key, each in given.items()}
-        made = yield from new_identities(self.core, entity_type, new)
-        return {key: Identity(entity_type.name, made[key]) for key in new}
+        given: dict[tuple[Any, ...], Any] = {}
+        if (own := self._own()) is not None:
+            given = {key: each for key in new if (each := self.keys[key].values.get(own)) is not None}
+        made = yield from new_identities(self.core, entity_type, [key for key in new if key not in given])
+        return {key: Identity(entity_type.name, given.get(key) or made[key]) for key in new}
+
+    def _own(self) -> str | None:
+        """The target that is the primary key itself."""
+        return next((name for name, target in self.layout.targets.items() if target.writes == "key"), None)
 
     def _values(self, cells: Cells, references: References) -> dict[str, Any] | None:
         """What the row writes, by attribute; None where it is refused."""
@@ -279,7 +371,7 @@ class _Planning:
         if lookup.many:
             if all(text in cells.values for text in lookup.texts):
                 values[lookup.attribute.name] = frozenset(found)
-        elif found or empty:
+        elif found or (empty and lookup.attribute.name not in self.required):
             values[lookup.attribute.name] = found[0] if found else None
 
     def _add(self, key: tuple[Any, ...], cells: Cells, values: dict[str, Any], identity: Identity) -> None:
@@ -307,6 +399,11 @@ class _Planning:
         self.additions.append(Addition(cells.number, key, identity, plain, members))
 
     def _compare(self, key: tuple[Any, ...], cells: Cells, values: dict[str, Any], found: Found) -> None:
+        own = self._own()
+        if own is not None and cells.values.get(own) not in (None, found.identity.key):
+            reason = f"cannot change: the entity has {found.identity.key!r:.60} for good"
+            self._refuse(cells.number, own, cells.values[own], reason)
+            return
         differences = tuple(self._differences(values, found))
         for each in differences:
             attribute = self.layout.entity_type.attributes.get(each.attribute)
@@ -358,7 +455,7 @@ class _Planning:
     def _ending_values(self) -> Flow[list[tuple[Target, Any]]]:
         """What entities without a row get, looked up as a row of its own."""
         keys = self.layout.keys
-        layout = lay_out(self.core.schema, self.layout.entity_type.name, self.ending, tuple(self.ending)[:1])
+        layout = lay_out(self.core.schema, self.layout.entity_type.name, self.ending, ())
         reader = Reader(layout, RowMapping(constants=self.ending))
         rows = list(reader.read([Row(0, {})]))
         if not rows[0].whole:

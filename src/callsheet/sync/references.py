@@ -27,6 +27,7 @@ class Born:
     """An entity that a plan creates: others may refer to it before it is there."""
 
     identity: Identity
+    #: Its values, by the whole paths of their attributes.
     cells: Mapping[str, Any]
 
 
@@ -141,5 +142,5 @@ def _add_born(
             continue
         key = tuple(each.cells.get(path_text(target.rest)) for target in lookup.targets)
         if key in keys:
-            near = {name: each.cells[name] for name in beside if name in each.cells}
+            near = {name: each.cells[text] for name, path in beside.items() if (text := path_text(path)) in each.cells}
             held.setdefault(key, []).append(_Candidate(each.identity, near))
