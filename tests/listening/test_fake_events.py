@@ -122,7 +122,7 @@ def test_recorded_events_are_replayed(
     assert said(callsheet_session, shot) == "kept"
 
 
-def test_a_handler_cannot_interrupt_a_test_and_a_person_can(fake_events: FakeEvents) -> None:
+def test_a_handler_cannot_interrupt_a_test_and_a_person_can(fake_events: FakeEvents, interruptible: None) -> None:
     """What it raises is a failure of it; a real Ctrl-C is one of the program."""
 
     @callsheet.handler("topic=studio.done", name="interrupts", retries=0)

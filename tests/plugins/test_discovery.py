@@ -167,7 +167,7 @@ def test_an_error_without_a_text_is_reported(write: Any, opened: Any, caplog: py
     assert plugin.problem == "Mute: <its text raised Mute>"
 
 
-def test_a_person_interrupts_the_loading_of_plugins(write: Any, opened: Any) -> None:
+def test_a_person_interrupts_the_loading_of_plugins(write: Any, opened: Any, interruptible: None) -> None:
     """A real Ctrl-C is not a failure of the plugin that was being run."""
     write("slow.py", "import signal\nsignal.raise_signal(signal.SIGINT)\ndef register(session): ...\n")
     with pytest.raises(KeyboardInterrupt):

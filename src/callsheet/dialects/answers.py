@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from callsheet.errors import CallsheetError, TransportError
 from callsheet.flow import Flow
@@ -26,12 +26,25 @@ def reads_answers(flow: Callable[P, Flow[T]]) -> Callable[P, Flow[T]]:
 
     @wraps(flow)
     def read(*arguments: P.args, **named: P.kwargs) -> Flow[T]:
-        try:
-            return (yield from flow(*arguments, **named))
-        except CallsheetError:
-            raise
-        except ODD as error:
-            _unreadable(error)
+        inner = flow(*arguments, **named)
+        answer: Any = None
+        thrown: BaseException | None = None
+        while True:
+            try:
+                asked = inner.send(answer) if thrown is None else inner.throw(thrown)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            except ODD as error:
+                # What whoever drives the flow has thrown in is not an accident of reading.
+                if error is thrown or isinstance(error, CallsheetError):
+                    raise
+                _unreadable(error)
+            answer, thrown = None, None
+            try:
+                answer = yield asked
+            except BaseException as error:
+                thrown = error
 
     return read
 

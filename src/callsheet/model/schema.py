@@ -222,13 +222,13 @@ class Schema:
 
     @cached_property
     def told(self) -> Schema:
-        """The schema as clients are told it: without the keys of attributes that only a server reads.
+        """The schema as clients before 0.3 are told it: without what only a server reads.
 
-        Released clients refuse keys of attributes that they do not know.
+        They refuse keys of attributes that they do not know, and know the default ``{user}`` as a text.
         """
         types: dict[str, Any] = {}
         for name, described in self.document.get("types", {}).items():
-            types[name] = dict(described)
+            types[name] = dict(_for_clients(described))
             for part in ("attributes", "custom"):
                 if part in described:
                     types[name][part] = {each: _for_clients(value) for each, value in described[part].items()}
@@ -357,9 +357,9 @@ class Schema:
 
 
 def _for_clients(described: Any) -> Any:
-    if not isinstance(described, Mapping) or not SERVER_KEYS & described.keys():
+    if not isinstance(described, Mapping):
         return described
-    return {key: value for key, value in described.items() if key not in SERVER_KEYS}
+    return {key: value for key, value in described.items() if key not in SERVER_KEYS and value != "{user}"}
 
 
 def _shared_attribute(

@@ -85,7 +85,7 @@ class NativeDialect:
     def describe(self, known_hash: str = "") -> Flow[Description]:
         params = {"known": known_hash} if known_hash else {}
         response = yield Request(
-            "GET", "/v1/description", params=params, headers=self._headers, safe=True
+            "GET", "/v1/description", params=params, headers={**self._headers, shapes.WHOLE_SCHEMA: "1"}, safe=True
         )
         reply = _read(response, shapes.DescriptionReply)
         schema = None if reply.schema is None else Schema(reply.schema)

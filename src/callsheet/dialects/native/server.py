@@ -31,6 +31,8 @@ def handle(
     try:
         if (told := headers.get("x-callsheet-at")) is not None:
             backend = backend.at(_position(told))
+        if headers.get(shapes.WHOLE_SCHEMA) is not None:
+            params = {**params, shapes.WHOLE_SCHEMA: "1"}
         return _route(backend, method, path, params, body)
     except ServerError as error:
         return error_response(error)
@@ -57,7 +59,8 @@ def error_response(error: ServerError, status: int | None = None, headers: Heade
 def _route(backend: Backend, method: str, path: str, params: Mapping[str, str], body: bytes) -> Response:
     match [unquote(part) for part in path.split("/")[1:]]:
         case ["v1", "description"]:
-            return _only("GET", method, lambda: _describe(backend, params.get("known", "")))
+            known, whole = params.get("known", ""), shapes.WHOLE_SCHEMA in params
+            return _only("GET", method, lambda: _describe(backend, known, whole))
         case ["v1", "select"]:
             return _only("POST", method, lambda: _select(backend, body))
         case ["v1", "aggregate"]:
@@ -92,9 +95,10 @@ def _answer(data: Any) -> Response:
     return Response(200, shapes.encode(data), {"content-type": "application/json"})
 
 
-def _describe(backend: Backend, known: str) -> Response:
-    told = backend.describe()
-    schema = None if told.schema is None else told.schema.told
+def _describe(backend: Backend, known: str, whole: bool) -> Response:
+    """Clients before 0.3 refuse keys of attributes that they do not know; later ones ask for the whole schema."""
+    told = backend.describe(known)
+    schema = told.schema if told.schema is None or whole else told.schema.told
     reply = shapes.DescriptionReply(
         server=told.server,
         version=told.version,

@@ -33,6 +33,7 @@ __all__ = [
     "PageReply",
     "PartBody",
     "RecordsReply",
+    "WHOLE_SCHEMA",
     "ResultReply",
     "SelectBody",
     "Some",
@@ -50,6 +51,9 @@ __all__ = [
     "decode",
     "encode",
 ]
+
+WHOLE_SCHEMA = "x-callsheet-whole-schema"
+"""The header of clients that ignore what a schema says for the server alone."""
 
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 WirePath: TypeAlias = list[str | tuple[str, str]]

@@ -153,7 +153,7 @@ class Accounts:
         """Raise `Invalid` for the last administrator who may come in: nobody could make another."""
         accounts = self._table.c
         lasting = or_(accounts.expires.is_(None), accounts.expires > self._clock())
-        admins = select(accounts.name).where(accounts.role == "admin", accounts.disabled.is_(False), lasting).limit(2)
+        admins = select(accounts.name).where(accounts.role == "admin", ~accounts.disabled, lasting).limit(2)
         if list(connection.execute(admins).scalars()) == [name]:
             raise Invalid(f"{name} is the last administrator; make another account one first")
 

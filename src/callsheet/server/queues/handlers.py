@@ -84,6 +84,8 @@ def answer(request: HandlerRequest, action: str, arguments: Mapping[str, Any]) -
         raise Invalid(f"{action}: {error}") from None
     for name, value in arguments.items():
         _check(action, name, value)
+    # Who may do nothing is refused, and noted, before a transaction begins.
+    request.access  # noqa: B018
     return function(*bound.args, **bound.kwargs)
 
 

@@ -79,8 +79,10 @@ class _Cost:
                 self._prefixes = outer
         elif isinstance(condition, Comparison):
             self._count(condition.path)
-            if condition.operator in ("like", "not_like") and isinstance(condition.value, str):
-                _bound(len(condition.value), PATTERN, "characters in a pattern of `like`")
+            text = condition.value
+            if condition.operator in ("like", "not_like") and isinstance(text, str) and "%" in text:
+                # Without a wildcard it is an equality, which costs what its length costs.
+                _bound(len(text), PATTERN, "characters in a pattern of `like`")
             if isinstance(condition.value, Select):
                 self.inner(condition.value)
 
