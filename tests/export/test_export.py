@@ -101,6 +101,57 @@ def test_what_is_written_is_read_again(show: Session, tmp_path: Path, ending: st
     assert found == [["a,b", number, None], ["c", 0.0, None], ["zwei\nZeilen", 0.0, dated("2026-12-01")]]
 
 
+TEXTS = ["=1+1", "a\x07b", "#N/A", "007", "_x0041_", "a\rb", "+1", " a ", "é🎬"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "xlsx"])
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_stays_text(callsheet_session: Session, tmp_path: Path, ending: str, text: str) -> None:
+    """What looks like a formula, an error or an escape to a sheet is what the server has."""
+    path = tmp_path / f"a.{ending}"
+    callsheet_session.create("Project", {"name": "a", "description": text})
+    callsheet_session.commit()
+    callsheet_session.query("select description from Project").export(path)
+    assert [row["description"] for row in rows(path)] == [text]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1899-12-31", "1960-02-29", "9999-12-31"])
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "xlsx"])
+def test_all_days_are_kept(callsheet_session: Session, tmp_path: Path, ending: str, day: str) -> None:
+    """Also those before the first day of a sheet."""
+    path = tmp_path / f"a.{ending}"
+    callsheet_session.create("Project", {"name": "a", "end_date": date.fromisoformat(day)})
+    callsheet_session.commit()
+    callsheet_session.query("select end_date from Project").export(path)
+    assert [str(row["end_date"]) for row in rows(path)] == [day]
+
+
+def test_a_sheet_refuses_what_it_would_cut(callsheet_session: Session, tmp_path: Path) -> None:
+    """Instead of losing the end of a text."""
+    project = callsheet_session.create("Project", {"name": "a", "description": "x" * 32_767})
+    callsheet_session.commit()
+    query = callsheet_session.query("select description from Project")
+    assert query.export(tmp_path / "a.xlsx") == 1
+    assert [len(row["description"]) for row in rows(tmp_path / "a.xlsx")] == [32_767]
+    project["description"] = "🎬" * 20_000
+    callsheet_session.commit()
+    with pytest.raises(StorageError, match="a cell of a sheet holds 32,767 characters"):
+        query.export(tmp_path / "a.xlsx")
+    assert [each.name for each in tmp_path.iterdir()] == ["a.xlsx"]
+
+
+def test_the_file_at_the_end_of_a_link_is_written(show: Session, tmp_path: Path) -> None:
+    """The link stays, and who may read the file stays, too; a file of a similar name is not touched."""
+    path, link, other = (tmp_path / name for name in ("real.csv", "link.csv", "real.csv.part"))
+    path.write_text("old")
+    other.write_text("mine")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    show.query("select name from Status").export(link)
+    assert (link.is_symlink(), path.read_bytes(), other.read_text()) == (True, b"name\r\nDone\r\n", "mine")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_csv_keeps_all_digits_and_lines(show: Session, tmp_path: Path) -> None:
     """Numbers whole, ends of lines quoted."""
     show.query(TEXT).export(tmp_path / "tasks.csv")
@@ -128,6 +179,13 @@ def test_a_wrong_place_or_ending_is_named(show: Session, tmp_path: Path) -> None
         show.query("Task").export(tmp_path / "tasks.doc")
     with pytest.raises(UsageError, match="did you mean `parquet`"):
         show.query("Task").export(tmp_path / "tasks.doc", "parket")
+    with pytest.raises(UsageError, match="a path is needed, not 3"):
+        show.query("Task").export(3)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="format is one of csv, jsonl, parquet, excel, not 3"):
+        show.query("Task").export(tmp_path / "tasks.csv", 3)  # type: ignore[arg-type]
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(StorageError, match="cannot be written: Is a directory"):
+        show.query("Task").export(tmp_path / "folder.csv")
     with pytest.raises(StorageError, match="cannot be written: No such file"):
         show.query("Task").export(tmp_path / "nix" / "tasks.csv")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from callsheet import Column, RowMapping, Session
+from callsheet import AsyncSession, Column, RowMapping, Session
 from callsheet.errors import StateError, UsageError
 
 FOLDERS = {"n": "name", "p": "parent.name"}
@@ -182,3 +182,41 @@ def test_truth_values_may_be_numbers(show: Session) -> None:
     made = show.plan("User", rows, "username")
     assert [each.values["is_active"] for each in made.created] == [True, False]
     assert refusals(made) == ["row 3, is_active: 0.5 is neither yes nor no"]
+
+
+# -- where rows come from ----------------------------------------------------------------------------------------------
+
+
+def test_a_query_of_the_same_session_is_a_source(show: Session) -> None:
+    """Its pages are read as part of the plan."""
+    made = show.plan("Tag", show.query("select name from Status", page_size=2), "name")
+    assert sorted(each.key for each in made.created) == [("Done",), ("Omitted",), ("Ready",)]
+
+
+@pytest.mark.anyio
+async def test_an_awaited_query_is_a_source_of_its_own_session(show: Session) -> None:
+    """Another session's cannot be awaited in a plan, which says so; one that blocks can be read."""
+    async with AsyncSession("memory:") as session, AsyncSession("memory:") as other:
+        session.create("Project", {"name": "sintel"})
+        await session.commit()
+        query = session.query("select name from Project")
+        assert len((await session.plan("Tag", query, "name")).created) == 1
+        assert len((await session.plan("Tag", show.query("select name from Status"), "name")).created) == 3
+        with pytest.raises(UsageError, match="list others before"):
+            await other.plan("Tag", query, "name")
+
+
+@pytest.mark.parametrize("arguments", [("", -1), ("", True), ("", "x"), (3,)])
+def test_runs_are_asked_for_by_name_and_number(show: Session, arguments: Any) -> None:
+    """Anything else is refused."""
+    with pytest.raises(UsageError, match=r"is a number of runs|is a text"):
+        show.sync_runs(*arguments)
+
+
+@pytest.mark.parametrize("name", ["a/b", "ü %2F", "a", ""])
+def test_a_run_is_found_by_its_name(show: Session, name: str) -> None:
+    """Whatever characters are in it; without one the run is called like its type."""
+    show.plan("Tag", [{"name": "t"}], "name", name=name).apply()
+    (run,) = show.sync_runs(name)
+    assert (run.name, run.count("create")) == (name or "Tag", 1)
+    assert show.sync_runs("b") == []

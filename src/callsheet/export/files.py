@@ -14,8 +14,10 @@ import msgspec
 
 from callsheet.errors import StorageError, UsageError
 from callsheet.export.layout import ExportColumn, columns_of
+from callsheet.export.sheets import ExcelWriter
 from callsheet.export.tables import next_batch, pyarrow, schema_of
 from callsheet.flow import Flow, Work
+from callsheet.model.record import new_key
 from callsheet.model.schema import did_you_mean
 
 __all__ = ["export"]
@@ -32,7 +34,9 @@ def export(result: Any, path: str | Path, format: str = "") -> Flow[int]:
     >>> session.query("Task").export("tasks.csv")  # doctest: +SKIP
     1200
     """
-    target = Path(path)
+    target = _target(path)
+    if not isinstance(format, str):
+        raise UsageError(f"format is one of {', '.join(WRITERS)}, not {format!r:.60}")
     kind = format or ENDINGS.get(target.suffix.lower(), "")
     if kind not in WRITERS:
         known = ", ".join(WRITERS)
@@ -40,10 +44,11 @@ def export(result: Any, path: str | Path, format: str = "") -> Flow[int]:
             raise UsageError(f"there is no format {format!r:.20}: {known}{did_you_mean(format, WRITERS)}")
         raise UsageError(f"{target.name}: its ending does not say what it is; give format= ({known})")
     columns = columns_of(result._core.schema, result.select_statement)
-    part = target.with_name(f"{target.name}.part")
+    part = target.with_name(f".{new_key()}.part")
     count = 0
-    writer: Any = yield Work(lambda: _guarded(target, lambda: WRITERS[kind](part, columns)))
+    writer: Any = None
     try:
+        writer = yield Work(lambda: _guarded(target, lambda: WRITERS[kind](part, columns)))
         cursor = None
         while True:
             batch, cursor = yield from next_batch(result, columns, cursor)
@@ -54,10 +59,19 @@ def export(result: Any, path: str | Path, format: str = "") -> Flow[int]:
         yield Work(lambda: _guarded(target, lambda: _finish(writer, part, target)))
     except BaseException:
         with suppress(Exception):
-            writer.close()
+            if writer is not None:
+                writer.close()
         part.unlink(missing_ok=True)
         raise
     return count
+
+
+def _target(path: Any) -> Path:
+    """The file itself: a link goes on leading to it."""
+    try:
+        return Path(os.path.realpath(Path(path)))
+    except (TypeError, ValueError):
+        raise UsageError(f"a path is needed, not {path!r:.80}") from None
 
 
 def _guarded(target: Path, function: Callable[[], Any]) -> Any:
@@ -69,6 +83,9 @@ def _guarded(target: Path, function: Callable[[], Any]) -> Any:
 
 def _finish(writer: Any, part: Path, target: Path) -> None:
     writer.close()
+    if target.exists():
+        # Who could read the old file, and nobody else, can read the new one.
+        part.chmod(target.stat().st_mode & 0o7777)
     os.replace(part, target)
 
 
@@ -116,38 +133,10 @@ class ParquetWriter:
         self._writer.close()
 
 
-class ExcelWriter:
-    """A sheet of Excel: numbers have 15 digits there, and times are in UTC, since a sheet has no zones."""
-
-    def __init__(self, path: Path, columns: Sequence[ExportColumn]) -> None:
-        try:
-            openpyxl: Any = import_module("openpyxl")
-        except ImportError:
-            raise UsageError("writing Excel needs the package openpyxl: `pip install openpyxl`") from None
-        self._path = path
-        self._book = openpyxl.Workbook(write_only=True)
-        self._sheet = self._book.create_sheet("rows")
-        self._sheet.append([column.name for column in columns])
-
-    def write(self, batch: Any) -> None:
-        columns = [column.to_pylist() for column in batch.columns]
-        for row in zip(*columns):
-            self._sheet.append([_sheet_cell(value) for value in row])
-
-    def close(self) -> None:
-        self._book.save(self._path)
-
-
 def _cell(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     return msgspec.json.encode(value).decode().strip('"')
-
-
-def _sheet_cell(value: Any) -> Any:
-    if getattr(value, "tzinfo", None) is not None:
-        return value.replace(tzinfo=None)
-    return _cell(value) if isinstance(value, list) else value
 
 
 WRITERS: dict[str, Any] = {

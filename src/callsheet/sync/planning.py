@@ -72,6 +72,8 @@ def plan(
     step = PlanStep(type_name(entity_type), rows, _key(key))
     if not isinstance(scope, str):
         raise UsageError(f"scope is a condition as text, not {scope!r:.80}")
+    if not isinstance(name, str):
+        raise UsageError(f"name is what the log calls the runs, a text, not {name!r:.80}")
     step = evolve(step, mapping=as_mapping(mapping), delete=delete, scope=scope)
     step = evolve(step, max_deleted=max_deleted, on_error=on_error)
     return (yield from plan_steps(core, [step], name or step.entity_type))
@@ -95,7 +97,7 @@ def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
             what = step.entity_type
             raise UsageError(f'a key is needed: the attributes that tell one {what} from another, like ("name",)')
         condition = parse_condition(step.scope, core.operators) if step.scope else None
-        source = open_rows(step.rows)
+        source = open_rows((yield from _in_hand(core, step.rows)))
         first = yield from _next(source)
         mapping = step.mapping or _named_alike(first, step.key)
         layout = lay_out(core.schema, step.entity_type, mapping.targets, step.key)
@@ -142,6 +144,19 @@ def _chosen(delete: str | Mapping[str, Any], on_error: str, max_deleted: float) 
     if not isinstance(delete, str) or delete not in choices:
         raise UsageError(f'delete is "keep", "delete", "omit" or a dict of values, not {delete!r:.80}')
     return choices[delete]
+
+
+def _in_hand(core: Core, rows: Any) -> Flow[Any]:
+    """Rows that can be iterated over: the results of a query of this session are read, since it is busy planning."""
+    if getattr(rows, "_core", None) is not core or not hasattr(rows, "select_statement"):
+        return rows
+    found: list[dict[str, Any]] = []
+    more, cursor = True, None
+    while more:
+        records, cursor = yield from rows._flat_page(cursor)
+        found += records
+        more = cursor is not None
+    return found
 
 
 def _next(source: Any) -> Flow[list[Row]]:

@@ -20,7 +20,7 @@ from callsheet.core.commit import commit
 from callsheet.core.core import Core
 from callsheet.core.past.history import commits_where
 from callsheet.core.past.undo import undo
-from callsheet.errors import NoResult, StateError
+from callsheet.errors import NoResult, StateError, UsageError
 from callsheet.flow import Flow
 from callsheet.model.history import Commit
 from callsheet.model.operation import Change
@@ -74,6 +74,10 @@ def sync_runs(core: Core, name: str = "", limit: int | None = 20) -> Flow[list[S
     >>> session.sync_runs("nightly")[0].count("create")  # doctest: +SKIP
     12
     """
+    if not isinstance(name, str):
+        raise UsageError(f"the name of a sync is a text, not {name!r:.80}")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+        raise UsageError(f"limit is a number of runs, or None for all, not {limit!r:.80}")
     prefix = f"{PREFIX}{quote(name, safe='')}/" if name else PREFIX
     found: dict[str, list[Commit]] = {}
     for each in (yield from commits_where(core, 0, None, origin=prefix)):

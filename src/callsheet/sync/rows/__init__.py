@@ -18,7 +18,10 @@ def open_rows(source: Any) -> Iterator[Row]:
         return found
     if hasattr(source, "select_statement"):
         # A query of this session or another: its rows come page by page.
-        return _numbered(source.records())
+        records = source.records()
+        if not isinstance(records, Iterable):
+            raise UsageError("rows of a query that is awaited are those of the plan's own session; list others before")
+        return _numbered(records)
     if hasattr(source, "__arrow_c_stream__"):
         from callsheet.sync.rows.arrow import arrow_rows
 
