@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from callsheet import AsyncSession, Column, RowMapping, Session
-from callsheet.errors import StateError, UsageError
+from callsheet.errors import CommitError, StateError, UsageError
 
 FOLDERS = {"n": "name", "p": "parent.name"}
 
@@ -220,3 +221,31 @@ def test_a_run_is_found_by_its_name(show: Session, name: str) -> None:
     (run,) = show.sync_runs(name)
     assert (run.name, run.count("create")) == (name or "Tag", 1)
     assert show.sync_runs("b") == []
+
+
+@pytest.mark.parametrize("text", ["sync = 3", '[sync]\ntype = "Tag"', "sync = []", "sync = [1]"])
+def test_a_sync_file_has_tables_of_two_brackets(show: Session, tmp_path: Path, text: str) -> None:
+    """One bracket too few is named."""
+    path = tmp_path / "tags.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"one table for each type is needed, headed `\[\[sync\]\]`"):
+        show.plan_file(path)
+
+
+def test_options_of_a_column_in_a_file_are_checked(show: Session, tmp_path: Path) -> None:
+    """As those of a `Column`."""
+    (tmp_path / "tags.csv").write_text("name\nt1\n")
+    head = '[[sync]]\ntype = "Tag"\nrows = "tags.csv"\nkey = "name"\n[sync.columns]\n'
+    (tmp_path / "tags.toml").write_text(head + 'name = {to = "name", values = 3, decimal = ";"}')
+    with pytest.raises(UsageError, match=r"`decimal` is a point or a comma.*`values` is a dict of values"):
+        show.plan_file(tmp_path / "tags.toml")
+
+
+def test_a_refused_plan_speaks_of_the_plan(show: Session) -> None:
+    """Nothing is pending in the session, and in chunks what was done before is done."""
+    made = folders(show, [("a", "sintel"), ("b", "b")])
+    with pytest.raises(CommitError, match=r"^nothing was committed: .*own ancestor.*") as caught:
+        made.apply()
+    assert "pending" not in str(caught.value)
+    done = made.apply(atomic=False)
+    assert (done.created, len(done.refused), show.pending) == (1, 1, ())

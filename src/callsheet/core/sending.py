@@ -93,9 +93,12 @@ def send(core: Core, changes: ChangeSet) -> Flow[CommitResult]:
 
 
 def explain(
-    error: ServerError, operations: Sequence[Operation], outcomes: tuple[OperationOutcome, ...] = ()
+    error: ServerError,
+    operations: Sequence[Operation],
+    outcomes: tuple[OperationOutcome, ...] = (),
+    rest: str = "; everything is still pending",
 ) -> CommitError:
-    """The server's refusal, with the operation it is about."""
+    """The server's refusal, with the operation it is about; ``rest`` says what becomes of the others."""
     index = error.operation
     operation = operations[index] if index is not None and 0 <= index < len(operations) else None
     facts: dict[str, Any] = {
@@ -114,7 +117,7 @@ def explain(
     if done:
         message = f"{done} of {len(outcomes)} operations were done, then: {error}{where}; the others are still pending"
     else:
-        message = f"nothing was committed: {error}{where}; everything is still pending"
+        message = f"nothing was committed: {error}{where}{rest}"
     if isinstance(error, Conflict):
         changes = tuple(
             Change(Identity(*each["entity"]), each["attribute"], each["base"], each["ours"], each["theirs"])

@@ -48,7 +48,8 @@ class Features:
     ``operations`` and ``bytes`` bound one request of a commit (larger commits are staged in parts, when
     ``staging``); without ``atomic`` the server has no transactions, and a commit sends one operation after the other;
     ``rows`` bounds a page and ``literals`` the values in one ``in`` list. ``handlers`` says that the
-    server keeps the queues of durable handlers, ``adjustments`` that it counts numbers on from what they are.
+    server keeps the queues of durable handlers, ``adjustments`` that it counts numbers on from what they are, ``fills``
+    that it gives new entities required values of which the schema does not say a default.
     """
 
     atomic: bool = True
@@ -63,6 +64,7 @@ class Features:
     literals: int = 1_000
     handlers: bool = False
     adjustments: bool = False
+    fills: bool = False
 
 
 @frozen

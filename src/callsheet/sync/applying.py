@@ -105,7 +105,7 @@ class _Applying:
         try:
             self.commits.append((yield from send_alone(self.core, operations, origin=self.origin)))
         except ServerError as error:
-            raise explain(error, operations) from error
+            raise explain(error, operations, rest="") from error
         self.done += operations
         yield from self._announce()
 
@@ -118,7 +118,9 @@ class _Applying:
             except ServerError as error:
                 index = error.operation
                 if error.status >= 500 or index is None or not 0 <= index < len(left):
-                    raise explain(error, left) from error
+                    raise explain(
+                        error, left, rest=" (of this chunk; what the chunks before it did is done)"
+                    ) from error
                 self.refused.append((left.pop(index), str(error)))
             else:
                 self.done += left

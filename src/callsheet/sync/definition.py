@@ -88,6 +88,9 @@ def read_definition(path: Path) -> Definition:
 def _structured(document: dict[str, Any], path: Path) -> _Document:
     import cattrs
 
+    steps = document.get("sync", [{}])
+    if not isinstance(steps, list) or not steps or not all(isinstance(step, dict) for step in steps):
+        raise UsageError(f"{path.name} cannot be used: sync: one table for each type is needed, headed `[[sync]]`")
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(float, _number)

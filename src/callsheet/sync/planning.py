@@ -24,6 +24,7 @@ from callsheet.flow import Call, Flow, Work
 from callsheet.model.language.parser import parse_condition
 from callsheet.model.query import Condition, Path
 from callsheet.model.record import NOT_SET, Identity
+from callsheet.model.schema import EntityType
 from callsheet.sync.cells import Cells, Reader, RefusedRow, Row
 from callsheet.sync.definition import PlanStep, read_definition
 from callsheet.sync.finding import Found, find, find_all
@@ -74,7 +75,7 @@ def plan(
         raise UsageError(f"scope is a condition as text, not {scope!r:.80}")
     if not isinstance(name, str):
         raise UsageError(f"name is what the log calls the runs, a text, not {name!r:.80}")
-    step = evolve(step, mapping=as_mapping(mapping), delete=delete, scope=scope)
+    step = evolve(step, mapping=mapping, delete=delete, scope=scope)
     step = evolve(step, max_deleted=max_deleted, on_error=on_error)
     return (yield from plan_steps(core, [step], name or step.entity_type))
 
@@ -99,7 +100,7 @@ def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
         condition = parse_condition(step.scope, core.operators) if step.scope else None
         source = open_rows((yield from _in_hand(core, step.rows)))
         first = yield from _next(source)
-        mapping = step.mapping or _named_alike(first, step.key)
+        mapping = as_mapping(step.mapping) or _named_alike(first, step.key)
         layout = lay_out(core.schema, step.entity_type, mapping.targets, step.key)
         work = _Planning(core, layout, Reader(layout, mapping), condition, chosen, born, step.mapping is None)
         yield from work.read(first, source)
@@ -198,6 +199,8 @@ class _Planning:
     plain: tuple[tuple[str, str], ...] = field(init=False)
     #: The attributes that cannot be empty: an empty cell says nothing of them.
     required: frozenset[str] = field(init=False)
+    #: The attributes that a new entity needs a value for.
+    needed: tuple[str, ...] = field(init=False)
     only: list[tuple[Lookup, dict[tuple[Any, ...], Identity]]] | None = field(init=False, default=None)
     references: References = field(init=False, default=References({}, {}))
     rows: list[Cells] = field(factory=list)
@@ -217,6 +220,7 @@ class _Planning:
         self.held = tuple(target.held for target in self.layout.written)
         attributes = self.layout.entity_type.attributes
         self.required = frozenset(name for name, each in attributes.items() if each.required)
+        self.needed = () if self.core.features.fills else tuple(_needed(self.layout.entity_type))
         targets = self.layout.targets.items()
         self.plain = tuple((text, each.name) for text, each in targets if each.writes in ("scalar", "item"))
 
@@ -339,15 +343,18 @@ class _Planning:
         entity_type = self.layout.entity_type
         if new and entity_type.abstract:
             raise UsageError(f"{entity_type.name} is abstract: rows whose key no entity has cannot be created")
-        given: dict[tuple[Any, ...], Any] = {}
-        if (own := self._own()) is not None:
-            given = {key: each for key in new if (each := self.keys[key].values.get(own)) is not None}
-        made = yield from new_identities(self.core, entity_type, [key for key in new if key not in given])
+        given = {key: own for key in new if (own := self._own_key(self.keys[key])) is not None}
+        left = [key for key in new if key not in given]
+        if left and len(entity_type.key) > 1:
+            parts = ", ".join(entity_type.key)
+            raise UsageError(f"a new {entity_type.name} has the key ({parts}): rows need a value for each of these")
+        made = yield from new_identities(self.core, entity_type, left)
         return {key: Identity(entity_type.name, given.get(key) or made[key]) for key in new}
 
-    def _own(self) -> str | None:
-        """The target that is the primary key itself."""
-        return next((name for name, target in self.layout.targets.items() if target.writes == "key"), None)
+    def _own_key(self, cells: Cells) -> Any:
+        """The primary key that the row gives, None if it gives none or not all of it."""
+        parts = tuple(cells.values.get(name) for name in self.layout.entity_type.key)
+        return None if None in parts else parts if len(parts) > 1 else parts[0]
 
     def _values(self, cells: Cells, references: References) -> dict[str, Any] | None:
         """What the row writes, by attribute; None where it is refused."""
@@ -399,25 +406,17 @@ class _Planning:
             if not isinstance(each, frozenset)
             and (each is not None or (n in attributes and attributes[n].default is not None))
         }
-        missing = [
-            attribute.name
-            for attribute in self.layout.entity_type.attributes.values()
-            if attribute.required
-            and attribute.default is None
-            and not attribute.computed
-            and plain.get(attribute.name) is None
-            and attribute.name not in self.layout.entity_type.key
-        ]
+        missing = [name for name in self.needed if plain.get(name) is None]
         if missing:
             self._refuse(cells.number, ", ".join(missing), NOT_SET, "has no value, and a new entity needs one")
             return
         self.additions.append(Addition(cells.number, key, identity, plain, members))
 
     def _compare(self, key: tuple[Any, ...], cells: Cells, values: dict[str, Any], found: Found) -> None:
-        own = self._own()
-        if own is not None and cells.values.get(own) not in (None, found.identity.key):
+        own = self._own_key(cells)
+        if own is not None and own != found.identity.key:
             reason = f"cannot change: the entity has {found.identity.key!r:.60} for good"
-            self._refuse(cells.number, own, cells.values[own], reason)
+            self._refuse(cells.number, self.layout.entity_type.key[0], own, reason)
             return
         differences = tuple(self._differences(values, found))
         for each in differences:
@@ -500,6 +499,13 @@ class _Planning:
             step.on_error,
             self.nameless if self.ending else 0,
         )
+
+
+def _needed(entity_type: EntityType) -> Iterable[str]:
+    """The attributes that are never empty and that nothing but a row fills."""
+    for each in entity_type.attributes.values():
+        if each.required and each.default is None and not each.computed and each.name not in entity_type.key:
+            yield each.name
 
 
 def _same(now: Any, then: Any) -> bool:

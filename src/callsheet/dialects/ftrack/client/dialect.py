@@ -51,6 +51,7 @@ FEATURES = Features(
     bytes=64 * 2**20,
     rows=500,
     literals=500,
+    fills=True,
 )
 CONFIGURATION = "CustomAttributeConfiguration"
 INFORMATION: dict[str, Any] = {"action": "query_server_information"}
