@@ -52,8 +52,8 @@ def coerce(owner: str, attribute: Attribute, value: object, operator: str = "=")
     # A pattern may be any text, and an order comparison may name a text that is no choice.
     if attribute.data_type == "enum" and (operator in ("like", "not_like") or operator[0] in "<>"):
         attribute = Attribute(attribute.name)
-    # What is too long to be kept is compared all the same: it is not there.
-    if attribute.indexed or attribute.unique:
+    # A text that is too long to be kept is compared all the same: it is not there. A copy for each number is dear.
+    if attribute.data_type == "string" and (attribute.indexed or attribute.unique):
         attribute = evolve(attribute, indexed=False, unique=False)
     convert = _CONVERSIONS.get(attribute.data_type)
     try:

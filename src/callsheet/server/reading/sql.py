@@ -92,6 +92,7 @@ class Scope:
         start: FromClause = table.alias() if alias else table
         self.source: FromClause = start
         self.place = JoinedEntity(self, found, start.c.id, False, start)
+        self._keys: dict[FromClause, ColumnElement[Any]] = {}
 
     def joined(self, entity_type: EntityType, key: ColumnElement[Any], types: Sequence[str] = ()) -> FromClause:
         """A table joined in at a key (where the row is of one of the types)."""
@@ -102,7 +103,17 @@ class Scope:
         if self.conceals(entity_type):
             on = and_(on, *readable(self.access, entity_type, table))
         self.source = self.source.outerjoin(table, on)
+        self._keys[table] = key
         return table
+
+    def reached(self, expression: ColumnElement[Any]) -> list[Where]:
+        """The condition that the joined row is there that a column belongs to; none for columns of no joined table.
+
+        A list of values holds for no missing row, but SQLite does not see that of ``IN``: it keeps the outer join and
+        reads the whole table, where an index at the far end of the reference would do.
+        """
+        table = getattr(expression, "table", None)
+        return [] if table not in self._keys else [table.c.id == self._keys[table]]
 
     def conceals(self, entity_type: EntityType) -> bool:
         """Whether there may be entities of this type that the account may not read."""
@@ -213,7 +224,10 @@ def _comparison(place: JoinedEntity, comparison: Comparison) -> Where:
         if isinstance(comparison.value, query.Select):
             inside = _selected(place.scope, value, comparison.value)
             return inside if comparison.operator == "in" else _complement(inside)
-        return compared(value, comparison.operator, comparison.value)
+        found = compared(value, comparison.operator, comparison.value)
+        if comparison.operator != "in" or holds_for_none("in", comparison.value):
+            return found
+        return and_(found, *place.scope.reached(value.expression))
 
     def through(owner: JoinedEntity, steps: Steps) -> Where:
         def inside(member: JoinedEntity) -> Where:
