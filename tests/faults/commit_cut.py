@@ -19,7 +19,7 @@ from callsheet.dialects.native.client import NativeDialect
 from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.errors import CommitError, TransportError, Unavailable
 from callsheet.flow import Flow
-from callsheet.model.operation import ChangeSet, Create
+from callsheet.model.operation import ChangeSet, Create, Update
 from callsheet.model.record import Identity, new_key
 from callsheet.server.process import serve
 from callsheet.server.store.store import Store
@@ -63,6 +63,9 @@ class ForgetfulDialect(CarefulDialect):
 
 
 def _renewed(operation: Any) -> Any:
+    if isinstance(operation, Update):
+        # Work without a base: on the old one it would be in conflict with what the first attempt wrote.
+        return attrs.evolve(operation, before={}, version=None)
     if not isinstance(operation, Create):
         return operation
     return attrs.evolve(operation, identity=Identity(operation.identity.entity_type, new_key()))

@@ -19,7 +19,7 @@ from callsheet.server.process import serve
 from callsheet.session.blocking import Session
 
 from .ledger import DOCUMENT
-from .listener import Listeners, Run, _finish, _make
+from .listener import Listeners, Run, _finish, make
 from .outcome import Outcome
 from .proxy import Cable
 from .workplace import temporary_folder
@@ -73,14 +73,14 @@ def _away(seconds: float, events: int) -> tuple[Run, Heard, Heard]:
         stack.callback(_forgetful(listening, careless).stop)
         group.until_known(session)
         for number, fail in enumerate((cable.cut, cable.mute)):
-            _make(run, session, events * (3 * number + 1) // 6)
+            make(run, session, events * (3 * number + 1) // 6)
             group.hear(5, 0.01)
             fail()
             run.faults += 1
-            _make(run, session, events * (3 * number + 2) // 6)
+            make(run, session, events * (3 * number + 2) // 6)
             time.sleep(seconds)
             cable.mend()
-            _make(run, session, events * (3 * number + 3) // 6)
+            make(run, session, events * (3 * number + 3) // 6)
         _finish(run, session)
         end = time.monotonic() + 60
         while heard.missing(run.made) and time.monotonic() < end:

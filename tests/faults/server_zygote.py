@@ -30,7 +30,7 @@ T = TypeVar("T")
 class EarlyWriter(Writer):
     """Answers first and commits then."""
 
-    def _run_group(self, jobs: list[_Job]) -> None:
+    def _run_group(self, jobs: list[_Job]) -> int:
         with self._engine.connect() as connection, connection.begin():
             for job in jobs:
                 _run_job(job, connection)
@@ -41,6 +41,7 @@ class EarlyWriter(Writer):
                     job.future.set_result(job.result)
             time.sleep(0.01)
         self.groups += 1
+        return len(jobs)
 
 
 class EarlyPostgres(database.PostgresDatabase):
