@@ -249,3 +249,21 @@ def test_a_refused_plan_speaks_of_the_plan(show: Session) -> None:
     assert "pending" not in str(caught.value)
     done = made.apply(atomic=False)
     assert (done.created, len(done.refused), show.pending) == (1, 1, ())
+
+
+def test_later_types_keep_and_miss_what_earlier_ones_end_and_refuse(show: Session, tmp_path: Path) -> None:
+    """A sequence without a row stays for its shots' sake; a shot of a refused sequence is refused."""
+    head = '[[sync]]\nkey = ["parent.name", "name"]\non_error = "skip"\n'
+    first = 'type = "Folder"\nrows = "folders.csv"\ndelete = "delete"\nmax_deleted = 1\n'
+    columns = '[sync.columns]\nname = "name"\nin = "parent.name"\n'
+    second = 'type = "Sequence"\nrows = "sequences.csv"\n'
+    (tmp_path / "show.toml").write_text(head + first + columns + head + second + columns)
+    folders(show, [("old", "sintel"), ("gone", "sintel")]).apply()
+    (tmp_path / "folders.csv").write_text("name,in\nnew,sintel\nwrong,nowhere\n")
+    (tmp_path / "sequences.csv").write_text("name,in\ns1,old\ns2,new\ns3,wrong\n")
+    made = show.plan_file(tmp_path / "show.toml")
+    assert [each.key for each in made.created] == [("sintel", "new"), ("new", "s2")]
+    assert [each.key for each in made.deleted] == [("sintel", "gone")]
+    assert [(each.column, each.value) for each in made.refused] == [("in", "nowhere"), ("in", "old"), ("in", "wrong")]
+    made.apply()
+    assert names(show, "Folder") == ["new", "old"]
