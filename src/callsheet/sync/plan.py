@@ -10,6 +10,7 @@ from callsheet.core.core import Core
 from callsheet.core.verb import Awaiting, Blocking, Verb
 from callsheet.flow import Flow
 from callsheet.model.operation import Operation
+from callsheet.model.record import Identity
 from callsheet.sync.applying import SyncResult, apply
 from callsheet.sync.cells import RefusedRow
 from callsheet.sync.plan_data import PlanData
@@ -60,7 +61,13 @@ class PlanVerbs:
     @property
     def operations(self) -> tuple[Operation, ...]:
         """What applying sends."""
-        return operations(self.created, self.changed, self.deleted)
+        types = self._core.schema.types
+
+        def required(identity: Identity, name: str) -> bool:
+            attribute = types[identity.entity_type].attributes.get(name)
+            return attribute is not None and attribute.required
+
+        return operations(self.created, self.changed, self.deleted, required)
 
     @property
     def is_empty(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -63,48 +63,63 @@ class Same:
 
 
 def operations(
-    additions: Iterable[Addition], modifications: Iterable[Modification], removals: Iterable[Removal]
+    additions: Iterable[Addition],
+    modifications: Iterable[Modification],
+    removals: Iterable[Removal],
+    required: Callable[[Identity, str], bool] = lambda identity, name: False,
 ) -> tuple[Operation, ...]:
-    """The operations, each referring only to what exists by then."""
-    return (*_creates(list(additions)), *map(_update, modifications), *map(_delete, removals))
+    """The operations, each referring to what exists by then; ``required`` says which references cannot wait."""
+    return (*_creates(list(additions), required), *map(_update, modifications), *map(_delete, removals))
 
 
-def _creates(additions: list[Addition]) -> Iterator[Operation]:
+def _creates(additions: list[Addition], required: Callable[[Identity, str], bool]) -> Iterator[Operation]:
     """Creates in an order in which what they refer to comes first; a circle is closed by updates at the end."""
-    waiting = {addition.identity: addition for addition in additions}
+    ordered = list(_in_order(additions, lambda identity, name: True))
+    if any(required(each.identity, name) for each, early in ordered for name in early):
+        # The circle has to be opened elsewhere: only what is required decides on the order.
+        ordered = list(_in_order(additions, required))
     later: list[Operation] = []
-    for addition in additions:
-        for ready, early in _in_order(addition, waiting):
-            values = {name: value for name, value in ready.values.items() if name not in early}
-            members = {name: items for name, items in ready.members.items() if name not in early}
-            yield Create(ready.identity, values, members)
-            if early:
-                closing = {name: ready.values[name] for name in early if name in ready.values}
-                added = {name: ready.members[name] for name in early if name in ready.members}
-                later.append(Update(ready.identity, closing, dict.fromkeys(closing), added))
+    for ready, early in ordered:
+        values = {name: value for name, value in ready.values.items() if name not in early}
+        members = {name: items for name, items in ready.members.items() if name not in early}
+        yield Create(ready.identity, values, members)
+        if early:
+            closing = {name: ready.values[name] for name in early if name in ready.values}
+            added = {name: ready.members[name] for name in early if name in ready.members}
+            later.append(Update(ready.identity, closing, dict.fromkeys(closing), added))
     yield from later
 
 
-def _in_order(first: Addition, waiting: dict[Identity, Addition]) -> Iterator[tuple[Addition, frozenset[str]]]:
-    """The addition after all that it needs and that still waits; with the names of references that must wait."""
+def _in_order(
+    additions: list[Addition], decides: Callable[[Identity, str], bool]
+) -> Iterator[tuple[Addition, frozenset[str]]]:
+    """Each addition after all that it needs; with the names of references that must wait."""
+    waiting = {addition.identity: addition for addition in additions}
+    for first in additions:
+        yield from _after_its_needs(first, waiting, decides)
+
+
+def _after_its_needs(
+    first: Addition, waiting: dict[Identity, Addition], decides: Callable[[Identity, str], bool]
+) -> Iterator[tuple[Addition, frozenset[str]]]:
     stack = [first]
     entered: set[Identity] = set()
     while stack:
         addition = stack[-1]
-        if addition.identity not in waiting:
+        own = addition.identity
+        if own not in waiting:
             stack.pop()
             continue
-        needed = {
-            name: target for name, target in _references(addition) if target in waiting and target != addition.identity
-        }
-        if addition.identity not in entered:
-            entered.add(addition.identity)
-            if needed:
-                stack += [waiting[target] for target in needed.values() if target not in entered]
+        needed = [(name, target) for name, target in _references(addition) if target in waiting and target != own]
+        if own not in entered:
+            entered.add(own)
+            first_of_all = {target for name, target in needed if decides(own, name)} - entered
+            if first_of_all:
+                stack += [waiting[target] for _, target in needed if target in first_of_all]
                 continue
         stack.pop()
-        del waiting[addition.identity]
-        yield addition, frozenset(needed)
+        del waiting[own]
+        yield addition, frozenset(name for name, _ in needed)
 
 
 def _references(addition: Addition) -> Iterator[tuple[str, Identity]]:
