@@ -18,7 +18,9 @@ from callsheet import Session
 from callsheet.dialects.protocol import CommitResult
 from callsheet.entity.loader import merge_records
 from callsheet.entity.peers import Peers
+from callsheet.model.language.coercion import coerce
 from callsheet.model.record import Records
+from callsheet.model.schema import Attribute
 from callsheet.session.connection import over
 from callsheet.testing import memory_service, session_on
 
@@ -215,3 +217,18 @@ def test_going_through_a_reference_costs_one_request_a_step(callsheet_service: A
     names = {note["parent"]["name"] for note in fresh.query("Note", page_size=1_000)}
     assert len(names) == 1_000
     assert fresh.statistics.requests <= 3
+
+
+def test_a_number_in_a_list_costs_the_same_whether_its_attribute_is_indexed() -> None:
+    """The limit of indexed texts is none of numbers: no description of the attribute is made for each of them."""
+    plain, indexed = Attribute("n", data_type="integer"), Attribute("n", data_type="integer", unique=True, indexed=True)
+    costs = [
+        calls(lambda each=each: [coerce("Shot", each, number) for number in range(100)]) for each in (plain, indexed)
+    ]
+    assert costs[0] == costs[1]
+
+
+def test_a_text_in_a_list_may_be_longer_than_an_index_takes() -> None:
+    """It is compared and not found."""
+    text = "x" * 10_000
+    assert coerce("Shot", Attribute("name", unique=True, indexed=True), text) == text
