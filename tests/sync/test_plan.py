@@ -251,6 +251,19 @@ def test_in_chunks_what_is_refused_is_left_out(show: Session) -> None:
     assert sorted(each["name"] for each in show.fork().query("Tag")) == ["a", "b", "c"]
 
 
+def test_a_chunk_that_is_refused_again_and_again_ends(show: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the server refuses operation after operation, the others are not sent again for each of them."""
+    monkeypatch.setattr("callsheet.sync.applying.REFUSALS", 2)
+    made = show.plan("Tag", [{"name": name} for name in "abcde"], key="name")
+    with show.fork() as other:
+        for name in "abcd":
+            other.create("Tag", {"name": name})
+        other.commit()
+    with pytest.raises(CommitError, match=r"Tag .*3 operations of this chunk were refused"):
+        made.apply(atomic=False)
+    assert show.fork().query("Tag").count() == 4
+
+
 # -- references --------------------------------------------------------------------------------------------------------
 
 

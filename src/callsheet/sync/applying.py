@@ -30,6 +30,10 @@ Progress = Callable[[int, int], Any]
 """Called with how many operations are done, and how many there are."""
 
 
+REFUSALS = 100
+"""Operations of a chunk that the server may refuse one by one, each at the price of sending the others again."""
+
+
 @frozen
 class SyncResult:
     """What applying did: entities created, changed and deleted, and the commits it took.
@@ -111,7 +115,7 @@ class _Applying:
 
     def send_part(self, operations: Sequence[Operation]) -> Flow[None]:
         """Send a chunk without what the server refuses of it."""
-        left = list(operations)
+        left, refusals = list(operations), 0
         while left:
             try:
                 self.commits.append((yield from send_alone(self.core, left, origin=self.origin)))
@@ -121,6 +125,11 @@ class _Applying:
                     raise explain(
                         error, left, rest=" (of this chunk; what the chunks before it did is done)"
                     ) from error
+                refusals += 1
+                if refusals > REFUSALS:
+                    # An account without rights is refused each of them: that is no matter of single rows.
+                    told = f" ({refusals} operations of this chunk were refused; what the chunks before it did is done)"
+                    raise explain(error, left, rest=told) from error
                 self.refused.append((left.pop(index), str(error)))
             else:
                 self.done += left

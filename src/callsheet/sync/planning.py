@@ -9,39 +9,27 @@ cannot go in is refused with its reason and takes no part in the rest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from pathlib import Path as FilePath
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import evolve
 
-from callsheet import collector
 from callsheet.core.core import Core
-from callsheet.core.ensure import alike
 from callsheet.entity.entity import type_name
 from callsheet.errors import UsageError
-from callsheet.flow import Call, Flow, Work
+from callsheet.flow import Flow, Work
 from callsheet.model.language.parser import parse_condition
-from callsheet.model.query import Condition, Path
-from callsheet.model.record import NOT_SET, Identity
-from callsheet.model.schema import EntityType
-from callsheet.sync.cells import Cells, Reader, RefusedRow, Row
+from callsheet.sync.cells import Reader, Row
 from callsheet.sync.definition import PlanStep, read_definition
-from callsheet.sync.finding import Found, find, find_all
-from callsheet.sync.identity import new_identities
-from callsheet.sync.layout import Lookup, RowLayout, Target, lay_out, path_text
+from callsheet.sync.layout import lay_out
 from callsheet.sync.mapping import RowMapping, as_mapping
 from callsheet.sync.plan import plan_class
-from callsheet.sync.plan_data import PlanData
-from callsheet.sync.references import Born, References, look_up, reference_keys
+from callsheet.sync.references import Born
 from callsheet.sync.rows import open_rows
 from callsheet.sync.runs import digest_of
-from callsheet.sync.steps import Addition, Difference, Modification, Removal, Same
+from callsheet.sync.step_planning import StepPlanning, next_rows
 
 __all__ = ["plan", "plan_file", "plan_steps"]
-
-RUN = 2_000
-"""Rows read at once, so that other tasks get their turn."""
 
 
 def plan(
@@ -90,7 +78,7 @@ def _key(given: Any) -> tuple[str, ...]:
 
 def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
     """The plan of several types, each of which may refer to what the ones before it create."""
-    works: list[_Planning] = []
+    works: list[StepPlanning] = []
     born: list[Born] = []
     for step in steps:
         chosen = _chosen(step.delete, step.on_error, step.max_deleted)
@@ -99,10 +87,10 @@ def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
             raise UsageError(f'a key is needed: the attributes that tell one {what} from another, like ("name",)')
         condition = parse_condition(step.scope, core.operators) if step.scope else None
         source = open_rows((yield from _in_hand(core, step.rows)))
-        first = yield from _next(source)
+        first = yield from next_rows(source)
         mapping = as_mapping(step.mapping) or _named_alike(first, step.key)
         layout = lay_out(core.schema, step.entity_type, mapping.targets, step.key)
-        work = _Planning(core, layout, Reader(layout, mapping), condition, chosen, born, step.mapping is None)
+        work = StepPlanning(core, layout, Reader(layout, mapping), condition, chosen, born, step.mapping is None)
         yield from work.read(first, source)
         yield from work.compare()
         if chosen:
@@ -114,7 +102,7 @@ def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
     return plan_class(core)(core, planned, name, digest)
 
 
-def _keep_what_rows_name(works: Sequence[_Planning]) -> None:
+def _keep_what_rows_name(works: Sequence[StepPlanning]) -> None:
     """What a row refers to is not deleted, and the row is refused: the one contradicts the other."""
     removed = {each.identity for work in works for each in work.removals}
     if not removed:
@@ -160,12 +148,6 @@ def _in_hand(core: Core, rows: Any) -> Flow[Any]:
     return found
 
 
-def _next(source: Any) -> Flow[list[Row]]:
-    """The next rows; the source belongs to whoever called, so it is read in their thread."""
-    found: list[Row] = yield Call(lambda: list(islice(source, RUN)))
-    return found
-
-
 def _named_alike(rows: list[Row], key: Sequence[str]) -> RowMapping:
     """Each column is called like its attribute; without any row the key is known at least."""
     columns = _columns(rows)
@@ -177,341 +159,3 @@ def _named_alike(rows: list[Row], key: Sequence[str]) -> RowMapping:
 def _columns(rows: Iterable[Row]) -> list[str]:
     """The columns of the first rows, in the order of their occurrence."""
     return list(dict.fromkeys(name for row in rows for name in row.values))
-
-
-@define(eq=False)
-class _Planning:
-    """One plan in the making."""
-
-    core: Core
-    layout: RowLayout
-    reader: Reader
-    scope: Condition | None
-    ending: Any
-    #: What is to be created, by this step and those before it.
-    born: list[Born]
-    #: Whether the columns of the first rows are the mapping, so that later ones have no others.
-    alike: bool = False
-    #: The names of the attributes that are written, and the paths of what they hold.
-    names: tuple[str, ...] = field(init=False)
-    held: tuple[Path, ...] = field(init=False)
-    #: The targets that are written as they are: where the cell is, and the attribute.
-    plain: tuple[tuple[str, str], ...] = field(init=False)
-    #: The attributes that cannot be empty: an empty cell says nothing of them.
-    required: frozenset[str] = field(init=False)
-    #: The attributes that a new entity needs a value for.
-    needed: tuple[str, ...] = field(init=False)
-    only: list[tuple[Lookup, dict[tuple[Any, ...], Identity]]] | None = field(init=False, default=None)
-    references: References = field(init=False, default=References({}, {}))
-    rows: list[Cells] = field(factory=list)
-    keys: dict[tuple[Any, ...], Cells] = field(factory=dict)
-    present: dict[tuple[Any, ...], list[Found]] = field(factory=dict)
-    additions: list[Addition] = field(factory=list)
-    modifications: list[Modification] = field(factory=list)
-    removals: list[Removal] = field(factory=list)
-    unchanged: list[Same] = field(factory=list)
-    in_scope: int = 0
-    #: Keys of all rows, refused ones included, and how many rows have none: their entities are not gone.
-    named: set[tuple[Any, ...]] = field(factory=set)
-    nameless: int = 0
-
-    def __attrs_post_init__(self) -> None:
-        self.names = tuple(target.name for target in self.layout.written)
-        self.held = tuple(target.held for target in self.layout.written)
-        attributes = self.layout.entity_type.attributes
-        self.required = frozenset(name for name, each in attributes.items() if each.required)
-        self.needed = () if self.core.features.fills else tuple(_needed(self.layout.entity_type))
-        targets = self.layout.targets.items()
-        self.plain = tuple((text, each.name) for text, each in targets if each.writes in ("scalar", "item"))
-
-    # -- reading ---------------------------------------------------------------------------------------------
-
-    def read(self, first: list[Row], source: Any) -> Flow[None]:
-        run = first
-        while run:
-            self._check_columns(run)
-            with collector.paused():
-                for cells in self.reader.read(run):
-                    self._take(cells)
-            run = yield from _next(source)
-
-    def _check_columns(self, run: list[Row]) -> None:
-        known = self.reader.columns
-        if self.alike and (late := next((row for row in run if not known.issuperset(row.values)), None)):
-            column = next(name for name in late.values if name not in known)
-            first = f"the first {RUN:,} rows do not have"
-            raise UsageError(f"row {late.number} has a column {column!r:.60} that {first}: give a mapping")
-
-    def _take(self, cells: Cells) -> None:
-        key = tuple(cells.values.get(name) for name in self.layout.keys)
-        if None in key:
-            self.nameless += 1
-            if cells.whole:
-                name = self.layout.keys[key.index(None)]
-                self._refuse(cells.number, name, NOT_SET, "is empty, and it is part of the key")
-            return
-        self.named.add(key)
-        if not cells.whole:
-            return
-        if (other := self.keys.get(key)) is not None:
-            # Rows of shots name their sequence again and again; only what contradicts itself is wrong.
-            differing = [name for name in cells.values if cells.values[name] != other.values.get(name)]
-            if differing:
-                reason = f"row {other.number} has the same key and another value here"
-                self._refuse(cells.number, differing[0], cells.values[differing[0]], reason)
-            return
-        self.keys[key] = cells
-        self.rows.append(cells)
-
-    def _refuse(self, row: int, target: str, value: Any, reason: str) -> None:
-        self.reader.refused.append(RefusedRow(row, self.reader.column(target), value, reason))
-
-    # -- comparing -------------------------------------------------------------------------------------------
-
-    def compare(self) -> Flow[None]:
-        layout = self.layout
-        paths = [layout.targets[name].path for name in layout.keys]
-        self.present = yield from find(self.core, layout.entity_type, paths, self.keys, self.held)
-        new = [key for key in self.keys if key not in self.present]
-        identities = yield from self._identities(new)
-        fresh = self._born({identities[key]: self.keys[key].values for key in new})
-        self.born += fresh
-        self.references = yield from look_up(self.core, layout, self.rows, self.born)
-        with collector.paused():
-            self._compare_all(self.references, identities)
-            self._leave_out({each.identity for each in fresh})
-
-    def _born(self, new: Mapping[Identity, Mapping[str, Any]]) -> list[Born]:
-        """New entities with their cells by whole paths, as others refer to them."""
-        whole = {text: path_text(target.path) for text, target in self.layout.targets.items()}
-        if all(text == path for text, path in whole.items()):
-            return [Born(identity, cells) for identity, cells in new.items()]
-        return [Born(identity, {whole[text]: cells[text] for text in cells}) for identity, cells in new.items()]
-
-    def _leave_out(self, born: set[Identity]) -> None:
-        """Refuse what refers to a row that was refused, and what refers to that; later types do not find them."""
-        gone = born - {each.identity for each in self.additions}
-        while gone:
-            self.born[:] = [each for each in self.born if each.identity not in gone]
-            before = {each.identity for each in self.additions}
-            self.refuse_users(gone, "is a row that was refused")
-            gone = before - {each.identity for each in self.additions}
-
-    def refuse_users(self, gone: set[Identity], reason: str) -> set[Identity]:
-        """Refuse the rows that refer to one of these; gives those that rows do refer to."""
-        found: set[Identity] = set()
-        rows: set[int] = set()
-        for cells, values in self._accepted():
-            for lookup in self.layout.lookups:
-                value = values.get(lookup.attribute.name)
-                if used := gone.intersection(value if isinstance(value, frozenset) else (value,)):
-                    text = lookup.texts[0]
-                    self._refuse(cells.number, text, cells.values[text], reason)
-                    rows.add(cells.number)
-                    found |= used
-        self.additions = [each for each in self.additions if each.row not in rows]
-        self.modifications = [each for each in self.modifications if each.row not in rows]
-        self.unchanged = [each for each in self.unchanged if each.row not in rows]
-        return found
-
-    def _accepted(self) -> Iterable[tuple[Cells, dict[str, Any]]]:
-        """The rows that were not refused, with what each writes."""
-        taken = {each.row for each in self.additions}
-        taken |= {each.row for each in self.modifications} | {each.row for each in self.unchanged}
-        for cells in self.rows:
-            values = self._values(cells, self.references) if cells.number in taken else None
-            if values is not None:
-                yield cells, values
-
-    def _compare_all(self, references: References, identities: Mapping[tuple[Any, ...], Identity]) -> None:
-        layout = self.layout
-        for key, cells in self.keys.items():
-            found = self.present.get(key, [])
-            if len(found) > 1:
-                what = f"{len(found)} entities of type {layout.entity_type.name} have this key"
-                self._refuse(cells.number, layout.keys[-1], key[-1], f"{what}; a longer key tells them apart")
-                continue
-            values = self._values(cells, references)
-            if values is None:
-                continue
-            if found:
-                self._compare(key, cells, values, found[0])
-            else:
-                self._add(key, cells, values, identities[key])
-
-    def _identities(self, new: list[tuple[Any, ...]]) -> Flow[dict[tuple[Any, ...], Identity]]:
-        entity_type = self.layout.entity_type
-        if new and entity_type.abstract:
-            raise UsageError(f"{entity_type.name} is abstract: rows whose key no entity has cannot be created")
-        given = {key: own for key in new if (own := self._own_key(self.keys[key])) is not None}
-        left = [key for key in new if key not in given]
-        if left and len(entity_type.key) > 1:
-            parts = ", ".join(entity_type.key)
-            raise UsageError(f"a new {entity_type.name} has the key ({parts}): rows need a value for each of these")
-        made = yield from new_identities(self.core, entity_type, left)
-        return {key: Identity(entity_type.name, given.get(key) or made[key]) for key in new}
-
-    def _own_key(self, cells: Cells) -> Any:
-        """The primary key that the row gives, None if it gives none or not all of it."""
-        parts = tuple(cells.values.get(name) for name in self.layout.entity_type.key)
-        return None if None in parts else parts if len(parts) > 1 else parts[0]
-
-    def _values(self, cells: Cells, references: References) -> dict[str, Any] | None:
-        """What the row writes, by attribute; None where it is refused."""
-        before = len(self.reader.refused)
-        values: dict[str, Any] = {}
-        for text, name in self.plain:
-            if text in cells.values and (cells.values[text] is not None or name not in self.required):
-                values[name] = cells.values[text]
-        for lookup, only in self._lookups(references):
-            key = tuple([cells.values.get(text, NOT_SET) for text in lookup.texts])
-            found = None if lookup.many else only.get(key)
-            if found is not None:
-                values[lookup.attribute.name] = found
-            else:
-                self._refer(cells, lookup, references, values)
-        return values if len(self.reader.refused) == before else None
-
-    def _lookups(self, references: References) -> list[tuple[Lookup, dict[tuple[Any, ...], Identity]]]:
-        """The lookups, each with the keys that exactly one entity has."""
-        if self.only is None:
-            self.only = [(lookup, references.only(lookup)) for lookup in self.layout.lookups]
-        return self.only
-
-    def _refer(self, cells: Cells, lookup: Lookup, references: References, values: dict[str, Any]) -> None:
-        found: list[Identity] = []
-        empty = False
-        for key in reference_keys(lookup, cells.values):
-            if all(part is None for part in key):
-                empty = True
-                continue
-            resolved = references.resolve(lookup, key, cells.values)
-            if isinstance(resolved, str):
-                self._refuse(cells.number, lookup.texts[0], key[0], resolved)
-                return
-            found.append(resolved)
-        if lookup.many:
-            if all(text in cells.values for text in lookup.texts):
-                values[lookup.attribute.name] = frozenset(found)
-        elif found or (empty and lookup.attribute.name not in self.required):
-            values[lookup.attribute.name] = found[0] if found else None
-
-    def _add(self, key: tuple[Any, ...], cells: Cells, values: dict[str, Any], identity: Identity) -> None:
-        members = {name: tuple(sorted(each)) for name, each in values.items() if each and isinstance(each, frozenset)}
-        attributes = self.layout.entity_type.attributes
-        plain = {
-            # An empty cell stays empty where a default would step in.
-            n: each
-            for n, each in values.items()
-            if not isinstance(each, frozenset)
-            and (each is not None or (n in attributes and attributes[n].default is not None))
-        }
-        missing = [name for name in self.needed if plain.get(name) is None]
-        if missing:
-            self._refuse(cells.number, ", ".join(missing), NOT_SET, "has no value, and a new entity needs one")
-            return
-        self.additions.append(Addition(cells.number, key, identity, plain, members))
-
-    def _compare(self, key: tuple[Any, ...], cells: Cells, values: dict[str, Any], found: Found) -> None:
-        own = self._own_key(cells)
-        if own is not None and own != found.identity.key:
-            reason = f"cannot change: the entity has {found.identity.key!r:.60} for good"
-            self._refuse(cells.number, self.layout.entity_type.key[0], own, reason)
-            return
-        differences = tuple(self._differences(values, found))
-        for each in differences:
-            attribute = self.layout.entity_type.attributes.get(each.attribute)
-            if attribute is not None and attribute.immutable:
-                reason = f"cannot change: the entity has {each.before!r:.60} for good"
-                self._refuse(cells.number, each.attribute, each.after, reason)
-                return
-        if differences:
-            changed = Modification(cells.number, key, found.identity, found.version, differences)
-            self.modifications.append(changed)
-        else:
-            self.unchanged.append(Same(cells.number, key, found.identity))
-
-    def _differences(self, values: Mapping[str, Any], found: Found) -> Iterable[Difference]:
-        for name, now in zip(self.names, found.values):
-            then = values.get(name, NOT_SET)
-            if then is NOT_SET or (now == then and type(now) is type(then)):
-                continue
-            if isinstance(then, frozenset):
-                now = now or frozenset()
-            if not _same(now, then):
-                yield Difference(name, now, then)
-
-    # -- what no row names -----------------------------------------------------------------------------------
-
-    def end_the_rest(self) -> Flow[None]:
-        """Plan the end of the entities in scope that no row names; of none if a row's key could not be read."""
-        if self.nameless:
-            return
-        layout = self.layout
-        paths = [layout.targets[name].path for name in layout.keys]
-        ending, projections = None, []
-        if isinstance(self.ending, Mapping):
-            ending = yield from self._ending_values()
-            projections = [target.held for target, _ in ending]
-        found = yield from find_all(self.core, layout.entity_type, paths, projections, self.scope)
-        self.in_scope = len(found)
-        for each in found:
-            if each.key in self.named:
-                continue
-            if ending is None:
-                self.removals.append(Removal(each.key, each.identity, each.version))
-                continue
-            changes = [(target.name, now, value) for now, (target, value) in zip(each.values, ending)]
-            differences = tuple(Difference(*change) for change in changes if not _same(*change[1:]))
-            if differences:
-                self.modifications.append(Modification(0, each.key, each.identity, each.version, differences))
-
-    def _ending_values(self) -> Flow[list[tuple[Target, Any]]]:
-        """What entities without a row get, looked up as a row of its own."""
-        keys = self.layout.keys
-        layout = lay_out(self.core.schema, self.layout.entity_type.name, self.ending, ())
-        reader = Reader(layout, RowMapping(constants=self.ending))
-        rows = list(reader.read([Row(0, {})]))
-        if not rows[0].whole:
-            raise UsageError(f"delete: {'; '.join(map(str, reader.refused))}")
-        references = yield from look_up(self.core, layout, rows, ())
-        work = evolve(self, layout=evolve(layout, keys=keys), reader=reader)
-        values = work._values(rows[0], references)
-        if values is None:
-            raise UsageError(f"delete: {'; '.join(each.reason for each in reader.refused)}")
-        return [(target, values[target.name]) for target in work.layout.written if target.name in values]
-
-    def data(self, step: PlanStep) -> PlanData:
-        """What was found."""
-        ended = len(self.removals) + sum(not each.row for each in self.modifications)
-        return PlanData(
-            step.entity_type,
-            self.layout.keys,
-            tuple(self.additions),
-            tuple(self.modifications),
-            tuple(self.removals),
-            tuple(self.unchanged),
-            tuple(sorted(self.reader.refused, key=lambda each: each.row)),
-            step.scope,
-            self.in_scope,
-            ended,
-            step.max_deleted,
-            step.on_error,
-            self.nameless if self.ending else 0,
-        )
-
-
-def _needed(entity_type: EntityType) -> Iterable[str]:
-    """The attributes that are never empty and that nothing but a row fills."""
-    for each in entity_type.attributes.values():
-        if each.required and each.default is None and not each.computed and each.name not in entity_type.key:
-            yield each.name
-
-
-def _same(now: Any, then: Any) -> bool:
-    """Whether nothing has to be written."""
-    if isinstance(now, Identity) and isinstance(then, Identity):
-        return bool(now.key == then.key)
-    if isinstance(then, frozenset):
-        return {each.key for each in now} == {each.key for each in then}
-    return alike(now, then)
