@@ -204,7 +204,7 @@ def _schema_for(document: Mapping[str, Any] | None, url: str) -> Schema:
     """The schema of a document, for a new database."""
     if document is None:
         raise StorageError(f"`{url}` is new, and needs a schema document")
-    return Schema(marked(document))
+    return Schema(document)
 
 
 def _say_if_ignored(schema: Schema, given: Schema, url: str) -> None:
