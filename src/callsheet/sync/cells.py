@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from attrs import frozen
+from attrs import field, frozen
 
 from callsheet.errors import SchemaError, UsageError
 from callsheet.model.moments import read_date, read_datetime
@@ -26,6 +26,8 @@ from callsheet.sync.mapping import Column, RowMapping
 
 __all__ = ["Cells", "Reader", "RefusedRow", "Row"]
 
+KNOWN = 10_000
+"""Texts of a column whose meaning is kept."""
 TRUTH = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 
 
@@ -73,6 +75,13 @@ class _CellSource:
     constant: Any = NOT_SET
     template: str = ""
     function: Any = None
+    #: What texts were read as.
+    known: dict[str, Any] = field(factory=dict, eq=False)
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether a value may stand in several rows: nobody can change it."""
+        return self.target.writes != "members" and self.target.cell.data_type != "json"
 
 
 class Reader:
@@ -118,7 +127,13 @@ class Reader:
             raw = _raw(row, source)
             if raw is NOT_SET:
                 return
-            values[source.options.to] = _read(source, raw)
+            # Columns of text have few different values: dates, lengths, constants.
+            known = source.known.get(raw, NOT_SET) if type(raw) is str else NOT_SET
+            if known is NOT_SET:
+                known = _read(source, raw)
+                if type(raw) is str and source.is_lasting and len(source.known) < KNOWN:
+                    source.known[raw] = known
+            values[source.options.to] = known
         except _Unreadable as error:
             self.refused.append(RefusedRow(row.number, source.column, raw, str(error)))
 
