@@ -9,7 +9,6 @@ runs, so that no list is longer than the server takes and an answer has about as
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -47,7 +46,6 @@ def find(
     paths: Sequence[Path],
     keys: Iterable[KeyTuple],
     projections: Sequence[Path],
-    where: Condition | None = None,
 ) -> Flow[dict[KeyTuple, list[Found]]]:
     """The entities of these keys, by key; a key of none is not in the answer."""
     wanted = sorted(set(keys), key=lambda key: tuple(map(str, key)))
@@ -55,7 +53,7 @@ def find(
     answer: dict[KeyTuple, list[Found]] = {}
     for run in chunks(wanted, most):
         terms = [_any_of(path, {key[place] for key in run}) for place, path in enumerate(paths)]
-        condition = And((*terms, where)) if where is not None else terms[0] if len(terms) == 1 else And(tuple(terms))
+        condition = terms[0] if len(terms) == 1 else And(tuple(terms))
         asked = set(run)
         found = yield from find_all(core, entity_type, paths, projections, condition)
         for each in found:
@@ -106,16 +104,12 @@ def _column(core: Core, tables: PageTables, records: Records, path: Path) -> lis
         return [None] * len(records.rows)
     place = records.attributes.index(attribute.name) + 2
     target = str(attribute.target)
-    named = Identity if core.schema.polymorphic(target) else partial(_of_type, target)
+    # Where the target has subtypes, a row gives a pair of type and key.
+    polymorphic = core.schema.polymorphic(target)
+
+    def named(value: Any) -> Identity:
+        return Identity(*value) if polymorphic else Identity(target, value)
+
     if attribute.kind == "collection":
-        return [frozenset(_named(named, item) for item in row[place] or ()) for row in records.rows]
-    return [None if row[place] is None else _named(named, row[place]) for row in records.rows]
-
-
-def _of_type(entity_type: str, key: Any) -> Identity:
-    return Identity(entity_type, key)
-
-
-def _named(named: Any, value: Any) -> Identity:
-    found: Identity = named(*value) if named is Identity else named(value)
-    return found
+        return [frozenset(map(named, row[place] or ())) for row in records.rows]
+    return [None if row[place] is None else named(row[place]) for row in records.rows]

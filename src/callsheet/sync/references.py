@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from callsheet.core import reading
 from callsheet.core.core import Core
@@ -44,7 +44,6 @@ class References:
 
     _found: Mapping[str, Mapping[tuple[Any, ...], Sequence[_Candidate]]]
     _names: Mapping[str, Sequence[str]]
-    _beside: Mapping[str, Sequence[str]] = field(factory=dict)
 
     def only(self, lookup: Lookup) -> dict[tuple[Any, ...], Identity]:
         """The entities of the keys that exactly one has."""
