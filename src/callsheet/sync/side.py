@@ -131,7 +131,7 @@ class Side(Protocol):
 
     @property
     def name(self) -> str:
-        """What the registry calls the system, like ``kitsu``; the same in every run, never empty."""
+        """What the registry calls the system, like ``tracker``; the same in every run, never empty."""
         ...
 
     def run(self, flow: Flow[Any]) -> Any:
