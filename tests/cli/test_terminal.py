@@ -70,6 +70,20 @@ def test_csv_is_read_as_it_was_written(database: str) -> None:
     assert [float(sort) for _, _, sort in rows] == [float(number) + 0.1 + 0.2 for number in range(len(NAMES))]
 
 
+def test_csv_has_the_columns_of_every_type(database: str) -> None:
+    """A column that only the last rows fill is in the header, however many rows come before them."""
+    with Session(database) as session:
+        project = session.create("Project", {"name": "a"})
+        for number in range(510):
+            session.create("Folder", {"name": f"f{number}", "parent": project})
+        session.create("Task", {"name": "zz", "parent": project, "bid": 0.1 + 0.2})
+        session.commit()
+    shown = run("query", "Context order by name", "--format", "csv", "--server", database)
+    rows = {row["name"]: row for row in csv.DictReader(io.StringIO(shown, newline=""))}
+    assert (rows["zz"]["bid"], rows["zz"]["parent"], rows["a"]["bid"]) == ("0.30000000000000004", "a", "")
+    assert rows["a"]["is_private"] == "false"
+
+
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_small_code_page_stops_no_output(database: str, form: str, encoding: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,21 @@ def test_without_projections_a_reference_is_key_and_label(show: Session) -> None
     assert sorted(set(several.column("entity_type").to_pylist())) == ["Project", "Task"]
 
 
+def test_a_type_with_others_below_it_has_the_columns_of_all(show: Session) -> None:
+    """Whatever types its first rows have; labels of references are fetched for a page at once."""
+    table = show.query("Context order by name", page_size=2).to_arrow()
+    found = {row["name"]: (row["entity_type"], row["bid"], row["status"], row["parent"]) for row in table.to_pylist()}
+    assert found == {
+        "a,b": ("Task", 0.1 + 0.2, "Done", "sintel"),
+        "c": ("Task", 0.0, None, "sintel"),
+        "sintel": ("Project", None, None, None),
+        "zwei\nZeilen": ("Task", 0.0, None, "sintel"),
+    }
+    fresh = show.fork()
+    fresh.query("Context").to_arrow()
+    assert fresh.statistics.requests <= 4
+
+
 def test_pages_are_one_table(show: Session) -> None:
     """However small the pages, in the order of the query."""
     assert listed(show.query(TEXT, page_size=1).to_arrow()) == VALUES
@@ -90,6 +106,16 @@ def test_frames_read_a_query_as_it_is(show: Session) -> None:
     assert list(query.to_pandas()["name"]) == ["a,b", "c", "zwei\nZeilen"]
 
 
+def test_sql_reads_a_query_as_it_is(show: Session) -> None:
+    """DuckDB, by Arrow's interface: the variable is the table."""
+    import duckdb
+
+    query = show.query(TEXT)  # noqa: F841
+    assert duckdb.sql("select name, bid from query where bid > 0").fetchall() == [("a,b", 0.1 + 0.2)]
+    nothing = show.query('select name, end_date from Task where name is "nix"')  # noqa: F841
+    assert duckdb.sql("describe select * from nothing").fetchall()[1][:2] == ("end_date", "DATE")
+
+
 @pytest.mark.parametrize("ending", ["jsonl", "parquet", "xlsx"])
 def test_what_is_written_is_read_again(show: Session, tmp_path: Path, ending: str) -> None:
     """A file of each format, read by `rows`, has the same values; a sheet keeps 15 digits."""
@@ -99,6 +125,26 @@ def test_what_is_written_is_read_again(show: Session, tmp_path: Path, ending: st
     dated = str if ending == "jsonl" else date.fromisoformat
     number = pytest.approx(0.3) if ending == "xlsx" else 0.1 + 0.2
     assert found == [["a,b", number, None], ["c", 0.0, None], ["zwei\nZeilen", 0.0, dated("2026-12-01")]]
+
+
+@pytest.mark.parametrize(("verb", "begin"), [("csv", b"name"), ("jsonl", b"{"), ("parquet", b"PAR1"), ("excel", b"PK")])
+def test_each_format_has_a_verb(show: Session, tmp_path: Path, verb: str, begin: bytes) -> None:
+    """Whatever the file is called."""
+    path = tmp_path / "tasks"
+    assert getattr(show.query("select name from Task"), f"to_{verb}")(path) == 3
+    assert path.read_bytes().startswith(begin)
+
+
+def test_text_needs_no_other_package(show: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CSV and JSON Lines are written without pyarrow; JSON data stand in JSON Lines as they are."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    query = show.query("select name, metadata from Task where name is c")
+    query.to_csv(tmp_path / "a.csv")
+    query.to_jsonl(tmp_path / "a.jsonl")
+    assert (tmp_path / "a.csv").read_bytes() == b'name,metadata\r\nc,"{""lens"":""35""}"\r\n'
+    assert (tmp_path / "a.jsonl").read_bytes() == b'{"name":"c","metadata":{"lens":"35"}}\n'
+    with pytest.raises(UsageError, match="this needs the package pyarrow: `pip install pyarrow`"):
+        query.to_parquet(tmp_path / "a.parquet")
 
 
 TEXTS = ["=1+1", "a\x07b", "#N/A", "007", "_x0041_", "a\rb", "+1", " a ", "é🎬"]

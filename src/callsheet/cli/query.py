@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +11,9 @@ import msgspec
 
 from callsheet.cli.connection import connected
 from callsheet.cli.terminal import Terminal, data_stream
+from callsheet.export.delimited import DelimitedText
+from callsheet.export.layout import with_key
+from callsheet.export.pages import ColumnPages
 from callsheet.model.schema import Attribute, EntityType, Schema
 
 if TYPE_CHECKING:
@@ -36,14 +37,14 @@ def command(session: Session, text: str, form: str) -> None:
 
     TEXT is a query, such as 'Task where status.name is "Done"' or
     'select name, parent.name from Shot order by name limit 10'. JSON and CSV are streamed, however many rows
-    there are.
+    there are. The columns of CSV are those of `callsheet export`, and the key.
     """
     if form == "table":
         _print_table(session, text)
     elif form == "json":
         _print_json(session.query(text).records())
     else:
-        _print_csv(session.query(text).records())
+        _print_csv(session, text)
 
 
 def _print_table(session: Session, text: str) -> None:
@@ -103,21 +104,14 @@ def _print_json(records: Iterator[dict[str, Any]]) -> None:
         stream.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-def _print_csv(records: Iterator[dict[str, Any]]) -> None:
-    """The header comes from the first page, so that rows can be streamed."""
-    first = list(islice(records, ROWS))
-    names = _columns(first)
+def _print_csv(session: Session, text: str) -> None:
+    """The columns come from the schema, so that rows can be streamed; the key is always one of them."""
+    query = session.query(text)
+    pages = ColumnPages.of(query, with_key(session.schema, query.select_statement))
     with data_stream() as stream:
-        stream.write(_csv_line(names))
-        for record in chain(first, records):
-            stream.write(_csv_line([_exact(record.get(name)) for name in names]))
-
-
-def _csv_line(cells: list[str]) -> str:
-    """One row. Quotes stand around a cell with any end of line in it, a lone carriage return too."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(cells)
-    return line.getvalue()[:-2] + "\n"
+        writer = DelimitedText(stream, pages.columns, "\n")
+        while not pages.are_read:
+            writer.write(session.run(pages.fetch()))
 
 
 def _text(value: Any) -> str:

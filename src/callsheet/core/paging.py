@@ -1,7 +1,7 @@
 """Reading a query page by page, with the next page under way while this one is read.
 
-Theory. Reading a page (decoding its rows, merging them into entities) takes about as long as a server near by
-takes to make the next one. A dialect that knows the next page's cursor before it has read this page's rows
+Theory. Reading a page (decoding its rows, making entities, dicts or columns of them) takes about as long as a server
+near by takes to make the next one. A dialect that knows the next page's cursor before it has read this page's rows
 (`PagedDialect`) lets both go on at once: the step is an `Overlap`. It ends within the drive that began it, so
 nothing is under way while user code is running; the next page is then *ahead*: here, as bytes.
 
@@ -13,7 +13,10 @@ reads would lose each page so, and is not run ahead of again.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from itertools import chain
+from typing import Any, TypeVar
 
 from attrs import define
 
@@ -25,7 +28,9 @@ from callsheet.flow import Flow, Overlap, Response
 from callsheet.model.query import Select
 from callsheet.model.record import Page
 
-__all__ = ["ReadProgress", "all_pages", "next_page"]
+__all__ = ["ReadProgress", "all_pages", "every_page", "next_page"]
+
+T = TypeVar("T")
 
 
 @define
@@ -45,47 +50,54 @@ class ReadProgress:
 
 def all_pages(core: Core, select: Select, size: int, peers: Peers) -> Flow[list[Any]]:
     """All entities of a query."""
+    pages = yield from every_page(core, select, size, partial(reading.merge_page, core, peers=peers))
+    return list(chain.from_iterable(pages))
+
+
+def every_page(core: Core, select: Select, size: int, read: Callable[[Page], T]) -> Flow[list[T]]:
+    """What ``read`` makes of each page of a query."""
     progress = ReadProgress(runs_ahead=select.limit is None or select.limit > size)
-    found: list[Any] = []
+    found: list[T] = []
     while not progress.done:
-        found += yield from next_page(core, select, size, peers, progress)
+        found.append((yield from next_page(core, select, size, progress, read)))
     return found
 
 
-def next_page(core: Core, select: Select, size: int, peers: Peers, progress: ReadProgress) -> Flow[list[Any]]:
-    """The entities of the next page; the progress notes what comes after it."""
+def next_page(core: Core, select: Select, size: int, progress: ReadProgress, read: Callable[[Page], T]) -> Flow[T]:
+    """What ``read`` makes of the next page; the progress notes what comes after it."""
     dialect = core._dialect
     if isinstance(dialect, PagedDialect):
-        entities = yield from _overlapping(core, dialect, select, size, peers, progress)
+        found = yield from _overlapping(core, dialect, select, size, progress, read)
     else:
-        entities, progress.cursor = yield from reading.fetch(core, select, size, progress.cursor, peers)
+        page = yield from reading.page(core, select, size, progress.cursor)
+        found, progress.cursor = read(page), page.cursor
     progress.done = progress.cursor is None
     progress.runs_ahead = not progress.outdated
-    return entities
+    return found
 
 
 def _overlapping(
-    core: Core, dialect: PagedDialect, select: Select, size: int, peers: Peers, progress: ReadProgress
-) -> Flow[list[Any]]:
+    core: Core, dialect: PagedDialect, select: Select, size: int, progress: ReadProgress, read: Callable[[Page], T]
+) -> Flow[T]:
     answer = _what_is_ahead(core, progress)
     if answer is None:
         core.statistics.count("select")
         answer = yield dialect.ask_page(select, size, progress.cursor)
-    cursor, read = dialect.open_page(answer)
+    cursor, decode = dialect.open_page(answer)
 
-    def merged() -> list[Any]:
-        page: Page = read()
+    def decoded() -> T:
+        page: Page = decode()
         reading.count_rows(core, page)
-        return reading.merge_page(core, page, peers)
+        return read(page)
 
     if cursor is None or not progress.runs_ahead:
-        entities = merged()
+        found = decoded()
     else:
         core.statistics.count("select")
         progress.epoch = core.unit.epoch
-        entities, progress.ahead = yield Overlap(dialect.ask_page(select, size, cursor), merged)
+        found, progress.ahead = yield Overlap(dialect.ask_page(select, size, cursor), decoded)
     progress.cursor = cursor
-    return entities
+    return found
 
 
 def _what_is_ahead(core: Core, progress: ReadProgress) -> Response | None:

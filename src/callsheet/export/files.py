@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,14 +12,16 @@ from typing import Any
 import msgspec
 
 from callsheet.errors import StorageError, UsageError
-from callsheet.export.layout import ExportColumn, columns_of
+from callsheet.export.delimited import DelimitedText
+from callsheet.export.layout import ExportColumn
+from callsheet.export.pages import ColumnPages, Values
 from callsheet.export.sheets import ExcelWriter
-from callsheet.export.tables import next_batch, pyarrow, schema_of
+from callsheet.export.tables import batch_of, schema_of
 from callsheet.flow import Flow, Work
 from callsheet.model.record import new_key
 from callsheet.model.schema import did_you_mean
 
-__all__ = ["export"]
+__all__ = ["export", "to_csv", "to_excel", "to_jsonl", "to_parquet"]
 
 
 def export(result: Any, path: str | Path, format: str = "") -> Flow[int]:
@@ -43,19 +44,16 @@ def export(result: Any, path: str | Path, format: str = "") -> Flow[int]:
         if format:
             raise UsageError(f"there is no format {format!r:.20}: {known}{did_you_mean(format, WRITERS)}")
         raise UsageError(f"{target.name}: its ending does not say what it is; give format= ({known})")
-    columns = columns_of(result._core.schema, result.select_statement)
+    pages = ColumnPages.of(result)
     part = target.with_name(f".{new_key()}.part")
     count = 0
     writer: Any = None
     try:
-        writer = yield Work(lambda: _guarded(target, lambda: WRITERS[kind](part, columns)))
-        cursor = None
-        while True:
-            batch, cursor = yield from next_batch(result, columns, cursor)
-            count += int(batch.num_rows)
-            yield Work(lambda batch=batch: _guarded(target, lambda: writer.write(batch)))  # type: ignore[misc]
-            if cursor is None:
-                break
+        writer = yield Work(lambda: _guarded(target, lambda: WRITERS[kind](part, pages.columns)))
+        while not pages.are_read:
+            values = yield from pages.fetch()
+            count += len(values[0])
+            yield Work(lambda values=values: _guarded(target, lambda: writer.write(values)))  # type: ignore[misc]
         yield Work(lambda: _guarded(target, lambda: _finish(writer, part, target)))
     except BaseException:
         with suppress(Exception):
@@ -64,6 +62,26 @@ def export(result: Any, path: str | Path, format: str = "") -> Flow[int]:
         part.unlink(missing_ok=True)
         raise
     return count
+
+
+def to_csv(result: Any, path: str | Path) -> Flow[int]:
+    """Write all rows as delimited text, in UTF-8; gives their number. See `export`."""
+    return export(result, path, "csv")
+
+
+def to_jsonl(result: Any, path: str | Path) -> Flow[int]:
+    """Write all rows as JSON Lines; gives their number. See `export`."""
+    return export(result, path, "jsonl")
+
+
+def to_parquet(result: Any, path: str | Path) -> Flow[int]:
+    """Write all rows as Parquet; gives their number. See `export`."""
+    return export(result, path, "parquet")
+
+
+def to_excel(result: Any, path: str | Path) -> Flow[int]:
+    """Write all rows as a sheet of Excel; gives their number. See `export`."""
+    return export(result, path, "excel")
 
 
 def _target(path: Any) -> Path:
@@ -89,30 +107,27 @@ def _finish(writer: Any, part: Path, target: Path) -> None:
     os.replace(part, target)
 
 
-class CsvWriter:
-    """Delimited text in UTF-8: a header, then a line for each row, numbers with all their digits."""
+class CsvWriter(DelimitedText):
+    """A file of delimited text in UTF-8."""
 
     def __init__(self, path: Path, columns: Sequence[ExportColumn]) -> None:
         self._stream = open(path, "w", encoding="utf-8", newline="")  # noqa: SIM115
-        self._writer = csv.writer(self._stream, lineterminator="\r\n")
-        self._writer.writerow([column.name for column in columns])
-
-    def write(self, batch: Any) -> None:
-        columns = [column.to_pylist() for column in batch.columns]
-        self._writer.writerows([_cell(value) for value in row] for row in zip(*columns))
+        super().__init__(self._stream, columns)
 
     def close(self) -> None:
         self._stream.close()
 
 
 class JsonLinesWriter:
-    """One JSON object a line."""
+    """One JSON object a line; JSON data stand in it as they are."""
 
     def __init__(self, path: Path, columns: Sequence[ExportColumn]) -> None:
+        self._names = [column.name for column in columns]
         self._stream = open(path, "wb")  # noqa: SIM115
 
-    def write(self, batch: Any) -> None:
-        self._stream.writelines(msgspec.json.encode(row) + b"\n" for row in batch.to_pylist())
+    def write(self, values: Values) -> None:
+        encode, names = msgspec.json.Encoder().encode, self._names
+        self._stream.writelines(encode(dict(zip(names, row))) + b"\n" for row in zip(*values))
 
     def close(self) -> None:
         self._stream.close()
@@ -122,21 +137,15 @@ class ParquetWriter:
     """A Parquet file with a row group for each page."""
 
     def __init__(self, path: Path, columns: Sequence[ExportColumn]) -> None:
-        pyarrow()
+        self._columns, self._schema = columns, schema_of(columns)
         parquet: Any = import_module("pyarrow.parquet")
-        self._writer = parquet.ParquetWriter(path, schema_of(columns))
+        self._writer = parquet.ParquetWriter(path, self._schema)
 
-    def write(self, batch: Any) -> None:
-        self._writer.write_batch(batch)
+    def write(self, values: Values) -> None:
+        self._writer.write_batch(batch_of(self._columns, self._schema, values))
 
     def close(self) -> None:
         self._writer.close()
-
-
-def _cell(value: Any) -> Any:
-    if value is None or isinstance(value, str | int | float):
-        return value
-    return msgspec.json.encode(value).decode().strip('"')
 
 
 WRITERS: dict[str, Any] = {

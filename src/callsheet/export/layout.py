@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import evolve, frozen
 
 from callsheet.errors import UsageError
@@ -10,7 +12,7 @@ from callsheet.model.language.parser import parse_path
 from callsheet.model.query import Path, Select
 from callsheet.model.schema import Attribute, EntityType, Schema
 
-__all__ = ["ExportColumn", "columns_of", "select_for"]
+__all__ = ["ExportColumn", "columns_of", "select_for", "with_key"]
 
 
 @frozen
@@ -19,18 +21,21 @@ class ExportColumn:
 
     ``kind`` is the data type of the values (``key`` for the key of a reference, ``keys`` and ``list`` for what a path
     through a collection gives, ``mapping`` for all items of one, ``type`` for the name of the entity's type).
+    ``labels`` names the type whose labels stand in the place of the keys at the path.
     """
 
     name: str
     path: Path
     kind: str
     choices: tuple[str, ...] = ()
+    labels: str = ""
 
 
 def columns_of(schema: Schema, select: Select) -> tuple[ExportColumn, ...]:
     """The columns of a query: its projections; without any, the key, values and references of its type.
 
-    A reference without a projection is two columns: its key (``status_id``) and its label (``status``).
+    A reference without a projection is two columns: its key (``status_id``) and its label (``status``). A type that has
+    others below it has the columns of all of them.
     """
     entity_type = schema.types[select.entity_type]
     if select.projections:
@@ -38,21 +43,45 @@ def columns_of(schema: Schema, select: Select) -> tuple[ExportColumn, ...]:
     found = [
         _column(schema, entity_type, parse_path(name)) for name in entity_type.key if name in entity_type.attributes
     ]
-    if schema.polymorphic(entity_type.name):
+    several = schema.polymorphic(entity_type.name)
+    if several:
         found.append(ExportColumn("entity_type", Path(()), "type"))
-    for attribute in entity_type.attributes.values():
-        if attribute.name not in entity_type.key and attribute.kind != "collection":
-            found += _plain_columns(schema, entity_type, attribute)
-    return tuple(found)
+    for each in (entity_type, *(schema.types[name] for name in schema.concrete(entity_type.name))):
+        for attribute in each.attributes.values():
+            if attribute.name not in each.key and attribute.kind != "collection":
+                found += _plain_columns(schema, each, attribute, several)
+    return tuple(_united(found))
+
+
+def _united(columns: Iterable[ExportColumn]) -> Iterable[ExportColumn]:
+    """Each name once; where types that have it hold different things in it, the column is of text."""
+    found: dict[str, ExportColumn] = {}
+    for column in columns:
+        first = found.setdefault(column.name, column)
+        if first.kind != column.kind or first.labels != column.labels:
+            found[column.name] = evolve(first, kind="string", choices=(), labels="")
+        elif first.choices != column.choices:
+            found[column.name] = evolve(first, choices=tuple(dict.fromkeys((*first.choices, *column.choices))))
+    return found.values()
+
+
+def with_key(schema: Schema, select: Select) -> Select:
+    """The query with the key of its type before its projections, unless they have it."""
+    key = [parse_path(name) for name in schema.types[select.entity_type].key]
+    if not select.projections or all(path in select.projections for path in key):
+        return select
+    return check(evolve(select, projections=tuple(dict.fromkeys((*key, *select.projections)))), schema)
 
 
 def select_for(schema: Schema, select: Select) -> Select:
-    """The query that brings these columns."""
+    """The query that brings these columns; without projections each type brings what it has."""
+    if not select.projections and schema.polymorphic(select.entity_type):
+        return select
     paths = tuple(dict.fromkeys(column.path for column in columns_of(schema, select) if column.path.steps))
     return check(evolve(select, projections=paths), schema)
 
 
-def _plain_columns(schema: Schema, entity_type: EntityType, attribute: Attribute) -> list[ExportColumn]:
+def _plain_columns(schema: Schema, entity_type: EntityType, attribute: Attribute, several: bool) -> list[ExportColumn]:
     if attribute.kind != "reference":
         return [_column(schema, entity_type, parse_path(attribute.name))]
     target = schema.types[str(attribute.target)]
@@ -60,6 +89,9 @@ def _plain_columns(schema: Schema, entity_type: EntityType, attribute: Attribute
     if target.label not in target.attributes or target.attributes[target.label].kind != "scalar":
         return [key]
     label = _column(schema, entity_type, parse_path(f"{attribute.name}.{target.label}"))
+    if several and len(target.key) == 1:
+        # A projection names what all types have; this one may be of a few of them.
+        label = evolve(label, path=key.path, labels=target.name)
     return [key, evolve(label, name=attribute.name)]
 
 

@@ -9,10 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from callsheet.errors import StorageError, UsageError
 from callsheet.export.layout import ExportColumn
+from callsheet.export.pages import Values, json_text
 
 __all__ = ["ExcelWriter"]
 
@@ -38,20 +37,19 @@ class ExcelWriter:
         self._sheet = self._book.create_sheet("rows")
         self._sheet.append([self._text(column.name) for column in columns])
 
-    def write(self, batch: Any) -> None:
-        self._rows += int(batch.num_rows)
+    def write(self, values: Values) -> None:
+        self._rows += len(values[0])
         if self._rows >= ROWS:
             raise StorageError(f"a sheet has at most {ROWS:,} rows; csv, jsonl and parquet hold all")
-        columns = [column.to_pylist() for column in batch.columns]
-        for row in zip(*columns):
+        for row in zip(*values):
             self._sheet.append([self._cell(value) for value in row])
 
     def close(self) -> None:
         self._book.save(self._path)
 
     def _cell(self, value: Any) -> Any:
-        if isinstance(value, list):
-            value = msgspec.json.encode(value).decode()
+        if isinstance(value, list | dict):
+            value = json_text(value)
         if isinstance(value, datetime):
             value = value.replace(tzinfo=None)
         if isinstance(value, date) and value.year < 1900:

@@ -7,12 +7,14 @@ something that runs flows.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from attrs import evolve
 
 from callsheet.core import reading
-from callsheet.core.paging import ReadProgress, all_pages, next_page
+from callsheet.core.paging import ReadProgress, all_pages, every_page, next_page
 from callsheet.core.rows import flat_records
 from callsheet.core.verb import Awaiting, Blocking, Verb
 from callsheet.entity.entity import E
@@ -73,6 +75,10 @@ class QueryVerbs(Query[E]):
     to_arrow = Verb(tables.to_arrow)
     to_pandas = Verb(tables.to_pandas)
     to_polars = Verb(tables.to_polars)
+    to_csv = Verb(files.to_csv)
+    to_excel = Verb(files.to_excel)
+    to_jsonl = Verb(files.to_jsonl)
+    to_parquet = Verb(files.to_parquet)
     export = Verb(files.export)
 
     def _range(self, start: int, stop: int | None) -> Flow[list[E]]:
@@ -86,12 +92,19 @@ class QueryVerbs(Query[E]):
 
     def _page(self, progress: ReadProgress) -> Flow[list[E]]:
         """The entities of the next page."""
-        return next_page(self._core, self._next_select(), self._page_size, self._peers, progress)
+        read = partial(reading.merge_page, self._core, peers=self._peers)
+        return next_page(self._core, self._next_select(), self._page_size, progress, read)
 
-    def _flat_page(self, cursor: str | None) -> Flow[tuple[list[dict[str, Any]], str | None]]:
-        """The next page as plain dicts, and the cursor of the page after it."""
-        page = yield from reading.page(self._core, self.select_statement, self._page_size, cursor)
-        return flat_records(self._core, self.select_statement, page), page.cursor
+    def _flat_page(self, progress: ReadProgress) -> Flow[list[dict[str, Any]]]:
+        """The next page as plain dicts."""
+        read = partial(flat_records, self._core, self.select_statement)
+        return next_page(self._core, self.select_statement, self._page_size, progress, read)
+
+    def _records(self) -> Flow[list[dict[str, Any]]]:
+        """All results as plain dicts."""
+        read = partial(flat_records, self._core, self.select_statement)
+        pages = yield from every_page(self._core, self.select_statement, self._page_size, read)
+        return list(chain.from_iterable(pages))
 
 
 class BegunFlow(Generator[Request | Work | Overlap, Any, T]):
@@ -137,11 +150,9 @@ class QueryResult(Blocking, QueryVerbs[E]):
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Plain dicts instead of entities: dotted names for projections through relations."""
-        more, cursor = True, None
-        while more:
-            records, cursor = self.run(self._flat_page(cursor))
-            yield from records
-            more = cursor is not None
+        progress = ReadProgress()
+        while not progress.done:
+            yield from self.run(self._flat_page(progress))
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         """The rows as an Arrow stream: ``polars.DataFrame(result)``, ``duckdb.sql("from result")``."""
@@ -191,12 +202,10 @@ class AsyncQueryResult(Awaiting, QueryVerbs[E]):
 
     async def records(self) -> AsyncIterator[dict[str, Any]]:
         """Plain dicts instead of entities: dotted names for projections through relations."""
-        more, cursor = True, None
-        while more:
-            records, cursor = await self.run(self._flat_page(cursor))
-            for record in records:
+        progress = ReadProgress()
+        while not progress.done:
+            for record in await self.run(self._flat_page(progress)):
                 yield record
-            more = cursor is not None
 
     async def slice(self, start: int, stop: int | None = None) -> list[E]:
         """The results from ``start`` to ``stop``."""

@@ -9,15 +9,15 @@ runs, so that no list is longer than the server takes and an answer has about as
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 from attrs import frozen
 
 from callsheet import collector
 from callsheet.chunks import chunks
-from callsheet.core import reading
 from callsheet.core.core import Core
+from callsheet.core.paging import every_page
 from callsheet.core.rows import PageTables
 from callsheet.flow import Flow
 from callsheet.model.language.checking import check
@@ -67,15 +67,12 @@ def find_all(
 ) -> Flow[list[Found]]:
     """All entities under a condition."""
     select = check(Select(entity_type.name, tuple(dict.fromkeys((*paths, *projections))), where), core.schema)
-    found: list[Found] = []
-    cursor: str | None = None
-    while True:
-        page = yield from reading.page(core, select, core.page_size, cursor)
+
+    def read(page: Page) -> list[Found]:
         with collector.paused():
-            found += _read(core, page, paths, projections)
-        cursor = page.cursor
-        if cursor is None:
-            return found
+            return list(_read(core, page, paths, projections))
+
+    return list(chain.from_iterable((yield from every_page(core, select, core.page_size, read))))
 
 
 def _any_of(path: Path, values: set[Any]) -> Condition:

@@ -139,13 +139,7 @@ def _in_hand(core: Core, rows: Any) -> Flow[Any]:
     """Rows that can be iterated over: the results of a query of this session are read, since it is busy planning."""
     if getattr(rows, "_core", None) is not core or not hasattr(rows, "select_statement"):
         return rows
-    found: list[dict[str, Any]] = []
-    more, cursor = True, None
-    while more:
-        records, cursor = yield from rows._flat_page(cursor)
-        found += records
-        more = cursor is not None
-    return found
+    return (yield from rows._records())
 
 
 def _named_alike(rows: list[Row], key: Sequence[str]) -> RowMapping:
