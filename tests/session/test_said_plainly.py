@@ -155,7 +155,11 @@ def test_a_schema_that_is_not_used_is_said(tmp_path: Path, caplog: pytest.LogCap
     with callsheet.Session(url, schema=other) as opened:
         opened.open()
     assert "keeps the schema it was made with" in caplog.text
-    assert "`mine`, differs and is not used" in caplog.text
+    assert "`mine`, differs and is not used: leave it out, or name another database" in caplog.text
+    caplog.clear()
+    with callsheet.Session(url, schema="production") as opened:
+        opened.open()
+    assert "`production`, differs and is not used" in caplog.text
 
 
 def test_plain_http_to_another_machine_is_said_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -42,7 +42,7 @@ def command(preset: str, database: str, schema: str | None) -> None:
         raise UsageError(
             f"{database} is new, and a new database needs `--schema FILE` of a site: {advice}"
         )
-    with Service.open(database, schema or "production", seed=True, administrator=False) as service:
+    with Service.open(database, schema, seed=True, administrator=False) as service:
         made_from = format_of(service.store.schema.document)
         if made_from is None or preset not in made_from.studios:
             raise UsageError(

@@ -46,8 +46,8 @@ def database_option(told: str) -> Callable[[F], F]:
 @click.command("serve")
 @click.option(
     "--schema",
-    default="production",
-    show_default=True,
+    default=None,
+    show_default="production",
     metavar="production|lab|FILE",
     help="What a new database holds (FILE: a schema, or a site's own); one that exists keeps its own.",
 )
@@ -96,7 +96,7 @@ def database_option(told: str) -> Callable[[F], F]:
 )
 @log_options
 def command(
-    schema: str,
+    schema: str | None,
     database: str,
     files: Path | None,
     dialects: tuple[str, ...],

@@ -22,7 +22,7 @@ __all__ = ["Ready", "ServerSettings", "main"]
 class ServerSettings(msgspec.Struct, forbid_unknown_fields=True):
     """What the child must know. Its ``repr`` tells no key, and no password of the database."""
 
-    schema: str | dict[str, Any]
+    schema: str | dict[str, Any] | None
     database: str
     host: str
     port: int

@@ -26,9 +26,11 @@ from callsheet.server.writing import custom_attributes as customs
 from callsheet.server.writing.computed import MOVES
 from callsheet.server.writing.constraints import lock_name
 
-__all__ = ["ADMINISTRATOR", "first_operations", "make_administrator", "prepare", "schema_document"]
+__all__ = ["ADMINISTRATOR", "DEFAULT_SCHEMA", "first_operations", "make_administrator", "prepare", "schema_document"]
 
 ADMINISTRATOR = "admin"
+DEFAULT_SCHEMA = "production"
+"""The preset of a new database for which no schema is named."""
 
 
 def schema_document(schema: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -44,7 +44,7 @@ EXTRAS = ("uvicorn", "starlette", "websockets", "sqlalchemy", "filelock")
 
 
 def serve(
-    schema: str | Path | Mapping[str, Any] = "production",
+    schema: str | Path | Mapping[str, Any] | None = None,
     database: str | None = None,
     port: int = 0,
     host: str = "127.0.0.1",
@@ -62,9 +62,9 @@ def serve(
 ) -> Server:
     """Start a server and return when it answers; use it as a context manager, or ``close()`` it.
 
-    ``schema`` is a preset's name, a schema file or a document, for a database that is new. ``database`` is
-    ``sqlite:///path`` or ``postgresql+psycopg://…``; without one, the data live in a temporary folder and go
-    with the server. Uploaded files are in the folder ``files``, else beside the database. ``port`` 0 takes any
+    ``schema`` is a preset's name (else ``production``), a schema file or a document, for a database that is new.
+    ``database`` is ``sqlite:///path`` or ``postgresql+psycopg://…``; without one, the data live in a temporary folder
+    and go with the server. Uploaded files are in the folder ``files``, else beside the database. ``port`` 0 takes any
     free one (see ``url``). ``admin_key`` becomes the key of the account ``admin``; without one, a new database
     gets a new one (see ``Server.admin_key``). ``seed`` fills a new database with the schema's standard entities.
     With ``certificate`` and ``certificate_key`` (PEM files) it speaks HTTPS. A server bound to this machine alone
@@ -88,7 +88,7 @@ def serve(
         )
     folder = Path(tempfile.mkdtemp(prefix="callsheet-"))
     settings = ServerSettings(
-        schema=dict(schema) if isinstance(schema, Mapping) else str(schema),
+        schema=dict(schema) if isinstance(schema, Mapping) else None if schema is None else str(schema),
         database=database or f"sqlite:///{(folder / 'callsheet.db').as_posix()}",
         host=host,
         port=port,

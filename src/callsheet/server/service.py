@@ -17,7 +17,14 @@ from callsheet.server.access.principal import Principal
 from callsheet.server.backend import ServiceBackend, apply_changes
 from callsheet.server.context import ServerContext, utc_now
 from callsheet.server.limits import Limits
-from callsheet.server.opening import ADMINISTRATOR, first_operations, make_administrator, prepare, schema_document
+from callsheet.server.opening import (
+    ADMINISTRATOR,
+    DEFAULT_SCHEMA,
+    first_operations,
+    make_administrator,
+    prepare,
+    schema_document,
+)
 from callsheet.server.schemas.seeding import SEED_COMMIT
 from callsheet.server.store.store import Store
 from callsheet.server.views import PresentView
@@ -49,7 +56,7 @@ class Service(ServerContext):
     @staticmethod
     def open(
         url: str,
-        schema: str | Path | Mapping[str, Any] = "production",
+        schema: str | Path | Mapping[str, Any] | None = None,
         admin_key: str | None = None,
         clock: Callable[[], datetime] = utc_now,
         seed: bool = False,
@@ -60,6 +67,9 @@ class Service(ServerContext):
     ) -> Service:
         """Open a database (see `Store.open`), or make a new one with this schema: a preset, a file or a document.
 
+        Without a schema a new one gets the preset ``production``. An old one keeps its own, and a schema that is given
+        and differs is named in the log.
+
         A new database gets the account ``admin``, with ``admin_key`` or a generated key; in an older one, a given
         ``admin_key`` replaces the one before. Without ``administrator`` no account is made: who opens a database
         in its own process needs none, and a server started on it later makes one and prints its key. ``seed``
@@ -68,7 +78,8 @@ class Service(ServerContext):
         store with a vendor's schema begins without the rows that the vendor's clients need. ``limits`` are what one
         account may keep and ask for.
         """
-        service = Service(Store.open(url, schema_document(schema), stated=schema != "production"), clock, files, limits)
+        document = schema_document(DEFAULT_SCHEMA if schema is None else schema)
+        service = Service(Store.open(url, document, stated=schema is not None), clock, files, limits)
         try:
             prepare(service)
             service.new_admin_key = make_administrator(service, admin_key, create=administrator)

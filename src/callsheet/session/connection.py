@@ -102,7 +102,7 @@ def _embedded(
         ) from error
     from callsheet.transport.local import LocalTransport
 
-    service = Service.open(settings.url, schema if schema is not None else "production", seed=seed, administrator=False)
+    service = Service.open(settings.url, schema, seed=seed, administrator=False)
     dialect = LocalDialect(service.backend(settings.user))
     return ServerConnection(dialect, LocalTransport(), None, service, settings.address, settings.user)
 

@@ -210,7 +210,10 @@ def _schema_for(document: Mapping[str, Any] | None, url: str) -> Schema:
 def _say_if_ignored(schema: Schema, given: Schema, url: str) -> None:
     """Say that the schema which was asked for is not the database's own."""
     if _text(given) != _text(schema):
-        told = "%s keeps the schema it was made with, `%s`; the schema given now, `%s`, differs and is not used"
+        told = (
+            "%s keeps the schema it was made with, `%s`; the schema given now, `%s`, differs and is not used: "
+            "leave it out, or name another database"
+        )
         _log.warning(told, shown(url), schema.name, given.name)
 
 
