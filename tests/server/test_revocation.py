@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
-from studio import Identity, Studio, open_studio, project, task, update
+from studio import DOCUMENT, Identity, Studio, Update, open_studio, project, task, update
 from test_streaming import House, running
 from test_vendor_events import Hub, handshake
 
 from callsheet.errors import CallsheetError, Unauthorised
 from callsheet.model.event import Event, Position
+from callsheet.model.operation import ChangeSet
 from callsheet.model.query import Select
 from callsheet.model.record import Page
 from callsheet.server.service import Service
@@ -25,17 +26,25 @@ from callsheet.server.web.application import application
 P, A = Identity("Project", "p"), Identity("Task", "a")
 OWN_KEY = "the key of gina, a guest"
 TASKS = "topic=callsheet.update and entity.type=Task"
+_PRIVATE = {"is_private": {"type": "boolean", "confidential": []}}
+PRIVATE = {**DOCUMENT, "types": {**DOCUMENT["types"], "Project": {"extends": "Node", "attributes": _PRIVATE}}}
+"""The studio, where projects can be private."""
 
 
 @pytest.fixture
-def studio() -> Iterator[Studio]:
-    """Projects ``p`` and ``q``, of which gina may read both; ``p`` is what is taken from her."""
-    with open_studio() as opened:
+def studio(request: pytest.FixtureRequest) -> Iterator[Studio]:
+    """Projects ``p`` and ``q``, of which gina may read both; ``p`` is what is taken from her.
+
+    Where it is taken by making it private, her role goes everywhere: a role in the project makes a member.
+    """
+    callspec = getattr(request.node, "callspec", None)
+    everywhere = callspec is not None and callspec.params.get("take") is make_private
+    with open_studio(document=PRIVATE) as opened:
         opened.service.accounts.add("gina", "guest", OWN_KEY)
         opened.commit(project("p"), project("q"))
         opened.service.roles.grant("gina", "reader", "q")
         opened.service.roles.add("looker", ["read:*"])
-        opened.service.roles.grant("gina", "looker", "p")
+        opened.service.roles.grant("gina", "looker", None if everywhere else "p")
         yield opened
 
 
@@ -59,8 +68,12 @@ def change_role(service: Service) -> None:
     service.roles.grant("gina", "looker", "p")
 
 
-WAYS = [take_grant, take_key, disable, change_role]
-OF_RIGHTS = [take_grant, disable, change_role]
+def make_private(service: Service) -> None:
+    service.backend("admin").commit(ChangeSet("private", (Update(P, {"is_private": True}),)))
+
+
+WAYS = [take_grant, take_key, disable, change_role, make_private]
+OF_RIGHTS = [take_grant, disable, change_role, make_private]
 each_way = pytest.mark.parametrize("take", WAYS)
 
 
@@ -88,7 +101,7 @@ def test_an_open_stream_tells_nothing_more(studio: Studio, take: Callable[[Servi
     running(test, studio)
 
 
-@pytest.mark.parametrize("take", [take_grant, change_role])
+@pytest.mark.parametrize("take", [take_grant, change_role, make_private])
 def test_no_shared_answer_tells_what_was_taken(studio: Studio, take: Callable[[Service], None]) -> None:
     """A reader that comes to the same place with the same question gets another answer."""
 
