@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pytest
 
 import callsheet
 from callsheet import AsyncSession, Event, Session
-from callsheet.errors import Closed, Invalid, StateError, Timeout, UsageError
+from callsheet.errors import Closed, Invalid, QueryError, StateError, Timeout, UsageError
 from callsheet.events import topics
 from callsheet.model.event import Position
 from callsheet.session.connection import over
@@ -152,7 +153,7 @@ def test_what_is_published_reaches_others_and_comes_back(connect: Callable[..., 
     one, other = connect(), connect()
     heard: dict[str, list[Any]] = {"one": [], "other": []}
     for name, session in (("one", one), ("other", other)):
-        session.event_hub.subscribe("topic=callsheet.nothing", print)
+        session.event_hub.subscribe("topic=studio.nothing", print)
         session.event_hub.connect()
         session.event_hub.subscribe("topic=studio.* and data.take > 1", lambda event, n=name: heard[n].append(event))
 
@@ -270,6 +271,46 @@ def test_a_coroutine_in_a_blocking_hub_is_told(
     session.event_hub.publish(Event("studio.x"))
     wait_for(session.event_hub, lambda: bool(heard))
     assert "an `async` callback needs an AsyncSession" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("topic=callsheet.updte", "there is no topic `callsheet.updte`; did you mean `callsheet.update`"),
+        ("topic=callsheet.sesion.*", "there is no topic like `callsheet.sesion.*`; there are"),
+        ("topic=callsheet.update and chnges.status", "no event has `chnges`; did you mean `changes`?"),
+        ("topic=callsheet.session.after-commit and data.sesion", "has no `sesion`; did you mean `session`?"),
+    ],
+)
+def test_a_subscription_that_no_event_fulfils_is_refused(
+    connect: Callable[..., Session], expression: str, told: str
+) -> None:
+    """Before the session is open, too: what is published is known without its schema."""
+    session = connect()
+    with pytest.raises(QueryError, match=re.escape(told)):
+        session.event_hub.subscribe(expression, print)
+    assert session.event_hub.subscribers == ()
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("topic=callsheet.update and entity.type=Shto", "there is no entity type `Shto`; did you mean `Shot`?"),
+        ("entity.type=Shot and changes.fstrat", "Shot has no attribute `fstrat` that changes; did you mean `fstart`"),
+    ],
+)
+def test_types_and_attributes_of_a_subscription_are_those_of_the_schema(
+    connect: Callable[..., Session], expression: str, told: str
+) -> None:
+    """Once the session is open at the subscription, before that when the hub is connected."""
+    early, late = connect(), connect()
+    early.event_hub.subscribe(expression, print)
+    with pytest.raises(QueryError, match=re.escape(told)):
+        early.event_hub.connect()
+    assert not early.event_hub.listening
+    late.open()
+    with pytest.raises(QueryError, match=re.escape(told)):
+        late.event_hub.subscribe(expression, print)
 
 
 def test_without_a_connection_events_are_told_here_at_once(connect: Callable[..., Session]) -> None:

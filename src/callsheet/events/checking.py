@@ -1,7 +1,7 @@
-"""Whether an event can ever fulfil the expression of a durable handler: names and values against what events hold.
+"""Whether an event can ever fulfil an expression: names and values against what events hold.
 
 A name that no event has, a topic that nobody publishes, an entity type or an attribute that the schema lacks: such an
-expression is never true, and a handler that is never called looks like one that has nothing to do. So it is an error.
+expression is never true, and what is never called looks like what has nothing to do. So it is an error.
 What people publish under topics of their own is theirs to name; but the expression has to name such a topic, else it
 is taken to be about updates of entities.
 """
@@ -31,10 +31,11 @@ _UPDATE_DATA = tuple(PAYLOADS[UPDATE].__annotations__)
 _TYPE_PATHS = {("entity", "type"), ("entity", "types", "name"), ("entity_type",)}
 
 
-def check_expression(expression: str | Condition, schema: Schema | None = None) -> None:
-    """Raise `QueryError` for an expression of a durable handler that no event can fulfil.
+def check_expression(expression: str | Condition, schema: Schema | None = None, *, local: bool = False) -> None:
+    """Raise `QueryError` for an expression that no event can fulfil.
 
-    Without a schema, entity types and attributes are not checked.
+    Without a schema, entity types and attributes are not checked. Durable handlers get what servers publish; with
+    ``local``, the expression may also name what is published within a session.
 
     >>> check_expression("topic=callsheet.update and chnges.status")
     Traceback (most recent call last):
@@ -45,12 +46,12 @@ def check_expression(expression: str | Condition, schema: Schema | None = None) 
     """
     condition = parse_expression(expression)
     text = expression if isinstance(expression, str) else ""
-    _Check(text, schema).walk(And((condition,)), _Scope())
+    _Check(text, schema, local).walk(And((condition,)), _Scope())
 
 
 def check_event(event: Event, schema: Schema) -> None:
     """Raise `UsageError` for an event that no server publishes: its topic, or names and values of its data."""
-    if problem := _topic_problem(event.topic):
+    if problem := _topic_problem(event.topic, local=False):
         raise UsageError(problem)
     payload = PAYLOADS.get(event.topic)
     if payload is None or not isinstance(event.data, Mapping):
@@ -113,6 +114,7 @@ class _Check:
 
     text: str
     schema: Schema | None
+    local: bool = False
 
     def walk(self, condition: Condition, scope: _Scope) -> None:
         if isinstance(condition, And):
@@ -135,7 +137,8 @@ class _Check:
     def _topic(self, comparison: Comparison) -> None:
         for topic in _texts(comparison):
             pattern = comparison.operator in ("like", "not_like")
-            problem = _pattern_problem(comparison, topic) if pattern else _topic_problem(topic)
+            check = _pattern_problem if pattern else _topic_problem
+            problem = check(topic, self.local)
             self._refuse(problem, comparison.path)
 
     def _path(self, path: Path, scope: _Scope) -> None:
@@ -188,7 +191,7 @@ class _Check:
         """Raise where a value that is compared for equality is none of these, or no name is like a pattern."""
         for value in _texts(comparison):
             if comparison.operator in ("like", "not_like"):
-                found = any(_is_like(comparison, name) for name in names)
+                found = any(_is_like(comparison.value, name) for name in names)
             else:
                 found = comparison.operator not in ("=", "!=", "in", "not_in") or value in names
             self._refuse("" if found else f"{problem} `{value}`{did_you_mean(value, names)}", comparison.path)
@@ -210,27 +213,33 @@ def _texts(comparison: Comparison) -> list[str]:
     return [value for value in values if isinstance(value, str)]
 
 
-def _is_like(comparison: Comparison, text: str) -> bool:
-    return matches(Comparison(Path.of("name"), "like", comparison.value), {"name": text})
+def _is_like(pattern: Any, text: str) -> bool:
+    return matches(Comparison(Path.of("name"), "like", pattern), {"name": text})
 
 
-def _topic_problem(topic: str) -> str:
-    if topic.startswith(LOCAL):
+def _published(local: bool) -> list[str]:
+    """The topics that a server publishes, and with ``local`` those of a session."""
+    return [known for known in PAYLOADS if local or not known.startswith(LOCAL)]
+
+
+def _topic_problem(topic: str, local: bool) -> str:
+    if topic.startswith(LOCAL) and not local:
         return f"`{topic}` is published within a session only: no handler ever gets it; subscribe on its event hub"
     if topic in PAYLOADS:
         return ""
-    told = [known for known in PAYLOADS if not known.startswith(LOCAL)]
+    told = _published(local)
     if topic.startswith("callsheet."):
         return f"there is no topic `{topic}`{did_you_mean(topic, told)}"
     near = get_close_matches(topic, told, 1, NEAR)
     return f"nobody publishes `{topic}`; did you mean `{near[0]}`?" if near else ""
 
 
-def _pattern_problem(comparison: Comparison, pattern: str) -> str:
-    told = [known for known in PAYLOADS if not known.startswith(LOCAL)]
-    if not pattern.lower().startswith("callsheet.") or any(_is_like(comparison, topic) for topic in told):
+def _pattern_problem(pattern: str, local: bool) -> str:
+    told = _published(local)
+    if not pattern.lower().startswith("callsheet.") or any(_is_like(pattern, topic) for topic in told):
         return ""
-    return f"there is no topic like `{pattern.replace('%', '*')}`; those of a server are {', '.join(told)}"
+    those = "there are" if local else "those of a server are"
+    return f"there is no topic like `{pattern.replace('%', '*')}`; {those} {', '.join(told)}"
 
 
 def _types(schema: Schema, names: tuple[str, ...] | None) -> list[str]:

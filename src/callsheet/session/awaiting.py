@@ -98,7 +98,7 @@ class AsyncSession(Awaiting, FrontDoor):
 
     def _shared_hub(self) -> AsyncEventHub:
         if self._event_hub is None:
-            self._event_hub = events.AsyncEventHub(self.hub, self._connection, self.open)
+            self._event_hub = events.AsyncEventHub(self.hub, self._connection, self.open, self._schema_if_open)
         hub: AsyncEventHub = self._event_hub
         return hub
 

@@ -121,7 +121,7 @@ class Session(Blocking, FrontDoor):
 
     def _shared_hub(self) -> EventHub:
         if self._event_hub is None:
-            self._event_hub = events.EventHub(self.hub, self._connection, self.open)
+            self._event_hub = events.EventHub(self.hub, self._connection, self.open, self._schema_if_open)
         hub: EventHub = self._event_hub
         return hub
 

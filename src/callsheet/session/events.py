@@ -32,6 +32,7 @@ from callsheet.session.subscribing import PATIENCE, QUEUE
 from callsheet.transport import drive
 
 if TYPE_CHECKING:
+    from callsheet.model.schema import Schema
     from callsheet.session.connection import ServerConnection
 
 __all__ = ["AsyncEventHub", "EventHub"]
@@ -47,8 +48,14 @@ class EventHub(Blocking, TalkingHub):
 
     connect = Verb(hub_flows.connect)
 
-    def __init__(self, hub: Hub, connection: ServerConnection, open_session: Callable[[], Any]) -> None:
-        super().__init__(hub, connection, open_session)
+    def __init__(
+        self,
+        hub: Hub,
+        connection: ServerConnection,
+        open_session: Callable[[], Any],
+        known_schema: Callable[[], Schema | None],
+    ) -> None:
+        super().__init__(hub, connection, open_session, known_schema)
         self._inbox: Inbox | None = None
         self._dispatcher: threading.Thread | None = None
         self._ending = threading.Event()
@@ -141,8 +148,14 @@ class EventHub(Blocking, TalkingHub):
 class AsyncEventHub(Awaiting, TalkingHub):
     """The event hub of an `AsyncSession`: callbacks may be ``async``, and verbs are awaited, under asyncio and trio."""
 
-    def __init__(self, hub: Hub, connection: ServerConnection, open_session: Callable[[], Any]) -> None:
-        super().__init__(hub, connection, open_session)
+    def __init__(
+        self,
+        hub: Hub,
+        connection: ServerConnection,
+        open_session: Callable[[], Any],
+        known_schema: Callable[[], Schema | None],
+    ) -> None:
+        super().__init__(hub, connection, open_session, known_schema)
         self._sender: Any = None
         self._receiver: Any = None
         self._task_group: Any = None

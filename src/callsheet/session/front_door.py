@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from callsheet.core.past.history import Moment
     from callsheet.dialects.protocol import Description
     from callsheet.flow import Flow
+    from callsheet.model.schema import Schema
     from callsheet.session import builtin, options, plugging
     from callsheet.session import connection as connecting
     from callsheet.session.connection import ServerConnection
@@ -154,6 +155,9 @@ class FrontDoor(SessionVerbs):
         past.plugging = self.plugging
         past.look_back(self, history.moment_of(moment))
         return past
+
+    def _schema_if_open(self) -> Schema | None:
+        return None if self._types is None else self._types.schema
 
     def _shared_hub(self) -> Any:
         raise NotImplementedError

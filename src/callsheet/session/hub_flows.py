@@ -34,13 +34,15 @@ def connect(hub: WaitingHub, after: Position | str | None = None, timeout: float
     """Listen to the server; what comes waits for `wait` or `start`. A session that is not open is opened first.
 
     ``after`` is a position to go on from (`position` of an earlier hub): everything after it comes, in order, each
-    once. None goes on from this hub's own position, or from now. Raises what the server answers, or
-    `Timeout` (after ``timeout`` seconds without connection); afterwards connections that break are made again.
+    once. None goes on from this hub's own position, or from now. Raises `QueryError` for a subscription to what the
+    schema does not have, what the server answers, or `Timeout` (after ``timeout`` seconds without connection);
+    afterwards connections that break are made again.
     An awaiting hub reads in a task: of ``task_group`` (anyio's, asyncio's, or a nursery of trio), or under asyncio of
     its own.
     """
     hub._check_connectable()
     yield Call(hub._open_session)
+    hub._check_subscriptions()
     begin = hub._beginning(after)
     hub._begin_inbox(begin)
     known = hub._flag()

@@ -14,6 +14,7 @@ from attrs import evolve
 from callsheet.dialects import declaration_of
 from callsheet.dialects.protocol import EventDialect, EventStream
 from callsheet.errors import StateError, TransportError, UsageError
+from callsheet.events.checking import check_expression
 from callsheet.events.hub import Callback, Hub, Subscriber
 from callsheet.events.topics import CONNECTED, DISCONNECTED, REPLY, UPDATE
 from callsheet.model.event import Event, Position
@@ -21,6 +22,7 @@ from callsheet.model.query import Condition
 from callsheet.model.values import pack, unpack
 
 if TYPE_CHECKING:
+    from callsheet.model.schema import Schema
     from callsheet.session.connection import ServerConnection
 
 __all__ = ["PATIENCE", "QUEUE", "Subscribing", "check_event", "failure"]
@@ -44,9 +46,17 @@ def check_event(event: Event) -> None:
 class Subscribing:
     """What the blocking and the awaiting hub have in common: nothing of it waits."""
 
-    def __init__(self, hub: Hub, connection: ServerConnection, open_session: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        connection: ServerConnection,
+        open_session: Callable[[], Any],
+        known_schema: Callable[[], Schema | None],
+    ) -> None:
         self._hub = hub
         self._connection = connection
+        #: The schema that expressions are checked with; None while the session is not open.
+        self._known_schema = known_schema
         #: Opens the session that the hub belongs to, if it is not open: it needs the schema, and plugins subscribe.
         self._open_session = open_session
         self._declaration = declaration_of(connection.dialect)
@@ -120,13 +130,15 @@ class Subscribing:
         The expression is a condition of the query language, asked of the event: a text, or a condition object. Lower
         priorities are told first. ``subscriber`` is data that targets of events can ask for; its ``id`` becomes the
         subscription's. Gives that id; without a callback it gives a decorator. Raises `QueryError` for an
-        expression that cannot be read.
+        expression that cannot be read, or that no event fulfils: topics, names, entity types and attributes are
+        checked. Before the session is open its schema is not known, and the last two are checked by ``connect``.
 
         >>> with Session("memory:") as session:  # doctest: +SKIP
         ...     @session.event_hub.subscribe("topic=studio.render.done and data.take > 1")
         ...     def done(event): ...
         """
         if callback is not None:
+            check_expression(expression, self._known_schema(), local=True)
             with self._lock:
                 return self._hub.subscribe(expression, callback, subscriber, priority)
 
@@ -161,6 +173,11 @@ class Subscribing:
     def get_subscriber_by_identifier(self, identifier: str) -> Subscriber | None:
         """The subscriber of this id, or None."""
         return self._hub.get_subscriber_by_identifier(identifier)
+
+    def _check_subscriptions(self) -> None:
+        """Raise `QueryError` for a subscription that no event fulfils; some were made before the schema was known."""
+        for each in self._hub.subscribers:
+            check_expression(each.expression, self._known_schema(), local=True)
 
     # -- what is told to the server --------------------------------------------------------------------------
 

@@ -164,7 +164,7 @@ class NamedSession(BlockingSession):
 
     def _shared_hub(self) -> NamedHub:
         if self._event_hub is None:
-            self._event_hub = NamedHub(self.hub, self._connection, self.open)
+            self._event_hub = NamedHub(self.hub, self._connection, self.open, self._schema_if_open)
         hub: NamedHub = self._event_hub
         return hub
 
