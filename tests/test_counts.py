@@ -165,8 +165,8 @@ class Sent:
 
 def test_the_order_of_setting_makes_no_difference(callsheet_service: Any) -> None:
     """The same operations and the same bytes, whatever order attributes are set in."""
-    from callsheet.dialects.native.codec import operations_out
-    from callsheet.dialects.native.shapes import encode
+    from callsheet.model.converter import operations_to_plain
+    from callsheet.model.plain import encode
 
     backend = Sent(callsheet_service.backend("admin"))
     session = Session(connection=over(backend))
@@ -181,7 +181,7 @@ def test_the_order_of_setting_makes_no_difference(callsheet_service: Any) -> Non
             shot[name] = values[name]
         (update,) = session.pending
         assert list(update.values.items()) == [("description", "three"), ("fend", 2), ("fstart", 1)]
-        seen.add(encode(operations_out([update])))
+        seen.add(encode(operations_to_plain([update])))
         session.rollback()
     assert len(seen) == 1
 

@@ -111,16 +111,21 @@ def _to_plain(each: Adjustment) -> dict[str, Number]:
     return plain
 
 
-def adjustments_from_plain(plain: Any) -> dict[str, Adjustment]:
-    """The adjustments that `adjustments_to_plain` was given; `Malformed` where these cannot have been."""
+def adjustments_from_plain(plain: Any, strict: bool = False) -> dict[str, Adjustment]:
+    """The adjustments that `adjustments_to_plain` was given; `Malformed` where these cannot have been.
+
+    Keys that this version does not know are ignored, unless it is ``strict``.
+    """
     if not isinstance(plain, Mapping) or not all(isinstance(name, str) for name in plain):
         raise Malformed(f"{plain!r:.80} is no object of adjustments")
-    return {name: _from_plain(each) for name, each in plain.items()}
+    return {name: _from_plain(each, strict) for name, each in plain.items()}
 
 
-def _from_plain(plain: Any) -> Adjustment:
+def _from_plain(plain: Any, strict: bool) -> Adjustment:
     if not isinstance(plain, Mapping) or not {"by", "empty"} <= plain.keys():
         raise Malformed(f"{plain!r:.80} is no adjustment: an object with `by` and `empty`, perhaps `low` and `high`")
+    if strict and (unknown := sorted(plain.keys() - {"by", "empty", "low", "high"})):
+        raise Malformed(f"unknown `{unknown[0]:.80}` in an adjustment")
     low, high = (None if plain.get(name) is None else _number(plain[name]) for name in ("low", "high"))
     if low is not None and high is not None and low > high:
         raise Malformed(f"the adjustment's `low` {low} is more than its `high` {high}")

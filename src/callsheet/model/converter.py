@@ -1,30 +1,51 @@
-"""Change sets as plain data and back, by one cattrs converter.
+"""Change sets as plain data and back, by one cattrs converter: on the native wire, in journals, in staged parts.
 
 An operation is an object whose ``is`` names its kind; ``entity`` is its identity, as a list of type and key. Values
 have the form that `callsheet.model.values` gives them. What has its default is left out. Numbers and texts are not
-converted: ``"3"`` is not 3. The reader ignores keys that it does not know, so that what a newer version wrote stays
-readable.
+converted: ``"3"`` is not 3. A reader of what is kept ignores keys that it does not know, so that what a newer version
+wrote stays readable. A ``strict`` one, of requests, refuses them: their sender counts on them.
+
+Reading ends at the first operation that is at fault, so that a request costs no more for having many faults.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from operator import eq
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from callsheet.model.adjustment import Adjustment, adjustments_from_plain, adjustments_to_plain
 from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Operation, Update
 from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity
+from callsheet.model.scalar import INTEGER_LIMIT, shown
 from callsheet.model.values import key_in, pack_values, unpack_values
 
 if TYPE_CHECKING:
     from cattrs import Converter
 
-__all__ = ["changes_from_plain", "changes_to_plain"]
+__all__ = ["changes_from_plain", "changes_to_plain", "operations_from_plain", "operations_to_plain"]
 
 POLICIES = ("raise", "ours", "theirs")
+SHOWN = 400
+"""Characters of a reason. Names in it may be as long as the request."""
+T = TypeVar("T")
+
+
+def operations_to_plain(operations: Sequence[Operation]) -> list[dict[str, Any]]:
+    """Operations as plain data.
+
+    >>> operations_to_plain([Delete(Identity("Task", "a"), 3)])
+    [{'entity': ['Task', 'a'], 'version': 3, 'is': 'delete'}]
+    """
+    write = _converter().get_unstructure_hook(Operation)
+    return [write(operation) for operation in operations]
+
+
+def operations_from_plain(plain: Any, strict: bool = False) -> tuple[Operation, ...]:
+    """The operations that `operations_to_plain` was given; `Malformed`, with the place, when they cannot have been."""
+    return _read(plain, tuple[Operation, ...], strict, "$.operations")
 
 
 def changes_to_plain(changes: ChangeSet) -> dict[str, Any]:
@@ -37,38 +58,50 @@ def changes_to_plain(changes: ChangeSet) -> dict[str, Any]:
     return plain
 
 
-def changes_from_plain(commit_id: str, plain: Any) -> ChangeSet:
+def changes_from_plain(commit_id: str, plain: Any, strict: bool = False) -> ChangeSet:
     """The change set that `changes_to_plain` was given; `Malformed`, with the place, when it cannot have been.
 
     >>> changes_from_plain("c", {"operations": [{"is": "delete", "entity": ["Task", "a"], "version": 3}]})
     ChangeSet(commit_id='c', operations=(Delete(identity=Identity(entity_type='Task', key='a'), version=3),), \
 parts=0, policy='raise', origin='', effect=None, agree=None)
     """
-    from cattrs import BaseValidationError, transform_error
-
     if not isinstance(plain, dict):
         raise Malformed(f"{plain!r:.80} is no change set")
-    try:
-        changes = _converter().structure({**plain, "commit_id": commit_id}, ChangeSet)
-    except BaseValidationError as error:
-        raise Malformed("; ".join(transform_error(error, format_exception=_reason))) from None
+    if strict and "commit_id" in plain:
+        raise Malformed("unknown `commit_id`: it stands beside a change set")
+    changes = _read({**plain, "commit_id": commit_id}, ChangeSet, strict)
     if changes.policy not in POLICIES:
-        raise Malformed(f"`{changes.policy}` is no policy; one of {', '.join(f'`{each}`' for each in POLICIES)}")
+        raise Malformed(f"`{changes.policy:.40}` is no policy; one of {', '.join(f'`{each}`' for each in POLICIES)}")
     return changes
 
 
+def _read(plain: Any, form: type[T], strict: bool, path: str = "$") -> T:
+    from cattrs import BaseValidationError, transform_error
+
+    try:
+        return _converter(strict).structure(plain, form)
+    except BaseValidationError as error:
+        raise Malformed("; ".join(transform_error(error, path, _reason))) from None
+
+
 def _reason(error: BaseException, _: type | None) -> str:
-    return f"`{error.args[0]}` is missing or unknown" if isinstance(error, KeyError) else str(error)
+    from cattrs import ForbiddenExtraKeysError
+
+    if isinstance(error, ForbiddenExtraKeysError):
+        reason = f"unknown `{min(error.extra_fields)}`"
+    else:
+        reason = f"`{error.args[0]}` is missing or unknown" if isinstance(error, KeyError) else str(error)
+    return f"{reason:.{SHOWN}}"
 
 
 @cache
-def _converter() -> Converter:
+def _converter(strict: bool = False) -> Converter:
     # Made when first used: loading cattrs and building its functions takes longer than opening a session.
     from cattrs import Converter
     from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
     from cattrs.strategies import configure_tagged_union
 
-    converter = Converter(omit_if_default=True)
+    converter = Converter(omit_if_default=True, forbid_extra_keys=strict)
     converter.register_structure_hook(str, _exact)
     converter.register_structure_hook(int, _count)
     converter.register_structure_hook(bool, _exact)
@@ -77,17 +110,19 @@ def _converter() -> Converter:
         (Effect, _effect_to_plain, _effect),
         (Mapping[str, Any], pack_values, _values),
         (Mapping[str, tuple[Identity, ...]], _members_to_plain, _members),
-        (Mapping[str, Adjustment], adjustments_to_plain, _adjustments),
+        (Mapping[str, Adjustment], adjustments_to_plain, partial(_adjustments, strict)),
     ):
         converter.register_unstructure_hook_func(partial(eq, form), write)
         converter.register_structure_hook_func(partial(eq, form), read)
     entity = override(rename="entity", omit_if_default=False)
-    for operation in (Create, Update, Delete):
+    for kind in (Create, Update, Delete):
         converter.register_unstructure_hook(
-            operation, make_dict_unstructure_fn(operation, converter, _cattrs_omit_if_default=True, identity=entity)
+            kind, make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True, identity=entity)
         )
-        converter.register_structure_hook(operation, make_dict_structure_fn(operation, converter, identity=entity))
+        converter.register_structure_hook(kind, make_dict_structure_fn(kind, converter, identity=entity))
     configure_tagged_union(Operation, converter, tag_name="is", tag_generator=lambda kind: kind.__name__.lower())
+    one: Callable[[Any, Any], Operation] = converter.get_structure_hook(Operation)
+    converter.register_structure_hook_func(partial(eq, tuple[Operation, ...]), partial(_operations, one))
     without_id = make_dict_unstructure_fn(
         ChangeSet, converter, _cattrs_omit_if_default=True, commit_id=override(omit=True)
     )
@@ -95,16 +130,42 @@ def _converter() -> Converter:
     return converter
 
 
+def _operations(read: Callable[[Any, Any], Operation], plain: Any, _: Any) -> tuple[Operation, ...]:
+    if not isinstance(plain, list):
+        raise Malformed(f"{plain!r:.80} is no list of operations")
+    found: list[Operation] = []
+    try:
+        for each in plain:
+            found.append(read(each, Operation))
+    except Exception as error:
+        raise _placed(error, len(found), plain[len(found)]) from None
+    return tuple(found)
+
+
+def _placed(error: Exception, index: int, plain: Any) -> Exception:
+    """What is wrong with one operation, with its place among them."""
+    from cattrs.errors import AttributeValidationNote, ClassValidationError, IterableValidationError
+    from cattrs.errors import IterableValidationNote as Note
+
+    if not isinstance(plain, dict):
+        error = Malformed(f"{plain!r:.80} is no operation")
+    elif isinstance(error, KeyError):  # Of the kinds; what an operation lacks is in a group.
+        error.add_note(AttributeValidationNote("the kind", "is", Operation))
+        error = ClassValidationError("an operation", [error], type(plain))
+    error.add_note(Note("an operation", index, Operation))
+    return IterableValidationError("the operations", [error], tuple)
+
+
 def _exact(value: Any, kind: type) -> Any:
     if type(value) is kind:
         return value
-    raise Malformed(f"{value!r:.80} is no {kind.__name__}")
+    raise Malformed(f"{shown(value)} is no {kind.__name__}")
 
 
-def _count(value: Any, _: Any) -> int:
+def _count(value: Any, _: Any = None) -> int:
     number: int = _exact(value, int)
-    if not 0 <= number < 2**63:
-        raise Malformed(f"{number} is no count: it is negative or takes more than 64 bits")
+    if not 0 <= number < INTEGER_LIMIT:
+        raise Malformed(f"{shown(number)} is no count: it is negative or takes more than 64 bits")
     return number
 
 
@@ -121,7 +182,8 @@ def _effect_to_plain(effect: Effect) -> list[Any]:
 def _effect(value: Any, _: Any) -> Effect:
     if not isinstance(value, list) or [type(part) for part in value] != [str, int, int, str]:
         raise Malformed(f"{value!r:.80} is no effect: a list of handler, position, index and lease")
-    return Effect(*value)
+    handler, position, index, lease = value
+    return Effect(handler, _count(position), _count(index), lease)
 
 
 def _values(value: Any, _: Any) -> dict[str, Any]:
@@ -130,8 +192,8 @@ def _values(value: Any, _: Any) -> dict[str, Any]:
     return unpack_values(value)
 
 
-def _adjustments(value: Any, _: Any) -> dict[str, Adjustment]:
-    return adjustments_from_plain(value)
+def _adjustments(strict: bool, value: Any, _: Any) -> dict[str, Adjustment]:
+    return adjustments_from_plain(value, strict)
 
 
 def _members_to_plain(members: Mapping[str, tuple[Identity, ...]]) -> dict[str, Any]:

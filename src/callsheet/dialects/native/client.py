@@ -16,6 +16,7 @@ from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import ServerError, TransportError, Unavailable
 from callsheet.flow import Flow, Request, Response
+from callsheet.model.converter import changes_to_plain, operations_to_plain
 from callsheet.model.event import Event, Position
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.plain import Malformed
@@ -129,7 +130,7 @@ class NativeDialect:
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> Flow[None]:
         path = f"/v1/commits/{quote(commit_id, safe='')}/parts/{number}"
         with collector.paused():
-            request = self._post(path, shapes.PartBody(codec.operations_out(operations)))
+            request = self._post(path, shapes.PartBody(operations_to_plain(operations)))
         response = yield request
         _read(response, dict[str, Any])
 
@@ -137,7 +138,7 @@ class NativeDialect:
     def commit(self, changes: ChangeSet) -> Flow[CommitResult]:
         # Safe although it writes: the server knows the commit id and applies it once.
         with collector.paused():
-            request = self._post(f"/v1/commits/{quote(changes.commit_id, safe='')}", codec.changes_out(changes))
+            request = self._post(f"/v1/commits/{quote(changes.commit_id, safe='')}", changes_to_plain(changes))
         response = yield request
         return codec.result_in(_read(response, shapes.ResultReply))
 

@@ -1,36 +1,25 @@
-"""From the model to the shapes of the wire, and back."""
+"""Queries and results: from the model to the shapes of the wire, and back.
+
+Change sets are read and written by `callsheet.model.converter`, as in journals.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-from attrs import astuple
 
 from callsheet.dialects.native.shapes import (
     AggregateBody,
     Both,
-    CommitBody,
     Compare,
     Either,
     Neither,
     ResultReply,
     Some,
-    WireAdjustment,
     WireCondition,
-    WireCreate,
-    WireDelete,
-    WireMembers,
-    WireOperation,
     WireOrder,
     WirePath,
     WireSelect,
-    WireUpdate,
 )
 from callsheet.dialects.protocol import CommitResult, Touched
 from callsheet.errors import SchemaError
-from callsheet.model.adjustment import Adjustment
-from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Operation, Update
 from callsheet.model.plain import Malformed
 from callsheet.model.query import (
     OPERATORS,
@@ -47,15 +36,11 @@ from callsheet.model.query import (
     Step,
 )
 from callsheet.model.record import Identity
-from callsheet.model.values import pack, pack_values, unpack, unpack_values
+from callsheet.model.values import pack, unpack
 
 __all__ = [
     "aggregate_in",
     "aggregate_out",
-    "changes_in",
-    "changes_out",
-    "operations_in",
-    "operations_out",
     "result_in",
     "result_out",
     "select_in",
@@ -162,29 +147,6 @@ def aggregate_in(wire: AggregateBody) -> Aggregate:
     return Aggregate(select_in(wire.select), functions, tuple(path_in(path) for path in wire.group))
 
 
-def operations_out(operations: Sequence[Operation]) -> list[WireOperation]:
-    return [_OUT[type(operation)](operation) for operation in operations]
-
-
-def operations_in(wire: list[WireOperation]) -> tuple[Operation, ...]:
-    return tuple([_IN[type(operation)](operation) for operation in wire])
-
-
-def changes_out(changes: ChangeSet) -> CommitBody:
-    """All but the commit id, which is in the address."""
-    told = None if changes.effect is None else astuple(changes.effect)
-    operations = operations_out(changes.operations)
-    return CommitBody(operations, changes.parts, changes.policy, changes.origin, told, changes.agree)
-
-
-def changes_in(commit_id: str, wire: CommitBody) -> ChangeSet:
-    if wire.policy not in ("raise", "ours", "theirs"):
-        raise Malformed(f"`{wire.policy}` is no policy; one of `raise`, `ours`, `theirs`")
-    effect = None if wire.effect is None else Effect(*wire.effect)
-    operations = operations_in(wire.operations)
-    return ChangeSet(commit_id, operations, wire.parts, wire.policy, wire.origin, effect, wire.agree)
-
-
 def result_out(result: CommitResult) -> ResultReply:
     return ResultReply(
         result.commit_id,
@@ -209,59 +171,3 @@ def result_in(wire: ResultReply) -> CommitResult:
         wire.replayed,
         tuple(Touched(Identity(*identity), version, tuple(emptied)) for identity, version, emptied in wire.touched),
     )
-
-
-def _members_out(members: Mapping[str, Sequence[Identity]]) -> WireMembers:
-    return {name: [(identity.entity_type, identity.key) for identity in found] for name, found in members.items()}
-
-
-def _members_in(wire: WireMembers) -> dict[str, tuple[Identity, ...]]:
-    return {name: tuple([Identity(entity_type, key) for entity_type, key in found]) for name, found in wire.items()}
-
-
-def _create_out(create: Create) -> WireCreate:
-    return WireCreate(create.identity, pack_values(create.values), _members_out(create.added) if create.added else {})
-
-
-def _create_in(wire: WireCreate) -> Create:
-    return Create(Identity(*wire.entity), unpack_values(wire.values), _members_in(wire.added))
-
-
-def _update_out(update: Update) -> WireUpdate:
-    return WireUpdate(
-        update.identity,
-        pack_values(update.values),
-        pack_values(update.before),
-        _members_out(update.added) if update.added else {},
-        _members_out(update.removed) if update.removed else {},
-        update.version,
-        {name: WireAdjustment(each.by, each.empty, each.low, each.high) for name, each in update.adjusted.items()},
-    )
-
-
-def _update_in(wire: WireUpdate) -> Update:
-    return Update(
-        Identity(*wire.entity),
-        unpack_values(wire.values),
-        unpack_values(wire.before),
-        _members_in(wire.added),
-        _members_in(wire.removed),
-        wire.version,
-        {name: Adjustment(each.by, each.low, each.high, each.empty) for name, each in wire.adjusted.items()},
-    )
-
-
-def _delete_out(delete: Delete) -> WireDelete:
-    return WireDelete(delete.identity, delete.version)
-
-
-def _delete_in(wire: WireDelete) -> Delete:
-    return Delete(Identity(*wire.entity), wire.version)
-
-
-_OUT: dict[type, Callable[[Any], WireOperation]] = {Create: _create_out, Update: _update_out, Delete: _delete_out}
-_IN: dict[type, Callable[[Any], Operation]] = {
-    WireCreate: _create_in,
-    WireUpdate: _update_in,
-    WireDelete: _delete_in,
-}

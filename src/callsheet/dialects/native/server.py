@@ -11,6 +11,7 @@ from callsheet.dialects.native.events import WireEvent, event_in
 from callsheet.dialects.protocol import Backend, EventBackend
 from callsheet.errors import Invalid, NotFound, QueryError, SchemaError, ServerError, Unavailable
 from callsheet.flow import Response
+from callsheet.model.converter import changes_from_plain, operations_from_plain
 from callsheet.model.plain import Malformed
 from callsheet.model.record import Page
 from callsheet.model.values import pack, unpack
@@ -142,12 +143,12 @@ def _stage(backend: Backend, commit_id: str, number: str, body: bytes) -> Respon
     if not (number.isascii() and number.isdigit() and len(number) <= 6):
         raise Invalid(f"the number of a part is a small number from 0, not {number!r:.40}")
     part = shapes.decode(body, shapes.PartBody)
-    backend.stage(_commit_id(commit_id), int(number), codec.operations_in(part.operations))
+    backend.stage(_commit_id(commit_id), int(number), operations_from_plain(part.operations, strict=True))
     return _answer({})
 
 
 def _commit(backend: Backend, commit_id: str, body: bytes) -> Response:
-    changes = codec.changes_in(_commit_id(commit_id), shapes.decode(body, shapes.CommitBody))
+    changes = changes_from_plain(_commit_id(commit_id), shapes.decode(body, dict), strict=True)
     return _answer(codec.result_out(backend.commit(changes)))
 
 

@@ -22,7 +22,6 @@ __all__ = [
     "AggregateReply",
     "Both",
     "CallReply",
-    "CommitBody",
     "Compare",
     "DescriptionReply",
     "Either",
@@ -37,17 +36,11 @@ __all__ = [
     "ResultReply",
     "SelectBody",
     "Some",
-    "WireAdjustment",
     "WireCondition",
-    "WireCreate",
-    "WireDelete",
     "WireError",
-    "WireMembers",
-    "WireOperation",
     "WireOrder",
     "WirePath",
     "WireSelect",
-    "WireUpdate",
     "decode",
     "encode",
 ]
@@ -59,7 +52,6 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 WirePath: TypeAlias = list[str | tuple[str, str]]
 WireKey: TypeAlias = str | int | tuple[str | int, ...]
 WireIdentity: TypeAlias = tuple[str, WireKey]
-WireMembers: TypeAlias = dict[str, list[WireIdentity]]
 
 
 class Compare(Struct, tag_field="is", tag="comparison", omit_defaults=True, forbid_unknown_fields=True):
@@ -118,48 +110,10 @@ class AggregateBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
     group: list[WirePath] = []
 
 
-class WireCreate(Struct, tag_field="is", tag="create", omit_defaults=True, forbid_unknown_fields=True):
-    entity: WireIdentity
-    values: dict[str, Any] = {}
-    added: WireMembers = {}
-
-
-class WireAdjustment(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    by: int | float
-    empty: int | float
-    low: int | float | None = None
-    high: int | float | None = None
-
-
-class WireUpdate(Struct, tag_field="is", tag="update", omit_defaults=True, forbid_unknown_fields=True):
-    entity: WireIdentity
-    values: dict[str, Any] = {}
-    before: dict[str, Any] = {}
-    added: WireMembers = {}
-    removed: WireMembers = {}
-    version: Count | None = None
-    adjusted: dict[str, WireAdjustment] = {}
-
-
-class WireDelete(Struct, tag_field="is", tag="delete", omit_defaults=True, forbid_unknown_fields=True):
-    entity: WireIdentity
-    version: Count | None = None
-
-
-WireOperation: TypeAlias = WireCreate | WireUpdate | WireDelete
-
-
 class PartBody(Struct, forbid_unknown_fields=True):
-    operations: list[WireOperation]
+    """``operations`` are read by `callsheet.model.converter`, as all of a commit is."""
 
-
-class CommitBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    operations: list[WireOperation]
-    parts: Count = 0
-    policy: str = "raise"
-    origin: str = ""
-    effect: tuple[str, Count, Count, str] | None = None
-    agree: bool | None = None
+    operations: list[Any]
 
 
 class ResultReply(Struct):
