@@ -6,10 +6,10 @@ the next one is made. So memory is bounded by the limits, whatever a body unfold
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Callable, Iterator
 
-import anyio
 from anyio import CapacityLimiter, to_thread
 
 from callsheet.dialects.native.server import error_response
@@ -140,16 +140,18 @@ def paced(receive: Receive, limits: Limits) -> Receive:
 
     A body has some seconds, and more for each byte that is there.
     """
-    began, size, whole = anyio.current_time(), 0, False
+    clock = asyncio.get_running_loop()
+    began, size, whole = clock.time(), 0, False
 
     async def timed() -> Message:
         nonlocal size, whole
         if whole:
             return await receive()
-        with anyio.CancelScope(deadline=began + limits.body_seconds + size / limits.body_rate) as clock:
-            message = await receive()
-        if clock.cancelled_caught:
-            raise _late(limits)
+        try:
+            async with asyncio.timeout_at(began + limits.body_seconds + size / limits.body_rate):
+                message = await receive()
+        except TimeoutError:
+            raise _late(limits) from None
         size += len(message.get("body", b""))
         whole = not message.get("more_body", False)
         return message

@@ -40,6 +40,8 @@ from callsheet.transport.address import is_loopback
 __all__ = ["Endpoint", "Recognising", "UploadEndpoint", "http_response", "recognise", "web_request"]
 
 COMPRESSED_FROM = 16 * 2**10
+REQUEST = "callsheet.request"
+"""In the scope: its request, as routes read it."""
 
 
 class Recognising(Protocol):
@@ -51,16 +53,18 @@ class Recognising(Protocol):
 
 
 def web_request(scope: Scope, body: bytes = b"") -> WebRequest:
-    """A request as routes read it."""
-    return WebRequest(
-        scope.get("method", "GET"),
-        _path(scope),
-        (scope.get("query_string") or b"").decode("latin-1"),
-        {name.decode("latin-1").lower(): value.decode("utf-8", "replace") for name, value in scope["headers"]},
-        body,
-        _own_address(scope) if scope["type"] == "http" else "",
-        scope.get("path_params", {}),
-    )
+    """A request as routes read it. Its head is read once, however often it is asked for."""
+    request: WebRequest | None = scope.get(REQUEST)
+    if request is None:
+        request = scope[REQUEST] = WebRequest(
+            scope.get("method", "GET"),
+            _path(scope),
+            (scope.get("query_string") or b"").decode("latin-1"),
+            {name.decode("latin-1").lower(): value.decode("utf-8", "replace") for name, value in scope["headers"]},
+            url=_own_address(scope) if scope["type"] == "http" else "",
+        )
+    request.body, request.names = body, scope.get("path_params", {})
+    return request
 
 
 def recognise(

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from itertools import chain
 
 import anyio
 
@@ -164,7 +165,8 @@ def _unforeseen(error: Exception, scope: Scope) -> Response:
 
 
 def check_headers(scope: Scope, limits: Limits) -> None:
-    size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    headers = scope["headers"]
+    size = 4 * len(headers) + sum(map(len, chain.from_iterable(headers)))
     size += len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"")
     if size > limits.header_bytes:
         raise refused(TooLarge(f"address and headers are larger than {limits.header_bytes} bytes"), 431, unread=True)

@@ -63,11 +63,14 @@ def declared_routes(served: Iterable[Served]) -> Callable[[Scope], AnyRoute | No
 
     What matches is noted in the scope, so that it need not be looked for again (`Dispatch`).
     """
-    table = [(route, declared) for route, declared in served if isinstance(route, HttpRoute)]
+    table = [(_fixed(route.path), route, declared) for route, declared in served if isinstance(route, HttpRoute)]
 
     def route_of(scope: Scope) -> AnyRoute | None:
         near: AnyRoute | None = None
-        for route, declared in table:
+        path, mounted = scope["path"], scope.get("root_path")
+        for fixed, route, declared in table:
+            if not (mounted or path.startswith(fixed)):
+                continue
             match, names = route.matches(scope)
             if match is Match.FULL:
                 scope[FOUND] = (route.app, names)
@@ -77,6 +80,15 @@ def declared_routes(served: Iterable[Served]) -> Callable[[Scope], AnyRoute | No
         return near
 
     return route_of
+
+
+def _fixed(path: str) -> str:
+    """What every path of a route begins with.
+
+    >>> _fixed("/v1/files/{path:path}"), _fixed("/healthz")
+    ('/v1/files/', '/healthz')
+    """
+    return path.partition("{")[0]
 
 
 class Dispatch:

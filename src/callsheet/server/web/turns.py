@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
-import anyio
-from anyio import CapacityLimiter, to_thread
-
 from callsheet.server.limits import Limits
+from callsheet.server.web.workers import Workers
 
 __all__ = ["Turns"]
 
@@ -23,28 +22,20 @@ class Turns:
     def __init__(self, limits: Limits) -> None:
         self._all, self._most = limits.threads, min(limits.account_threads, limits.threads)
         self.running: Counter[str] = Counter()
-        self._waiting: dict[str, deque[anyio.Event]] = {}
-        self._limiter: CapacityLimiter | None = None
+        self._count = 0
+        self._waiting: dict[str, deque[asyncio.Event]] = {}
+        self._workers = Workers(self._all)
 
     async def run(self, account: str, function: Callable[..., T], *arguments: Any) -> T:
-        """What the function returns, called in a thread when it is the account's turn."""
-        async with self._turn(account):
-            self._limiter = self._limiter or CapacityLimiter(self._all)
-            return await to_thread.run_sync(function, *arguments, limiter=self._limiter)
-
-    @asynccontextmanager
-    async def _turn(self, account: str) -> AsyncIterator[None]:
+        """What the function returns, called in a thread when it is the account's turn. The turn ends with it."""
         if self._may_run(account):
-            self.running[account] += 1
+            self._begin(account)
         else:
             await self._wait(account)
-        try:
-            yield
-        finally:
-            self._end(account)
+        return await self._workers.run(partial(self._end, account), function, *arguments)
 
     async def _wait(self, account: str) -> None:
-        turn = anyio.Event()
+        turn = asyncio.Event()
         self._waiting.setdefault(account, deque()).append(turn)
         try:
             await turn.wait()
@@ -56,16 +47,21 @@ class Turns:
                 self._leave(account, turn)
             raise
 
-    def _leave(self, account: str, turn: anyio.Event) -> None:
+    def _leave(self, account: str, turn: asyncio.Event) -> None:
         waiting = self._waiting[account]
         waiting.remove(turn)
         if not waiting:
             del self._waiting[account]
 
     def _may_run(self, account: str) -> bool:
-        return self.running.total() < self._all and self.running[account] < self._most
+        return self._count < self._all and self.running[account] < self._most
+
+    def _begin(self, account: str) -> None:
+        self._count += 1
+        self.running[account] += 1
 
     def _end(self, account: str) -> None:
+        self._count -= 1
         self.running[account] -= 1
         if not self.running[account]:
             del self.running[account]
@@ -74,5 +70,5 @@ class Turns:
             chosen = min(able, key=lambda each: self.running[each])
             turn = self._waiting[chosen][0]
             self._leave(chosen, turn)
-            self.running[chosen] += 1
+            self._begin(chosen)
             turn.set()
