@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from callsheet.sync.cells import RefusedRow
     from callsheet.sync.mapping import Column, RowMapping
     from callsheet.sync.plan import AsyncPlan, Plan
-    from callsheet.sync.rows.files import rows
+    from callsheet.sync.rows.opening import rows
 
 __version__ = "0.2.0"
 
@@ -82,7 +82,7 @@ _HOMES = {
     "Update": "model.operation",
     "UsageError": "errors",
     "handler": "listening.declaration",
-    "rows": "sync.rows.files",
+    "rows": "sync.rows.opening",
     "serve": "server.process",
 }
 

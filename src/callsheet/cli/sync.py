@@ -141,6 +141,6 @@ def undo(session: Session, run_id: str, conflicts: str) -> None:
 def draft(session: Session, rows_file: Path, entity_type: str) -> None:
     """Print a first sync file for the rows of ROWS: columns beside the attributes that they are called like."""
     from callsheet.sync.draft import draft as drafted
-    from callsheet.sync.rows.files import rows
+    from callsheet.sync.rows.opening import rows
 
     data(drafted(session.schema, rows(rows_file), entity_type).rstrip())

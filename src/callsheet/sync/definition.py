@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +14,7 @@ from attrs import evolve, field, fields, frozen
 from callsheet.errors import StorageError, UsageError
 from callsheet.model.schema import did_you_mean
 from callsheet.sync.mapping import Column, RowMapping
-from callsheet.sync.rows.files import rows
+from callsheet.sync.rows.opening import rows
 
 __all__ = ["Definition", "PlanStep", "read_definition"]
 
@@ -41,14 +43,17 @@ class Definition:
 
 @frozen
 class _RowsTable:
-    """``rows`` of a step: a file and how it is read."""
+    """``rows`` of a step: a file and how it is read, or a database and what is asked of it."""
 
-    file: str
+    file: str = ""
     format: str = ""
     encoding: str = ""
     separator: str = ""
     sheet: str = ""
     columns: tuple[str, ...] = ()
+    database: str = ""
+    query: str = ""
+    parameters: dict[str, Any] = field(factory=dict)
 
 
 @frozen
@@ -170,17 +175,36 @@ def _loose_column(converter: Any) -> Any:
 
 
 def _step(step: _StepTable, folder: Path) -> PlanStep:
-    source = _RowsTable(step.rows) if isinstance(step.rows, str) else step.rows
-    opened = rows(
-        folder / source.file,
-        source.format,
-        encoding=source.encoding,
-        separator=source.separator,
-        sheet=source.sheet,
-        columns=source.columns,
-    )
     key = (step.key,) if isinstance(step.key, str) else step.key
     mapped = step.columns or step.constants or step.templates
     mapping = RowMapping(step.columns, step.constants, step.templates) if mapped else None
-    found = PlanStep(step.type, opened, key, mapping, step.delete, step.scope)
+    found = PlanStep(step.type, _source(step, folder), key, mapping, step.delete, step.scope)
     return evolve(found, max_deleted=step.max_deleted, on_error=step.on_error)
+
+
+def _source(step: _StepTable, folder: Path) -> Any:
+    given = _RowsTable(step.rows) if isinstance(step.rows, str) else step.rows
+    if bool(given.file) == bool(given.database):
+        raise UsageError(f"rows of {step.type}: either a `file` or a `database` with its `query` is needed")
+    if given.database:
+        return rows(_with_variables(given.database, step.type), query=given.query, parameters=given.parameters)
+    return rows(
+        folder / given.file,
+        given.format,
+        encoding=given.encoding,
+        separator=given.separator,
+        sheet=given.sheet,
+        columns=given.columns,
+    )
+
+
+def _with_variables(address: str, entity_type: str) -> str:
+    """The address with the values of ``${NAME}``: a password has its place in the environment."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1]
+        if name not in os.environ:
+            raise UsageError(f"rows of {entity_type}: there is no environment variable {name}")
+        return os.environ[name]
+
+    return re.sub(r"\$\{(\w+)\}", value, address)

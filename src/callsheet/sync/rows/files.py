@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from callsheet.model.schema import did_you_mean
 from callsheet.sync.cells import Row
 from callsheet.sync.rows.decoding import decoded
 
-__all__ = ["FileRows", "rows"]
+__all__ = ["FileRows", "file_rows"]
 
 SEPARATORS = ",;\t|"
 SAMPLE = 64 * 1024
@@ -47,27 +47,8 @@ class FileRows:
         return (row.values for row in self.numbered_rows())
 
 
-def rows(
-    path: str | Path,
-    format: str = "",
-    *,
-    encoding: str = "",
-    separator: str = "",
-    sheet: str = "",
-    columns: tuple[str, ...] | list[str] = (),
-) -> FileRows:
-    """The rows of a file, for `Session.plan`.
-
-    ``format`` is csv, jsonl, excel or parquet; by default the file's ending says it. Of text, the encoding and the
-    separator are found, if they are not given; ``sheet`` names a sheet of Excel (default: the first), ``columns`` the
-    columns of a file that has no header.
-
-    Raises `UsageError` for an ending that says nothing; reading raises `StorageError`, or `UsageError` with the line.
-
-    >>> rows("shots.csv").format
-    'csv'
-    """
-    path = Path(path)
+def file_rows(path: Path, format: str, encoding: str, separator: str, sheet: str, columns: Sequence[str]) -> FileRows:
+    """The rows of a file; `UsageError` where nothing says how it is read."""
     found = format or ENDINGS.get(path.suffix.lower(), "")
     if found not in _READERS:
         known = ", ".join(_READERS)
