@@ -183,6 +183,22 @@ def test_roles_and_grants(invoke: Invoke) -> None:
     assert invoke(*count, key=key).output == "3\n"
 
 
+def test_unfinished_uploads_are_listed_and_removed(invoke: Invoke) -> None:
+    """Whose they are and how large they are; what is younger than a day stays."""
+    code = (
+        "def flow():\n"
+        "    upload = yield from session._dialect.upload('loose', 'a.png', 4)\n"
+        "    yield from upload.send(b'ab')\n"
+        "session.run(flow())"
+    )
+    result = invoke("shell", "-c", code)
+    assert result.exit_code == 0, result.output
+    (row,) = [line.split() for line in invoke("uploads", "list").output.splitlines() if "incomplete" in line]
+    assert row[:3] == ["admin", "incomplete", "2"]
+    assert invoke("uploads", "remove", "--older-than", "1").output == "0 uploads removed, 0 bytes.\n"
+    assert invoke("uploads", "remove", "--older-than", "0.5").exit_code == 2
+
+
 def test_shell_runs_a_command(invoke: Invoke) -> None:
     """Code runs with a connected session; what was not committed is told."""
     result = invoke("shell", "-c", "session.create('Project', {'name': 'x'}); print(session.query('Task').count())")

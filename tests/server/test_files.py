@@ -477,3 +477,73 @@ def test_the_journal_is_its_owners_alone(tmp_path: Path) -> None:
     journal.entries()
     journal.close()
     assert stat.S_IMODE((tmp_path / "j.db").stat().st_mode) == 0o600 or os.name == "nt"
+
+
+# What nobody finished
+
+
+def ages(service: Service, key: str, days: float) -> None:
+    """Let what was uploaded for a component have its last change so long ago."""
+    digest, then = hashlib.sha256(key.encode()).hexdigest(), datetime.now(UTC).timestamp() - days * 86_400
+    for path in service.files.path(key).parent.glob(f"{digest}*"):
+        os.utime(path, (then, then))
+
+
+def states(service: Service) -> list[tuple[str, str, int]]:
+    """Whose uploads are unfinished, and how much there is of each."""
+    found = service.backend("admin").call("uploads.list", {})
+    return [(each["account"], each["state"], each["size"]) for each in found]
+
+
+def test_uploads_that_never_became_a_component_are_removed(studio: Service) -> None:
+    """Half uploaded or whole, eight days after their last byte, by the next upload; younger ones are kept."""
+    admin = studio.backend("admin")
+    upload(admin, "never")
+    admin.files.write("half", 0, b"half")
+    assert sorted(states(studio)) == [("admin", "incomplete", 4), ("admin", "pending", len(CONTENT))]
+    ages(studio, "never", 7.9)
+    ages(studio, "half", 7.9)
+    studio.abandoned._looked = None
+    upload(admin, "seen")
+    assert len(states(studio)) == 2
+    ages(studio, "never", 8.1)
+    ages(studio, "half", 8.1)
+    upload(admin, "hidden")
+    assert len(states(studio)) == 2, "it looks once a day"
+    studio.abandoned._looked -= timedelta(days=1)  # type: ignore[operator]
+    upload(admin, "seen")
+    assert states(studio) == []
+    assert admin.files.state("never").size is None
+    assert admin.files.read("seen", 0, 100) == CONTENT
+
+
+def test_an_upload_whose_component_exists_is_never_removed(studio: Service) -> None:
+    """However old: it becomes the component's file when somebody asks for it."""
+    upload(studio.backend("vendor"), "late")
+    ages(studio, "late", 400)
+    version = Identity("AssetVersion", "seen-v")
+    create(studio, Create(Identity("FileComponent", "late"), {"name": "m", "version": version}))
+    assert studio.backend("admin").call("uploads.remove", {}) == []
+    assert studio.backend("vendor").files.read("late", 0, 100) == CONTENT
+
+
+def test_what_stays_of_others_is_removed_once_the_component_has_its_file(studio: Service) -> None:
+    """An upload that can become nothing any more is old as any other."""
+    upload(studio.backend("vendor"), "hidden", b"planted")
+    upload(studio.backend("admin"), "hidden")
+    ages(studio, "hidden", 9)
+    (gone,) = studio.backend("admin").call("uploads.remove", {})
+    assert (gone["account"], gone["size"]) == ("vendor", 7)
+    assert studio.backend("admin").files.read("hidden", 0, 100) == CONTENT
+
+
+def test_only_administrators_see_and_remove_unfinished_uploads(studio: Service) -> None:
+    """And not what may be under way, a day long."""
+    for action in ("uploads.list", "uploads.remove"):
+        with pytest.raises(Forbidden):
+            studio.backend("vendor").call(action, {})
+    with pytest.raises(Invalid, match="younger than 1 day may be under way"):
+        studio.backend("admin").call("uploads.remove", {"days": 0.5})
+    upload(studio.backend("admin"), "never")
+    ages(studio, "never", 2)
+    assert len(studio.backend("admin").call("uploads.remove", {"days": 1})) == 1

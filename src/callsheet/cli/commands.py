@@ -36,6 +36,7 @@ COMMANDS = (
     "serve",
     "shell",
     "sync",
+    "uploads",
     "users",
 )
 

@@ -15,6 +15,7 @@ from attrs import asdict
 
 from callsheet.errors import Invalid, NotFound
 from callsheet.server.context import ServerContext
+from callsheet.server.files.abandoned import Unfinished
 
 __all__ = ["ACTIONS", "perform"]
 
@@ -40,6 +41,8 @@ def _takes(name: str, value: Any) -> bool:
         return isinstance(value, Sequence) and all(isinstance(each, str) for each in value)
     if name in ("after", "limit"):
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    if name == "days":
+        return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
     if name == "expires":
         return value is None or (isinstance(value, datetime) and value.tzinfo is not None)
     return isinstance(value, str) or (name in ("project", "account") and value is None)
@@ -97,6 +100,18 @@ def _list_audit(context: ServerContext, after: int = 0, limit: int = 100) -> lis
     return [asdict(note) for note in context.audit.list(after, limit)]
 
 
+def _list_uploads(context: ServerContext) -> list[dict[str, Any]]:
+    return [_upload(each) for each in context.abandoned.found()]
+
+
+def _remove_uploads(context: ServerContext, days: float | None = None) -> list[dict[str, Any]]:
+    return [_upload(each) for each in context.abandoned.remove(days)]
+
+
+def _upload(upload: Unfinished) -> dict[str, Any]:
+    return {"account": upload.account, "state": upload.state, "size": upload.size, "changed": upload.changed}
+
+
 ACTIONS: dict[str, Callable[..., Any]] = {
     "audit.list": _list_audit,
     "grants.add": _grant,
@@ -105,6 +120,8 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "roles.add": _add_role,
     "roles.list": _list_roles,
     "roles.remove": _remove_role,
+    "uploads.list": _list_uploads,
+    "uploads.remove": _remove_uploads,
     "users.add": _add_user,
     "users.disable": _disable_user,
     "users.enable": _enable_user,

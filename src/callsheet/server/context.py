@@ -12,6 +12,7 @@ from callsheet.server.access.audit import Audit
 from callsheet.server.access.cache import AccessCache
 from callsheet.server.access.entitlement import Entitlement
 from callsheet.server.access.roles import Roles
+from callsheet.server.files.abandoned import AbandonedUploads
 from callsheet.server.files.addresses import SignedAddresses
 from callsheet.server.files.folder import UploadFolder
 from callsheet.server.files.uploads import FileStore
@@ -41,7 +42,8 @@ class ServerContext:
         self.store, self.clock = store, clock
         self.limits = limits or Limits()
         self._folder = UploadFolder(store, files)
-        self.files = FileStore(lambda: self._folder.path)
+        self.abandoned = AbandonedUploads(store, lambda: self._folder.path, self.now, self.limits.upload_days)
+        self.files = FileStore(lambda: self._folder.path, begun=self.abandoned.keep)
         self.addresses = SignedAddresses(store, self.now)
         self.accounts = Accounts(store, clock)
         self.roles = Roles(store, self.accounts)

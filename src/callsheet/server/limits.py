@@ -54,6 +54,7 @@ class Limits:
     account_event_bytes: int = 256 * 2**20
     event_seconds: float = 3_600.0
     account_staged_bytes: int = 512 * 2**20
+    upload_days: float = 7.0
     hosts: frozenset[str] | None = None
 
     def body(self, size: Size | int) -> int:

@@ -23,7 +23,7 @@ from callsheet.errors import Conflict, Invalid, NotFound, TooLarge
 from callsheet.private import make_folder, opener
 from callsheet.server.files.pictures import smaller
 
-__all__ = ["FileStore", "placeholder"]
+__all__ = ["FileStore", "key_digest", "placeholder"]
 
 LARGEST = 64 * 2**30
 """Bytes in one request."""
@@ -32,16 +32,18 @@ _IMAGES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "ima
 
 
 class FileStore:
-    """The files below a folder, which is asked for when it is first needed."""
+    """The files below a folder, which is asked for when it is first needed; ``begun`` is called with each upload."""
 
-    def __init__(self, folder: Callable[[], Path], largest: int = LARGEST) -> None:
-        self._folder, self._largest = folder, largest
+    def __init__(
+        self, folder: Callable[[], Path], largest: int = LARGEST, begun: Callable[[], None] = lambda: None
+    ) -> None:
+        self._folder, self._largest, self._begun = folder, largest, begun
 
     # Places
 
     def path(self, key: str) -> Path:
         """Where the file of a component is."""
-        digest = _digest(key)
+        digest = key_digest(key)
         return self._folder() / digest[:2] / digest
 
     def pending(self, key: str, account: str) -> Path:
@@ -58,7 +60,7 @@ class FileStore:
 
     def _own(self, key: str, account: str, what: str) -> Path:
         path = self.path(key)
-        return path.with_name(f"{path.name}.{_digest(account)[:16]}.{what}")
+        return path.with_name(f"{path.name}.{key_digest(account)[:16]}.{what}")
 
     def waiting(self, key: str) -> Iterator[str]:
         """The accounts that have pending files of a component; the one that came first is the first."""
@@ -84,8 +86,9 @@ class FileStore:
 
     def _prepare(self, path: Path, account: str) -> None:
         """Make the folder of a file, and note whose it is."""
+        self._begun()
         make_folder(path.parent)
-        known = self._folder() / "accounts" / _digest(account)[:16]
+        known = self._folder() / "accounts" / key_digest(account)[:16]
         if not known.exists():
             make_folder(known.parent)
             unfinished = known.with_name(secrets.token_hex(8))
@@ -218,7 +221,8 @@ class FileStore:
         return placeholder(), "image/png"
 
 
-def _digest(text: str) -> str:
+def key_digest(text: str) -> str:
+    """What stands for a component's id, or an account's name, in the names of files."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
