@@ -206,10 +206,10 @@ ROLED = ("CustomAttributeConfiguration", "CustomAttributeLinkConfiguration", "Cu
 
 def test_the_wiring_is_asked_by_the_nearest_name() -> None:
     """The exact name of a type or one above it, then the longest pattern."""
-    assert wiring().find("inverses", ["Dashboard"], "dashboard_resources") == "dashboard"
-    assert wiring().find("inverses", ["Group", "Resource"], "dashboard_resources") == "resource"
-    assert wiring().find("inverses", ["Group", "Resource"], "memberships") is None
-    assert wiring().of_type("extends", "CustomAttributeValue") is None
+    assert wiring().inverses.find(["Dashboard"], "dashboard_resources") == "dashboard"
+    assert wiring().inverses.find(["Group", "Resource"], "dashboard_resources") == "resource"
+    assert wiring().inverses.find(["Group", "Resource"], "memberships") is None
+    assert wiring().extends.of_type("CustomAttributeValue") is None
 
 
 @pytest.mark.parametrize("name", LISTS)

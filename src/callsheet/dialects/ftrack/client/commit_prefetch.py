@@ -69,14 +69,14 @@ def _links(needs: Needs, vocabulary: Vocabulary) -> Iterator[Question]:
 
         def take(rows: list[Any], through: Any = through, owner: Any = owner) -> None:
             for row in rows:
-                found = needs.links.get((through, owner, row.get(through.member)))
+                found = needs.links.get((through, owner, row.get(through.member_key)))
                 if found is not None:
                     found.append(row["id"])
 
         members = [member for other, near, member in needs.links if (other, near) == (through, owner)]
         for part in chunks(dict.fromkeys(members), CHUNK):
-            where = f"{through.owner} is {quoted(str(owner))} and {through.member} in {listed(part)}"
-            yield f"select id, {through.member} from {through.entity_type} where {where}", take
+            where = f"{through.owner_key} is {quoted(str(owner))} and {through.member_key} in {listed(part)}"
+            yield f"select id, {through.member_key} from {through.entity_type} where {where}", take
 
 
 def _members(needs: Needs, vocabulary: Vocabulary) -> Iterator[Question]:

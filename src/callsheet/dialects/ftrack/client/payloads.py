@@ -2,7 +2,7 @@
 
 An item of ``metadata`` is a row of its own, which is created, updated or deleted; an item of
 ``custom_attributes`` is the value of a configuration for an entity. The pairs of a many-to-many relation are
-rows of a type where the server has one (see ``through`` in the wiring); elsewhere it takes nothing but the
+rows of a type where the server has one (see ``[pairs]`` in ``data/wiring.toml``); elsewhere it takes nothing but the
 whole list of members. What must be known for this is asked first, in one request: see `Needs`.
 """
 
@@ -228,12 +228,12 @@ class Payloads:
     def _pairs(self, through: Through, owner: Identity, added: Sequence[Identity], removed: Sequence[Identity]) -> None:
         row_type = self.vocabulary.schema.type(through.entity_type)
         for member in added:
-            data = {through.owner: owner.key, through.member: member.key}
+            data = {through.owner_key: owner.key, through.member_key: member.key}
             if row_type.key == ("id",):
                 data["id"] = self._row_key(through, owner, member)
             self._add("create", through.entity_type, [data[part] for part in row_type.key], data)
         for member in removed:
-            parts = {through.owner: owner.key, through.member: member.key}
+            parts = {through.owner_key: owner.key, through.member_key: member.key}
             if row_type.key == ("id",):
                 for key in self.needs.links.get((through, owner.key, member.key), ()):
                     self._add("delete", through.entity_type, [key])

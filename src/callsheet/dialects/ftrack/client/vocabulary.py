@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from callsheet.dialects.ftrack.common.custom_attributes import configured_types
 from callsheet.dialects.ftrack.common.schema import TypeList, vendor_schemas
@@ -14,6 +14,8 @@ from callsheet.model.query import Path, Step
 from callsheet.model.schema import Attribute, EntityType, Schema
 
 __all__ = ["Vocabulary"]
+
+T = TypeVar("T")
 
 
 class Vocabulary:
@@ -105,10 +107,14 @@ class Vocabulary:
 
     def other_side(self, entity_type: EntityType, collection: str) -> str | None:
         """The collection of the members that is written in place of this one."""
-        found: str | None = wiring().find("written_at", (entity_type.name, *entity_type.ancestors), collection)
-        return found
+        return _nearest(wiring().written_at, entity_type, collection)
 
     def through(self, entity_type: EntityType, collection: str) -> Through | None:
         """The rows that hold a many-to-many collection, where they are rows of a type that the server has."""
-        found = wiring().through((entity_type.name, *entity_type.ancestors), collection)
+        found = _nearest(wiring().through, entity_type, collection)
         return found if found is not None and found.entity_type in self.schema.types else None
+
+
+def _nearest(facts: Mapping[str, T], entity_type: EntityType, collection: str) -> T | None:
+    names = (f"{name}.{collection}" for name in (entity_type.name, *entity_type.ancestors))
+    return next((facts[name] for name in names if name in facts), None)

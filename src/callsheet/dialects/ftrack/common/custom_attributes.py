@@ -70,7 +70,7 @@ def configured_types(row: Mapping[str, Any], family: TypeHierarchy) -> list[str]
         having = [name for name in HIERARCHICAL if name in family.types]
         return [name for name in having if "custom_attributes" in family.types[name]["properties"]]
     named = str(row.get("entity_type") or "")
-    stated = named if row.get("native") else str(family.wiring.table("configured").get(named.lower(), ""))
+    stated = named if row.get("native") else family.wiring.configured.get(named.lower(), "")
     if stated not in family.types:
         return []
     object_type = row.get("object_type_id")

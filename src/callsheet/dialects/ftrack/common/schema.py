@@ -2,7 +2,7 @@
 
 The vendor tells each type flat: scalars, among them foreign keys, and relations that do not say how they
 join. The document has families, references with their foreign keys, collections with their inverses, and
-mappings; what the vendor leaves out comes from ``wiring.toml``. A foreign key that has no reference of its
+mappings; what the vendor leaves out is in ``data/wiring.toml``. A foreign key that has no reference of its
 own gets one (``ProjectSchemaOverride.project_schema`` for ``project_schema_id``), so that it can be followed.
 
 The list itself stays in the document, under ``vendor``: the server half renders it again, hash included.
@@ -20,7 +20,7 @@ from typing import Any
 from callsheet.dialects.ftrack.common.custom_attributes import custom_items
 from callsheet.dialects.ftrack.common.wiring import Wiring, wiring
 
-__all__ = ["TypeList", "document_from_vendor", "vendor_hash", "vendor_schemas"]
+__all__ = ["TypeList", "document_from_vendor", "has_object_type", "vendor_hash", "vendor_schemas"]
 
 SERVER = "server"
 SCALARS = {
@@ -85,11 +85,10 @@ class TypeList:
         self.parents = {name: self._parent(name) for name in self.types}
 
     def _parent(self, name: str) -> str | None:
-        alias = self.types[name].get("alias_for")
-        if isinstance(alias, dict) and "object_typeid" in alias.get("classifiers", {}):
+        if has_object_type(self.types[name]):
             above: Any = "TypedContext"
         else:
-            above = self.wiring.of_type("extends", name)
+            above = self.wiring.extends.of_type(name)
         return above if above in self.types and above != name else None
 
     def line(self, name: str) -> list[str]:
@@ -122,7 +121,7 @@ class TypeList:
         found: dict[str, tuple[str, str | None]] = {}
         for key, told in properties.items():
             if _is_reference(told) and told["$ref"] in self.types:
-                stated = self.wiring.find("foreign_keys", line, key)
+                stated = self.wiring.foreign_keys.find(line, key)
                 if stated is None and f"{key}_id" in properties:
                     stated = f"{key}_id"
                 target = self.target(line, key, told["$ref"])
@@ -131,14 +130,14 @@ class TypeList:
         for key, told in properties.items():
             keyed = self._told_target(told)
             reference = key.removesuffix("_id")
-            plain = reference == key or reference in properties or self.wiring.find("plain", line, key)
+            plain = reference == key or reference in properties or self.wiring.plain.holds(line, key)
             if keyed and key not in taken and not plain:
                 found[reference] = (keyed, key)
         return found
 
     def target(self, line: Sequence[str], name: str, told: str) -> str:
         """The type at the other end of a relation."""
-        stated = self.wiring.find("targets", line, name)
+        stated = self.wiring.targets.find(line, name) or told
         return stated if stated in self.types else told
 
     def _told_target(self, told: Mapping[str, Any]) -> str | None:
@@ -147,6 +146,12 @@ class TypeList:
         if match is None or told.get("format") != "foreign_key" or match[1] not in self.types:
             return None
         return match[1]
+
+
+def has_object_type(schema: Mapping[str, Any]) -> bool:
+    """Whether an object type makes a type one of the vendor's tasks."""
+    alias = schema.get("alias_for")
+    return isinstance(alias, Mapping) and "object_typeid" in alias.get("classifiers", {})
 
 
 def _is_reference(told: Mapping[str, Any]) -> bool:
@@ -182,7 +187,7 @@ class _Type:
         return told
 
     def _label(self) -> str | None:
-        label: str | None = self.family.wiring.of_type("labels", self.name)
+        label = self.family.wiring.labels.of_type(self.name)
         return label if label in self.properties else None
 
     def attributes(self) -> dict[str, dict[str, Any]]:
@@ -222,7 +227,7 @@ class _Type:
         return ours | self._flags(name, name)
 
     def _data_type(self, name: str, told: Mapping[str, Any], data_type: str) -> str:
-        stated = self.family.wiring.find("types", self.line, name)
+        stated = self.family.wiring.types.find(self.line, name)
         if stated is not None:
             return str(stated)
         return {"date-time": "datetime", "date": "date", "json": "json"}.get(str(told.get("format")), data_type)
@@ -246,11 +251,14 @@ class _Type:
             flags["required"] = True
         if names & set(self.schema.get("immutable", ())):
             flags["immutable"] = True
-        wires = self.family.wiring
-        derived = wires.read_only(self.line, name) or wires.find("same", self.line, name)
-        if derived or names & set(self.schema.get("computed", ())):
+        if self._follows(name) or names & set(self.schema.get("computed", ())):
             flags["computed"] = SERVER
         return flags
+
+    def _follows(self, name: str) -> bool:
+        """Whether the attribute follows from others, so that users only read it."""
+        facts = self.family.wiring
+        return facts.read_only.holds(self.line, name) or facts.same.find(self.line, name) is not None
 
     def _collection(self, name: str, told: Mapping[str, Any]) -> dict[str, Any] | None:
         target = told.get("items", {}).get("$ref")
@@ -265,20 +273,22 @@ class _Type:
         inverse = self._inverse(name, target, told.get("inverse"))
         if inverse:
             ours["inverse"] = inverse
-        if self.family.wiring.read_only(self.line, name):
+        if self._follows(name):
             ours["computed"] = SERVER
         return ours
 
     def _inverse(self, name: str, target: str, told: str | None = None) -> str | None:
         """The attribute of the members that leads back to their owner, as told, as known, or the only one."""
-        stated: str | None = told or self.family.wiring.find("inverses", self.line, name)
+        if self.family.wiring.same.find(self.line, name):
+            return None
+        stated: str | None = told or self.family.wiring.inverses.find(self.line, name)
         if stated is not None:
             known = stated in self.family.properties(target) or stated in self.family.references[target]
             return stated if known else None
         back = [
             reference
             for reference, (owner, _) in self.family.references[target].items()
-            if owner in self.line and not self.family.wiring.find("same", self.family.line(target), reference)
+            if owner in self.line and not self.family.wiring.same.find(self.family.line(target), reference)
         ]
         return back[0] if len(back) == 1 else None
 

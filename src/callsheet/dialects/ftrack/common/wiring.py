@@ -1,80 +1,139 @@
-"""What ftrack's schema does not say, as tables that are asked by type and attribute."""
+"""What ftrack's schema does not say of its types and relations, as tables: `wiring.toml` and `client.toml`.
+
+`shared` has the facts of both halves. `wiring` adds those that only the client needs; the server's half adds its own.
+"""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
-from functools import lru_cache
-from importlib import resources
-from typing import Any
+from collections.abc import Iterator, Mapping
+from functools import cache, cached_property
 
 from attrs import frozen
+from msgspec import Struct
 
-__all__ = ["Through", "Wiring", "wiring"]
+from callsheet.dialects.ftrack.common.facts import FactNames, FactTable, facts_in
+
+__all__ = ["ClientFacts", "SharedFacts", "Through", "Wiring", "shared", "wiring"]
 
 
 @frozen
 class Through:
-    """The rows that hold a many-to-many collection: their type, and their keys of owner and member."""
+    """The rows that hold a many-to-many collection: their type, and their references to owner and member."""
 
     entity_type: str
     owner: str
     member: str
 
+    @property
+    def owner_key(self) -> str:
+        return f"{self.owner}_id"
+
+    @property
+    def member_key(self) -> str:
+        return f"{self.member}_id"
+
+
+class SharedFacts(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """The tables of ``wiring.toml``, as that file explains them."""
+
+    plain: FactNames
+    extends: FactTable[str]
+    views: FactTable[str]
+    foreign_keys: FactTable[str]
+    same: FactTable[str]
+    types: FactTable[str]
+    targets: FactTable[str]
+    inverses: FactTable[str]
+    mirrors: FactTable[str]
+    pairs: dict[str, dict[str, str]]
+    configured: dict[str, str]
+
+    @cached_property
+    def through(self) -> dict[str, Through]:
+        """By collection, the rows that hold it."""
+        return {
+            side: Through(rows, near, far)
+            for rows, sides in self.pairs.items()
+            for side, near, far in _directions(sides)
+            if "." in side
+        }
+
+    @cached_property
+    def all_inverses(self) -> FactTable[str]:
+        """Inverses as the document states them, and as they follow from mirrors and pairs."""
+        found = dict(self.inverses.facts)
+        for written, mirror in self.mirrors.facts.items():
+            found[written], found[mirror] = _attribute(mirror), _attribute(written)
+        for sides in self.pairs.values():
+            one, other = sides
+            found |= {side: _attribute(far) for side, far in ((one, other), (other, one)) if "." in side}
+        return FactTable(found)
+
+
+def _directions(sides: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    (one, to_one), (other, to_other) = sides.items()
+    yield one, to_one, to_other
+    yield other, to_other, to_one
+
+
+def _attribute(side: str) -> str:
+    return side.partition(".")[2]
+
+
+class ClientFacts(Struct, frozen=True, forbid_unknown_fields=True):
+    """The tables of ``client.toml``."""
+
+    because: dict[str, str]
+    labels: FactTable[str]
+    targets: FactTable[str]
+    read_only: FactNames
+    configured: dict[str, str]
+
 
 @frozen
 class Wiring:
-    """The tables of ``wiring.toml``. ``line`` is always a type and its ancestors, the type first.
+    """The facts that the client reads.
 
-    >>> wiring().find("inverses", ["Task", "TypedContext"], "incoming_links")
+    >>> wiring().inverses.find(["Task", "TypedContext"], "incoming_links")
     'to'
     """
 
-    tables: Mapping[str, Any]
-
-    def table(self, name: str) -> Mapping[str, Any]:
-        """A table; a dot leads into another."""
-        found: Any = self.tables
-        for part in name.split("."):
-            found = found.get(part, {})
-        return found  # type: ignore[no-any-return]
-
-    def find(self, table: str, line: Sequence[str], attribute: str) -> Any:
-        """What a table says of an attribute, or None: by its exact name first, then by the longest pattern."""
-        known = self.table(table)
-        names = [f"{name}.{attribute}" for name in line]
-        for name in names:
-            if name in known:
-                return known[name]
-        return _longest(known, names)
-
-    def of_type(self, table: str, name: str) -> Any:
-        """What a table says of a type, or None; a type is not what is said of itself."""
-        known = self.table(table)
-        if name in known:
-            return known[name]
-        found = _longest(known, [name])
-        return None if found == name else found
-
-    def read_only(self, line: Sequence[str], attribute: str) -> bool:
-        """Whether users can only read the attribute."""
-        patterns = self.table("read_only")["names"]
-        return any(fnmatchcase(f"{name}.{attribute}", pattern) for name in line for pattern in patterns)
-
-    def through(self, line: Sequence[str], collection: str) -> Through | None:
-        """The rows that hold a many-to-many collection, where they are rows of a type."""
-        found = self.find("through", line, collection)
-        return None if found is None else Through(*found)
+    extends: FactTable[str]
+    labels: FactTable[str]
+    foreign_keys: FactTable[str]
+    plain: FactNames
+    same: FactTable[str]
+    types: FactTable[str]
+    targets: FactTable[str]
+    inverses: FactTable[str]
+    read_only: FactNames
+    through: Mapping[str, Through]
+    configured: Mapping[str, str]
+    #: By a collection that is written from the other side, the collection there.
+    written_at: Mapping[str, str]
 
 
-def _longest(known: Mapping[str, Any], names: Sequence[str]) -> Any:
-    patterns = [pattern for pattern in known if "*" in pattern and any(fnmatchcase(name, pattern) for name in names)]
-    return known[max(patterns, key=len)] if patterns else None
+@cache
+def shared() -> SharedFacts:
+    """The facts of both halves, read once."""
+    return facts_in("wiring.toml", SharedFacts)
 
 
-@lru_cache(maxsize=1)
+@cache
 def wiring() -> Wiring:
-    """The tables, read once."""
-    text = (resources.files("callsheet.dialects.ftrack.data") / "wiring.toml").read_text(encoding="utf-8")
-    return Wiring(tomllib.loads(text))
+    """The facts of both halves and those of the client, read once."""
+    both, own = shared(), facts_in("client.toml", ClientFacts)
+    return Wiring(
+        FactTable({**both.extends.facts, **both.views.facts}),
+        own.labels,
+        both.foreign_keys,
+        both.plain,
+        both.same,
+        both.types,
+        FactTable({**both.targets.facts, **own.targets.facts}),
+        both.all_inverses,
+        own.read_only,
+        both.through,
+        {**both.configured, **own.configured},
+        {mirror: _attribute(written) for written, mirror in both.mirrors.facts.items()},
+    )

@@ -8,7 +8,6 @@ computed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -16,30 +15,18 @@ from weakref import WeakKeyDictionary
 from attrs import define, field, frozen
 
 from callsheet.dialects.ftrack.common.schema import vendor_hash, vendor_schemas
+from callsheet.dialects.ftrack.common.wiring import shared
 from callsheet.dialects.ftrack.server.schema_rendering import rendered
-from callsheet.dialects.ftrack.server.store_schema import ALIASED, RENAMED
+from callsheet.dialects.ftrack.server.store_facts import Related, store_facts
 from callsheet.errors import QueryError
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 
-__all__ = ["Catalogue", "Property", "Related", "VendorType", "catalogue_of", "joined_key"]
+__all__ = ["Catalogue", "Property", "VendorType", "catalogue_of", "joined_key"]
 
 Kind = Literal["value", "key", "reference", "pointer", "collection", "related", "lineage", "metadata", "custom", "made"]
+LINK = "CustomAttributeLink"
 SEPARATOR = "\x1f"
 """Between the parts of a key that the vendor makes of several attributes, in the one key that the store has."""
-
-
-@frozen
-class Related:
-    """Rows of another type that name an entity: by the attribute ``near``, where ``name`` has this ``value``.
-
-    With ``far`` the members are not the rows, but what they refer to by it.
-    """
-
-    entity_type: str
-    near: str
-    far: str | None = None
-    name: str | None = None
-    value: str | None = None
 
 
 @frozen
@@ -55,50 +42,6 @@ class Property:
     target: str = ""
     attribute: Attribute | None = None
     related: Related | None = None
-
-
-_NOTES = Related("Note", "parent_id")
-_RELATED: dict[tuple[str, str], Related] = {
-    ("Context", "assignments"): Related("Appointment", "context", None, "type", "assignment"),
-    ("Context", "allocations"): Related("Appointment", "context", None, "type", "allocation"),
-    ("Resource", "assignments"): Related("Appointment", "resource", None, "type", "assignment"),
-    ("Resource", "allocations"): Related("Appointment", "resource", None, "type", "allocation"),
-    ("Context", "notes"): _NOTES,
-    ("AssetVersion", "notes"): _NOTES,
-    ("ReviewSessionObject", "notes"): _NOTES,
-    ("Context", "status_changes"): Related("StatusChange", "parent_id"),
-    ("AssetVersion", "status_changes"): Related("StatusChange", "parent_id"),
-    ("ReviewSession", "settings"): Related("EntitySetting", "parent_id"),
-    ("AssetVersion", "uses_versions"): Related("AssetVersionLink", "to", "from"),
-    ("AssetVersion", "used_in_versions"): Related("AssetVersionLink", "from", "to"),
-    ("WorkflowSchema", "statuses"): Related("WorkflowSchemaStatus", "workflow_schema", "status"),
-    ("TaskTypeSchema", "types"): Related("TaskTypeSchemaType", "task_type_schema", "type"),
-    ("Type", "task_type_schemas"): Related("TaskTypeSchemaType", "type", "task_type_schema"),
-    ("ProjectSchema", "object_types"): Related("ProjectSchemaObjectType", "project_schema", "object_type"),
-    ("ObjectType", "project_schemas"): Related("ProjectSchemaObjectType", "object_type", "project_schema"),
-}
-_LINK_VIEW = re.compile(r"CustomAttributeLink(From)?\Z")
-_LINKS = {"custom_attribute_links": "from_id", "custom_attribute_links_from": "to_id"}
-_CHANGES = {"TypedContextStatusChange": "TypedContext", "AssetVersionStatusChange": "AssetVersion"}
-_POINTED = {
-    "context": "Context",
-    "user": "User",
-    "group": "Group",
-    "asset": "Asset",
-    "asset_version": "AssetVersion",
-    "component": "Component",
-    "list": "List",
-}
-"""Who is at the other end of a link between entities of any two types, by the name of the relation."""
-
-_SAME = {
-    ("ProjectSchema", "_task_workflow"): "task_workflow_schema",
-    ("ProjectSchema", "_version_workflow"): "asset_version_workflow_schema",
-    ("ProjectSchema", "_task_type_schema"): "task_type_schema",
-    ("ProjectSchema", "_schemas"): "object_type_schemas",
-    ("ProjectSchema", "_overrides"): "task_workflow_schema_overrides",
-    ("Recipient", "user"): "recipient",
-}
 
 
 @define(eq=False)
@@ -157,14 +100,13 @@ class Catalogue:
     def _pointer(self, found: VendorType, name: str) -> Property | None:
         """A relation by a text: who is linked by a custom attribute, whose status has changed."""
         assert found.entity_type is not None
-        if found.entity_type.name == "CustomAttributeLink" and name in _POINTED:
-            side = "from_id" if found.name.endswith("From") else "to_id"
-            return Property(name, "pointer", side, _POINTED[name], found.entity_type.attributes[side])
-        if found.name in _CHANGES and name == "parent":
-            return Property(
-                name, "pointer", "parent_id", _CHANGES[found.name], found.entity_type.attributes["parent_id"]
-            )
-        return None
+        facts = store_facts()
+        key, target = facts.pointers.find([found.name], name), found.told["properties"].get(name, {}).get("$ref")
+        if found.entity_type.name == LINK:
+            target = facts.link_ends.get(name)
+        if not key or target is None:
+            return None
+        return Property(name, "pointer", key, target, found.entity_type.attributes[key])
 
     def below(self, found: VendorType, name: str) -> VendorType | None:
         """The type nearest below that has a property which this one has not (``username`` of a Resource)."""
@@ -210,21 +152,22 @@ class Catalogue:
         if pointer is not None:
             return pointer
         line = self._bases[found.entity_type.name]
-        stored = next((kept for (of, each), kept in RENAMED.items() if each == name and of in line), name)
-        stored = _SAME.get((found.name, name), stored)
-        if name == "_link" and "link" in found.entity_type.attributes:
-            stored = "link"
-        direct = self._stored(found.entity_type, name, stored, target)
+        direct = self._stored(found.entity_type, name, self._stored_name(found.entity_type, line, name), target)
         if direct is not None:
             return direct
         if name in ("ancestors", "descendants"):
             return Property(name, "lineage", "parent", target)
-        related = next((_RELATED[of, name] for of in line if (of, name) in _RELATED), None)
-        if name in _LINKS:
-            related = Related("CustomAttributeLink", _LINKS[name])
+        related = store_facts().related.find(line, name)
         if related is not None and related.entity_type in schema.types:
             return Property(name, "related", target=target or related.entity_type, related=related)
         return Property(name, "made", target=target)
+
+    def _stored_name(self, entity_type: EntityType, line: Sequence[str], name: str) -> str:
+        """The attribute of the store that a property is another name of."""
+        stored = shared().same.find(line, name)
+        if stored in entity_type.attributes:
+            return stored
+        return store_facts().stored_as.find(line, name) or name
 
     def _stored(self, entity_type: EntityType, name: str, stored: str, target: str = "") -> Property | None:
         if stored in entity_type.aliases:
@@ -243,8 +186,7 @@ class Catalogue:
 
 def _vendor_type(told: Mapping[str, Any], schema: Schema) -> VendorType:
     name = told["id"]
-    stored = "CustomAttributeLink" if _LINK_VIEW.search(name) else ALIASED.get(name, name)
-    entity_type = schema.types.get(stored) or schema.types.get(name)
+    entity_type = schema.types.get(store_facts().rows_of(name)) or schema.types.get(name)
     system = []
     for each in told.get("system_projections", ()):
         system += [key for key, prop in told["properties"].items() if each in (key, prop.get("alias_for"))][:1]

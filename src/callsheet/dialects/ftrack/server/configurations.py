@@ -15,7 +15,9 @@ from typing import Any
 
 from attrs import field, frozen
 
-from callsheet.dialects.ftrack.server.store_schema import FAMILIES
+from callsheet.dialects.ftrack.common.custom_attributes import HIERARCHICAL
+from callsheet.dialects.ftrack.common.wiring import shared
+from callsheet.dialects.ftrack.server.store_facts import store_facts
 from callsheet.errors import Invalid
 from callsheet.model.schema import Attribute
 
@@ -34,10 +36,6 @@ _KINDS = {
     "dynamic enumerator": "string",
 }
 _LISTS = ("enumerator", "dynamic enumerator")
-_FAMILIES = {"task": "Context", "show": "Context", "asset": "Asset", "assetversion": "AssetVersion", "list": "List"}
-_FAMILIES |= {"user": "Resource", "listobject": "ListObject", "component": "Component"}
-_EXACT = {"asset": "Asset", "assetversion": "AssetVersion", "user": "User", "show": "Project"}
-_HIERARCHICAL = ("Context", "Asset", "AssetVersion")
 
 
 @frozen
@@ -218,9 +216,9 @@ def _settings(config: Any) -> dict[str, Any]:
 def families(found: Configuration) -> Sequence[str]:
     """The store's types that describe the item."""
     if found.hierarchical:
-        return _HIERARCHICAL
-    root = _FAMILIES.get(found.entity_type)
-    return () if root is None else (root,)
+        return HIERARCHICAL
+    configured = shared().configured.get(found.entity_type)
+    return () if configured is None else (store_facts().root_of(configured),)
 
 
 def described(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -257,16 +255,12 @@ def applies(found: Configuration, line: Sequence[str], discriminator: str | None
     if found.native:
         return found.entity_type in line
     if found.hierarchical:
-        return any(name in line for name in _HIERARCHICAL)
-    if found.entity_type == "task":
-        if "TypedContext" not in line:
-            return None if line[0] == "Context" else False
+        return any(name in line for name in HIERARCHICAL)
+    configured = shared().configured.get(found.entity_type)
+    if configured is None:
+        return False
+    if configured in line:
+        if configured != "TypedContext":
+            return True
         return None if discriminator is None else found.object_type in (None, discriminator)
-    if found.entity_type == "show":
-        return True if "Project" in line else None if line[0] == "Context" else False
-    if found.entity_type == "list":
-        return "List" in line
-    exact = _EXACT.get(found.entity_type)
-    if exact is None:
-        return _FAMILIES.get(found.entity_type) in line
-    return True if exact in line else None if FAMILIES.get(exact) == line[0] else False
+    return None if store_facts().families.of_type(configured) == line[0] else False

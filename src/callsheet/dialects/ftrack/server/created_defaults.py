@@ -11,6 +11,7 @@ from attrs import define, field
 
 from callsheet.dialects.ftrack.server.catalogue import VendorType
 from callsheet.dialects.ftrack.server.deserialization import scalar
+from callsheet.dialects.ftrack.server.store_facts import store_facts
 from callsheet.dialects.ftrack.server.store_reader import StoreReader
 from callsheet.model.query import Comparison, Path
 from callsheet.model.record import Identity
@@ -20,36 +21,7 @@ __all__ = ["CreatedDefaults", "finish"]
 
 Finding = Callable[[], Identity | None]
 
-_OWN = {
-    ("AssetVersion", "user"),
-    ("Note", "author"),
-    ("Timelog", "user"),
-    ("Timer", "user"),
-    ("Job", "user"),
-    ("List", "owner"),
-    ("StatusChange", "user"),
-    ("Conversation", "created_by"),
-    ("Message", "created_by"),
-    ("ReviewSession", "created_by"),
-    ("ReviewSessionInvitee", "created_by"),
-    ("CalendarEvent", "created_by"),
-    ("CalendarEventResource", "created_by"),
-    ("Dashboard", "created_by"),
-}
-_NOW = {"date", "created_at", "thread_activity"}
-_WORDS: dict[str, dict[str, Any]] = {
-    "Project": {"context_type": "show", "status": "active"},
-    "TypedContext": {"context_type": "task"},
-    "FileComponent": {"system_type": "file"},
-    "SequenceComponent": {"system_type": "sequence"},
-    "ContainerComponent": {"system_type": "container"},
-    "TypedContextList": {"system_type": "task"},
-    "AssetVersionList": {"system_type": "assetversion"},
-    "Appointment": {"type": "assignment"},
-    "AssetVersion": {"is_latest_version": False},
-}
 _ENDED = ("done", "failed")
-_FIRST = {"status": "Status", "type": "Type", "priority": "Priority"}
 
 
 def finish(entity_type: EntityType, values: dict[str, Any], now: datetime) -> None:
@@ -104,11 +76,12 @@ class CreatedDefaults:
         found = self._found.get(entity_type.name)
         if found is None:
             found = self._found[entity_type.name] = {}
-            if self.reader.catalogue.is_a(entity_type.name, "TypedContext"):
-                found.update({name: partial(self.first, kind) for name, kind in _FIRST.items()})
-            if entity_type.name == "AssetVersion":
-                found["status"] = partial(self.first, "Status")
-            found.update({name: lambda: self.actor for root, name in _OWN if root == entity_type.root})
+            line, facts = (entity_type.name, *entity_type.ancestors), store_facts()
+            for name, attribute in entity_type.attributes.items():
+                if facts.first.holds(line, name):
+                    found[name] = partial(self.first, str(attribute.target))
+                elif facts.acting_user.holds(line, name) or facts.signed.holds(line, name):
+                    found[name] = lambda: self.actor
         return found
 
     def _defaults(self, found: VendorType) -> Mapping[str, Any]:
@@ -121,7 +94,7 @@ class CreatedDefaults:
         assert found.entity_type is not None
         entity_type = found.entity_type
         made: dict[str, Any] = {}
-        required = found.told.get("required", ())
+        required, facts = found.told.get("required", ()), store_facts()
         for prop in found.properties.values():
             attribute = prop.attribute
             if attribute is None or attribute.computed is not None or prop.stored == "id":
@@ -129,7 +102,7 @@ class CreatedDefaults:
             default = found.told["properties"][prop.name].get("default")
             if prop.kind == "value":
                 value = scalar(found, attribute, default) if default != "{uid}" else None
-                if value is None and (prop.name in required or prop.name in _NOW):
+                if value is None and (prop.name in required or prop.name in facts.now):
                     value = self._filler(attribute.data_type, prop.name)
                 if value is not None:
                     made[prop.stored] = value
@@ -138,7 +111,7 @@ class CreatedDefaults:
             elif prop.kind == "key" and prop.name == "priority_id" and isinstance(default, str):
                 self._add_existing(made, prop.stored, "Priority", default)
         for name in (entity_type.name, *entity_type.ancestors):
-            for word, value in _WORDS.get(name, {}).items():
+            for word, value in facts.created.get(name, {}).items():
                 told = found.properties.get(word)
                 if told is not None and told.stored in entity_type.attributes:
                     made[told.stored] = value
