@@ -49,6 +49,12 @@ class FairQueue(Generic[T]):
                 self._jobs.move_to_end(account, last=False)
                 self._count += 1
 
+    def wait(self) -> bool:
+        """Wait for a job; whether there is one: without one the queue is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._count or self._closed)
+            return self._count > 0
+
     def take(self, most: int) -> list[tuple[str, T]]:
         """At least one job and at most so many, account by account; blocks. Empty once the queue is closed."""
         with self._changed:

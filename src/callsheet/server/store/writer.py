@@ -1,9 +1,12 @@
 """Group commit: many jobs share one transaction, and so one wait for the disk.
 
-One thread owns the only connection that writes. It takes what is waiting (at most `GROUP` jobs, accounts in turn), runs
-each in a savepoint (one alone needs none), commits once, and only then answers. A job that fails takes only its
-savepoint with it. If the database gives up the whole transaction (the disk is full), no job of the group has happened,
-and each gets the error.
+One connection writes. A job that comes while nobody writes is run by its own thread, alone, without a change of thread.
+One that comes while somebody writes waits for the writer's thread, which takes what is waiting (at most `GROUP` jobs,
+accounts in turn), runs each in a savepoint (one alone needs none), commits once, and only then answers. A job that
+fails takes only its savepoint with it. If the database gives up the whole transaction (the disk is full), no job of the
+group has happened, and each gets the error.
+
+The program's main thread never writes itself: it alone can be interrupted at any place.
 """
 
 from __future__ import annotations
@@ -11,12 +14,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextvars import Context, copy_context
+from threading import Lock, get_ident
 from time import monotonic
 from typing import Any, TypeVar
 
-from attrs import define
+from attrs import define, field
 from sqlalchemy import Connection, Engine
 
 from callsheet.errors import Closed, StateError
@@ -37,22 +40,45 @@ log = logging.getLogger("callsheet.server")
 T = TypeVar("T")
 
 
+def _held_lock() -> Lock:
+    lock = Lock()
+    lock.acquire()
+    return lock
+
+
 @define(eq=False)
 class _Job:
     function: Callable[[Connection], Any]
-    future: Future[Any]
     context: Context
+    done: Lock = field(factory=_held_lock)
+    """Free once the job is done."""
     result: Any = None
     error: BaseException | None = None
 
+    def outcome(self) -> Any:
+        if self.error is None:
+            return self.result
+        try:
+            raise self.error
+        finally:
+            # The error holds the frames that hold the job.
+            self.error = None
+
 
 class Writer:
-    """Runs jobs on one connection in one thread, which starts with the first job and ends with `close`."""
+    """Runs jobs on one connection, in their own threads or in one that starts when a job has to wait.
+
+    `close` ends it.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._queue: FairQueue[_Job] = FairQueue()
-        self._lock = threading.Lock()
+        self._lock = Lock()
+        self._turn = Lock()
+        """Held by whoever uses the connection."""
+        self._running = 0
+        """The thread that does, or 0."""
         self._thread: threading.Thread | None = None
         self._closed = False
         self.groups = 0
@@ -69,17 +95,13 @@ class Writer:
 
     def run(self, function: Callable[[Connection], T]) -> T:
         """What the function returns, once it is on disk; or what it raised."""
-        job, deadline = _Job(function, Future(), copy_context()), current_deadline()
-        with self._lock:
-            if self._closed:
-                raise Closed("the store is closed; open it again to write")
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="callsheet-writer", daemon=True)
-                self._thread.start()
-            if threading.current_thread() is self._thread:
-                raise StateError("a write inside a write would wait for itself; use the connection it was given")
-            self._queue.put("" if deadline is None else deadline.account, job)
-        result: T = job.future.result()
+        if self._running == get_ident():
+            raise StateError("a write inside a write would wait for itself; use the connection it was given")
+        job = _Job(function, copy_context())
+        if not self._run_here(job):
+            self._put(job)
+            job.done.acquire()
+        result: T = job.outcome()
         return result
 
     def close(self) -> None:
@@ -90,15 +112,44 @@ class Writer:
         self._queue.close()
         if thread is not None:
             thread.join()
+        with self._turn:
+            self._let_go()
+
+    def _run_here(self, job: _Job) -> bool:
+        """Run the job in this thread, if nobody writes or waits; whether it was."""
+        if len(self._queue) or _is_main_thread() or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            if self._closed or self._wants_upkeep():
+                return False
+            self._running = get_ident()
+            self._run_group([job])
+        finally:
+            self._running = 0
+            self._turn.release()
+        return True
+
+    def _put(self, job: _Job) -> None:
+        """Have the job run by the writer's thread."""
+        deadline = current_deadline()
+        with self._lock:
+            if self._closed:
+                raise Closed("the store is closed; open it again to write")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="callsheet-writer", daemon=True)
+                self._thread.start()
+            self._queue.put("" if deadline is None else deadline.account, job)
 
     def _work(self) -> None:
-        try:
-            while taken := self._queue.take(GROUP):
+        while self._queue.wait():
+            with self._turn:
+                self._running = get_ident()
+                self._keep_up()
+                taken = self._queue.take(GROUP)
                 done = self._run_group([job for _, job in taken])
                 self._queue.put_back(taken[done:])
                 self._keep_up()
-        finally:
-            self._let_go()
+                self._running = 0
 
     def _held(self) -> Connection:
         """The connection, kept from group to group: the pool would look after it each time."""
@@ -128,15 +179,15 @@ class Writer:
                 job.error = job.error or error
             self._let_go()
         for job in jobs[:done]:
-            if job.error is not None:
-                job.future.set_exception(job.error)
-            else:
-                job.future.set_result(job.result)
+            job.done.release()
         return done
+
+    def _wants_upkeep(self) -> bool:
+        return self.upkeep is not None and abs(self._changes - self._kept_up) >= CHANGES
 
     def _keep_up(self) -> None:
         """Its jobs are answered, the next ones wait. Only the log hears of a failure, and it will be tried again."""
-        if self.upkeep is None or abs(self._changes - self._kept_up) < CHANGES:
+        if self.upkeep is None or not self._wants_upkeep():
             return
         self._kept_up = self._changes
         try:
@@ -146,6 +197,10 @@ class Writer:
         except Exception as error:
             self._let_go()
             log.warning("upkeep of the database failed, and will be tried again: %s", str(error).partition("\n")[0])
+
+
+def _is_main_thread() -> bool:
+    return get_ident() == threading.main_thread().ident
 
 
 def _run_jobs(jobs: list[_Job], connection: Connection) -> int:
