@@ -1,6 +1,8 @@
-"""Change sets as plain data and back, by one cattrs converter: on the native wire, in journals, in staged parts.
+"""Change sets, and what became of entities, as plain data and back, by one cattrs converter.
 
-An operation is an object whose ``is`` names its kind; ``entity`` is its identity, as a list of type and key. Values
+Change sets are so on the native wire, in journals and in staged parts; changes of entities in the server's log.
+
+An operation is an object whose ``is`` names its kind; ``entity`` is the identity, as a list of type and key. Values
 have the form that `callsheet.model.values` gives them. What has its default is left out. Numbers and texts are not
 converted: ``"3"`` is not 3. A reader of what is kept ignores keys that it does not know, so that what a newer version
 wrote stays readable. A ``strict`` one, of requests, refuses them: their sender counts on them.
@@ -10,12 +12,13 @@ Reading ends at the first operation that is at fault, so that a request costs no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from operator import eq
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from callsheet.model.adjustment import Adjustment, adjustments_from_plain, adjustments_to_plain
+from callsheet.model.history import EntityChange
 from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Operation, Update
 from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity
@@ -25,7 +28,14 @@ from callsheet.model.values import key_in, pack_values, unpack_values
 if TYPE_CHECKING:
     from cattrs import Converter
 
-__all__ = ["changes_from_plain", "changes_to_plain", "operations_from_plain", "operations_to_plain"]
+__all__ = [
+    "changes_from_plain",
+    "changes_to_plain",
+    "entity_changes_from_plain",
+    "entity_changes_to_plain",
+    "operations_from_plain",
+    "operations_to_plain",
+]
 
 POLICIES = ("raise", "ours", "theirs")
 SHOWN = 400
@@ -75,6 +85,22 @@ parts=0, policy='raise', origin='', effect=None, agree=None)
     return changes
 
 
+def entity_changes_to_plain(changes: Iterable[EntityChange]) -> list[dict[str, Any]]:
+    """What became of entities, as plain data.
+
+    >>> entity_changes_to_plain([EntityChange(Identity("Task", "a"), "update", 3, {"bid": 1.0}, {"bid": 1.5})])
+    [{'entity': ['Task', 'a'], 'kind': 'update', 'previous': 3, 'before': {'bid': 1.0}, 'after': {'bid': 1.5}}]
+    """
+    write = _converter().get_unstructure_hook(EntityChange)
+    return [write(change) for change in changes]
+
+
+def entity_changes_from_plain(plain: Iterable[Any]) -> tuple[EntityChange, ...]:
+    """What `entity_changes_to_plain` was given. The server reads what it wrote; cattrs' errors are faults."""
+    read = _converter().get_structure_hook(EntityChange)
+    return tuple([read(each, EntityChange) for each in plain])
+
+
 def _read(plain: Any, form: type[T], strict: bool, path: str = "$") -> T:
     from cattrs import BaseValidationError, transform_error
 
@@ -115,7 +141,7 @@ def _converter(strict: bool = False) -> Converter:
         converter.register_unstructure_hook_func(partial(eq, form), write)
         converter.register_structure_hook_func(partial(eq, form), read)
     entity = override(rename="entity", omit_if_default=False)
-    for kind in (Create, Update, Delete):
+    for kind in (Create, Update, Delete, EntityChange):
         converter.register_unstructure_hook(
             kind, make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True, identity=entity)
         )

@@ -127,6 +127,8 @@ def _packed_value(value: Any) -> Any:
     kind = type(value)
     if kind in PLAIN or (kind is float and math.isfinite(value)):
         return value
+    if kind is datetime:
+        return {"$datetime": value.isoformat()}
     return {"$identity": [value[0], value[1]]} if kind is Identity else pack(value)
 
 

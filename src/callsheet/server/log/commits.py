@@ -17,10 +17,10 @@ from sqlalchemy import Connection, Row, select
 
 from callsheet.chunks import chunks
 from callsheet.errors import Invalid
-from callsheet.model.history import Commit, EntityChange, change_from_plain, change_to_plain
-from callsheet.model.record import Identity
+from callsheet.model.converter import entity_changes_from_plain, entity_changes_to_plain
+from callsheet.model.history import Commit, EntityChange
+from callsheet.server.log import earlier
 from callsheet.server.store.store import CHUNK, Store
-from callsheet.server.store.tagged import UNCHANGED, to_plain, to_value
 
 __all__ = [
     "EntityChange",
@@ -49,13 +49,12 @@ def encode_changes(changes: Iterable[EntityChange]) -> bytes:
     >>> decode_changes(encode_changes([change])) == (change,)
     True
     """
-    told: dict[Any, Any] = {}
-    return zlib.compress(msgspec.json.encode([_written(change, told) for change in changes]), 1)
+    return zlib.compress(msgspec.json.encode(entity_changes_to_plain(changes)), 1)
 
 
 def decode_changes(data: bytes) -> tuple[EntityChange, ...]:
-    """What `encode_changes` was given."""
-    return tuple(_read(plain) for plain in _plain(data))
+    """What `encode_changes` was given, in this version or an earlier one."""
+    return _read(_plain(data))
 
 
 def pieces(data: bytes) -> list[msgspec.Raw]:
@@ -65,7 +64,7 @@ def pieces(data: bytes) -> list[msgspec.Raw]:
 
 def decode_pieces(found: Iterable[msgspec.Raw]) -> tuple[EntityChange, ...]:
     """Changes, from their JSON."""
-    return tuple(_read(msgspec.json.decode(piece)) for piece in found)
+    return _read([msgspec.json.decode(piece) for piece in found])
 
 
 def _plain(data: bytes) -> list[dict[str, Any]]:
@@ -73,35 +72,11 @@ def _plain(data: bytes) -> list[dict[str, Any]]:
     return plain
 
 
-def _written(change: EntityChange, told: dict[Any, Any]) -> dict[str, Any]:
-    """A change as plain data; ``told`` keeps what was converted, since many changes of a commit share values."""
-    plain = change_to_plain(change)
-    for part in ("before", "after"):
-        if part in plain:
-            plain[part] = {
-                name: value if type(value) in UNCHANGED else _shared(value, told) for name, value in plain[part].items()
-            }
-    return plain
-
-
-_SHARED = frozenset({Identity, datetime})
-
-
-def _shared(value: Any, told: dict[Any, Any]) -> Any:
-    if type(value) not in _SHARED:
-        return to_plain(value)
-    found = told.get(value)
-    if found is None:
-        found = told[value] = to_plain(value)
-    return found
-
-
-def _read(plain: Mapping[str, Any]) -> EntityChange:
-    found = dict(plain)
-    for part in ("before", "after"):
-        if part in found:
-            found[part] = {name: to_value(value) for name, value in found[part].items()}
-    return change_from_plain(found)
+def _read(plain: list[dict[str, Any]]) -> tuple[EntityChange, ...]:
+    """Changes of one commit, which are all of one form."""
+    if plain and "entity" not in plain[0]:
+        return tuple(map(earlier.change, plain))
+    return entity_changes_from_plain(plain)
 
 
 def entry(row: Row[Any], changes: tuple[EntityChange, ...] | None = None) -> Commit:
@@ -156,13 +131,14 @@ def entity_history(
         plain = next((told for told in _plain(row.changes) if _is(store, told, root, key)), None)
         if plain is None:
             return
-        change = _read(plain)
+        (change,) = _read([plain])
         yield entry(row, (change,)), change
         position = change.previous
 
 
 def _is(store: Store, plain: Mapping[str, Any], root: str, key: str) -> bool:
-    return bool(plain["key"] == key and store.schema.types[plain["type"]].root == root)
+    found, held = plain["entity"] if "entity" in plain else (plain["type"], plain["key"])
+    return bool(held == key and store.schema.types[found].root == root)
 
 
 def newest(store: Store, connection: Connection, root: str, keys: Collection[str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ given, so a commit that is sent again (its answer was lost) gets the first answe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,11 +16,13 @@ from attrs import frozen
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
 
 from callsheet.dialects.protocol import CommitResult, Touched
-from callsheet.errors import Invalid, TooLarge
+from callsheet.errors import Invalid, SchemaError, TooLarge
+from callsheet.model.converter import operations_from_plain, operations_to_plain
 from callsheet.model.operation import ChangeSet, Operation, Update
+from callsheet.model.plain import decode, encode
 from callsheet.model.record import Identity
+from callsheet.server.log import earlier
 from callsheet.server.store.store import Store
-from callsheet.server.store.tagged import operation_from_plain, operation_to_plain
 
 __all__ = [
     "StagedPart", "digest", "drop_old_parts", "drop_parts", "encode_result", "find", "part_content", "parts", "stage",
@@ -115,8 +117,11 @@ class StagedPart:
 
 
 def part_content(operations: Sequence[Operation]) -> bytes:
-    """Operations as a part keeps them."""
-    return msgspec.json.encode([operation_to_plain(operation) for operation in operations])
+    """Operations as a part keeps them; `Invalid` for a value that JSON does not hold."""
+    try:
+        return encode(operations_to_plain(operations))
+    except SchemaError as error:
+        raise Invalid(str(error)) from None
 
 
 def stage(store: Store, connection: Connection, staged: StagedPart, most: int) -> None:
@@ -155,7 +160,15 @@ def parts(store: Store, connection: Connection, user: str, changes: ChangeSet) -
             "stage all parts again",
             details={"missing_parts": missing},
         )
-    return [operation_from_plain(plain) for _, told in rows for plain in msgspec.json.decode(told)]
+    return [operation for _, content in rows for operation in _operations(content)]
+
+
+def _operations(content: bytes) -> Iterable[Operation]:
+    """What `part_content` was given, in this version or an earlier one, in which each operation is a list."""
+    plain = decode(content, list)
+    if plain and isinstance(plain[0], list):
+        return map(earlier.operation, plain)
+    return operations_from_plain(plain)
 
 
 def drop_parts(store: Store, connection: Connection, user: str, commit_id: str) -> None:
