@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from callsheet.session.results import AsyncQueryResult, QueryResult
     from callsheet.sync.applying import SyncResult
     from callsheet.sync.cells import RefusedRow
+    from callsheet.sync.external import External, external
+    from callsheet.sync.foreign import ForeignId
     from callsheet.sync.mapping import Column, RowMapping
     from callsheet.sync.plan import AsyncPlan, Plan
     from callsheet.sync.rows.opening import rows
@@ -59,7 +61,9 @@ _HOMES = {
     "EntityChange": "model.history",
     "EntityType": "model.schema",
     "Event": "model.event",
+    "External": "sync.external",
     "Features": "dialects.protocol",
+    "ForeignId": "sync.foreign",
     "HistoryEntry": "model.history",
     "Identity": "model.record",
     "NOT_SET": "model.record",
@@ -81,6 +85,7 @@ _HOMES = {
     "TransportError": "errors",
     "Update": "model.operation",
     "UsageError": "errors",
+    "external": "sync.external",
     "handler": "listening.declaration",
     "rows": "sync.rows.opening",
     "serve": "server.process",
@@ -105,7 +110,9 @@ __all__ = [
     "EntityChange",
     "EntityType",
     "Event",
+    "External",
     "Features",
+    "ForeignId",
     "HistoryEntry",
     "Identity",
     "NOT_SET",
@@ -127,6 +134,7 @@ __all__ = [
     "TransportError",
     "Update",
     "UsageError",
+    "external",
     "handler",
     "rows",
     "serve",

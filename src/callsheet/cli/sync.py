@@ -51,7 +51,7 @@ def run(session: Session, file: Path, dry_run: bool, yes: bool, as_json: bool, c
     """Plan what a sync file says, show the plan, and apply it.
 
     Exit status: 0 done, or nothing to do; 2 changes are pending (dry run, or not confirmed); 3 rows were refused;
-    4 somebody else changed the same meanwhile; 1 anything else.
+    4 both sides changed the same, and nobody has decided; 1 anything else.
     """
     plan: Plan = session.plan_file(file)
     terminal = Terminal()
@@ -62,12 +62,24 @@ def run(session: Session, file: Path, dry_run: bool, yes: bool, as_json: bool, c
     if _is_stopped(plan):
         terminal.say('Nothing was changed: mend these rows, or set on_error = "skip".', style="bold")
         sys.exit(REFUSED)
+    if _is_undecided(plan):
+        terminal.say("Nothing was changed: decide on the conflicts, by a policy or on one side.", style="bold")
+        sys.exit(CONFLICT)
     if plan.is_empty:
-        sys.exit(REFUSED if plan.refused else 0)
+        sys.exit(_left_open(plan))
     if dry_run or not (yes or _confirmed(as_json)):
         sys.exit(PENDING)
     _apply(terminal, plan, chunk, as_json)
-    sys.exit(REFUSED if plan.refused else 0)
+    sys.exit(_left_open(plan))
+
+
+def _left_open(plan: Plan) -> int:
+    """The exit status for what is left when the rest is done."""
+    return REFUSED if plan.refused else CONFLICT if plan.conflicts else 0
+
+
+def _is_undecided(plan: Plan) -> bool:
+    return any(step.conflicts and step.on_error != "skip" for step in plan.steps)
 
 
 def _is_stopped(plan: Plan) -> bool:
@@ -96,6 +108,7 @@ def _apply(terminal: Terminal, plan: Plan, chunk: int | None, as_json: bool) -> 
         sys.exit(CONFLICT)
     if not as_json:
         did = f"{result.created:,} created, {result.changed:,} changed, {result.deleted:,} deleted"
+        did += f", {result.linked:,} linked" if result.linked else ""
         terminal.say(f"Done: {did}, in {counted(len(result.commits), 'commit')}.")
     for operation, reason in result.refused[:20]:
         Terminal(err=True).say(f"refused: {operation.identity.entity_type} {operation.identity.key}: {reason}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from callsheet.flow import Flow
     from callsheet.production import remote
     from callsheet.storage import components, finding, media
-    from callsheet.sync import planning, runs
+    from callsheet.sync import foreign, planning, runs
 else:
     announcements = Later("callsheet.core.announcements")
     calls = Later("callsheet.core.calls")
@@ -40,6 +40,7 @@ else:
     components = Later("callsheet.storage.components")
     finding = Later("callsheet.storage.finding")
     media = Later("callsheet.storage.media")
+    foreign = Later("callsheet.sync.foreign")
     planning = Later("callsheet.sync.planning")
     runs = Later("callsheet.sync.runs")
 
@@ -61,6 +62,8 @@ class SessionVerbs(LazyCore):
     undo = Verb(undo_flows.undo)
     plan = Verb(planning.plan)
     plan_file = Verb(planning.plan_file)
+    external = Verb(foreign.external)
+    external_ids = Verb(foreign.external_ids)
     sync_runs = Verb(runs.sync_runs)
     undo_sync = Verb(runs.undo_sync)
 

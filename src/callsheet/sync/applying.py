@@ -7,24 +7,25 @@ leaves whole commits behind; planning again finds what they did, so nothing is r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field, frozen
 
-from callsheet.chunks import chunks
 from callsheet.core.commit import send_alone
 from callsheet.core.core import Core
 from callsheet.core.populating import refresh
 from callsheet.core.sending import explain
 from callsheet.dialects.protocol import CommitResult
-from callsheet.errors import ServerError, StateError, UsageError
+from callsheet.errors import ConflictError, ServerError, StateError, UsageError
 from callsheet.flow import Call, Flow
-from callsheet.model.operation import Create, Operation, Update
+from callsheet.model.operation import Change, Create, Delete, Operation, Update
+from callsheet.model.record import Identity
 from callsheet.sync.plan_data import PlanData
-from callsheet.sync.report import too_many
+from callsheet.sync.report import conflict_text, too_many
+from callsheet.sync.steps import Disagreement
 
-__all__ = ["Progress", "SyncResult", "apply"]
+__all__ = ["Progress", "Shipment", "SyncResult", "apply"]
 
 Progress = Callable[[int, int], Any]
 """Called with how many operations are done, and how many there are."""
@@ -36,8 +37,9 @@ REFUSALS = 100
 
 @frozen
 class SyncResult:
-    """What applying did: entities created, changed and deleted, and the commits it took.
+    """What applying did: entities created, changed, deleted and linked, and the commits it took.
 
+    ``linked`` counts entities that were there and are linked from now on.
     ``refused`` has the operations that the server refused, each with the reason (only where the plan was not atomic).
     """
 
@@ -46,13 +48,37 @@ class SyncResult:
     deleted: int = 0
     commits: tuple[CommitResult, ...] = ()
     refused: tuple[tuple[Operation, str], ...] = ()
+    linked: int = 0
+
+
+@frozen
+class Shipment:
+    """What is sent: operations, which of them are links in the registry (with the entity of each), and the origin."""
+
+    operations: Sequence[Operation]
+    links: Mapping[Identity, Identity]
+    origin: str
+
+    def entity(self, operation: Operation) -> Identity:
+        """The entity that an operation is about; of a link the one that it links."""
+        return self.links.get(operation.identity, operation.identity)
+
+    def chunks(self, size: int) -> Iterator[list[Operation]]:
+        """The operations in runs of about this size; an entity and its link are not torn apart."""
+        run: list[Operation] = []
+        for operation in self.operations:
+            if len(run) >= size and self.entity(operation) != self.entity(run[-1]):
+                yield run
+                run = []
+            run.append(operation)
+        if run:
+            yield run
 
 
 def apply(
     core: Core,
     steps: Sequence[PlanData],
-    operations: Sequence[Operation],
-    origin: str,
+    shipment: Shipment,
     *,
     atomic: bool = True,
     chunk: int = 5_000,
@@ -65,16 +91,17 @@ def apply(
     again. ``progress`` is called with the operations done and their number, after each commit.
 
     Raises `StateError` for a plan with refused rows (unless it was made with ``on_error="skip"``) and for one that
-    would take away more than it may; `ConflictError` where somebody else changed the same since, and `CommitError`
-    otherwise.
+    would take away more than it may; `ConflictError` for one with open conflicts (unless ``on_error="skip"``), and
+    where somebody else changed the same since; `CommitError` otherwise.
     """
     _check(steps, chunk)
-    work = _Applying(core, origin, progress if callable(progress) else None, len(operations))
+    operations = shipment.operations
+    work = _Applying(core, shipment, progress if callable(progress) else None, len(operations))
     if atomic:
         if operations:
             yield from work.send_whole(operations)
     else:
-        for part in chunks(operations, chunk):
+        for part in shipment.chunks(chunk):
             yield from work.send_part(part)
     yield from _show_in_session(core, work.done)
     return work.result()
@@ -88,9 +115,18 @@ def _check(steps: Sequence[PlanData], chunk: int) -> None:
         first = "; ".join(map(str, refused[:3]))
         more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
         raise StateError(f'{first}{more}. Mend them, or plan with on_error="skip" to leave these rows out')
+    undecided = [each for step in steps if step.on_error != "skip" for each in step.conflicts]
+    if undecided:
+        text = f"{conflict_text(undecided[0])}{f'; and {len(undecided) - 1} more' if len(undecided) > 1 else ''}"
+        cure = 'give the values a policy, mend them on one side, or plan with on_error="skip" to leave them as they are'
+        raise ConflictError(f"{text}. Decide: {cure}", conflicts=tuple(map(_as_change, undecided)))
     for step in steps:
         if step.too_many_end:
             raise StateError(too_many(step))
+
+
+def _as_change(each: Disagreement) -> Change:
+    return Change(each.identity, each.attribute, each.base, each.source, each.target)
 
 
 @define(eq=False)
@@ -98,7 +134,7 @@ class _Applying:
     """How far it has come."""
 
     core: Core
-    origin: str
+    shipment: Shipment
     progress: Progress | None
     total: int
     done: list[Operation] = field(factory=list)
@@ -107,7 +143,7 @@ class _Applying:
 
     def send_whole(self, operations: Sequence[Operation]) -> Flow[None]:
         try:
-            self.commits.append((yield from send_alone(self.core, operations, origin=self.origin)))
+            self.commits.append((yield from send_alone(self.core, operations, origin=self.shipment.origin)))
         except ServerError as error:
             raise explain(error, operations, rest="") from error
         self.done += operations
@@ -118,7 +154,7 @@ class _Applying:
         left, refusals = list(operations), 0
         while left:
             try:
-                self.commits.append((yield from send_alone(self.core, left, origin=self.origin)))
+                self.commits.append((yield from send_alone(self.core, left, origin=self.shipment.origin)))
             except ServerError as error:
                 index = error.operation
                 if error.status >= 500 or index is None or not 0 <= index < len(left):
@@ -130,7 +166,10 @@ class _Applying:
                     # An account without rights is refused each of them: that is no matter of single rows.
                     told = f" ({refusals} operations of this chunk were refused; what the chunks before it did is done)"
                     raise explain(error, left, rest=told) from error
-                self.refused.append((left.pop(index), str(error)))
+                # Without its entity there is no link, and without its link no entity.
+                concerned = self.shipment.entity(left[index])
+                self.refused.append((left[index], str(error)))
+                left = [each for each in left if self.shipment.entity(each) != concerned]
             else:
                 self.done += left
                 break
@@ -142,12 +181,14 @@ class _Applying:
             yield Call(lambda: report(done, self.total))
 
     def result(self) -> SyncResult:
-        kinds = [type(each) for each in self.done]
-        created, changed = kinds.count(Create), len({each.identity for each in self.done if isinstance(each, Update)})
-        closing = {each.identity for each in self.done if isinstance(each, Create)}
-        changed -= len({each.identity for each in self.done if isinstance(each, Update)} & closing)
-        deleted = len(kinds) - created - kinds.count(Update)
-        return SyncResult(created, changed, deleted, tuple(self.commits), tuple(self.refused))
+        links = self.shipment.links
+        own = [each for each in self.done if each.identity not in links]
+        created = {each.identity for each in own if isinstance(each, Create)}
+        changed = {each.identity for each in own if isinstance(each, Update)} - created
+        deleted = sum(isinstance(each, Delete) for each in own)
+        made = {links[each.identity] for each in self.done if each.identity in links and isinstance(each, Create)}
+        counts = (len(created), len(changed), deleted)
+        return SyncResult(*counts, tuple(self.commits), tuple(self.refused), len(made - created))
 
 
 def _show_in_session(core: Core, operations: Sequence[Operation]) -> Flow[None]:

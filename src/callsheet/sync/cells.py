@@ -87,7 +87,8 @@ class _CellSource:
 class Reader:
     """Makes cells of rows; collects refusals."""
 
-    def __init__(self, layout: RowLayout, mapping: RowMapping) -> None:
+    def __init__(self, layout: RowLayout, mapping: RowMapping, beside: Mapping[str, str] | None = None) -> None:
+        """``beside`` names the columns of targets that the mapping does not have."""
         self.refused: list[RefusedRow] = []
         self._sources = [
             _source(layout, column, given if isinstance(given, Column) else Column(given))
@@ -99,7 +100,9 @@ class Reader:
             self._sources.append(_CellSource(layout.targets[text], text, Column(text), template=template))
         for text, function in mapping.functions.items():
             self._sources.append(_CellSource(layout.targets[text], text, Column(text), function=function))
-        self.columns = frozenset(mapping.columns)
+        for text, column in (beside or {}).items():
+            self._sources.append(_CellSource(layout.targets[text], column, Column(text)))
+        self.columns = frozenset((*mapping.columns, *(beside or {}).values()))
         self._ways = [(each.column, each.options.to, _taken_as_it_is(each), each) for each in self._sources]
 
     def column(self, target: str) -> str:

@@ -13,6 +13,7 @@ from attrs import evolve, field, fields, frozen
 
 from callsheet.errors import StorageError, UsageError
 from callsheet.model.schema import did_you_mean
+from callsheet.sync.external import External, as_external
 from callsheet.sync.mapping import Column, RowMapping
 from callsheet.sync.rows.opening import rows
 
@@ -25,12 +26,16 @@ class PlanStep:
 
     entity_type: str
     rows: Any
-    key: tuple[str, ...]
+    key: tuple[str, ...] | External
     mapping: RowMapping | None = None
     delete: str | Mapping[str, Any] = "keep"
     scope: str = ""
     max_deleted: float = 0.1
     on_error: str = "stop"
+    adopt: tuple[str, ...] = ()
+    conflicts: str | Mapping[str, str] | None = None
+    gone: str = "leave"
+    updated_at: str = ""
 
 
 @frozen
@@ -57,12 +62,21 @@ class _RowsTable:
 
 
 @frozen
+class _ExternalTable:
+    """``key`` of a step, or ``external`` of a column: ids of another system."""
+
+    external: str
+    column: str = "id"
+    type: str = ""
+
+
+@frozen
 class _StepTable:
     """A table ``[[sync]]`` as it is written."""
 
     type: str
     rows: str | _RowsTable
-    key: str | tuple[str, ...]
+    key: str | tuple[str, ...] | _ExternalTable
     columns: dict[str, str | Column] = field(factory=dict)
     constants: dict[str, Any] = field(factory=dict)
     templates: dict[str, str] = field(factory=dict)
@@ -70,6 +84,10 @@ class _StepTable:
     scope: str = ""
     max_deleted: float = 0.1
     on_error: str = "stop"
+    adopt: str | tuple[str, ...] = ()
+    conflicts: str | dict[str, Any] | None = None
+    gone: str = "leave"
+    updated_at: str = ""
 
 
 @frozen
@@ -102,6 +120,8 @@ def _structured(document: dict[str, Any], path: Path) -> _Document:
     for either, table in ((str | _RowsTable, _RowsTable), (str | Column, Column)):
         converter.register_structure_hook(either, _or_table(converter, table))
     converter.register_structure_hook(str | tuple[str, ...], lambda value, _: _texts(value))
+    converter.register_structure_hook(str | tuple[str, ...] | _ExternalTable, _key(converter))
+    converter.register_structure_hook(str | dict[str, Any] | None, lambda value, _: value)
     converter.register_structure_hook(str | dict[str, Any], lambda value, _: value)
     converter.register_structure_hook(Column, _loose_column(converter))
     try:
@@ -155,6 +175,13 @@ def _or_table(converter: Any, table: type) -> Any:
     return structure
 
 
+def _key(converter: Any) -> Any:
+    def structure(value: Any, _: Any) -> Any:
+        return converter.structure(value, _ExternalTable) if isinstance(value, dict) else _texts(value)
+
+    return structure
+
+
 def _loose_column(converter: Any) -> Any:
     """A column's ``values`` and ``default`` may be anything."""
 
@@ -163,23 +190,37 @@ def _loose_column(converter: Any) -> Any:
             raise TypeError(f"an attribute path or a table is needed, not {value!r:.40}")
         given = dict(value)
         loose = {name: given.pop(name) for name in ("values", "default") if name in given}
+        external = _external(given.pop("external")) if "external" in given else ""
         known = {"to", "split", "pattern", "zone", "decimal"}
         if extra := sorted(given.keys() - known):
             raise TypeError(f"a column has no {', '.join(extra)}")
         texts: dict[str, Any] = {name: _text(each, str) for name, each in given.items()}
         if "to" not in texts:
             raise TypeError("a column needs `to`, the attribute path")
-        return Column(**texts, **loose)
+        return Column(**texts, **loose, external=external)
 
     return structure
 
 
+def _external(value: Any) -> External:
+    """``external`` of a column: the name of a system, or a table of it and the type there."""
+    if isinstance(value, str):
+        return as_external(value)
+    if not isinstance(value, dict) or value.keys() - {"system", "type"} or not value.get("system"):
+        raise TypeError(f"`external` is the name of a system, or a table of `system` and `type`, not {value!r:.60}")
+    return as_external(External, **value)
+
+
 def _step(step: _StepTable, folder: Path) -> PlanStep:
-    key = (step.key,) if isinstance(step.key, str) else step.key
+    key: Any = (step.key,) if isinstance(step.key, str) else step.key
+    if isinstance(key, _ExternalTable):
+        key = as_external(External, system=key.external, column=key.column, type=key.type)
     mapped = step.columns or step.constants or step.templates
     mapping = RowMapping(step.columns, step.constants, step.templates) if mapped else None
     found = PlanStep(step.type, _source(step, folder), key, mapping, step.delete, step.scope)
-    return evolve(found, max_deleted=step.max_deleted, on_error=step.on_error)
+    found = evolve(found, max_deleted=step.max_deleted, on_error=step.on_error)
+    adopt = (step.adopt,) if isinstance(step.adopt, str) else step.adopt
+    return evolve(found, adopt=adopt, conflicts=step.conflicts, gone=step.gone, updated_at=step.updated_at)
 
 
 def _source(step: _StepTable, folder: Path) -> Any:

@@ -46,13 +46,15 @@ def find(
     paths: Sequence[Path],
     keys: Iterable[KeyTuple],
     projections: Sequence[Path],
+    where: Condition | None = None,
 ) -> Flow[dict[KeyTuple, list[Found]]]:
-    """The entities of these keys, by key; a key of none is not in the answer."""
+    """The entities of these keys (under a condition, if one is given), by key; a key of none is not in the answer."""
     wanted = sorted(set(keys), key=lambda key: tuple(map(str, key)))
     most = max(1, min(core.features.literals, core.page_size))
     answer: dict[KeyTuple, list[Found]] = {}
     for run in chunks(wanted, most):
         terms = [_any_of(path, {key[place] for key in run}) for place, path in enumerate(paths)]
+        terms += () if where is None else (where,)
         condition = terms[0] if len(terms) == 1 else And(tuple(terms))
         asked = set(run)
         found = yield from find_all(core, entity_type, paths, projections, condition)

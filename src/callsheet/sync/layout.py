@@ -9,7 +9,7 @@ All that is wrong with a mapping is reported at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -17,8 +17,12 @@ from callsheet.errors import QueryError, SchemaError, UsageError
 from callsheet.model.language.parser import parse_path
 from callsheet.model.query import Path, Step
 from callsheet.model.schema import Attribute, EntityType, Schema
+from callsheet.sync.external import External
 
-__all__ = ["RowLayout", "Lookup", "Target", "lay_out", "path_text"]
+__all__ = ["Lookup", "RowLayout", "Target", "beside", "lay_out", "path_text"]
+
+
+FOREIGN_ID = Attribute("foreign_id")
 
 
 def path_text(path: Path) -> str:
@@ -65,6 +69,8 @@ class Lookup:
     attribute: Attribute
     target_type: str
     targets: tuple[Target, ...]
+    #: Where cells are ids of another system: which.
+    external: External | None = None
     #: The paths of the targets as they were written.
     texts: tuple[str, ...] = field(init=False)
 
@@ -94,29 +100,48 @@ class RowLayout:
         return tuple(writing.values())
 
 
-def lay_out(schema: Schema, type_name: str, targets: Iterable[str], key: Sequence[str]) -> RowLayout:
-    """The layout; `UsageError` lists everything that is wrong. Without a key it says what is written to any entity."""
+def lay_out(
+    schema: Schema,
+    type_name: str,
+    targets: Iterable[str],
+    key: Sequence[str],
+    *,
+    finding: Collection[str] = (),
+    externals: Mapping[str, External] | None = None,
+    beside: Mapping[str, Target] | None = None,
+) -> RowLayout:
+    """The layout; `UsageError` lists everything that is wrong. Without a key it says what is written to any entity.
+
+    ``finding`` are paths that find entities though they are not in the key, ``externals`` those whose cells are ids of
+    another system. ``beside`` are targets that are no attributes.
+    """
+    externals = externals or {}
     entity_type = schema.type(type_name)
     problems: list[str] = []
     found: dict[str, Target] = {}
     for text in targets:
         try:
-            target = _target(schema, entity_type, text)
+            target = _external(entity_type, text) if text in externals else _target(schema, entity_type, text)
         except (SchemaError, QueryError) as error:
             problems.append(str(error))
             continue
         if any(target.path == each.path for each in found.values()):
             problems.append(f"`{text}` gets two values")
         found[text] = target
+    found |= beside or {}
     problems += _key_problems(found, key)
+    problems += [
+        f"`{text}`, which finds entities, gets no value from the rows" for text in finding if text not in found
+    ]
     problems += [
         f"{type_name}.{text} is computed by the server and cannot be written"
         for text, target in found.items()
-        if text not in key and (target.writes == "nothing" or (target.writes == "key" and not key))
+        if text not in (*key, *finding, *(beside or ()))
+        and (target.writes == "nothing" or (target.writes == "key" and not key))
     ]
     if problems:
         raise UsageError(f"the mapping to {type_name} cannot be used: {'; '.join(problems)}")
-    return RowLayout(entity_type, found, tuple(key), _lookups(schema, found))
+    return RowLayout(entity_type, found, tuple(key), _lookups(found, externals))
 
 
 def _key_problems(found: dict[str, Target], key: Sequence[str]) -> list[str]:
@@ -185,9 +210,27 @@ def _cell(schema: Schema, entity_type: EntityType, steps: Sequence[Step]) -> Att
     raise SchemaError(f"`{'.'.join(step.name for step in steps)}` of {entity_type.name} does not end at a value")
 
 
-def _lookups(schema: Schema, targets: dict[str, Target]) -> tuple[Lookup, ...]:
+def _external(entity_type: EntityType, text: str) -> Target:
+    """A reference or collection whose cells are ids of another system."""
+    attribute = entity_type.attribute(text)
+    if attribute.kind not in ("reference", "collection") or attribute.computed:
+        raise SchemaError(f"{entity_type.name}.{text} is no reference that can be written; external ids name entities")
+    writes = "reference" if attribute.kind == "reference" else "members"
+    return Target(Path((Step(text), Step("foreign_id"))), writes, attribute, FOREIGN_ID, text)
+
+
+def _lookups(targets: dict[str, Target], externals: Mapping[str, External]) -> tuple[Lookup, ...]:
     grouped: dict[str, list[Target]] = {}
     for target in targets.values():
         if target.writes in ("reference", "members"):
             grouped.setdefault(target.attribute.name, []).append(target)
-    return tuple(Lookup(group[0].attribute, str(group[0].attribute.target), tuple(group)) for group in grouped.values())
+    return tuple(
+        Lookup(group[0].attribute, str(group[0].attribute.target), tuple(group), externals.get(group[0].text))
+        for group in grouped.values()
+    )
+
+
+def beside(text: str, data_type: str) -> Target:
+    """A target of cells that no attribute holds: ids of another system, times of changes."""
+    attribute = Attribute(text, "scalar", data_type)
+    return Target(Path((Step(text),)), "nothing", attribute, attribute, text)

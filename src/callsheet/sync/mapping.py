@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from callsheet.errors import UsageError
 from callsheet.model.record import NOT_SET
+from callsheet.sync.external import External, as_external
 
 __all__ = ["Column", "RowMapping", "as_mapping"]
 
@@ -23,7 +24,8 @@ class Column:
     ``assignees.username`` (a list of people). ``values`` replaces values, ``default`` stands where the column is
     missing or empty, ``split`` cuts a text into the members of a list, ``pattern`` reads dates (as
     `datetime.strptime` does), ``zone`` is the time zone of times that have none, ``decimal`` the decimal mark of
-    numbers (a point or a comma).
+    numbers (a point or a comma). With ``external`` the cells are ids of another system, and ``to`` is the reference or
+    collection that gets the entities linked to them (see `callsheet.external`; a text is the system's name).
 
     >>> Column("status.name", values={"wip": "In Progress"}).to
     'status.name'
@@ -36,6 +38,7 @@ class Column:
     pattern: str = ""
     zone: str = ""
     decimal: str = ""
+    external: str | External = ""
 
 
 @frozen
@@ -60,6 +63,12 @@ class RowMapping:
         """The attribute paths that get a value."""
         columns = (given.to if isinstance(given, Column) else given for given in self.columns.values())
         return (*columns, *self.constants, *self.templates, *self.functions)
+
+    @property
+    def externals(self) -> dict[str, External]:
+        """The paths that are found by ids of another system."""
+        columns = (given for given in self.columns.values() if isinstance(given, Column) and given.external)
+        return {given.to: as_external(given.external) for given in columns}
 
 
 def as_mapping(given: Any) -> RowMapping | None:
@@ -100,6 +109,8 @@ def _wrong_options(column: Column) -> Iterator[str]:
     for name in ("to", "split", "pattern", "zone", "decimal"):
         if not isinstance(value := getattr(column, name), str):
             yield f"`{name}` is a text, not {value!r:.80}"
+    if not isinstance(column.external, str | External):
+        yield f"`external` is the name of a system or `callsheet.external(…)`, not {column.external!r:.80}"
     if column.decimal not in ("", ".", ","):
         yield f"`decimal` is a point or a comma, not {column.decimal!r:.80}"
     if not isinstance(column.values, Mapping):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
@@ -11,12 +11,22 @@ from callsheet.core.verb import Awaiting, Blocking, Verb
 from callsheet.flow import Flow
 from callsheet.model.operation import Operation
 from callsheet.model.record import Identity
-from callsheet.sync.applying import SyncResult, apply
+from callsheet.sync.applying import Shipment, SyncResult, apply
 from callsheet.sync.cells import RefusedRow
 from callsheet.sync.plan_data import PlanData
 from callsheet.sync.report import COLUMNS, as_json, lines, summary, table
 from callsheet.sync.runs import run_origin
-from callsheet.sync.steps import Addition, Modification, Removal, Same, operations
+from callsheet.sync.steps import (
+    Addition,
+    Disagreement,
+    Linked,
+    LostEntity,
+    Modification,
+    Removal,
+    Same,
+    operations,
+    with_links,
+)
 
 __all__ = ["AsyncPlan", "Plan", "plan_class"]
 
@@ -59,6 +69,31 @@ class PlanVerbs:
         return tuple(each for step in self.steps for each in step.refused)
 
     @property
+    def linked(self) -> Sequence[Linked]:
+        """The pairs of rows and entities that were there on both sides and are linked from now on."""
+        return tuple(each for step in self.steps for each in step.linked)
+
+    @property
+    def gone(self) -> Sequence[LostEntity]:
+        """The rows whose entity was deleted here since they were linked."""
+        return tuple(each for step in self.steps for each in step.gone)
+
+    @property
+    def conflicts(self) -> Sequence[Disagreement]:
+        """What was changed on both sides and is left as it is until somebody decides."""
+        return tuple(each for step in self.steps for each in step.conflicts)
+
+    @property
+    def overridden(self) -> Sequence[Disagreement]:
+        """The edits of one side that the other's value overrides, by policy."""
+        return tuple(each for step in self.steps for each in step.overridden)
+
+    @property
+    def links(self) -> Mapping[Identity, Operation]:
+        """What the registry of external ids and bases gets, by the entity that it is about."""
+        return {identity: link for step in self.steps for identity, link in step.links.items()}
+
+    @property
     def operations(self) -> tuple[Operation, ...]:
         """What applying sends."""
         types = self._core.schema.types
@@ -67,12 +102,12 @@ class PlanVerbs:
             attribute = types[identity.entity_type].attributes.get(name)
             return attribute is not None and attribute.required
 
-        return operations(self.created, self.changed, self.deleted, required)
+        return with_links(operations(self.created, self.changed, self.deleted, required), self.links)
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to change."""
-        return not any(step.created or step.changed or step.deleted for step in self.steps)
+        """Whether there is nothing to change, and nothing to note."""
+        return all(step.is_empty for step in self.steps)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'; '.join(f'{step.entity_type}: {summary(step)}' for step in self.steps)}>"
@@ -94,13 +129,16 @@ class PlanVerbs:
     def apply(self: Any, *, atomic: bool = True, chunk: int = 5_000, progress: Any = None) -> Flow[SyncResult]:
         """Send it: as one commit, or (``atomic=False``) in commits of ``chunk`` operations. See `apply`."""
         origin = run_origin(self.name, self.digest)
-        return apply(self._core, self.steps, self.operations, origin, atomic=atomic, chunk=chunk, progress=progress)
+        own = {link.identity: identity for identity, link in self.links.items()}
+        work = Shipment(self.operations, own, origin)
+        return apply(self._core, self.steps, work, atomic=atomic, chunk=chunk, progress=progress)
 
 
 class Plan(Blocking, PlanVerbs):
     """What a sync would change. `apply` sends it; until then nothing is.
 
-    ``created``, ``changed``, ``deleted``, ``unchanged`` and ``refused`` are sequences, ``print(plan)`` is a table.
+    ``created``, ``changed``, ``deleted``, ``unchanged`` and ``refused`` are sequences, as are ``linked``, ``gone``,
+    ``overridden`` and ``conflicts``; ``print(plan)`` is a table.
     """
 
     def run(self, flow: Flow[T]) -> T:

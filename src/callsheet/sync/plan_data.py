@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from collections.abc import Mapping
 
+from attrs import field, frozen
+
+from callsheet.model.operation import Operation
+from callsheet.model.record import Identity
 from callsheet.sync.cells import RefusedRow
-from callsheet.sync.steps import Addition, Modification, Removal, Same
+from callsheet.sync.steps import Addition, Disagreement, Linked, LostEntity, Modification, Removal, Same
 
 __all__ = ["PlanData"]
 
@@ -15,7 +19,7 @@ class PlanData:
     """What a plan found; see `Plan` for the words.
 
     ``ended`` of the ``in_scope`` entities have no row. ``nameless`` rows have no key that can be read: because of them
-    nothing is taken for gone.
+    nothing is taken for gone. ``links`` are what the registry gets, by the entity that it is about.
     """
 
     entity_type: str
@@ -31,6 +35,23 @@ class PlanData:
     max_deleted: float = 0.1
     on_error: str = "stop"
     nameless: int = 0
+    linked: tuple[Linked, ...] = ()
+    gone: tuple[LostEntity, ...] = ()
+    conflicts: tuple[Disagreement, ...] = ()
+    overridden: tuple[Disagreement, ...] = ()
+    links: Mapping[Identity, Operation] = field(factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to change, and nothing to note."""
+        return not (self.created or self.changed or self.deleted or self.links)
+
+    @property
+    def noted(self) -> int:
+        """How many bases are noted of rows that change nothing else."""
+        others = {each.identity for each in self.created} | {each.identity for each in self.changed}
+        others |= {each.identity for each in self.deleted} | {each.identity for each in self.linked}
+        return len(self.links.keys() - others)
 
     @property
     def too_many_end(self) -> bool:

@@ -8,7 +8,7 @@ cannot go in is refused with its reason and takes no part in the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -18,15 +18,13 @@ from callsheet.core.core import Core
 from callsheet.entity.entity import type_name
 from callsheet.errors import UsageError
 from callsheet.flow import Flow, Work
-from callsheet.model.language.parser import parse_condition
-from callsheet.sync.cells import Reader, Row
 from callsheet.sync.definition import PlanStep, read_definition
-from callsheet.sync.layout import lay_out
-from callsheet.sync.mapping import RowMapping, as_mapping
+from callsheet.sync.external import External
 from callsheet.sync.plan import plan_class
 from callsheet.sync.references import Born
 from callsheet.sync.rows import open_rows
 from callsheet.sync.runs import digest_of
+from callsheet.sync.step_layout import lay_step
 from callsheet.sync.step_planning import StepPlanning, next_rows
 
 __all__ = ["plan", "plan_file", "plan_steps"]
@@ -36,7 +34,7 @@ def plan(
     core: Core,
     entity_type: Any,
     rows: Any,
-    key: str | Sequence[str],
+    key: str | Sequence[str] | External,
     mapping: Any = None,
     *,
     delete: str | Mapping[str, Any] = "keep",
@@ -44,6 +42,10 @@ def plan(
     max_deleted: float = 0.1,
     on_error: str = "stop",
     name: str = "",
+    adopt: str | Sequence[str] = (),
+    conflicts: str | Mapping[str, str] | None = None,
+    gone: str = "leave",
+    updated_at: str = "",
 ) -> Flow[Any]:
     """Compare rows with the entities of a type, by key; gives a `Plan` that changes nothing until it is applied.
 
@@ -53,6 +55,14 @@ def plan(
     ``"omit"`` (the status Omitted), or a dict of the values they get. More than the share ``max_deleted`` of the scope
     is never taken away. ``on_error="skip"`` lets a plan with refused rows be applied without them. ``name`` is what
     the log calls its runs (default: the entity type).
+
+    With ``key=callsheet.external(…)`` rows name entities by ids of another system, which the server's registry knows;
+    ``adopt`` is the natural key by which entities that are there already are linked, and ``gone`` says what becomes of
+    rows whose entity was deleted here: ``"leave"`` them out, ``"create"`` it again, or ``"conflict"``.
+
+    ``conflicts`` says what happens to values that were changed here since the last run: ``"source"``, ``"target"``,
+    ``"newest"`` (by the time in the column ``updated_at``), ``"merge"`` or ``"raise"``, for all attributes or by path.
+    Without it the row decides, and nothing is noted for later runs.
 
     Raises `UsageError` for a mapping, key or scope that makes no sense, with all that is wrong.
 
@@ -65,14 +75,19 @@ def plan(
         raise UsageError(f"name is what the log calls the runs, a text, not {name!r:.80}")
     step = evolve(step, mapping=mapping, delete=delete, scope=scope)
     step = evolve(step, max_deleted=max_deleted, on_error=on_error)
+    step = evolve(step, adopt=_paths("adopt", adopt), conflicts=conflicts, gone=gone, updated_at=updated_at)
     return (yield from plan_steps(core, [step], name or step.entity_type))
 
 
-def _key(given: Any) -> tuple[str, ...]:
+def _key(given: Any) -> tuple[str, ...] | External:
+    return given if isinstance(given, External) else _paths("key", given)
+
+
+def _paths(name: str, given: Any) -> tuple[str, ...]:
     if isinstance(given, str):
         return (given,)
     if not isinstance(given, list | tuple) or not all(isinstance(each, str) for each in given):
-        raise UsageError(f"key is an attribute path or a sequence of them, not {given!r:.80}")
+        raise UsageError(f"{name} is an attribute path or a sequence of them, not {given!r:.80}")
     return tuple(given)
 
 
@@ -82,15 +97,9 @@ def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
     born: list[Born] = []
     for step in steps:
         chosen = _chosen(step.delete, step.on_error, step.max_deleted)
-        if not step.key:
-            what = step.entity_type
-            raise UsageError(f'a key is needed: the attributes that tell one {what} from another, like ("name",)')
-        condition = parse_condition(step.scope, core.operators) if step.scope else None
         source = open_rows((yield from _in_hand(core, step.rows)))
         first = yield from next_rows(source)
-        mapping = as_mapping(step.mapping) or _named_alike(first, step.key)
-        layout = lay_out(core.schema, step.entity_type, mapping.targets, step.key)
-        work = StepPlanning(core, layout, Reader(layout, mapping), condition, chosen, born, step.mapping is None)
+        work = lay_step(core, step, chosen, first, name, born)
         yield from work.read(first, source)
         yield from work.compare()
         if chosen:
@@ -140,16 +149,3 @@ def _in_hand(core: Core, rows: Any) -> Flow[Any]:
     if getattr(rows, "_core", None) is not core or not hasattr(rows, "select_statement"):
         return rows
     return (yield from rows._records())
-
-
-def _named_alike(rows: list[Row], key: Sequence[str]) -> RowMapping:
-    """Each column is called like its attribute; without any row the key is known at least."""
-    columns = _columns(rows)
-    if strange := [column for column in columns if not isinstance(column, str)]:
-        raise UsageError(f"a column is called like its attribute, not {strange[0]!r:.60}: give a mapping")
-    return RowMapping({column: column for column in columns or key})
-
-
-def _columns(rows: Iterable[Row]) -> list[str]:
-    """The columns of the first rows, in the order of their occurrence."""
-    return list(dict.fromkeys(name for row in rows for name in row.values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from callsheet.core import reading
 from callsheet.core.core import Core
@@ -16,8 +16,10 @@ from callsheet.model.query import Path, Select
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.model.schema import Schema, did_you_mean
 from callsheet.sync.cells import Cells
+from callsheet.sync.external import External
 from callsheet.sync.finding import find
 from callsheet.sync.layout import Lookup, RowLayout, Target, path_text
+from callsheet.sync.registry import links_of
 
 __all__ = ["Born", "References", "look_up"]
 
@@ -29,6 +31,8 @@ class Born:
     identity: Identity
     #: Its values, by the whole paths of their attributes.
     cells: Mapping[str, Any]
+    #: The row that it will be linked to: system, type, foreign id.
+    foreign: tuple[str, str, str] | None = None
 
 
 @frozen
@@ -44,6 +48,8 @@ class References:
 
     _found: Mapping[str, Mapping[tuple[Any, ...], Sequence[_Candidate]]]
     _names: Mapping[str, Sequence[str]]
+    #: Ids of another system whose entities are not there any more.
+    _gone: Mapping[str, frozenset[str]] = field(factory=dict)
 
     def only(self, lookup: Lookup) -> dict[tuple[Any, ...], Identity]:
         """The entities of the keys that exactly one has."""
@@ -63,11 +69,18 @@ class References:
         if found:
             several = f"{len(found)} entities of type {lookup.target_type}"
             return f"{several} have the {what}; add a path that tells them apart"
+        if lookup.external is not None:
+            return self._unlinked(lookup, lookup.external, key[0])
         names = self._names[lookup.attribute.name]
         if not names:
             return f"no {lookup.target_type} has the {what}; the server has none at all"
         hint = did_you_mean(key[0], names) if isinstance(key[0], str) else ""
         return f"no {lookup.target_type} has the {what}{hint}"
+
+    def _unlinked(self, lookup: Lookup, external: External, foreign_id: Any) -> str:
+        if foreign_id in self._gone.get(lookup.attribute.name, ()):
+            return f"what was linked to {foreign_id!r:.60} of {external.system} is gone here"
+        return f"no {lookup.target_type} is linked to {foreign_id!r:.60} of {external.system}"
 
 
 def _agrees(candidate: _Candidate, cells: Mapping[str, Any]) -> bool:
@@ -78,7 +91,12 @@ def look_up(core: Core, layout: RowLayout, rows: Sequence[Cells], born: Sequence
     """Find what all rows refer to."""
     found: dict[str, dict[tuple[Any, ...], list[_Candidate]]] = {}
     names: dict[str, list[str]] = {}
+    gone: dict[str, frozenset[str]] = {}
     for lookup in layout.lookups:
+        if lookup.external is not None:
+            name = lookup.attribute.name
+            found[name], gone[name] = yield from _linked(core, lookup, lookup.external, rows, born)
+            continue
         keys = {key for row in rows for key in reference_keys(lookup, row.values)}
         keys = {key for key in keys if None not in key}
         beside = _paths_beside(core.schema, layout, lookup)
@@ -94,7 +112,30 @@ def look_up(core: Core, layout: RowLayout, rows: Sequence[Cells], born: Sequence
         if keys - held.keys():
             near = yield from _near(core, lookup)
             names[lookup.attribute.name] = list(dict.fromkeys((*names[lookup.attribute.name], *near)))
-    return References(found, names)
+    return References(found, names, gone)
+
+
+def _linked(
+    core: Core, lookup: Lookup, external: External, rows: Sequence[Cells], born: Sequence[Born]
+) -> Flow[tuple[dict[tuple[Any, ...], list[_Candidate]], frozenset[str]]]:
+    """The entities that are linked to rows of another system, or will be; and the ids whose entities are gone."""
+    ids = {str(key[0]) for row in rows for key in reference_keys(lookup, row.values) if key[0] is not None}
+    types = core.schema.concrete(lookup.target_type)
+    links = yield from links_of(core, external.system, external.type, ids)
+    near = [link for link in links if link.entity.entity_type in types]
+    target = core.schema.types[lookup.target_type]
+    path = [Path.of(target.key[0])]
+    alive = yield from find(core, target, path, {(link.entity.key,) for link in near}, ())
+    held: dict[tuple[Any, ...], list[_Candidate]] = {}
+    for link in near:
+        for each in alive.get((link.entity.key,), ()):
+            held.setdefault((link.foreign_id,), []).append(_Candidate(each.identity, {}))
+    for new in born:
+        if new.foreign is None or new.identity.entity_type not in types or new.foreign[2] not in ids:
+            continue
+        if new.foreign[0] == external.system and external.type in ("", new.foreign[1]):
+            held.setdefault((new.foreign[2],), []).append(_Candidate(new.identity, {}))
+    return held, frozenset(link.foreign_id for link in near if (link.foreign_id,) not in held)
 
 
 def reference_keys(lookup: Lookup, values: Mapping[str, Any]) -> Iterable[tuple[Any, ...]]:

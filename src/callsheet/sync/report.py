@@ -9,9 +9,9 @@ from typing import Any
 
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.sync.plan_data import PlanData
-from callsheet.sync.steps import Addition, Modification
+from callsheet.sync.steps import Addition, Disagreement, Linked, Modification
 
-__all__ = ["COLUMNS", "as_json", "lines", "plain", "summary", "table", "too_many"]
+__all__ = ["COLUMNS", "as_json", "conflict_text", "lines", "plain", "summary", "table", "too_many"]
 
 SHOWN = 20
 COLUMNS = ("action", "row", "key", "attribute", "before", "after", "reason")
@@ -25,7 +25,12 @@ def summary(data: PlanData) -> str:
         f"{len(data.changed) - ended:,} changed",
         f"{ended:,} without a row changed" if ended else "",
         f"{len(data.deleted):,} deleted" if data.deleted else "",
+        f"{len(data.linked):,} linked" if data.linked else "",
         f"{len(data.unchanged):,} unchanged",
+        f"{len(data.gone):,} gone here" if data.gone else "",
+        f"{data.noted:,} noted" if data.noted else "",
+        f"{len(data.overridden):,} overridden" if data.overridden else "",
+        f"{len(data.conflicts):,} in conflict" if data.conflicts else "",
         f"{len({each.row for each in data.refused}):,} refused" if data.refused else "",
     ]
     return ", ".join(filter(None, parts))
@@ -37,6 +42,10 @@ def lines(data: PlanData) -> Iterable[str]:
     yield from _shown("+", (_addition(each) for each in data.created), len(data.created))
     yield from _shown("~", (_modification(each) for each in data.changed), len(data.changed))
     yield from _shown("-", (_key_text(each.key) for each in data.deleted), len(data.deleted))
+    yield from _shown("=", (_pair(each) for each in data.linked), len(data.linked))
+    yield from _shown("x", (_key_text(each.key) for each in data.gone), len(data.gone))
+    yield from _shown("<", (_overridden(each) for each in data.overridden), len(data.overridden))
+    yield from _shown("?", map(conflict_text, data.conflicts), len(data.conflicts))
     yield from _shown("!", map(str, data.refused), len(data.refused))
     if data.too_many_end:
         yield too_many(data)
@@ -71,6 +80,28 @@ def _modification(each: Modification) -> str:
     return f"{_key_text(each.key)}  {changes}"
 
 
+def _pair(each: Linked) -> str:
+    return f"{_key_text(each.key)} is {_key_text(each.natural)}"
+
+
+def _overridden(each: Disagreement) -> str:
+    stands, lost = (each.source, each.target) if each.kept == "source" else (each.target, each.source)
+    values = f"{_value_text(stands)} of the {each.kept} overrides {_value_text(lost)}"
+    return f"{_key_text(each.key)}  {each.attribute}: {values}{_was(each)}"
+
+
+def conflict_text(each: Disagreement) -> str:
+    """What is in conflict, with all values."""
+    if not each.attribute:
+        return f"{_key_text(each.key)} is in the source, and gone here"
+    values = f"the source has {_value_text(each.source)}, the target {_value_text(each.target)}"
+    return f"{_key_text(each.key)}  {each.attribute}: {values}{_was(each)}"
+
+
+def _was(each: Disagreement) -> str:
+    return "" if each.base is NOT_SET else f" (was {_value_text(each.base)})"
+
+
 def _key_text(key: tuple[Any, ...]) -> str:
     return " / ".join(map(str, key))
 
@@ -91,10 +122,18 @@ def table(data: PlanData) -> Iterable[tuple[Any, ...]]:
         for name, value in {**added.values, **added.members}.items():
             yield ("create", added.row, added.key, name, None, plain(value), "")
     for changed in data.changed:
-        for each in changed.differences:
-            yield ("change", changed.row, changed.key, each.attribute, plain(each.before), plain(each.after), "")
+        for difference in changed.differences:
+            before, after = plain(difference.before), plain(difference.after)
+            yield ("change", changed.row, changed.key, difference.attribute, before, after, "")
     for removed in data.deleted:
         yield ("delete", 0, removed.key, "", None, None, "")
+    for linked in data.linked:
+        yield ("link", linked.row, linked.key, "", None, linked.identity.key, "")
+    for gone in data.gone:
+        yield ("gone", gone.row, gone.key, "", gone.identity.key, None, "")
+    for each in (*data.overridden, *data.conflicts):
+        action, reason = ("override", f"{each.kept} stands") if each.kept else ("conflict", conflict_text(each))
+        yield (action, each.row, each.key, each.attribute, plain(each.target), plain(each.source), reason)
     for refused in data.refused:
         yield ("refuse", refused.row, (), refused.column, None, plain(refused.value), refused.reason)
 
@@ -107,6 +146,11 @@ def as_json(data: PlanData) -> dict[str, Any]:
         deleted=len(data.deleted),
         unchanged=len(data.unchanged),
         refused=len({each.row for each in data.refused}),
+        linked=len(data.linked),
+        gone=len(data.gone),
+        noted=data.noted,
+        overridden=len(data.overridden),
+        conflicts=len(data.conflicts),
     )
     return {
         "type": data.entity_type,
@@ -127,11 +171,21 @@ def as_json(data: PlanData) -> dict[str, Any]:
             for each in data.changed
         ],
         "deleted": [{"key": plain(each.key), "id": each.identity.key} for each in data.deleted],
+        "linked": [{"row": each.row, "key": plain(each.key), "id": each.identity.key} for each in data.linked],
+        "gone": [{"row": each.row, "key": plain(each.key), "id": each.identity.key} for each in data.gone],
+        "overridden": [_disagreement(each) for each in data.overridden],
+        "conflicts": [_disagreement(each) for each in data.conflicts],
         "refused": [
             {"row": each.row, "column": each.column, "value": plain(each.value), "reason": each.reason}
             for each in data.refused
         ],
     }
+
+
+def _disagreement(each: Disagreement) -> dict[str, Any]:
+    values = {"base": plain(each.base), "source": plain(each.source), "target": plain(each.target)}
+    found = {"row": each.row, "key": plain(each.key), "id": each.identity.key, "attribute": each.attribute, **values}
+    return found | ({"kept": each.kept} if each.kept else {})
 
 
 def plain(value: Any) -> Any:

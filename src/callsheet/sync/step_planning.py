@@ -10,9 +10,9 @@ from attrs import define, evolve, field
 
 from callsheet import collector
 from callsheet.core.core import Core
-from callsheet.core.ensure import alike
 from callsheet.errors import UsageError
 from callsheet.flow import Call, Flow
+from callsheet.model.operation import Operation
 from callsheet.model.query import Condition, Path
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.model.schema import EntityType
@@ -20,11 +20,13 @@ from callsheet.sync.cells import Cells, Reader, RefusedRow, Row
 from callsheet.sync.definition import PlanStep
 from callsheet.sync.finding import Found, find, find_all
 from callsheet.sync.identity import new_identities
+from callsheet.sync.judging import Judge, same
 from callsheet.sync.layout import Lookup, RowLayout, Target, lay_out, path_text
+from callsheet.sync.linking import RowLinks
 from callsheet.sync.mapping import RowMapping
 from callsheet.sync.plan_data import PlanData
 from callsheet.sync.references import Born, References, look_up, reference_keys
-from callsheet.sync.steps import Addition, Difference, Modification, Removal, Same
+from callsheet.sync.steps import Addition, Difference, Disagreement, LostEntity, Modification, Removal, Same
 
 __all__ = ["StepPlanning", "next_rows"]
 
@@ -51,6 +53,9 @@ class StepPlanning:
     born: list[Born]
     #: Whether the columns of the first rows are the mapping, so that later ones have no others.
     alike: bool = False
+    #: How rows and entities are linked, and who decides where both changed; None: the row, and nothing is noted.
+    linking: RowLinks | None = None
+    judge: Judge | None = None
     #: The names of the attributes that are written, and the paths of what they hold.
     names: tuple[str, ...] = field(init=False)
     held: tuple[Path, ...] = field(init=False)
@@ -69,6 +74,8 @@ class StepPlanning:
     modifications: list[Modification] = field(factory=list)
     removals: list[Removal] = field(factory=list)
     unchanged: list[Same] = field(factory=list)
+    #: What the registry is to have of a row's entity: the key, the entity, and the base.
+    bases: dict[int, tuple[tuple[Any, ...], Identity, Mapping[str, Any] | None]] = field(factory=dict)
     in_scope: int = 0
     #: Keys of all rows, refused ones included, and how many rows have none: their entities are not gone.
     named: set[tuple[Any, ...]] = field(factory=set)
@@ -114,13 +121,18 @@ class StepPlanning:
             return
         if (other := self.keys.get(key)) is not None:
             # Rows of shots name their sequence again and again; only what contradicts itself is wrong.
-            differing = [name for name in cells.values if cells.values[name] != other.values.get(name)]
+            differing = [name for name in self.written_cells(cells) if cells.values[name] != other.values.get(name)]
             if differing:
                 reason = f"row {other.number} has the same key and another value here"
                 self._refuse(cells.number, differing[0], cells.values[differing[0]], reason)
             return
         self.keys[key] = cells
         self.rows.append(cells)
+
+    def written_cells(self, cells: Cells) -> Iterable[str]:
+        """The targets of a row's cells, without when the row was changed."""
+        time = self.judge.time if self.judge is not None else ""
+        return (name for name in cells.values if name != time)
 
     def _refuse(self, row: int, target: str, value: Any, reason: str) -> None:
         self.reader.refused.append(RefusedRow(row, self.reader.column(target), value, reason))
@@ -129,23 +141,63 @@ class StepPlanning:
 
     def compare(self) -> Flow[None]:
         layout = self.layout
-        paths = [layout.targets[name].path for name in layout.keys]
-        self.present = yield from find(self.core, layout.entity_type, paths, self.keys, self.held)
+        if self.linking is None:
+            paths = [layout.targets[name].path for name in layout.keys]
+            self.present = yield from find(self.core, layout.entity_type, paths, self.keys, self.held)
+        else:
+            self.present = yield from self.linking.find(self.keys, self.held)
+            self._heed(self.linking)
         new = [key for key in self.keys if key not in self.present]
         identities = yield from self._identities(new)
         fresh = self._born({identities[key]: self.keys[key].values for key in new})
         self.born += fresh
         self.references = yield from look_up(self.core, layout, self.rows, self.born)
+        if self.judge is not None:
+            yield from self.judge.learn_times(self._contested())
         with collector.paused():
             self._compare_all(self.references, identities)
             self._leave_out({each.identity for each in fresh})
+
+    def _heed(self, linking: RowLinks) -> None:
+        """Leave out the rows that cannot be linked, and those whose entity is gone, if the policy says so."""
+        out = set(linking.refused)
+        for key, (target, reason) in linking.refused.items():
+            cells = self.keys[key]
+            self._refuse(cells.number, target, cells.values.get(target, NOT_SET), reason)
+        if linking.gone != "create":
+            out |= {each.key for each in linking.lost}
+        if out:
+            self.rows = [cells for key, cells in self.keys.items() if key not in out]
+            self.keys = {key: cells for key, cells in self.keys.items() if key not in out}
+            self.present = {key: found for key, found in self.present.items() if key not in out}
+
+    def _contested(self) -> Iterable[tuple[Cells, Found, str]]:
+        """The attributes that both sides changed, and whose policy asks when."""
+        if self.judge is None or self.linking is None or not self.judge.asks:
+            return
+        before = len(self.reader.refused)
+        for key, found in self.present.items():
+            values = self._values(self.keys[key], self.references) or {}
+            base = self.linking.base(key, found[0].identity)
+            for name in self.judge.contested(base, values, dict(zip(self.names, found[0].values))):
+                yield self.keys[key], found[0], name
+        del self.reader.refused[before:]
 
     def _born(self, new: Mapping[Identity, Mapping[str, Any]]) -> list[Born]:
         """New entities with their cells by whole paths, as others refer to them."""
         whole = {text: path_text(target.path) for text, target in self.layout.targets.items()}
         if all(text == path for text, path in whole.items()):
-            return [Born(identity, cells) for identity, cells in new.items()]
-        return [Born(identity, {whole[text]: cells[text] for text in cells}) for identity, cells in new.items()]
+            return [Born(identity, cells, self._foreign(cells)) for identity, cells in new.items()]
+        return [
+            Born(identity, {whole[text]: cells[text] for text in cells}, self._foreign(cells))
+            for identity, cells in new.items()
+        ]
+
+    def _foreign(self, cells: Mapping[str, Any]) -> tuple[str, str, str] | None:
+        """The row of another system that an entity will be linked to."""
+        if self.linking is None or not self.linking.external:
+            return None
+        return self.linking.system, self.linking.type, cells[self.layout.keys[0]]
 
     def _leave_out(self, born: set[Identity]) -> None:
         """Refuse what refers to a row that was refused, and what refers to that; later types do not find them."""
@@ -173,10 +225,14 @@ class StepPlanning:
         self.unchanged = [each for each in self.unchanged if each.row not in rows]
         return found
 
+    def _taken(self) -> set[int]:
+        """The rows that were not refused."""
+        taken = {each.row for each in self.additions}
+        return taken | {each.row for each in self.modifications} | {each.row for each in self.unchanged}
+
     def _accepted(self) -> Iterable[tuple[Cells, dict[str, Any]]]:
         """The rows that were not refused, with what each writes."""
-        taken = {each.row for each in self.additions}
-        taken |= {each.row for each in self.modifications} | {each.row for each in self.unchanged}
+        taken = self._taken()
         for cells in self.rows:
             values = self._values(cells, self.references) if cells.number in taken else None
             if values is not None:
@@ -207,8 +263,10 @@ class StepPlanning:
         if left and len(entity_type.key) > 1:
             parts = ", ".join(entity_type.key)
             raise UsageError(f"a new {entity_type.name} has the key ({parts}): rows need a value for each of these")
-        made = yield from new_identities(self.core, entity_type, left)
-        return {key: Identity(entity_type.name, given.get(key) or made[key]) for key in new}
+        # Two systems may use one id: what an identity follows from names the system, too.
+        named = {key: self._foreign(self.keys[key].values) or key for key in left}
+        made = yield from new_identities(self.core, entity_type, list(named.values()))
+        return {key: Identity(entity_type.name, given.get(key) or made[named[key]]) for key in new}
 
     def _own_key(self, cells: Cells) -> Any:
         """The primary key that the row gives, None if it gives none or not all of it."""
@@ -270,6 +328,7 @@ class StepPlanning:
             self._refuse(cells.number, ", ".join(missing), NOT_SET, "has no value, and a new entity needs one")
             return
         self.additions.append(Addition(cells.number, key, identity, plain, members))
+        self.bases[cells.number] = (key, identity, None if self.judge is None else values)
 
     def _compare(self, key: tuple[Any, ...], cells: Cells, values: dict[str, Any], found: Found) -> None:
         own = self._own_key(cells)
@@ -277,7 +336,8 @@ class StepPlanning:
             reason = f"cannot change: the entity has {found.identity.key!r:.60} for good"
             self._refuse(cells.number, self.layout.entity_type.key[0], own, reason)
             return
-        differences = tuple(self._differences(values, found))
+        judged = self._judged(key, cells, values, found)
+        differences = tuple(self._differences(values, found)) if judged is None else judged
         for each in differences:
             attribute = self.layout.entity_type.attributes.get(each.attribute)
             if attribute is not None and attribute.immutable:
@@ -290,6 +350,18 @@ class StepPlanning:
         else:
             self.unchanged.append(Same(cells.number, key, found.identity))
 
+    def _judged(
+        self, key: tuple[Any, ...], cells: Cells, values: Mapping[str, Any], found: Found
+    ) -> tuple[Difference, ...] | None:
+        """What changes by the policies, and what is noted; None where the row decides."""
+        if self.judge is None or self.linking is None:
+            self.bases[cells.number] = (key, found.identity, None)
+            return None
+        base = self.linking.base(key, found.identity)
+        judged = self.judge.judge(cells, key, found, base, values, dict(zip(self.names, found.values)))
+        self.bases[cells.number] = (key, found.identity, judged.base)
+        return judged.differences
+
     def _differences(self, values: Mapping[str, Any], found: Found) -> Iterable[Difference]:
         for name, now in zip(self.names, found.values):
             then = values.get(name, NOT_SET)
@@ -297,7 +369,7 @@ class StepPlanning:
                 continue
             if isinstance(then, frozenset):
                 now = now or frozenset()
-            if not _same(now, then):
+            if not same(now, then):
                 yield Difference(name, now, then)
 
     # -- what no row names -----------------------------------------------------------------------------------
@@ -312,7 +384,10 @@ class StepPlanning:
         if isinstance(self.ending, Mapping):
             ending = yield from self._ending_values()
             projections = [target.held for target, _ in ending]
-        found = yield from find_all(self.core, layout.entity_type, paths, projections, self.scope)
+        if self.linking is not None and self.linking.external:
+            found = yield from self.linking.linked_entities(projections, self.scope)
+        else:
+            found = yield from find_all(self.core, layout.entity_type, paths, projections, self.scope)
         self.in_scope = len(found)
         for each in found:
             if each.key in self.named:
@@ -321,9 +396,11 @@ class StepPlanning:
                 self.removals.append(Removal(each.key, each.identity, each.version))
                 continue
             changes = [(target.name, now, value) for now, (target, value) in zip(each.values, ending)]
-            differences = tuple(Difference(*change) for change in changes if not _same(*change[1:]))
+            differences = tuple(Difference(*change) for change in changes if not same(*change[1:]))
             if differences:
                 self.modifications.append(Modification(0, each.key, each.identity, each.version, differences))
+        if self.linking is not None and not self.linking.external:
+            yield from self.linking.learn(each.key for each in self.removals)
 
     def _ending_values(self) -> Flow[list[tuple[Target, Any]]]:
         """What entities without a row get, looked up as a row of its own."""
@@ -342,6 +419,11 @@ class StepPlanning:
 
     def data(self, step: PlanStep) -> PlanData:
         """What was found."""
+        linking, judge = self.linking, self.judge
+        rows = self._taken()
+        lost = tuple(linking.lost) if linking else ()
+        undecided = lost if linking and linking.gone == "conflict" else ()
+        conflicts = (*(judge.conflicts if judge else ()), *map(_ended_here, undecided))
         ended = len(self.removals) + sum(not each.row for each in self.modifications)
         return PlanData(
             step.entity_type,
@@ -357,7 +439,25 @@ class StepPlanning:
             step.max_deleted,
             step.on_error,
             self.nameless if self.ending else 0,
+            tuple(each for each in linking.linked if each.row in rows) if linking else (),
+            lost,
+            tuple(each for each in conflicts if each.row in rows or not each.attribute),
+            tuple(each for each in judge.overridden if each.row in rows) if judge else (),
+            self._links(rows),
         )
+
+    def _links(self, rows: set[int]) -> dict[Identity, Operation]:
+        """What the registry gets for the rows that go in, and for what is deleted."""
+        if self.linking is None:
+            return {}
+        noted = (self.bases[row] for row in rows if row in self.bases)
+        links = {identity: self.linking.link(key, identity, base) for key, identity, base in noted}
+        links |= {each.identity: self.linking.unlink(each.key) for each in self.removals}
+        return {identity: operation for identity, operation in links.items() if operation is not None}
+
+
+def _ended_here(gone: LostEntity) -> Disagreement:
+    return Disagreement(gone.row, gone.key, gone.identity, "", NOT_SET, NOT_SET, None)
 
 
 def _needed(entity_type: EntityType) -> Iterable[str]:
@@ -365,12 +465,3 @@ def _needed(entity_type: EntityType) -> Iterable[str]:
     for each in entity_type.attributes.values():
         if each.required and each.default is None and not each.computed and each.name not in entity_type.key:
             yield each.name
-
-
-def _same(now: Any, then: Any) -> bool:
-    """Whether nothing has to be written."""
-    if isinstance(now, Identity) and isinstance(then, Identity):
-        return bool(now.key == then.key)
-    if isinstance(then, frozenset):
-        return {each.key for each in now} == {each.key for each in then}
-    return alike(now, then)

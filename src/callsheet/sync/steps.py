@@ -10,7 +10,18 @@ from attrs import field, frozen
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 
-__all__ = ["Addition", "Difference", "Modification", "Removal", "Same", "operations"]
+__all__ = [
+    "Addition",
+    "Difference",
+    "Disagreement",
+    "LostEntity",
+    "Linked",
+    "Modification",
+    "Removal",
+    "Same",
+    "operations",
+    "with_links",
+]
 
 
 @frozen
@@ -62,6 +73,43 @@ class Same:
     identity: Identity
 
 
+@frozen
+class Linked:
+    """A row whose entity was there without a link, found by its natural key: from now on the two are linked."""
+
+    row: int
+    key: tuple[Any, ...]
+    identity: Identity
+    natural: tuple[Any, ...]
+
+
+@frozen
+class LostEntity:
+    """A row that is linked to an entity which is not there any more: somebody deleted it here, or moved its key."""
+
+    row: int
+    key: tuple[Any, ...]
+    identity: Identity
+
+
+@frozen
+class Disagreement:
+    """An attribute that the target changed since the base, and perhaps the source too, and whose value is ``kept``.
+
+    ``kept`` is ``source`` or ``target``: the other's edit is overridden by policy. It is empty where nobody has
+    decided: the attribute stays as it is on both sides. ``base`` is `NOT_SET` where it is not known.
+    """
+
+    row: int
+    key: tuple[Any, ...]
+    identity: Identity
+    attribute: str
+    base: Any
+    source: Any
+    target: Any
+    kept: str = ""
+
+
 def operations(
     additions: Iterable[Addition],
     modifications: Iterable[Modification],
@@ -70,6 +118,17 @@ def operations(
 ) -> tuple[Operation, ...]:
     """The operations, each referring to what exists by then; ``required`` says which references cannot wait."""
     return (*_creates(list(additions), required), *map(_update, modifications), *map(_delete, removals))
+
+
+def with_links(done: Iterable[Operation], links: Mapping[Identity, Operation]) -> tuple[Operation, ...]:
+    """The operations, each followed by what the registry gets of its entity; the rest of the registry comes last."""
+    left = dict(links)
+    found: list[Operation] = []
+    for operation in done:
+        found.append(operation)
+        if (link := left.pop(operation.identity, None)) is not None:
+            found.append(link)
+    return (*found, *left.values())
 
 
 def _creates(additions: list[Addition], required: Callable[[Identity, str], bool]) -> Iterator[Operation]:
