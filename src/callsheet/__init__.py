@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from callsheet.listening.declaration import handler
+    from callsheet.listening.schedule import Tick, schedule
     from callsheet.model.event import Event
     from callsheet.model.history import Commit, EntityChange, HistoryEntry
     from callsheet.model.operation import Create, Delete, Operation, Update
@@ -82,12 +83,14 @@ _HOMES = {
     "StateError": "errors",
     "Statistics": "core.statistics",
     "SyncResult": "sync.applying",
+    "Tick": "listening.schedule",
     "TransportError": "errors",
     "Update": "model.operation",
     "UsageError": "errors",
     "external": "sync.external",
     "handler": "listening.declaration",
     "rows": "sync.rows.opening",
+    "schedule": "listening.schedule",
     "serve": "server.process",
 }
 
@@ -131,12 +134,14 @@ __all__ = [
     "StateError",
     "Statistics",
     "SyncResult",
+    "Tick",
     "TransportError",
     "Update",
     "UsageError",
     "external",
     "handler",
     "rows",
+    "schedule",
     "serve",
 ]
 

@@ -12,10 +12,12 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import Result
@@ -299,3 +301,18 @@ def test_with_a_state_file_it_does_not_start_anew(server: Server, desk: callshee
 def test_a_missing_folder_is_named(invoke: Invoke, tmp_path: Path) -> None:
     """Before anything is run."""
     assert "does not exist" in invoke("listen", "--plugins", str(tmp_path / "missing")).output
+
+
+def test_schedules_are_listed_with_the_next_time_they_are_due(
+    server: Server, desk: callsheet.Session, invoke: Invoke
+) -> None:
+    """Beside the handlers; a tick in the dead letters is shown and given back like an event."""
+    told = {"schedule": "nightly", "expression": "0 2 1 1 *", "zone": "Europe/Stockholm", "worker": "w"}
+    desk.call("handlers.claim_ticks", **told)
+    year = datetime.now(UTC).astimezone(ZoneInfo("Europe/Stockholm")).year + 1
+    listed = invoke("events", "list").output
+    assert "schedule" in listed
+    assert f"{year}-01-01 02:00 CET" in listed
+    assert "No dead letters." in listed
+    invoke("events", "remove", "nightly")
+    assert "nightly" not in invoke("events", "list").output

@@ -23,6 +23,8 @@ PROOFS = {
     "listener-postgres": "listener_postgres",
     "counter-sqlite": "counter",
     "counter-postgres": "counter",
+    "ticks-sqlite": "missed_ticks",
+    "ticks-postgres": "missed_ticks",
     "network-away": "outage",
     "histories-sqlite": "histories",
     "histories-postgres": "histories",

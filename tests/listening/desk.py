@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -40,7 +41,9 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.service = Service.open("memory:", DOCUMENT)
+        #: How far the server's clock is ahead of this machine's.
+        self.ahead = timedelta()
+        self.service = Service.open("memory:", DOCUMENT, clock=lambda: datetime.now(UTC) + self.ahead)
         self.sessions: list[Session] = []
         self.runners: list[tuple[Runner, threading.Thread]] = []
         self.session = self.connect()
@@ -70,7 +73,7 @@ class Desk:
         thread = threading.Thread(target=runner.run, daemon=True)
         thread.start()
         self.runners.append((runner, thread))
-        until(lambda: runner.stations and set(runner.stations) <= {each["handler"] for each in self.status()})
+        until(lambda: runner.stations and set(runner.stations) <= self.known())
         return runner
 
     def shots(self, *names: str) -> list[Any]:
@@ -87,6 +90,14 @@ class Desk:
     def status(self) -> list[dict[str, Any]]:
         with self.session.fork() as fork:
             return list(fork.call("handlers.status"))
+
+    def schedules(self) -> list[dict[str, Any]]:
+        with self.session.fork() as fork:
+            return list(fork.call("handlers.schedules"))
+
+    def known(self) -> set[str]:
+        """The handlers and schedules that the server knows."""
+        return {each["handler"] for each in self.status()} | {each["schedule"] for each in self.schedules()}
 
     def dead(self) -> list[dict[str, Any]]:
         return self.deliveries(state="dead")

@@ -1,8 +1,9 @@
-"""``callsheet events``: what durable handlers have still to do, and what they could not do."""
+"""``callsheet events``: what durable handlers and schedules have still to do, and what they could not do."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ def command() -> None:
     """See to the events of durable handlers: waiting ones, and dead letters.
 
     An event that failed more often than its handler allows is a dead letter: it waits here, with its traceback,
-    until you replay or skip it.
+    until you replay or skip it. The ticks of schedules are events too.
     """
 
 
@@ -42,10 +43,10 @@ def command() -> None:
 @_USER
 @connected
 def list_(session: Session, handler: str | None, state: str, limit: int, as_json: bool, of: str | None) -> None:
-    """List events not handled, oldest first, and how handlers do.
+    """List events not handled, oldest first, and how handlers and schedules do.
 
     Of each handler: how many commits it is behind, its events that are ready, leased or dead, and how long the oldest
-    has been waiting.
+    has been waiting. Of each schedule: when it is due next, and its ticks.
     """
     wanted = None if state == "all" else state
     found = session.call("handlers.deliveries", handler=handler, state=wanted, limit=limit, user=of)
@@ -55,6 +56,8 @@ def list_(session: Session, handler: str | None, state: str, limit: int, as_json
         return
     terminal = Terminal()
     _show_handlers(terminal, session.call("handlers.status", user=of))
+    if session.features.schedules:
+        _show_schedules(terminal, session.call("handlers.schedules", user=of))
     for each in found:
         _show_delivery(terminal, each)
     if not found:
@@ -118,7 +121,7 @@ def skip(session: Session, event_ids: tuple[str, ...], handler: str | None, of: 
 @_USER
 @connected
 def remove(session: Session, handler: str, of: str | None) -> None:
-    """Forget a handler that is not run any more.
+    """Forget a handler or a schedule that is not run any more.
 
     Its place in the log and its dead letters go with it; run again, it begins anew.
     """
@@ -161,6 +164,27 @@ def _show_handlers(terminal: Terminal, status: list[dict[str, Any]]) -> None:
         numbers = [each[name] for name in ("behind", "ready", "leased", "dead")]
         rows.append((each["handler"], *map(str, numbers), f"{each['waiting_seconds']:.1f}"))
     terminal.table(("handler", "behind", "ready", "leased", "dead", "waits (s)"), rows)
+
+
+def _show_schedules(terminal: Terminal, status: list[dict[str, Any]]) -> None:
+    """When each schedule is due; nothing where there is none, as on most servers."""
+    rows = []
+    for each in status:
+        numbers = [str(each[name]) for name in ("ready", "leased", "dead")]
+        rows.append((each["schedule"], each["expression"], _due(each), *numbers))
+    if rows:
+        terminal.table(("schedule", "cron", "next due", "ready", "leased", "dead"), rows)
+
+
+def _due(schedule: dict[str, Any]) -> str:
+    """When a schedule is due next; that is past if no listener sees to it."""
+    from callsheet.listening import cron
+
+    if not cron.is_there():
+        return f"in {schedule['zone']}; `pip install cronsim` tells when"
+    seen = datetime.fromtimestamp(schedule["due"], UTC)
+    found = next(cron.ticks(schedule["expression"], schedule["zone"], seen), None)
+    return "never" if found is None else f"{found:%Y-%m-%d %H:%M %Z}"
 
 
 def _show_delivery(terminal: Terminal, each: dict[str, Any]) -> None:

@@ -50,6 +50,8 @@ def commit(core: Core, conflicts: str | None = None, agree: bool | None = None) 
         operations = core.pending
         if operations and core.hub.wants(BEFORE_COMMIT):
             operations = yield from _announced(core)
+        if errand is not None:
+            operations = (*errand.operations, *operations)
         if not operations:
             _settle(core, operations, None)
             return None
@@ -125,9 +127,7 @@ def _write_ahead(core: Core, journal: JournalProtocol, changes: ChangeSet) -> Fl
     yield Work(lambda: journal.write(changes))
 
 
-def send_alone(
-    core: Core, operations: Sequence[Operation], attempts: int = 3, origin: str = ""
-) -> Flow[CommitResult]:
+def send_alone(core: Core, operations: Sequence[Operation], attempts: int = 3, origin: str = "") -> Flow[CommitResult]:
     """Commit these operations and nothing that is pending. Raises what the server raises where it refuses.
 
     When no answer comes it is sent again, under the same commit id; `CommitError` says that it is still not known

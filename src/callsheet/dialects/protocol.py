@@ -48,8 +48,9 @@ class Features:
     ``operations`` and ``bytes`` bound one request of a commit (larger commits are staged in parts, when
     ``staging``); without ``atomic`` the server has no transactions, and a commit sends one operation after the other;
     ``rows`` bounds a page and ``literals`` the values in one ``in`` list. ``handlers`` says that the
-    server keeps the queues of durable handlers, ``adjustments`` that it counts numbers on from what they are, ``fills``
-    that it gives new entities required values of which the schema does not say a default.
+    server keeps the queues of durable handlers, ``schedules`` those of schedules, ``adjustments`` that it counts
+    numbers on from what they are, ``fills`` that it gives new entities required values of which the schema does not
+    say a default.
     """
 
     atomic: bool = True
@@ -65,6 +66,7 @@ class Features:
     handlers: bool = False
     adjustments: bool = False
     fills: bool = False
+    schedules: bool = False
 
 
 @frozen

@@ -45,7 +45,7 @@ from callsheet.errors import (
     UsageError,
 )
 from callsheet.failure import FailureText, failure_of
-from callsheet.listening.declaration import Handler
+from callsheet.listening.declaration import Declared
 from callsheet.listening.keys import key_maker
 from callsheet.listening.work import Claimed, WorkQueue
 from callsheet.model.event import Event
@@ -106,7 +106,11 @@ def answered(event: Event) -> int:
 
 
 def attempt(
-    handler: Handler, claimed: Claimed, session: Session, queue: WorkQueue, supervision: Supervision | None = None
+    handler: Declared,
+    claimed: Claimed,
+    session: Session,
+    queue: WorkQueue,
+    supervision: Supervision | None = None,
 ) -> Outcome:
     """Handle an event and say what became of it; it raises nothing, and nothing of a failed attempt is done."""
     start = time.perf_counter()
@@ -122,7 +126,7 @@ def attempt(
 
 
 def _handle(
-    handler: Handler, claimed: Claimed, session: Session, queue: WorkQueue, supervision: Supervision
+    handler: Declared, claimed: Claimed, session: Session, queue: WorkQueue, supervision: Supervision
 ) -> tuple[str, CommitResult | None, int, str]:
     if (links := answered(claimed.event)) > handler.chain:
         reason = f"{links} commits of handlers, each an answer to the one before, led to this event"
@@ -150,17 +154,22 @@ def _pause(number: int) -> float:
 
 
 def _try(
-    handler: Handler, claimed: Claimed, session: Session, queue: WorkQueue, supervision: Supervision, number: int
+    handler: Declared,
+    claimed: Claimed,
+    session: Session,
+    queue: WorkQueue,
+    supervision: Supervision,
+    number: int,
 ) -> tuple[str, CommitResult | None, int, str]:
     """Call the handler and commit. Raises `ConflictError` where the commit, and nothing else, is in conflict."""
     fork = _fork(claimed, session, queue, number)
     try:
-        _check_result(handler.function(claimed.event, fork))
+        _check_result(handler.call(claimed.event, fork))
         assert fork.errand is not None
         fork.errand.running = False
         if supervision.given_up.is_set():
             return "overtaken", None, 0, f"it ended after its {handler.timeout:g} seconds; nothing of it was done"
-        operations = len(fork.pending)
+        operations = len(fork.errand.operations) + len(fork.pending)
         result = _commit(fork, supervision)
         if result is None or not queue.joined:
             queue.settle(claimed)
@@ -222,7 +231,7 @@ def _commit(fork: Session, supervision: Supervision) -> CommitResult | None:
             pause = min(LONGEST_PAUSE, pause * 2)
 
 
-def _report(handler: Handler, claimed: Claimed, queue: WorkQueue, error: BaseException, stopping: Flag) -> str:
+def _report(handler: Declared, claimed: Claimed, queue: WorkQueue, error: BaseException, stopping: Flag) -> str:
     """Report a failure to the server. What the server's absence brought about is never the end of an event."""
     failures = claimed.failures + 1
     away = _is_away(error)

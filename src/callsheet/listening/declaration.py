@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import inspect
-import random
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
 from attrs import evolve, field, frozen
 
-from callsheet.deferred import deferring
-from callsheet.errors import UsageError
 from callsheet.events.checking import check_expression
+from callsheet.listening.retrying import (
+    CHAIN,
+    LONGEST_DELAY,
+    TIMEOUT,
+    Function,
+    Retrying,
+    check_name,
+    check_numbers,
+    marked,
+    marks,
+)
+from callsheet.listening.schedule import Schedule
+from callsheet.model.event import Event
 from callsheet.model.language.events import expression_text
 from callsheet.model.query import Condition
+from callsheet.model.schema import Schema
 
-__all__ = ["Handler", "handler", "handlers_of"]
+__all__ = ["LONGEST_DELAY", "Declared", "Handler", "handler", "handlers_of"]
 
-LONGEST_DELAY = 300.0
-NAME = 200
-CHAIN = 10
-TIMEOUT = 600.0
-_MARK = "__callsheet_handlers__"
-
-#: What a handler is: it is called with the event, and a session that is its alone.
-Function: TypeAlias = Callable[[Any, Any], Any]
 F = TypeVar("F", bound=Callable[[Any, Any], Any])
 
 
 @frozen
-class Handler:
+class Handler(Retrying):
     """A function, the events it is for, and what is done when it fails.
 
     ``retries`` counts the attempts after the first; before each, ``delay`` seconds double, up to five minutes.
@@ -50,19 +52,17 @@ class Handler:
     timeout: float = TIMEOUT
     file: str = field(default="", eq=False)
 
-    def pause(self, failures: int, jitter: Callable[[], float] = random.random) -> float | None:
-        """Seconds until the next attempt after so many failures; None where there is none.
+    def call(self, event: Event, session: Any) -> Any:
+        """Handle an event."""
+        return self.function(event, session)
 
-        >>> declared = Handler("x", "topic=*", lambda event, session: None, retries=3)
-        >>> [declared.pause(failures, lambda: 0.5) for failures in (1, 2, 3, 4)]
-        [1.0, 2.0, 4.0, None]
-        """
-        return None if failures > self.retries else self.wait(failures, jitter)
+    def check(self, schema: Schema | None) -> None:
+        """Raise `UsageError` for an expression that no event can fulfil."""
+        check_expression(self.expression, schema)
 
-    def wait(self, failures: int, jitter: Callable[[], float] = random.random) -> float:
-        """Seconds to wait after so many failures: a quarter more or less, so that not all come back at once."""
-        seconds = min(LONGEST_DELAY, self.delay * 2.0 ** min(failures - 1, 40))
-        return float(seconds * (0.75 + jitter() / 2))
+
+#: What a listener runs: a function for events, or one for certain times.
+Declared: TypeAlias = Handler | Schedule
 
 
 def handler(
@@ -90,56 +90,21 @@ def handler(
     ['tell']
     """
     check_expression(expression)
-    if not isinstance(name, str) or not 0 < len(name) <= NAME or not name.isprintable():
-        raise UsageError(f"the name of a handler has 1 to {NAME} printable characters, not {name!r:.80}")
-    _check_numbers(name, retries=retries, chain=chain, delay=delay, timeout=timeout)
+    check_name(name, "handler")
+    whose = f"handler `{name}`"
+    check_numbers(whose, retries=retries, chain=chain, delay=delay, timeout=timeout)
     text = expression_text(expression)
-    marked = Handler(name, text, _nothing, ignore_own, retries, delay, from_start, chain, timeout)
-
-    def mark(function: F) -> F:
-        if not callable(function) or deferring(function):
-            given = deferring(function) if callable(function) else repr(function)[:80]
-            raise UsageError(
-                f"handler `{name}` is an ordinary function, without `async` and `yield`: it runs in a thread, with a "
-                f"blocking session, and nobody would run {given}"
-            )
-        if not _takes_two(function):
-            raise UsageError(f"handler `{name}` is called as {getattr(function, '__name__', name)}(event, session)")
-        found = [*getattr(function, _MARK, ()), evolve(marked, function=function)]
-        setattr(function, _MARK, found)
-        return function
-
-    return mark
+    declared = Handler(name, text, _nothing, ignore_own, retries, delay, from_start, chain, timeout)
+    return lambda function: marked(function, declared, whose, "event")
 
 
-def _check_numbers(name: str, **numbers: Any) -> None:
-    """Raise `UsageError` for a count or a number of seconds that is none."""
-    for argument, value in numbers.items():
-        counts = argument in ("retries", "chain")
-        kinds = int if counts else int | float
-        if not isinstance(value, kinds) or isinstance(value, bool) or not (value >= 0 if counts else value > 0):
-            wanted = "a number of 0 or more" if counts else "more than 0 seconds"
-            raise UsageError(f"handler `{name}`: `{argument}` is {wanted}, not {value!r:.80}")
-
-
-def handlers_of(namespace: dict[str, Any], file: str = "") -> list[Handler]:
-    """The handlers among the values of a module, each once, in the order of the file."""
-    found: dict[tuple[str, int], Handler] = {}
+def handlers_of(namespace: dict[str, Any], file: str = "") -> list[Declared]:
+    """The handlers and schedules among the values of a module, each once, in the order of the file."""
+    found: dict[tuple[str, int], Declared] = {}
     for value in namespace.values():
-        for each in getattr(value, _MARK, ()) if inspect.isroutine(value) else ():
+        for each in marks(value):
             found[each.name, id(each.function)] = evolve(each, file=file)
     return list(found.values())
-
-
-def _takes_two(function: Callable[..., Any]) -> bool:
-    """Whether a function can be called as a handler is; whoever does not tell is believed."""
-    try:
-        inspect.signature(function).bind(None, None)
-    except TypeError:
-        return False
-    except ValueError:
-        return True
-    return True
 
 
 def _nothing(event: Any, session: Any) -> None:

@@ -23,8 +23,12 @@ from threading import Lock
 from typing import Any
 from uuid import uuid4
 
+from attrs import evolve
+
 from callsheet.errors import CallsheetError, UsageError, WrongThread
+from callsheet.listening.declaration import Declared, Handler
 from callsheet.listening.doorbell import Doorbell
+from callsheet.listening.schedule import Schedule
 from callsheet.listening.shelf import Shelf
 from callsheet.listening.state import StateFile
 from callsheet.listening.station import Pace, Station
@@ -134,15 +138,29 @@ class Runner:
         for name, handler in wanted.items():
             station = self.stations.get(name)
             if station is None:
-                given_up = self.timeouts.pop(name, 0)
-                self.stations[name] = Station(handler, self.session, self.queue, self.pace, given_up)
-                self.stations[name].start()
+                self._begin(handler)
             elif station.handler is not handler:
-                station.replace(handler)
-        expressions = sorted({handler.expression for handler in wanted.values()})
+                self._replace(station, handler)
+        expressions = sorted({each.expression for each in wanted.values() if isinstance(each, Handler)})
         if self.state is not None:
             self.state.follow(self.session, expressions)
         self._doorbell.listen_for(expressions)
+
+    def _begin(self, handler: Declared) -> None:
+        """Put a handler, or a schedule, to work. Ticks are done one after the other, so one thread is enough."""
+        pace = evolve(self.pace, workers=1) if isinstance(handler, Schedule) else self.pace
+        given_up = self.timeouts.pop(handler.name, 0)
+        self.stations[handler.name] = Station(handler, self.session, self.queue, pace, given_up)
+        self.stations[handler.name].start()
+        _note_due(handler)
+
+    def _replace(self, station: Station, handler: Declared) -> None:
+        if type(station.handler) is type(handler):
+            station.replace(handler)
+            _note_due(handler)
+            return
+        self.stations.pop(handler.name).stop(time.monotonic() + self._stop_seconds)
+        self._begin(handler)
 
     def _hear(self) -> None:
         """Call what plugins subscribed on the session's hub, in a thread of its own, which has the session then."""
@@ -209,8 +227,11 @@ class Runner:
         told |= {"stuck": int(station.stuck), **station.metrics.told()}
         position = station.metrics.last_position
         told["last_commit"] = None if position is None else position.commit
+        if isinstance(station.handler, Schedule):
+            due = station.handler.next_due()
+            told["next_due"] = None if due is None else due.isoformat()
         if server:
-            told |= {key: server[key] for key in ("behind", "waiting_seconds")}
+            told |= {key: server[key] for key in ("behind", "waiting_seconds") if key in server}
             told |= {"queued": server["ready"] + server["leased"], "dead_letters": server["dead"]}
         return told
 
@@ -221,8 +242,21 @@ class Runner:
             if time.monotonic() - asked < 1.0:
                 return known
             try:
-                known, self.problem = {each["handler"]: each for each in self.queue.status()}, ""
+                known = {each["handler"]: each for each in self.queue.status()}
+                known |= {each["schedule"]: each for each in self.queue.schedules()}
+                self.problem = ""
             except CallsheetError as error:
                 known, self.problem = {}, str(error)
             self._status = (time.monotonic(), known)
             return known
+
+
+def _note_due(declared: Declared) -> None:
+    """Write to the log when a schedule is due."""
+    if isinstance(declared, Schedule):
+        due = declared.next_due()
+        facts = {"schedule": declared.name, "next_due": None if due is None else due.isoformat()}
+        told = "never" if due is None else f"{due:%Y-%m-%d %H:%M %Z}"
+        log.info(
+            "%s: %s in %s, next %s", declared.name, declared.expression, declared.zone, told, extra={"facts": facts}
+        )

@@ -1,4 +1,4 @@
-"""The plugin files of a listener: which handlers they hold, read again when a file changes.
+"""The plugin files of a listener: which handlers and schedules they hold, read again when a file changes.
 
 Files are watched by looking at them (time and size, twice a second): that is a few system calls for a folder, and
 it works on the network file systems where studios keep their plugins, which tell nobody of what others write. A
@@ -19,15 +19,16 @@ from attrs import define, field
 
 from callsheet import plugins
 from callsheet.errors import PluginError, UsageError
-from callsheet.events.checking import check_expression
 from callsheet.failure import ends_program, failure_of
-from callsheet.listening.declaration import Handler, handlers_of
+from callsheet.listening.declaration import Declared, handlers_of
+from callsheet.listening.schedule import Schedule
 from callsheet.model.schema import Schema
 
 __all__ = ["Shelf", "load_handlers", "marks_handlers"]
 
 log = logging.getLogger("callsheet.listening")
 
+_MARKS = ("handler", "schedule")
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -36,7 +37,7 @@ class _LoadedFile:
     """A file as it was read last: its stamp, the handlers that are in use, and what is wrong with it since."""
 
     stamp: tuple[int, int]
-    handlers: list[Handler] = field(factory=list)
+    handlers: list[Declared] = field(factory=list)
     problem: str = ""
 
 
@@ -49,7 +50,7 @@ class Shelf:
         self.schema: Schema | None = None
         self._allow_writable = allow_writable or os.environ.get("CALLSHEET_ALLOW_WRITABLE_PLUGINS", "") == "1"
         self._held: dict[Path, _LoadedFile] = {}
-        self.handlers: dict[str, Handler] = {}
+        self.handlers: dict[str, Declared] = {}
         self._doubles: dict[str, str] = {}
 
     @property
@@ -98,7 +99,7 @@ class Shelf:
             if owner is not each:
                 self._refuse(each, owner)
 
-    def _refuse(self, double: Handler, owner: Handler) -> None:
+    def _refuse(self, double: Declared, owner: Declared) -> None:
         told = f"the name `{double.name}` is taken by {owner.file}; this one does not run"
         self._doubles[f"{double.file} ({double.name})"] = told
         log.error("%s: %s", double.file, told, extra={"facts": {"file": double.file, "handler": double.name}})
@@ -124,8 +125,8 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path, tuple[int, int]]
 
 def load_handlers(
     path: Path, root: Path | None = None, allow_writable: bool = False, schema: Schema | None = None
-) -> list[Handler]:
-    """Run a plugin file that marks handlers, if it was not run as it is now; its handlers.
+) -> list[Declared]:
+    """Run a plugin file that marks handlers or schedules, if it was not run as it is now; these.
 
     Raises `PluginError` for a file that cannot be read, parsed or run, that anybody may write, or that has a handler
     whose expression no event can fulfil.
@@ -157,15 +158,18 @@ def load_handlers(
     return found
 
 
-def _check(handler: Handler, schema: Schema | None) -> None:
+def _check(handler: Declared, schema: Schema | None) -> None:
     try:
-        check_expression(handler.expression, schema)
+        handler.check(schema)
     except UsageError as error:
-        raise PluginError(f"{handler.file}: the handler `{handler.name}` would never be called: {error}") from error
+        kind = "schedule" if isinstance(handler, Schedule) else "handler"
+        raise PluginError(f"{handler.file}: the {kind} `{handler.name}` would never be called: {error}") from error
 
 
 def marks_handlers(tree: ast.Module) -> bool:
-    """Whether a file marks a function with ``@callsheet.handler(…)``, under whatever name it was imported.
+    """Whether a file marks a function with ``@callsheet.handler(…)`` or ``@callsheet.schedule(…)``.
+
+    It may have imported them under other names.
 
     >>> marks_handlers(ast.parse("from callsheet import handler as on\\n@on('x', name='y')\\ndef f(event, session): 1"))
     True
@@ -177,11 +181,11 @@ def marks_handlers(tree: ast.Module) -> bool:
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "callsheet"
         for alias in node.names
-        if alias.name == "handler"
+        if alias.name in _MARKS
     }
     marks = (mark for node in ast.walk(tree) if isinstance(node, _FUNCTIONS) for mark in node.decorator_list)
     called = (mark.func for mark in marks if isinstance(mark, ast.Call))
     return any(
-        function.attr == "handler" if isinstance(function, ast.Attribute) else getattr(function, "id", None) in names
+        function.attr in _MARKS if isinstance(function, ast.Attribute) else getattr(function, "id", None) in names
         for function in called
     )

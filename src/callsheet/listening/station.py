@@ -1,4 +1,4 @@
-"""One handler at work in this process: a thread that claims, and threads that handle.
+"""One handler or schedule at work in this process: a thread that claims, and threads that handle.
 
 Each handler has threads of its own, so that one that hangs or fails holds up nobody else. What it has claimed
 beyond what it works on is bounded, and so is what the server has ready for it; all else waits in the log. A lease
@@ -25,8 +25,9 @@ from attrs import define
 from callsheet.errors import CallsheetError
 from callsheet.failure import failure_of
 from callsheet.listening.attempt import Outcome, Supervision, attempt, note_outcome
-from callsheet.listening.declaration import Handler
+from callsheet.listening.declaration import Declared
 from callsheet.listening.metrics import Metrics
+from callsheet.listening.source import source_of
 from callsheet.listening.under_way import UnderWay, give_up
 from callsheet.listening.work import Claimed, WorkQueue
 from callsheet.session.blocking import Session
@@ -56,12 +57,13 @@ class Station:
     ``timeouts`` is how many attempts were given up before, by the process that this one took the place of.
     """
 
-    def __init__(self, handler: Handler, session: Session, queue: WorkQueue, pace: Pace, timeouts: int = 0) -> None:
+    def __init__(self, handler: Declared, session: Session, queue: WorkQueue, pace: Pace, timeouts: int = 0) -> None:
         self.handler, self.metrics = handler, Metrics(timeouts=timeouts)
         self.problem = ""
         # Whether the last attempt that came to an end was given up.
         self._gave_up = bool(timeouts)
         self._session, self._queue, self._pace = session, queue, pace
+        self._source = source_of(handler, queue, pace.outstanding)
         self._change = Condition()
         self._waiting: deque[Claimed] = deque()
         self._held: dict[str, Claimed] = {}
@@ -77,9 +79,10 @@ class Station:
     def start(self) -> None:
         self._thread(self._claim_on, "claim")
 
-    def replace(self, handler: Handler) -> None:
+    def replace(self, handler: Declared) -> None:
         """Handle what comes from now on with this; what is being handled ends as it began."""
         self.handler, self._gave_up = handler, False
+        self._source = source_of(handler, self._queue, self._pace.outstanding)
         self.wake()
 
     def wake(self) -> None:
@@ -157,7 +160,7 @@ class Station:
         room = self._pace.workers * AHEAD - len(self._held)
         if room < self._pace.workers * AHEAD // 2:
             return False
-        claimed = self._queue.claim(self.handler, room, self._known(), self._pace.outstanding)
+        claimed = self._source.claim(room, self._known())
         with self._change:
             for each in claimed:
                 self._held[each.lease] = each

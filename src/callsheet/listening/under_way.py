@@ -17,7 +17,7 @@ from attrs import define, field
 
 from callsheet.failure import TRACEBACK, FailureText, writable
 from callsheet.listening.attempt import Outcome, Supervision, report
-from callsheet.listening.declaration import Handler
+from callsheet.listening.declaration import Declared
 from callsheet.listening.work import Claimed, WorkQueue
 
 __all__ = ["UnderWay", "give_up"]
@@ -27,7 +27,7 @@ __all__ = ["UnderWay", "give_up"]
 class UnderWay:
     """An attempt in a thread: which handler it began with, on which event."""
 
-    handler: Handler
+    handler: Declared
     claimed: Claimed
     supervision: Supervision
     thread: Thread = field(factory=current_thread)

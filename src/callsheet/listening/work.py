@@ -8,12 +8,14 @@ from typing import Any
 
 from attrs import frozen
 
+from callsheet.errors import UsageError
 from callsheet.listening.declaration import Handler
+from callsheet.listening.schedule import Schedule
 from callsheet.model.event import Event, Position, event_from_plain
 from callsheet.model.operation import Effect
 from callsheet.session.blocking import Session
 
-__all__ = ["Claimed", "WorkQueue"]
+__all__ = ["Claimed", "Ticks", "WorkQueue"]
 
 
 @frozen
@@ -36,6 +38,16 @@ class Claimed:
     def effect(self) -> Effect:
         """What a commit that answers it bears."""
         return Effect(self.handler, *self.place, self.lease)
+
+
+@frozen
+class Ticks:
+    """What a claim of a schedule gives: up to when ticks have been seen to and what time it is on the server (both
+    in seconds since 1970), and the ticks this worker has a lease on."""
+
+    due: int
+    now: int
+    claimed: list[Claimed]
 
 
 class WorkQueue:
@@ -72,10 +84,27 @@ class WorkQueue:
             outstanding=outstanding,
             known=list(known),
         )
-        return [
-            Claimed(handler.name, event_from_plain(each["event"]), each["lease"], each["attempt"], each["failures"])
-            for each in given
-        ]
+        return [_claimed(handler.name, each) for each in given]
+
+    def claim_tick(self, schedule: Schedule, due: Collection[int], known: Collection[str] = ()) -> Ticks:
+        """At most one tick of a schedule; ``due`` are those that are due by this worker's reckoning."""
+        if not self.session.features.schedules:
+            raise UsageError(
+                f"schedule `{schedule.name}`: this server keeps no schedules; keep them in a file beside the listener: "
+                "--state FILE"
+            )
+        told = self.call(
+            "claim_ticks",
+            schedule=schedule.name,
+            expression=schedule.expression,
+            zone=schedule.zone,
+            missed=schedule.missed,
+            due=list(due),
+            worker=self.worker,
+            lease_seconds=self.lease,
+            known=list(known),
+        )
+        return Ticks(told["due"], told["now"], [_claimed(schedule.name, each) for each in told["ticks"]])
 
     def settle(self, claimed: Claimed) -> bool:
         """It is handled."""
@@ -98,8 +127,17 @@ class WorkQueue:
         found: list[dict[str, Any]] = self.call("status")
         return found
 
+    def schedules(self) -> list[dict[str, Any]]:
+        """How each schedule of the account does."""
+        found: list[dict[str, Any]] = self.call("schedules") if self.session.features.schedules else []
+        return found
+
     def _about(self, claimed: Claimed, action: str, **arguments: Any) -> Any:
         place = claimed.place
         return self.call(
             action, handler=claimed.handler, position=place.commit, index=place.index, lease=claimed.lease, **arguments
         )
+
+
+def _claimed(name: str, given: dict[str, Any]) -> Claimed:
+    return Claimed(name, event_from_plain(given["event"]), given["lease"], given["attempt"], given["failures"])

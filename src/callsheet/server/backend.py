@@ -32,6 +32,7 @@ from callsheet.server.files.access import FileAccess
 from callsheet.server.log import history, receipts
 from callsheet.server.log.filters import filter_of
 from callsheet.server.queues import handlers
+from callsheet.server.queues.request import HandlerRequest
 from callsheet.server.reading.cost import check_cost
 from callsheet.server.reading.pages import read_aggregate, read_page
 from callsheet.server.store.store import Store
@@ -43,7 +44,7 @@ __all__ = ["FEATURES", "ServiceBackend", "apply_changes"]
 
 T = TypeVar("T")
 
-FEATURES = Features(handlers=True, adjustments=True)
+FEATURES = Features(handlers=True, adjustments=True, schedules=True)
 EVENTS = 1_000
 """At most so many events in one answer."""
 
@@ -145,7 +146,7 @@ class ServiceBackend:
         if action in handlers.ACTIONS:
             context = self._context
             rights = partial(self._active, action)
-            request = handlers.HandlerRequest(context.store, context.now, self._user, rights, context.broker.recent)
+            request = HandlerRequest(context.store, context.now, self._user, rights, context.broker.recent)
             return handlers.answer(request, action, arguments)
         try:
             access.permissions.authorise(action)

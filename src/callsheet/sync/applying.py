@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 
 from callsheet.core.commit import send_alone
 from callsheet.core.core import Core
+from callsheet.core.errand import Errand
 from callsheet.core.populating import refresh
 from callsheet.core.sending import explain
 from callsheet.dialects.protocol import CommitResult
@@ -88,7 +89,8 @@ def apply(
 
     With ``atomic`` all of them are one commit: all are done, or none. Without, each ``chunk`` is a commit of its own;
     what the server refuses is left out and told in the result, and a run that is cut off is finished by planning
-    again. ``progress`` is called with the operations done and their number, after each commit.
+    again. In a handler or a schedule they go with the one commit of the event or tick. ``progress`` is called with the
+    operations done and their number, after each commit.
 
     Raises `StateError` for a plan with refused rows (unless it was made with ``on_error="skip"``) and for one that
     would take away more than it may; `ConflictError` for one with open conflicts (unless ``on_error="skip"``), and
@@ -97,6 +99,9 @@ def apply(
     _check(steps, chunk)
     operations = shipment.operations
     work = _Applying(core, shipment, progress if callable(progress) else None, len(operations))
+    if core.errand is not None and core.errand.running:
+        yield from work.hand_over(core.errand, operations, atomic)
+        return work.result()
     if atomic:
         if operations:
             yield from work.send_whole(operations)
@@ -140,6 +145,17 @@ class _Applying:
     done: list[Operation] = field(factory=list)
     refused: list[tuple[Operation, str]] = field(factory=list)
     commits: list[CommitResult] = field(factory=list)
+
+    def hand_over(self, errand: Errand, operations: Sequence[Operation], atomic: bool) -> Flow[None]:
+        """Leave the operations to the commit that is made when the handler has returned."""
+        if not atomic:
+            raise StateError(
+                "what a handler or a schedule changes is one commit; to commit in chunks, plan and apply in a session "
+                "of your own, `session.fork()`, which may then happen more than once"
+            )
+        errand.take(operations, self.shipment.origin)
+        self.done += operations
+        yield from self._announce()
 
     def send_whole(self, operations: Sequence[Operation]) -> Flow[None]:
         try:

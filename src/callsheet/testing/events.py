@@ -19,11 +19,12 @@ from attrs import evolve
 
 from callsheet.entity.entity import Entity
 from callsheet.errors import UsageError
-from callsheet.events.checking import check_event, check_expression
+from callsheet.events.checking import check_event
 from callsheet.listening.attempt import Outcome, attempt
-from callsheet.listening.declaration import Handler, handlers_of
+from callsheet.listening.declaration import Declared, Handler, handlers_of
+from callsheet.listening.schedule import Schedule
 from callsheet.listening.shelf import load_handlers
-from callsheet.listening.work import WorkQueue
+from callsheet.listening.work import Claimed, WorkQueue
 from callsheet.model.event import Event, Position, event_from_plain
 from callsheet.model.language.events import event_matches, parse_expression
 from callsheet.model.values import unpack
@@ -42,6 +43,7 @@ class HandlerFailed(AssertionError):
 class FakeEvents:
     """Runs handlers: ``load`` or ``add`` them, then ``emit`` events, or let some happen and ``run``.
 
+    Schedules are loaded and added like handlers; ``tick`` has one done.
     Handlers have an account of their own where ``user`` says so. Where a handler fails, `HandlerFailed` is raised,
     unless ``check=False`` is said: then what became of each event is in the answer.
     """
@@ -53,32 +55,38 @@ class FakeEvents:
         self._queue = WorkQueue(self.session, "test")
         self._made_up = MADE_UP
         self.handlers: dict[str, Handler] = {}
+        self.schedules: dict[str, Schedule] = {}
 
     def close(self) -> None:
         """End the handlers' session; the server stays."""
         self.session.close()
 
     def load(self, path: str | Path) -> list[str]:
-        """Use the handlers of a plugin file; their names."""
+        """Use the handlers and schedules of a plugin file; their names."""
         found = load_handlers(Path(path), allow_writable=True)
         if not found:
             raise UsageError(f"{path} marks no function with @callsheet.handler(…)")
         return self._use(found)
 
     def add(self, *functions: Callable[[Any, Any], Any]) -> list[str]:
-        """Use functions that were marked with `callsheet.handler`; their names."""
+        """Use functions that were marked with `callsheet.handler` or `callsheet.schedule`; their names."""
         found = [each for function in functions for each in handlers_of({"": function})]
         if len(found) < len(functions):
             raise UsageError("these are no handlers: mark each with @callsheet.handler(…)")
         return self._use(found)
 
-    def _use(self, handlers: Iterable[Handler]) -> list[str]:
+    def _use(self, declared: Iterable[Declared]) -> list[str]:
         names = []
-        for each in handlers:
-            check_expression(each.expression, self.session.schema)
+        for each in declared:
+            each.check(self.session.schema)
             # What a listener waits for between two attempts, a test does not.
-            self.handlers[each.name] = handler = evolve(each, delay=1e-6)
-            self._queue.claim(handler, 1)
+            prompt = evolve(each, delay=1e-6)
+            if isinstance(prompt, Schedule):
+                self.schedules[each.name] = prompt
+                self._queue.claim_tick(prompt, [])
+            else:
+                self.handlers[each.name] = prompt
+                self._queue.claim(prompt, 1)
             names.append(each.name)
         return names
 
@@ -123,6 +131,26 @@ class FakeEvents:
         """Have everything handled that happened since the handlers were loaded, what they cause included."""
         return self._run(list(self.handlers.values()), check)
 
+    def tick(self, schedule: str, due: datetime | None = None, check: bool = True) -> list[Outcome]:
+        """Have a schedule done that is due at this moment, or now. Its clock is not looked at."""
+        from callsheet.server.queues.deliveries import Queue
+        from callsheet.server.queues.schedules import tick
+
+        declared, now = self.schedules[schedule], self._service.clock()
+        event = tick(schedule, int((due or now).timestamp()))
+
+        def put(connection: Any) -> None:
+            queue = Queue(self._service.store, connection, self._user, schedule, now)
+            row = queue.schedule(lock=True)
+            assert row is not None
+            queue.add_ticks([event], row.due)
+
+        self._service.store.write(put)
+        outcomes: list[Outcome] = []
+        while claimed := self._queue.claim_tick(declared, []).claimed:
+            outcomes += [self._attempt(declared, each, check) for each in claimed]
+        return outcomes
+
     def _run(self, handlers: list[Handler], check: bool) -> list[Outcome]:
         outcomes: list[Outcome] = []
         working = True
@@ -130,18 +158,22 @@ class FakeEvents:
             working = False
             for handler in handlers:
                 for claimed in self._queue.claim(handler, 100):
-                    with _interruptible():
-                        outcome = attempt(handler, claimed, self.session, self._queue)
-                    outcomes.append(outcome)
-                    if check and outcome.kind != "handled":
-                        raise HandlerFailed(self._why(handler, claimed.event.id, outcome))
+                    outcomes.append(self._attempt(handler, claimed, check))
                     working = True
         return outcomes
 
-    def _why(self, handler: Handler, event_id: str, outcome: Outcome) -> str:
+    def _attempt(self, declared: Declared, claimed: Claimed, check: bool) -> Outcome:
+        with _interruptible():
+            outcome = attempt(declared, claimed, self.session, self._queue)
+        if check and outcome.kind != "handled":
+            raise HandlerFailed(self._why(declared, claimed.event.id, outcome))
+        return outcome
+
+    def _why(self, handler: Declared, event_id: str, outcome: Outcome) -> str:
         found = self._queue.call("deliveries", handler=handler.name, event_id=event_id)
         told = found[0]["traceback"] if found else outcome.error
-        return f"the handler `{handler.name}` failed:\n{told}"
+        kind = "schedule" if isinstance(handler, Schedule) else "handler"
+        return f"the {kind} `{handler.name}` failed:\n{told}"
 
     def _put(self, handler: Handler, event: Event) -> None:
         """Put an event into the queue of a handler, as if it had been read from the log."""

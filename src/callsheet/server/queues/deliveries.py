@@ -26,8 +26,10 @@ from callsheet.model.values import pack
 from callsheet.server.queues.delivery import Delivery, delivery_of
 from callsheet.server.queues.statements import statements_of
 
-__all__ = ["ABANDONED", "Queue", "Tables", "take"]
+__all__ = ["ABANDONED", "TICKS", "Queue", "Tables", "take"]
 
+TICKS = "ticks"
+"""The stream of a schedule's ticks: one is done after the other. Streams of events are of two words."""
 ABANDONED = 20
 """Attempts in a row whose worker was never heard of again; after as many the event is taken to be the reason."""
 TRACEBACK = 20_000
@@ -48,7 +50,7 @@ class Queue:
     def __init__(self, store: Tables, connection: Connection, user: str, handler: str, now: datetime) -> None:
         self.store, self.connection = store, connection
         self.user, self.handler, self.now = user, handler, now
-        self._do = statements_of(store.table("_handler"), store.table("_delivery"))
+        self._do = statements_of(store.table("_handler"), store.table("_delivery"), store.table("_schedule"))
 
     def _run(self, statement: Executable, **values: Any) -> CursorResult[Any]:
         mine = {"the_user": self.user, "the_handler": self.handler, "the_time": self.now}
@@ -83,10 +85,13 @@ class Queue:
 
     def add(self, events: Sequence[tuple[Event, str]], until: Position) -> None:
         """Events, each with its stream, become deliveries, and the log has been read up to ``until``."""
+        self._save(events)
+        self._run(self._do.advance, the_commit=until.commit, the_index=until.index)
+
+    def _save(self, events: Sequence[tuple[Event, str]]) -> None:
         rows = [self._made(event, stream) for event, stream in events]
         if rows:
             self.connection.execute(self._do.add, rows)
-        self._run(self._do.advance, the_commit=until.commit, the_index=until.index)
 
     def _made(self, event: Event, stream: str) -> dict[str, Any]:
         assert event.position is not None
@@ -105,6 +110,36 @@ class Queue:
             "made": self.now,
             "changed": self.now,
         }
+
+    # -- from a clock to the queue ---------------------------------------------------------------------------
+
+    def schedule(self, lock: bool = False) -> Row[Any] | None:
+        """The schedule as it was declared last, how far its ticks have come, and which was done last."""
+        locked = lock and self.store.engine_name != "sqlite"
+        return self._run(self._do.schedule_locked if locked else self._do.schedule).first()
+
+    def declare_schedule(self, expression: str, zone: str, missed: str, due: int) -> None:
+        """Make the schedule, or give it other words; its next tick is the first after ``due``."""
+        told = {"expression": expression, "zone": zone, "missed": missed, "due": due}
+        if self.schedule() is None:
+            made = {"user_name": self.user, "name": self.handler, "created": self.now}
+            self.connection.execute(self._do.begin_schedule, {**made, **told})
+            return
+        self._run(self._do.declare_schedule, **{f"the_{name}": value for name, value in told.items()})
+
+    def forget_schedule(self) -> bool:
+        """Drop the schedule with all that it has not done; whether it was there."""
+        self._run(self._do.clear)
+        return bool(self._run(self._do.forget_schedule).rowcount)
+
+    def add_ticks(self, ticks: Sequence[Event], until: int) -> None:
+        """Ticks become deliveries, and those up to ``until`` (seconds since 1970) have been seen to."""
+        self._save([(tick, TICKS) for tick in ticks])
+        self._run(self._do.tick_queued, the_due=until)
+
+    def drop_untried(self) -> int:
+        """Drop the ticks that nobody has begun yet, for a later one stands for them; how many."""
+        return self._run(self._do.drop_untried).rowcount
 
     # -- leases --------------------------------------------------------------------------------------------
 
@@ -141,8 +176,12 @@ class Queue:
     # -- what became of it ---------------------------------------------------------------------------------
 
     def settle(self, position: Position, lease: str) -> bool:
-        """It is handled; whether it still was this lease's to say so."""
-        return self._end(self._do.settle, position, lease)
+        """It is handled; whether it still was this lease's to say so. Of a tick the schedule notes that it is done."""
+        place = {"the_commit": position.commit, "the_index": position.index, "the_lease": lease}
+        row = self._run(self._do.settle, **place).first()
+        if row is not None and row.stream == TICKS:
+            self._run(self._do.tick_done, the_due=position.commit)
+        return row is not None
 
     def fail(self, position: Position, lease: str, error: str, traceback: str, delay: float | None) -> bool:
         """It failed: try again after ``delay`` seconds, or never (None)."""

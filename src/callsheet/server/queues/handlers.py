@@ -11,23 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from inspect import signature
-from typing import Any, TypeVar
+from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 from sqlalchemy import Connection, Row, select
 
-from callsheet.errors import Forbidden, Invalid, NotFound
+from callsheet.errors import Invalid, NotFound
 from callsheet.model.event import Event, Position
-from callsheet.server.access.access import Access
 from callsheet.server.log import commits as log
 from callsheet.server.log.events import beginning, end_of, events_after, told_now
 from callsheet.server.log.filters import filter_of
-from callsheet.server.log.recent import Recent
+from callsheet.server.queues import schedules
 from callsheet.server.queues.deliveries import Queue
 from callsheet.server.queues.delivery import Delivery
+from callsheet.server.queues.request import HandlerRequest
 from callsheet.server.store.store import Store
 
-__all__ = ["ACTIONS", "HandlerRequest", "answer", "origin_of", "stream_of"]
+__all__ = ["ACTIONS", "answer", "origin_of", "stream_of"]
 
 OUTSTANDING = 1_000
 """Deliveries of a handler that are not handled yet."""
@@ -35,39 +35,6 @@ BATCH = 500
 """Events read with one claim."""
 NAME = 200
 STATES = ("ready", "leased", "dead")
-T = TypeVar("T")
-
-
-@frozen
-class HandlerRequest:
-    """The account that calls an action, and the store it is about. ``recent`` keeps decoded events.
-
-    ``rights`` gives what the account may do at the moment it is asked: a claim may have waited for the writer.
-    """
-
-    store: Store
-    clock: Callable[[], datetime]
-    user: str
-    rights: Callable[[], Access]
-    recent: Recent = field(factory=Recent)
-
-    @property
-    def access(self) -> Access:
-        """What the account may do now."""
-        return self.rights()
-
-    def queue(self, connection: Connection, handler: str, user: str | None = None) -> Queue:
-        """The queue of a handler of this account, or for an administrator of another's."""
-        return Queue(self.store, connection, self.owner(user), handler, self.clock())
-
-    def owner(self, user: str | None) -> str:
-        if user is not None and user != self.user and not self.access.permissions.admin:
-            raise Forbidden(f"the handlers of `{user:.80}` are not yours to see; ask an administrator")
-        return user or self.user
-
-    def write(self, handler: str, function: Callable[[Queue], T], user: str | None = None) -> T:
-        """Do something to the queue of a handler, in a transaction."""
-        return self.store.write(lambda connection: function(self.queue(connection, handler, user)))
 
 
 def origin_of(handler: str) -> str:
@@ -120,6 +87,8 @@ def _claim(
 
     def claim(queue: Queue) -> list[dict[str, Any]]:
         now = queue.known(lock=True)
+        if now is None:
+            schedules.refuse_as_handler(queue)
         if now is None or (now.expression, now.ignore_own) != declared:
             last = 0 if from_start else log.last_position(request.store, queue.connection)
             queue.declare(expression, ignore_own, end_of(last))
@@ -235,7 +204,7 @@ def _deliveries(
     """What handlers have still to do or could not do, oldest first."""
     owner = request.owner(user)
     with request.store.reading() as connection:
-        names = [handler] if handler is not None else [row.name for row in _rows(request, connection, owner)]
+        names = [handler] if handler is not None else _names(request, connection, owner)
         queues = [request.queue(connection, name, user) for name in names]
         found = [each for queue in queues for each in queue.deliveries(state, event_id, limit)]
         found.sort(key=lambda each: each.event.position or Position(0, 0))
@@ -279,9 +248,15 @@ def _skip(request: HandlerRequest, handler: str, event_id: str, user: str | None
 
 
 def _remove(request: HandlerRequest, handler: str, user: str | None = None) -> None:
-    """Forget a handler with all it has not handled; its next claim begins anew."""
-    if not request.write(handler, lambda queue: queue.forget(), user):
-        raise NotFound(f"there is no handler `{handler:.80}`")
+    """Forget a handler or a schedule with all it has not done; its next claim begins anew."""
+    forgotten = request.write(handler, lambda queue: queue.forget() or queue.forget_schedule(), user)
+    if not forgotten:
+        raise NotFound(f"there is no handler `{handler:.80}`, and no schedule")
+
+
+def _names(request: HandlerRequest, connection: Connection, owner: str) -> list[str]:
+    """The handlers and schedules of an account."""
+    return [row.name for row in _rows(request, connection, owner)] + schedules.names(request, connection, owner)
 
 
 def _rows(request: HandlerRequest, connection: Connection, owner: str) -> list[Row[Any]]:
@@ -291,12 +266,14 @@ def _rows(request: HandlerRequest, connection: Connection, owner: str) -> list[R
 
 ACTIONS: dict[str, Callable[..., Any]] = {
     "handlers.claim": _claim,
+    "handlers.claim_ticks": schedules.claim,
     "handlers.deliveries": _deliveries,
     "handlers.fail": _fail,
     "handlers.release": _release,
     "handlers.remove": _remove,
     "handlers.renew": _renew,
     "handlers.replay": _replay,
+    "handlers.schedules": schedules.status,
     "handlers.settle": _settle,
     "handlers.skip": _skip,
     "handlers.status": _status,
@@ -331,10 +308,19 @@ def _check(action: str, name: str, value: Any) -> None:
         told = "a list of at most 10,000 leases"
     elif name == "state":
         right, told = value in STATES, f"one of {', '.join(STATES)}"
-    elif name in ("handler", "worker"):
+    elif name == "due":
+        right = isinstance(value, list | tuple) and len(value) <= schedules.MOST and all(map(_is_second, value))
+        told = f"a list of at most {schedules.MOST:,} numbers of seconds since 1970"
+    elif name == "missed":
+        right, told = value in schedules.POLICIES, f"one of {', '.join(schedules.POLICIES)}"
+    elif name in ("handler", "schedule", "worker", "zone"):
         right = isinstance(value, str) and 0 < len(value) <= NAME and value.isprintable()
         told = f"1 to {NAME} printable characters"
     else:
         right, told = isinstance(value, str), "text"
     if not right:
         raise Invalid(f"{action}: `{name}` is {told}, not {value!r:.80}")
+
+
+def _is_second(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**40

@@ -37,18 +37,18 @@ UNTIL: BindParameter[Any] = bindparam("the_end")
 EVENT: BindParameter[Any] = bindparam("the_event")
 
 
-def statements_of(row: Table, table: Table) -> Statements:
-    """The statements on these two tables; they are kept with the tables."""
+def statements_of(row: Table, table: Table, schedule: Table) -> Statements:
+    """The statements on these three tables; they are kept with the tables."""
     found: Statements | None = table.info.get(_KEPT)
     if found is None:
-        found = table.info[_KEPT] = Statements(row, table)
+        found = table.info[_KEPT] = Statements(row, table, schedule)
     return found
 
 
 class Statements:
-    """What is asked of, and done to, ``_handler`` and ``_delivery``."""
+    """What is asked of, and done to, ``_handler``, ``_schedule`` and ``_delivery``."""
 
-    def __init__(self, row: Table, table: Table) -> None:
+    def __init__(self, row: Table, table: Table, schedule: Table) -> None:
         self._row, self._table = row, table
         self._mine = and_(table.c.user_name == USER, table.c.handler == HANDLER)
         me = and_(row.c.user_name == USER, row.c.name == HANDLER)
@@ -62,9 +62,26 @@ class Statements:
         self.forget = delete(row).where(me)
         self.add = insert(table)
         self.clear = delete(table).where(self._mine)
+        self._schedule(schedule)
         self._leases()
         self._ends()
         self._views()
+
+    def _schedule(self, row: Table) -> None:
+        me = and_(row.c.user_name == USER, row.c.name == HANDLER)
+        self.schedule = select(row).where(me)
+        self.schedule_locked = self.schedule.with_for_update()
+        self.begin_schedule = insert(row)
+        told: dict[str, Any] = {name: bindparam(f"the_{name}") for name in ("expression", "zone", "missed", "due")}
+        self.declare_schedule = update(row).where(me).values(told)
+        self.forget_schedule = delete(row).where(me)
+        due: BindParameter[Any] = bindparam("the_due")
+        self.tick_queued = update(row).where(me).values(due=due)
+        later = or_(row.c.done.is_(None), row.c.done < due)
+        self.tick_done = update(row).where(me, later).values(done=due)
+        table = self._table
+        untried = and_(table.c.state == "ready", table.c.attempts == 0, table.c.error.is_(None))
+        self.drop_untried = delete(table).where(self._mine, untried)
 
     def _leases(self) -> None:
         table, mine = self._table, self._mine
@@ -111,7 +128,7 @@ class Statements:
         table, mine = self._table, self._mine
         here = and_(table.c.position == bindparam("the_commit"), table.c.event_index == bindparam("the_index"))
         held = and_(mine, here, table.c.lease == bindparam("the_lease"), table.c.state == "leased")
-        self.settle = delete(table).where(held)
+        self.settle = delete(table).where(held).returning(table.c.stream)
         self.fail = (
             update(table)
             .where(held)

@@ -1,4 +1,4 @@
-"""The tables of durable handlers: how far each has read the log, and what it has not handled yet."""
+"""The tables of durable handlers and schedules: how far each has come, and what it has not handled yet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["delivery_tables"]
 
 
 def delivery_tables(metadata: MetaData) -> None:
-    """``_handler``, one row for each handler of an account, and ``_delivery``, one for each event it still has."""
+    """One row for each handler and schedule of an account, and one (``_delivery``) for each event it still has."""
     Table(
         "_handler",
         metadata,
@@ -23,6 +23,21 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("event_index", INTEGER, nullable=False),
         Column("created", Moment, nullable=False),
         Column("claimed", Moment),
+        sqlite_strict=True,
+    )
+    Table(
+        "_schedule",
+        metadata,
+        Column("user_name", TEXT, primary_key=True),
+        Column("name", TEXT, primary_key=True),
+        Column("expression", TEXT, nullable=False),
+        Column("zone", TEXT, nullable=False),
+        # once, all or skip
+        Column("missed", TEXT, nullable=False),
+        # Seconds since 1970: up to when ticks have become deliveries, and the latest tick that was done.
+        Column("due", INTEGER, nullable=False),
+        Column("done", INTEGER),
+        Column("created", Moment, nullable=False),
         sqlite_strict=True,
     )
     Table(
