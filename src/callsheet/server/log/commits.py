@@ -40,6 +40,9 @@ __all__ = [
 
 LogEntry: TypeAlias = Commit
 
+SMALL = 1_024
+"""Bytes that are compressed in a small window."""
+
 
 def encode_changes(changes: Iterable[EntityChange]) -> bytes:
     """Changes as the log keeps them: JSON, compressed.
@@ -49,7 +52,15 @@ def encode_changes(changes: Iterable[EntityChange]) -> bytes:
     >>> decode_changes(encode_changes([change])) == (change,)
     True
     """
-    return zlib.compress(msgspec.json.encode(entity_changes_to_plain(changes)), 1)
+    return _compressed(msgspec.json.encode(entity_changes_to_plain(changes)))
+
+
+def _compressed(data: bytes) -> bytes:
+    """Data as `zlib.decompress` reads them. A window of 32 KiB takes longer to set up than small data to compress."""
+    if len(data) > SMALL:
+        return zlib.compress(data, 1)
+    engine = zlib.compressobj(1, zlib.DEFLATED, wbits=9, memLevel=1)
+    return engine.compress(data) + engine.flush()
 
 
 def decode_changes(data: bytes) -> tuple[EntityChange, ...]:

@@ -24,6 +24,7 @@ from callsheet.errors import CallsheetError, Invalid, StorageError, Unavailable
 from callsheet.private import make_file
 from callsheet.server.deadline import current_deadline
 from callsheet.server.store.likeness import Clocked, never
+from callsheet.server.store.prepared import sent
 
 __all__ = ["limited", "memory_engine", "postgres_engine", "sqlite_engine", "sqlstate", "translated"]
 
@@ -41,7 +42,8 @@ def _sqlite(creator: Callable[[], sqlite3.Connection], begin: str, **options: An
 
     @event.listens_for(engine, "begin")
     def send_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        with sent(connection, begin, ()):
+            pass
 
     return engine
 

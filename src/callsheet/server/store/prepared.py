@@ -6,8 +6,7 @@ small commit, which runs a handful of statements with one row each, pays for the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Dialect, bindparam
@@ -92,51 +91,66 @@ class PreparedStatements:
             found = self._known[name] = Prepared(build(), connection.dialect)
         return found
 
-
     def by_keys(
         self,
         name: Hashable,
         connection: Connection,
-        statement: Select[Any],
+        build: Callable[[], Select[Any]],
         column: ColumnElement[Any],
         keys: Sequence[Any],
         values: Mapping[str, Any] | None = None,
     ) -> Sequence[Sequence[Any]]:
-        """The statement's rows where the column holds one of the keys; ``values`` are its other parameters."""
+        """Rows of the statement where the column holds one of the keys; ``values`` are its other parameters."""
         if len(keys) > PLACES:
-            return connection.execute(statement.where(column.in_(keys)), dict(values or {})).all()
+            return connection.execute(build().where(column.in_(keys)), dict(values or {})).all()
         size = places(len(keys))
-        prepared = self.get((name, size), connection, lambda: statement.where(_listed(column, size)))
+        prepared = self.get((name, size), connection, lambda: build().where(_listed(column, size)))
         return prepared.rows(connection, {**(values or {}), **_padded(keys)})
 
 
-@contextmanager
-def sent(connection: Connection, text: str, *parameters: Any) -> Iterator[Any]:
+class sent:
     """A cursor of the driver's after a statement, run once for each of the parameters, in the open transaction.
 
     Errors of the driver are SQLAlchemy's, as everywhere else.
     """
-    cursor: Any = connection.connection.cursor()
-    try:
-        if len(parameters) == 1:
-            cursor.execute(text, parameters[0])
-        else:
-            cursor.executemany(text, parameters)
-        yield cursor
-    except connection.dialect.loaded_dbapi.Error as error:
-        gone = connection.dialect.is_disconnect(error, None, None)
+
+    __slots__ = ("_connection", "_cursor", "_parameters", "_text")
+
+    def __init__(self, connection: Connection, text: str, *parameters: Any) -> None:
+        self._connection, self._text, self._parameters = connection, text, parameters
+        self._cursor: Any = connection.connection.cursor()
+
+    def __enter__(self) -> Any:
+        try:
+            if len(self._parameters) == 1:
+                self._cursor.execute(self._text, self._parameters[0])
+            else:
+                self._cursor.executemany(self._text, self._parameters)
+        except BaseException as error:
+            self.__exit__(type(error), error)
+            raise
+        return self._cursor
+
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        self._cursor.close()
+        if error is not None and isinstance(error, self._connection.dialect.loaded_dbapi.Error):
+            raise self._told(error) from error
+
+    def _told(self, error: Any) -> BaseException:
+        connection = self._connection
+        dialect = connection.dialect
+        gone = dialect.is_disconnect(error, None, None)
         if gone:
             connection.invalidate(error)
-        raise DBAPIError.instance(
-            text,
+        found: BaseException = DBAPIError.instance(
+            self._text,
             None,
             error,
-            connection.dialect.loaded_dbapi.Error,
+            dialect.loaded_dbapi.Error,
             connection_invalidated=gone,
-            dialect=connection.dialect,
-        ) from error
-    finally:
-        cursor.close()
+            dialect=dialect,
+        )
+        return found
 
 
 def places(count: int) -> int:

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from attrs import define, field
-from sqlalchemy import Column, Connection, select, update
+from sqlalchemy import Column, Connection, Select, select, update
 
 from callsheet.chunks import chunks
 from callsheet.model.adjustment import Adjustment
@@ -191,8 +191,11 @@ class Overlay:
     def _rows(self, root: str, column: str, keys: Sequence[str], lock: bool) -> Sequence[Sequence[Any]]:
         table = self.store.tables[root]
         where: Column[Any] = table.c[column]
-        statement = select(table).order_by(table.c.id).with_for_update() if lock else select(table)
-        return self.store.prepared.by_keys(("rows", root, column, lock), self.connection, statement, where, keys)
+
+        def build() -> Select[Any]:
+            return select(table).order_by(table.c.id).with_for_update() if lock else select(table)
+
+        return self.store.prepared.by_keys(("rows", root, column, lock), self.connection, build, where, keys)
 
     def _know(self, root: str, row: Sequence[Any]) -> WorkingRow:
         columns = self._columns[root]

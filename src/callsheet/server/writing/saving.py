@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Table, Update, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Select, Table, Update, and_, bindparam, delete, insert, select, update
 
 from callsheet.chunks import chunks
 from callsheet.dialects.protocol import CommitResult
@@ -123,9 +123,12 @@ def _forget_tombstones(overlay: Overlay, root: str, keys: Iterable[str]) -> None
 
 def _tombstones(overlay: Overlay, root: str, keys: Sequence[str]) -> Sequence[Sequence[Any]]:
     tombstone = overlay.store.table("_tombstone")
-    statement = select(tombstone.c.key, tombstone.c.position).where(tombstone.c.root == bindparam("root"))
+
+    def build() -> Select[Any]:
+        return select(tombstone.c.key, tombstone.c.position).where(tombstone.c.root == bindparam("root"))
+
     prepared = overlay.store.prepared
-    return prepared.by_keys("tombstones", overlay.connection, statement, tombstone.c.key, keys, {"root": root})
+    return prepared.by_keys("tombstones", overlay.connection, build, tombstone.c.key, keys, {"root": root})
 
 
 def _delete(overlay: Overlay, position: int) -> None:
