@@ -7,7 +7,10 @@ import json
 import pytest
 
 from callsheet import Session
+from callsheet.dialects.ftrack.client.dialect import FtrackDialect
 from callsheet.errors import UsageError
+from callsheet.server.service import Service
+from callsheet.session.connection import ServerConnection, over
 from dialects.embedded import Direct
 from production.making import again, make_task, make_user, make_version
 
@@ -103,3 +106,24 @@ def test_a_note_that_is_taken_back(session: Session) -> None:
     task.create_note("Too dark")
     session.rollback()
     assert list(task["notes"]) == []
+
+
+@pytest.mark.parametrize("place", ["in this process", "ftrack"])
+def test_a_note_of_a_renamed_user_is_that_users(place: str, request: pytest.FixtureRequest) -> None:
+    """The account keeps its name, the user has another one; the note shows the new one at once and on the server."""
+    administrator: Session = request.getfixturevalue("preset" if place == "in this process" else "vendor")
+    service: Service = request.getfixturevalue("preset_service" if place == "in this process" else "vendor_service")
+    service.accounts.add("renata", "user")
+    task = make_task(administrator)
+    user = administrator.create("User", {"username": "renata"})
+    administrator.commit()
+    user["username"] = "renata.berg"
+    administrator.commit()
+    if place == "in this process":
+        opened = Session(connection=over(service.backend("renata")))
+    else:
+        opened = Session(connection=ServerConnection(FtrackDialect(), Direct(service, "renata"), None, user="renata"))
+    with opened as session:
+        note = session.get("Task", task["id"]).create_note("Too dark")
+        session.commit()
+        assert again(session, note)["author"]["username"] == "renata.berg"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from callsheet.errors import Forbidden
+from callsheet.errors import CallsheetError, Forbidden
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 from callsheet.server.schemas.document import load_schema_document
@@ -193,3 +193,56 @@ def test_a_database_of_before_is_protected(tmp_path: Path) -> None:
         commit(service, "mallory", Create(DISK, {"name": "l", "accessor": {"type": "disk", "prefix": "/x"}}))
     with Service.open(url) as service, pytest.raises(Forbidden):
         commit(service, "mallory", DECISIONS["accessor"])
+
+
+# Who somebody is
+
+
+def authors(service: Service, user: str, key: str) -> tuple[Any, Any]:
+    """Who an account's new note and component are said to be of."""
+    note, component = Identity("Note", f"n-{key}"), Identity("FileComponent", f"c-{key}")
+    commit(service, user, Create(note, {"content": "x", "parent": PROJECT}), Create(component, {"name": key}))
+    return value(service, note, "author"), value(service, component, "created_by")
+
+
+def test_a_user_who_is_renamed_stays_the_author(service: Service) -> None:
+    """Notes, files and stamps of the account are the same user's before and after, and show the new name."""
+    assert authors(service, "anna", "1") == ("u-anna", "u-anna")
+    commit(service, "admin", Update(ANNA, {"username": "anna.berg"}))
+    assert authors(service, "anna", "2") == ("u-anna", "u-anna")
+    commit(service, "admin", Update(ANNA, {"username": "berg"}))
+    assert authors(service, "anna", "3") == ("u-anna", "u-anna")
+    assert value(service, ANNA, "username") == "berg"
+
+
+def test_nobody_becomes_the_author_by_taking_a_name_that_became_free(service: Service) -> None:
+    """The account stands for its own user, also beside a new one that has the account's name."""
+    commit(service, "admin", Update(ANNA, {"username": "anna.berg"}))
+    commit(service, "admin", Create(Identity("User", "other"), {"username": "anna"}))
+    assert authors(service, "anna", "1") == ("u-anna", "u-anna")
+    note = Create(Identity("Note", "n"), {"content": "x", "parent": PROJECT, "author": Identity("User", "other")})
+    with pytest.raises(Forbidden):
+        commit(service, "anna", note)
+
+
+def test_a_user_who_is_deleted_leaves_the_name_to_the_next(service: Service) -> None:
+    """As before: an account whose user is gone stands for the one with its name, or for none."""
+    commit(service, "admin", Update(ANNA, {"username": "anna.berg"}))
+    commit(service, "admin", Delete(ANNA))
+    assert authors(service, "anna", "1") == (None, None)
+    commit(service, "admin", Create(Identity("User", "other"), {"username": "anna"}))
+    assert authors(service, "anna", "2") == ("other", "other")
+
+
+def test_a_renamed_member_sees_the_private_project(service: Service) -> None:
+    """Membership follows the user, not the name."""
+    commit(
+        service,
+        "admin",
+        Create(Identity("Allocation", "al"), {"project": PROJECT, "resource": ANNA}),
+        Update(PROJECT, {"is_private": True}),
+    )
+    commit(service, "admin", Update(ANNA, {"username": "anna.berg"}))
+    commit(service, "anna", Update(PROJECT, {"description": "seen"}))
+    with pytest.raises(CallsheetError):
+        commit(service, "mallory", Update(PROJECT, {"description": "x"}))

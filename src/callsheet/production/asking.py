@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from callsheet.core import loading
+from callsheet.core import calls, loading
 from callsheet.core.core import Core
 from callsheet.core.paging import all_pages
 from callsheet.entity.peers import Peers
+from callsheet.errors import ServerError, Unsupported
 from callsheet.flow import Flow
 from callsheet.model.language.checking import check
 from callsheet.model.language.parser import parse_path
@@ -48,7 +49,18 @@ def acting_user(core: Core) -> Flow[Any]:
         if user.peek("username") == name and core.unit.is_alive(user):
             return user
     found = yield from entities(core, "User", is_("username", name), limit=1)
+    if not found and not core.declaration.actions:
+        found = yield from _renamed(core)
     return found[0] if found else None
+
+
+def _renamed(core: Core) -> Flow[list[Any]]:
+    """The user of the session's account, where that has another name by now."""
+    try:
+        key = (yield from calls.call(core, "own.user", {}))["key"]
+    except (ServerError, Unsupported):
+        return []  # A server of before does not know.
+    return [] if key is None else (yield from entities(core, "User", is_("id", key), limit=1))
 
 
 def known(core: Core, entity: Any, *names: str) -> Flow[list[Any]]:

@@ -24,6 +24,7 @@ from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 from callsheet.server.access.access import Access
 from callsheet.server.access.confidential import deciding_types
+from callsheet.server.access.people import NAME
 from callsheet.server.access.principal import Principal
 from callsheet.server.actions import perform
 from callsheet.server.context import ServerContext
@@ -136,9 +137,12 @@ class ServiceBackend:
         """History (``log/history.py``), durable handlers, accounts, roles, grants and the audit (``actions.py``).
 
         ``own.key`` gives one's own account another key, which everybody may; it expires when the old one would.
+        ``own.user`` says which user the account stands for, where that has another name by now.
         """
         if action in history.ACTIONS:
             return self._history(action, arguments)
+        if action == "own.user":
+            return {"name": self._user, "key": self._access().user_key}
         self._view.begin()
         access = self._access()
         if action == "own.key":
@@ -318,10 +322,12 @@ def apply_changes(
 
 
 def _is_seen(store: Store, changes: ChangeSet, result: CommitResult) -> bool:
-    """Whether a commit may have changed which projects accounts see."""
+    """Whether a commit may have changed which projects accounts see, or for which users they stand."""
+    if changes.parts or NAME in _names(changes.operations):
+        return True
     deciding = deciding_types(store.schema)
-    if not deciding or changes.parts:
-        return bool(deciding)
+    if not deciding:
+        return False
     named = {operation.identity.entity_type for operation in changes.operations}
     return not deciding.isdisjoint(named) or any(each.entity_type in deciding for each in result.deleted)
 

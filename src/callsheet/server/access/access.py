@@ -33,9 +33,13 @@ _VERB: dict[type, str] = {Create: "create", Update: "update", Delete: "delete"}
 class Access:
     """What one account may do with the entities of a store; ``reads_all`` says that nothing is hidden from it."""
 
-    def __init__(self, permissions: Permissions, store: Store, hidden: frozenset[str] = ALL) -> None:
+    def __init__(
+        self, permissions: Permissions, store: Store, hidden: frozenset[str] = ALL, user_key: str | None = None
+    ) -> None:
         self.permissions, self.schema, self._tables = permissions, store.schema, store.tables
         self.hidden = hidden
+        self.user_key = user_key
+        """The key of the user that the account stands for, where that has another name by now (``people.py``)."""
         self._reach = {verb: dict(_reaches(permissions, self.schema, verb, hidden)) for verb in VERBS}
         self._everywhere: dict[tuple[str, str], bool] = {}
         self.acts = any(reach != NOWHERE for reaches in self._reach.values() for reach in reaches.values())

@@ -9,6 +9,7 @@ from callsheet.errors import Unauthorised
 from callsheet.server.access.access import Access
 from callsheet.server.access.accounts import Accounts
 from callsheet.server.access.confidential import hidden_from
+from callsheet.server.access.people import kept_user
 from callsheet.server.access.permissions import Permissions
 from callsheet.server.access.roles import Roles
 from callsheet.server.store.store import Store
@@ -47,7 +48,9 @@ class AccessCache:
         if found is not None and found.disabled:
             raise Unauthorised(f"the account `{account}` is disabled")
         permissions = Permissions(account) if found is None else self._roles.permissions(found)
-        access = Access(permissions, self._store, hidden_from(self._store, permissions))
+        with self._store.reading() as connection:
+            user_key = kept_user(self._store, connection, account)
+        access = Access(permissions, self._store, hidden_from(self._store, permissions, user_key), user_key)
         if len(self._cached) >= ACCOUNTS:
             self.clear()
         self._cached[account] = _CachedAccess(access, generation, now + FRESH_SECONDS)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from callsheet.model.schema import Attribute, Schema
 from callsheet.server.access.belonging import PROJECT
+from callsheet.server.access.people import NAME
 from callsheet.server.access.permissions import Permissions
 from callsheet.server.store.store import Store
 
@@ -56,8 +57,11 @@ def deciding_types(schema: Schema) -> frozenset[str]:
     return found
 
 
-def hidden_from(store: Store, permissions: Permissions) -> frozenset[str]:
-    """The keys of the projects that an account does not see, because they are their members' alone."""
+def hidden_from(store: Store, permissions: Permissions, user_key: str | None = None) -> frozenset[str]:
+    """The keys of the projects that an account does not see, because they are their members' alone.
+
+    ``user_key`` is that of the user whom the account stands for, where the user was renamed.
+    """
     schema = store.schema
     marks = () if permissions.admin else tuple(_marks(schema))
     if not marks:
@@ -70,7 +74,7 @@ def hidden_from(store: Store, permissions: Permissions) -> frozenset[str]:
         for attribute in marks:
             private = set(connection.execute(select(table.c.id).where(here, table.c[attribute.name])).scalars())
             if private - granted:
-                hidden |= private - granted - _memberships(store, connection, attribute, permissions.user)
+                hidden |= private - granted - _memberships(store, connection, attribute, permissions.user, user_key)
     return frozenset(hidden)
 
 
@@ -79,13 +83,16 @@ def _marks(schema: Schema) -> Iterator[Attribute]:
         yield from (each for each in schema.types[PROJECT].attributes.values() if each.confidential is not None)
 
 
-def _memberships(store: Store, connection: Connection, attribute: Attribute, user: str) -> set[str]:
+def _memberships(
+    store: Store, connection: Connection, attribute: Attribute, user: str, user_key: str | None
+) -> set[str]:
     """The projects that the steps lead from to a user; they are gone backwards."""
     schema, found = store.schema, set[str]()
     users = store.tables[schema.types["User"].root] if "User" in schema.types else None
-    if users is None or "username" not in users.c:
+    if users is None or NAME not in users.c:
         return found
-    reached = set(connection.execute(select(users.c.id).where(users.c.username == user)).scalars())
+    here = users.c[NAME] == user if user_key is None else users.c.id == user_key
+    reached = set(connection.execute(select(users.c.id).where(here)).scalars())
     for step in reversed(attribute.confidential or ()):
         kind, source, target = step.split(".")
         table = store.tables[schema.types[kind].root]

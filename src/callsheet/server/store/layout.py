@@ -286,6 +286,13 @@ def _system_tables(metadata: MetaData) -> None:
         Column("last_used", Moment),
         sqlite_strict=True,
     )
+    Table(
+        "_account_user",
+        metadata,
+        Column("account", TEXT, primary_key=True),
+        Column("key", TEXT, nullable=False),
+        sqlite_strict=True,
+    )
     Table("_role", metadata, Column("name", TEXT, primary_key=True), Column("rules", TEXT), sqlite_strict=True)
     Table(
         "_grant",

@@ -28,6 +28,7 @@ from callsheet.server.writing.adjusting import adjust
 from callsheet.server.writing.cascade import Cascade, load_referrers
 from callsheet.server.writing.computed import (
     apply_defaults,
+    keep_renamed,
     settle_ancestors,
     settle_authors,
     settle_numbers,
@@ -118,7 +119,7 @@ class _Commit:
         access: Access | None = None,
     ) -> None:
         self.store, self.connection, self.changes, self.user, self.now = store, connection, changes, user, now
-        self.overlay = Overlay(store, connection)
+        self.overlay = Overlay(store, connection, None if access is None else access.user_key)
         self.access = access
         self.warrant: Warrant | None = None
         self.cascade = Cascade(self.overlay)
@@ -283,6 +284,7 @@ class _Commit:
         self.membership.settle()
         settle_numbers(self.overlay)
         settle_stamps(self.overlay, self.user, self.now)
+        keep_renamed(self.overlay)
         check_required(self.overlay)
         check_unique(self.overlay)
         check_configurations(self.overlay)

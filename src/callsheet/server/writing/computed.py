@@ -16,6 +16,7 @@ from callsheet.chunks import chunks
 from callsheet.errors import Invalid
 from callsheet.model.normalisation import normalised
 from callsheet.model.record import Identity, equal, new_key
+from callsheet.server.access.people import NAME, keep_user
 from callsheet.server.store.rules import declarer
 from callsheet.server.store.store import CHUNK
 from callsheet.server.writing.overlay import Overlay, Place, WorkingRow
@@ -24,6 +25,7 @@ __all__ = [
     "MOVES",
     "acting_user",
     "apply_defaults",
+    "keep_renamed",
     "settle_ancestors",
     "settle_authors",
     "settle_numbers",
@@ -93,14 +95,29 @@ def _stamps(
 
 
 def acting_user(overlay: Overlay, target: str, user: str) -> Identity | None:
-    """The entity that stands for an account: the one with its name as ``username``."""
+    """The entity that stands for an account: the one with its name as ``username``, or that had it (``people.py``)."""
     entity_type = overlay.schema.types[target]
-    if "username" not in entity_type.attributes:
+    if NAME not in entity_type.attributes:
         return None
-    for entry in overlay.load_where(entity_type.root, "username", [user]):
+    if overlay.user_key is not None:
+        place = (entity_type.root, overlay.user_key)
+        overlay.load([place])
+        renamed = overlay.at(place)
+        if renamed is not None and renamed.alive:
+            return renamed.identity
+    for entry in overlay.load_where(entity_type.root, NAME, [user]):
         if entry.alive and overlay.schema.is_a(entry.identity.entity_type, target):
             return entry.identity
     return None
+
+
+def keep_renamed(overlay: Overlay) -> None:
+    """Let accounts stand for their users still whose names change."""
+    for entry in overlay.touched():
+        if NAME in entry.values and not entry.created and entry.alive:
+            before = entry.original(NAME)
+            if isinstance(before, str) and before != entry.get(NAME):
+                keep_user(overlay.store, overlay.connection, before, entry.identity.key)
 
 
 def settle_numbers(overlay: Overlay) -> None:

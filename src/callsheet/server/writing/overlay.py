@@ -125,8 +125,10 @@ _READERS: dict[str, Callable[[str], date]] = {"date": date.fromisoformat, "datet
 class Overlay:
     """The entries of one commit by place. ``get`` answers from memory only; ``load`` reads what is missing."""
 
-    def __init__(self, store: Store, connection: Connection) -> None:
+    def __init__(self, store: Store, connection: Connection, user_key: str | None = None) -> None:
         self.store, self.connection, self.schema = store, connection, store.schema
+        self.user_key = user_key
+        """The key of the user whom the commit's author stands for, where the name does not say it."""
         self.rules = rules_of(store.schema)
         self.entries: dict[Place, WorkingRow] = {}
         self.hidden: set[Place] = set()

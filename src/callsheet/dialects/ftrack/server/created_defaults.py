@@ -49,7 +49,8 @@ class CreatedDefaults:
             rows: dict[str, dict[str, Any]] = {}
             if "User" in self.reader.catalogue.types:
                 rows = self.reader.rows("User", Comparison(Path.of("username"), "=", self.user), ["username"])
-            self._actor.append(next((Identity("User", key) for key in rows), None))
+            key = next(iter(rows), None) or self.reader.backend.call("own.user", {})["key"]
+            self._actor.append(None if key is None else Identity("User", key))
         return self._actor[0]
 
     def supply(self, found: VendorType, key: str, values: dict[str, Any]) -> None:
