@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from callsheet.errors import CallsheetError, Forbidden
+from callsheet.errors import CallsheetError, Forbidden, Invalid
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 from callsheet.server.schemas.document import load_schema_document
@@ -19,6 +19,7 @@ from recorded import LISTS, schema_list
 
 PROJECT, ANNA, MALLORY = Identity("Project", "p"), Identity("User", "u-anna"), Identity("User", "u-mallory")
 COMPONENT, UNMANAGED, DISK = Identity("FileComponent", "c"), Identity("Location", "un"), Identity("Location", "disk")
+TIMELOG, JOB = Identity("Timelog", "t"), Identity("Job", "j")
 SETTING, ROW = Identity("Setting", "storage"), Identity("ComponentLocation", "row")
 
 
@@ -39,6 +40,8 @@ def service() -> Iterator[Service]:
             Create(DISK, {"name": "studio", "accessor": {"type": "disk", "prefix": "/mnt/show"}}),
             Create(SETTING, {"group": "storage", "name": "scenario", "value": "/mnt/show"}),
             Create(COMPONENT, {"name": "m"}),
+            Create(TIMELOG, {"user": ANNA, "context": PROJECT, "duration": 60.0}),
+            Create(JOB, {"user": ANNA}),
         )
         yield opened
 
@@ -73,6 +76,13 @@ DECISIONS: dict[str, Operation] = {
     "private": Update(PROJECT, {"is_private": True}),
     "a private project": Create(Identity("Project", "q"), {"name": "q", "is_private": True}),
     "author": Create(Identity("Note", "n"), {"content": "x", "parent": PROJECT, "author": ANNA}),
+    "a location's name": Update(DISK, {"name": "archive"}),
+    "a location's priority": Update(DISK, {"priority": 1}),
+    "a location in use": Update(DISK, {"is_active": False}),
+    "a project's disk": Update(PROJECT, {"disk": Identity("Disk", "d")}),
+    "whose time it was": Update(TIMELOG, {"user": MALLORY}),
+    "a colleague's time": Create(Identity("Timelog", "t2"), {"user": ANNA, "context": PROJECT}),
+    "a colleague's timer": Create(Identity("Timer", "t3"), {"user": ANNA}),
     "root": Update(PROJECT, {"root": "../../home/mallory"}),
     "role": Create(Identity("SecurityRole", "r"), {"name": "r"}),
 }
@@ -138,6 +148,25 @@ def test_what_stays_the_same_is_nobodys_decision(service: Service) -> None:
     commit(service, "mallory", Create(Identity("Project", "q"), {"name": "q", "is_private": False}))
     commit(service, "mallory", Create(Identity("Location", "l"), {"name": "l", "accessor": None}))
     commit(service, "mallory", Create(Identity("Note", "n"), {"content": "x", "parent": PROJECT, "author": MALLORY}))
+
+
+def test_who_makes_it_may_say_what_only_administrators_change(service: Service) -> None:
+    """A location's name and priority, a project's disk; one's own time, or that of nobody named."""
+    location, project = Identity("Location", "l"), Identity("Project", "q")
+    commit(service, "mallory", Create(location, {"name": "mine", "priority": 40}))
+    commit(service, "mallory", Create(project, {"name": "q", "disk": Identity("Disk", "d")}))
+    with pytest.raises(Forbidden):
+        commit(service, "mallory", Update(location, {"priority": 1}))
+    commit(service, "mallory", Create(Identity("Timelog", "t4"), {"context": project}))
+    assert value(service, Identity("Timelog", "t4"), "user") == MALLORY.key
+
+
+def test_a_job_stays_the_user_s_that_it_was_made_for(service: Service) -> None:
+    """A service makes jobs for others; nobody gives one to somebody else."""
+    commit(service, "mallory", Create(Identity("Job", "j2"), {"user": ANNA}))
+    for user in ("mallory", "admin"):
+        with pytest.raises(Invalid):
+            commit(service, user, Update(JOB, {"user": MALLORY}))
 
 
 def test_an_author_is_the_account(service: Service) -> None:
@@ -228,7 +257,7 @@ def test_nobody_becomes_the_author_by_taking_a_name_that_became_free(service: Se
 def test_a_user_who_is_deleted_leaves_the_name_to_the_next(service: Service) -> None:
     """As before: an account whose user is gone stands for the one with its name, or for none."""
     commit(service, "admin", Update(ANNA, {"username": "anna.berg"}))
-    commit(service, "admin", Delete(ANNA))
+    commit(service, "admin", Delete(TIMELOG), Delete(ANNA))
     assert authors(service, "anna", "1") == (None, None)
     commit(service, "admin", Create(Identity("User", "other"), {"username": "anna"}))
     assert authors(service, "anna", "2") == ("other", "other")

@@ -212,6 +212,7 @@ LEAF = "types/Leaf/attributes"
         (f"{LEAF}/size", {"type": "intger"}, "Leaf.size: there is no attribute type `intger`; did you mean `integer`?"),
         (f"{LEAF}/size/requird", True, "Leaf.size: unknown key `requird`; did you mean `required`?"),
         (f"{LEAF}/size/required", "yes", "Leaf.size: `required` takes true or false, not 'yes'"),
+        (f"{LEAF}/size/administrative", "yes", "Leaf.size: `administrative` is true, false or \"changes\", not 'yes'"),
         (f"{LEAF}/size/target", "User", "Leaf.size: unknown key `target`"),
         (f"{LEAF}/size/default", "many", "Leaf.size: bad default: takes an integer, not str: 'many'"),
         (f"{LEAF}/size", {"type": "date", "default": "soon"}, 'bad default: takes "{now}" or a text like "2026-05-01"'),

@@ -17,6 +17,7 @@ from callsheet.errors import (
     SchemaError,
     StorageError,
     StructureError,
+    UnsafePath,
     Unsupported,
     UsageError,
 )
@@ -234,6 +235,25 @@ def test_unmanaged_files_stay_where_they_are(studio: Any) -> None:
     ]
     place.remove_component(component)
     assert (studio.files / "frame.0001.exr").exists()
+
+
+def test_a_relative_path_in_an_unmanaged_location_leads_nowhere(
+    studio: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wrote the row, no session takes it for a file of its own working folder."""
+    session, path = studio.session, studio.frames(1)
+    monkeypatch.chdir(studio.files)
+    component = session.create_component(path, {"version": studio.version, "name": "plate"}, None)
+    session.commit()
+    place = session.location("unmanaged")
+    row = {"component": component, "location": place, "resource_identifier": "frame.0001.exr"}
+    session.create("ComponentLocation", row)
+    session.commit()
+    for read in (place.get_filesystem_path, place.get_url):
+        with pytest.raises(UnsafePath, match="is relative"):
+            read(component)
+    with pytest.raises(UnsafePath, match="is relative"):
+        session.location("studio").add_component(component, "unmanaged")
 
 
 def test_progress_is_told(studio: Any) -> None:

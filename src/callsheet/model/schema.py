@@ -14,10 +14,12 @@ from attrs import define, evolve, field, frozen
 from callsheet import collector
 from callsheet.errors import SchemaError, UnknownAttribute
 
-__all__ = ["NUMBERS", "Attribute", "EntityType", "Reference", "Schema", "did_you_mean"]
+__all__ = ["CHANGES", "NUMBERS", "Attribute", "EntityType", "Reference", "Schema", "did_you_mean"]
 
 Kind = Literal["scalar", "reference", "collection", "mapping"]
 SCALARS = ("string", "integer", "number", "boolean", "date", "datetime", "enum", "json")
+CHANGES = "changes"
+"""An administrative attribute that whoever makes an entity may give, and that administrators alone change."""
 SERVER_KEYS = frozenset(("administrative", "within", "confidential", "agree"))
 """What a document says of an attribute for the server alone."""
 NUMBERS = frozenset(("integer", "number"))
@@ -54,7 +56,8 @@ class Attribute:
     that is ``inherited`` has, where it is not set, the value of the nearest entity above. ``agree`` says whether two
     writers who saw the same value, and wrote the same, agree or are in conflict (None: as its kind has it, `agrees`).
     The text of a ``composed`` one is kept in Unicode's composed form (NFC).
-    What is ``administrative`` decides where files go or who somebody is: only who has the right ``decide`` sets it.
+    What is ``administrative`` decides where files go or who somebody is: only who has the right ``decide`` sets it,
+    or (``"changes"``) changes what was given when the entity was made.
     ``within`` names attributes (``Disk.linux``) that hold folders: a path here is relative, or in one of them.
     ``confidential`` is the mark of a project's attribute: where it is true, members alone see what is in the project.
     """
@@ -76,7 +79,7 @@ class Attribute:
     inherited: bool = False
     agree: bool | None = None
     composed: bool = False
-    administrative: bool = False
+    administrative: bool | Literal["changes"] = False
     within: tuple[str, ...] | None = None
     confidential: tuple[str, ...] | None = None
     label: str = ""

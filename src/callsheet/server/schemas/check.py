@@ -9,7 +9,7 @@ from typing import Any
 
 from callsheet.errors import SchemaError
 from callsheet.model.normalisation import normalised
-from callsheet.model.schema import NUMBERS, SCALARS, Attribute, did_you_mean
+from callsheet.model.schema import CHANGES, NUMBERS, SCALARS, Attribute, did_you_mean
 from callsheet.server.schemas.outline import Outline
 from callsheet.server.schemas.relations import computed_problems, family_problems, relation_problems
 
@@ -30,11 +30,11 @@ _TYPE_KEYS = {
     "custom": dict,
 }
 _TEXTS = {"type": str, "label": str, "description": str}
-_FLAGS = {"required": bool, "immutable": bool, "unique": bool, "indexed": bool, "agree": bool, "administrative": bool}
+_FLAGS = {"required": bool, "immutable": bool, "unique": bool, "indexed": bool, "agree": bool}
 _LISTS = {"choices": list, "within": list, "confidential": list}
-_SCALAR = {**_TEXTS, **_FLAGS, **_LISTS, "computed": str, "default": object}
+_SCALAR = {**_TEXTS, **_FLAGS, **_LISTS, "administrative": object, "computed": str, "default": object}
 _RELATION = {"target": str, "inverse": str}
-_REFERENCE = {"foreign_key": str, "computed": str, "on_delete": str, "default": str}
+_REFERENCE = {"administrative": object, "foreign_key": str, "computed": str, "on_delete": str, "default": str}
 _KEYS: dict[str, dict[str, type]] = {
     **dict.fromkeys(SCALARS, _SCALAR),
     "reference": {**_TEXTS, **_FLAGS, **_RELATION, **_REFERENCE},
@@ -155,6 +155,8 @@ def _attribute(outline: Outline, owner: str, name: str, told: Any) -> Iterator[s
     yield from wrong
     if wrong:
         return
+    if told.get("administrative", False) not in (True, False, CHANGES):
+        yield f'{place}: `administrative` is true, false or "{CHANGES}", not {told["administrative"]!r:.60}'
     if stated == "json" and (told.get("indexed") or told.get("unique")):
         yield f"{place}: JSON data is neither indexed nor unique; give what is searched for an attribute of its own"
     if stated in SCALARS:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from attrs import frozen
 
 from callsheet.errors import SchemaError
-from callsheet.model.schema import Attribute, EntityType, Schema
+from callsheet.model.schema import CHANGES, Attribute, EntityType, Schema
 from callsheet.server.store.alike import alike_columns
 from callsheet.server.store.layout import stored
 
@@ -54,8 +54,9 @@ class TypeRules:
     (``stamped_new``: of a new entity), ``above`` the ancestors' types (it ``covers`` all that a child may ask for),
     ``numbered`` by what they count. ``typed`` names the columns with the types of references that may lead to several,
     ``alike`` those that hold the form of texts which must not look alike.
-    ``decided`` are the administrative attributes; ``paths`` hold paths, which are in folders that other attributes
-    name; ``authored`` hold the acting user where nothing else is given.
+    ``decided`` are the administrative attributes, ``kept`` those among them that are free when an entity is made;
+    ``paths`` hold paths, which are in folders that other attributes name; ``authored`` hold the acting user where
+    nothing else is given.
     """
 
     entity_type: EntityType
@@ -75,6 +76,7 @@ class TypeRules:
     collections: tuple[str, ...]
     holders: tuple[Members, ...]
     decided: frozenset[str]
+    kept: frozenset[str]
     paths: dict[str, tuple[str, ...]]
     authored: tuple[str, ...]
 
@@ -135,6 +137,7 @@ def _type_rules(schema: Schema, entity_type: EntityType, ancestors: frozenset[st
         collections=tuple(a.name for a in attributes if a.kind == "collection" and not one_to_many(schema, a)),
         holders=tuple(_holders(schema, entity_type)),
         decided=frozenset(a.name for a in attributes if a.administrative),
+        kept=frozenset(a.name for a in attributes if a.administrative == CHANGES),
         paths={a.name: a.within for a in attributes if a.within is not None},
         authored=tuple(a.name for a in attributes if a.default == "{user}"),
     )

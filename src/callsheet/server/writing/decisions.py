@@ -1,8 +1,8 @@
 """What not everybody decides: administrative attributes, and paths outside the folders that administrators named.
 
 An account without the right ``decide`` may leave an administrative attribute as it is, or give a new entity the value
-that the server would. It writes a path only if that is relative and stays where it begins, or if it is absolute and in
-a folder that the schema's ``within`` leads to.
+that the server would (any value, where only changes are administrative). It writes a path only if that is relative and stays where it
+begins, or if it is absolute and in a folder that the schema's ``within`` leads to.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ def _is_decided(overlay: Overlay, entry: WorkingRow, name: str, user: str) -> bo
     value = entry.get(name)
     if not entry.created:
         return not equal(value, entry.original(name))
+    if name in entry.rules.kept:
+        return False
     return value is not None and not equal(value, _given(overlay, entry, name, user))
 
 
