@@ -241,7 +241,9 @@ def test_a_relative_path_in_an_unmanaged_location_leads_nowhere(
     studio: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever wrote the row, no session takes it for a file of its own working folder."""
-    session, path = studio.session, studio.frames(1)
+    session = studio.session
+    studio.frames(1)
+    path = str(studio.files / "frame.0001.exr")
     monkeypatch.chdir(studio.files)
     component = session.create_component(path, {"version": studio.version, "name": "plate"}, None)
     session.commit()

@@ -1,8 +1,8 @@
 """What not everybody decides: administrative attributes, and paths outside the folders that administrators named.
 
 An account without the right ``decide`` may leave an administrative attribute as it is, or give a new entity the value
-that the server would (any value, where only changes are administrative). It writes a path only if that is relative and stays where it
-begins, or if it is absolute and in a folder that the schema's ``within`` leads to.
+that the server would (any value, where only changes are administrative). It writes a path only if that is relative and
+stays where it begins, or if it is absolute and in a folder that the schema's ``within`` leads to.
 """
 
 from __future__ import annotations
