@@ -103,6 +103,7 @@ class PastView:
     def open(self) -> Iterator[Store]:
         with self._context.store.reading() as connection:
             last = log.last_position(self._context.store, connection)
+            log.check_begun(self._context.store, connection, self.until)
         check_position(self.until, last)
         with self._context.snapshots.at(self.until) as store:
             yield store

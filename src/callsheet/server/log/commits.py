@@ -23,8 +23,10 @@ from callsheet.server.log import earlier
 from callsheet.server.store.store import CHUNK, Store
 
 __all__ = [
+    "LOG_BEGINS",
     "EntityChange",
     "LogEntry",
+    "check_begun",
     "check_reached",
     "decode_changes",
     "decode_pieces",
@@ -32,6 +34,7 @@ __all__ = [
     "entity_history",
     "entry",
     "entries",
+    "first_position",
     "last_position",
     "newest",
     "pieces",
@@ -39,6 +42,8 @@ __all__ = [
 ]
 
 LogEntry: TypeAlias = Commit
+LOG_BEGINS = "log_begins"
+"""The row of ``_meta`` with the position after which the log begins, if it does not begin with the first commit."""
 
 SMALL = 1_024
 """Bytes that are compressed in a small window."""
@@ -109,6 +114,19 @@ def last_position(store: Store, connection: Connection) -> int:
     return connection.execute(select(counter.c.value).where(counter.c.name == "log")).scalar() or 0
 
 
+def first_position(store: Store, connection: Connection) -> int:
+    """The position after which the log begins: 0, unless it was left out when the database was loaded."""
+    meta = store.table("_meta")
+    return int(connection.execute(select(meta.c.value).where(meta.c.name == LOG_BEGINS)).scalar() or 0)
+
+
+def check_begun(store: Store, connection: Connection, position: int) -> None:
+    """Raise `Invalid` for a position of before the log's beginning: what came after it is not known."""
+    first = first_position(store, connection)
+    if position < first:
+        raise Invalid(f"the log begins after position {first}: what came before was left out when it was loaded")
+
+
 def check_reached(store: Store, connection: Connection, position: int) -> None:
     """Raise `Invalid` for a position that the log has not reached: whoever has it, has it of another log."""
     last = last_position(store, connection)
@@ -117,6 +135,8 @@ def check_reached(store: Store, connection: Connection, position: int) -> None:
             f"there is nothing after position {position} yet: the log ends at {last}. The position is another "
             "server's, or this database was restored from before it"
         )
+    if position:
+        check_begun(store, connection, position)
 
 
 def position_at(store: Store, connection: Connection, time: datetime) -> int:

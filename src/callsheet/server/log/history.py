@@ -174,6 +174,7 @@ def at(asking: HistoryScope, position: int | None = None, time: datetime | None 
         moment = _moment("time", time)
         return {"position": min(log.position_at(asking.store, asking.connection, moment), last)}
     check_position(position, last)
+    log.check_begun(asking.store, asking.connection, position or 0)
     return {"position": position}
 
 

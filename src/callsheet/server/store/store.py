@@ -31,7 +31,7 @@ from callsheet.server.store.planner_statistics import renew
 from callsheet.server.store.prepared import PreparedStatements
 from callsheet.server.store.upgrading import upgrade
 
-__all__ = ["CHUNK", "Link", "Store"]
+__all__ = ["CHUNK", "LOADING", "Link", "Store"]
 
 _log = logging.getLogger("callsheet.server")
 
@@ -41,6 +41,8 @@ CHUNK = 10_000
 """Values in one IN list; SQLite takes 32,766 in a statement."""
 
 CONFIGURATION = "CustomAttributeConfiguration"
+LOADING = "loading"
+"""The row of ``_meta`` that stands while a database is loaded from an archive."""
 
 
 class Store:
@@ -71,13 +73,19 @@ class Store:
 
     @staticmethod
     def open(
-        url: str, document: Mapping[str, Any] | None = None, *, deadline: float = 10.0, stated: bool = True
+        url: str,
+        document: Mapping[str, Any] | None = None,
+        *,
+        deadline: float = 10.0,
+        stated: bool = True,
+        unfinished: bool = False,
     ) -> Store:
         """Open ``memory:``, ``sqlite:///path`` or ``postgresql+psycopg://…``; make the tables where there are none.
 
         An existing database keeps the schema it was made with; a ``document`` that differs is said in the log, if it
         was ``stated`` and is no mere default. Raises
-        `StorageError` where it cannot be opened, or another process has it open.
+        `StorageError` where it cannot be opened, or another process has it open, or it is being loaded from an archive
+        (unless ``unfinished``).
         """
         scheme, _, rest = url.partition("://")
         if url in ("memory:", "sqlite://", "sqlite:///:memory:"):
@@ -92,7 +100,7 @@ class Store:
             raise StorageError(f"cannot open `{told}`; use memory:, sqlite:///path/file.db or postgresql+psycopg://…")
         store = Store(url, database)
         try:
-            database.setup(lambda connection: store._prepare(connection, document, stated))
+            database.setup(lambda connection: store._prepare(connection, document, stated, unfinished))
         except BaseException:
             database.close()
             raise
@@ -172,7 +180,9 @@ class Store:
             self.schema = merged
         return changed
 
-    def _prepare(self, connection: Connection, document: Mapping[str, Any] | None, stated: bool) -> None:
+    def _prepare(
+        self, connection: Connection, document: Mapping[str, Any] | None, stated: bool, unfinished: bool
+    ) -> None:
         """Know the schema of the database; make its tables where there are none."""
         self.created = not inspect(connection).has_table("_meta")
         self._describe(_schema_for(document, self.url) if self.created else _saved_schema(connection, self.url))
@@ -181,6 +191,8 @@ class Store:
                 connection.exec_driver_sql(statement)
             connection.execute(self.table("_meta").insert(), {"name": "schema", "value": _text(self.schema)})
         else:
+            if not unfinished:
+                _check_whole(connection, self.url)
             if stated and document is not None:
                 _say_if_ignored(self.schema, Schema(document), self.url)
             upgrade(connection, self.layout)
@@ -215,6 +227,12 @@ def _say_if_ignored(schema: Schema, given: Schema, url: str) -> None:
             "leave it out, or name another database"
         )
         _log.warning(told, shown(url), schema.name, given.name)
+
+
+def _check_whole(connection: Connection, url: str) -> None:
+    """Raise where a load from an archive was begun and not finished."""
+    if connection.exec_driver_sql(f"SELECT 1 FROM _meta WHERE name = '{LOADING}'").first() is not None:
+        raise StorageError(f"`{url}` is not loaded to its end: run `callsheet load` with the same archive again")
 
 
 def _saved_schema(connection: Connection, url: str) -> Schema:
