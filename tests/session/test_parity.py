@@ -92,7 +92,10 @@ def test_help_shows_a_verb() -> None:
     """The text of `help(session.commit)` has the signature without the session, the result, and the docstring."""
     with Session("memory:") as session:
         text = pydoc.render_doc(session.commit, renderer=pydoc.plaintext)
-        assert "commit(conflicts: 'str | None' = None, agree: 'bool | None' = None) -> 'CommitResult | None'" in text
+        parameters = "conflicts: 'str | None' = None, agree: 'bool | None' = None"
+        last = "progress: 'ProgressFunction | bool | None' = None"
+        assert f"commit({parameters}, *, {last}) -> " in " ".join(text.split())
+        assert "-> 'CommitResult | None'" in text
         assert "Send everything pending as one atomic batch" in text
     assert verbs(Session)["commit"].flow is commit.commit
     assert verbs(AsyncSession)["populate"].flow is populating.populate

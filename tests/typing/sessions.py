@@ -48,8 +48,9 @@ def blocking(session: Session) -> None:
     assert_type(session.server_information, Description)
     assert_type(session.fork(), Session)
     session.commit(conflicts=3)  # type: ignore[arg-type]
-    session.commit("raise", None, 1)  # type: ignore[call-arg]
+    session.commit("raise", None, None)  # type: ignore[call-arg]
     session.commit(agree="yes")  # type: ignore[arg-type]
+    session.commit(progress=3)  # type: ignore[arg-type]
     session.history()  # type: ignore[call-arg]
     session.query(7)  # type: ignore[call-overload]
     assert_type(session.history(None, limit=None), list[HistoryEntry])

@@ -39,9 +39,7 @@ def command(preset: str, database: str, schema: str | None) -> None:
     names, advice = " or ".join(seeded), " or ".join(each.advice for each in seeded.values())
     if schema is None and database.startswith("sqlite:///") and not Path(database[len("sqlite:///") :]).exists():
         # Else a database would be made that can never be seeded.
-        raise UsageError(
-            f"{database} is new, and a new database needs `--schema FILE` of a site: {advice}"
-        )
+        raise UsageError(f"{database} is new, and a new database needs `--schema FILE` of a site: {advice}")
     with Service.open(database, schema, seed=True, administrator=False) as service:
         made_from = format_of(service.store.schema.document)
         if made_from is None or preset not in made_from.studios:

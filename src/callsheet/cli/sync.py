@@ -10,7 +10,9 @@ import click
 import msgspec
 
 from callsheet.cli.connection import connected
+from callsheet.cli.logs import log_options, set_up
 from callsheet.cli.terminal import Terminal, counted, data
+from callsheet.config import log_level
 from callsheet.errors import ConflictError, UsageError
 
 if TYPE_CHECKING:
@@ -46,13 +48,26 @@ def command() -> None:
 @click.option("--yes", is_flag=True, help="Apply without asking.")
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
 @click.option("--chunk", type=click.IntRange(1), metavar="N", help="Commit every N operations instead of all at once.")
+@log_options
 @connected
-def run(session: Session, file: Path, dry_run: bool, yes: bool, as_json: bool, chunk: int | None) -> None:
+def run(
+    session: Session,
+    file: Path,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    chunk: int | None,
+    log_file: Path | None,
+    log_format: str,
+) -> None:
     """Plan what a sync file says, show the plan, and apply it.
 
     Exit status: 0 done, or nothing to do; 2 changes are pending (dry run, or not confirmed); 3 rows were refused;
-    4 both sides changed the same, and nobody has decided; 1 anything else.
+    4 both sides changed the same, and nobody has decided; 1 anything else. A bar shows how far it is; where there is
+    no terminal, lines of the log do, with --log-format json or --log-file.
     """
+    if log_file is not None or log_format == "json":
+        set_up(log_level(), log_format == "json", log_file)
     plan: Plan = session.plan_file(file)
     terminal = Terminal()
     if as_json:
@@ -93,13 +108,8 @@ def _confirmed(as_json: bool) -> bool:
 
 
 def _apply(terminal: Terminal, plan: Plan, chunk: int | None, as_json: bool) -> None:
-    from rich.progress import Progress
-
     try:
-        with Progress(console=Terminal(err=True).console, transient=True) as bars:
-            bar = bars.add_task("applying", total=len(plan.operations))
-            report = lambda done, total: bars.update(bar, completed=done, total=total)  # noqa: E731
-            result = plan.apply(atomic=chunk is None, chunk=chunk or 5_000, progress=report)
+        result = plan.apply(atomic=chunk is None, chunk=chunk or 5_000, progress=True)
     except ConflictError as error:
         Terminal(err=True).say(f"{error}")
         for each in error.conflicts[:20]:

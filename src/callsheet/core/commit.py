@@ -8,7 +8,8 @@ from callsheet.core.announcements import tell
 from callsheet.core.core import Core
 from callsheet.core.each import send_each
 from callsheet.core.journal import JournalProtocol
-from callsheet.core.sending import deliver, explain, in_doubt, is_final
+from callsheet.core.meter import Meter, ProgressFunction, meter_for
+from callsheet.core.sending import check_size, deliver, explain, in_doubt, is_final
 from callsheet.dialects.protocol import CommitResult
 from callsheet.errors import CommitError, ServerError, StateError, TransportError, UsageError
 from callsheet.events.topics import AFTER_COMMIT, BEFORE_COMMIT
@@ -21,7 +22,13 @@ __all__ = ["commit", "send_alone"]
 POLICIES = ("raise", "ours", "theirs")
 
 
-def commit(core: Core, conflicts: str | None = None, agree: bool | None = None) -> Flow[CommitResult | None]:
+def commit(
+    core: Core,
+    conflicts: str | None = None,
+    agree: bool | None = None,
+    *,
+    progress: ProgressFunction | bool | None = None,
+) -> Flow[CommitResult | None]:
     """Send everything pending as one atomic batch, exactly once; None when there is nothing pending.
 
     A server without transactions (``features.atomic`` is False) gets one operation after the other; the error of the
@@ -31,6 +38,9 @@ def commit(core: Core, conflicts: str | None = None, agree: bool | None = None) 
     `ConflictError`, or let ``"ours"`` or ``"theirs"`` stand. Where the other one wrote the same value, the schema says
     whether that is a conflict; ``agree`` says otherwise for this commit: False, always one; True, never one, except of
     numbers. On any error nothing local changes.
+
+    ``progress`` is a function that is called with how many operations the server has and how many there are, or True:
+    a bar on the terminal, or lines of the log where there is none. It reaches the whole number when the commit is done.
 
     When no answer comes, nobody knows whether the commit was done. It is kept as *in doubt*, and the next
     ``commit()`` sends the very same again, which is safe; until then nothing else can be recorded.
@@ -55,12 +65,17 @@ def commit(core: Core, conflicts: str | None = None, agree: bool | None = None) 
         if not operations:
             _settle(core, operations, None)
             return None
+        check_size(core, len(operations))
         changes = ChangeSet(new_key(), operations, policy=policy, origin=core.origin, agree=agree)
         if errand is not None:
             changes, again = errand.address(changes), errand.repeated
         if core.journal is not None:
             yield from _write_ahead(core, core.journal, changes)
-    result = yield from _send_and_learn(core, changes, again)
+    meter = meter_for(progress, len(changes.operations), "commit")
+    try:
+        result = yield from _send_and_learn(core, changes, again, meter)
+    finally:
+        meter.close()
     core.statistics.commits += 1
     core.statistics.operations += len(changes.operations)
     _settle(core, changes.operations, result)
@@ -81,16 +96,16 @@ def _announced(core: Core) -> Flow[tuple[Operation, ...]]:
     return core.pending
 
 
-def _send_and_learn(core: Core, changes: ChangeSet, again: bool = False) -> Flow[CommitResult]:
+def _send_and_learn(core: Core, changes: ChangeSet, again: bool, meter: Meter) -> Flow[CommitResult]:
     """Send, and know afterwards whether it was done, was refused, or is in doubt."""
     if not core.features.atomic:
-        result = yield from send_each(core, changes)
+        result = yield from send_each(core, changes, meter)
         yield from _finish(core, changes)
         return result
     unit = core.unit
     unit.doubtful = changes
     try:
-        result = yield from deliver(core, changes, again)
+        result = yield from deliver(core, changes, again, meter)
     except ServerError as error:
         if not is_final(core, error, again):
             raise in_doubt(error, changes) from error
@@ -127,7 +142,9 @@ def _write_ahead(core: Core, journal: JournalProtocol, changes: ChangeSet) -> Fl
     yield Work(lambda: journal.write(changes))
 
 
-def send_alone(core: Core, operations: Sequence[Operation], attempts: int = 3, origin: str = "") -> Flow[CommitResult]:
+def send_alone(
+    core: Core, operations: Sequence[Operation], attempts: int = 3, origin: str = "", meter: Meter | None = None
+) -> Flow[CommitResult]:
     """Commit these operations and nothing that is pending. Raises what the server raises where it refuses.
 
     When no answer comes it is sent again, under the same commit id; `CommitError` says that it is still not known
@@ -136,11 +153,12 @@ def send_alone(core: Core, operations: Sequence[Operation], attempts: int = 3, o
     core.check_present()
     if core.unit.doubtful is not None:
         raise StateError("the last commit of this session is in doubt; `commit()` sends it again")
+    check_size(core, len(operations))
     changes = ChangeSet(new_key(), tuple(operations), origin=origin or core.origin)
     lost: Exception | None = None
     for number in range(attempts):
         try:
-            result = yield from deliver(core, changes, number > 0)
+            result = yield from deliver(core, changes, number > 0, meter)
         except ServerError as error:
             if is_final(core, error, number > 0):
                 raise

@@ -16,6 +16,7 @@ from uuid import NAMESPACE_OID, uuid5
 from attrs import define, evolve, field
 
 from callsheet.core.core import Core
+from callsheet.core.meter import Meter
 from callsheet.core.sending import deliver, explain, is_final
 from callsheet.dialects.protocol import CommitResult, VerifyingDialect
 from callsheet.errors import CommitError, ServerError, TransportError, UsageError
@@ -71,12 +72,12 @@ def progress_of(core: Core, changes: ChangeSet) -> CommitProgress:
     return found
 
 
-def send_each(core: Core, changes: ChangeSet) -> Flow[CommitResult]:
+def send_each(core: Core, changes: ChangeSet, meter: Meter) -> Flow[CommitResult]:
     """Send a commit of this session; where an operation is refused, what was done is settled and the rest stays."""
     core.unit.doubtful = changes
     progress = progress_of(core, changes)
     try:
-        return (yield from deliver_each(core, progress))
+        return (yield from deliver_each(core, progress, meter))
     except TransportError as error:
         raise _undecided(progress, error) from error
     except ServerError as error:
@@ -90,11 +91,13 @@ def send_each(core: Core, changes: ChangeSet) -> Flow[CommitResult]:
         raise
 
 
-def deliver_each(core: Core, progress: CommitProgress) -> Flow[CommitResult]:
+def deliver_each(core: Core, progress: CommitProgress, meter: Meter | None = None) -> Flow[CommitResult]:
     """Send what is not done yet, in order, up to the first refusal; raises what the server raises there."""
     for place in range(len(progress.changes.operations)):
         if progress.state(place) != DONE:
             yield from _deliver_one(core, progress, place)
+        if meter is not None:
+            yield from meter.report(place + 1)
     return _joined(progress)
 
 

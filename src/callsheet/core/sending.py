@@ -13,6 +13,7 @@ from typing import Any
 from attrs import evolve
 
 from callsheet.core.core import Core
+from callsheet.core.meter import Meter
 from callsheet.core.parts import split
 from callsheet.dialects.protocol import CommitResult, VerifyingDialect
 from callsheet.errors import CommitError, Conflict, ConflictError, Forbidden, ServerError, Unauthorised
@@ -20,22 +21,23 @@ from callsheet.flow import Flow
 from callsheet.model.operation import Change, ChangeSet, Operation, OperationOutcome
 from callsheet.model.record import Identity
 
-__all__ = ["deliver", "explain", "in_doubt", "is_final", "send", "verify"]
+__all__ = ["check_size", "deliver", "explain", "in_doubt", "is_final", "send", "verify"]
 
 
-def deliver(core: Core, changes: ChangeSet, again: bool) -> Flow[CommitResult]:
+def deliver(core: Core, changes: ChangeSet, again: bool, meter: Meter | None = None) -> Flow[CommitResult]:
     """Send a change set such that it is done once, however often this is called with it.
 
     A server that knows commit ids sees to it. With any other, what may have been done before (``again``) is
     looked up first, and once more where sending it again is refused: it may have come through meanwhile.
     """
+    meter = meter or Meter()
     if not again or core.features.commit_ids:
-        return (yield from send(core, changes))
+        return (yield from send(core, changes, meter))
     done = yield from verify(core, changes)
     if done is not None:
         return done
     try:
-        return (yield from send(core, changes))
+        return (yield from send(core, changes, meter))
     except ServerError as error:
         if not is_final(core, error, again):
             raise
@@ -74,22 +76,41 @@ def in_doubt(error: Exception, changes: ChangeSet) -> CommitError:
     )
 
 
-def send(core: Core, changes: ChangeSet) -> Flow[CommitResult]:
+def check_size(core: Core, operations: int) -> None:
+    """Raise `CommitError` for more operations than the server does in one transaction, before anything is sent."""
+    most = core.features.commit_operations
+    if core.features.atomic and core.features.staging and operations > most:
+        raise CommitError(
+            f"this commit has {operations:,} operations, and the server does {most:,} in one transaction; nothing was "
+            "sent. Commit more often, say every 50,000 operations; a plan goes in several commits with "
+            "`plan.apply(atomic=False)`"
+        )
+
+
+def send(core: Core, changes: ChangeSet, meter: Meter) -> Flow[CommitResult]:
     """Send a change set, staged in parts where it is too large for one request."""
     parts = list(split(changes.operations, core.features.operations, core.features.bytes))
     if len(parts) == 1:
         core.statistics.count("commit")
-        return (yield from core._dialect.commit(changes))
+        result = yield from core._dialect.commit(changes)
+        yield from meter.report(len(changes.operations))
+        return result
     if not core.features.staging:
         raise CommitError(
             f"the server takes {core.features.operations} operations at once and this commit has "
             f"{len(changes.operations)}; commit more often"
         )
+    staged = 0
     for number, part in enumerate(parts):
         core.statistics.count("stage")
         yield from core._dialect.stage(changes.commit_id, number, part)
+        staged += len(part)
+        if staged < len(changes.operations):
+            yield from meter.report(staged)
     core.statistics.count("commit")
-    return (yield from core._dialect.commit(evolve(changes, operations=(), parts=len(parts))))
+    result = yield from core._dialect.commit(evolve(changes, operations=(), parts=len(parts)))
+    yield from meter.report(len(changes.operations))
+    return result
 
 
 def explain(

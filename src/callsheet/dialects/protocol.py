@@ -45,12 +45,12 @@ __all__ = [
 class Features:
     """What a server can do; the core asks before it tries.
 
-    ``operations`` and ``bytes`` bound one request of a commit (larger commits are staged in parts, when
-    ``staging``); without ``atomic`` the server has no transactions, and a commit sends one operation after the other;
-    ``rows`` bounds a page and ``literals`` the values in one ``in`` list. ``handlers`` says that the
-    server keeps the queues of durable handlers, ``schedules`` those of schedules, ``adjustments`` that it counts
-    numbers on from what they are, ``fills`` that it gives new entities required values of which the schema does not
-    say a default.
+    ``operations`` and ``bytes`` bound one request of a commit; larger ones are staged in parts, when ``staging``, and
+    ``commit_operations`` bounds all parts together. Without ``atomic`` the server has no transactions, and a commit
+    sends one operation after the other. ``rows`` bounds a page and ``literals`` the values in one ``in`` list.
+    ``handlers`` says that the server keeps the queues of durable handlers, ``schedules`` those of schedules,
+    ``adjustments`` that it counts numbers on from what they are, ``fills`` that it gives new entities required values
+    of which the schema does not say a default.
     """
 
     atomic: bool = True
@@ -67,6 +67,7 @@ class Features:
     adjustments: bool = False
     fills: bool = False
     schedules: bool = False
+    commit_operations: int = 200_000
 
 
 @frozen

@@ -37,8 +37,19 @@ from attrs import field, frozen
 from callsheet.errors import QueryError
 
 __all__ = [
-    "Aggregate", "AggregateFunction", "And", "Any_", "Comparison", "Condition", "Not", "OPERATORS", "Or", "Order",
-    "Path", "Select", "Step",
+    "Aggregate",
+    "AggregateFunction",
+    "And",
+    "Any_",
+    "Comparison",
+    "Condition",
+    "Not",
+    "OPERATORS",
+    "Or",
+    "Order",
+    "Path",
+    "Select",
+    "Step",
 ]
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "like", "not_like", "in", "not_in")

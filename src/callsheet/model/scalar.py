@@ -16,7 +16,15 @@ from fractions import Fraction
 from typing import Any
 
 __all__ = [
-    "INTEGER_LIMIT", "PLAIN", "Unfit", "bounded", "exact_float", "finite", "plain_scalar", "plain_text", "shown",
+    "INTEGER_LIMIT",
+    "PLAIN",
+    "Unfit",
+    "bounded",
+    "exact_float",
+    "finite",
+    "plain_scalar",
+    "plain_text",
+    "shown",
 ]
 
 PLAIN = frozenset({str, int, bool, date, datetime, type(None)})

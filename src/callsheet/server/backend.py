@@ -45,7 +45,7 @@ __all__ = ["FEATURES", "ServiceBackend", "apply_changes"]
 
 T = TypeVar("T")
 
-FEATURES = Features(handlers=True, adjustments=True, schedules=True)
+FEATURES = Features(handlers=True, adjustments=True, schedules=True, commit_operations=writing.OPERATIONS)
 EVENTS = 1_000
 """At most so many events in one answer."""
 

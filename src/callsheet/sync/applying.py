@@ -7,30 +7,26 @@ leaves whole commits behind; planning again finds what they did, so nothing is r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import define, field, frozen
 
 from callsheet.core.commit import send_alone
 from callsheet.core.core import Core
 from callsheet.core.errand import Errand
+from callsheet.core.meter import Meter, ProgressFunction, meter_for
 from callsheet.core.populating import refresh
 from callsheet.core.sending import explain
 from callsheet.dialects.protocol import CommitResult
 from callsheet.errors import ConflictError, ServerError, StateError, UsageError
-from callsheet.flow import Call, Flow
+from callsheet.flow import Flow
 from callsheet.model.operation import Change, Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 from callsheet.sync.plan_data import PlanData
 from callsheet.sync.report import conflict_text, too_many
 from callsheet.sync.steps import Disagreement
 
-__all__ = ["Progress", "Shipment", "SyncResult", "apply"]
-
-Progress = Callable[[int, int], Any]
-"""Called with how many operations are done, and how many there are."""
-
+__all__ = ["Shipment", "SyncResult", "apply"]
 
 REFUSALS = 100
 """Operations of a chunk that the server may refuse one by one, each at the price of sending the others again."""
@@ -83,14 +79,14 @@ def apply(
     *,
     atomic: bool = True,
     chunk: int = 5_000,
-    progress: Progress | bool | None = None,
+    progress: ProgressFunction | bool | None = None,
 ) -> Flow[SyncResult]:
     """Send the operations of a plan.
 
     With ``atomic`` all of them are one commit: all are done, or none. Without, each ``chunk`` is a commit of its own;
     what the server refuses is left out and told in the result, and a run that is cut off is finished by planning
-    again. In a handler or a schedule they go with the one commit of the event or tick. ``progress`` is called with the
-    operations done and their number, after each commit.
+    again. In a handler or a schedule they go with the one commit of the event or tick. ``progress`` is a function
+    that is called with how many operations are done and how many there are, or True, as in `commit`.
 
     Raises `StateError` for a plan with refused rows (unless it was made with ``on_error="skip"``) and for one that
     would take away more than it may; `ConflictError` for one with open conflicts (unless ``on_error="skip"``), and
@@ -98,16 +94,19 @@ def apply(
     """
     _check(steps, chunk)
     operations = shipment.operations
-    work = _Applying(core, shipment, progress if callable(progress) else None, len(operations))
-    if core.errand is not None and core.errand.running:
-        yield from work.hand_over(core.errand, operations, atomic)
-        return work.result()
-    if atomic:
-        if operations:
+    meter = meter_for(progress, len(operations), "sync")
+    work = _Applying(core, shipment, meter)
+    try:
+        if core.errand is not None and core.errand.running:
+            yield from work.hand_over(core.errand, operations, atomic)
+            return work.result()
+        if not atomic:
+            for part in shipment.chunks(chunk):
+                yield from work.send_part(part)
+        elif operations:
             yield from work.send_whole(operations)
-    else:
-        for part in shipment.chunks(chunk):
-            yield from work.send_part(part)
+    finally:
+        meter.close()
     yield from _show_in_session(core, work.done)
     return work.result()
 
@@ -140,8 +139,7 @@ class _Applying:
 
     core: Core
     shipment: Shipment
-    progress: Progress | None
-    total: int
+    meter: Meter
     done: list[Operation] = field(factory=list)
     refused: list[tuple[Operation, str]] = field(factory=list)
     commits: list[CommitResult] = field(factory=list)
@@ -159,11 +157,11 @@ class _Applying:
 
     def send_whole(self, operations: Sequence[Operation]) -> Flow[None]:
         try:
-            self.commits.append((yield from send_alone(self.core, operations, origin=self.shipment.origin)))
+            sent = send_alone(self.core, operations, origin=self.shipment.origin, meter=self.meter)
+            self.commits.append((yield from sent))
         except ServerError as error:
             raise explain(error, operations, rest="") from error
         self.done += operations
-        yield from self._announce()
 
     def send_part(self, operations: Sequence[Operation]) -> Flow[None]:
         """Send a chunk without what the server refuses of it."""
@@ -192,9 +190,7 @@ class _Applying:
         yield from self._announce()
 
     def _announce(self) -> Flow[None]:
-        if self.progress is not None:
-            report, done = self.progress, len(self.done) + len(self.refused)
-            yield Call(lambda: report(done, self.total))
+        return self.meter.report(len(self.done) + len(self.refused))
 
     def result(self) -> SyncResult:
         links = self.shipment.links

@@ -264,4 +264,3 @@ def _given(key: str | None) -> str:
     if common or len(set(key)) < 5 or key in "01234567890123456789":
         raise Invalid("this API key is among the first that are tried; without one, a key is made that nobody guesses")
     return key
-

@@ -54,9 +54,7 @@ def sqlite_engine(path: Path, role: str) -> Engine:
     def connect() -> sqlite3.Connection:
         with suppress(OSError):  # What is wrong with the file, SQLite says.
             make_file(path)
-        connection = sqlite3.connect(
-            path, check_same_thread=False, isolation_level=None, timeout=10, factory=Clocked
-        )
+        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10, factory=Clocked)
         try:
             connection.execute("PRAGMA journal_mode=WAL").fetchone()
             connection.execute("PRAGMA synchronous=FULL")

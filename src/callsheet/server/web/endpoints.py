@@ -86,9 +86,7 @@ def recognise(
 class Endpoint:
     """Answers a route."""
 
-    def __init__(
-        self, service: Recognising, chain: Authentication, route: Route, turns: Turns, limits: Limits
-    ) -> None:
+    def __init__(self, service: Recognising, chain: Authentication, route: Route, turns: Turns, limits: Limits) -> None:
         self._service, self._chain, self._route, self._turns = service, chain, route, turns
         self._seconds = limits.request_seconds
 

@@ -150,9 +150,14 @@ def _largest(overlay: Overlay, scope: str, name: str, by: str, values: Iterable[
         for value, largest in overlay.connection.execute(statement.where(group.in_(chunk)).group_by(group)):
             found[value] = largest or 0
     if None in wanted:
-        found[None] = overlay.connection.execute(
-            select(func.max(table.c[name])).where(table.c._type.in_(overlay.schema.concrete(scope)), group.is_(None))
-        ).scalar() or 0
+        found[None] = (
+            overlay.connection.execute(
+                select(func.max(table.c[name])).where(
+                    table.c._type.in_(overlay.schema.concrete(scope)), group.is_(None)
+                )
+            ).scalar()
+            or 0
+        )
     return found
 
 

@@ -118,9 +118,7 @@ def _values(entry: WorkingRow, combination: Combination) -> tuple[Any, ...]:
     return tuple([value.key if isinstance(value, Identity) else value for value in values])
 
 
-def _taken(
-    overlay: Overlay, entry: WorkingRow, combination: Combination, values: tuple[Any, ...], key: str
-) -> Invalid:
+def _taken(overlay: Overlay, entry: WorkingRow, combination: Combination, values: tuple[Any, ...], key: str) -> Invalid:
     if combination.alike:
         values = tuple(entry.get(name) for name in combination.names)
     told = ", ".join(f"{name} {value!r:.80}" for name, value in zip(combination.names, values))

@@ -131,4 +131,3 @@ class Warrant:
         place = self.overlay.place(Identity(*entity))
         # Of what the batch itself names, the author knows already, or is told that there is no such entity.
         return place in self.overlay.hidden or place not in self.overlay.entries or self.tells(place)
-
