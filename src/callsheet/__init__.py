@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     from callsheet.sync.mapping import Column, RowMapping
     from callsheet.sync.plan import AsyncPlan, Plan
     from callsheet.sync.rows.opening import rows
+    from callsheet.sync.side import Side, SideChange, SideChanges, SideOutcome, SideReference, SideRow
+    from callsheet.sync.two_way.applying import TwoWayResult
+    from callsheet.sync.two_way.pairing import Carried, TypePair
+    from callsheet.sync.two_way.session_side import SessionSide
+    from callsheet.sync.two_way.sync import AsyncSync, AsyncTwoWayPlan, Sync, TwoWayPlan
 
 __version__ = "0.2.0"
 
@@ -47,8 +52,11 @@ _HOMES = {
     "AsyncPlan": "sync.plan",
     "AsyncQueryResult": "session.results",
     "AsyncSession": "session.awaiting",
+    "AsyncSync": "sync.two_way.sync",
+    "AsyncTwoWayPlan": "sync.two_way.sync",
     "Attribute": "model.schema",
     "CallsheetError": "errors",
+    "Carried": "sync.two_way.pairing",
     "Collection": "entity.collection",
     "Column": "sync.mapping",
     "Commit": "model.history",
@@ -80,11 +88,22 @@ _HOMES = {
     "Server": "server.process",
     "ServerError": "errors",
     "Session": "session.blocking",
+    "SessionSide": "sync.two_way.session_side",
+    "Side": "sync.side",
+    "SideChange": "sync.side",
+    "SideChanges": "sync.side",
+    "SideOutcome": "sync.side",
+    "SideReference": "sync.side",
+    "SideRow": "sync.side",
     "StateError": "errors",
     "Statistics": "core.statistics",
+    "Sync": "sync.two_way.sync",
     "SyncResult": "sync.applying",
     "Tick": "listening.schedule",
     "TransportError": "errors",
+    "TwoWayPlan": "sync.two_way.sync",
+    "TwoWayResult": "sync.two_way.applying",
+    "TypePair": "sync.two_way.pairing",
     "Update": "model.operation",
     "UsageError": "errors",
     "external": "sync.external",
@@ -98,8 +117,11 @@ __all__ = [
     "AsyncPlan",
     "AsyncQueryResult",
     "AsyncSession",
+    "AsyncSync",
+    "AsyncTwoWayPlan",
     "Attribute",
     "CallsheetError",
+    "Carried",
     "Collection",
     "Column",
     "Commit",
@@ -131,11 +153,22 @@ __all__ = [
     "Server",
     "ServerError",
     "Session",
+    "SessionSide",
+    "Side",
+    "SideChange",
+    "SideChanges",
+    "SideOutcome",
+    "SideReference",
+    "SideRow",
     "StateError",
     "Statistics",
+    "Sync",
     "SyncResult",
     "Tick",
     "TransportError",
+    "TwoWayPlan",
+    "TwoWayResult",
+    "TypePair",
     "Update",
     "UsageError",
     "external",

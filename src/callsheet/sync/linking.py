@@ -21,7 +21,7 @@ from callsheet.model.record import Identity
 from callsheet.sync.cells import Cells
 from callsheet.sync.finding import Found, find
 from callsheet.sync.layout import RowLayout
-from callsheet.sync.registry import ForeignLink, all_links, link_operation, links_by_foreign_id, links_to
+from callsheet.sync.registry import ForeignLink, link_operation, links_by_foreign_id, links_in, links_to
 from callsheet.sync.steps import Linked, LostEntity
 
 __all__ = ["GONE", "RowLinks"]
@@ -131,7 +131,7 @@ class RowLinks:
 
     def linked_entities(self, projections: list[Path], scope: Condition | None) -> Flow[list[Found]]:
         """All linked entities in scope, by the key of their link."""
-        links = yield from all_links(self.core, self.system, self.type)
+        links = yield from links_in(self.core, self.system, self.type)
         self.links = {(link.foreign_id,): link for link in links} | self.links
         keys = {str(link.entity.key): key for key, link in self.links.items()}
         entity_type = self.layout.entity_type

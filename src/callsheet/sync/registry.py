@@ -14,24 +14,29 @@ from uuid import UUID, uuid5
 
 from attrs import field, frozen
 
+from callsheet.core import reading
 from callsheet.core.core import Core
 from callsheet.errors import SchemaError
 from callsheet.flow import Flow
+from callsheet.model.language.checking import check
 from callsheet.model.operation import Create, Delete, Update
-from callsheet.model.query import Path
+from callsheet.model.query import Aggregate, And, Comparison, Path, Select
 from callsheet.model.record import Identity
 from callsheet.model.schema import EntityType, Schema
 from callsheet.model.values import pack, unpack
 from callsheet.sync.finding import Found, find
 
 __all__ = [
+    "BASES",
     "ForeignLink",
-    "all_links",
+    "count_links",
     "link_operation",
     "links_by_foreign_id",
+    "links_in",
     "links_of",
     "links_of_entity",
     "links_to",
+    "links_to_types",
     "registry_type",
 ]
 
@@ -91,14 +96,30 @@ def links_of(core: Core, system: str, type: str, ids: Iterable[str]) -> Flow[lis
     return (yield from _links(core, ("system", "foreign_id"), ((system, each) for each in ids)))
 
 
+def links_to_types(core: Core, system: str, keys: Mapping[str, Iterable[str]]) -> Flow[list[ForeignLink]]:
+    """The links of entities, by type, to rows of any type of another system."""
+    found: list[ForeignLink] = []
+    for entity_type, own in keys.items():
+        by = ("system", "entity_type", "entity_id")
+        found += yield from _links(core, by, ((system, entity_type, each) for each in own))
+    return found
+
+
 def links_of_entity(core: Core, entity: Identity) -> Flow[list[ForeignLink]]:
     """The links of an entity to rows of any system."""
     return (yield from _links(core, ("entity_type", "entity_id"), [(entity.entity_type, str(entity.key))]))
 
 
-def all_links(core: Core, system: str, type: str) -> Flow[list[ForeignLink]]:
+def links_in(core: Core, system: str, type: str) -> Flow[list[ForeignLink]]:
     """All links to rows of a type of another system."""
     return (yield from _links(core, ("system", "type"), [(system, type)]))
+
+
+def count_links(core: Core, system: str, type: str) -> Flow[int]:
+    """How many links there are to rows of a type of another system."""
+    both = And((Comparison(Path.of("system"), "=", system), Comparison(Path.of("type"), "=", type)))
+    rows = yield from reading.aggregate(core, Aggregate(check(Select(NAME, (), both), core.schema)))
+    return int(rows[0][0]) if rows else 0
 
 
 def _links(core: Core, by: tuple[str, ...], keys: Iterable[tuple[str, ...]]) -> Flow[list[ForeignLink]]:

@@ -11,7 +11,18 @@ from callsheet.model.record import NOT_SET, Identity
 from callsheet.sync.plan_data import PlanData
 from callsheet.sync.steps import Addition, Disagreement, Linked, Modification
 
-__all__ = ["COLUMNS", "as_json", "conflict_text", "lines", "plain", "summary", "table", "too_many"]
+__all__ = [
+    "COLUMNS",
+    "as_json",
+    "conflict_text",
+    "lines",
+    "plain",
+    "shown",
+    "summary",
+    "table",
+    "too_many",
+    "value_text",
+]
 
 SHOWN = 20
 COLUMNS = ("action", "row", "key", "attribute", "before", "after", "reason")
@@ -39,14 +50,14 @@ def summary(data: PlanData) -> str:
 def lines(data: PlanData) -> Iterable[str]:
     """The plan for people to read."""
     yield f"{data.entity_type}: {summary(data)}"
-    yield from _shown("+", (_addition(each) for each in data.created), len(data.created))
-    yield from _shown("~", (_modification(each) for each in data.changed), len(data.changed))
-    yield from _shown("-", (_key_text(each.key) for each in data.deleted), len(data.deleted))
-    yield from _shown("=", (_pair(each) for each in data.linked), len(data.linked))
-    yield from _shown("x", (_key_text(each.key) for each in data.gone), len(data.gone))
-    yield from _shown("<", (_overridden(each) for each in data.overridden), len(data.overridden))
-    yield from _shown("?", map(conflict_text, data.conflicts), len(data.conflicts))
-    yield from _shown("!", map(str, data.refused), len(data.refused))
+    yield from shown("+", (_addition(each) for each in data.created), len(data.created))
+    yield from shown("~", (_modification(each) for each in data.changed), len(data.changed))
+    yield from shown("-", (_key_text(each.key) for each in data.deleted), len(data.deleted))
+    yield from shown("=", (_pair(each) for each in data.linked), len(data.linked))
+    yield from shown("x", (_key_text(each.key) for each in data.gone), len(data.gone))
+    yield from shown("<", (_overridden(each) for each in data.overridden), len(data.overridden))
+    yield from shown("?", map(conflict_text, data.conflicts), len(data.conflicts))
+    yield from shown("!", map(str, data.refused), len(data.refused))
     if data.too_many_end:
         yield too_many(data)
     if data.nameless:
@@ -63,7 +74,8 @@ def too_many(data: PlanData) -> str:
     )
 
 
-def _shown(sign: str, texts: Iterable[str], count: int) -> Iterable[str]:
+def shown(sign: str, texts: Iterable[str], count: int) -> Iterable[str]:
+    """A line for each text, at most 20, and how many more there are."""
     for number, text in enumerate(texts):
         if number == SHOWN:
             yield f"  {sign} … and {count - SHOWN:,} more"
@@ -76,7 +88,7 @@ def _addition(each: Addition) -> str:
 
 
 def _modification(each: Modification) -> str:
-    changes = ", ".join(f"{d.attribute}: {_value_text(d.before)} → {_value_text(d.after)}" for d in each.differences)
+    changes = ", ".join(f"{d.attribute}: {value_text(d.before)} → {value_text(d.after)}" for d in each.differences)
     return f"{_key_text(each.key)}  {changes}"
 
 
@@ -86,7 +98,7 @@ def _pair(each: Linked) -> str:
 
 def _overridden(each: Disagreement) -> str:
     stands, lost = (each.source, each.target) if each.kept == "source" else (each.target, each.source)
-    values = f"{_value_text(stands)} of the {each.kept} overrides {_value_text(lost)}"
+    values = f"{value_text(stands)} of the {each.kept} overrides {value_text(lost)}"
     return f"{_key_text(each.key)}  {each.attribute}: {values}{_was(each)}"
 
 
@@ -94,19 +106,20 @@ def conflict_text(each: Disagreement) -> str:
     """What is in conflict, with all values."""
     if not each.attribute:
         return f"{_key_text(each.key)} is in the source, and gone here"
-    values = f"the source has {_value_text(each.source)}, the target {_value_text(each.target)}"
+    values = f"the source has {value_text(each.source)}, the target {value_text(each.target)}"
     return f"{_key_text(each.key)}  {each.attribute}: {values}{_was(each)}"
 
 
 def _was(each: Disagreement) -> str:
-    return "" if each.base is NOT_SET else f" (was {_value_text(each.base)})"
+    return "" if each.base is NOT_SET else f" (was {value_text(each.base)})"
 
 
 def _key_text(key: tuple[Any, ...]) -> str:
     return " / ".join(map(str, key))
 
 
-def _value_text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A value in a line of a plan."""
     if value is None:
         return "empty"
     if isinstance(value, Identity):
