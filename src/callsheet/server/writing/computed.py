@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, func, select
+from sqlalchemy import Column, Select, bindparam, func, select
 
 from callsheet.chunks import chunks
 from callsheet.errors import Invalid
@@ -105,9 +105,16 @@ def acting_user(overlay: Overlay, target: str, user: str) -> Identity | None:
         renamed = overlay.at(place)
         if renamed is not None and renamed.alive:
             return renamed.identity
-    for entry in overlay.load_where(entity_type.root, NAME, [user]):
-        if entry.alive and overlay.schema.is_a(entry.identity.entity_type, target):
-            return entry.identity
+    table = overlay.store.tables[entity_type.root]
+
+    def build() -> Select[Any]:
+        return select(table.c._type, table.c.id).where(table.c[NAME] == bindparam("user"))
+
+    statement = overlay.store.prepared.get(("acting user", entity_type.root), overlay.connection, build)
+    for kind, key in statement.rows(overlay.connection, {"user": user}):
+        entry = overlay.at((entity_type.root, key))
+        if (entry is None or entry.alive) and overlay.schema.is_a(kind, target):
+            return Identity(kind, key)
     return None
 
 
