@@ -17,10 +17,12 @@ from callsheet.later import LaterFunction
 
 if TYPE_CHECKING:
     from inspect import Signature
+    from typing import Never, Protocol
 
+    from callsheet.entity.entity import E, Entity
     from callsheet.flow import Flow
 
-__all__ = ["Awaiting", "Blocking", "Verb"]
+__all__ = ["Awaiting", "Blocking", "FindingVerb", "GivingVerb", "Verb"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -128,3 +130,52 @@ def _signature(flow: Callable[..., Any]) -> Signature:
     if isinstance(result, str):
         result = result.removeprefix("Flow[").removesuffix("]") if result.startswith("Flow[") else result
     return signature.replace(parameters=[first.replace(name="self"), *rest], return_annotation=result)
+
+
+# -- verbs whose result follows the type that they are given ------------------------------------------------------
+# `Verb` cannot say that to type checkers, since ``ParamSpec`` keeps one signature. So the first parameter is written
+# here, once for each way to run a flow, and all others are the flow's. At run time these are verbs like any other.
+
+#: What comes instead of an entity of a class, and instead of one of a type that is named.
+OfClass = TypeVar("OfClass", covariant=True)
+OfName = TypeVar("OfName", covariant=True)
+
+
+if TYPE_CHECKING:
+
+    class _Given(Protocol[P, OfClass, OfName]):
+        """The verb of a session that blocks."""
+
+        @overload
+        def __call__(self, entity_type: str, *args: P.args, **kwargs: P.kwargs) -> Entity | OfName: ...
+        @overload
+        def __call__(self, entity_type: type[E], *args: P.args, **kwargs: P.kwargs) -> E | OfClass: ...
+
+    class _Awaited(Protocol[P, OfClass, OfName]):
+        """The verb of a session that awaits."""
+
+        @overload
+        def __call__(
+            self, entity_type: str, *args: P.args, **kwargs: P.kwargs
+        ) -> Coroutine[Any, Any, Entity | OfName]: ...
+        @overload
+        def __call__(
+            self, entity_type: type[E], *args: P.args, **kwargs: P.kwargs
+        ) -> Coroutine[Any, Any, E | OfClass]: ...
+
+    class _EntityVerb(Generic[P, OfClass, OfName]):
+        def __init__(self, flow: Callable[Concatenate[Any, Any, P], Flow[Any]]) -> None: ...
+        @overload
+        def __get__(self, instance: Blocking, owner: type | None = None) -> _Given[P, OfClass, OfName]: ...
+        @overload
+        def __get__(self, instance: Awaiting, owner: type | None = None) -> _Awaited[P, OfClass, OfName]: ...
+        def __get__(self, instance: Any, owner: Any = None) -> Any: ...
+
+    class FindingVerb(_EntityVerb[P, None, Any]):
+        """Gives an entity, or None. Where a name is given, `Any` spares scripts a check for None."""
+
+    class GivingVerb(_EntityVerb[P, Never, Never]):
+        """Gives an entity."""
+
+else:
+    FindingVerb = GivingVerb = Verb

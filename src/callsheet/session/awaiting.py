@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from callsheet.core.statistics import talking
@@ -101,29 +100,6 @@ class AsyncSession(Awaiting, FrontDoor):
             self._event_hub = events.AsyncEventHub(self.hub, self._connection, self.open, self._schema_if_open)
         hub: AsyncEventHub = self._event_hub
         return hub
-
-    if TYPE_CHECKING:
-        # Verbs of `SessionVerbs` whose result follows the class that they are given.
-        # Where a name is given, `Any` spares scripts a check for None.
-        @overload
-        async def get(self, entity_type: str, key: Any) -> Entity | Any: ...
-        @overload
-        async def get(self, entity_type: type[E], key: Any) -> E | None: ...
-        async def get(self, entity_type: Any, key: Any) -> Any: ...
-
-        @overload
-        async def ensure(
-            self, entity_type: str, data: Mapping[str, Any], identifying_keys: Sequence[str] = (), commit: bool = False
-        ) -> Entity: ...
-        @overload
-        async def ensure(
-            self,
-            entity_type: type[E],
-            data: Mapping[str, Any],
-            identifying_keys: Sequence[str] = (),
-            commit: bool = False,
-        ) -> E: ...
-        async def ensure(self, *arguments: Any, **named: Any) -> Any: ...
 
     @overload
     def query(self, text: str, page_size: int | None = None) -> AsyncQueryResult: ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from callsheet.core.statistics import talking
@@ -124,29 +123,6 @@ class Session(Blocking, FrontDoor):
             self._event_hub = events.EventHub(self.hub, self._connection, self.open, self._schema_if_open)
         hub: EventHub = self._event_hub
         return hub
-
-    if TYPE_CHECKING:
-        # Verbs of `SessionVerbs` whose result follows the class that they are given.
-        # Where a name is given, `Any` spares scripts a check for None.
-        @overload
-        def get(self, entity_type: str, key: Any) -> Entity | Any: ...
-        @overload
-        def get(self, entity_type: type[E], key: Any) -> E | None: ...
-        def get(self, entity_type: Any, key: Any) -> Any: ...
-
-        @overload
-        def ensure(
-            self, entity_type: str, data: Mapping[str, Any], identifying_keys: Sequence[str] = (), commit: bool = False
-        ) -> Entity: ...
-        @overload
-        def ensure(
-            self,
-            entity_type: type[E],
-            data: Mapping[str, Any],
-            identifying_keys: Sequence[str] = (),
-            commit: bool = False,
-        ) -> E: ...
-        def ensure(self, *arguments: Any, **named: Any) -> Any: ...
 
     @overload
     def query(self, text: str, page_size: int | None = None) -> QueryResult: ...

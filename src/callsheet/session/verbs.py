@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from callsheet.core.lazy import LazyCore
-from callsheet.core.verb import Verb
+from callsheet.core.verb import FindingVerb, GivingVerb, Verb
 from callsheet.later import Later
 
 if TYPE_CHECKING:
@@ -67,10 +67,8 @@ class SessionVerbs(LazyCore):
     sync_runs = Verb(runs.sync_runs)
     undo_sync = Verb(runs.undo_sync)
 
-    if not TYPE_CHECKING:
-        # Their result follows the class that they are given, which `Verb` cannot say; each session declares it.
-        get = Verb(reading.get)
-        ensure = Verb(ensure_flows.ensure)
+    get = FindingVerb(reading.get)
+    ensure = GivingVerb(ensure_flows.ensure)
 
     @Verb
     def call(self: Any, /, action: str, **arguments: Any) -> Flow[Any]:

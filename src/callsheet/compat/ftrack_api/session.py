@@ -249,7 +249,7 @@ class NamedSession(BlockingSession):
             raise ValueError("Could not determine any identifying data to check against when ensuring.")
         return super().ensure(entity_type, data, list(identifying_keys or data), commit=commit)
 
-    def get(self, entity_type: Any, entity_key: Any) -> Any:
+    def get(self, entity_type: Any, entity_key: Any) -> Any:  # type: ignore[override]
         """The entity of a primary key, or None; a key may be a list of its parts."""
         self._check_type(entity_type)
         if isinstance(entity_key, Sequence) and not isinstance(entity_key, str) and len(entity_key) == 1:
