@@ -10,8 +10,14 @@ from typing import Any
 import pytest
 
 import callsheet.compat.ftrack_api as ftrack_api
+from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
+from callsheet.model.query import Aggregate, Condition, Select
+from callsheet.model.record import Identity, new_key
+from callsheet.production.asking import is_
+from callsheet.server.access.confidential import deciding_types
 from callsheet.server.files.uploads import FileStore
 from callsheet.server.process import serve
+from callsheet.server.service import Service
 from recorded import schema_list
 from studios import KEY, vendor_studio
 
@@ -220,3 +226,47 @@ def test_thumbnails_are_as_small_as_asked(tmp_path: Path) -> None:
     assert files.image("a")[0] == kept
     kept.write_bytes(b"\x89PNG, but no more")
     assert files.image("a", 50)[0] == kept
+
+
+@pytest.mark.parametrize("through", ["allocation", "assignment", "group"])
+def test_a_private_project_is_seen_by_those_who_are_allocated(through: str, list_name: str) -> None:
+    """By an appointment on the project, of the user or of a group; nobody else sees it, and no longer than that."""
+    with vendor_studio("memory:", schema_list(list_name)) as service:
+        service.accounts.add("mara", "user")
+        project = _only(service, "Project")
+        person = _only(service, "User", is_("username", "mara"))
+        commit(service, Update(project, {"is_private": True}))
+        assert _seen(service) == 0
+        resource, rows = person, []
+        if through == "group":
+            resource = Identity("Group", "crew")
+            member = Identity("Membership", "in-crew")
+            rows = [Create(resource, {"name": "crew"}), Create(member, {"group": resource, "user": person})]
+        appointment = Identity("Appointment", "seat")
+        kind = "assignment" if through == "assignment" else "allocation"
+        commit(service, *rows, Create(appointment, {"context": project, "resource": resource, "type": kind}))
+        assert _seen(service) == 1
+        commit(service, Delete(appointment))
+        assert _seen(service) == 0
+
+
+def test_a_task_that_changes_is_no_question_of_membership(list_name: str) -> None:
+    """What accounts may see is computed anew for projects, people and appointments only."""
+    with vendor_studio("memory:", schema_list(list_name)) as service:
+        deciding = deciding_types(service.store.schema)
+    assert {"Project", "Appointment", "Membership", "User", "Group"} <= deciding
+    assert deciding.isdisjoint({"Task", "Shot", "Folder"})
+
+
+def commit(service: Service, *operations: Operation) -> None:
+    service.commit(ChangeSet(new_key(), operations), "admin")
+
+
+def _only(service: Service, kind: str, where: Condition | None = None) -> Identity:
+    page = service.backend("admin").select(Select(kind, (), where), 2)
+    ((key, *_),) = (row for block in page.records[: page.roots] for row in block.rows)
+    return Identity(kind, key)
+
+
+def _seen(service: Service) -> int:
+    return int(service.backend("mara").aggregate(Aggregate(Select("Project"), (("count", None),)))[0][0])

@@ -52,7 +52,8 @@ def deciding_types(schema: Schema) -> frozenset[str]:
         for attribute in marks:
             for step in attribute.confidential or ():
                 kind, source, target = step.split(".")
-                named |= {kind, *(str(schema.type(kind).attributes[name].target) for name in (source, target))}
+                ends = (str(schema.type(kind).attributes[name].target) for name in (source, target))
+                named |= {kind, *(end for end in ends if not schema.is_a(PROJECT, end))}
         found = _DECIDING[schema] = frozenset(name for each in named for name in schema.concrete(each))
     return found
 

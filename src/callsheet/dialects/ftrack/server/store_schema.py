@@ -124,7 +124,15 @@ class _Maker:
     def _marks(self, name: str, attribute: str) -> Told:
         """What the facts mark an attribute with, said of the type itself."""
         signed = SIGNED if self.facts.signed.holds([name], attribute) else {}
-        return {**signed, **self.facts.marks.get(f"{name}.{attribute}", {})}
+        marks = self.facts.marks.get(f"{name}.{attribute}", {})
+        if "confidential" in marks:
+            marks = {**marks, "confidential": list(filter(self._leads_on, marks["confidential"]))}
+        return {**signed, **marks}
+
+    def _leads_on(self, step: str) -> bool:
+        """Whether the site has the type and the references of a step from projects to their members."""
+        name, *ends = step.split(".")
+        return name in self.lines and all(end in self.vendor[name]["properties"] for end in ends)
 
     def _scalar(self, name: str, attribute: str, prop: Vendor) -> Told | None:
         line = self.lines[name]
