@@ -47,6 +47,7 @@ COMPRESSED_FROM = 4 * 2**10
 LARGEST_RESPONSE = 512 * 2**20
 ACCEPTS = "x-callsheet-accepts"
 CLOSED = "closed"
+CUT = "; a server that restarts does that, or a proxy: try again, and see what they have logged"
 
 
 class TransportOptions(TypedDict, total=False):
@@ -195,8 +196,22 @@ class Exchange:
         self._size += len(chunk)
         if self._size > LARGEST_RESPONSE:
             raise TransportError(f"{self._settings.host} sent more than {LARGEST_RESPONSE >> 20} MiB in one answer")
-        if self._attempts.remaining(time.monotonic()) < 0:
-            raise Timeout(f"still sending after {self._attempts.policy.deadline:g} s")
+        if self.remaining < 0:
+            raise self.overdue()
+
+    @property
+    def until(self) -> float:
+        """When the exchange has to be over, on the monotonic clock."""
+        return self._attempts.until
+
+    @property
+    def remaining(self) -> float:
+        """The seconds left of the deadline."""
+        return self._attempts.remaining(time.monotonic())
+
+    def overdue(self) -> Timeout:
+        """The error of an answer that is still coming at the deadline."""
+        return Timeout(f"still sending after {self._attempts.policy.deadline:g} s")
 
     def answered(self, answer: httpx.Response) -> None:
         """The attempt has an answer; its status may ask for another attempt."""
@@ -251,6 +266,7 @@ def _failures() -> tuple[tuple[tuple[type[Exception], ...], Failure, bool], ...]
         ((httpx.ConnectTimeout, httpx.PoolTimeout), Failure("no connection in time", sent=False, timeout=True), False),
         ((httpx.TimeoutException,), Failure("no answer in time", timeout=True), False),
         ((httpx.ConnectError, httpx.ProxyError), Failure("no connection", sent=False), True),
+        ((httpx.RemoteProtocolError,), Failure("the answer is no HTTP, or was cut off"), True),
         ((httpx.TransportError,), Failure("the connection was lost"), True),
     )
 
@@ -271,7 +287,8 @@ def failure_of_error(error: Exception, closed: bool) -> Failure:
             if not own_text or not str(error):
                 return failure
             lasting = not failure.sent and "CERTIFICATE_VERIFY_FAILED" in str(error)
-            return evolve(failure, reason=str(error), lasting=lasting)
+            cut = isinstance(error, httpx.RemoteProtocolError)
+            return evolve(failure, reason=f"{failure.reason}: {error}{CUT}" if cut else str(error), lasting=lasting)
     if isinstance(error, CallsheetError | AssertionError):
         raise error
     return Failure(f"the exchange failed: {type(error).__name__}", lasting=True)

@@ -10,9 +10,10 @@ import os
 import time
 from collections.abc import Mapping
 from threading import Lock
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from callsheet.flow import Request, Response
+from callsheet.later import Later
 from callsheet.model.event import Position
 from callsheet.transport.exchange import (
     Exchange,
@@ -32,6 +33,11 @@ from callsheet.transport.listen import (
     OnState,
     OpenStream,
 )
+
+if TYPE_CHECKING:
+    from callsheet.transport import timely
+else:
+    timely = Later("callsheet.transport.timely")
 
 __all__ = ["AsyncHttpTransport", "HttpTransport", "OnExchange", "Timeouts"]
 
@@ -69,8 +75,12 @@ class Clients:
                 self._clients, self._process = {}, os.getpid()
             if name not in self._clients:
                 options = self._settings.options(elsewhere, name or None)
-                self._clients[name] = getattr(httpx, self._kind)(**options)
+                self._clients[name] = self._made(getattr(httpx, self._kind)(**options))
             return self._clients[name]
+
+    def _made(self, client: Any) -> Any:
+        """A client that was just made."""
+        return client
 
     def _take_clients(self) -> list[Any]:
         """Close the transport; gives the clients that are to be closed with it."""
@@ -99,12 +109,16 @@ class HttpTransport(Clients):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _made(self, client: Any) -> Any:
+        timely.keep_deadlines(client)
+        return client
+
     def send(self, request: Request) -> Response:
         """The server's answer, whatever its status; `Timeout` or `Disconnected` when none came."""
         client, exchange = self._client(request), Exchange(self._settings, request)
         while True:
             try:
-                with client.stream(**exchange.arguments()) as answer:
+                with timely.until(exchange.until), client.stream(**exchange.arguments()) as answer:
                     for chunk in answer.iter_bytes():
                         exchange.add(chunk)
             except Exception as error:
@@ -146,9 +160,13 @@ class AsyncHttpTransport(Clients):
         client, exchange = self._client(request), Exchange(self._settings, request)
         while True:
             try:
-                async with client.stream(**exchange.arguments()) as answer:
-                    async for chunk in answer.aiter_bytes():
-                        exchange.add(chunk)
+                # A server may send so slowly that no time limit between bytes is ever reached.
+                with anyio.fail_after(exchange.remaining):
+                    async with client.stream(**exchange.arguments()) as answer:
+                        async for chunk in answer.aiter_bytes():
+                            exchange.add(chunk)
+            except TimeoutError:
+                exchange.failed(exchange.overdue(), self._closed)
             except Exception as error:
                 exchange.failed(error, self._closed)
             else:

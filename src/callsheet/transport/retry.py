@@ -99,9 +99,14 @@ class Attempts:
     start: float
     random: Callable[[], float] = field(default=random.random)
 
+    @property
+    def until(self) -> float:
+        """The deadline, on the transport's clock."""
+        return self.start + self.policy.deadline
+
     def remaining(self, now: float) -> float:
         """The seconds left of the deadline."""
-        return self.start + self.policy.deadline - now
+        return self.until - now
 
     def wait(self, number: int, failure: Failure, now: float) -> float | None:
         """The seconds to wait after attempt ``number`` (from 0) failed, or None to give up."""
