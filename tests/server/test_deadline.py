@@ -26,8 +26,8 @@ from callsheet.server.service import Service
 from callsheet.server.store import writer
 from callsheet.server.store.writer import Writer
 from callsheet.server.web.application import application
-from callsheet.server.web.newcomers import CONNECTION, watch
-from callsheet.server.web.prompt import prompt
+from callsheet.server.web.newcomers import CONNECTION, cancel_on_close
+from callsheet.server.web.timeouts import with_timeouts
 from callsheet.server.web.turns import Turns
 
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
@@ -265,7 +265,7 @@ def test_a_request_ends_with_its_client(tmp_path: Path, protocol: Any) -> None:
     with Service.open(f"sqlite:///{tmp_path}/x.db", DOCUMENT) as service:
         service.store.deadline = 600.0
         endless = Endless(service)
-        with listening(prompt(protocol), application(endless)) as port:
+        with listening(with_timeouts(protocol), application(endless)) as port:
             with closing(socket.create_connection(("127.0.0.1", port))) as connection:
                 connection.sendall(
                     f"POST /v1/call/x HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {KEY}\r\n\r\n".encode()
@@ -282,13 +282,13 @@ def test_the_end_of_a_connection_is_seen_after_a_large_body(protocol: Any) -> No
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         scope["state"][CONNECTION].flow.pause_reading()
-        watch(scope, deadline)
+        cancel_on_close(scope, deadline)
         begun.set()
         while not deadline.gone:
             await asyncio.sleep(0.01)
         ended.set()
 
-    with listening(prompt(protocol), app) as port:
+    with listening(with_timeouts(protocol), app) as port:
         with closing(socket.create_connection(("127.0.0.1", port))) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
             assert begun.wait(30)

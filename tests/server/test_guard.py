@@ -29,11 +29,11 @@ from callsheet.server.limits import Limits
 from callsheet.server.process import serve
 from callsheet.server.web.admission import Admitted
 from callsheet.server.web.application import HEALTH, application
-from callsheet.server.web.bodies import Refusal, Unfolding
+from callsheet.server.web.bodies import Decompression, Refusal
 from callsheet.server.web.connections import check_exposure
 from callsheet.server.web.guard import ErrorBoundary, Guard
-from callsheet.server.web.prompt import prompt
 from callsheet.server.web.routing import declared_routes, routes_of, served_routes
+from callsheet.server.web.timeouts import with_timeouts
 
 KEY = "cs_1_verysecret_0"
 SMALL = Limits(header_bytes=400, body_bytes=100, parts_bytes=200, decompressed_bytes=1000, body_seconds=0.05)
@@ -157,14 +157,19 @@ def test_what_passes() -> None:
         (Call(path="/v1/commits/c/parts/0", body=(b"x" * 201,)), 413, "too_large", "larger than 200 bytes"),
         (with_header(b"content-length", b"101", body=(STALL,)), 413, "too_large", "larger than 100 bytes"),
         (with_header(b"content-length", b"9" * 99, body=(b"",)), 413, "too_large", "larger"),
-        (with_header(b"content-length", b"-1"), 400, "invalid", "no number"),
+        (with_header(b"content-length", b"-1"), 400, "invalid", "not a number"),
         (Call(body=(b"{", STALL)), 408, "unavailable", "longer than 0.05 s"),
         (Call(headers=()), 415, "invalid", "application/json"),
         (Call(headers=((b"content-type", b"text/plain"),)), 415, "invalid", "application/json"),
-        (with_header(b"content-encoding", b"br"), 415, "invalid", "'br' is not understood"),
+        (with_header(b"content-encoding", b"br"), 415, "invalid", "'br' is not supported"),
         (with_header(b"content-encoding", b"gzip"), 422, "invalid", "damaged"),
-        (with_header(b"content-encoding", b"gzip", body=(gzip.compress(b"x" * 1001),)), 413, "too_large", "unfolds"),
-        (with_header(b"content-encoding", b"gzip", body=(gzip.compress(b"xy")[:-4],)), 422, "invalid", "cut short"),
+        (
+            with_header(b"content-encoding", b"gzip", body=(gzip.compress(b"x" * 1001),)),
+            413,
+            "too_large",
+            "decompresses to more than",
+        ),
+        (with_header(b"content-encoding", b"gzip", body=(gzip.compress(b"xy")[:-4],)), 422, "invalid", "truncated"),
         (with_header(b"content-encoding", b"gzip", body=(gzip.compress(b"x") * 2,)), 422, "invalid", "follows"),
     ],
 )
@@ -182,19 +187,19 @@ def test_parts_may_be_larger() -> None:
     assert guarded(Call(path="/v1/commits/c/parts/0", body=(b"x" * 200,))).status == 200
 
 
-def test_compressed_bodies_are_unfolded() -> None:
+def test_compressed_bodies_are_decompressed() -> None:
     """The application sees the body as it was before."""
     assert guarded(with_header(b"content-encoding", b"gzip", body=(gzip.compress(b"x" * 1000),))).body == b"x" * 1000
 
 
-def test_a_bomb_is_not_unfolded() -> None:
-    """Memory is bounded by the limit, not by what the body unfolds to, and every piece is counted as it comes."""
+def test_a_bomb_is_not_decompressed_whole() -> None:
+    """Memory is bounded by the limit, not by the decompressed size, and every piece is counted when it is produced."""
     bomb = gzip.compress(bytes(50_000_000), 9)
     taken: list[int] = []
-    unfolding = Unfolding("gzip", 100_000, taken.append)
+    compressed = Decompression("gzip", 100_000, taken.append)
     tracemalloc.start()
     with pytest.raises(Refusal):
-        sum(len(piece) for piece in unfolding.pieces(bomb))
+        sum(len(piece) for piece in compressed.pieces(bomb))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert sum(taken) <= 100_000
@@ -500,7 +505,7 @@ HALF = b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: "
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_slow_headers_are_hung_up_on(protocol: Any) -> None:
     """Whoever says nothing, or half of the headers, or the rest by the drop, loses the connection."""
-    with listening(prompt(protocol, Limits(header_seconds=0.3))) as port:
+    with listening(with_timeouts(protocol, Limits(header_seconds=0.3))) as port:
         for first in (b"", HALF):
             with socket.create_connection(("127.0.0.1", port)) as connection:
                 connection.sendall(first)
@@ -515,7 +520,7 @@ def test_slow_headers_are_hung_up_on(protocol: Any) -> None:
 def test_endless_headers_are_hung_up_on(protocol: Any) -> None:
     """However fast they come."""
     with (
-        listening(prompt(protocol, Limits(header_seconds=60, header_bytes=2_500))) as port,
+        listening(with_timeouts(protocol, Limits(header_seconds=60, header_bytes=2_500))) as port,
         socket.create_connection(("127.0.0.1", port)) as connection,
     ):
         connection.sendall(HALF)
@@ -527,7 +532,7 @@ def test_endless_headers_are_hung_up_on(protocol: Any) -> None:
 def test_prompt_requests_are_not_disturbed(protocol: Any) -> None:
     """Several on one connection, idle in between for longer than headers may take, with a body in pieces."""
     with (
-        listening(prompt(protocol, Limits(header_seconds=0.2))) as port,
+        listening(with_timeouts(protocol, Limits(header_seconds=0.2))) as port,
         closing(HTTPConnection("127.0.0.1", port)) as connection,
     ):
         for number in range(3):
@@ -547,14 +552,14 @@ def test_answers_are_sent_at_once(protocol: Any) -> None:
             super().connection_made(transport)
             seen.append(transport.get_extra_info("socket"))
 
-    with listening(prompt(Watched)) as port, closing(HTTPConnection("127.0.0.1", port)) as connection:
+    with listening(with_timeouts(Watched)) as port, closing(HTTPConnection("127.0.0.1", port)) as connection:
         connection.request("GET", "/")
         connection.getresponse().read()
         assert seen[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_without_prompt_slow_headers_stay(protocol: Any) -> None:
+def test_without_timeouts_slow_headers_stay(protocol: Any) -> None:
     """The test of the test: the protocol on its own waits, and keeps waiting."""
     with listening(protocol) as port, socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(HALF)
@@ -565,7 +570,7 @@ def test_without_prompt_slow_headers_stay(protocol: Any) -> None:
     ("host", "fine"), [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False)]
 )
 def test_other_machines_need_encryption(host: str, fine: bool) -> None:
-    """Unless somebody says that they do not, and knows why."""
+    """A server that other machines reach needs a certificate, unless `insecure` is set."""
     if fine:
         check_exposure(host, encrypted=False, insecure=False)
     else:

@@ -19,7 +19,7 @@ from callsheet.server.deadline import Deadline
 from callsheet.server.limits import Limits
 from callsheet.server.process import Server, serve
 from callsheet.server.web.newcomers import SIGNED, Connections, networks
-from callsheet.server.web.prompt import prompt
+from callsheet.server.web.timeouts import with_timeouts
 
 DOCUMENT = {"name": "dots", "types": {"Dot": {"attributes": {"name": {"type": "string"}}}}}
 SLOW = (
@@ -38,15 +38,15 @@ class Wire:
     def turn_away(self, reason: str) -> None:
         self.reasons.append(reason)
 
-    def vouched(self, account: str) -> None: ...
+    def authenticated(self, account: str) -> None: ...
 
-    def watched(self, deadline: Deadline) -> None: ...
+    def cancel_on_close(self, deadline: Deadline) -> None: ...
 
 
 def come(connections: Connections, address: str, count: int) -> list[Wire]:
     wires = [Wire() for _ in range(count)]
     for wire in wires:
-        connections.came(wire, address)
+        connections.opened(wire, address)
     return wires
 
 
@@ -60,7 +60,7 @@ def test_the_oldest_without_a_key_makes_room() -> None:
     (other,) = come(connections, "192.0.2.2", 1)
     wires = come(connections, "192.0.2.1", 4)
     assert gone(wires) == [True, True, False, False]
-    assert "2 connections without an API key, its limit; close some, or show a key" in wires[0].reasons[0]
+    assert "2 connections without an API key, its limit; close some, or send a key" in wires[0].reasons[0]
     assert not other.reasons
     one, two, three = (come(connections, f"2001:db8::{number}", 1)[0] for number in range(3))
     assert gone([one, two, three]) == [True, False, False]
@@ -70,14 +70,14 @@ def test_who_has_shown_a_key_stays() -> None:
     """However many come from the same address; what ends makes room."""
     connections = Connections(Limits(address_connections=2))
     keyed, signed, left = come(connections, "192.0.2.1", 1) + come(connections, "192.0.2.1", 1) + [Wire()]
-    connections.vouched(keyed, "anna")
-    connections.vouched(signed, SIGNED)
-    connections.came(left, "192.0.2.1")
-    connections.left(left)
+    connections.authenticated(keyed, "anna")
+    connections.authenticated(signed, SIGNED)
+    connections.opened(left, "192.0.2.1")
+    connections.closed(left)
     wires = come(connections, "192.0.2.1", 2)
     assert gone([keyed, signed, left, *wires]) == [False] * 5
-    connections.left(keyed)
-    connections.left(keyed)
+    connections.closed(keyed)
+    connections.closed(keyed)
     assert gone(come(connections, "192.0.2.1", 2)) == [False, False]
     assert gone(wires) == [True, True]
 
@@ -96,7 +96,7 @@ def test_an_account_with_too_many_loses_an_idle_one() -> None:
     wires = come(connections, "192.0.2.1", 4)
     wires[0].idle = False
     for wire in wires:
-        connections.vouched(wire, "anna")
+        connections.authenticated(wire, "anna")
     assert gone(wires) == [False, True, True, False]
 
 
@@ -217,7 +217,7 @@ def test_who_does_not_read_the_answer_is_hung_up_on(protocol: Any) -> None:
 
     limits = Limits(answer_seconds=0.3)
     with (
-        listening(prompt(Watched, limits), long) as there,
+        listening(with_timeouts(Watched, limits), long) as there,
         closing(socket.create_connection(("127.0.0.1", there))) as connection,
     ):
         connection.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
@@ -233,7 +233,8 @@ def test_who_reads_slowly_but_reads_gets_it_all(protocol: Any) -> None:
         await send({"type": "http.response.body", "body": bytes(20_000_000)})
 
     limits = Limits(answer_seconds=0.2, body_rate=1_000)
-    with listening(prompt(protocol, limits), long) as there, closing(HTTPConnection("127.0.0.1", there)) as connection:
+    timed = with_timeouts(protocol, limits)
+    with listening(timed, long) as there, closing(HTTPConnection("127.0.0.1", there)) as connection:
         connection.request("GET", "/")
         response = connection.getresponse()
         size = 0

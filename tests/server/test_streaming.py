@@ -294,8 +294,8 @@ def test_readers_with_the_same_question_share_the_answer(studio: Studio, monkeyp
     studio.commit(project("p"))
     studio.service.roles.grant("nobody", "reader", "p")
     made: list[Any] = []
-    text = streaming._Asked.text
-    monkeypatch.setattr(streaming._Asked, "text", lambda asked: made.append(asked.account) or text(asked))
+    text = streaming._Stream.text
+    monkeypatch.setattr(streaming._Stream, "text", lambda stream: made.append(stream.account) or text(stream))
 
     async def test(house: House) -> None:
         alike = [house.reader() for _ in range(10)]

@@ -176,7 +176,7 @@ def _listen(
 ) -> None:
     """Answer requests until a signal ends it."""
     from callsheet.server.web.application import application
-    from callsheet.server.web.connections import configured, ending, served_dialects
+    from callsheet.server.web.connections import configured, served_dialects, stoppable_server
     from callsheet.server.web.routing import routes_of
 
     app = application(service, limits, [routes_of(dialects or served_dialects())])
@@ -186,7 +186,7 @@ def _listen(
         # uvicorn raises the signal it ended by once more, which must not end us before the database is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)
         click.echo(f"Serving at {_url(config, port)} — stop with Ctrl-C.")
-        ending(config, service.broker.close).run(sockets=[listening])
+        stoppable_server(config, service.broker.close).run(sockets=[listening])
     except KeyboardInterrupt:
         pass
 

@@ -70,7 +70,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
     from callsheet.server.limits import limits_of
     from callsheet.server.service import Service
     from callsheet.server.web.application import application
-    from callsheet.server.web.connections import bound, configured, ending, served_dialects
+    from callsheet.server.web.connections import bound, configured, served_dialects, stoppable_server
     from callsheet.server.web.routing import routes_of
 
     files = None if settings.files is None else Path(settings.files)
@@ -93,7 +93,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
             log_config=None,
         )
         listening = bound(settings.host, settings.port)
-        server = ending(config, service.broker.close)
+        server = stoppable_server(config, service.broker.close)
         # uvicorn raises the signal it ended by once more, which must not end us before the store is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)
         _tell(output, Ready(port=listening.getsockname()[1], admin_key=admin_key))

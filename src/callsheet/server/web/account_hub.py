@@ -1,4 +1,4 @@
-"""The subscriptions of one connection, counted with the others of its account."""
+"""The subscriptions of one connection; they count towards its account's limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["AccountHub"]
 
 
 class AccountHub(Hub):
-    """The subscriptions of one connection, as far as its account may have more of them."""
+    """The subscriptions of one connection, up to the limit of its account."""
 
     def __init__(self, account: str, sizes: Counter[str], most: int) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class AccountHub(Hub):
         self._size = 0
 
     def subscribe(self, expression: Any, *arguments: Any, **options: Any) -> str:
-        """Subscribe; `UsageError` where an event would be compared too often for the account."""
+        """Subscribe; `UsageError` if each event would need more comparisons than the account may have."""
         if self._sizes[self._account] + comparisons(parse_expression(expression)) > self._most:
             raise UsageError(
                 f"the subscriptions of `{self._account}` would compare each event {self._most:,} times and more, its "
@@ -32,7 +32,7 @@ class AccountHub(Hub):
         return super().subscribe(expression, *arguments, **options)
 
     def end(self) -> None:
-        """The connection is over."""
+        """The connection has ended: release its share."""
         self._sizes[self._account] -= self._size
         self._sizes += Counter()
 

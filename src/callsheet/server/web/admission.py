@@ -1,4 +1,4 @@
-"""Who calls is asked before a request's body is read: of whoever has no right key, only headers are read."""
+"""A request is authenticated before its body is read: without a valid key, only its headers are read."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from callsheet.server.web.endpoints import Recognising, recognise, web_request
 __all__ = ["Admission", "Admitted"]
 
 STRANGERS = 4
-"""Threads that look up keys which were not right before; the others have as many of their own."""
+"""Threads that look up keys not seen valid before; known keys have a pool of the same size."""
 ORDINARY = Intake()
 
 
 @frozen
 class Admitted:
-    """What the guard knows of a request before its body: what the route takes, and the account that calls, if any.
+    """What the guard has before it reads the body: what the route accepts, and the caller's account, if any.
 
-    Without ``body``, no body is read, and the route sees none.
+    If ``body`` is false, no body is read, and the route receives an empty one.
     """
 
     intake: Intake = ORDINARY
@@ -36,11 +36,11 @@ class Admitted:
 
 
 UNKNOWN = Admitted(body=False)
-"""An address that is not there: the application says so."""
+"""No route matches: the application answers 404."""
 
 
 class Admission:
-    """Lets requests in by the credentials that their route declares."""
+    """Authenticates requests by the credentials that their route declares."""
 
     def __init__(
         self, service: Recognising, chain: Authentication, route_of: Callable[[Scope], AnyRoute | None]
@@ -50,7 +50,7 @@ class Admission:
         self._regulars: CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope) -> Admitted:
-        """What is known of a request that may come in; `Refusal` for one that may not."""
+        """The route's intake and the caller's account; raises `Refusal` if the request is refused."""
         route = self._route_of(scope)
         if route is None:
             return UNKNOWN
@@ -77,7 +77,7 @@ class Admission:
             raise Refusal(route.refuse(error), unread=has_body(scope)) from None
 
     def _limiter(self, presented: Credentials) -> CapacityLimiter:
-        """Keys that were right before do not wait for those of strangers."""
+        """Two thread pools, so that keys known to be valid do not wait for unknown ones."""
         self._strangers = self._strangers or CapacityLimiter(STRANGERS)
         self._regulars = self._regulars or CapacityLimiter(STRANGERS)
         return self._regulars if self._chain.was_right(presented) else self._strangers

@@ -1,9 +1,8 @@
 """The service as an ASGI application.
 
-From outside in: `Guard` (limits, and who calls), `ErrorBoundary` (no traceback leaves), the routes. The guard has found
-the route already; where there is none, or it is a websocket's, Starlette comes between, and answers. Routes are
-declared by dialects, or by whoever makes the application; a route does its blocking work in one visit to a worker
-thread.
+From outside in: `Guard` (limits and authentication), `ErrorBoundary` (no traceback leaves the server), the routes. The
+guard has already matched the route; Starlette handles only websockets and requests that match no route. Routes are
+declared by dialects or passed to `application`. A route does all its blocking work in one call on a worker thread.
 """
 
 from __future__ import annotations
@@ -46,9 +45,9 @@ def application(
     routers: Iterable[Sequence[AnyRoute]] | None = None,
     providers: Sequence[Provider] = (),
 ) -> Application:
-    """The service behind HTTP: ``/healthz`` for everybody, and the routes of these routers.
+    """The service behind HTTP: ``/healthz`` without authentication, and the routes of these routers.
 
-    Without ``routers`` they are those of all dialects. ``providers`` recognise callers that have no API key.
+    Without ``routers``, the routes of all dialects are served. ``providers`` authenticate callers without an API key.
     """
     addresses = getattr(service, "addresses", None)
     own: list[Provider] = []
@@ -66,5 +65,5 @@ def _health(_: Visit) -> Response:
     return Response(200, b'{"status":"ok"}', {"content-type": "application/json", "cache-control": "no-store"})
 
 
-# A health check is answered even by a busy server: busy is not ill.
+# Not counted among the requests: a server at its request limit is busy, not unhealthy.
 HEALTH = Route("/healthz", _health, ("GET", "HEAD"), intake=Intake(counted=False), compressed=False, instant=True)

@@ -1,4 +1,4 @@
-"""ASGI's words, and how a request is read and answered in them."""
+"""Types of ASGI, and functions that read a request and send a response."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 ACCOUNT = "callsheet.account"
-"""In the scope: the account whose key the request has shown."""
+"""In the scope: the account that the request is authenticated as."""
 
 
 class Gone(Exception):
-    """The client went away while it was sending."""
+    """The client disconnected before the end of its request."""
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """The value of a header (names in lower case), or nothing."""
+    """The value of a header, empty if absent; ``name`` is in lower case."""
     for key, value in scope["headers"]:
         if key == name:
             return bytes(value).decode("utf-8", "replace")
@@ -41,13 +41,13 @@ def has_body(scope: Scope) -> bool:
 
 
 def client_address(scope: Scope) -> str:
-    """Where the request comes from."""
+    """The client's network address, empty if unknown."""
     client: Any = scope.get("client")
     return "" if client is None else str(client[0])
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The whole body; `Gone` where the client went away before its end."""
+    """The whole body; raises `Gone` if the client disconnects before its end."""
     pieces, more = [], True
     while more:
         message = await receive()

@@ -1,7 +1,7 @@
-"""A request's body, read within bounds: how large, how fast, of which type, and unfolded as it comes.
+"""Request bodies are read within limits of size, speed and content type, and decompressed while they stream in.
 
-A compressed body is never held: each chunk is unfolded when it comes, piece by piece, and each piece is counted before
-the next one is made. So memory is bounded by the limits, whatever a body unfolds to.
+A compressed body is never held in memory: each chunk is decompressed on arrival, piece by piece, and each piece is
+counted before the next one is produced. So the limits bound the memory, whatever the compression ratio.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from callsheet.server.limits import Limits
 from callsheet.server.web.asgi import Gone, Message, Receive, Scope, header
 from callsheet.server.web.shares import Share
 
-__all__ = ["BodyReader", "Late", "Refusal", "Unfolding", "paced", "replay"]
+__all__ = ["BodyReader", "Decompression", "Late", "Refusal", "paced", "replay"]
 
 PIECE = 64 * 2**10
-"""Bytes that are unfolded at a time."""
+"""Decompressed bytes per piece."""
 IN_PLACE = 2 * 2**10
-"""Compressed bytes that are unfolded without a thread: they make two million bytes at most."""
-UNFOLDERS = 4
-"""Threads that unfold for all requests together."""
+"""Chunks up to this size (compressed bytes) are decompressed without a thread: they yield two million bytes at most."""
+DECOMPRESSION_THREADS = 4
+"""For all requests together."""
 ENCODINGS = ("deflate", "gzip")
 
 
 class Refusal(Exception):
-    """A request that is not let through; ``unread`` when its body may still be on its way."""
+    """The request is refused with this response; ``unread`` if part of its body may not have been read."""
 
     def __init__(self, response: Response, unread: bool = False) -> None:
         super().__init__(response.status)
@@ -40,32 +40,32 @@ class Refusal(Exception):
 
 
 class Late(Unavailable):
-    """A body came more slowly than the server waits for it."""
+    """The body arrived more slowly than the limits allow."""
 
     status = 408
 
 
 def refused(error: ServerError, status: int | None = None, unread: bool = False) -> Refusal:
-    """A refusal in the words of the native wire, after which the connection ends."""
+    """A refusal in the native wire's format; the connection closes after it."""
     return Refusal(error_response(error, status, {"connection": "close"}), unread)
 
 
-class Unfolding:
-    """Unfolds a compressed body chunk by chunk, never to more than ``most`` bytes. ``take`` counts each piece.
+class Decompression:
+    """Decompresses a body chunk by chunk, to at most ``most`` bytes; calls ``take`` with the size of each piece.
 
-    >>> unfolding = Unfolding("deflate", 1_000, lambda size: None)
-    >>> b"".join(unfolding.pieces(zlib.compress(b"shot")))
+    >>> body = Decompression("deflate", 1_000, lambda size: None)
+    >>> b"".join(body.pieces(zlib.compress(b"shot")))
     b'shot'
-    >>> unfolding.end()
+    >>> body.end()
     """
 
     def __init__(self, encoding: str, most: int, take: Callable[[int], None]) -> None:
         self._left, self._most, self._take = most, most, take
-        # 31: gzip; 15: deflate in zlib's frame, as HTTP has it.
+        # 31: gzip; 15: zlib format, which HTTP calls deflate.
         self._engine = zlib.decompressobj(wbits=31 if encoding == "gzip" else 15)
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """What a chunk unfolds to. Raises `Refusal`, and what ``take`` raises."""
+        """The decompressed pieces of a chunk. Raises `Refusal`, and what ``take`` raises."""
         more = True
         while more:
             room = min(PIECE, self._left + 1)
@@ -76,19 +76,19 @@ class Unfolding:
             self._count(len(piece))
             yield piece
             if self._engine.unused_data:
-                raise refused(Invalid("the compressed body is whole, and something follows it"), unread=True)
+                raise refused(Invalid("data follows the end of the compressed body"), unread=True)
             chunk = self._engine.unconsumed_tail
             more = bool(chunk) or len(piece) == room
 
     def end(self) -> None:
-        """The body has come; `Refusal` where it is not whole."""
+        """The body has ended; raises `Refusal` if the compressed data is incomplete."""
         if not self._engine.eof:
-            raise refused(Invalid("the compressed body is cut short"))
+            raise refused(Invalid("the compressed body is truncated"))
 
     def _count(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
-            error = TooLarge(f"the body unfolds to more than {self._most} bytes; send less at a time")
+            error = TooLarge(f"the body decompresses to more than {self._most} bytes; send less at a time")
             raise refused(error, unread=True)
         self._take(size)
 
@@ -98,14 +98,14 @@ class BodyReader:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._unfolders: CapacityLimiter | None = None
+        self._decompressors: CapacityLimiter | None = None
 
     async def read(self, scope: Scope, receive: Receive, intake: Intake, share: Share) -> bytes:
-        """The whole body, unfolded; its bytes are the share's. Raises `Refusal`, `Gone`, and what the share raises."""
+        """The whole body, decompressed, counted in the share. Raises `Refusal`, `Gone`, and what the share raises."""
         limit = self._limits.body(intake.size)
         check_length(scope, limit)
         encoding = _encoding(scope)
-        unfolding = Unfolding(encoding, self._limits.decompressed_bytes, share.take) if encoding else None
+        compressed = Decompression(encoding, self._limits.decompressed_bytes, share.take) if encoding else None
         pieces: list[bytes] = []
         receive, size, more = paced(receive, self._limits), 0, True
         while more:
@@ -118,27 +118,27 @@ class BodyReader:
             size += len(chunk)
             if size > limit:
                 raise refused(too_large(limit), unread=True)
-            if unfolding is None:
+            if compressed is None:
                 share.take(len(chunk))
                 pieces.append(chunk)
             elif chunk:
-                await self._unfold(unfolding, chunk, pieces)
-        if unfolding is not None and size:
-            unfolding.end()
+                await self._decompress(compressed, chunk, pieces)
+        if compressed is not None and size:
+            compressed.end()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def _unfold(self, unfolding: Unfolding, chunk: bytes, pieces: list[bytes]) -> None:
+    async def _decompress(self, compressed: Decompression, chunk: bytes, pieces: list[bytes]) -> None:
         if len(chunk) <= IN_PLACE:
-            pieces.extend(unfolding.pieces(chunk))
+            pieces.extend(compressed.pieces(chunk))
             return
-        self._unfolders = self._unfolders or CapacityLimiter(UNFOLDERS)
-        await to_thread.run_sync(lambda: pieces.extend(unfolding.pieces(chunk)), limiter=self._unfolders)
+        self._decompressors = self._decompressors or CapacityLimiter(DECOMPRESSION_THREADS)
+        await to_thread.run_sync(lambda: pieces.extend(compressed.pieces(chunk)), limiter=self._decompressors)
 
 
 def paced(receive: Receive, limits: Limits) -> Receive:
-    """A ``receive`` that raises `Late` where a body comes too slowly, and bounds nothing once the body is whole.
+    """A ``receive`` that raises `Late` if the body arrives too slowly. After the end of the body, nothing is limited.
 
-    A body has some seconds, and more for each byte that is there.
+    The deadline is ``body_seconds`` plus the time that the received bytes take at ``body_rate``.
     """
     clock = asyncio.get_running_loop()
     began, size, whole = clock.time(), 0, False
@@ -161,24 +161,24 @@ def paced(receive: Receive, limits: Limits) -> Receive:
 
 def _late(limits: Limits) -> Late:
     return Late(
-        f"the request took longer than {limits.body_seconds:g} s to arrive, and came with fewer than "
+        f"the request took longer than {limits.body_seconds:g} s to arrive, at fewer than "
         f"{limits.body_rate:,} bytes a second; send less at a time, or over a faster network"
     )
 
 
 def check_length(scope: Scope, limit: int) -> None:
-    """Refuse at once what says itself that it is too large."""
-    told = header(scope, b"content-length")
-    if told and not (told.isascii() and told.isdigit()):
-        raise refused(Invalid("the content length is no number"), 400, unread=True)
-    if told and (len(told) > 15 or int(told) > limit):
+    """Refuse a body whose ``Content-Length`` exceeds the limit before any of it is read."""
+    length = header(scope, b"content-length")
+    if length and not (length.isascii() and length.isdigit()):
+        raise refused(Invalid("the content length is not a number"), 400, unread=True)
+    if length and (len(length) > 15 or int(length) > limit):
         raise refused(too_large(limit), unread=True)
 
 
 def _check_type(scope: Scope, intake: Intake, unread: bool) -> None:
     if header(scope, b"content-type").partition(";")[0].strip().lower() not in intake.content_types:
         types = " or ".join(sorted(intake.content_types))
-        raise refused(Invalid(f"a request's body has the content type {types}"), 415, unread)
+        raise refused(Invalid(f"the content type of the body must be {types}"), 415, unread)
 
 
 def _encoding(scope: Scope) -> str:
@@ -187,13 +187,13 @@ def _encoding(scope: Scope) -> str:
         return ""
     if encoding not in ENCODINGS:
         known = " and ".join(ENCODINGS)
-        error = Invalid(f"the content encoding {encoding!r:.40} is not understood; {known} are")
+        error = Invalid(f"the content encoding {encoding!r:.40} is not supported; {known} are")
         raise refused(error, 415, unread=True)
     return encoding
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """A ``receive`` that gives the whole body once, then what comes after it."""
+    """A ``receive`` that returns the whole body once, then the messages that follow it."""
     given = False
 
     async def replayed() -> Message:
@@ -207,5 +207,5 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 def too_large(limit: int) -> TooLarge:
-    """A body has more bytes than its route takes."""
+    """The body has more bytes than the route accepts."""
     return TooLarge(f"the request's body is larger than {limit} bytes; larger commits are staged in parts")

@@ -13,7 +13,7 @@ from callsheet.dialects import declarations
 from callsheet.errors import UsageError
 from callsheet.server.limits import Limits
 from callsheet.server.web.newcomers import Connections, networks
-from callsheet.server.web.prompt import prompt
+from callsheet.server.web.timeouts import with_timeouts
 from callsheet.transport.address import is_loopback
 
 if TYPE_CHECKING:
@@ -26,20 +26,20 @@ __all__ = [
     "check_dialects",
     "check_exposure",
     "configured",
-    "ending",
     "served_dialects",
+    "stoppable_server",
 ]
 
 FRAME_BYTES = 2 * 2**20
 
 
 def served_dialects() -> list[str]:
-    """The dialects that a server can answer: the native one first."""
+    """The dialects that have a server half: the native one first."""
     return [each.name for each in declarations() if each.server]
 
 
 def check_exposure(host: str, encrypted: bool, insecure: bool) -> None:
-    """Raise `UsageError` where keys and data would cross a network for everybody to read.
+    """Raise `UsageError` if keys and data would cross a network unencrypted.
 
     >>> check_exposure("0.0.0.0", False, False)
     Traceback (most recent call last):
@@ -48,12 +48,12 @@ def check_exposure(host: str, encrypted: bool, insecure: bool) -> None:
     if not (encrypted or insecure or is_loopback(host)):
         raise UsageError(
             f"other machines would talk to {host} without encryption, API keys included; give a certificate and its "
-            "key for HTTPS, or say `insecure` where a proxy in front of it or a private network encrypts"
+            "key for HTTPS, or set `insecure` if a proxy in front of the server or a private network encrypts"
         )
 
 
 def check_dialects(dialects: Iterable[str]) -> frozenset[str]:
-    """The languages to answer; raises `UsageError` where one is unknown, or none is left.
+    """The dialects to serve; raises `UsageError` if one is unknown, or if there is none.
 
     >>> check_dialects(["natve"])
     Traceback (most recent call last):
@@ -62,7 +62,7 @@ def check_dialects(dialects: Iterable[str]) -> frozenset[str]:
     chosen, known = list(dialects), served_dialects()
     unknown = next((name for name in chosen if name not in known), None)
     if unknown is not None or not chosen:
-        what = "a server without a dialect answers nobody" if unknown is None else f"there is no dialect `{unknown}`"
+        what = "a server needs at least one dialect" if unknown is None else f"there is no dialect `{unknown}`"
         raise UsageError(f"{what}; a server answers {', '.join(known)}, or {'both' if len(known) == 2 else 'several'}")
     return frozenset(chosen)
 
@@ -77,10 +77,10 @@ def configured(
     proxies: Iterable[str] = (),
     **options: Any,
 ) -> uvicorn.Config:
-    """The configuration of a uvicorn that listens for the application.
+    """The configuration of a uvicorn server for the application.
 
-    ``proxies`` are the addresses and networks whose word is taken for where a request comes from (``X-Forwarded-For``)
-    and how (``X-Forwarded-Proto``): nobody's, unless some are named.
+    ``proxies`` are the addresses and networks of trusted proxies: only from them are ``X-Forwarded-For`` and
+    ``X-Forwarded-Proto`` accepted. By default no proxy is trusted.
     """
     import uvicorn
 
@@ -96,9 +96,9 @@ def configured(
         application,
         host=host,
         port=port,
-        http=prompt(protocol, limits, Connections(limits, named)),
+        http=with_timeouts(protocol, limits, Connections(limits, named)),
         ws=_websockets(),
-        # What frames hold is bounded by the routes too; the heart beats in their own packets.
+        # Routes limit frames as well, and have heartbeats of their own.
         ws_max_size=FRAME_BYTES,
         ws_ping_interval=None,
         ws_per_message_deflate=False,
@@ -108,10 +108,10 @@ def configured(
         server_header=False,
         lifespan="off",
         limit_concurrency=limits.connections,
-        # By default it takes the word of everybody on this machine, or whom a variable of the environment names.
+        # uvicorn's default trusts this machine, or the addresses in an environment variable.
         proxy_headers=bool(named),
         forwarded_allow_ips=[str(network) for network in named],
-        # Longer than clients keep idle connections, so that it is they who close them.
+        # Longer than clients keep idle connections, so that the clients close them first.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
         **options,
@@ -119,37 +119,37 @@ def configured(
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket at a place where nobody listens yet. Raises `UsageError` where somebody does, or nobody can."""
+    """A socket bound to this address. Raises `UsageError` if the address is in use, or cannot be bound."""
     taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         taken.bind((host, port))
     except OSError as error:
         taken.close()
-        told = error.strerror or str(error)
+        reason = error.strerror or str(error)
         raise UsageError(
-            f"cannot listen at {host}, port {port}: {told}; name another port, or 0 for any free one"
+            f"cannot listen at {host}, port {port}: {reason}; name another port, or 0 for any free one"
         ) from error
     return taken
 
 
-def ending(config: uvicorn.Config, before: Callable[[], None]) -> uvicorn.Server:
-    """A server that calls ``before`` when it begins to stop, so that answers end which would not by themselves."""
+def stoppable_server(config: uvicorn.Config, before_shutdown: Callable[[], None]) -> uvicorn.Server:
+    """A server that calls ``before_shutdown`` when it begins to stop, so that event streams end."""
     import uvicorn
 
-    class Ending(uvicorn.Server):
+    class StoppableServer(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            before()
+            before_shutdown()
             await super().shutdown(sockets)
 
-    return Ending(config)
+    return StoppableServer(config)
 
 
 def _is_discreet(record: logging.LogRecord) -> bool:
-    """Whether a record may be logged: addresses of websockets may have a session or a key in them."""
+    """Whether a record may be logged: the URL of a websocket may contain a session id or a key."""
     return '"WebSocket %s"' not in str(record.msg)
 
 
 def _websockets() -> Any:
-    """The protocol that websockets are spoken with; none where the library is missing."""
+    """uvicorn's name of the websocket implementation; ``none`` if the library is not installed."""
     return "none" if importlib.util.find_spec("websockets") is None else "websockets-sansio"

@@ -1,4 +1,4 @@
-"""Declared routes as ASGI endpoints: a request's caller is recognised and its answer given in one worker thread."""
+"""Declared routes as ASGI endpoints: a request is authenticated and answered in one call on a worker thread."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from callsheet.server.web.asgi import (
     read_body,
     send_response,
 )
-from callsheet.server.web.newcomers import SIGNED, vouch, watch
+from callsheet.server.web.newcomers import SIGNED, cancel_on_close, mark_authenticated
 from callsheet.server.web.turns import Turns
 from callsheet.transport.address import is_loopback
 
@@ -70,7 +70,7 @@ def web_request(scope: Scope, body: bytes = b"") -> WebRequest:
 def recognise(
     service: Recognising, chain: Authentication, identify: Identify, request: WebRequest, address: str
 ) -> Principal | None:
-    """Who calls; None if this request needs no account. What is refused is noted, and raised."""
+    """The caller; None if the request needs no account. A refused key is logged, and its error raised."""
     presented = identify(request)
     if presented is None:
         return None
@@ -101,17 +101,17 @@ class Endpoint:
         else:
             account: str = scope.get(ACCOUNT, "")
             deadline = Deadline(account, self._seconds)
-            watch(scope, deadline)
+            cancel_on_close(scope, deadline)
             answer = await self._turns.run(account, self._within, deadline, request, scope)
         if isinstance(answer, FileContent):
-            # Whoever gets a file has shown a key, or an address that was signed for them.
-            vouch(scope, SIGNED)
+            # The request had a valid key or a signed address, else it would have no file.
+            mark_authenticated(scope, SIGNED)
             await http_response(answer)(scope, receive, send)
         else:
             await send_response(send, answer)
 
     def _within(self, deadline: Deadline, request: WebRequest, scope: Scope) -> Response | FileContent:
-        """The answer, as long as somebody waits for it."""
+        """The answer; 503 without any work if the client has already disconnected."""
         if deadline.gone:
             return Response(503)
         with within(deadline):
@@ -139,7 +139,7 @@ class Endpoint:
 
 
 class UploadEndpoint:
-    """Writes the body of a request to a file as it comes, if its caller may, when it begins and when it ends."""
+    """Streams the request's body to a file. The caller's right is checked at the beginning and at the end."""
 
     def __init__(self, service: Any, chain: Authentication, route: UploadRoute) -> None:
         self._service, self._chain, self._route = service, chain, route
@@ -151,7 +151,7 @@ class UploadEndpoint:
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         try:
             caller = await to_thread.run_sync(self._caller, request)
-            vouch(request.scope, caller.account)
+            mark_authenticated(request.scope, caller.account)
             key, part = self._route.target(web_request(request.scope))
             backend = self._service.backend(caller.account, caller.address)
             place = partial(_place, backend, key, part)
@@ -171,7 +171,7 @@ class UploadEndpoint:
 
 
 def _place(backend: Any, key: str, part: int) -> Path:
-    """Where a file goes, as the caller may now; raises where it may not."""
+    """The path to write; raises if the caller no longer has the right."""
     path: Path = backend.files.place(key, part)
     return path
 
@@ -183,14 +183,14 @@ async def _chunks(request: HttpRequest) -> AsyncIterator[bytes]:
 
 
 def http_response(answer: Response | FileContent) -> HttpResponse:
-    """An answer as Starlette sends it."""
+    """An answer as a Starlette response."""
     if isinstance(answer, FileContent):
         return FileResponse(answer.path, media_type=answer.media_type, headers=dict(answer.headers))
     return HttpResponse(answer.content, answer.status, dict(answer.headers))
 
 
 def finished(response: Response, scope: Scope) -> Response:
-    """The response with the headers that every answer has, compressed if it is long and its way is."""
+    """The response with the headers of every answer, compressed if it is long and goes over a network."""
     headers = {
         **response.headers,
         "cache-control": "no-store",
@@ -207,7 +207,7 @@ def finished(response: Response, scope: Scope) -> Response:
 
 
 def _own_address(scope: Scope) -> str:
-    """The server's address as the client names it."""
+    """The server's base URL, with the host name that the client used."""
     host = next((value for name, value in scope["headers"] if name == b"host"), None)
     server = scope.get("server")
     return _address(
@@ -224,7 +224,7 @@ def _address(scheme: str, host: bytes | None, server: tuple[str, int | None] | N
 
 
 def _path(scope: Scope) -> str:
-    """The path still percent-encoded, without the prefix the application may be mounted under."""
+    """The percent-encoded path, without the prefix that the application is mounted under."""
     raw = scope.get("raw_path")
     path: str = raw.partition(b"?")[0].decode("latin-1") if raw else scope["path"]
     return path.removeprefix(scope.get("root_path", ""))

@@ -1,14 +1,14 @@
-"""The guard stands before every route: it bounds what a request may cost before anything reads it.
+"""The guard runs before every route and limits what a request may cost.
 
-Plain ASGI, so it guards whatever stands behind it. It refuses, in this order: large headers (431), a host name it does
-not serve (421), a wrong key or none (401) and too many of them (429, `Admission`), more requests of one account at once
-than its share (429), a body that is too large for its route, counted while it streams in (413), one that comes too
-slowly (408), one of a type that its route does not take (415), compressed bodies that unfold to too much (413, 429,
-503: `bodies`), and more requests than the server answers at once (503). What passes has its whole body in memory,
-decompressed. What a route takes is its `Intake`.
+It is plain ASGI, so it works in front of any application. It refuses, in this order: large headers (431), a host name
+that is not served (421), an invalid or missing key (401) and too many of these (429, `Admission`), more concurrent
+requests of one account than its share (429), a body larger than its route accepts, counted while it streams in (413), a
+body that arrives too slowly (408) or has a content type that the route does not accept (415), a compressed body that
+decompresses to too much (413, 429, 503: `bodies`), and more requests than the server answers at once (503). A request
+that passes has its whole body in memory, decompressed. A route declares what it accepts as its `Intake`.
 
-`ErrorBoundary` stands behind the guard and before the routes: no traceback leaves the server. It is written
-to the log under a reference, and the reference is what the client is told.
+`ErrorBoundary` runs between the guard and the routes: no traceback leaves the server. The traceback is logged under a
+reference, and the client receives only the reference.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from callsheet.server.limits import Limits
 from callsheet.server.web.admission import Admitted
 from callsheet.server.web.asgi import ACCOUNT, Application, Gone, Message, Receive, Scope, Send, header, send_response
 from callsheet.server.web.bodies import BodyReader, Refusal, paced, refused, replay
-from callsheet.server.web.newcomers import vouch
+from callsheet.server.web.newcomers import mark_authenticated
 from callsheet.server.web.shares import Share, Shares
 
 __all__ = ["ErrorBoundary", "Guard"]
@@ -36,7 +36,7 @@ __all__ = ["ErrorBoundary", "Guard"]
 log = logging.getLogger("callsheet.server")
 
 STREAMING = "callsheet.streaming"
-"""In the scope: what a route calls whose answer will not end, so that it is not counted among the requests."""
+"""In the scope: a function that a streaming route calls, so that it no longer counts as a running request."""
 
 
 async def everybody(_: Scope) -> Admitted:
@@ -45,7 +45,7 @@ async def everybody(_: Scope) -> Admitted:
 
 
 class Guard:
-    """Lets requests within the limits through to the application."""
+    """Passes requests within the limits to the application, and refuses the others."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Guard:
             await _refuse(scope, receive, send, refused(error, unread=True))
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A websocket's opening is a request without a body; its route bounds what comes over it."""
+        """A websocket handshake has no body: only its headers are checked. The route limits its frames."""
         try:
             check_headers(scope, self._limits)
         except Refusal:
@@ -90,12 +90,12 @@ class Guard:
         admitted = await self._admitted(scope)
         if admitted.account:
             scope[ACCOUNT] = admitted.account
-            vouch(scope, admitted.account)
+            mark_authenticated(scope, admitted.account)
         with self.shares.request(admitted.account) as share:
             if not admitted.body:
                 receive = replay(b"", receive)
             elif admitted.intake.size is Size.STREAMED:
-                # The route itself reads the body, and bounds its size, as it comes.
+                # The route reads the stream itself, and limits its size.
                 receive = paced(receive, self._limits)
             else:
                 receive = replay(await self._bodies.read(scope, receive, admitted.intake, share), receive)
@@ -107,10 +107,10 @@ class Guard:
         except (Refusal, ServerError):
             raise
         except Exception as error:
-            raise Refusal(_unforeseen(error, scope)) from None
+            raise Refusal(_unexpected(error, scope)) from None
 
     async def _run(self, scope: Scope, receive: Receive, send: Send, share: Share, counted: bool) -> None:
-        """Have the request answered, if the server is not full. Once the answer begins, it counts no longer."""
+        """Answer the request, unless the server is full. It stops counting when its response begins."""
         if counted and self._running >= self._limits.requests:
             raise _full(self._limits.requests)
         self._running += counted
@@ -133,7 +133,7 @@ class Guard:
 
 
 class ErrorBoundary:
-    """Turns what went wrong inside into an answer that tells nothing of the inside."""
+    """Turns an unexpected exception into a response without internal details."""
 
     def __init__(self, app: Application) -> None:
         self._application = app
@@ -141,22 +141,22 @@ class ErrorBoundary:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
-        async def watched(message: Message) -> None:
+        async def sending(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
         try:
-            await self._application(scope, receive, watched)
+            await self._application(scope, receive, sending)
         except Exception as error:
             if scope["type"] != "http":
                 raise
-            response = _unforeseen(error, scope)
+            response = _unexpected(error, scope)
             if not started:
                 await send_response(send, response)
 
 
-def _unforeseen(error: Exception, scope: Scope) -> Response:
+def _unexpected(error: Exception, scope: Scope) -> Response:
     if isinstance(error, RecursionError):
         return error_response(Invalid("the request is nested too deep"))
     reference = secrets.token_hex(8)
@@ -171,7 +171,7 @@ def check_headers(scope: Scope, limits: Limits) -> None:
     if size > limits.header_bytes:
         raise refused(TooLarge(f"address and headers are larger than {limits.header_bytes} bytes"), 431, unread=True)
     if limits.hosts is not None and _host(header(scope, b"host")) not in limits.hosts:
-        raise refused(Invalid("this server does not answer to that host name"), 421, unread=True)
+        raise refused(Invalid("this server does not serve that host name"), 421, unread=True)
 
 
 def _full(requests: int) -> Unavailable:
@@ -183,7 +183,7 @@ def _full(requests: int) -> Unavailable:
 async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
     response = refusal.response
     if refusal.unread:
-        # What is left of the body is not read, so nothing can follow it.
+        # The rest of the body is unread, so the connection cannot carry another request.
         response = Response(response.status, response.content, {**response.headers, "connection": "close"})
         if not header(scope, b"expect"):
             await _drain(receive)
@@ -191,7 +191,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) 
 
 
 async def _drain(receive: Receive) -> None:
-    """Read on for a moment and forget it: a client that is still sending would not see the answer."""
+    """Read and discard for up to a second: a client that is still sending would not read the response."""
     with anyio.move_on_after(1.0):
         while True:
             message = await receive()
@@ -200,7 +200,7 @@ async def _drain(receive: Receive) -> None:
 
 
 def _host(value: str) -> str:
-    """The name without its port: ``[::1]:80`` → ``[::1]``."""
+    """The host name without its port: ``[::1]:80`` → ``[::1]``."""
     if value.startswith("["):
         return value.partition("]")[0].lower() + "]"
     return value.partition(":")[0].lower()

@@ -1,9 +1,8 @@
-"""Connections by whoever holds them: an address, until one of its requests shows a right key; then the account.
+"""Open connections are counted per holder: the client's address until a request has a valid key, then its account.
 
-Who has no key cannot take the places of others. An address has so many connections without a key, and where one more
-comes, the oldest of them is hung up on: never one that has shown a key. When there are as many without a key as half of
-all that the server takes, the address with the most of them loses one. An account that has too many loses one that is
-idle.
+So clients without a key cannot displace others. If an address opens more than its limit without a key, the oldest of
+these is closed, never an authenticated one. If connections without a key make up half of the server's limit, the
+address with the most of them loses one. An account with too many connections loses an idle one.
 """
 
 from __future__ import annotations
@@ -18,36 +17,36 @@ from callsheet.server.deadline import Deadline
 from callsheet.server.limits import Limits
 from callsheet.server.web.asgi import Scope
 
-__all__ = ["Connection", "Connections", "Networks", "SIGNED", "networks", "vouch", "watch"]
+__all__ = ["Connection", "Connections", "Networks", "SIGNED", "cancel_on_close", "mark_authenticated", "networks"]
 
 CONNECTION = "callsheet.connection"
-"""In the state of a scope: the connection that the request came over."""
+"""In the state of a scope: the connection of the request."""
 SIGNED = "(a signed address)"
-"""Who holds the connections over which files go to and from addresses that were signed for somebody."""
+"""The holder of connections whose requests use signed addresses of files."""
 
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 _Holder: TypeAlias = tuple[str, str]
 
 
 class Connection(Hashable, Protocol):
-    """One connection, as its protocol knows it."""
+    """What `Connections` needs of a connection."""
 
     @property
     def idle(self) -> bool:
-        """Whether no request is under way."""
+        """Whether no request is running."""
 
     def turn_away(self, reason: str) -> None:
-        """Hang up, and say why if nothing was said yet."""
+        """Close the connection; a client without a response so far is sent the reason."""
 
-    def watched(self, deadline: Deadline) -> None:
-        """Give this up when the connection ends, or if it has ended; it belongs to the request under way."""
+    def cancel_on_close(self, deadline: Deadline) -> None:
+        """Cancel this deadline of the running request when the connection closes, or now if it is closed."""
 
-    def vouched(self, account: str) -> None:
-        """One of its requests has shown the key of this account, or an address that the account has signed."""
+    def authenticated(self, account: str) -> None:
+        """One of its requests had a valid key of this account, or an address that the account has signed."""
 
 
 class Connections:
-    """All connections of one server. Those of proxies that are named belong to no address: many come through them."""
+    """All connections of one server. Those of trusted proxies are not counted: they carry many clients."""
 
     def __init__(self, limits: Limits, proxies: Networks = ()) -> None:
         self._limits, self._proxies = limits, proxies
@@ -55,8 +54,8 @@ class Connections:
         self._holder: dict[Connection, _Holder] = {}
         self._without_key = 0
 
-    def came(self, connection: Connection, address: str) -> None:
-        """A connection is there, and has shown no key yet."""
+    def opened(self, connection: Connection, address: str) -> None:
+        """A connection was opened; it is not authenticated yet."""
         if _is_within(address, self._proxies):
             return
         holder = "address", network_of(address)
@@ -64,27 +63,27 @@ class Connections:
         self._without_key += 1
         most = self._limits.address_connections
         if len(self._held[holder]) > most:
-            self._hang_up_on_oldest(holder, f"your address has {most} connections without an API key, its limit")
+            self._close_oldest(holder, f"your address has {most} connections without an API key, its limit")
         elif self._without_key > self._limits.connections // 2:
             crowded = max((each for each in self._held if each[0] == "address"), key=lambda each: len(self._held[each]))
-            self._hang_up_on_oldest(crowded, "the server has no room for more connections without an API key")
+            self._close_oldest(crowded, "the server has no room for more connections without an API key")
 
-    def vouched(self, connection: Connection, account: str) -> None:
-        """A connection belongs to an account from now on."""
+    def authenticated(self, connection: Connection, account: str) -> None:
+        """From now on, the account holds this connection."""
         holder = "account", account
         known = self._holder.get(connection)
         if known == holder or (account == SIGNED and known is not None and known[0] == "account"):
             return
-        self.left(connection)
+        self.closed(connection)
         self._hold(connection, holder)
         if len(self._held[holder]) > self._limits.account_connections:
             idle = next((each for each in self._held[holder] if each.idle), None)
             if idle is not None:
-                self.left(idle)
+                self.closed(idle)
                 idle.turn_away("")
 
-    def left(self, connection: Connection) -> None:
-        """A connection has ended."""
+    def closed(self, connection: Connection) -> None:
+        """A connection was closed."""
         holder = self._holder.pop(connection, None)
         if holder is None:
             return
@@ -98,28 +97,28 @@ class Connections:
         self._holder[connection] = holder
         self._held.setdefault(holder, {})[connection] = None
 
-    def _hang_up_on_oldest(self, holder: _Holder, reason: str) -> None:
+    def _close_oldest(self, holder: _Holder, reason: str) -> None:
         oldest = next(iter(self._held[holder]))
-        self.left(oldest)
-        oldest.turn_away(f"{reason}; close some, or show a key")
+        self.closed(oldest)
+        oldest.turn_away(f"{reason}; close some, or send a key")
 
 
-def vouch(scope: Scope, account: str) -> None:
-    """The connection of this request has shown a right key."""
+def mark_authenticated(scope: Scope, account: str) -> None:
+    """The connection of this request belongs to this account."""
     connection = scope.get("state", {}).get(CONNECTION)
     if connection is not None:
-        connection.vouched(account)
+        connection.authenticated(account)
 
 
-def watch(scope: Scope, deadline: Deadline) -> None:
-    """Give a request up when its connection ends."""
+def cancel_on_close(scope: Scope, deadline: Deadline) -> None:
+    """Cancel a request's deadline when its connection closes."""
     connection = scope.get("state", {}).get(CONNECTION)
     if connection is not None:
-        connection.watched(deadline)
+        connection.cancel_on_close(deadline)
 
 
 def networks(texts: Iterable[str]) -> Networks:
-    """Addresses and networks as they are written; `UsageError` for what is neither.
+    """Parse addresses and networks; raises `UsageError` if a text is neither.
 
     >>> networks(["10.0.0.7", "192.0.2.0/24"])
     (IPv4Network('10.0.0.7/32'), IPv4Network('192.0.2.0/24'))

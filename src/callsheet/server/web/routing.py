@@ -1,4 +1,4 @@
-"""Declared routes as Starlette's, and as a table from which the guard reads what each takes, and whom."""
+"""Declared routes as Starlette routes, and as a table in which the guard finds the route of a request."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from callsheet.server.limits import Limits
 from callsheet.server.web.asgi import Application, Receive, Scope, Send
 from callsheet.server.web.endpoints import Endpoint, UploadEndpoint
 from callsheet.server.web.sockets import EventSockets, is_eventful
-from callsheet.server.web.streaming import EventStreams, Telling
+from callsheet.server.web.streaming import EventStreams, StreamedService
 from callsheet.server.web.turns import Turns
 
 __all__ = ["Dispatch", "declared_routes", "routes_of", "served_routes"]
 
 FOUND = "callsheet.found"
-"""In the scope: the endpoint of the route that was found, and what its address names."""
+"""In the scope: the endpoint of the matched route, and its path parameters."""
 
 Served = tuple[BaseRoute, AnyRoute]
 
 
 def routes_of(dialects: Collection[str]) -> list[AnyRoute]:
-    """The routes of these dialects. Those that take every path come last."""
+    """The routes of these dialects. Routes that match every path come last."""
     found = [route for name in sorted(dialects) for route in declaration_named(name).server_half.routes]
     return sorted(found, key=lambda route: route.path.startswith("/{"))
 
@@ -36,7 +36,7 @@ def routes_of(dialects: Collection[str]) -> list[AnyRoute]:
 def served_routes(
     service: Any, chain: Authentication, routes: Iterable[AnyRoute], limits: Limits | None = None
 ) -> Iterator[Served]:
-    """Starlette's routes with what declared them; without those for which the service has no files or events."""
+    """Pairs of a Starlette route and its declaration; file and event routes only if the service has these."""
     files = getattr(service, "files", None)
     limits = limits or Limits()
     turns = Turns(limits)
@@ -49,7 +49,7 @@ def served_routes(
             case UploadRoute() if has_files:
                 upload = UploadEndpoint(service, chain, route)
                 yield HttpRoute(route.path, upload, methods=list(route.methods)), route
-            case StreamRoute() if isinstance(service, Telling):
+            case StreamRoute() if isinstance(service, StreamedService):
                 yield HttpRoute(route.path, EventStreams(service, chain, route, limits), methods=["GET"]), route
             case SocketRoute() if is_eventful(service):
                 sockets = EventSockets(service, chain, route, limits)
@@ -59,9 +59,9 @@ def served_routes(
 
 
 def declared_routes(served: Iterable[Served]) -> Callable[[Scope], AnyRoute | None]:
-    """The declared route of a request: the one that matches, else the first whose path does; None where none does.
+    """A function from a request to its declared route: the one that matches, else the first with its path, else None.
 
-    What matches is noted in the scope, so that it need not be looked for again (`Dispatch`).
+    A match is kept in the scope, where `Dispatch` finds it without matching again.
     """
     table = [(_fixed(route.path), route, declared) for route, declared in served if isinstance(route, HttpRoute)]
 
@@ -92,7 +92,7 @@ def _fixed(path: str) -> str:
 
 
 class Dispatch:
-    """Has a request answered by the route that was found for it; by the application behind where none was."""
+    """Calls the endpoint that `declared_routes` found for a request; without one, the Starlette application."""
 
     def __init__(self, application: Application, boundary: Callable[[Application], Application]) -> None:
         self._application, self._boundary = application, boundary

@@ -1,7 +1,6 @@
-"""What each account has under way: requests, and the bytes of their bodies. Nobody gets more than its share.
+"""Running requests and the bytes of their bodies are limited per account.
 
-An account that asks for more than its share is told so (429). Only when all accounts together hold as much as the
-server takes, the server is full (503).
+An account above its share gets 429. The server answers 503 only when all accounts together reach its own limit.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ class Shares:
         self.requests: Counter[str] = Counter()
         self.held: Counter[str] = Counter()
         self.most_held = 0
-        """The most bytes that bodies held at one time, whole or unfolded."""
+        """The highest number of bytes held at one time."""
         self._all = 0
         self._lock = Lock()
 
     def request(self, account: str) -> Share:
-        """The share of one request; `OverQuota` where the account has too many. Without an account, nothing counts."""
+        """The share of one request; `OverQuota` if the account has too many. Without an account, there is no limit."""
         most = self.limits.account_requests
         with self._lock:
             if account and self.requests[account] >= most:
@@ -48,7 +47,7 @@ class Shares:
         return Share(self, account)
 
     def take(self, account: str, size: int) -> None:
-        """Count bytes that a request of this account holds from now on. Raises what stands against it."""
+        """Count bytes that a request holds. Raises `OverQuota` or `Unavailable` at the account's or server's limit."""
         with self._lock:
             self._check(account, size)
             self.held[account] += size
@@ -56,14 +55,14 @@ class Shares:
             self.most_held = max(self.most_held, self._all)
 
     def give_back(self, account: str, size: int) -> None:
-        """The bytes are let go."""
+        """The request has released these bytes."""
         with self._lock:
             self._all -= size
             self.held[account] -= size
             if not self.held[account]:
                 del self.held[account]
 
-    def left(self, account: str) -> None:
+    def ended(self, account: str) -> None:
         """A request has ended."""
         with self._lock:
             self.requests[account] -= 1
@@ -85,7 +84,7 @@ class Shares:
 
 
 class Share:
-    """What one request holds, until it ends. Not under way (``done``) is what only sends its answer still."""
+    """What one request holds until it ends. After ``done``, it only sends its response, and no longer counts."""
 
     __slots__ = ("_account", "_shares", "_size", "_under_way")
 
@@ -102,13 +101,13 @@ class Share:
             self._size = 0
 
     def take(self, size: int) -> None:
-        """Hold so many bytes more."""
+        """Hold this many more bytes."""
         if size:
             self._shares.take(self._account, size)
             self._size += size
 
     def done(self) -> None:
-        """The request is answered; it counts no longer. May be called again."""
+        """The request is answered and no longer counts. Idempotent."""
         if self._under_way:
             self._under_way = False
-            self._shares.left(self._account)
+            self._shares.ended(self._account)

@@ -1,4 +1,4 @@
-"""What several threads ask for at the same time is made once."""
+"""A value that several threads need at the same time is computed once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Made:
 
 
 class Shared(Generic[T]):
-    """The last so many things by their key; ``keep`` says of each whether it may stay for others.
+    """A cache of the last ``kept`` values by key; only values for which ``keep`` returns true are stored.
 
     >>> shared = Shared[str](kept=2, keep=bool)
     >>> shared.get("a", lambda: "made"), shared.get("a", lambda: "made again")
@@ -34,7 +34,7 @@ class Shared(Generic[T]):
         self._lock = Lock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What is there for this key; else what is made now, while others that ask for it wait."""
+        """The cached value; if absent, ``make`` is called once, and other threads with the same key wait for it."""
         with self._lock:
             made = self._made.setdefault(key, _Made())
             while len(self._made) > self._kept:

@@ -1,9 +1,9 @@
 """Events over websockets: a handshake, and a socket for each client.
 
-A handshake takes credentials and gives a session, a secret that opens one socket within some seconds: the socket itself
-carries no credentials. A connection is a position in the log and three tasks: one receives, one sends events, one sends
-heartbeats. It holds no queue, so a slow client delays only itself; one that sends nothing, or takes nothing, is
-disconnected. What frames mean is the matter of the route's `SocketConversation`.
+A handshake takes credentials and returns a session, a secret that opens one socket within some seconds: the socket
+itself carries no credentials. A connection is a position in the log and three tasks: one receives, one sends events,
+one sends heartbeats. It holds no queue, so a slow client delays only itself; a client that sends nothing, or reads
+nothing, is disconnected. The route's `SocketConversation` encodes and decodes the frames.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ from callsheet.server.web.sharing import Shared
 __all__ = ["EventSockets", "Eventful", "is_eventful"]
 
 HANDSHAKE_SECONDS = 30.0
-"""How long a session may wait for its socket."""
+"""How long a session is valid before its socket opens."""
 HANDSHAKES = 10_000
 FRAME = 512 * 2**10
-"""Characters of a frame."""
+"""The most characters of a frame."""
 HEARTBEAT = 8.0
 """Seconds between heartbeats; clients give up after 15 without any."""
 SILENCE = 30.0
-"""Seconds after which a client that answers no heartbeat is gone."""
+"""Seconds without a frame after which a client is disconnected."""
 SEND_SECONDS = 30.0
 PIECE = 20
-"""Events that are sent at once: between pieces the client's right is looked at."""
+"""Events per piece: the client's right is checked before each piece."""
 SHARED = 16
-"""Batches of events that are kept for the hubs that come to the same place."""
+"""Batches of events that are cached for hubs at the same position."""
 READERS = 4
-"""Threads that read for all sockets together: more would only fight for the interpreter."""
+"""Threads that read for all sockets together: more would only compete for the interpreter."""
 
 log = logging.getLogger("callsheet.server")
 
 
 class Eventful(Protocol):
-    """What these addresses need of a service."""
+    """What event sockets need of a service."""
 
     @property
     def broker(self) -> Broker: ...
@@ -71,13 +71,13 @@ class Eventful(Protocol):
 
 
 def is_eventful(service: object) -> TypeGuard[Eventful]:
-    """Whether a service has events to tell."""
+    """Whether the service has events."""
     return isinstance(getattr(service, "broker", None), Broker)
 
 
 @define
 class _Session:
-    """Who shook hands, and until when the socket may come. ``check`` asks again whether the key is still right."""
+    """A completed handshake, and until when its socket may open. ``check`` validates the key again."""
 
     account: str
     address: str
@@ -87,7 +87,7 @@ class _Session:
 
 @define(eq=False)
 class EventSockets:
-    """All connections of one application, and the sessions that wait for theirs."""
+    """All event sockets of one application, and the sessions whose socket is not open yet."""
 
     _service: Eventful
     _chain: Authentication
@@ -97,11 +97,11 @@ class EventSockets:
     _open: Counter[str] = field(factory=Counter)
     _comparisons: Counter[str] = field(factory=Counter)
     _limiter: CapacityLimiter | None = None
-    #: What is next after a position, for all hubs of an account that are there.
+    #: The next events after a position, for all hubs of an account at that position.
     _shared: Shared[Any] = field(factory=lambda: Shared(SHARED, lambda read: read.advanced))
 
     async def handshake(self, request: HttpRequest) -> HttpResponse:
-        """Give a session for a right key."""
+        """Return a session for a valid key."""
         route, shown, address = self._route, web_request(request.scope), client_address(request.scope)
 
         def check() -> str:
@@ -112,7 +112,7 @@ class EventSockets:
 
         def enter() -> str:
             account = check()
-            # Raises for accounts that may read no events at all.
+            # Raises if the account may not read events.
             self._service.backend(account, address).events(None, (), {}, 1)
             return account
 
@@ -125,10 +125,10 @@ class EventSockets:
         return http_response(route.greeting(session))
 
     async def connect(self, socket: WebSocket) -> None:
-        """Talk to whoever bears a session, until the end."""
+        """Serve the socket of a session until it closes."""
         session = self._sessions.pop(socket.path_params["session"], None)
         if session is None or session.until < time.monotonic() or not self._has_room(session.account):
-            # Closed before it is open: the client is told 403.
+            # Closed before it is accepted: the client receives 403.
             await socket.close()
             return
         self._open[session.account] += 1
@@ -137,7 +137,7 @@ class EventSockets:
             self._limiter = self._limiter or CapacityLimiter(READERS)
             hub = AccountHub(session.account, self._comparisons, self._limits.account_filters)
             try:
-                await _Connection(socket, session, self._service, self._limiter, self._shared, self._route, hub).talk()
+                await _Connection(socket, session, self._service, self._limiter, self._shared, self._route, hub).run()
             finally:
                 hub.end()
         finally:
@@ -185,34 +185,34 @@ class _Connection:
         self._broker = service.broker
         self._backend = service.backend(session.account, session.address)
         self._right = service.entitlement(session.account, session.check)
-        self._talk = route.conversation(self._backend, hub)
+        self._conversation = route.conversation(self._backend, hub)
         self._sending = anyio.Lock()
-        self._heard = time.monotonic()
+        self._last_received = time.monotonic()
 
-    async def talk(self) -> None:
-        """Hear and tell, until one side ends it."""
+    async def run(self) -> None:
+        """Receive frames and send events until either side closes the socket."""
         try:
             place = await self._thread(self._beginning)
-            await self._send(self._talk.opening())
+            await self._send(self._conversation.opening())
             async with anyio.create_task_group() as group:
-                for task in (self._hear, self._tell, self._beat):
+                for task in (self._receive_frames, self._send_events, self._send_heartbeats):
                     group.start_soon(self._until_end, task, place, group.cancel_scope)
         except Exception:
-            log.exception("an event connection of %s ended by a fault", self._session.account)
+            log.exception("an event connection of %s failed", self._session.account)
         await self._close()
 
     async def _until_end(self, task: Any, place: Position, scope: anyio.CancelScope) -> None:
-        """Run one of the tasks; when it ends, all do."""
+        """Run one of the tasks; when it ends, the others are cancelled."""
         try:
             await task(place)
         except (WebSocketDisconnect, _Slow, _Ended, CallsheetError):
-            # The client is gone or takes nothing, its rights have changed, or the database is away.
+            # The client disconnected or reads nothing, its rights have changed, or the database is unreachable.
             pass
         except Exception as error:
-            log.error("an event connection of %s ended by a fault", self._session.account, exc_info=error)
+            log.error("an event connection of %s failed", self._session.account, exc_info=error)
         scope.cancel()
 
-    async def _hear(self, _: Position) -> None:
+    async def _receive_frames(self, _: Position) -> None:
         while True:
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
@@ -220,8 +220,8 @@ class _Connection:
             frame = message.get("text")
             if not isinstance(frame, str) or len(frame) > FRAME:
                 return
-            self._heard = time.monotonic()
-            step = self._talk.receive(frame, end_of(self._broker.last))
+            self._last_received = time.monotonic()
+            step = self._conversation.receive(frame, end_of(self._broker.last))
             if step.ended:
                 return
             await self._send(step.answers)
@@ -229,7 +229,7 @@ class _Connection:
                 await self._send(step.published(await self._publish(step.publish)))
 
     async def _publish(self, event: Any) -> str | None:
-        """Publish an event; why it was refused, if it was."""
+        """Publish an event; returns the error's text if it was refused."""
         try:
             await self._thread(self._session.check)
             await self._thread(self._backend.publish, event)
@@ -237,7 +237,7 @@ class _Connection:
             return str(error)
         return None
 
-    async def _tell(self, place: Position) -> None:
+    async def _send_events(self, place: Position) -> None:
         while not self._broker.closed:
             if await self._broker.wait_async(place, SILENCE):
                 standing, packets, reached = await self._thread(self._read, place)
@@ -246,28 +246,28 @@ class _Connection:
                     await self._deliver(standing, packets)
 
     async def _deliver(self, standing: Standing, packets: Sequence[Any]) -> None:
-        """Send events while the client is entitled to them; `_Ended` where it no longer is."""
+        """Send events while the client is entitled to them; raises `_Ended` when it no longer is."""
         right = self._right
         for start in range(0, len(packets), PIECE):
             if not right.is_current(standing) and not await self._thread(right.still_holds, standing):
                 raise _Ended
             await self._send(packets[start : start + PIECE])
 
-    async def _beat(self, _: Position) -> None:
-        while time.monotonic() - self._heard < SILENCE:
-            await self._send(self._talk.heartbeat())
+    async def _send_heartbeats(self, _: Position) -> None:
+        while time.monotonic() - self._last_received < SILENCE:
+            await self._send(self._conversation.heartbeat())
             await anyio.sleep(HEARTBEAT)
             await self._thread(self._session.check)
 
     def _beginning(self) -> Position:
-        return self._talk.beginning()
+        return self._conversation.beginning()
 
     def _read(self, place: Position) -> tuple[Standing, Sequence[Any], Position]:
-        """What the next events of the log are to this hub."""
+        """The next events of the log as frames for this hub, and the position after them."""
         standing = self._right.standing()
-        key = self._session.account, standing.audience, place, self._talk.question()
-        read = self._shared.get(key, lambda: self._talk.read(place))
-        return standing, self._talk.frames(read), read.reached
+        key = self._session.account, standing.audience, place, self._conversation.question()
+        read = self._shared.get(key, lambda: self._conversation.read(place))
+        return standing, self._conversation.frames(read), read.reached
 
     async def _send(self, packets: Iterable[Any]) -> None:
         with anyio.move_on_after(SEND_SECONDS) as clock:
@@ -281,7 +281,7 @@ class _Connection:
         return await to_thread.run_sync(function, *arguments, limiter=self._limiter)
 
     async def _close(self) -> None:
-        """Say so, if anybody hears it."""
+        """Close the socket; a client that is gone already is ignored."""
         with anyio.move_on_after(1.0, shield=True):
             try:
                 await self._socket.close()
@@ -290,8 +290,8 @@ class _Connection:
 
 
 class _Slow(Exception):
-    """The client takes nothing."""
+    """The client did not read what was sent in time."""
 
 
 class _Ended(Exception):
-    """The client's account may read other things than it could when these were read."""
+    """The account's rights have changed since the events were read."""

@@ -1,8 +1,8 @@
-"""Events over HTTP: an answer that does not end (its text is the route's).
+"""Events over HTTP: a response that does not end. The route encodes the events.
 
-A stream is a position and a task. It reads a batch of the log, sends it, and waits to be woken; it holds no queue, so a
-reader that is slow delays only itself, and one that takes nothing for a minute is hung up on. While nothing happens a
-stream costs no thread, and speaks every ten seconds. Whether the reader may still be told is decided at each delivery.
+A stream is a position in the log and a task. It reads a batch of the log, sends it, and waits for the broker. It holds
+no queue, so a slow reader delays only itself, and a reader that reads nothing for a minute is disconnected. An idle
+stream uses no thread, and sends a keep-alive every ten seconds. The reader's right is checked at each delivery.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ from callsheet.server.web.endpoints import recognise, web_request
 from callsheet.server.web.guard import STREAMING
 from callsheet.server.web.sharing import Shared
 
-__all__ = ["EventStreams", "Telling"]
+__all__ = ["EventStreams", "StreamedService"]
 
 BATCH = 500
 KEEP_ALIVE = 10.0
 SEND_SECONDS = 60.0
-"""How long a reader may take nothing."""
+"""How long a reader may read nothing."""
 RECONNECT = 1_000
 """Milliseconds after which a browser should connect again."""
 READERS = 4
-"""Threads that read for all streams together: more would only fight for the interpreter."""
+"""Threads that read for all streams together: more would only compete for the interpreter."""
 PIECE = 32 * 2**10
-"""Bytes that are sent at once, more or less: between pieces the reader's right is looked at."""
+"""Approximate bytes per piece: the reader's right is checked before each piece."""
 SHARED = 32
 SHARED_BYTES = 2**20
-"""Answers that are kept for readers with the same question, and how large one may be."""
+"""Batches that are cached for readers with the same question, and the largest one that is cached."""
 HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    # A proxy that collects an answer before it passes it on would hold events back.
+    # A proxy that buffers responses would delay events.
     (b"x-accel-buffering", b"no"),
 ]
 
 
 @runtime_checkable
-class Telling(Protocol):
-    """What streams need of a service."""
+class StreamedService(Protocol):
+    """What event streams need of a service."""
 
     @property
     def broker(self) -> Broker: ...
@@ -69,8 +69,8 @@ class Telling(Protocol):
 
 
 @define
-class _Asked:
-    """One request: who asks, for what, and where it has got to."""
+class _Stream:
+    """One reader: its account, its question, and its position in the log."""
 
     right: Entitlement
     backend: EventBackend
@@ -78,9 +78,9 @@ class _Asked:
     subscriber: Mapping[str, Any]
     place: Position
     question: str
-    """All that the answer depends on, beside the place and the account."""
+    """The expressions and the subscriber as one key: readers with equal keys share batches."""
     write: Callable[[Event], bytes]
-    #: How many comparisons its expressions have.
+    #: The number of comparisons in its expressions.
     size: int
 
     @property
@@ -88,29 +88,29 @@ class _Asked:
         return self.right.account
 
     def text(self) -> tuple[Position, bytes]:
-        """The next events as they are sent, and the place behind them."""
+        """The position after the next events, and their encoded text."""
         batch = self.backend.events(self.place, self.expressions, self.subscriber, BATCH)
         return batch.place, b"".join(map(self.write, batch.events))
 
 
 class EventStreams:
-    """Answers a route of events: an ASGI application."""
+    """The ASGI endpoint of an event route."""
 
     def __init__(
-        self, service: Telling, chain: Authentication, route: StreamRoute, limits: Limits | None = None
+        self, service: StreamedService, chain: Authentication, route: StreamRoute, limits: Limits | None = None
     ) -> None:
         self._service, self._chain, self._route = service, chain, route
         self._limits = limits or Limits()
         self._streams: Counter[str] = Counter()
         self._comparisons: Counter[str] = Counter()
         self._limiter: CapacityLimiter | None = None
-        self._shared = Shared[tuple[Position, bytes]](SHARED, lambda told: len(told[1]) <= SHARED_BYTES)
+        self._shared = Shared[tuple[Position, bytes]](SHARED, lambda read: len(read[1]) <= SHARED_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._limiter = self._limiter or CapacityLimiter(READERS)
         try:
-            asked = await to_thread.run_sync(self._asked, scope)
-            self._count(asked)
+            stream = await to_thread.run_sync(self._opened, scope)
+            self._count(stream)
         except CallsheetError as error:
             await send_response(send, self._route.refuse(error))
             return
@@ -119,22 +119,22 @@ class EventStreams:
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
             async with anyio.create_task_group() as group:
                 group.start_soon(_await_end, receive, group.cancel_scope)
-                await self._tell(asked, send)
+                await self._send_events(stream, send)
                 group.cancel_scope.cancel()
         finally:
-            self._streams[asked.account] -= 1
+            self._streams[stream.account] -= 1
             self._streams += Counter()
-            self._comparisons[asked.account] -= asked.size
+            self._comparisons[stream.account] -= stream.size
             self._comparisons += Counter()
 
-    def _count(self, asked: _Asked) -> None:
-        """Count a stream, and what it compares each event with; raises where that is more than its share."""
-        account, limits = asked.account, self._limits
+    def _count(self, stream: _Stream) -> None:
+        """Count a stream and its comparisons per event; raises if the account or the server has too many."""
+        account, limits = stream.account, self._limits
         error: Unavailable | None = None
         if self._streams[account] >= limits.account_streams:
             most = limits.account_streams
             error = OverQuota(f"there are {most} streams of events of `{account}` already, its limit; close one first")
-        elif self._comparisons[account] + asked.size > limits.account_filters:
+        elif self._comparisons[account] + stream.size > limits.account_filters:
             error = OverQuota(
                 f"the streams of `{account}` would compare each event {limits.account_filters:,} times and more, its "
                 "limit; ask for topics and types, and choose in your own process"
@@ -145,10 +145,10 @@ class EventStreams:
             error.retry_after = 5
             raise error
         self._streams[account] += 1
-        self._comparisons[account] += asked.size
+        self._comparisons[account] += stream.size
 
-    def _asked(self, scope: Scope) -> _Asked:
-        """What a request asks for, by whom. Raises what is refused."""
+    def _opened(self, scope: Scope) -> _Stream:
+        """The stream that a request opens. Raises if the key, the position or an expression is refused."""
         route, request, address = self._route, web_request(scope), client_address(scope)
 
         def check() -> str:
@@ -161,45 +161,44 @@ class EventStreams:
         backend = self._service.backend(account, address)
         wanted = route.question(request)
         size = sum(comparisons(parse_expression(expression)) for expression in wanted.expressions)
-        # From now on, or from where the reader was: either is a position from here, and one of this log. Raises for who
-        # may read no events.
-        begun = backend.events(wanted.after, (), {}, 1).place
-        place = begun if wanted.after is None else wanted.after
-        asked = wanted.expressions, wanted.subscriber
+        # Raises if the account may not read events, or if the position is not one of this log.
+        now = backend.events(wanted.after, (), {}, 1).place
+        place = now if wanted.after is None else wanted.after
+        question = wanted.expressions, wanted.subscriber
         right = self._service.entitlement(account, check)
-        return _Asked(right, backend, *asked, place, repr(asked), route.event, size)
+        return _Stream(right, backend, *question, place, repr(question), route.event, size)
 
-    def _text(self, asked: _Asked) -> tuple[Standing, Position, bytes]:
-        """What comes next. Readers that follow with the same question get the same answer, made once."""
-        # Raises where the key is no longer right, or the account has been disabled.
-        standing = asked.right.standing()
-        key = standing.audience, asked.question, asked.place, self._service.broker.last
-        return standing, *self._shared.get(key, asked.text)
+    def _next_text(self, stream: _Stream) -> tuple[Standing, Position, bytes]:
+        """The next events. Readers at one position with the same question share one text, which is made once."""
+        # Raises if the key is no longer valid, or the account has been disabled.
+        standing = stream.right.standing()
+        key = standing.audience, stream.question, stream.place, self._service.broker.last
+        return standing, *self._shared.get(key, stream.text)
 
-    async def _tell(self, asked: _Asked, send: Send) -> None:
+    async def _send_events(self, stream: _Stream, send: Send) -> None:
         broker = self._service.broker
-        if not await _sent(send, b"retry: %d\n%b" % (RECONNECT, self._route.place(asked.place))):
+        if not await _sent(send, b"retry: %d\n%b" % (RECONNECT, self._route.place(stream.place))):
             return
         try:
             while not broker.closed:
-                standing, place, text = await to_thread.run_sync(self._text, asked, limiter=self._limiter)
-                if not asked.right.is_current(standing):
-                    continue  # Rights have changed meanwhile: what was read is not sent.
-                asked.place = place
-                if not await self._delivered(asked, standing, send, text):
+                standing, place, text = await to_thread.run_sync(self._next_text, stream, limiter=self._limiter)
+                if not stream.right.is_current(standing):
+                    continue  # Rights have changed since the read: read again.
+                stream.place = place
+                if not await self._delivered(stream, standing, send, text):
                     return
-                if await broker.wait_async(asked.place, KEEP_ALIVE) or broker.closed:
+                if await broker.wait_async(stream.place, KEEP_ALIVE) or broker.closed:
                     continue
-                if not await _sent(send, b":\n%b" % self._route.place(asked.place)):
+                if not await _sent(send, b":\n%b" % self._route.place(stream.place)):
                     return
         except CallsheetError:
-            # The account may not ask any more, or the database is away: it is told when it asks again.
+            # The account lost its right, or the database is unreachable: the next connection gets the error.
             pass
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _delivered(self, asked: _Asked, standing: Standing, send: Send, text: bytes) -> bool:
-        """Whether the reader took all of it in time, and was entitled to it to the end."""
-        right = asked.right
+    async def _delivered(self, stream: _Stream, standing: Standing, send: Send, text: bytes) -> bool:
+        """Whether the reader read the whole text in time, and was entitled to it until the end."""
+        right = stream.right
         for piece in _pieces(text):
             if not right.is_current(standing) and not await to_thread.run_sync(right.still_holds, standing):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -210,7 +209,7 @@ class EventStreams:
 
 
 def _pieces(text: bytes) -> Iterator[bytes]:
-    """Whole events of a text, some kilobytes at a time."""
+    """The text in pieces of about `PIECE` bytes, cut between events."""
     start = 0
     while start < len(text):
         end = text.find(b"\n\n", start + PIECE) + 2
@@ -220,14 +219,14 @@ def _pieces(text: bytes) -> Iterator[bytes]:
 
 
 async def _sent(send: Send, text: bytes) -> bool:
-    """Whether the reader took it in time."""
+    """Whether the reader read the text in time."""
     with anyio.move_on_after(SEND_SECONDS) as clock:
         await send({"type": "http.response.body", "body": text, "more_body": True})
     return not clock.cancelled_caught
 
 
 async def _await_end(receive: Receive, scope: anyio.CancelScope) -> None:
-    """End the stream when its reader is gone."""
+    """Cancel the stream when its reader disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()

@@ -1,4 +1,4 @@
-"""Worker threads, shared fairly: whose requests hold the fewest gets the next one that is free."""
+"""Worker threads are shared fairly: the account with the fewest running requests gets the next free thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Turns:
-    """The worker threads of one application, for one event loop. No account gets all of them."""
+    """The worker threads of one application, for one event loop. No account can occupy all of them."""
 
     def __init__(self, limits: Limits) -> None:
         self._all, self._most = limits.threads, min(limits.account_threads, limits.threads)
@@ -27,7 +27,17 @@ class Turns:
         self._workers = Workers(self._all)
 
     async def run(self, account: str, function: Callable[..., T], *arguments: Any) -> T:
+<<<<<<< HEAD
         """What the function returns, called in a thread when it is the account's turn. The turn ends with it."""
+=======
+        """Call the function in a thread when it is the account's turn; returns its result."""
+        async with self._turn(account):
+            self._limiter = self._limiter or CapacityLimiter(self._all)
+            return await to_thread.run_sync(function, *arguments, limiter=self._limiter)
+
+    @asynccontextmanager
+    async def _turn(self, account: str) -> AsyncIterator[None]:
+>>>>>>> 011dcc9 (The server's web layer is written in plain English, and its timeouts are a class with named steps)
         if self._may_run(account):
             self._begin(account)
         else:
@@ -41,7 +51,7 @@ class Turns:
             await turn.wait()
         except BaseException:
             if turn.is_set():
-                # It was given while whoever waited was cancelled.
+                # The turn was granted while the waiting task was cancelled: pass it on.
                 self._end(account)
             else:
                 self._leave(account, turn)
