@@ -495,7 +495,7 @@ class TestConflicts:
             (Update(A, adjusted={"status": increment(1)}), "Task.status is no number"),
             (Update(A, adjusted={"metadata.x": increment(1)}), "is no number"),
             (Update(A, adjusted={"nothing": increment(1)}), "no attribute"),
-            (Update(A, {"bid": 1}, adjusted={"bid": increment(1)}), "adjusted, and written besides"),
+            (Update(A, {"bid": 1}, adjusted={"bid": increment(1)}), "is both adjusted and written"),
             (Update(A, adjusted={"bid": Adjustment(0, 2, 1, 0)}), "at least 2.0 and at most 1.0"),
             (Update(A, adjusted={"bid": Adjustment(float("inf"))}), "a finite number"),
             (Update(A, adjusted={"bid": increment(1.7e308)}), "is 1.7e\\+308 and would be inf"),

@@ -1,4 +1,4 @@
-"""Numbers that are counted on from what they are, read and written under the locks of one commit."""
+"""Adjustments (``increment``, ``raise_to``, …) are applied to the stored number under the locks of the commit."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ __all__ = ["adjust"]
 
 
 def adjust(overlay: Overlay, index: int, operation: Update, entry: WorkingRow) -> None:
-    """Write what the adjustments make of the entity's numbers; the log notes how, unless they were set besides.
+    """Apply the adjustments of an update to the entity's numbers.
 
-    Raises `Invalid` where a number would leave what its attribute takes.
+    The log records the adjustment; if the commit also sets the number, the log records the value. Raises `Invalid` if
+    the attribute does not accept the new number.
     """
     for name, adjustment in operation.adjusted.items():
         attribute = entry.rules.entity_type.attribute(name)
-        old = _present(entry, name, attribute)
+        old = _current(entry, name, attribute)
         new = adjustment.apply(old)
         _check(index, entry, name, attribute, old, new)
         if old is not None and new == old:
             continue
-        noted = _noted(entry, name, adjustment)
+        logged = _logged(entry, name, adjustment)
         overlay.write(entry, name, new)
-        if noted is not None:
-            entry.adjusted[name] = noted
+        if logged is not None:
+            entry.adjusted[name] = logged
         entry.touch(index)
 
 
-def _present(entry: WorkingRow, name: str, attribute: Attribute) -> Any:
-    """What is there; of a custom attribute that was never set, its default, as it is read."""
+def _current(entry: WorkingRow, name: str, attribute: Attribute) -> Any:
+    """The current value; for a custom attribute that was never set, its default, as readers see it."""
     value = entry.get(name)
     return attribute.default if value is None and "." in name else value
 
 
-def _noted(entry: WorkingRow, name: str, adjustment: Adjustment) -> Adjustment | None:
-    """What this commit does to the number in all; None where the commit sets it."""
+def _logged(entry: WorkingRow, name: str, adjustment: Adjustment) -> Adjustment | None:
+    """All adjustments of the number in this commit as one; None if the commit sets it."""
     if name in entry.adjusted:
         return entry.adjusted[name].then(adjustment)
     return None if entry.created or name in entry.values else adjustment

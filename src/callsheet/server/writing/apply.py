@@ -1,9 +1,9 @@
 """A commit, from operations to rows, in one transaction.
 
-The rows concerned are locked and read first, in bulk. Operations then apply in order to a working set in
-memory (``overlay.py``), deletes with all that goes with them (``cascade.py``). What comes out is judged as
-a whole (``constraints.py``), completed (``computed.py``) and written with few statements (``saving.py``).
-The commit's row in the log makes it exactly once (``receipts.py``).
+The rows that the operations name are locked and read first, in bulk. Operations then apply in order to a working set in
+memory (``overlay.py``); deletes cascade (``cascade.py``). The resulting state is checked as a whole
+(``constraints.py``), computed attributes are set (``computed.py``), and the rows are written with few statements
+(``saving.py``). The commit's row in the log makes it exactly once (``receipts.py``).
 """
 
 from __future__ import annotations
@@ -59,21 +59,21 @@ def apply(
     now: datetime,
     access: Access | None = None,
 ) -> CommitResult:
-    """Apply a change set, or raise and leave everything as it was; done before, the first answer comes again.
+    """Apply a change set, or raise and change nothing. If the commit id was applied before, returns its first result.
 
-    ``access`` bounds what the user may see and do (None: nothing does).
+    ``access`` limits what the user may read and write (None: no limit).
 
-    Raises `Invalid`, `NotFound`, `Conflict` or `TooLarge`, with the index of the operation at fault (parts
-    staged beforehand come first).
+    Raises `Invalid`, `NotFound`, `Conflict` or `TooLarge`, with the index of the operation at fault (operations of
+    staged parts count first).
     """
     check_commit_id(changes.commit_id)
     done = receipts.find(store, connection, user, changes)
     if done is None:
         try:
             with collector.paused():
-                return _Commit(store, connection, changes, user, now.astimezone(UTC), access).done()
+                return _Commit(store, connection, changes, user, now.astimezone(UTC), access).run()
         except ServerError:
-            # Where commits run side by side, the same one may have been done while this one waited for its locks.
+            # With concurrent commits, a retry of this one may have been applied while this one waited for its locks.
             done = None if store.engine_name == "sqlite" else receipts.find(store, connection, user, changes)
             if done is None:
                 raise
@@ -88,12 +88,12 @@ def check_commit_id(commit_id: str) -> None:
 
 
 def hidden_from(store: Store, connection: Connection, access: Access, changes: ChangeSet, user: str) -> list[Identity]:
-    """What a change set names that is there, but may not be read by its author: for the audit, not for the author."""
+    """Entities that a change set names, that exist, and that its author may not read: for the audit log only."""
     found: list[Identity] = []
     try:
         operations = checked(store.schema, [*receipts.parts(store, connection, user, changes), *changes.operations])
     except ServerError:
-        return []  # It was refused for its shape, and has looked at nothing.
+        return []  # The operations are malformed: the commit was refused before it read a row.
     keys: dict[str, list[str]] = {}
     for root, key in reach(store.schema, operations).places:
         keys.setdefault(root, []).append(key)
@@ -107,7 +107,7 @@ def hidden_from(store: Store, connection: Connection, access: Access, changes: C
 
 
 class _Commit:
-    """One commit on its way. ``apply`` is the order of things; each step is its own function or module."""
+    """One running commit. ``apply`` shows the order of the steps; each is its own function or module."""
 
     def __init__(
         self,
@@ -129,8 +129,8 @@ class _Commit:
         )
         self._explicit: set[Place] = set()
 
-    def done(self) -> CommitResult:
-        """Apply it; an error tells its author nothing of what is hidden."""
+    def run(self) -> CommitResult:
+        """Apply it; an error reveals nothing of entities that are hidden from the author."""
         try:
             return self.apply()
         except ServerError as error:
@@ -145,12 +145,12 @@ class _Commit:
         self._read(operations)
         for index, operation in enumerate(operations):
             self._apply(index, operation)
-        self._judge(operations)
+        self._settle(operations)
         gone = tuple(entry.identity for entry in self.cascade.deleted if entry.place not in self._explicit)
         touched = self._touched(operations)
         if self.warrant is not None:
-            gone = self.warrant.told(gone)
-            seen = set(self.warrant.told(each.identity for each in touched))
+            gone = self.warrant.visible(gone)
+            seen = set(self.warrant.visible(each.identity for each in touched))
             touched = tuple(each for each in touched if each.identity in seen)
         position = next_position(self.store, self.connection)
         save_rows(self.overlay, position)
@@ -174,11 +174,11 @@ class _Commit:
         staged = receipts.parts(self.store, self.connection, self.user, self.changes)
         operations = [*staged, *self.changes.operations]
         if len(operations) > OPERATIONS:
-            raise TooLarge(f"{len(operations):,} operations in one commit; at most {OPERATIONS:,} are taken")
+            raise TooLarge(f"{len(operations):,} operations in one commit; the limit is {OPERATIONS:,}")
         return checked(self.overlay.schema, operations)
 
     def _read(self, operations: Sequence[Operation]) -> None:
-        """Lock and read all that the operations name, and what goes with their deletes."""
+        """Lock and read all entities that the operations name, and those that their deletes may affect."""
         found = reach(self.overlay.schema, operations)
         self.overlay.load(found.places, lock=True)
         if self.access is not None and not self.access.allows(operations):
@@ -229,7 +229,7 @@ class _Commit:
             self.membership.change(entry, name, members, True, index)
 
     def _delete(self, index: int, operation: Delete) -> None:
-        found = self.overlay.told(operation.identity)
+        found = self.overlay.visible(operation.identity)
         if found is not None and not found.alive and found.place not in self._explicit:
             return
         entry = self._existing(index, operation.identity)
@@ -238,8 +238,8 @@ class _Commit:
             self.cascade.delete(entry, index)
 
     def _existing(self, index: int, identity: Identity) -> WorkingRow:
-        entry = self.overlay.told(identity)
-        if entry is not None and entry.alive and self._answers_to(entry, identity.entity_type):
+        entry = self.overlay.visible(identity)
+        if entry is not None and entry.alive and self._is_a(entry, identity.entity_type):
             return entry
         raise NotFound(
             f"operation {index}: there is no {identity.entity_type} {identity.key}{self._why(entry, identity)}",
@@ -247,8 +247,8 @@ class _Commit:
             entity=(identity.entity_type, identity.key),
         )
 
-    def _answers_to(self, entry: WorkingRow, told: str) -> bool:
-        return self.overlay.schema.is_a(entry.identity.entity_type, told)
+    def _is_a(self, entry: WorkingRow, type_name: str) -> bool:
+        return self.overlay.schema.is_a(entry.identity.entity_type, type_name)
 
     def _why(self, entry: WorkingRow | None, identity: Identity) -> str:
         if entry is not None:
@@ -262,22 +262,22 @@ class _Commit:
         return "" if position is None else f"; commit {position} deleted it"
 
     def _last_writer(self, identity: Identity) -> str:
-        """The account whose commit was the last that changed an entity, if the log says so."""
+        """The account whose commit changed an entity last, if the log has it."""
         root = self.store.schema.types[identity.entity_type].root
         position = commits.newest(self.store, self.connection, root, [identity.key]).get(identity.key)
         log = self.store.table("_log").c
         found = self.connection.execute(select(log.user_name).where(log.position == position)).scalar()
         return "somebody else" if found is None or found == self.user else str(found)
 
-    def _judge(self, operations: Sequence[Operation]) -> None:
-        """Everything that is decided when the batch is over."""
+    def _settle(self, operations: Sequence[Operation]) -> None:
+        """Check and complete the state after all operations have been applied."""
         self.conflicts.check(self._last_writer)
         self.membership.check()
         check_references(self.overlay)
         self.cascade.check_restrictions()
         settle_ancestors(self.overlay)
         if self.warrant is not None:
-            self.warrant.judge(operations)
+            self.warrant.check_projects(operations)
         settle_authors(self.overlay, self.user)
         if self.access is not None:
             check_decisions(self.overlay, operations, self.access, self.user)
@@ -290,7 +290,7 @@ class _Commit:
         check_configurations(self.overlay)
 
     def _touched(self, operations: Sequence[Operation]) -> tuple[Touched, ...]:
-        """What the commit changed and no operation names; and of what one names, the references it lost."""
+        """Entities that the commit changed without naming them, and named ones whose references it emptied."""
         named = {self.overlay.place(operation.identity) for operation in operations}
         found = []
         for entry in self.overlay.touched():

@@ -1,7 +1,7 @@
-"""What goes with a delete: referrers that are deleted too, let go of, or forbid it.
+"""The ``on_delete`` rules of a delete: referrers are deleted too, their reference is emptied, or they forbid it.
 
-All rows that may be concerned are read beforehand, level by level (`load_referrers`), so a delete itself
-asks the database nothing. Whether a restricting referrer still stands is judged at the end of the batch.
+All rows that a delete may affect are read beforehand, level by level (`load_referrers`), so a delete itself sends no
+query. Restricting referrers are checked after the last operation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Cascade", "load_referrers"]
 
 
 def load_referrers(overlay: Overlay, targets: Iterable[WorkingRow]) -> None:
-    """Read whatever refers to these entities, and to what would be deleted with them."""
+    """Read all entities that refer to these, or to those that would be deleted with them."""
     level = [entry for entry in targets if not entry.created]
     seen: set[Place] = {entry.place for entry in level}
     while level:
@@ -49,8 +49,11 @@ class _Restriction:
 
 @define
 class Cascade:
-    """Deletes entities of one commit; ``deleted`` is what went with them, in order, ``emptied`` the references
-    to them that were emptied, by place."""
+    """The deletes of one commit.
+
+    ``deleted`` has the entities that were deleted with others, in order; ``emptied`` has the names of the references
+    that were emptied, by the place of their entity.
+    """
 
     overlay: Overlay
     deleted: list[WorkingRow] = field(factory=list)
@@ -58,7 +61,7 @@ class Cascade:
     _restrictions: list[_Restriction] = field(factory=list)
 
     def delete(self, entry: WorkingRow, operation: int) -> None:
-        """Delete an entity and do with its referrers what the schema says."""
+        """Delete an entity and apply the schema's ``on_delete`` rules to its referrers."""
         entry.alive = False
         waiting = [entry]
         while waiting:
@@ -77,20 +80,20 @@ class Cascade:
                     self.emptied.setdefault(other.place, []).append(name)
 
     def check_restrictions(self) -> None:
-        """Raise `Invalid` where something that restricts a delete still refers to what was deleted."""
+        """Raise `Invalid` if a restricting reference to a deleted entity still exists."""
         for found in self._restrictions:
             value = found.referrer.get(found.attribute)
             if not found.referrer.alive or value is None or self.overlay.place(value) != found.deleted.place:
                 continue
             kind, key = found.deleted.identity
             other = found.referrer.identity
-            known = self.overlay.tells(found.referrer.place)
+            visible = self.overlay.may_reveal(found.referrer.place)
             by = "it is referred to"
-            if known:
+            if visible:
                 by = f"{other.entity_type} {other.key} refers to it by `{found.attribute}`"
             raise Invalid(
                 f"operation {found.operation}: {kind} {key} cannot be deleted: {by}; delete or change that first",
                 operation=found.operation,
                 entity=(kind, key),
-                attribute=found.attribute if known else None,
+                attribute=found.attribute if visible else None,
             )

@@ -1,7 +1,7 @@
-"""Attributes the server computes: who and when, ancestors, numbers that count up. (``link`` is made when read.)
+"""Attributes that the server computes: stamps of author and time, ancestors, running numbers.
 
-Ancestors are found by walking up ``parent``, whose rows are read level by level. When an entity gets
-another parent, what is below it follows, as far down as something changes.
+Ancestors are found by walking up ``parent``, whose rows are read level by level. When an entity gets another parent,
+its descendants are updated too, as far down as an ancestor changes. (``link`` is computed when it is read.)
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ Known = dict[tuple[Place, str], Identity | None]
 
 PARENT = "parent"
 MOVES = "moves"
-"""The lock without which two moves, each harmless, could make a circle together."""
+"""The name of the lock of all moves: two concurrent moves, each valid alone, could form a cycle."""
 
 
 def apply_defaults(overlay: Overlay, entry: WorkingRow, now: datetime) -> None:
-    """Give a new entity the defaults of the attributes it was not given."""
+    """Set the defaults of a new entity's attributes that have no value."""
     for name, default in entry.rules.defaults.items():
         if name not in entry.values and name not in entry.rules.computed:
             overlay.write(entry, name, _default(entry, name, default, now))
@@ -59,7 +59,7 @@ def _default(entry: WorkingRow, name: str, default: Any, now: datetime) -> Any:
 
 
 def settle_authors(overlay: Overlay, user: str) -> None:
-    """Give new entities the acting user where they have an author and none was given."""
+    """Set the author of new entities that have none to the acting user."""
     for entry in overlay.touched():
         for name in entry.rules.authored if entry.created else ():
             if entry.get(name) is None:
@@ -81,7 +81,7 @@ def settle_stamps(overlay: Overlay, user: str, now: datetime) -> None:
 def _stamps(
     overlay: Overlay, entry: WorkingRow, user: str, now: datetime, actors: dict[str, Identity | None]
 ) -> dict[str, Any]:
-    """What the stamps of this entity hold, and of all of its type that were created or changed as it was."""
+    """The stamps of this entity, the same for all entities of its type that this commit created (or changed)."""
     found: dict[str, Any] = {}
     for name, rule in (entry.rules.stamped_new if entry.created else entry.rules.stamped).items():
         if rule.endswith("_at"):
@@ -128,7 +128,7 @@ def keep_renamed(overlay: Overlay) -> None:
 
 
 def settle_numbers(overlay: Overlay) -> None:
-    """Number new entities: one more than the largest among those with the same value of another attribute."""
+    """Number new entities, from the largest number in their group (same value of another attribute) plus one."""
     groups: dict[tuple[str, str, str], list[WorkingRow]] = {}
     for entry in overlay.touched():
         for name, by in entry.rules.numbered.items() if entry.created else ():
@@ -169,7 +169,7 @@ def _largest(overlay: Overlay, scope: str, name: str, by: str, values: Iterable[
 
 
 def settle_ancestors(overlay: Overlay) -> None:
-    """Set the stored ancestors of what is new or has moved, and of everything below what has moved."""
+    """Set the stored ancestors of new and moved entities, and of the descendants of moved ones."""
     moved = [entry for entry in overlay.touched() if PARENT in entry.values]
     new = [entry for entry in overlay.touched() if entry.created and PARENT not in entry.values]
     if any(not entry.created for entry in moved):
@@ -207,28 +207,28 @@ def _load_parents(overlay: Overlay, entries: Iterable[WorkingRow]) -> None:
 
 
 def _check_circles(overlay: Overlay, entries: Iterable[WorkingRow]) -> None:
-    """Raise `Invalid` where an entity would be its own ancestor."""
-    fine: set[Place] = set()
+    """Raise `Invalid` if an entity would be its own ancestor."""
+    checked: set[Place] = set()
     for entry in entries:
-        way: dict[Place, None] = {}
+        path: dict[Place, None] = {}
         step: WorkingRow | None = entry
-        while step is not None and (at := step.place) not in fine:
-            if at in way:
-                told = " → ".join(place[1] if overlay.tells(place) else "…" for place in way)
+        while step is not None and (at := step.place) not in checked:
+            if at in path:
+                cycle = " → ".join(place[1] if overlay.may_reveal(place) else "…" for place in path)
                 raise Invalid(
                     f"operation {entry.operation}: {entry.identity.entity_type} {entry.identity.key} would be its own "
-                    f"ancestor: {told}",
+                    f"ancestor: {cycle}",
                     operation=entry.operation,
                     entity=(entry.identity.entity_type, entry.identity.key),
                     attribute=PARENT,
                 )
-            way[at] = None
+            path[at] = None
             step = _parent(overlay, step)
-        fine.update(way)
+        checked.update(path)
 
 
 def _assign(overlay: Overlay, entry: WorkingRow, known: Known) -> bool:
-    """Set an entry's ancestors; whether those of its children may have changed by that."""
+    """Set an entry's ancestors; returns whether the ancestors of its children may have changed."""
     changed = False
     for name, wanted in entry.rules.above.items():
         value = _nearest(overlay, entry, wanted, known)
@@ -240,7 +240,7 @@ def _assign(overlay: Overlay, entry: WorkingRow, known: Known) -> bool:
 
 
 def _nearest(overlay: Overlay, entry: WorkingRow, wanted: str, known: Known) -> Identity | None:
-    """The entity itself where it is of the type that is wanted, or the first such above it."""
+    """The nearest entity of the wanted type: the entity itself, or an ancestor; None if there is none."""
     passed: list[tuple[Place, str]] = []
     found: Identity | None = None
     step: WorkingRow | None = entry
@@ -259,7 +259,7 @@ def _nearest(overlay: Overlay, entry: WorkingRow, wanted: str, known: Known) -> 
 
 
 def _children(overlay: Overlay, entries: list[WorkingRow]) -> list[WorkingRow]:
-    """What is stored below these entries, and has not moved away or gone in this commit."""
+    """The stored children of these entries that this commit neither moves nor deletes."""
     keys: dict[str, dict[str, int]] = {}
     for entry in entries:
         for referrer in entry.rules.referrers:

@@ -1,9 +1,9 @@
-"""Who changed what meanwhile: each attribute is compared three ways, and a policy decides.
+"""Conflicts with other commits: each attribute is compared three ways, and a policy decides.
 
-An attribute is in conflict when its value is not what the writer saw. That it is what the writer wants does not
-end the conflict by itself: of two who saw 5 and wrote 6, both may have counted one on. Of what the schema says
-that writers of the same value *agree* on (a status, a name; never a number), it is none, unless the commit says
-otherwise. All conflicts of a batch are told at once.
+An attribute is in conflict if its stored value is not the value that the writer saw. A stored value equal to the
+writer's new value is in conflict too: of two writers who saw 5 and wrote 6, both may have added one. The exception are
+attributes on which writers of the same value *agree* by the schema (a status, a name; never a number), unless the
+commit sets ``agree``. One `Conflict` error reports all conflicts of a commit.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ POLICIES = ("raise", "ours", "theirs")
 
 @define
 class Conflicts:
-    """The conflicts of one commit, and which operations met other people's changes (``merged``).
+    """The conflicts of one commit, and the indices of operations on entities changed by others (``merged``).
 
-    A reference to what is ``hidden`` from the commit's author counts as None, which is how the author reads it.
+    A reference to an entity that is ``hidden`` from the commit's author counts as None, as the author reads it.
     """
 
     policy: str
@@ -43,12 +43,12 @@ class Conflicts:
             raise Invalid(f"the policy is one of {', '.join(POLICIES)}, not {self.policy!r:.80}")
 
     def update(self, index: int, operation: Update, entry: WorkingRow) -> list[str]:
-        """The names of the update's values that shall be written."""
+        """The names of the update's values to write."""
         kept = list(operation.values)
         met = not entry.created and operation.version not in (None, entry.version)
         for name, base in operation.before.items():
             if name in operation.adjusted:
-                # It counts on from what is there; that it is another value than was seen is news to the writer.
+                # An adjustment is never in conflict, but a changed base is reported to the writer (`merged`).
                 met = met or not equal(entry.get(name), base)
                 continue
             ours, theirs = operation.values[name], entry.get(name)
@@ -59,7 +59,7 @@ class Conflicts:
             if equal(theirs, ours) and self._agree(entry, name, ours):
                 continue
             if equal(entry.original(name), base):
-                # Not somebody else: a delete earlier in this batch emptied the reference.
+                # No conflict: a delete earlier in this commit emptied the reference.
                 continue
             met = True
             self._note(index, entry, name, base, ours, theirs)
@@ -70,14 +70,14 @@ class Conflicts:
         return kept
 
     def _agree(self, entry: WorkingRow, name: str, value: Any) -> bool:
-        """Whether two who wrote this same value agree."""
+        """Whether two writers of this same value agree."""
         attribute = entry.rules.entity_type.attribute(name)
         if attribute.data_type in NUMBERS or (isinstance(value, int | float) and not isinstance(value, bool)):
             return False
         return attribute.agrees if self.agree is None else self.agree
 
     def delete(self, index: int, operation: Delete, entry: WorkingRow) -> bool:
-        """Whether the entity shall be deleted."""
+        """Whether to delete the entity."""
         if entry.created or operation.version in (None, entry.version):
             return True
         self.merged.append(index)
@@ -98,7 +98,7 @@ class Conflicts:
         )
 
     def check(self, last_writer: Callable[[Identity], str]) -> None:
-        """Raise `Conflict` with all that was found, if the policy is to raise. It names who changed the first."""
+        """Raise `Conflict` with all conflicts if the policy is ``raise``; the text names the first one's last writer."""
         if self.policy != "raise" or not self._found:
             return
         kind, key = self._found[0]["entity"]
@@ -116,7 +116,7 @@ class Conflicts:
 
 
 def _is_default(entry: WorkingRow, name: str, base: Any) -> bool:
-    """Whether a writer who saw the base may have seen the default of a custom attribute that was never set."""
+    """Whether the base that the writer saw is the default of a custom attribute, which was never set."""
     if not name.startswith("custom_attributes."):
         return False
     default = entry.rules.entity_type.attribute(name).default

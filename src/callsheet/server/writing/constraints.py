@@ -1,6 +1,6 @@
-"""Rules that are judged when a batch is over: references, required attributes, unique combinations.
+"""Constraints that are checked after the last operation: references, required attributes, unique combinations.
 
-Judging at the end is what lets values be swapped, and lets references point to what is created later.
+So a commit can swap unique values, and refer to an entity that a later operation creates.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _invalid(entry: WorkingRow, problem: str, attribute: str) -> Invalid:
 
 
 def check_references(overlay: Overlay) -> None:
-    """Every reference written names a living entity of a type its attribute takes, and gets its concrete type."""
+    """Each written reference must name an existing entity of an accepted type; it is stored with its concrete type."""
     known: dict[tuple[str, Identity], Identity] = {}
     takes: dict[str, set[str]] = {}
     for entry in overlay.touched():
@@ -47,9 +47,9 @@ def check_references(overlay: Overlay) -> None:
 
 
 def _referred(overlay: Overlay, entry: WorkingRow, name: str, value: Identity, takes: set[str]) -> Identity:
-    """The living entity that a reference names, by its concrete type, which must be one that the attribute takes."""
+    """The identity that a reference names, with its concrete type; raises `Invalid` if the attribute cannot have it."""
     of = f"{entry.rules.entity_type.name}.{name}"
-    found = overlay.told(value)
+    found = overlay.visible(value)
     if found is None or not found.alive:
         gone = "was deleted in this commit" if found is not None else "does not exist"
         raise _invalid(entry, f"{of}: {value.entity_type} {value.key} {gone}", name)
@@ -61,7 +61,7 @@ def _referred(overlay: Overlay, entry: WorkingRow, name: str, value: Identity, t
 
 
 def check_required(overlay: Overlay) -> None:
-    """No required attribute is without a value."""
+    """Raise `Invalid` if a required attribute has no value."""
     for entry in overlay.touched():
         names = entry.rules.required
         values = entry.values
@@ -71,7 +71,7 @@ def check_required(overlay: Overlay) -> None:
 
 
 def check_unique(overlay: Overlay) -> None:
-    """No two entities of a type share a combination that must be unique; all its parts None do not count."""
+    """Raise `Invalid` if two entities share a unique combination of values; one with only None is not compared."""
     for combination, entries in sorted(_concerned(overlay).items(), key=lambda item: lock_name(item[0])):
         held: dict[tuple[Any, ...], WorkingRow] = {}
         for entry in entries:
@@ -87,7 +87,7 @@ def check_unique(overlay: Overlay) -> None:
 
 
 def _check_room(entry: WorkingRow, combination: Combination, values: tuple[Any, ...]) -> None:
-    """The texts of a combination have room in one entry of an index."""
+    """Raise `Invalid` if the texts of a combination are too long for one index entry."""
     sizes = {name: text_bytes(value) for name, value in zip(combination.names, values)}
     if sum(sizes.values()) > INDEXED_BYTES:
         longest = max(sizes, key=sizes.__getitem__)
@@ -121,23 +121,23 @@ def _values(entry: WorkingRow, combination: Combination) -> tuple[Any, ...]:
 def _taken(overlay: Overlay, entry: WorkingRow, combination: Combination, values: tuple[Any, ...], key: str) -> Invalid:
     if combination.alike:
         values = tuple(entry.get(name) for name in combination.names)
-    told = ", ".join(f"{name} {value!r:.80}" for name, value in zip(combination.names, values))
-    by = f" ({key})" if overlay.tells((entry.rules.root, key)) else ""
+    taken = ", ".join(f"{name} {value!r:.80}" for name, value in zip(combination.names, values))
+    by = f" ({key})" if overlay.may_reveal((entry.rules.root, key)) else ""
     kind = "that looks like" if combination.alike else "with"
-    problem = f"{combination.scope} {kind} {told} exists already{by}; it must be unique"
+    problem = f"{combination.scope} {kind} {taken} exists already{by}; it must be unique"
     return _invalid(entry, problem, combination.names[-1])
 
 
 def lock_name(combination: Combination) -> str:
-    """The name of the row that commits lock, where the database lets them run side by side."""
+    """The name of the counter row that commits lock if the database runs them concurrently."""
     return f"{'alike' if combination.alike else 'unique'}:{combination.scope}:{','.join(combination.names)}"
 
 
 def _check_stored(overlay: Overlay, combination: Combination, held: dict[tuple[Any, ...], WorkingRow]) -> None:
-    """Compare with the database's rows; those that this commit changes are judged by their new values."""
+    """Compare with the database's rows; for rows that this commit changes, their new values count."""
     root = overlay.schema.types[combination.scope].root
     if combination.scope != root or any(None in values for values in held):
-        # Else the database has a constraint of its own, against two commits at the same time.
+        # In the other cases a constraint of the database guards against concurrent commits.
         overlay.take_lock(lock_name(combination))
     table = overlay.store.tables[root]
     columns = [table.c[name] for name in _columns(overlay, combination)]
@@ -162,18 +162,18 @@ def _columns(overlay: Overlay, combination: Combination) -> list[str]:
 
 
 def _conditions(columns: list[Any], wanted: list[tuple[Any, ...]]) -> Iterator[ColumnElement[bool]]:
-    """Conditions that together find the rows with these values; None needs words of its own in SQL."""
+    """Conditions that together find the rows with these values; None is compared by ``IS NULL``."""
     patterns: dict[tuple[bool, ...], list[tuple[Any, ...]]] = {}
     for values in wanted:
         patterns.setdefault(tuple(value is None for value in values), []).append(values)
     for pattern, rows in patterns.items():
         empty = [column.is_(None) for column, absent in zip(columns, pattern) if absent]
-        told = [column for column, absent in zip(columns, pattern) if not absent]
+        given = [column for column, absent in zip(columns, pattern) if not absent]
         kept = [tuple(value for value in values if value is not None) for values in rows]
         for chunk in chunks(kept, COMBINATIONS):
-            if len(told) == 1:
-                yield and_(told[0].in_([values[0] for values in chunk]), *empty)
+            if len(given) == 1:
+                yield and_(given[0].in_([values[0] for values in chunk]), *empty)
             else:
-                # The first part alone beside it: SQLite finds no index for the combination and would read the table.
-                first = told[0].in_(list(dict.fromkeys(values[0] for values in chunk)))
-                yield and_(first, tuple_(*told).in_(chunk), *empty)
+                # SQLite uses no index for a comparison of tuples; the condition on the first column lets it use one.
+                first = given[0].in_(list(dict.fromkeys(values[0] for values in chunk)))
+                yield and_(first, tuple_(*given).in_(chunk), *empty)

@@ -1,4 +1,4 @@
-"""Configurations of custom attributes are checked when they are written, for the schema is made of them."""
+"""Configurations of custom attributes are checked when they are written, because the schema is built from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["CONFIGURATION", "COUNTER", "changes", "check_configurations", "count
 
 CONFIGURATION = "CustomAttributeConfiguration"
 COUNTER = "customs"
-"""The counter by which other server processes notice that custom attributes were configured."""
+"""The counter in which other server processes see that custom attributes have changed."""
 
 
 def changes(store: Store, connection: Connection) -> int:
@@ -27,7 +27,7 @@ def changes(store: Store, connection: Connection) -> int:
 
 
 def count_change(overlay: Overlay) -> None:
-    """Count this commit, if it configures custom attributes."""
+    """Raise the counter if this commit configures custom attributes."""
     if CONFIGURATION not in overlay.schema.types:
         return
     if not any(each.identity.entity_type == CONFIGURATION for each in (*overlay.touched(), *overlay.dead())):
@@ -39,7 +39,7 @@ def count_change(overlay: Overlay) -> None:
 
 
 def check_configurations(overlay: Overlay) -> None:
-    """Raise `Invalid` where a configuration describes no possible attribute."""
+    """Raise `Invalid` if a configuration does not describe a valid attribute."""
     found = overlay.schema.types.get(CONFIGURATION)
     if found is None or "data_type" not in found.attributes:
         return

@@ -1,4 +1,4 @@
-"""What not everybody decides: administrative attributes, and paths outside the folders that administrators named.
+"""Writes that need the right ``decide``: administrative attributes, and paths outside the configured folders.
 
 An account without the right ``decide`` may leave an administrative attribute as it is, or give a new entity the value
 that the server would (any value, where only changes are administrative). It writes a path only if that is relative and
@@ -20,7 +20,7 @@ from callsheet.model.record import equal
 from callsheet.server.access.access import Access
 from callsheet.server.writing.computed import acting_user
 from callsheet.server.writing.overlay import Overlay, WorkingRow
-from callsheet.server.writing.project import load_ways, project_of
+from callsheet.server.writing.project import load_owners, project_of
 
 __all__ = ["check_decisions", "is_below"]
 
@@ -29,7 +29,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 def check_decisions(overlay: Overlay, operations: Sequence[Operation], access: Access, user: str) -> None:
-    """Raise `Forbidden` where an account decided what is not its own to decide."""
+    """Raise `Forbidden` if an account writes what needs the right ``decide``, without having it."""
     if access.decides_all:
         return
     for index, operation in enumerate(operations):
@@ -43,7 +43,7 @@ def check_decisions(overlay: Overlay, operations: Sequence[Operation], access: A
 
 
 def _is_decided(overlay: Overlay, entry: WorkingRow, name: str, user: str) -> bool:
-    """Whether the value that was written is for those only who decide."""
+    """Whether the written value needs the right ``decide``."""
     if name in entry.rules.paths and isinstance(path := entry.get(name), str):
         return not is_below(path, _folders(overlay, entry.rules.paths[name]))
     if name not in entry.rules.decided:
@@ -56,8 +56,8 @@ def _is_decided(overlay: Overlay, entry: WorkingRow, name: str, user: str) -> bo
     return value is not None and not equal(value, _given(overlay, entry, name, user))
 
 
-def _given(overlay: Overlay, entry: WorkingRow, name: str, user: str) -> Any:
-    """The value that the server gives a new entity by itself."""
+def _preset(overlay: Overlay, entry: WorkingRow, name: str, user: str) -> Any:
+    """The value that the server itself sets in a new entity."""
     attribute = entry.rules.entity_type.attributes[name]
     return acting_user(overlay, str(attribute.target), user) if name in entry.rules.authored else attribute.default
 
@@ -66,12 +66,12 @@ def _decides(overlay: Overlay, entry: WorkingRow, access: Access) -> bool:
     reach = access.reach("decide", entry.identity.entity_type)
     if reach is None:
         return True
-    load_ways(overlay, [entry])
+    load_owners(overlay, [entry])
     return project_of(overlay, entry) in reach
 
 
 def _folders(overlay: Overlay, within: Iterable[str]) -> list[str]:
-    """The folders that these attributes name in the database."""
+    """The stored values of these attributes, which are folders."""
     found: list[str] = []
     for each in within:
         kind, _, name = each.partition(".")
@@ -83,7 +83,7 @@ def _folders(overlay: Overlay, within: Iterable[str]) -> list[str]:
 
 
 def is_below(path: str, folders: Iterable[str]) -> bool:
-    r"""Whether a path is relative and stays where it begins, or is in one of the folders. Windows counts too.
+    r"""Whether a path is relative without ``..``, or inside one of the folders. Windows paths are understood.
 
     >>> is_below("show/a.exr", ()), is_below("show/../../a", ()), is_below(r"C:\\a", ()), is_below("/mnt/a", ["/mnt"])
     (True, False, False, True)
@@ -105,8 +105,8 @@ def _is_in(path: str, folder: str) -> bool:
 def _forbidden(user: str, index: int, entry: WorkingRow, name: str) -> Forbidden:
     kind, key = entry.identity
     if name in entry.rules.paths and name not in entry.rules.decided:
-        told = f"may not set {kind}.{name} to a path outside the folders that administrators named"
+        problem = f"may not set {kind}.{name} to a path outside the folders that administrators named"
     else:
-        told = f"may not set {kind}.{name}; it is for administrators to decide"
-    message = f"operation {index}: `{user}` {told}"
+        problem = f"may not set {kind}.{name}; only administrators may"
+    message = f"operation {index}: `{user}` {problem}"
     return Forbidden(message, operation=index, entity=(kind, key), attribute=name)

@@ -1,7 +1,7 @@
-"""Many new rows of one table, by one prepared statement: the driver gets the rows without a look at each value.
+"""New rows of one table are inserted with one prepared statement, without SQLAlchemy's work per row.
 
-SQLAlchemy makes the text of the statement and knows how a column's values are written; what it would do for every
-row anew is prepared once for a table and a choice of its columns.
+SQLAlchemy compiles the statement and provides the bind processors of its columns, once for each table and set of
+columns. Rows then go to the driver directly.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Row = dict[str, Any]
 
 @frozen
 class Inserting:
-    """The statement: its text, how some columns are written, and a row as the driver takes it."""
+    """A compiled statement: its text, the bind processors of its columns, and the function that orders a row."""
 
     text: str
     writers: dict[str, Callable[[Any], Any]]
     shaped: Callable[[Row], Any]
 
     def run(self, connection: Connection, rows: list[Row]) -> None:
-        """Insert the rows; each has all the columns."""
+        """Insert the rows; each must have all columns."""
         for name, write in self.writers.items():
             for row in rows:
                 row[name] = write(row[name])
@@ -42,7 +42,7 @@ _KNOWN: WeakKeyDictionary[Table, dict[tuple[str, tuple[str, ...]], Inserting]] =
 
 
 def inserting(table: Table, names: tuple[str, ...], dialect: Dialect) -> Inserting:
-    """Made once for each table, choice of columns, and database."""
+    """The insert statement for these columns; compiled once for each table, set of columns, and database."""
     known = _KNOWN.setdefault(table, {})
     found = known.get((dialect.name, names))
     if found is None:

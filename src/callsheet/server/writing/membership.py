@@ -1,7 +1,7 @@
-"""Members that join and leave many-to-many collections in a commit.
+"""Members that are added to and removed from many-to-many collections in a commit.
 
-Both sides of a relation share one table, so what was said last of a pair counts, from whichever side. What
-changes nothing (a member that is there already) is left out of the log.
+Both sides of a relation share one table, so the last operation on a pair counts, from either side. An operation
+without effect (the member is there already) does not appear in the log.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ PAIRS = 500
 
 
 @define
-class _Wish:
-    """That a pair shall be there, or not; and who said so."""
+class _Wanted:
+    """Whether a pair must be present after the commit, and the operation that requires it."""
 
     entry: WorkingRow
     name: str
@@ -37,64 +37,64 @@ class _Wish:
 
 @define
 class Membership:
-    """The link rows of one commit: wishes while operations apply, rows when they are `settled`."""
+    """The link rows of one commit: collected while operations apply, compared with the database by `settle`."""
 
     overlay: Overlay
-    _wishes: dict[str, dict[Pair, _Wish]] = field(factory=dict)
+    _wanted: dict[str, dict[Pair, _Wanted]] = field(factory=dict)
     _inserted: dict[str, list[Pair]] = field(factory=dict)
     _deleted: dict[str, list[Pair]] = field(factory=dict)
     _near: dict[tuple[str, str], list[str]] = field(factory=dict)
 
     def change(self, entry: WorkingRow, name: str, members: Iterable[Identity], present: bool, operation: int) -> None:
-        """Members join (or leave) a collection of an entity."""
+        """Add members to a collection of an entity, or remove them."""
         link = self.overlay.store.link(entry.identity.entity_type, name)
-        wishes = self._wishes.setdefault(link.table.name, {})
+        wanted = self._wanted.setdefault(link.table.name, {})
         for member in members:
             if not present and self.overlay.place(member) in self.overlay.hidden:
                 continue
             near, far = entry.identity.key, member.key
             pair = (near, far) if link.near.name == "owner" else (far, near)
-            wishes[pair] = _Wish(entry, name, member, present, operation)
+            wanted[pair] = _Wanted(entry, name, member, present, operation)
 
     def check(self) -> None:
-        """Raise `Invalid` where a member that joins does not exist, or is of another type."""
-        for wishes in self._wishes.values():
-            for wish in wishes.values():
-                if wish.present and wish.entry.alive:
-                    self._check_member(wish)
+        """Raise `Invalid` if an added member does not exist, or has a type that the collection does not accept."""
+        for pairs in self._wanted.values():
+            for wanted in pairs.values():
+                if wanted.present and wanted.entry.alive:
+                    self._check_member(wanted)
 
-    def _check_member(self, wish: _Wish) -> None:
-        found = self.overlay.told(wish.member)
-        kind = wish.entry.identity.entity_type
-        target = str(wish.entry.rules.entity_type.attributes[wish.name].target)
+    def _check_member(self, wanted: _Wanted) -> None:
+        found = self.overlay.visible(wanted.member)
+        kind = wanted.entry.identity.entity_type
+        target = str(wanted.entry.rules.entity_type.attributes[wanted.name].target)
         if found is None:
-            problem = f"there is no {wish.member.entity_type} {wish.member.key}"
+            problem = f"there is no {wanted.member.entity_type} {wanted.member.key}"
         elif not self.overlay.schema.is_a(found.identity.entity_type, target):
-            problem = f"{kind}.{wish.name} takes a {target}, not a {found.identity.entity_type}"
+            problem = f"{kind}.{wanted.name} takes a {target}, not a {found.identity.entity_type}"
         else:
             return
         raise Invalid(
-            f"operation {wish.operation}: {problem} to add to {kind}.{wish.name}",
-            operation=wish.operation,
-            entity=(kind, wish.entry.identity.key),
-            attribute=wish.name,
+            f"operation {wanted.operation}: {problem} to add to {kind}.{wanted.name}",
+            operation=wanted.operation,
+            entity=(kind, wanted.entry.identity.key),
+            attribute=wanted.name,
         )
 
     def settle(self) -> None:
-        """Compare with the rows that are there, and note in the entries what really changes."""
-        for table_name, wishes in self._wishes.items():
+        """Compare with the stored rows, and record the real changes in the entries."""
+        for table_name, pairs in self._wanted.items():
             table = self.overlay.store.layout.metadata.tables[table_name]
-            present = self._present(table, list(wishes))
-            for pair, wish in wishes.items():
-                member = self.overlay.get(wish.member)
-                if not wish.entry.alive or (wish.present and (member is None or not member.alive)):
+            present = self._present(table, list(pairs))
+            for pair, wanted in pairs.items():
+                member = self.overlay.get(wanted.member)
+                if not wanted.entry.alive or (wanted.present and (member is None or not member.alive)):
                     continue
-                if wish.present and pair not in present:
+                if wanted.present and pair not in present:
                     self._inserted.setdefault(table_name, []).append(pair)
-                    wish.entry.added.setdefault(wish.name, []).append(wish.member)
-                elif not wish.present and pair in present:
+                    wanted.entry.added.setdefault(wanted.name, []).append(wanted.member)
+                elif not wanted.present and pair in present:
                     self._deleted.setdefault(table_name, []).append(pair)
-                    wish.entry.removed.setdefault(wish.name, []).append(wish.member)
+                    wanted.entry.removed.setdefault(wanted.name, []).append(wanted.member)
         self._settle_deletes()
 
     def _present(self, table: Table, pairs: list[Pair]) -> set[Pair]:
@@ -105,7 +105,7 @@ class Membership:
         return found
 
     def _settle_deletes(self) -> None:
-        """What is deleted leaves every collection, its own and those of others."""
+        """Deleted entities are removed from every collection, their own and those of others."""
         for side, entries in self._by_collection(own=True).items():
             for entry, key in self._linked(side, entries, near=True):
                 target = str(entry.rules.entity_type.attributes[side[1]].target)
@@ -136,7 +136,7 @@ class Membership:
     def _linked(
         self, side: tuple[str, str], entries: dict[str, WorkingRow], near: bool
     ) -> list[tuple[WorkingRow, str]]:
-        """The rows of dead entities, which are noted for deletion: the entity, and the key at the other end."""
+        """The link rows of deleted entities, marked for deletion: pairs of the entity and the key at the other end."""
         link = self.overlay.store.link(*side)
         here, there = (link.near, link.far) if near else (link.far, link.near)
         found: list[tuple[WorkingRow, str]] = []

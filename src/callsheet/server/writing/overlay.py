@@ -1,8 +1,8 @@
-"""The working set of a commit: the rows it touches, in memory, with what has been written over them so far.
+"""The working set of a commit: the rows it touches, in memory, with the values it has written so far.
 
-Rows are loaded in bulk, before they are needed; operations then change entries here and nothing else. An
-entry gives an attribute's value as it is *now* (`WorkingRow.get`) or as the database holds it (`WorkingRow.original`);
-a reference's value is an `Identity` with the type the client told or the database holds.
+Rows are loaded in bulk, before they are needed; operations then change only the working set. An entry returns an
+attribute's *current* value (`WorkingRow.get`) or its stored value (`WorkingRow.original`). The value of a reference is
+an `Identity` with the type that the client sent or the database holds.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class WorkingRow:
 
     @property
     def version(self) -> int:
-        """The version in the database; 0 for what is not there yet."""
+        """The version in the database; 0 for a new entity."""
         return 0 if self.row is None else int(self.row[self.columns["_version"]])
 
     @property
@@ -65,13 +65,13 @@ class WorkingRow:
         return self.row is None
 
     def get(self, name: str) -> Any:
-        """The value as it is now."""
+        """The current value: written by this commit, else stored."""
         if name in self.values:
             return self.values[name]
         return self.original(name)
 
     def original(self, name: str) -> Any:
-        """The value the database holds."""
+        """The stored value."""
         if self.row is None:
             return None
         entity_type = self.rules.entity_type
@@ -86,7 +86,7 @@ class WorkingRow:
         return value
 
     def items(self, mapping: str) -> Mapping[str, Any]:
-        """What a mapping holds in the database; read once, however many of its items are asked for."""
+        """The stored items of a mapping, decoded once."""
         found = self._items.get(mapping)
         if found is None:
             found = self._items[mapping] = self._read_items(mapping)
@@ -100,7 +100,7 @@ class WorkingRow:
         return {key: _item(custom.get(key), value) for key, value in held.items()}
 
     def changed(self) -> list[str]:
-        """The names whose value now differs from the database's."""
+        """The names whose current value differs from the stored one."""
         if self.row is None:
             return [name for name, value in self.values.items() if value is not None]
         return [name for name, value in self.values.items() if not equal(value, self.original(name))]
@@ -110,7 +110,7 @@ class WorkingRow:
 
 
 def _item(attribute: Attribute | None, held: Any) -> Any:
-    """An item of a mapping, where dates are kept as ISO text; what is no date any more is told as it is."""
+    """An item of a mapping, where dates are stored as ISO text; text that is not a date is returned unchanged."""
     if attribute is not None and isinstance(held, str) and attribute.data_type in _READERS:
         try:
             return _READERS[attribute.data_type](held)
@@ -123,7 +123,7 @@ _READERS: dict[str, Callable[[str], date]] = {"date": date.fromisoformat, "datet
 
 
 class Overlay:
-    """The entries of one commit by place. ``get`` answers from memory only; ``load`` reads what is missing."""
+    """The entries of one commit by place. ``get`` looks only in memory; ``load`` reads missing rows."""
 
     def __init__(self, store: Store, connection: Connection, user_key: str | None = None) -> None:
         self.store, self.connection, self.schema = store, connection, store.schema
@@ -132,13 +132,13 @@ class Overlay:
         self.rules = rules_of(store.schema)
         self.entries: dict[Place, WorkingRow] = {}
         self.hidden: set[Place] = set()
-        """What is there, but as if it were not for the commit's author (see ``warrant.py``)."""
-        self.tells: Callable[[Place], bool] = lambda place: True
-        """Whether an error may tell the author of what is at a place."""
+        """Places of entities that do not exist for the commit's author (see ``warrant.py``)."""
+        self.may_reveal: Callable[[Place], bool] = lambda place: True
+        """Whether an error may name the entity at a place to the commit's author."""
         self._absent: set[Place] = set()
         self._incoming: dict[Place, dict[tuple[Place, str], None]] = {}
         self._follows = False
-        """Whether the references that were written are among the incoming: only deletes ask for them."""
+        """Whether written references are indexed in ``_incoming``: only deletes need them."""
         self._roots = self.rules.roots
         self._columns = store.layout.positions
 
@@ -149,8 +149,8 @@ class Overlay:
         """The entry, dead or alive; None when there is no such entity."""
         return self.entries.get(self.place(identity))
 
-    def told(self, identity: Identity) -> WorkingRow | None:
-        """The entity that the author of the commit names; None also where it is hidden."""
+    def visible(self, identity: Identity) -> WorkingRow | None:
+        """The entry, dead or alive; None if there is no such entity, or if it is hidden from the commit's author."""
         place = self.place(identity)
         return None if place in self.hidden else self.entries.get(place)
 
@@ -158,17 +158,17 @@ class Overlay:
         return self.entries.get(place)
 
     def touched(self) -> list[WorkingRow]:
-        """What this commit creates or changes, and does not delete."""
+        """The entries that this commit creates or changes, and does not delete."""
         return [entry for entry in self.entries.values() if entry.alive and entry.touched]
 
     def dead(self) -> list[WorkingRow]:
-        """What this commit deletes from the database."""
+        """The stored entries that this commit deletes."""
         return [entry for entry in self.entries.values() if not entry.alive and entry.row is not None]
 
     def load(self, places: Iterable[Place], lock: bool = False) -> None:
-        """Read the rows of these places, as far as they are not known.
+        """Read the rows of these places that are not loaded yet.
 
-        Locked ones are locked as they are read, always in the same order, so that writers cannot deadlock.
+        With ``lock``, rows are locked when they are read, always in the same order, so that commits cannot deadlock.
         """
         wanted: dict[str, dict[str, None]] = {}
         for root, key in places:
@@ -180,15 +180,15 @@ class Overlay:
             self._absent.update((root, key) for key in keys if (root, key) not in self.entries)
 
     def load_where(self, root: str, column: str, keys: Iterable[str], lock: bool = False) -> list[WorkingRow]:
-        """Read the rows where a column holds one of the keys; their entries, known ones included.
+        """Read the rows in which a column has one of the keys; returns their entries, loaded ones included.
 
-        What this commit will write to must be locked, where the database lets commits run side by side.
+        If the database runs commits concurrently, rows that this commit will write must be locked.
         """
         lock = lock and self.store.engine_name != "sqlite"
         rows: Iterator[Sequence[Any]] = chain.from_iterable(
             self._rows(root, column, chunk, lock) for chunk in chunks(sorted(keys) if lock else keys, CHUNK)
         )
-        return [self._know(root, row) for row in rows]
+        return [self._entry(root, row) for row in rows]
 
     def _rows(self, root: str, column: str, keys: Sequence[str], lock: bool) -> Sequence[Sequence[Any]]:
         table = self.store.tables[root]
@@ -199,7 +199,7 @@ class Overlay:
 
         return self.store.prepared.by_keys(("rows", root, column, lock), self.connection, build, where, keys)
 
-    def _know(self, root: str, row: Sequence[Any]) -> WorkingRow:
+    def _entry(self, root: str, row: Sequence[Any]) -> WorkingRow:
         columns = self._columns[root]
         key = row[columns["id"]]
         entry = self.entries.get((root, key))
@@ -220,19 +220,19 @@ class Overlay:
         rules = self.rules.of(self.schema, identity.entity_type)
         entry = WorkingRow(identity, rules, self._columns[rules.root], self.schema, touched=True, operation=operation)
         self.entries[entry.place] = entry
-        # There was nothing there, or it could not have been created.
+        # No entity existed at this place, else the create would have been refused.
         self.hidden.discard(entry.place)
         return entry
 
     def write(self, entry: WorkingRow, name: str, value: Any) -> None:
-        """Give an attribute its new value, and remember whom it now refers to."""
+        """Set an attribute's value, and index the reference."""
         entry.values[name] = value
         entry.adjusted.pop(name, None)
         if self._follows and isinstance(value, Identity):
             self.refer(entry, name, self.place(value))
 
     def write_all(self, entry: WorkingRow, values: Mapping[str, Any]) -> None:
-        """Give several attributes their new values."""
+        """Set the values of several attributes."""
         if self._follows:
             for name, value in values.items():
                 self.write(entry, name, value)
@@ -240,11 +240,11 @@ class Overlay:
             entry.values.update(values)
 
     def refer(self, entry: WorkingRow, name: str, target: Place) -> None:
-        """Remember that a row of the database refers to a place."""
+        """Index a reference from an entry to a place."""
         self._incoming.setdefault(target, {})[entry.place, name] = None
 
     def incoming(self, entry: WorkingRow) -> list[tuple[WorkingRow, str]]:
-        """The living entities that now refer to this one, and by which attribute; of the loaded ones."""
+        """The loaded, living entries that refer to this one, each with the attribute's name."""
         if not self._follows:
             self._follow()
         found = []
@@ -256,7 +256,7 @@ class Overlay:
         return found
 
     def _follow(self) -> None:
-        """From now on what is written is among the incoming; what was written until now is put there."""
+        """Index all references written so far, and from now on each when it is written."""
         self._follows = True
         for entry in self.entries.values():
             for name, value in entry.values.items():

@@ -1,4 +1,4 @@
-"""The project that an entity of a commit belongs to, as things stand in the working set."""
+"""The project that an entity belongs to in the working set of a commit."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from callsheet.model.record import Identity
 from callsheet.server.access.belonging import LONGEST, ProjectRoute, ways_of
 from callsheet.server.writing.overlay import Overlay, WorkingRow
 
-__all__ = ["load_ways", "project_of"]
+__all__ = ["load_owners", "project_of"]
 
 
-def load_ways(overlay: Overlay, entries: Iterable[WorkingRow]) -> None:
-    """Read what these entities' projects are found by, a level at a time."""
+def load_owners(overlay: Overlay, entries: Iterable[WorkingRow]) -> None:
+    """Read the entities through which these entities' projects are found, a level at a time."""
     level = list(entries)
     for _ in range(LONGEST):
         owners = [owner for entry in level if (owner := _owner(overlay, entry)) is not None]
@@ -23,11 +23,11 @@ def load_ways(overlay: Overlay, entries: Iterable[WorkingRow]) -> None:
 
 
 def project_of(overlay: Overlay, entry: WorkingRow) -> str | None:
-    """The project an entity belongs to as things stand in a commit; what is needed must have been loaded."""
+    """The key of the project that an entity belongs to, by current values; `load_owners` must have been called."""
     for _ in range(LONGEST):
-        way = ways_of(overlay.schema).get(entry.identity.entity_type, ProjectRoute())
-        if way.column:
-            held: Identity | str | None = entry.identity.key if way.column == "id" else entry.get(way.column)
+        route = ways_of(overlay.schema).get(entry.identity.entity_type, ProjectRoute())
+        if route.column:
+            held: Identity | str | None = entry.identity.key if route.column == "id" else entry.get(route.column)
             return str(held.key) if isinstance(held, Identity) else held
         owner = _owner(overlay, entry)
         found = None if owner is None else overlay.get(owner)
@@ -38,6 +38,6 @@ def project_of(overlay: Overlay, entry: WorkingRow) -> str | None:
 
 
 def _owner(overlay: Overlay, entry: WorkingRow) -> Identity | None:
-    way = ways_of(overlay.schema).get(entry.identity.entity_type, ProjectRoute())
-    values = (entry.get(name) for name, _ in way.references)
+    route = ways_of(overlay.schema).get(entry.identity.entity_type, ProjectRoute())
+    values = (entry.get(name) for name, _ in route.references)
     return next((value for value in values if isinstance(value, Identity)), None)

@@ -1,4 +1,4 @@
-"""What a batch of operations names, before anything is read: whom to lock and load, and what a delete may concern."""
+"""The entities that a batch of operations names: found before anything is read, so that they can be locked first."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ __all__ = ["Reach", "reach"]
 
 @frozen
 class Reach:
-    """The places a batch names: targets, whom to lock with them, what is deleted, and what is moved to hang
-    from something, whose delete would then take it along with all that hangs from it."""
+    """The places that a batch names.
+
+    ``places`` has all of them, ``deleted`` those of deletes, and ``moved`` those of updates that set a cascading
+    reference: a later delete of the referred entity deletes these too.
+    """
 
     places: dict[Place, None]
     deleted: dict[Place, None]
     moved: dict[Place, None]
 
 
-def _hangs(entity_type: EntityType, name: str) -> bool:
-    """Whether an entity goes with what it refers to by this name."""
+def _cascades(entity_type: EntityType, name: str) -> bool:
+    """Whether an entity is deleted with the entity that this attribute refers to."""
     attribute = entity_type.attributes.get(name)
     return attribute is None or attribute.on_delete == "cascade"
 
 
 def reach(schema: Schema, operations: Sequence[Operation]) -> Reach:
-    """What a batch names: its entities, whom they refer to, who joins and leaves."""
+    """The places of a batch: its entities, the entities they refer to, and added and removed members."""
     roots = rules_of(schema).roots
     places: dict[Place, None] = {}
     deleted: dict[Place, None] = {}
@@ -45,7 +48,7 @@ def reach(schema: Schema, operations: Sequence[Operation]) -> Reach:
             continue
         named = [(name, value) for name, value in operation.values.items() if isinstance(value, Identity)]
         places.update({(roots[to], there): None for _, (to, there) in named})
-        if isinstance(operation, Update) and any(_hangs(schema.types[kind], name) for name, _ in named):
+        if isinstance(operation, Update) and any(_cascades(schema.types[kind], name) for name, _ in named):
             moved[roots[kind], key] = None
         gone = operation.removed.values() if isinstance(operation, Update) else ()
         for members in (*operation.added.values(), *gone):

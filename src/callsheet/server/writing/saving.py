@@ -1,7 +1,7 @@
-"""The rows of a commit, written: few statements, however many entities.
+"""The rows of a commit are written with few statements, however many entities it has.
 
-New rows go in with one statement for each table, changed ones with one for each set of columns, deleted ones
-by key. What is written here was validated before.
+New rows are inserted with one statement for each table, changed rows updated with one for each set of columns, and
+rows deleted by key. All values have been validated before.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def save_rows(overlay: Overlay, position: int) -> None:
 
 
 def _update(overlay: Overlay, root: str, names: frozenset[str], rows: list[dict[str, Any]]) -> None:
-    """Change rows as they were seen. All are locked; that one is missing cannot be, and is not passed over."""
+    """Update rows, each if it still has the version that was read. All are locked, so a missing row is an error."""
     table = overlay.store.tables[root]
     statement = overlay.store.prepared.get(("update", root, names), overlay.connection, lambda: _updating(table, names))
     done = statement.run(overlay.connection, rows)
@@ -65,7 +65,7 @@ def _updating(table: Table, names: frozenset[str]) -> Update:
 
 
 def _columns(entry: WorkingRow) -> dict[str, Any]:
-    """What the entry's columns shall hold, as far as it was written."""
+    """The new values of the entry's columns, for the attributes that were written."""
     row: dict[str, Any] = {}
     mappings: dict[str, dict[str, Any]] = {}
     typed = entry.rules.typed
@@ -78,7 +78,7 @@ def _columns(entry: WorkingRow) -> dict[str, Any]:
             mapping, _, item = name.partition(".")
             held = mappings.get(mapping)
             if held is None:
-                # Copied once, however many of its items were written.
+                # Copied once for all of its items.
                 held = mappings[mapping] = dict(entry.items(mapping))
             _set_item(held, item, value)
         else:
@@ -91,7 +91,7 @@ def _columns(entry: WorkingRow) -> dict[str, Any]:
 
 
 def _set_item(held: dict[str, Any], item: str, value: Any) -> None:
-    """Change one item of a mapping; None takes the item off."""
+    """Set one item of a mapping; None removes it."""
     if value is None:
         held.pop(item, None)
     else:
@@ -108,7 +108,7 @@ def _insert(overlay: Overlay, root: str, rows: list[dict[str, Any]]) -> None:
 
 
 def _forget_tombstones(overlay: Overlay, root: str, keys: Iterable[str]) -> None:
-    """What is made again is not deleted any more; its history goes on from its end."""
+    """An entity that is created again has no tombstone; its history continues from the delete."""
     tombstone = overlay.store.table("_tombstone")
     for chunk in chunks(keys, CHUNK):
         found = _tombstones(overlay, root, chunk)
@@ -144,7 +144,7 @@ def _delete(overlay: Overlay, position: int) -> None:
 
 
 def _changes(overlay: Overlay) -> list[EntityChange]:
-    """What the commit did, entity by entity."""
+    """The changes of the commit, entity by entity."""
     found = []
     for entry in overlay.entries.values():
         added = {name: tuple(members) for name, members in entry.added.items()}
@@ -170,7 +170,7 @@ def _changes(overlay: Overlay) -> list[EntityChange]:
 
 
 def _all(entry: WorkingRow) -> dict[str, Any]:
-    """All that an entity holds in the database; mappings item by item."""
+    """All stored values of an entity; mappings item by item."""
     found: dict[str, Any] = {}
     for attribute in entry.rules.entity_type.attributes.values():
         if attribute.kind == "mapping":
@@ -181,7 +181,7 @@ def _all(entry: WorkingRow) -> dict[str, Any]:
 
 
 def save_log(overlay: Overlay, changes: ChangeSet, user: str, digest: str, result: CommitResult, now: datetime) -> None:
-    """Write the commit's row: what makes it exactly once, and all that later readers know of it."""
+    """Write the commit's row in the log: its receipt, which makes it exactly once, and its changes for all readers."""
     row = {
         "position": result.position,
         "commit_id": changes.commit_id,

@@ -22,7 +22,7 @@ class SchemaRefresh:
         return custom_attributes.CONFIGURATION in self._store.schema.types
 
     def refresh(self) -> bool:
-        """Read what another server process configured; whether the schema changed."""
+        """Read custom attributes that another server process configured; returns whether the schema changed."""
         if self._store.engine_name == "sqlite" or not self.is_configurable:
             return False
         with self._store.reading() as connection:

@@ -1,6 +1,6 @@
-"""The shape of operations: types, attributes and values the schema knows. What the database holds plays no part.
+"""Operations are checked against the schema: types, attributes and values. Nothing is read from the database.
 
-The client checks the same before it sends; the server never trusts that it did.
+The client checks the same before it sends; the server does not rely on it.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Taker = Callable[[Any], Any]
 
 
 def checked(schema: Schema, operations: Sequence[Operation]) -> list[Operation]:
-    """The operations with their values as the database will tell them, or `Invalid` naming the first at fault.
+    """The operations with normalised values; raises `Invalid` with the index of the first operation at fault.
 
-    Foreign key names become references, numbers floats, datetimes UTC, tuples in JSON data lists.
+    Names of foreign keys become references, numbers floats, datetimes UTC, tuples in JSON data lists.
     """
     checker = _OperationChecker(schema)
     return [checker.operation(index, operation) for index, operation in enumerate(operations)]
 
 
 class _OperationChecker:
-    """Checks the operations of one batch; remembers how each attribute takes its values, and sound references."""
+    """Checks the operations of one batch; caches the normaliser of each attribute, and valid references."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
@@ -74,7 +74,7 @@ class _OperationChecker:
         return entity_type
 
     def _find(self, entity_type: EntityType, name: str) -> tuple[str, Attribute]:
-        """The attribute, with the name its value is kept under."""
+        """The attribute, with its canonical name."""
         found = self._attributes.get((entity_type.name, name))
         if found is None:
             try:
@@ -90,13 +90,13 @@ class _OperationChecker:
     def _values(self, entity_type: EntityType, values: Mapping[str, Any], create: bool) -> dict[str, Any]:
         found: dict[str, Any] = {}
         takers = self._takers.setdefault((entity_type.name, create), {})
-        for asked, value in values.items():
-            if asked == "id" and create:
+        for given, value in values.items():
+            if given == "id" and create:
                 self._own(value)
                 continue
-            taker = takers.get(asked)
+            taker = takers.get(given)
             if taker is None:
-                taker = takers[asked] = self._writable(entity_type, asked, create)
+                taker = takers[given] = self._writable(entity_type, given, create)
             name, take = taker
             try:
                 found[name] = None if value is None else take(value)
@@ -108,9 +108,9 @@ class _OperationChecker:
         if value != self.identity.key:
             raise self._invalid(f"the id {value!r:.80} is not the key {self.identity.key!r}", "id")
 
-    def _writable(self, entity_type: EntityType, asked: str, create: bool) -> tuple[str, Taker]:
-        """An attribute that may be written: the name its values are kept under, and how it takes them."""
-        name, attribute = self._find(entity_type, asked)
+    def _writable(self, entity_type: EntityType, given: str, create: bool) -> tuple[str, Taker]:
+        """The canonical name and the normaliser of an attribute; `Invalid` if it cannot be written."""
+        name, attribute = self._find(entity_type, given)
         if attribute.computed is not None:
             raise self._invalid(f"{entity_type.name}.{name} is computed by the server", name)
         if (attribute.immutable or name == "id") and not create:
@@ -121,20 +121,20 @@ class _OperationChecker:
         self, entity_type: EntityType, adjusted: Mapping[str, Adjustment], values: Mapping[str, Any]
     ) -> dict[str, Adjustment]:
         found: dict[str, Adjustment] = {}
-        for asked, told in adjusted.items():
-            _, attribute = self._find(entity_type, asked)
-            name, take = self._writable(entity_type, asked, False)
+        for given, adjustment in adjusted.items():
+            _, attribute = self._find(entity_type, given)
+            name, take = self._writable(entity_type, given, False)
             if attribute.kind != "scalar" or attribute.data_type not in NUMBERS:
                 raise self._invalid(f"{entity_type.name}.{name} is no number; only numbers are adjusted", name)
             if name in values or name in found:
-                raise self._invalid(f"{entity_type.name}.{name} is adjusted, and written besides", name)
+                raise self._invalid(f"{entity_type.name}.{name} is both adjusted and written", name)
             try:
-                by, empty = take(told.by), take(told.empty)
-                low, high = (None if bound is None else take(bound) for bound in (told.low, told.high))
+                by, empty = take(adjustment.by), take(adjustment.empty)
+                low, high = (None if bound is None else take(bound) for bound in (adjustment.low, adjustment.high))
             except SchemaError as error:
                 raise self._invalid(str(error), name) from None
             if by is None or empty is None:
-                raise self._invalid(f"{entity_type.name}.{name} is adjusted by no number", name)
+                raise self._invalid(f"{entity_type.name}.{name} must be adjusted by a number, not None", name)
             if low is not None and high is not None and low > high:
                 raise self._invalid(f"{entity_type.name}.{name} cannot be at least {low} and at most {high}", name)
             found[name] = Adjustment(by, low, high, empty)
@@ -142,10 +142,10 @@ class _OperationChecker:
 
     def _before(self, entity_type: EntityType, before: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for asked, value in before.items():
-            name, attribute = self._find(entity_type, asked)
+        for given, value in before.items():
+            name, attribute = self._find(entity_type, given)
             if name in values:
-                # What was kept before there was a limit may still be replaced.
+                # A value that was stored before the limit existed may still be replaced.
                 take = self._taker(entity_type, name, evolve(attribute, indexed=False, unique=False))
                 try:
                     found[name] = None if value is None else take(value)
@@ -154,7 +154,7 @@ class _OperationChecker:
         return found
 
     def _taker(self, entity_type: EntityType, name: str, attribute: Attribute) -> Taker:
-        """How an attribute takes a value that is not None; `SchemaError` or `Invalid` where it does not."""
+        """The function that normalises an attribute's value (not None), or raises `SchemaError` or `Invalid`."""
         if attribute.kind == "reference":
             return partial(self._reference, entity_type, name, attribute)
         if attribute.kind == "collection":
@@ -177,19 +177,19 @@ class _OperationChecker:
         self._sound.add((target, value))
         return value
 
-    def _related(self, entity_type: EntityType, name: str, target: str, told: str) -> None:
-        """The client may name the target type, or any above or below it; the row has the last word."""
-        if told not in self.schema.types:
-            raise self._invalid(f"there is no entity type `{told}`{did_you_mean(told, self.schema.types)}", name)
-        if not self.schema.is_a(told, target) and not self.schema.is_a(target, told):
-            raise self._invalid(f"{entity_type.name}.{name} takes a {target}, not a {told}", name)
+    def _related(self, entity_type: EntityType, name: str, target: str, given: str) -> None:
+        """The client may send the target type, or any above or below it; the row's type is checked later."""
+        if given not in self.schema.types:
+            raise self._invalid(f"there is no entity type `{given}`{did_you_mean(given, self.schema.types)}", name)
+        if not self.schema.is_a(given, target) and not self.schema.is_a(target, given):
+            raise self._invalid(f"{entity_type.name}.{name} takes a {target}, not a {given}", name)
 
     def _members(
         self, entity_type: EntityType, members: Mapping[str, Iterable[Identity]]
     ) -> dict[str, tuple[Identity, ...]]:
         found: dict[str, tuple[Identity, ...]] = {}
-        for asked, identities in members.items():
-            name, attribute = self._find(entity_type, asked)
+        for given, identities in members.items():
+            name, attribute = self._find(entity_type, given)
             if attribute.kind != "collection":
                 raise self._invalid(f"{entity_type.name}.{name} is not a collection", name)
             if self._one_to_many(attribute):
@@ -214,7 +214,7 @@ class _OperationChecker:
 
 
 def _storable(key: Any) -> bool:
-    """Whether every database takes the key, and finds it again."""
+    """Whether every database can store the key without changing it."""
     if not isinstance(key, str) or not 0 < len(key) <= KEY_LENGTH or "\x00" in key:
         return False
     if key.isascii():

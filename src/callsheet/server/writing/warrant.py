@@ -1,12 +1,12 @@
-"""What the author of a commit may know of and do, where permissions bound it.
+"""The permissions of a commit's author are enforced for each entity that the commit names.
 
-The rows that a batch names are looked up once more, under the author's conditions. What the author may not
-read is *hidden*: the batch finds it nowhere, and is refused in the words it would be refused in if there were
-no such entity. What may be read but not changed refuses the batch as forbidden. Where entities end up is
-judged when the batch is over, so that nothing is created in, or moved into, a project out of bounds.
+The rows that a batch names are queried once more, with the author's conditions. Entities that the author may not read
+are *hidden*: the batch is refused with the same error as if they did not exist. If an entity may be read but not
+changed, the batch is refused as forbidden. The project of each entity is checked after the last operation, so that
+nothing is created in, or moved into, a project where the author may not write.
 
-What goes with a change needs no permission of its own: parts deleted with the whole, references to it that
-become None, descendants that move along. The answer tells nothing of those that are hidden.
+Consequences of a change need no permission of their own: entities deleted by cascade, references that become None,
+descendants that move along. The result does not mention those that are hidden.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 from callsheet.server.access.access import NOWHERE, Access
 from callsheet.server.writing.overlay import Overlay, Place, WorkingRow
-from callsheet.server.writing.project import load_ways, project_of
+from callsheet.server.writing.project import load_owners, project_of
 
 __all__ = ["Warrant"]
 
 
 @define
 class Warrant:
-    """The bounds of one commit."""
+    """The permissions of one commit's author."""
 
     access: Access
     overlay: Overlay
     _readable: dict[Place, bool] = field(factory=dict)
 
     def inspect(self, operations: Sequence[Operation], places: Iterable[Place]) -> None:
-        """Hide what the author may not read of what the batch names, and refuse what it may not change."""
-        self.overlay.tells = self.tells
+        """Hide named entities that the author may not read; raise `Forbidden` for those it may not change."""
+        self.overlay.may_reveal = self.may_reveal
         self._look([*places, *self._referred(operations)])
         self.overlay.hidden.update(place for place, readable in self._readable.items() if not readable)
         for verb, kind in (("update", Update), ("delete", Delete)):
@@ -47,7 +47,7 @@ class Warrant:
                     raise self._forbidden("create", index, operation.identity)
 
     def _referred(self, operations: Sequence[Operation]) -> list[Place]:
-        """Where the references lead whose values the author claims to have seen: a conflict would tell them."""
+        """The targets of references with a ``before`` value: a conflict error would reveal them."""
         found = []
         for operation in operations:
             entry = self.overlay.get(operation.identity)
@@ -58,18 +58,18 @@ class Warrant:
         return found
 
     def _look(self, places: Iterable[Place]) -> None:
-        """Find out which places hold something that the author may read."""
+        """Query which of these places have an entity that the author may read."""
         wanted: dict[str, list[str]] = {}
         for root, key in dict.fromkeys(places):
             if (root, key) not in self._readable:
                 wanted.setdefault(root, []).append(key)
         for root, keys in wanted.items():
             found = self.access.among("read", self.overlay.connection, root, keys)
-            # A key that leads nowhere is looked for all the same, and hidden: neither words nor time tell it apart.
+            # A key without an entity is queried and hidden too: neither error nor time distinguishes the two cases.
             self._readable.update(((root, key), key in found) for key in keys)
 
-    def tells(self, place: Place) -> bool:
-        """Whether the author may be told of what is at a place: it was made by this commit, or may be read."""
+    def may_reveal(self, place: Place) -> bool:
+        """Whether an error may name the entity at a place: this commit created it, or the author may read it."""
         entry = self.overlay.at(place)
         if entry is not None and entry.created:
             return True
@@ -91,8 +91,8 @@ class Warrant:
             index, root, key = min(refused)
             raise self._forbidden(verb, index, self.overlay.entries[root, key].identity)
 
-    def judge(self, operations: Sequence[Operation]) -> None:
-        """Refuse what was created, or moved to, where the author may not create or update."""
+    def check_projects(self, operations: Sequence[Operation]) -> None:
+        """Raise `Forbidden` for entities created in, or moved to, a project where the author may not do so."""
         concerned: list[tuple[int, str, WorkingRow]] = []
         for index, operation in enumerate(operations):
             entry = None if isinstance(operation, Delete) else self.overlay.get(operation.identity)
@@ -101,7 +101,7 @@ class Warrant:
                 continue
             if self.access.reach(verb, entry.identity.entity_type) is not None:
                 concerned.append((index, verb, entry))
-        load_ways(self.overlay, [entry for _, _, entry in concerned])
+        load_owners(self.overlay, [entry for _, _, entry in concerned])
         for index, verb, entry in concerned:
             projects = self.access.reach(verb, entry.identity.entity_type)
             if projects is not None and project_of(self.overlay, entry) not in projects:
@@ -114,20 +114,20 @@ class Warrant:
             f"operation {index}: `{user}` may not {verb} {kind} {key}{where}", operation=index, entity=(kind, key)
         )
 
-    def told(self, identities: Iterable[Identity]) -> tuple[Identity, ...]:
-        """Those of which the author may be told; asked before the rows are gone."""
+    def visible(self, identities: Iterable[Identity]) -> tuple[Identity, ...]:
+        """The identities that the author may read. Must be called before the rows are deleted."""
         found = list(identities)
         self._look(self.overlay.place(identity) for identity in found)
-        return tuple(identity for identity in found if self.tells(self.overlay.place(identity)))
+        return tuple(identity for identity in found if self.may_reveal(self.overlay.place(identity)))
 
     def masked(self, error: ServerError) -> ServerError:
-        """The error, or one that tells less where it is about an entity that is hidden."""
-        if error.entity is None or self._may_hear(error.entity):
+        """The error, or one without details if it is about an entity that the author may not read."""
+        if error.entity is None or self._is_safe(error.entity):
             return error
-        told = f"operation {error.operation}: it would break a rule for something that you may not see"
-        return Invalid(told, operation=error.operation)
+        masked = f"operation {error.operation}: it would break a rule of an entity that you may not read"
+        return Invalid(masked, operation=error.operation)
 
-    def _may_hear(self, entity: tuple[str, str]) -> bool:
+    def _is_safe(self, entity: tuple[str, str]) -> bool:
         place = self.overlay.place(Identity(*entity))
         # Of what the batch itself names, the author knows already, or is told that there is no such entity.
         return place in self.overlay.hidden or place not in self.overlay.entries or self.tells(place)
