@@ -1,4 +1,4 @@
-"""Where entities stand: the chain of parents from the top down to each, read level by level for all at once."""
+"""The chains of parents of entities, from the top down to each, read level by level for all at once."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class _Seen(NamedTuple):
 def links(
     store: Store, connection: Connection, root: str, keys: Collection[str], access: Access | None = None
 ) -> dict[str, list[dict[str, Any]]]:
-    """For each key of a root type, ``[{"id", "name", "type"}, …]`` from the top of its parents to itself.
+    """For each key of a root type, ``[{"id", "name", "type"}, …]`` from its topmost parent to itself.
 
-    A parent that may not be read ends the chain, as no parent would.
+    The chain ends at a parent that the account may not read.
     """
     seen: dict[Place, _Seen] = {}
     wanted: dict[str, list[str]] = {root: list(keys)}
@@ -64,7 +64,7 @@ def _look(
 
 @frozen
 class _Family:
-    """What to read of the types of one root: ``places`` has for each the column of its name, and its parents' root."""
+    """The columns to read for the types of one root; ``places`` has each type's label column and its parents' root."""
 
     columns: tuple[str, ...]
     places: dict[str, tuple[int | None, str | None]]

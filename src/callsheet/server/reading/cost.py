@@ -1,8 +1,8 @@
-"""What a query may cost the database, judged before it is asked.
+"""The cost of a query is limited before it is sent to the database.
 
-The parser and the checks of ``model/language`` bound the size of a query's text, its nesting, its values and the
-length of its paths. This module bounds what these add up to: joins in one SELECT, sub-queries in all, comparisons in
-all. A query within these bounds still has to end before the store's deadline.
+The parser and the checks of ``model/language`` limit the size of a query's text, its nesting, its values and the
+length of its paths. This module limits their sums: joins in one SELECT, sub-queries and comparisons in the whole
+query. A query within these limits must still finish before the store's deadline.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from callsheet.model.query import Aggregate, And, Any_, Comparison, Condition, N
 __all__ = ["COMPARISONS", "RELATIONS", "SUBQUERIES", "check_cost"]
 
 COMPARISONS = 500
-"""SQLite nests ``a or b or c`` a level for each, and takes 1,000."""
+"""SQLite nests ``a or b or c`` one level for each part, and accepts 1,000 levels."""
 RELATIONS = 30
 """Distinct relations in one condition's paths; SQLite joins at most 64 tables, and a cast may take two."""
 SUBQUERIES = 100
 PATTERN = 1_000
-"""Characters in a pattern of ``like``, which a database compares with each place of a text."""
+"""Characters in a pattern of ``like``, which a database compares at each position of a text."""
 PROJECTIONS = 1_000
 
 
-def check_cost(asked: Select | Aggregate) -> None:
-    """Return if a checked query is within the bounds, else raise `TooLarge`.
+def check_cost(statement: Select | Aggregate) -> None:
+    """Raise `TooLarge` if a checked query exceeds a limit.
 
     >>> from callsheet.model.language.parser import parse
     >>> check_cost(parse("Task where " + " or ".join(["name is x"] * 501)))
@@ -35,11 +35,11 @@ def check_cost(asked: Select | Aggregate) -> None:
     callsheet.errors.TooLarge: the query has more than 500 comparisons; ask for less, or in several queries
     """
     cost = _Cost()
-    if isinstance(asked, Aggregate):
-        cost.paths(each.path for each in asked.functions if each.path is not None)
-        cost.paths(asked.group)
-        asked = asked.select
-    cost.select(asked)
+    if isinstance(statement, Aggregate):
+        cost.paths(each.path for each in statement.functions if each.path is not None)
+        cost.paths(statement.group)
+        statement = statement.select
+    cost.select(statement)
 
 
 @define
@@ -50,18 +50,18 @@ class _Cost:
     subqueries: int = 0
     _prefixes: set[tuple[object, ...]] = field(factory=set)
 
-    def select(self, asked: Select) -> None:
-        _bound(len(asked.projections), PROJECTIONS, "projections")
-        self.paths(order.path for order in asked.order)
-        if asked.where is not None:
-            self.condition(asked.where)
+    def select(self, select: Select) -> None:
+        _bound(len(select.projections), PROJECTIONS, "projections")
+        self.paths(order.path for order in select.order)
+        if select.where is not None:
+            self.condition(select.where)
 
-    def inner(self, asked: Select) -> None:
-        """A query in a query has joins of its own."""
+    def inner(self, select: Select) -> None:
+        """A nested query has joins of its own."""
         self._deeper()
         outer, self._prefixes = self._prefixes, set()
-        self.paths(asked.projections)
-        self.select(asked)
+        self.paths(select.projections)
+        self.select(select)
         self._prefixes = outer
 
     def condition(self, condition: Condition) -> None:
@@ -81,7 +81,7 @@ class _Cost:
             self._count(condition.path)
             text = condition.value
             if condition.operator in ("like", "not_like") and isinstance(text, str) and "%" in text:
-                # Without a wildcard it is an equality, which costs what its length costs.
+                # Without a wildcard it is an equality, which is cheap at any length.
                 _bound(len(text), PATTERN, "characters in a pattern of `like`")
             if isinstance(condition.value, Select):
                 self.inner(condition.value)

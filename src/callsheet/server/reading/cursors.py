@@ -1,7 +1,7 @@
-"""Pages by key set: a cursor holds the last row's place in the order, so nothing is skipped or told twice.
+"""Key-set paging: a cursor has the last row's position in the order, so no row is skipped or returned twice.
 
-A cursor is opaque to clients: base64 of JSON ``[query, values, key, remaining]``, where ``query`` identifies
-the query it belongs to, ``values`` are those of the order columns, and ``remaining`` is what the limit leaves.
+A cursor is opaque to clients: base64 of JSON ``[query, values, key, remaining]``, where ``query`` is a digest of its
+query, ``values`` are the last row's values of the order columns, and ``remaining`` is the rest of the query's limit.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["KeySetCursor", "after", "decoded", "query_of"]
 
 @frozen
 class KeySetCursor:
-    """The last row of a page: the values it is ordered by, its key, and how many rows may follow it."""
+    """The last row of a page: its values of the order columns, its key, and how many rows may follow."""
 
     query: str
     values: tuple[Any, ...]
@@ -34,71 +34,71 @@ class KeySetCursor:
     remaining: int | None
 
     def encoded(self) -> str:
-        """The text that clients carry."""
+        """The text that clients send back."""
         content = msgspec.json.encode([self.query, self.values, self.key, self.remaining])
         return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
 def query_of(select: Select) -> str:
-    """What identifies a query in its cursors."""
-    asked = (select.entity_type, select.where, select.order, select.limit, select.offset)
-    return hashlib.sha256(repr(asked).encode()).hexdigest()[:12]
+    """A digest that identifies a query in its cursors."""
+    parts = (select.entity_type, select.where, select.order, select.limit, select.offset)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
 def decoded(text: str, select: Select, order: Sequence[Value]) -> KeySetCursor:
-    """The cursor of a text; `Invalid` if it is none, or another query's."""
-    told = _told(text)
-    if told[0] != query_of(select) or len(told[1]) != len(order):
+    """Decode a cursor; raises `Invalid` if the text is not a cursor, or belongs to another query."""
+    query, values, key, remaining = _parts(text)
+    if query != query_of(select) or len(values) != len(order):
         raise Invalid("the cursor belongs to another query; start again without one")
     try:
-        return KeySetCursor(told[0], tuple(map(_python, order, told[1])), told[2], told[3])
+        return KeySetCursor(query, tuple(map(_python, order, values)), key, remaining)
     except (ValueError, TypeError):
         raise _no_cursor(text) from None
 
 
-def _told(text: str) -> tuple[str, list[Any], str, int | None]:
-    """What a text holds; nothing of it is trusted yet."""
+def _parts(text: str) -> tuple[str, list[Any], str, int | None]:
+    """The parts of a cursor's text, not checked against the query yet."""
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         content = base64.b64decode(padded, b"-_", validate=True)
-        told: tuple[str, list[Any], str, int | None] = msgspec.json.decode(
+        parts: tuple[str, list[Any], str, int | None] = msgspec.json.decode(
             content, type=tuple[str, list[Any], str, int | None]
         )
     except (ValueError, RecursionError):
         raise _no_cursor(text) from None
-    if "\x00" in told[2] or (told[3] is not None and told[3] < 0):
+    if "\x00" in parts[2] or (parts[3] is not None and parts[3] < 0):
         raise _no_cursor(text)
-    return told
+    return parts
 
 
 def _no_cursor(text: str) -> Invalid:
     return Invalid(f"this is no cursor: {text!r:.80}; use the one of the page before")
 
 
-def _python(value: Value, told: Any) -> Any:
+def _python(value: Value, json: Any) -> Any:
     """A value of an order column from its JSON."""
     data_type = value.attribute.data_type
-    if told is None:
+    if json is None:
         return None
     if data_type == "number":
-        return float(told)
+        return float(json)
     if value.item or data_type not in _PYTHON:
-        return _checked(_TYPES.get(data_type, str), told)
-    return _PYTHON[data_type](told)
+        return _checked(_TYPES.get(data_type, str), json)
+    return _PYTHON[data_type](json)
 
 
 _PYTHON = {"date": date.fromisoformat, "datetime": datetime.fromisoformat}
 _TYPES: dict[str, type] = {"integer": int, "boolean": bool}
 
 
-def _checked(expected: type, told: Any) -> Any:
-    if not isinstance(told, expected) or (isinstance(told, int) and not -INTEGER_LIMIT <= told < INTEGER_LIMIT):
+def _checked(expected: type, json: Any) -> Any:
+    if not isinstance(json, expected) or (isinstance(json, int) and not -INTEGER_LIMIT <= json < INTEGER_LIMIT):
         raise TypeError
-    return told
+    return json
 
 
 def after(cursor: KeySetCursor, order: Sequence[tuple[Value, bool]], key: ColumnElement[Any]) -> ColumnElement[bool]:
-    """The condition that a row comes after the cursor's; ``order`` has the values and whether they descend."""
+    """The condition that a row comes after the cursor's row; ``order`` has pairs of a value and whether it descends."""
     condition = key > cursor.key
     for (value, descending), last in reversed(list(zip(order, cursor.values))):
         expression = value.expression

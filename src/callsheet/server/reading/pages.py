@@ -1,7 +1,7 @@
-"""Pages and aggregates out of the store.
+"""Pages and aggregates are read from the store.
 
-A page costs one statement for the entities asked for, and one or two for each relation its projections go
-through, however many rows there are: keys are gathered, and what they lead to is read in one go.
+A page needs one statement for the selected entities, and one or two for each relation in its projections, however many
+rows it has: the keys of all related entities are collected, and their rows are read together.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["read_aggregate", "read_page"]
 Row = Sequence[Any]
 
 RARE = 200
-"""Rows of a type that are put in order without a look at an index of the order."""
+"""A type with at most this many rows is sorted without an index."""
 
 _PLUS: custom_op[Any] = custom_op("+")
 
@@ -47,13 +47,13 @@ def read_page(
     cursor: str | None = None,
     access: Access | None = None,
 ) -> Page:
-    """At most ``size`` entities after the cursor, and what the projections reach from them.
+    """At most ``size`` entities after the cursor, and the related entities of the projections.
 
-    The select must have been checked against the store's schema (``model/language/checking.py``). What ``access`` does
-    not let the account read is as if it did not exist (None: it may read all).
+    The select must have been checked against the store's schema (``model/language/checking.py``). Entities that
+    ``access`` does not let the account read do not appear (None: it may read all).
     """
     if size < 1:
-        raise Invalid(f"a page holds at least one entity, not {size}")
+        raise Invalid(f"a page has at least one entity, not {size}")
     node = projected(store.schema, select.entity_type, select.projections)
     reader = _BlockReader(store, connection, access)
     rows, following = _roots(reader, node, select, size, cursor)
@@ -93,16 +93,16 @@ def _roots(
 
 
 def _directions(reader: _BlockReader, scope: Scope, order: list[tuple[Value, bool]]) -> list[ColumnElement[Any]]:
-    """What to order by. The plus keeps SQLite from the index of the order where a type's rows are few among many:
+    """The expressions of ``ORDER BY``; for rare types, with a plus that keeps SQLite from using an index of the order.
 
-    it knows how many rows a type has on average, and would read all shots' names to put ten projects in order.
+    SQLite estimates the rows of a type by their average, and would read the names of all shots to sort ten projects.
     """
     plus = bool(order) and _is_rare(reader, scope)
     return [directed(_unindexed(value.expression) if plus else value.expression, down) for value, down in order]
 
 
 def _is_rare(reader: _BlockReader, scope: Scope) -> bool:
-    """Whether a type below a root has so few rows that they are best found by their type, and then put in order."""
+    """Whether a derived type has so few rows that it is faster to find them by type and sort them."""
     entity_type = scope.place.entity_type
     if reader.store.engine_name != "sqlite" or not entity_type.parent:
         return False
@@ -116,7 +116,7 @@ def _unindexed(expression: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _order(rows: list[Row]) -> list[int]:
-    """Where each row went when rows were put in blocks by their type."""
+    """For each row, its position after the rows have been grouped by type."""
     places: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
         places.setdefault(row[2], []).append(index)
@@ -128,7 +128,7 @@ def _order(rows: list[Row]) -> list[int]:
 
 @define
 class _BlockReader:
-    """Reads blocks of records in one transaction; every row begins with key, version, type."""
+    """Reads blocks of records in one transaction; each row begins with key, version and type."""
 
     store: Store
     connection: Connection
@@ -139,7 +139,7 @@ class _BlockReader:
         return list(self.connection.execute(statement).all())
 
     def columns(self, node: ProjectionNode, table: FromClause) -> list[ColumnElement[Any]]:
-        """The columns that a node's attributes need, in whatever type they are; their places are kept."""
+        """The columns of a node's attributes in all concrete types; their positions are kept for `_values`."""
         schema = self.store.schema
         columns: list[ColumnElement[Any]] = [table.c.id, table.c._version, table.c._type]
         places = self._places[node] = {}
@@ -155,7 +155,7 @@ class _BlockReader:
         return columns
 
     def _column(self, table: FromClause, attribute: Attribute) -> ColumnElement[Any]:
-        """An attribute's column; of a reference, None where what it refers to may not be read."""
+        """An attribute's column; a reference is read as NULL if the account may not read its target."""
         column: ColumnElement[Any] = table.c[attribute.name]
         if attribute.kind != "reference" or self.access is None:
             return column
@@ -170,7 +170,7 @@ class _BlockReader:
         return attribute.kind == "reference" and self.store.schema.polymorphic(str(attribute.target))
 
     def blocks(self, node: ProjectionNode, rows: list[Row]) -> tuple[list[Records], list[Records]]:
-        """The blocks of a node's rows, one for each concrete type; and those of all they lead to."""
+        """The blocks of a node's rows, one for each concrete type; and the blocks of all related entities."""
         by_type: dict[str, list[Row]] = {}
         if not self.store.schema.polymorphic(node.entity_type.name):
             by_type[node.entity_type.name] = []
@@ -193,7 +193,7 @@ class _BlockReader:
         return blocks, related
 
     def _related(self, node: ProjectionNode, keys: list[str]) -> list[Records]:
-        """The blocks of the entities of these keys, and of all they lead to."""
+        """The blocks of the entities with these keys, and of all their related entities."""
         table = self.store.tables[node.entity_type.root]
         columns = self.columns(node, table)
         conditions = of_type(self.store.schema, node.entity_type, table)
@@ -255,7 +255,7 @@ def _keys(values: Iterable[Any]) -> Iterable[str]:
 
 
 def _mappings(entity_type: EntityType, attribute: Attribute, values: Sequence[Any]) -> list[dict[str, Any]]:
-    """Mappings complete; dates among the custom items as dates."""
+    """Mappings, empty ones as ``{}``; custom items of date types are converted from text."""
     described = entity_type.custom if attribute.data_type == "custom" else {}
     dated = {key: item for key, item in described.items() if item.data_type in ("date", "datetime")}
     if not dated:
@@ -269,7 +269,7 @@ def _mappings(entity_type: EntityType, attribute: Attribute, values: Sequence[An
 def read_aggregate(
     store: Store, connection: Connection, aggregate: Aggregate, access: Access | None = None
 ) -> list[tuple[Any, ...]]:
-    """A tuple for each group: the group's values, then the functions'; ordered by the group's values.
+    """A tuple for each group: the group's values, then the functions' results; ordered by the group's values.
 
     The sum of no values is 0; their average, minimum and maximum are None.
     """
@@ -291,11 +291,11 @@ Reading = Callable[[Any], Any]
 
 
 def _group_reader(value: Value) -> Reading:
-    return (lambda told: item_python(value.attribute, told)) if value.item else (lambda told: told)
+    return (lambda stored: item_python(value.attribute, stored)) if value.item else (lambda stored: stored)
 
 
 def _function(scope: Scope, name: str, path: Path | None) -> tuple[ColumnElement[Any], Reading]:
-    """An aggregate function in SQL, and how its answer becomes a Python value."""
+    """An aggregate function in SQL, and the function that converts its result to Python."""
     if path is None:
         return func.count(), int
     value = scope.value(path)
@@ -304,9 +304,9 @@ def _function(scope: Scope, name: str, path: Path | None) -> tuple[ColumnElement
     if name == "count":
         return func.count(expression), int
     if name == "sum":
-        return func.sum(expression), lambda told: number(told or 0)
+        return func.sum(expression), lambda total: number(total or 0)
     if name == "average":
-        return func.avg(expression), lambda told: None if told is None else float(told)
+        return func.avg(expression), lambda average: None if average is None else float(average)
     if name in ("minimum", "maximum"):
         function = func.min if name == "minimum" else func.max
         return function(expression, type_=expression.type), _group_reader(value)

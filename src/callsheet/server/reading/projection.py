@@ -1,4 +1,4 @@
-"""What to read: the projections of a query as a tree, one node for each relation that they go through."""
+"""The projections of a query as a tree, with one node for each relation on their paths."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["ProjectionNode", "projected"]
 
 @define(eq=False)
 class ProjectionNode:
-    """Attributes of the entities at one place, and what is read of those they lead to.
+    """The attributes to read of the entities at one place, and a node for each relation from there.
 
-    ``names`` is empty for all that an entity has in itself. ``relations`` go by attribute and cast.
+    With ``everything``, all attributes but collections are read. ``relations`` are keyed by attribute and cast.
     """
 
     entity_type: EntityType
@@ -23,7 +23,7 @@ class ProjectionNode:
     everything: bool = False
 
     def attributes(self, concrete: EntityType) -> list[str]:
-        """The attributes to tell of an entity of this type."""
+        """The attributes to read of an entity of this type."""
         if self.everything:
             return [a.name for a in concrete.attributes.values() if a.kind != "collection" and a.name != "id"]
         return list(self.names)

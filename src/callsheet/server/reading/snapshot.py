@@ -1,11 +1,11 @@
-"""The store as it was: a copy in memory, from which the log has been taken back.
+"""A past state of the store: a copy in memory, in which later commits are reverted.
 
-The rows of the present are read, and the inverse of every commit after the wanted one is applied to them,
-newest first: what was created goes, what was deleted is there again with all it held, changed values are what
-they were. What results is a store like any other, read by the same code under the same permissions. It costs
-memory and time in proportion to what there is and to what has happened since, so both are bounded; a few
-such stores are kept for some minutes, for whoever reads a moment reads it more than once. Rows stay as SQLite
-holds them all the way, which is twice as fast as making Python values of them.
+The present rows are read, and the inverse of each commit after the wanted position is applied to them, newest first:
+created entities are removed, deleted ones restored with all their values, changed values set back. The result is an
+ordinary store, read by the same code under the same permissions. It costs memory and time in proportion to the rows of
+the store and to the changes since then, so both are limited. A few snapshots are cached for some minutes, because a
+past moment is usually read more than once. Values stay in SQLite's own representation, which is twice as fast as
+converting them to Python.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from callsheet.server.store.store import Store
 __all__ = ["Snapshots", "materialised"]
 
 ROWS = 100_000
-"""Rows of a snapshot, members of collections included; and changes taken back."""
+"""The most rows of a snapshot, members of collections included; and the most changes to revert."""
 LIFETIME = 300.0
 KEPT = 4
 READ = 100
@@ -44,7 +44,7 @@ Writer = Callable[[Any], Any] | None
 
 @define(eq=False)
 class _CachedSnapshot:
-    """A snapshot, how many read it, until when it is kept."""
+    """A snapshot, the number of its current readers, and until when it is cached."""
 
     store: Store
     until: float
@@ -52,7 +52,7 @@ class _CachedSnapshot:
 
 
 class Snapshots:
-    """The past of a store: at most four moments, each kept for five minutes after it was last asked for."""
+    """Snapshots of a store: at most four are cached, each for five minutes after its last use."""
 
     def __init__(self, store: Store, rows: int = ROWS, clock: Callable[[], float] = monotonic) -> None:
         self.store, self.rows, self.clock = store, rows, clock
@@ -64,7 +64,7 @@ class Snapshots:
 
     @contextmanager
     def at(self, position: int) -> Iterator[Store]:
-        """The store as it was after the commit of this position; raises `TooLarge` where that is too much."""
+        """The store as it was after the commit of this position; raises `TooLarge` above the limits."""
         held = self._take(position)
         if held is None:
             with self._making:
@@ -77,7 +77,7 @@ class Snapshots:
                 self._tidy()
 
     def close(self) -> None:
-        """Let all of them go."""
+        """Close all snapshots, those in use when their last reader has finished."""
         with self._lock:
             for held in self._held.values():
                 held.until = 0.0
@@ -89,7 +89,7 @@ class Snapshots:
             if held is not None:
                 held.users += 1
                 held.until = self.clock() + LIFETIME
-                # Back at the end: what was asked for last goes last.
+                # Inserted again at the end: the least recently used one is evicted first.
                 self._held[position] = held
             return held
 
@@ -100,7 +100,7 @@ class Snapshots:
             return held
 
     def _tidy(self) -> None:
-        """Close what nobody reads and is old, or one too many."""
+        """Close unused snapshots that are expired or beyond the limit."""
         now = self.clock()
         for position, held in list(self._held.items()):
             if not held.users and (held.until <= now or len(self._held) > KEPT):
@@ -109,12 +109,12 @@ class Snapshots:
 
 
 def materialised(store: Store, position: int, most: int = ROWS) -> Store:
-    """A store in memory that holds what this one held after a commit. The caller closes it."""
+    """A store in memory with the state of this one after a commit. The caller closes it."""
     with store.reading() as connection:
         state = _State(store, most)
         state.read(connection)
         for commit in _later(store, connection, position):
-            state.take_back(commit)
+            state.revert(commit)
     past = Store.open("memory:", store.described.document, deadline=store.deadline)
     past.write(lambda connection: state.write(connection, position))
     with past.reading() as connection:
@@ -135,7 +135,7 @@ def _later(store: Store, connection: Connection, position: int) -> Iterator[Comm
 
 @define(eq=False)
 class _State:
-    """All rows of a store, as SQLite holds them, on their way back."""
+    """All rows of a store in SQLite's representation, from which commits are reverted."""
 
     store: Store
     most: int
@@ -162,7 +162,7 @@ class _State:
         return list({link.table.name: link.table for link in self.store.layout.links.values()}.values())
 
     def _all(self, connection: Connection, table: Table, *names: str) -> Iterator[Row]:
-        """The rows of a table, as long as there are not too many."""
+        """The rows of a table; raises `TooLarge` above the limit."""
         columns = [table.c[name] for name in names] or list(table.c)
         writers = [_writer(column.type) for column in columns]
         raw = connection.dialect.name == "sqlite"
@@ -171,23 +171,23 @@ class _State:
             self._count += 1
             if self._count > self.most:
                 raise TooLarge(
-                    f"there are more than {self.most:,} rows: too many to read them as they were; "
-                    "`history` and `commits` tell what changed"
+                    f"there are more than {self.most:,} rows: too many to read a past state; "
+                    "`history` and `commits` show the changes"
                 )
             yield list(row) if raw else [write(value) if write else value for write, value in zip(writers, row)]
 
-    def take_back(self, commit: Commit) -> None:
-        """As if the commit, which is the last of those that are left, had not been done."""
+    def revert(self, commit: Commit) -> None:
+        """Revert a commit; commits must be reverted newest first."""
         self._changes += len(commit.changes)
         if self._changes > self.most:
             raise TooLarge(
-                f"more than {self.most:,} changes have been made since: too many to read what was before them; "
-                "`history` and `commits` tell what changed"
+                f"more than {self.most:,} changes have been made since: too many to read a past state; "
+                "`history` and `commits` show the changes"
             )
         for change in commit.changes:
-            self._take_back(change)
+            self._revert(change)
 
-    def _take_back(self, change: EntityChange) -> None:
+    def _revert(self, change: EntityChange) -> None:
         kind, key = change.identity
         root = self.store.schema.types[kind].root
         columns, rows = self._columns[root], self.rows[root]
@@ -207,12 +207,12 @@ class _State:
             row[columns["_commit"]] = change.previous or 0
             for name, value in change.before.items():
                 _put(row, columns, self._writers[root], name, value)
-        self._take_links_back(change)
+        self._revert_links(change)
 
-    def _take_links_back(self, change: EntityChange) -> None:
+    def _revert_links(self, change: EntityChange) -> None:
         kind, key = change.identity
-        for told, present in ((change.added, False), (change.removed, True)):
-            for name, members in told.items():
+        for collections, present in ((change.added, False), (change.removed, True)):
+            for name, members in collections.items():
                 link = self.store.link(kind, name)
                 pairs = self.links[link.table.name]
                 for member in members:
@@ -233,11 +233,11 @@ class _State:
 
 
 def _put(row: Row, columns: Mapping[str, int], writers: Sequence[Writer], name: str, value: Any) -> None:
-    """Let a row hold a value of an attribute, or of an item of a mapping."""
+    """Set an attribute or an item of a mapping in a row."""
     mapping, dot, item = name.partition(".")
     if dot:
-        told = row[columns[mapping]]
-        items = {**(msgspec.json.decode(told) if told else {}), item: value}
+        text = row[columns[mapping]]
+        items = {**(msgspec.json.decode(text) if text else {}), item: value}
         items = {key: held for key, held in items.items() if held is not None}
         row[columns[mapping]] = json_text(items) if items else None
         return
@@ -249,7 +249,7 @@ def _put(row: Row, columns: Mapping[str, int], writers: Sequence[Writer], name: 
 
 
 def _writer(column_type: TypeEngine[Any]) -> Writer:
-    """What makes of a value what SQLite holds; None where that is the same."""
+    """The function that converts a value to SQLite's representation; None if both are the same."""
     dialect = memory_engine().dialect
     return column_type.dialect_impl(dialect).bind_processor(dialect)
 

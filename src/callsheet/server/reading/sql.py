@@ -1,11 +1,11 @@
-"""Queries as SQL: the third reader of the condition tree, beside text and ``matches``.
+"""Queries are compiled to SQL: the third interpreter of the condition tree, besides text and ``matches``.
 
-A path's references become LEFT JOINs, one for each distinct path; the key of a reference is read where it is
-stored, without a join. A collection becomes EXISTS. SQL's third truth value never shows: ``not`` is IS NOT
-TRUE, ``!=`` is IS DISTINCT FROM, and a condition that is unknown at the top selects nothing, as a false one.
+A path's references become LEFT JOINs, one for each distinct path; the key of a reference is read from its own column,
+without a join. A collection becomes EXISTS. SQL's third truth value is never visible: ``not`` is IS NOT TRUE, ``!=``
+is IS DISTINCT FROM, and a condition that is unknown at the top selects nothing, like a false one.
 
-Rows that the asking account may not read (``access.py``) are left out of every SELECT; a reference to one is
-joined under the same condition, and what was joined gives the key, so that it reads as None.
+Rows that the account may not read (``access.py``) are excluded from every SELECT. The target of a reference is joined
+under the same condition, and the reference's key is read from the joined row, so an unreadable target reads as None.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Steps = Sequence[Step]
 
 @define(eq=False)
 class JoinedEntity:
-    """An entity that a path has come to; ``key`` is NULL where there is none."""
+    """The entity at some step of a path; ``key`` is NULL if there is none."""
 
     scope: Scope
     entity_type: EntityType
@@ -58,7 +58,7 @@ class JoinedEntity:
         return self.entity_type.attribute(name)
 
     def follow(self, step: Step, attribute: Attribute) -> JoinedEntity:
-        """The entity that a reference leads to, cast down where the step says so."""
+        """The target of a reference, narrowed to the step's cast if it has one."""
         found = self._steps.get(step)
         if found is None:
             found = self._steps[step] = self._follow(step, attribute)
@@ -73,7 +73,7 @@ class JoinedEntity:
         return JoinedEntity(self.scope, target, key, True).narrowed(step.cast)
 
     def narrowed(self, cast: str | None) -> JoinedEntity:
-        """The same entity where it is of the type, else none."""
+        """The same entity if it has this type, else none."""
         schema = self.scope.schema
         if cast is None or schema.is_a(self.entity_type.name, cast):
             return self
@@ -83,7 +83,7 @@ class JoinedEntity:
 
 
 class Scope:
-    """One SELECT: where its rows come from, what its conditions are, and what the account may read (None: all)."""
+    """One SELECT: its joined tables, its conditions, and what the account may read (None: all)."""
 
     def __init__(self, store: Store, entity_type: str, access: Access | None = None, alias: bool = True) -> None:
         self.store, self.schema, self.access = store, store.schema, access
@@ -95,7 +95,7 @@ class Scope:
         self._keys: dict[FromClause, ColumnElement[Any]] = {}
 
     def joined(self, entity_type: EntityType, key: ColumnElement[Any], types: Sequence[str] = ()) -> FromClause:
-        """A table joined in at a key (where the row is of one of the types)."""
+        """Join a type's table by key; with ``types``, only rows of these types."""
         table = self.store.tables[entity_type.root].alias()
         on: Where = table.c.id == key
         if types:
@@ -107,10 +107,10 @@ class Scope:
         return table
 
     def reached(self, expression: ColumnElement[Any]) -> list[Where]:
-        """The condition that the joined row is there that a column belongs to; none for columns of no joined table.
+        """The condition that the joined row of a column exists; none if the column is not from a joined table.
 
-        A list of values holds for no missing row, but SQLite does not see that of ``IN``: it keeps the outer join and
-        reads the whole table, where an index at the far end of the reference would do.
+        A missing row never fulfils ``IN``, but SQLite does not deduce that: without this condition it keeps the outer
+        join and reads the whole table, instead of using an index of the joined one.
         """
         table = getattr(expression, "table", None)
         return [] if table not in self._keys else [table.c.id == self._keys[table]]
@@ -120,7 +120,7 @@ class Scope:
         return self.access is not None and not self.access.everywhere("read", entity_type.name)
 
     def of_type(self) -> list[Where]:
-        """The conditions that rows are of the scope's type, where its table holds others, too, and may be read."""
+        """The conditions that rows have the scope's type (if its table has other types) and may be read."""
         place = self.place
         return of_type(self.schema, place.entity_type, place.table) + readable(
             self.access, place.entity_type, place.table
@@ -131,12 +131,12 @@ class Scope:
         return _condition(self.place, condition)
 
     def order(self, order: Sequence[query.Order]) -> list[ColumnElement[Any]]:
-        """What to order by; the key comes last, so that the order is total."""
+        """The expressions of ``ORDER BY``; the key comes last, so that the order is total."""
         found = [directed(self.value(each.path).expression, each.descending) for each in order]
         return [*found, self.place.key.asc()]
 
     def value(self, path: Path) -> Value:
-        """The value at a path that goes through no collection."""
+        """The value at a path; raises `Invalid` if the path goes through a collection."""
 
         def refuse(members: JoinedEntity, steps: Steps) -> Where:
             raise Invalid(f"`{'.'.join(path.names)}` goes through a collection; there is no single value to use")
@@ -152,19 +152,19 @@ class Scope:
 
 
 def directed(expression: ColumnElement[Any], descending: bool) -> ColumnElement[Any]:
-    """An expression to order by: None comes first ascending, last descending."""
+    """The expression with its direction: None is first in ascending order, last in descending order."""
     return expression.desc().nulls_last() if descending else expression.asc().nulls_first()
 
 
 def of_type(schema: Schema, entity_type: EntityType, table: FromClause) -> list[Where]:
-    """The condition that rows of a family's table are of one type (or below)."""
+    """The condition that rows of a family's table have this type, or one derived from it."""
     if not entity_type.parent:
         return []
     return [table.c._type.in_(schema.concrete(entity_type.name))]
 
 
 def readable(access: Access | None, entity_type: EntityType, table: FromClause) -> list[Where]:
-    """The condition that an account may read a table's rows of a type; none where it may read all."""
+    """The condition that the account may read a table's rows of a type; none if it may read all."""
     return [] if access is None else access.allowed("read", entity_type.name, table)
 
 
@@ -190,7 +190,7 @@ def _walk(
     arrive: Callable[[Value], Where],
     collection: Callable[[JoinedEntity, Steps], Where],
 ) -> Where:
-    """Go along references; ``arrive`` at the value, or meet a ``collection`` as first of the steps left."""
+    """Follow references; calls ``arrive`` with the value, or ``collection`` with the steps that begin with one."""
     for index, step in enumerate(steps):
         attribute = place.attribute(step.name)
         last = index == len(steps) - 1
@@ -204,14 +204,14 @@ def _walk(
         elif last:
             return arrive(_here(place, step, attribute))
         else:
-            raise Invalid(f"`{step.name}` of {place.entity_type.name} is no relation; nothing can follow it")
+            raise Invalid(f"`{step.name}` of {place.entity_type.name} is not a relation; nothing can follow it")
     return arrive(Value(place.key, KEY))
 
 
 def _here(place: JoinedEntity, step: Step, attribute: Attribute) -> Value:
     """The value of an attribute of the entity itself."""
     if attribute.computed == "link":
-        raise Invalid(f"{place.entity_type.name}.{attribute.name} is made when it is read; no condition can use it")
+        raise Invalid(f"{place.entity_type.name}.{attribute.name} is computed on reading; no condition can use it")
     if attribute is KEY:
         return Value(place.key, KEY)
     if attribute.kind == "reference" and place.scope.conceals(place.scope.schema.type(str(attribute.target))):
@@ -242,7 +242,7 @@ def _comparison(place: JoinedEntity, comparison: Comparison) -> Where:
 
 
 def _any(place: JoinedEntity, condition: Any_) -> Where:
-    """Some member, or the referred entity, fulfils the condition."""
+    """The condition that some member, or the referenced entity, fulfils the inner condition."""
 
     def fulfils(entity: JoinedEntity) -> Where:
         return true() if condition.condition is None else _condition(entity, condition.condition)
@@ -260,7 +260,7 @@ def _any(place: JoinedEntity, condition: Any_) -> Where:
 
 
 def _members(owner: JoinedEntity, step: Step, inside: Callable[[JoinedEntity], Where]) -> Where:
-    """Whether any member of a collection (of the type the step casts to) fulfils what is inside."""
+    """The condition that any member of a collection (narrowed to the step's cast) fulfils ``inside``."""
     store = owner.scope.store
     attribute = owner.attribute(step.name)
     scope = Scope(store, step.cast or str(attribute.target), owner.scope.access)
@@ -279,26 +279,26 @@ def _members(owner: JoinedEntity, step: Step, inside: Callable[[JoinedEntity], W
 
 
 def _owner_of(owner: JoinedEntity) -> FromClause:
-    """The table that an inner SELECT must leave to the outer one."""
+    """The outer table that an inner SELECT is correlated with."""
     column: Any = owner.key
     table: FromClause = column.table
     return table
 
 
-def _selected(outer: Scope, value: Value, told: query.Select) -> Where:
-    """Whether a value is among those that a query inside the query gives."""
-    scope = Scope(outer.store, told.entity_type, outer.access)
-    if len(told.projections) > 1:
-        raise Invalid("a query inside `in (…)` gives one value for each entity; select one attribute")
-    found = scope.value(told.projections[0]) if told.projections else Value(scope.place.key, KEY)
+def _selected(outer: Scope, value: Value, inner: query.Select) -> Where:
+    """The condition that a value is among the results of a nested query."""
+    scope = Scope(outer.store, inner.entity_type, outer.access)
+    if len(inner.projections) > 1:
+        raise Invalid("a query inside `in (…)` returns one value for each entity; select one attribute")
+    found = scope.value(inner.projections[0]) if inner.projections else Value(scope.place.key, KEY)
     if found.attribute.data_type in ("date", "datetime") and found.item != value.item:
-        raise Invalid("dates in mappings cannot be compared with those of attributes by a query in a query")
-    conditions = [] if told.where is None else [scope.condition(told.where)]
-    order = scope.order(told.order)
+        raise Invalid("a nested query cannot compare dates in mappings with dates of attributes")
+    conditions = [] if inner.where is None else [scope.condition(inner.where)]
+    order = scope.order(inner.order)
     statement = select(found.expression.label("value")).select_from(scope.source)
     statement = statement.where(*scope.of_type(), *conditions)
-    if told.limit is not None or told.offset:
-        statement = statement.order_by(*order).limit(told.limit).offset(told.offset or None)
+    if inner.limit is not None or inner.offset:
+        statement = statement.order_by(*order).limit(inner.limit).offset(inner.offset or None)
     values = statement.subquery().c.value
     inside = value.expression.in_(select(values).where(values.is_not(None)))
     if found.attribute is KEY:
