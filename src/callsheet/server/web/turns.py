@@ -27,17 +27,7 @@ class Turns:
         self._workers = Workers(self._all)
 
     async def run(self, account: str, function: Callable[..., T], *arguments: Any) -> T:
-<<<<<<< HEAD
-        """What the function returns, called in a thread when it is the account's turn. The turn ends with it."""
-=======
-        """Call the function in a thread when it is the account's turn; returns its result."""
-        async with self._turn(account):
-            self._limiter = self._limiter or CapacityLimiter(self._all)
-            return await to_thread.run_sync(function, *arguments, limiter=self._limiter)
-
-    @asynccontextmanager
-    async def _turn(self, account: str) -> AsyncIterator[None]:
->>>>>>> 011dcc9 (The server's web layer is written in plain English, and its timeouts are a class with named steps)
+        """Call the function in a thread when it is the account's turn; returns its result. The turn ends with it."""
         if self._may_run(account):
             self._begin(account)
         else:

@@ -1,7 +1,7 @@
 """Threads that run functions for an event loop.
 
 What anyio and `concurrent.futures` do for each call costs more than the statements of a small commit. Here a call is an
-entry of a queue that C code keeps, one future of the loop, and one callback.
+entry in a queue implemented in C, a future of the loop, and a callback.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class _Call(NamedTuple):
 
 
 class Workers:
-    """At most so many threads, each started when all others are busy. They end when this object does.
+    """Up to ``most`` threads, each started when all others are busy. They end when this object is collected.
 
-    Its methods are called in the thread of the event loop. More calls than threads wait in the order they came.
+    Its methods are called in the thread of the event loop. Calls wait in order when all threads are busy.
     """
 
     def __init__(self, most: int) -> None:
@@ -39,7 +39,7 @@ class Workers:
         weakref.finalize(self, _end, self._calls, self._threads)
 
     async def run(self, after: Callable[[], object], function: Callable[..., T], *arguments: Any) -> T:
-        """What the function returns, called in a thread. ``after`` is called when it has ended, whoever still waits."""
+        """Call the function in a thread; returns its result. ``after`` is called when it ends, even if cancelled."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -76,8 +76,8 @@ def _work(calls: SimpleQueue[_Call | None]) -> None:
         try:
             call.loop.call_soon_threadsafe(call.finish, result, error)
         except RuntimeError:
-            pass  # The loop is closed: nobody waits any more.
-        # Nothing of a call is kept until the next one comes.
+            pass  # The loop is closed: no task waits for the result.
+        # Release the call before waiting for the next one.
         del call, result, error
 
 

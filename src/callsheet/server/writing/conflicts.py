@@ -98,7 +98,7 @@ class Conflicts:
         )
 
     def check(self, last_writer: Callable[[Identity], str]) -> None:
-        """Raise `Conflict` with all conflicts if the policy is ``raise``; the text names the first one's last writer."""
+        """Raise `Conflict` with all conflicts if the policy is `raise`; the text names the last writer of the first."""
         if self.policy != "raise" or not self._found:
             return
         kind, key = self._found[0]["entity"]
