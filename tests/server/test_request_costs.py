@@ -42,14 +42,14 @@ def test_a_mapping_is_copied_once_however_many_items_are_written(
     items = {f"k{number}": "v" for number in range(500)}
     studio.commit(task("t", **{f"metadata.{name}": told for name, told in items.items()}))
     held = Held(items)
-    known = Overlay._know
+    known = Overlay._entry
 
     def know(self: Overlay, root: str, row: Sequence[Any]) -> WorkingRow:
         place = self._columns[root].get("metadata")
         told = [held if index == place else cell for index, cell in enumerate(row)]
         return known(self, root, told)
 
-    monkeypatch.setattr(Overlay, "_know", know)
+    monkeypatch.setattr(Overlay, "_entry", know)
     studio.commit(update(Identity("Task", "t"), **{f"metadata.{name}": value for name in items}))
     assert 500 <= held.reads <= 4 * 500
     after = studio.value(Identity("Task", "t"), "metadata")

@@ -58,7 +58,7 @@ def test_what_is_read_in_a_transaction_takes_no_longer_than_elsewhere(
     """The deadline of reads holds between writes, too; the transaction is undone, and the service goes on."""
     studio.commit(*[status(f"s{number:04}") for number in range(50)])
     backend = studio.service.backend("admin")
-    monkeypatch.setattr(engine, "STEPS_BETWEEN_LOOKS", 10)
+    monkeypatch.setattr(engine, "STEPS_BETWEEN_CHECKS", 10)
     studio.store.deadline = -1.0
     for read in (
         lambda inside: inside.select(parse("Status where name like '%zzz%'"), 10),

@@ -526,7 +526,7 @@ def test_one_name_has_one_type_in_a_family() -> None:
             "Two": {"extends": "Base", "attributes": {"size": {"type": "string"}}},
         }
     }
-    with pytest.raises(SchemaError, match=r"Two\.size holds another type"):
+    with pytest.raises(SchemaError, match=r"Two\.size has another type"):
         Store.open("memory:", document)
 
 

@@ -1,4 +1,4 @@
-"""Texts that people take for one another: by case, or because Unicode writes them in several ways."""
+"""Texts that look alike: they differ only by case, or by the Unicode form of the same characters."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["alike_columns", "alike_form"]
 
 
 def alike_form(text: str) -> str:
-    """What texts have in common that differ by case or by Unicode's form only (NFKC, case folded).
+    """The normal form of a text (NFKC, case folded): texts that look alike have the same one.
 
     >>> alike_form("SH0010") == alike_form("sh0010"), alike_form("Straße") == alike_form("STRASSE")
     (True, True)
     """
     if text.isascii():
         return text.lower()
-    # Folding can undo the form, and the form the folding; the second time both hold.
+    # Case folding can undo NFKC, and NFKC the folding; after the second pass both hold.
     for _ in range(2):
         text = normalize("NFKC", normalize("NFKC", text).casefold())
     return text

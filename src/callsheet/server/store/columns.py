@@ -1,4 +1,4 @@
-"""Column types: Python values go in and come out the same on every database.
+"""Column types: Python values are written and read back unchanged on every database.
 
 ===========  ==================================  ====================
 data type    SQLite (STRICT)                     PostgreSQL
@@ -12,7 +12,7 @@ datetime     TEXT, ISO, UTC, six decimals        TIMESTAMPTZ
 json         TEXT                                JSONB
 ===========  ==================================  ====================
 
-The text of dates and datetimes has a fixed width, so its order is the order in time.
+The text of dates and datetimes has a fixed width, so it sorts in order of time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from callsheet.model.schema import Attribute
 __all__ = ["INTEGER", "NUMBER", "TEXT", "Day", "Json", "Moment", "Truth", "column_type", "day", "json_text", "moment"]
 
 _EXPONENT = 1e16
-"""From here on floats are written with an exponent."""
+"""From this number on, floats are written with an exponent."""
 
 Processor = Callable[[Any], Any] | None
 
@@ -42,7 +42,7 @@ NUMBER: TypeEngine[Any] = Double().with_variant(REAL(), "sqlite")
 
 
 def moment(value: datetime) -> str:
-    """The text of a datetime: UTC, always as wide, so texts sort as times do.
+    """The text of a datetime in UTC, with a fixed width, so that texts sort in order of time.
 
     >>> from datetime import timezone
     >>> moment(datetime(2026, 5, 1, 12, tzinfo=timezone.utc))
@@ -51,7 +51,7 @@ def moment(value: datetime) -> str:
     try:
         return value.astimezone(UTC).isoformat(timespec="microseconds")
     except (OverflowError, ValueError):
-        raise Invalid(f"{value!r} cannot be told in UTC; use a year from 2 to 9998") from None
+        raise Invalid(f"{value!r} cannot be converted to UTC; use a year from 2 to 9998") from None
 
 
 def day(value: date) -> str:
@@ -72,7 +72,7 @@ def _plain(value: Any) -> Any:
 
 
 def _before(value: Any) -> Any:
-    """Dates as text; the encoder knows them, but would write datetimes in their own zone."""
+    """Convert dates and datetimes to text; the encoder itself would write datetimes in their own time zone."""
     if isinstance(value, datetime | date):
         return _plain(value)
     if isinstance(value, dict):
@@ -83,8 +83,7 @@ def _before(value: Any) -> Any:
 
 
 def _before_jsonb(value: Any) -> Any:
-    """As `_before`; large floats with all their digits, for JSONB knows numbers but not how they were written: of
-    ``1e16`` it would make an integer."""
+    """As `_before`, and large floats are written with all digits, because JSONB would read ``1e16`` as an integer."""
     if isinstance(value, float):
         return msgspec.Raw(f"{value:.1f}".encode()) if abs(value) >= _EXPONENT else value
     if isinstance(value, dict):
@@ -159,7 +158,7 @@ class Day(TypeDecorator[date]):
 
 
 class Moment(TypeDecorator[datetime]):
-    """A datetime with a zone, in UTC when it comes out."""
+    """A datetime with a time zone, read in UTC."""
 
     impl = DateTime
     cache_ok = True
@@ -209,7 +208,7 @@ _TYPES: dict[str, TypeEngine[Any]] = {
 
 
 def column_type(attribute: Attribute) -> TypeEngine[Any]:
-    """The type of the column that holds an attribute (for a reference: of its key)."""
+    """The column type of an attribute (for a reference: of its key)."""
     if attribute.kind == "mapping":
         return _TYPES["json"]
     return _TYPES["key" if attribute.kind == "reference" else attribute.data_type]

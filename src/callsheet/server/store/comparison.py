@@ -1,4 +1,4 @@
-"""One value compared with a literal, in SQL, with the meaning of ``model/query.py``."""
+"""Comparisons of a value with a literal in SQL, with the semantics of ``model/query.py``."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from callsheet.server.store.likeness import bounded_like
 __all__ = ["KEY", "LITERALS", "Value", "Where", "compared", "holds_for_none", "like_pattern"]
 
 LITERALS = 30_000
-"""Values in one ``in`` list; SQLite takes 32,766 in a whole statement."""
+"""Values in one ``in`` list; SQLite accepts 32,766 in a statement."""
 
 KEY = Attribute("id", data_type="key")
 Where = ColumnElement[bool]
 
 
 class Value(NamedTuple):
-    """A value in SQL, and the attribute that says what it is; ``item`` of a mapping, or a column."""
+    """A value in SQL with its attribute; ``item`` is true for an item of a mapping, false for a column."""
 
     expression: ColumnElement[Any]
     attribute: Attribute
     item: bool = False
 
 
-def compared(value: Value, operator: str, told: Any) -> Where:
-    """``value operator told``; may be NULL where it is false."""
+def compared(value: Value, operator: str, operand: Any) -> Where:
+    """``value operator operand``; may be NULL instead of false."""
     if operator in ("in", "not_in"):
-        inside = _listed(value, told)
+        inside = _listed(value, operand)
         return inside if operator == "in" else inside.is_not(true())
     if operator in ("like", "not_like"):
-        alike = _like(value, told)
+        alike = _like(value, operand)
         return alike if operator == "like" else alike.is_not(true())
-    if told is None:
+    if operand is None:
         return _NONE[operator](value.expression) if operator in _NONE else false()
-    return _ordered(value, operator, told)
+    return _ordered(value, operator, operand)
 
 
-def holds_for_none(operator: str, told: Any) -> bool:
-    """Whether a comparison is true of a path that met None."""
+def holds_for_none(operator: str, operand: Any) -> bool:
+    """Whether the comparison is true if the value is None."""
     if operator in ("=", "!="):
-        return (told is None) == (operator == "=")
-    if operator in ("in", "not_in") and isinstance(told, tuple):
-        return (None in told) == (operator == "in")
+        return (operand is None) == (operator == "=")
+    if operator in ("in", "not_in") and isinstance(operand, tuple):
+        return (None in operand) == (operator == "in")
     return operator in ("not_like", "not_in")
 
 
@@ -68,72 +68,72 @@ _ORDERS: dict[str, Callable[[ColumnElement[Any], Any], Where]] = {
 }
 
 
-def _ordered(value: Value, operator: str, told: Any) -> Where:
-    """A comparison with something that is not None."""
-    if value.attribute.data_type == "integer" and not isinstance(told, bool):
-        if not -INTEGER_LIMIT <= told < INTEGER_LIMIT:
-            holds = operator == "!=" or ((operator[0] == "<") == (told > 0) and operator != "=")
+def _ordered(value: Value, operator: str, operand: Any) -> Where:
+    """A comparison with an operand that is not None."""
+    if value.attribute.data_type == "integer" and not isinstance(operand, bool):
+        if not -INTEGER_LIMIT <= operand < INTEGER_LIMIT:
+            holds = operator == "!=" or ((operator[0] == "<") == (operand > 0) and operator != "=")
             return _constant(value, operator, holds)
-        if told != (whole := math.floor(told)):
+        if operand != (whole := math.floor(operand)):
             if operator in ("=", "!="):
                 return _constant(value, operator, operator == "!=")
-            operator, told = ("<=", whole) if operator[0] == "<" else (">=", whole + 1)
-    return _ORDERS[operator](value.expression, _literal(value, told))
+            operator, operand = ("<=", whole) if operator[0] == "<" else (">=", whole + 1)
+    return _ORDERS[operator](value.expression, _literal(value, operand))
 
 
 def _constant(value: Value, operator: str, holds: bool) -> Where:
-    """What is the same for every integer; an order is false of None, all the same."""
+    """A comparison with the same result for every integer; for None, an order is false in any case."""
     if not holds:
         return false()
     return true() if operator == "!=" else value.expression.is_not(None)
 
 
-def _literal(value: Value, told: Any) -> ColumnElement[Any]:
-    return literal(_plain(value, told), value.expression.type)
+def _literal(value: Value, operand: Any) -> ColumnElement[Any]:
+    return literal(_plain(value, operand), value.expression.type)
 
 
-def _plain(value: Value, told: Any) -> Any:
+def _plain(value: Value, operand: Any) -> Any:
     if value.item:
-        return item_literal(value.attribute, told)
+        return item_literal(value.attribute, operand)
     if value.attribute.data_type == "integer":
-        return int(told)
-    return told
+        return int(operand)
+    return operand
 
 
-def _listed(value: Value, told: tuple[Any, ...]) -> Where:
-    """Whether the value is one of a list, in which None may be."""
-    values = [each for each in told if each is not None]
+def _listed(value: Value, operands: tuple[Any, ...]) -> Where:
+    """The condition that the value is one of a list, which may contain None."""
+    values = [each for each in operands if each is not None]
     if len(values) > LITERALS:
-        raise Invalid(f"`in` takes at most {LITERALS} values, not {len(values)}; ask in several queries")
+        raise Invalid(f"`in` takes at most {LITERALS} values, not {len(values)}; split the query")
     if value.attribute.data_type == "integer":
         values = [each for each in values if each == math.floor(each) and abs(each) < INTEGER_LIMIT]
     inside: Where = value.expression.in_([_plain(value, each) for each in values]) if values else false()
-    return or_(inside, value.expression.is_(None)) if None in told else inside
+    return or_(inside, value.expression.is_(None)) if None in operands else inside
 
 
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
-def _like(value: Value, told: Any) -> Where:
-    """Letters of ASCII match in either case: both sides are put in lower case, which in the C collation is ASCII's."""
-    if not isinstance(told, str):
+def _like(value: Value, pattern: Any) -> Where:
+    """ASCII letters match in either case: both sides are lowered, which in the C collation affects only ASCII."""
+    if not isinstance(pattern, str):
         return false()
-    return and_(bounded_like(value.expression, like_pattern(told).translate(_LOWER), told))
+    return and_(bounded_like(value.expression, like_pattern(pattern).translate(_LOWER), pattern))
 
 
-def like_pattern(told: str) -> str:
-    r"""A pattern of ours as one of SQL, for which ``_`` is a wildcard, too.
+def like_pattern(pattern: str) -> str:
+    r"""A ``like`` pattern as one of SQL, in which ``_`` is a wildcard too and must be escaped.
 
     >>> print(like_pattern(r"a_b%c\%d\e"))
     a\_b%c\%d\\e
     """
     found: list[str] = []
-    characters = iter(range(len(told)))
+    characters = iter(range(len(pattern)))
     for index in characters:
-        character = told[index]
-        if character == "\\" and told[index + 1 : index + 2] in ("%", "\\"):
+        character = pattern[index]
+        if character == "\\" and pattern[index + 1 : index + 2] in ("%", "\\"):
             next(characters)
-            found.append("\\" + told[index + 1])
+            found.append("\\" + pattern[index + 1])
         elif character in "\\_":
             found.append("\\" + character)
         else:

@@ -1,4 +1,4 @@
-"""The counter that numbers commits and published events: one row, so that positions have the order of commits."""
+"""The counter of positions is one row, so commits and published events have positions in the order of commit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["next_position"]
 
 
 def next_position(store: Store, connection: Connection) -> int:
-    """The position of this commit; no other commit gets one before this transaction is over."""
+    """The position of this commit; no other commit gets one before this transaction ends."""
     counter = store.table("_counter")
 
     def build() -> Update:

@@ -1,6 +1,6 @@
-"""The three kinds of database a store can live in: memory, a SQLite file, PostgreSQL.
+"""The three kinds of database that a store can use: memory, a SQLite file, PostgreSQL.
 
-Each knows how to give a reader one consistent state, and how to make a write whole or not there.
+Each gives a reader one consistent state, and makes a write atomic.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ATTEMPTS = 8
 
 
 class Database(Protocol):
-    """What a store asks of its database."""
+    """What a store needs of its database."""
 
     engine_name: str
     deadline: float
@@ -44,37 +44,37 @@ class Database(Protocol):
         """A context with a `Connection` that sees one consistent state and cannot write."""
 
     def write(self, function: Callable[[Connection], T]) -> T:
-        """Call the function in a transaction; return when what it did is on disk.
+        """Call the function in a transaction; return when the transaction is on disk.
 
-        It may be called more than once (on PostgreSQL), so it should use nothing but the connection.
+        On PostgreSQL the function may be called again, so it must have no effects outside the connection.
         """
 
     def setup(self, function: Callable[[Connection], None]) -> None:
-        """Call the function in a transaction before anything else happens."""
+        """Call the function in the first transaction."""
 
     def backup(self, path: Path) -> None:
-        """Write a copy, as of one moment, to a new file."""
+        """Write a consistent copy to a new file."""
 
     def close(self) -> None:
-        """Finish and let go."""
+        """Finish running writes, then release the database."""
 
 
 @contextmanager
 def _errors(deadline: float) -> Iterator[None]:
-    """Errors of the database become ours."""
+    """Translate errors of the database to Callsheet's."""
     try:
         yield
     except DBAPIError as error:
-        # What was given up with its request says so.
+        # If the request was cancelled, this raises the reason.
         check_deadline()
         raise translated(error, deadline) from error
     except (OverflowError, UnicodeEncodeError) as error:
-        # SQLite's driver raises these itself. The same values would fail again, so this is no fault of the server's.
+        # SQLite's driver raises these for invalid values: an error of the request, not of the server.
         raise Invalid(f"the database refused the values: {error}") from error
 
 
 class MemoryDatabase:
-    """One connection, which readers and writers take in turn; it begins as a copy of a template."""
+    """One connection, which readers and writers use in turn; its database begins as a copy of a template."""
 
     engine_name = "sqlite"
 
@@ -87,7 +87,7 @@ class MemoryDatabase:
         assert isinstance(driver, sqlite3.Connection)
         self._driver = driver
         template.backup(driver)
-        # One that nobody closes is closed with its last user, or at the end of the program.
+        # If the store is not closed, the connection is closed when it is collected, or at exit.
         weakref.finalize(self, self._connection.close)
 
     @contextmanager
@@ -132,7 +132,7 @@ class MemoryDatabase:
 
 
 class FileDatabase:
-    """A SQLite file, locked for this process."""
+    """A SQLite file, locked by this process."""
 
     engine_name = "sqlite"
 
@@ -146,12 +146,12 @@ class FileDatabase:
 
     @property
     def commits(self) -> int:
-        """How many transactions the writer has committed; writes may have been more (see ``writer.py``)."""
+        """How many transactions the writer has committed; one may contain several writes (see ``writer.py``)."""
         return self._writer.groups
 
     @property
     def waiting(self) -> int:
-        """How many writes wait for their turn, more or less."""
+        """Approximately how many writes wait for their turn."""
         return self._writer.waiting
 
     @contextmanager
@@ -171,7 +171,7 @@ class FileDatabase:
             function(connection)
 
     def keep_up(self, function: Callable[[Connection], object]) -> None:
-        """Call the function in a transaction, now and then, when much has been written."""
+        """Call the function in a transaction of its own after each `CHANGES` changed rows or so."""
         self._writer.upkeep = function
 
     def backup(self, path: Path) -> None:
@@ -183,7 +183,7 @@ class FileDatabase:
     def close(self) -> None:
         self._closed = True
         self._writer.close()
-        # The writer's connection goes last: whoever goes last tidies the log up into the file.
+        # The writer's connection is closed last, because the last one to close checkpoints the WAL.
         self._readers.dispose()
         self._writers.dispose()
         self._lock.release()
@@ -241,7 +241,7 @@ class PostgresDatabase:
 
 @contextmanager
 def _cancelled(connection: Connection) -> Iterator[None]:
-    """A block whose statements PostgreSQL gives up when the client of the request leaves."""
+    """A block whose running statement is cancelled when the client of the request disconnects."""
     deadline, driver = current_deadline(), connection.connection.driver_connection
     if deadline is None or driver is None:
         yield
@@ -251,15 +251,15 @@ def _cancelled(connection: Connection) -> Iterator[None]:
             yield
     finally:
         if deadline.gone:
-            # The cancellation may still be on its way, and must not meet the next statement of somebody else.
+            # A late cancellation must not hit the next user's statement on this connection.
             connection.invalidate()
 
 
 def _again(error: DBAPIError, attempt: int) -> bool:
-    """Whether a transaction should be tried again.
+    """Whether to retry the transaction.
 
-    A unique violation once or twice, too: another commit came first, and the function, run again, will see it
-    and say what is wrong in its own words.
+    A unique violation is retried twice: another commit came first, and on the next call the function reads it and
+    raises its own error.
     """
     code = sqlstate(error)
     if code in ("40001", "40P01"):
@@ -268,7 +268,7 @@ def _again(error: DBAPIError, attempt: int) -> bool:
 
 
 def _copy(source: sqlite3.Connection, path: Path) -> None:
-    """Copy a database as it is now; the file bears its name only when all of it is on disk."""
+    """Copy a database; the file gets its name only when the whole copy is on disk."""
     if path.exists():
         raise StorageError(f"{path} exists already; a backup is a new file")
     unfinished = path.with_name(f"{path.name}.unfinished")
@@ -277,7 +277,7 @@ def _copy(source: sqlite3.Connection, path: Path) -> None:
         make_file(unfinished)
         target = sqlite3.connect(unfinished)
         try:
-            # In one step, so that it is one moment, and writers need not wait: they write beside what is read.
+            # In one step, so that the copy is consistent; in WAL mode writers do not wait for it.
             source.backup(target)
         finally:
             target.close()

@@ -1,8 +1,8 @@
-"""Connections to SQLite and PostgreSQL, with transactions that are what they say.
+"""Engines for SQLite and PostgreSQL with explicit transactions.
 
-Python's sqlite3 would begin and end transactions on its own and at other moments than SQLite; here it is
-told not to, and BEGIN is sent by the engine: deferred for readers, whose snapshot starts with their first
-statement, IMMEDIATE for the writer, who then never meets a lock half-way.
+Python's sqlite3 would begin and end transactions implicitly; this is disabled, and the engine sends BEGIN: deferred for
+readers, whose snapshot begins with their first statement, IMMEDIATE for the writer, which therefore never finds a lock
+in the middle of a transaction.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from callsheet.server.store.prepared import sent
 __all__ = ["limited", "memory_engine", "postgres_engine", "sqlite_engine", "sqlstate", "translated"]
 
 IDLE_SECONDS = 1.0
-"""A connection to PostgreSQL that was not used for longer is tried before it is used again."""
+"""A PostgreSQL connection that was idle for longer is pinged before it is used again."""
 
-STEPS_BETWEEN_LOOKS = 20_000
-"""Steps of SQLite's virtual machine between two looks at the clock: a millisecond or so."""
+STEPS_BETWEEN_CHECKS = 20_000
+"""Steps of SQLite's virtual machine between two checks of the deadline: about a millisecond."""
 
 _BEGIN = {"reader": "BEGIN", "writer": "BEGIN IMMEDIATE"}
 
@@ -49,10 +49,10 @@ def _sqlite(creator: Callable[[], sqlite3.Connection], begin: str, **options: An
 
 
 def sqlite_engine(path: Path, role: str) -> Engine:
-    """An engine on a file: the ``writer`` keeps its one connection, each ``reader`` takes one of a pool."""
+    """An engine for a file: the ``writer`` has one connection, ``reader`` connections come from a pool."""
 
     def connect() -> sqlite3.Connection:
-        with suppress(OSError):  # What is wrong with the file, SQLite says.
+        with suppress(OSError):  # SQLite reports what is wrong with the file.
             make_file(path)
         connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10, factory=Clocked)
         try:
@@ -76,9 +76,9 @@ _MEMORY: list[Engine] = []
 
 
 def memory_engine() -> Engine:
-    """The engine whose every connection is a new database in memory.
+    """The engine of which each connection is a new database in memory.
 
-    It is shared in the process, so a statement is compiled once for all such databases: tests open many.
+    It is shared in the process, so that statements are compiled once for all such databases: tests open many.
     """
     if not _MEMORY:
 
@@ -90,7 +90,7 @@ def memory_engine() -> Engine:
 
 
 def postgres_engine(url: str, deadline: float) -> Engine:
-    """An engine on PostgreSQL; a statement may take ``deadline`` seconds, and times are told in UTC."""
+    """An engine for PostgreSQL; a statement may take ``deadline`` seconds, and times are in UTC."""
     options = f"-c timezone=UTC -c statement_timeout={int(deadline * 1000)} -c idle_in_transaction_session_timeout=60s"
     engine = create_engine(
         make_url(url),
@@ -102,21 +102,21 @@ def postgres_engine(url: str, deadline: float) -> Engine:
     )
 
     @event.listens_for(engine, "checkin")
-    def note(_: Any, record: Any) -> None:
-        record.info["given_back"] = monotonic()
+    def record_checkin(_: Any, record: Any) -> None:
+        record.info["checked_in"] = monotonic()
 
     @event.listens_for(engine, "checkout")
-    def look(driver: Any, record: Any, _: Any) -> None:
-        idle = monotonic() - record.info.get("given_back", monotonic())
+    def ping_if_idle(driver: Any, record: Any, _: Any) -> None:
+        idle = monotonic() - record.info.get("checked_in", monotonic())
         if idle > IDLE_SECONDS and not _answers(engine, driver):
-            # The pool takes another one.
+            # The pool then replaces the connection.
             raise DisconnectionError
 
     return engine
 
 
 def _answers(engine: Engine, driver: Any) -> bool:
-    """Whether PostgreSQL is still at the other end of a connection."""
+    """Whether the server answers on this connection."""
     dialect: Any = engine.dialect
     try:
         dialect.do_ping(driver)
@@ -126,7 +126,7 @@ def _answers(engine: Engine, driver: Any) -> bool:
 
 
 class limited:
-    """While it lasts, SQLite stops statements of this connection after so many seconds, or with their request."""
+    """A block in which SQLite interrupts statements after ``seconds``, or when their request is cancelled."""
 
     def __init__(self, connection: Connection, seconds: float) -> None:
         self._driver: Any = connection.connection.driver_connection
@@ -139,7 +139,7 @@ class limited:
             return monotonic() > until or (deadline is not None and deadline.over)
 
         self._driver.is_over = over
-        self._driver.set_progress_handler(over, STEPS_BETWEEN_LOOKS)
+        self._driver.set_progress_handler(over, STEPS_BETWEEN_CHECKS)
 
     def __exit__(self, *_: object) -> None:
         self._driver.is_over = never
@@ -147,35 +147,35 @@ class limited:
 
 
 _ABOUT_DATA = ("22", "23", "54")
-"""PostgreSQL's classes of errors that come again with the same values: they do not fit, break a rule, or are too large
-(a row of an index has some 2,700 bytes)."""
+"""PostgreSQL's classes of errors that the values cause: wrong data, broken constraints, program limits exceeded (an
+index row has at most 2,700 bytes or so)."""
 
 
 def sqlstate(error: BaseException) -> str:
-    """PostgreSQL's code of an error, or nothing."""
+    """PostgreSQL's code of an error; empty for other errors."""
     return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
 
 
 def _unconnected(error: DBAPIError, code: str) -> bool:
-    """Whether PostgreSQL was not there to say anything; SQLite's errors of this class are about its file."""
+    """Whether the connection to PostgreSQL failed; SQLite raises errors of the same class about its file."""
     return isinstance(error, OperationalError) and not code and type(error.orig).__module__.startswith("psycopg")
 
 
 def translated(error: DBAPIError, deadline: float) -> CallsheetError:
-    """What a database's error means to a caller. The statement's values stay out of the message."""
-    said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    """Callsheet's error for an error of the database. Its message does not contain the statement's values."""
+    reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
     code = sqlstate(error)
-    # What gave up inside a comparison (`likeness`) is told by SQLite as the exception of a function.
-    if code == "57014" or said in ("interrupted", "user-defined function raised exception"):
+    # If a comparison is interrupted (`likeness`), SQLite reports an exception in a function.
+    if code == "57014" or reason in ("interrupted", "user-defined function raised exception"):
         return Invalid(f"query takes too long (more than {deadline:g} s); ask for less or narrow the condition")
-    if said == "integer overflow" or code == "22003":
+    if reason == "integer overflow" or code == "22003":
         return Invalid("a number in the query's answer is larger than 64 bits")
-    if said == "parser stack overflow":
+    if reason == "parser stack overflow":
         return Invalid("the query is nested too deep for the database; ask for less, or in several queries")
     if isinstance(error, IntegrityError | DataError) or code.startswith(_ABOUT_DATA):
-        return Invalid(f"the database refused the values: {said}")
-    if code in ("40001", "40P01", "55P03") or "database is locked" in said:
-        return Unavailable(f"the database is busy ({said}); try again")
+        return Invalid(f"the database refused the values: {reason}")
+    if code in ("40001", "40P01", "55P03") or "database is locked" in reason:
+        return Unavailable(f"the database is busy ({reason}); try again")
     if error.connection_invalidated or code.startswith(("08", "57P")) or _unconnected(error, code):
-        return Unavailable(f"the database cannot be reached: {said}")
-    return StorageError(f"the database refused: {said}")
+        return Unavailable(f"the database cannot be reached: {reason}")
+    return StorageError(f"the database refused: {reason}")

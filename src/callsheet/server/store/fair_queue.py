@@ -1,4 +1,4 @@
-"""A queue of jobs from several accounts, which take turns: who puts in many jobs delays its own."""
+"""A queue of jobs in which accounts take turns: an account with many jobs delays only its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
-    """Jobs by account, each account's in their order.
+    """Jobs by account, those of each account in order.
 
     >>> queue = FairQueue[int]()
     >>> for account, job in [("anna", 1), ("anna", 2), ("anna", 3), ("ben", 4)]:
@@ -35,14 +35,14 @@ class FairQueue(Generic[T]):
         return self._count
 
     def put(self, account: str, job: T) -> None:
-        """Put a job behind those of its account."""
+        """Append a job to those of its account."""
         with self._changed:
             self._jobs.setdefault(account, deque()).append(job)
             self._count += 1
             self._changed.notify()
 
     def put_back(self, jobs: Iterable[tuple[str, T]]) -> None:
-        """Put jobs that were taken and not done before all others of their accounts, in their order."""
+        """Return jobs that were taken and not run; they come before all others of their accounts, in order."""
         with self._changed:
             for account, job in reversed(list(jobs)):
                 self._jobs.setdefault(account, deque()).appendleft(job)
@@ -56,13 +56,13 @@ class FairQueue(Generic[T]):
             return self._count > 0
 
     def take(self, most: int) -> list[tuple[str, T]]:
-        """At least one job and at most so many, account by account; blocks. Empty once the queue is closed."""
+        """One to ``most`` jobs, accounts in turn; blocks until there is one. Empty when the queue is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._count or self._closed)
             return [self._next() for _ in range(min(most, self._count))]
 
     def close(self) -> None:
-        """What is there is still given; then there is nothing more."""
+        """Accept no more jobs; `take` still returns those in the queue."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Items of mappings in SQL: one expression, told to each database in its own words.
+"""Items of mappings in SQL: one expression, compiled for each database.
 
 An item of the wrong type (its configuration changed since it was written) counts as missing.
 """
@@ -22,7 +22,7 @@ __all__ = ["item_literal", "item_python", "item_value"]
 
 
 class _Item(FunctionElement[Any]):
-    """An item of a JSON column; its arguments are the column, the key, and the key as a path of SQLite."""
+    """An item of a JSON column; its arguments are the column, the key, and the key as a JSON path of SQLite."""
 
     inherit_cache = True
     sqlite_types = ""
@@ -56,7 +56,7 @@ class _Truth(_Item):
 
 
 class _Data(_Item):
-    """JSON data, as text: good for nothing but to see whether there is any."""
+    """JSON data as text; useful only to test whether it is NULL."""
 
     inherit_cache = True
     type = TEXT
@@ -73,32 +73,32 @@ _KINDS: dict[str, type[_Item]] = {
     "json": _Data,
 }
 _ODD = {kind: type(f"{kind.__name__}Odd", (kind,), {"inherit_cache": True, "odd": True}) for kind in _KINDS.values()}
-"""The same for keys that a path of SQLite cannot hold."""
+"""The same for keys that a JSON path of SQLite cannot express."""
 
 _PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
 
 
 @compiles(_Item, "sqlite")
 def _on_sqlite(element: _Item, compiler: SQLCompiler, **kw: Any) -> str:
-    told, key, path = (compiler.process(clause, **kw) for clause in element.clauses)
+    column, key, path = (compiler.process(clause, **kw) for clause in element.clauses)
     types = element.sqlite_types
     if element.odd:
-        return f"(SELECT value FROM json_each({told}) WHERE key = {key}{f' AND type IN ({types})' if types else ''})"
-    value = f"json_extract({told}, {path})"
-    return f"(CASE WHEN json_type({told}, {path}) IN ({types}) THEN {value} END)" if types else value
+        return f"(SELECT value FROM json_each({column}) WHERE key = {key}{f' AND type IN ({types})' if types else ''})"
+    value = f"json_extract({column}, {path})"
+    return f"(CASE WHEN json_type({column}, {path}) IN ({types}) THEN {value} END)" if types else value
 
 
 @compiles(_Item, "postgresql")
 def _on_postgres(element: _Item, compiler: SQLCompiler, **kw: Any) -> str:
-    told, key, _ = (compiler.process(clause, **kw) for clause in element.clauses)
-    value = f"(({told} ->> {key}){element.postgres_cast})"
+    column, key, _ = (compiler.process(clause, **kw) for clause in element.clauses)
+    value = f"(({column} ->> {key}){element.postgres_cast})"
     if not element.postgres_type:
         return value
-    return f"(CASE WHEN jsonb_typeof({told} -> {key}) = '{element.postgres_type}' THEN {value} END)"
+    return f"(CASE WHEN jsonb_typeof({column} -> {key}) = '{element.postgres_type}' THEN {value} END)"
 
 
 def item_value(column: ColumnElement[Any], key: str, attribute: Attribute) -> ColumnElement[Any]:
-    """The value of a mapping's item, or its configured default. Dates and datetimes are their ISO text."""
+    """The value of a mapping's item, or its configured default. Dates and datetimes are ISO text."""
     kind = _KINDS[attribute.data_type]
     if not _PLAIN.fullmatch(key):
         kind = _ODD[kind]
@@ -109,7 +109,7 @@ def item_value(column: ColumnElement[Any], key: str, attribute: Attribute) -> Co
 
 
 def item_literal(attribute: Attribute, value: Any) -> Any:
-    """A literal as it compares with items: dates and datetimes as text."""
+    """A literal to compare with items: dates and datetimes as text."""
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, date):
@@ -120,7 +120,7 @@ def item_literal(attribute: Attribute, value: Any) -> Any:
 
 
 def item_python(attribute: Attribute, value: Any) -> Any:
-    """The Python value of an item as it is stored."""
+    """The Python value of a stored item."""
     if isinstance(value, str) and attribute.data_type in _FROM_TEXT:
         return _FROM_TEXT[attribute.data_type](value)
     return value

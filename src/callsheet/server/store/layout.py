@@ -1,9 +1,9 @@
-"""The tables a schema asks for: one for each root type, one for each many-to-many relation, and the server's own.
+"""The tables of a schema: one for each root type, one for each many-to-many relation, and the server's own.
 
-A root type's table holds all its subtypes: the union of their attributes as typed columns. Beside them
-``_type`` is the concrete type, ``_version`` counts the entity's changes, ``_commit`` is the position of the
-last commit that touched it. A reference is stored in a column of its name, the target's type beside it in
-``<name>__type`` where it may be one of several. A text that must not look like another has ``<name>__alike`` beside it.
+A root type's table has the rows of all its subtypes; its columns are the union of their attributes. In addition
+``_type`` is the concrete type, ``_version`` counts the entity's changes, and ``_commit`` is the position of the last
+commit that changed it. A reference's key is stored in a column of its name, and, if several types are possible, the
+target's type in ``<name>__type``. A text that must not look like another has its `alike_form` in ``<name>__alike``.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from callsheet.server.store.alike import alike_columns
 from callsheet.server.store.columns import INTEGER, TEXT, Moment, Truth, column_type
 from callsheet.server.store.queue_tables import delivery_tables
 
-__all__ = ["Layout", "Link", "layout_of", "stored"]
+__all__ = ["Layout", "Link", "declarer", "layout_of", "stored"]
 
 
 @frozen
 class Link:
-    """A many-to-many relation seen from one side: ``near`` holds this side's keys, ``far`` the members'."""
+    """A many-to-many relation from one side: ``near`` is the column of this side's keys, ``far`` of the members'."""
 
     table: Table
     near: Column[str]
@@ -40,7 +40,7 @@ class Layout:
     tables: dict[str, Table]
     links: dict[tuple[str, str], Link]
     positions: dict[str, dict[str, int]] = field(init=False)
-    """Where each column stands in a row of a root type's whole table."""
+    """The index of each column in the rows of a root type's table."""
 
     @positions.default
     def _positions(self) -> dict[str, dict[str, int]]:
@@ -58,7 +58,7 @@ class Layout:
 
 
 def stored(attribute: Attribute) -> bool:
-    """Whether the attribute has a column: collections have none, nor has a link, which is made when read."""
+    """Whether the attribute has a column: collections have none, nor has ``link``, which is computed on reading."""
     return attribute.kind != "collection" and attribute.computed != "link"
 
 
@@ -66,7 +66,7 @@ _LAYOUTS: dict[str, Layout] = {}
 
 
 def layout_of(schema: Schema) -> Layout:
-    """The tables of a schema; made once in a process for each schema, so that compiled statements are shared."""
+    """The tables of a schema, made once in a process, so that compiled statements are shared."""
     layout = _LAYOUTS.get(schema.hash)
     if layout is None:
         while len(_LAYOUTS) >= 16:
@@ -99,7 +99,7 @@ def _family(schema: Schema, root: str, metadata: MetaData) -> Table:
             known = attributes.setdefault(attribute.name, attribute)
             if _column_kind(schema, known) != _column_kind(schema, attribute):
                 raise SchemaError(
-                    f"{entity_type.name}.{attribute.name} holds another type than the attribute of the same name in "
+                    f"{entity_type.name}.{attribute.name} has another type than the attribute of the same name in "
                     f"another subtype of {root}; attributes of one family need one type for each name"
                 )
             if lower.setdefault(attribute.name.lower(), attribute.name) != attribute.name:
@@ -128,7 +128,7 @@ def _family(schema: Schema, root: str, metadata: MetaData) -> Table:
     for name in alike:
         Index(f"_index_{root}_{name}", table.c[name])
     if len(family) > 1:
-        # With the key behind it, so that pages and reads by key of one type need neither sort nor scan.
+        # With the key as second column, so that pages and reads by key of one type need neither sort nor scan.
         Index(f"_index_{root}__type", table.c._type, table.c.id)
     for names in _unique_at_root(schema.types[root]):
         constraint = UniqueConstraint(
@@ -160,10 +160,10 @@ def _indexed(family: list[EntityType]) -> list[str]:
 
 
 def _unique_at_root(root: EntityType) -> list[tuple[str, ...]]:
-    """Combinations that hold for the whole family, so that the database can watch them too.
+    """Combinations that are unique in the whole family, so that the database can check them too.
 
-    The write path checks all combinations itself. These constraints are PostgreSQL's guard against two
-    commits at the same time, checked at COMMIT so that values can be swapped.
+    The write path checks all combinations itself. These constraints guard against concurrent commits on PostgreSQL;
+    they are checked at COMMIT, so that values can be swapped.
     """
     singles = [(a.name,) for a in root.attributes.values() if a.unique and stored(a) and a.name != "id"]
     columns = alike_columns(root)
@@ -179,14 +179,19 @@ def _one_to_many(schema: Schema, entity_type: EntityType, attribute: Attribute) 
     inverse = target.attributes.get(attribute.inverse)
     if inverse is None:
         raise SchemaError(
-            f"{entity_type.name}.{attribute.name}: its inverse `{attribute.inverse}` is no attribute of "
+            f"{entity_type.name}.{attribute.name}: its inverse `{attribute.inverse}` is not an attribute of "
             f"{target.name}{did_you_mean(attribute.inverse, target.attributes)}"
         )
     return inverse.kind == "reference"
 
 
-def _declarer(schema: Schema, entity_type: EntityType, attribute: Attribute) -> str:
-    """The oldest type that has this very attribute."""
+def declarer(schema: Schema, entity_type: EntityType, attribute: Attribute) -> str:
+    """The topmost type that has this attribute, not one that a subtype redefines.
+
+    >>> schema = Schema({"types": {"A": {}, "B": {"extends": "A"}}})
+    >>> declarer(schema, schema.types["B"], schema.types["B"].attributes["id"])
+    'A'
+    """
     found = entity_type.name
     for name in entity_type.ancestors:
         if schema.types[name].attributes.get(attribute.name) is attribute:
@@ -196,12 +201,12 @@ def _declarer(schema: Schema, entity_type: EntityType, attribute: Attribute) -> 
 
 def _link(schema: Schema, entity_type: EntityType, attribute: Attribute, metadata: MetaData) -> Link:
     """The relation's table from this side; both sides of a relation share one."""
-    side = (_declarer(schema, entity_type, attribute), attribute.name)
+    side = (declarer(schema, entity_type, attribute), attribute.name)
     owner = side
     if attribute.inverse is not None:
         target = schema.type(str(attribute.target))
         other = target.attributes[attribute.inverse]
-        owner = min(side, (_declarer(schema, target, other), other.name))
+        owner = min(side, (declarer(schema, target, other), other.name))
     name = f"_link_{owner[0]}_{owner[1]}"
     table = metadata.tables.get(name)
     if table is None:
@@ -221,7 +226,19 @@ def _link(schema: Schema, entity_type: EntityType, attribute: Attribute, metadat
 def _system_tables(metadata: MetaData) -> None:
     """The server's own tables."""
     delivery_tables(metadata)
+    _database_tables(metadata)
+    _log_tables(metadata)
+    _account_tables(metadata)
+
+
+def _database_tables(metadata: MetaData) -> None:
+    """``_meta``: the schema and other facts of the database by name. ``_counter``: positions and locks by name."""
     Table("_meta", metadata, Column("name", TEXT, primary_key=True), Column("value", TEXT), sqlite_strict=True)
+    Table("_counter", metadata, Column("name", TEXT, primary_key=True), Column("value", INTEGER), sqlite_strict=True)
+
+
+def _log_tables(metadata: MetaData) -> None:
+    """``_log``: commits. ``_event``: published events. ``_tombstone``: deleted entities. ``_part``: staged parts."""
     Table(
         "_log",
         metadata,
@@ -254,7 +271,6 @@ def _system_tables(metadata: MetaData) -> None:
         Index("_index_event_time", "time"),
         sqlite_strict=True,
     )
-    Table("_counter", metadata, Column("name", TEXT, primary_key=True), Column("value", INTEGER), sqlite_strict=True)
     Table(
         "_tombstone",
         metadata,
@@ -273,6 +289,10 @@ def _system_tables(metadata: MetaData) -> None:
         Column("time", Moment, nullable=False),
         sqlite_strict=True,
     )
+
+
+def _account_tables(metadata: MetaData) -> None:
+    """``_account``: accounts and their keys. ``_role`` and ``_grant``: their rights. ``_audit``: what was refused."""
     Table(
         "_account",
         metadata,

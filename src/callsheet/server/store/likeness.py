@@ -1,9 +1,9 @@
-"""``like`` in SQL, bounded: no pattern and no text make a comparison that cannot be given up.
+"""``like`` in SQL with bounded time: every comparison can be interrupted.
 
-The databases compare a text with a pattern in one step, which takes as long as the product of their lengths, and look
-at the clock between steps only. On SQLite a long comparison is therefore made by `like` of ``model/language/matching``,
-which takes as long as their sum, and looks at the clock of its connection. The pattern itself is bounded by
-``reading/cost.py``, so that on PostgreSQL one comparison takes seconds at the worst.
+A database compares a text with a pattern in one step, in time proportional to the product of their lengths, and checks
+its deadline only between steps. On SQLite, long comparisons are therefore made by `like` of ``model/language/matching``
+in time proportional to the sum of the lengths, after a check of the connection's deadline. ``reading/cost.py`` limits
+the length of patterns, so that one comparison on PostgreSQL takes seconds at worst.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from callsheet.server.store.columns import TEXT
 __all__ = ["SHORT", "Clocked", "bounded_like", "never"]
 
 SHORT = 100_000
-"""Steps of a comparison that SQLite may make by itself: length of the text times length of the pattern."""
+"""Up to this product of the lengths of text and pattern, SQLite's own ``LIKE`` is used."""
 _NAME = "callsheet_like"
 
 
@@ -32,13 +32,13 @@ def never() -> bool:
 
 
 class Clocked(sqlite3.Connection):
-    """A connection that gives up a long comparison when ``is_over`` says so."""
+    """A connection that interrupts long comparisons when ``is_over`` returns true."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.is_over: Callable[[], bool] = never
         self.long_comparisons = 0
-        """How many long comparisons it has made."""
+        """How many long comparisons were made."""
         self.create_function(_NAME, 2, self._like, deterministic=True)
 
     def _like(self, text: Any, pattern: Any) -> int | None:
@@ -51,7 +51,7 @@ class Clocked(sqlite3.Connection):
 
 
 class bounded_like(FunctionElement[bool]):
-    """Whether a text is like a pattern of ours; ``written`` is the pattern in SQL, in lower case."""
+    """Whether a text matches a ``like`` pattern; ``written`` is the pattern for SQL, in lower case."""
 
     type = Boolean()
     inherit_cache = True

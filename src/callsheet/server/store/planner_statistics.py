@@ -1,8 +1,8 @@
-"""What SQLite's planner knows of the entities' tables: counted when a table has doubled, all of it, not a sample.
+"""Statistics of SQLite's query planner: renewed when a table has doubled, from all rows, not from a sample.
 
-Without statistics SQLite takes all indexes for equally good, and reads every entity of a type to find the one of a
-name. A sample (``analysis_limit``, which ``PRAGMA optimize`` uses) sees the first entries of an index only: it takes
-a type of a million for rarer than a status of a quarter of them. PostgreSQL counts by itself.
+Without statistics SQLite considers all indexes equal, and reads every entity of a type to find one by name. A sample
+(``analysis_limit``, which ``PRAGMA optimize`` uses) reads only the first entries of an index: it would consider a type
+with a million rows more selective than a status with 250,000. PostgreSQL has statistics of its own.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from sqlalchemy import Connection, text
 __all__ = ["FEW", "renew"]
 
 FEW = 1_000
-"""So many rows need no statistics: any way to read them will do."""
+"""Up to this many rows need no statistics: every plan is fast."""
 
 _KEPT = "statistics"
 _SAVE = text("INSERT INTO _meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = :value")
 
 
 def renew(connection: Connection, tables: Iterable[str], anew: bool = False) -> bool:
-    """Count again where a table has doubled since (or ``anew``, where there were counts); whether that was done.
+    """Renew the statistics if a table has doubled (or if ``anew`` and there are any); returns whether it was done.
 
     It takes a write transaction: about two seconds for a million rows of a table with 20 indexes.
     """
@@ -32,7 +32,7 @@ def renew(connection: Connection, tables: Iterable[str], anew: bool = False) -> 
     grown = any(size > 2 * known.get(name, 0) + FEW for name, size in sizes.items())
     if not grown and not (anew and known):
         return False
-    # Other connections read statistics when the schema changes, as it does by a table that is made.
+    # Other connections reload statistics when the schema changes; a new table changes it.
     connection.exec_driver_sql("DROP TABLE IF EXISTS sqlite_stat1")
     for name in sizes:
         connection.exec_driver_sql(f'ANALYZE "{name}"')
@@ -41,11 +41,11 @@ def renew(connection: Connection, tables: Iterable[str], anew: bool = False) -> 
 
 
 def _known(connection: Connection) -> dict[str, int]:
-    """How large the tables were when they were counted."""
+    """The sizes of the tables when the statistics were made."""
     row = connection.execute(text("SELECT value FROM _meta WHERE name = :name"), {"name": _KEPT}).first()
     return {} if row is None else msgspec.json.decode(row[0], type=dict[str, int])
 
 
 def _size(connection: Connection, table: str) -> int:
-    """At most so many rows: the highest number of one, which is found without counting."""
+    """An upper bound of the number of rows: the highest rowid, which is found without counting."""
     return connection.exec_driver_sql(f'SELECT max(_rowid_) FROM "{table}"').scalar() or 0

@@ -1,7 +1,7 @@
-"""Statements that are built once for a database and then only run: building one costs more than running it.
+"""Statements are built once for a database and then only run, because building one costs more than running it.
 
-SQLAlchemy makes the text of a statement and knows how values of a column are written and read. Both are kept, so that a
-small commit, which runs a handful of statements with one row each, pays for the database and little else.
+SQLAlchemy compiles the text of a statement and provides the processors of its parameters and columns. Both are kept, so
+that a small commit, which runs a handful of statements with one row each, costs little more than the database itself.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ __all__ = ["PLACES", "Prepared", "PreparedStatements", "places", "sent"]
 
 KEPT = 512
 PLACES = 64
-"""Keys in a prepared IN list. Longer lists are rare and cost enough by themselves."""
+"""The most keys in a prepared IN list. Longer lists are rare, and their own cost is high."""
 
 Statement = Select[Any] | UpdateBase
 
 
 class Prepared:
-    """The text of one statement, with what writes its parameters and reads its columns."""
+    """The text of one statement, with the processors of its parameters and columns."""
 
     def __init__(self, statement: Statement, dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
@@ -40,7 +40,7 @@ class Prepared:
         self._readers: list[tuple[int, Callable[[Any], Any]]] | None = None
 
     def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[Sequence[Any]]:
-        """The rows that the statement gives."""
+        """The rows that the statement returns."""
         with sent(connection, self.text, self._bound(values)) as cursor:
             found: list[Sequence[Any]] = cursor.fetchall()
             if self._readers is None:
@@ -49,7 +49,7 @@ class Prepared:
         return [_read(row, readers) for row in found] if readers else found
 
     def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Run it for each row of parameters; how many rows of the table changed (-1: the driver does not say)."""
+        """Run it for each row of parameters; returns how many rows changed (-1 if the driver does not report it)."""
         with sent(connection, self.text, *map(self._bound, rows)) as cursor:
             done: int = cursor.rowcount
         return done if len(rows) == 1 or connection.dialect.supports_sane_multi_rowcount else -1
@@ -61,9 +61,10 @@ class Prepared:
         return bound if self._order is None else tuple([bound[name] for name in self._order])
 
     def _reading(self, description: Sequence[Sequence[Any]]) -> list[tuple[int, Callable[[Any], Any]]]:
-        """What reads the columns whose values the driver does not give as they are: known with the first answer."""
+        """The processors of columns that need one, by index; they depend on the first result's description."""
         readers = [
-            kind.result_processor(self._dialect, told[1]) for kind, told in zip(self._types, description, strict=True)
+            kind.result_processor(self._dialect, column[1])
+            for kind, column in zip(self._types, description, strict=True)
         ]
         return [(place, read) for place, read in enumerate(readers) if read is not None]
 
@@ -77,13 +78,13 @@ def _read(row: Sequence[Any], readers: Sequence[tuple[int, Callable[[Any], Any]]
 
 
 class PreparedStatements:
-    """The prepared statements of one database, by a name that says what they do."""
+    """The prepared statements of one database by name."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Prepared] = {}
 
     def get(self, name: Hashable, connection: Connection, build: Callable[[], Statement]) -> Prepared:
-        """The statement of this name; ``build`` makes it the first time."""
+        """The statement of this name; ``build`` is called the first time."""
         found = self._known.get(name)
         if found is None:
             while len(self._known) >= KEPT:
@@ -100,7 +101,7 @@ class PreparedStatements:
         keys: Sequence[Any],
         values: Mapping[str, Any] | None = None,
     ) -> Sequence[Sequence[Any]]:
-        """Rows of the statement where the column holds one of the keys; ``values`` are its other parameters."""
+        """The statement's rows in which the column has one of the keys; ``values`` are its other parameters."""
         if len(keys) > PLACES:
             return connection.execute(build().where(column.in_(keys)), dict(values or {})).all()
         size = places(len(keys))
@@ -109,9 +110,9 @@ class PreparedStatements:
 
 
 class sent:
-    """A cursor of the driver's after a statement, run once for each of the parameters, in the open transaction.
+    """The driver's cursor after running a statement once for each of the parameters, in the open transaction.
 
-    Errors of the driver are SQLAlchemy's, as everywhere else.
+    Errors of the driver are raised as SQLAlchemy's.
     """
 
     __slots__ = ("_connection", "_cursor", "_parameters", "_text")
@@ -134,9 +135,9 @@ class sent:
     def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         self._cursor.close()
         if error is not None and isinstance(error, self._connection.dialect.loaded_dbapi.Error):
-            raise self._told(error) from error
+            raise self._translated(error) from error
 
-    def _told(self, error: Any) -> BaseException:
+    def _translated(self, error: Any) -> BaseException:
         connection = self._connection
         dialect = connection.dialect
         gone = dialect.is_disconnect(error, None, None)
@@ -154,7 +155,7 @@ class sent:
 
 
 def places(count: int) -> int:
-    """How many places the list for so many keys has: the next power of two, so that few statements serve all.
+    """The length of the IN list for this many keys: the next power of two, so that few statements are needed.
 
     >>> [places(count) for count in (1, 2, 3, 64)]
     [1, 2, 4, 64]
@@ -163,12 +164,12 @@ def places(count: int) -> int:
 
 
 def _listed(column: ColumnElement[Any], size: int) -> ColumnElement[bool]:
-    """The condition that a column holds one of ``size`` keys, which `_padded` gives."""
+    """The condition that a column has one of ``size`` keys, with the parameters of `_padded`."""
     if size == 1:
         return column == bindparam("key_0")
     return column.in_([bindparam(f"key_{place}") for place in range(size)])
 
 
 def _padded(keys: Sequence[Any]) -> dict[str, Any]:
-    """Keys as parameters of `_listed`; the last one fills the places that are left."""
+    """Keys as parameters of `_listed`; the last key is repeated to fill the list."""
     return {f"key_{place}": keys[min(place, len(keys) - 1)] for place in range(places(len(keys)))}

@@ -1,4 +1,4 @@
-"""The tables of durable handlers and schedules: how far each has come, and what it has not handled yet."""
+"""The tables of durable handlers and schedules: their positions, and their open deliveries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["delivery_tables"]
 
 
 def delivery_tables(metadata: MetaData) -> None:
-    """One row for each handler and schedule of an account, and one (``_delivery``) for each event it still has."""
+    """``_handler`` and ``_schedule`` have a row for each of an account, ``_delivery`` one for each open event."""
     Table(
         "_handler",
         metadata,
@@ -18,7 +18,7 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("name", TEXT, primary_key=True),
         Column("expression", TEXT, nullable=False),
         Column("ignore_own", Truth, nullable=False),
-        # The place in the log up to which events have become deliveries.
+        # Events up to this position in the log have become deliveries.
         Column("position", INTEGER, nullable=False),
         Column("event_index", INTEGER, nullable=False),
         Column("created", Moment, nullable=False),
@@ -34,7 +34,7 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("zone", TEXT, nullable=False),
         # once, all or skip
         Column("missed", TEXT, nullable=False),
-        # Seconds since 1970: up to when ticks have become deliveries, and the latest tick that was done.
+        # Seconds since 1970: ticks up to ``due`` have become deliveries; ``done`` is the latest handled tick.
         Column("due", INTEGER, nullable=False),
         Column("done", INTEGER),
         Column("created", Moment, nullable=False),
@@ -48,7 +48,7 @@ def delivery_tables(metadata: MetaData) -> None:
         Column("position", INTEGER, primary_key=True, autoincrement=False),
         Column("event_index", INTEGER, primary_key=True, autoincrement=False),
         Column("event_id", TEXT, nullable=False),
-        # What is handled in order: an entity, or the event alone.
+        # Deliveries of one stream are handled in order: the stream of an entity, or of one event.
         Column("stream", TEXT, nullable=False),
         # ready, leased or dead
         Column("state", TEXT, nullable=False),

@@ -1,7 +1,7 @@
-"""What the write path needs to know of each type, found once for a schema.
+"""The rules of each type for the write path, derived once from a schema.
 
-The schema says it per type and attribute; here it stands the way a commit asks: which columns an entity is
-read from, who refers to it, which combinations must be unique among whom, which values are computed.
+The schema has them by type and attribute; here they are in the form that a commit needs: which columns refer to an
+entity, which combinations must be unique in which type, which values are computed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from attrs import frozen
 from callsheet.errors import SchemaError
 from callsheet.model.schema import CHANGES, Attribute, EntityType, Schema
 from callsheet.server.store.alike import alike_columns
-from callsheet.server.store.layout import stored
+from callsheet.server.store.layout import declarer, stored
 
 __all__ = ["Combination", "Members", "Referrer", "Rules", "TypeRules", "one_to_many", "rules_of"]
 
 
 @frozen
 class Combination:
-    """Attributes whose values together are unique among the entities of a type; ``alike``: texts that look alike count
-    as the same."""
+    """Attributes whose combined values are unique in a type; with ``alike``, texts that look alike count as equal."""
 
     scope: str
     names: tuple[str, ...]
@@ -32,7 +31,7 @@ class Combination:
 
 @frozen
 class Referrer:
-    """A column of another root's table (or the same) that may hold an entity's key."""
+    """A reference column, in any root's table, that may refer to the entity."""
 
     root: str
     name: str
@@ -40,7 +39,7 @@ class Referrer:
 
 @frozen
 class Members:
-    """A many-to-many collection that may hold an entity, on a type that has no collection to mirror it."""
+    """A many-to-many collection without inverse that may contain the entity."""
 
     entity_type: str
     name: str
@@ -48,7 +47,7 @@ class Members:
 
 @frozen
 class TypeRules:
-    """One concrete type, as the write path sees it.
+    """The rules of one concrete type.
 
     ``computed`` has every attribute that the server computes; ``stamped`` those among them that tell who and when
     (``stamped_new``: of a new entity), ``above`` the ancestors' types (it ``covers`` all that a child may ask for),
@@ -82,10 +81,10 @@ class TypeRules:
 
 
 class Rules:
-    """The rules of every type of one schema; made when first asked for."""
+    """The rules of every type of one schema; made on first use."""
 
     def __init__(self, schema: Schema) -> None:
-        # No reference to the schema is kept: it is the weak key this is cached under.
+        # This object must not refer to the schema, which is its weak key in the cache.
         self._types = dict.fromkeys(schema.types)
         self._made: dict[str, TypeRules] = {}
         self.roots = {name: found.root for name, found in schema.types.items()}
@@ -156,24 +155,11 @@ def _several(schema: Schema, attribute: Attribute) -> bool:
 
 
 def one_to_many(schema: Schema, attribute: Attribute) -> bool:
-    """Whether a collection follows from a reference of its members."""
+    """Whether the collection's inverse is a reference of its members."""
     if attribute.inverse is None:
         return False
     return schema.types[str(attribute.target)].attributes[attribute.inverse].kind == "reference"
 
-
-def declarer(schema: Schema, entity_type: EntityType, attribute: Attribute) -> str:
-    """The oldest type that has this very attribute.
-
-    >>> schema = Schema({"types": {"A": {}, "B": {"extends": "A"}}})
-    >>> declarer(schema, schema.types["B"], schema.types["B"].attributes["id"])
-    'A'
-    """
-    found = entity_type.name
-    for name in entity_type.ancestors:
-        if schema.types[name].attributes.get(attribute.name) is attribute:
-            found = name
-    return found
 
 
 def _combinations(schema: Schema, entity_type: EntityType) -> Iterator[Combination]:
@@ -187,9 +173,9 @@ def _combinations(schema: Schema, entity_type: EntityType) -> Iterator[Combinati
 
 
 def _scope(schema: Schema, entity_type: EntityType, names: tuple[str, ...], rule: str) -> str:
-    """The oldest type that states the combination."""
+    """The topmost type that declares the combination."""
     if unknown := [name for name in names if name not in entity_type.attributes]:
-        raise SchemaError(f"{entity_type.name}: a {rule} combination names `{unknown[0]}`, which is no attribute")
+        raise SchemaError(f"{entity_type.name}: a {rule} combination names `{unknown[0]}`, which is not an attribute")
     scope = entity_type.name
     for ancestor in entity_type.ancestors:
         if names in getattr(schema.types[ancestor], rule):
@@ -198,7 +184,7 @@ def _scope(schema: Schema, entity_type: EntityType, names: tuple[str, ...], rule
 
 
 def _referrers(schema: Schema, entity_type: EntityType) -> Iterator[Referrer]:
-    """Each column once; ancestors are left out, since they are computed anew from the parents."""
+    """Each column once; stored ancestors are omitted, since they are computed from the parents."""
     found: dict[Referrer, None] = {}
     for reference in schema.references_to(entity_type.root):
         attribute = reference.attribute

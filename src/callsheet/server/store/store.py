@@ -1,8 +1,8 @@
-"""The store: a schema's tables in a database, one consistent way to read them and one to write.
+"""The store: the tables of a schema in a database, with consistent reads and atomic writes.
 
-A transaction is whole or not there. On SQLite one thread writes (see ``writer.py``), readers see the last
-commit; on PostgreSQL each write is a transaction of its own, at READ COMMITTED, tried again when the database
-asks for it; the write path locks what it touches when it reads it, first and in sorted order.
+On SQLite one thread writes (see ``writer.py``), and readers see the last commit. On PostgreSQL each write is a
+transaction at READ COMMITTED, retried after a serialisation failure or a deadlock; the write path locks all rows that
+it will change first, in sorted order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _log = logging.getLogger("callsheet.server")
 T = TypeVar("T")
 
 CHUNK = 10_000
-"""Values in one IN list; SQLite takes 32,766 in a statement."""
+"""Values in one IN list; SQLite accepts 32,766 in a statement."""
 
 CONFIGURATION = "CustomAttributeConfiguration"
 LOADING = "loading"
@@ -46,10 +46,10 @@ LOADING = "loading"
 
 
 class Store:
-    """A database that holds the entities of a schema. ``Store.open`` makes one.
+    """A database with the entities of a schema. ``Store.open`` opens or creates one.
 
-    ``schema`` has the custom attributes merged in; ``tables`` are by root type; ``deadline`` is how many
-    seconds a read may take. ``reading`` and ``write`` are the database's own (see `Database`).
+    ``schema`` includes the configured custom attributes; ``tables`` are by root type; ``deadline`` is how many seconds
+    a read may take. ``reading`` and ``write`` are those of the `Database`.
 
     >>> store = Store.open("memory:", {"types": {"Dot": {"attributes": {"name": {"type": "string"}}}}})
     >>> dots = store.tables["Dot"]
@@ -80,7 +80,7 @@ class Store:
         stated: bool = True,
         unfinished: bool = False,
     ) -> Store:
-        """Open ``memory:``, ``sqlite:///path`` or ``postgresql+psycopg://…``; make the tables where there are none.
+        """Open ``memory:``, ``sqlite:///path`` or ``postgresql+psycopg://…``; create the tables of a new database.
 
         An existing database keeps the schema it was made with; a ``document`` that differs is said in the log, if it
         was ``stated`` and is no mere default. Raises
@@ -96,8 +96,8 @@ class Store:
         elif scheme in ("postgresql", "postgresql+psycopg", "postgres"):
             database = PostgresDatabase(f"postgresql+psycopg://{rest}", deadline)
         else:
-            told = shown(url)
-            raise StorageError(f"cannot open `{told}`; use memory:, sqlite:///path/file.db or postgresql+psycopg://…")
+            name = shown(url)
+            raise StorageError(f"cannot open `{name}`; use memory:, sqlite:///path/file.db or postgresql+psycopg://…")
         store = Store(url, database)
         try:
             database.setup(lambda connection: store._prepare(connection, document, stated, unfinished))
@@ -116,7 +116,7 @@ class Store:
 
     @property
     def deadline(self) -> float:
-        """How many seconds a read may take (on PostgreSQL: a statement, as told when the store was opened)."""
+        """How many seconds a read may take (on PostgreSQL: a statement, with the value from when it was opened)."""
         return self.database.deadline
 
     @deadline.setter
@@ -125,7 +125,7 @@ class Store:
 
     @property
     def described(self) -> Schema:
-        """The schema that the database was made with, without the custom attributes configured in it."""
+        """The schema that the database was created with, without the custom attributes configured in it."""
         return self._described
 
     @property
@@ -138,7 +138,7 @@ class Store:
         return self.layout.metadata.tables[name]
 
     def column(self, entity_type: str, attribute: str) -> Column[Any]:
-        """The column that holds an attribute (of a reference: the key)."""
+        """The column of an attribute (of a reference: its key)."""
         table = self.tables[self.schema.type(entity_type).root]
         found: Column[Any] | None = table.c.get(attribute)
         if found is None:
@@ -146,7 +146,7 @@ class Store:
         return found
 
     def link(self, entity_type: str, attribute: str) -> Link:
-        """The link table of a many-to-many collection, seen from this type."""
+        """The link table of a many-to-many collection, from the side of this type."""
         found = self.layout.links.get((entity_type, attribute))
         if found is None:
             raise SchemaError(f"{entity_type}.{attribute} is not a many-to-many collection")
@@ -157,23 +157,23 @@ class Store:
         return (entity_type, attribute) in self.layout.links
 
     def limited(self, connection: Connection) -> AbstractContextManager[None]:
-        """A block whose reads may take ``deadline`` seconds, in a write too; PostgreSQL bounds each statement."""
+        """A block whose reads may take ``deadline`` seconds, in a write too; PostgreSQL limits each statement."""
         return limited(connection, self.deadline) if self.engine_name == "sqlite" else nullcontext()
 
     def backup(self, path: str | Path) -> None:
-        """Copy the database, as of one moment, to a new file, which can be opened like any other.
+        """Write a consistent copy of the database to a new file, which can be opened like any other.
 
-        Others may write meanwhile. Raises `StorageError` where the file exists or cannot be written, and for
+        Writes may go on at the same time. Raises `StorageError` if the file exists or cannot be written, and for
         PostgreSQL, which has its own tools.
         """
         self.database.backup(Path(path))
 
     def close(self) -> None:
-        """Finish what is being written, then let go of the database."""
+        """Finish running writes, then release the database."""
         self.database.close()
 
     def reload_custom(self, connection: Connection) -> bool:
-        """Merge the custom attributes configured in the database into ``schema``; whether it changed."""
+        """Merge the custom attributes configured in the database into ``schema``; returns whether it changed."""
         merged = _with_custom(self._described, self.tables, connection)
         changed = merged.hash != self.schema.hash
         if changed:
@@ -194,7 +194,7 @@ class Store:
             if not unfinished:
                 _check_whole(connection, self.url)
             if stated and document is not None:
-                _say_if_ignored(self.schema, Schema(document), self.url)
+                _warn_if_ignored(self.schema, Schema(document), self.url)
             upgrade(connection, self.layout)
         self.reload_custom(connection)
 
@@ -219,14 +219,14 @@ def _schema_for(document: Mapping[str, Any] | None, url: str) -> Schema:
     return Schema(document)
 
 
-def _say_if_ignored(schema: Schema, given: Schema, url: str) -> None:
-    """Say that the schema which was asked for is not the database's own."""
+def _warn_if_ignored(schema: Schema, given: Schema, url: str) -> None:
+    """Log a warning if the given schema is not the database's own."""
     if _text(given) != _text(schema):
-        told = (
+        warning = (
             "%s keeps the schema it was made with, `%s`; the schema given now, `%s`, differs and is not used: "
             "leave it out, or name another database"
         )
-        _log.warning(told, shown(url), schema.name, given.name)
+        _log.warning(warning, shown(url), schema.name, given.name)
 
 
 def _check_whole(connection: Connection, url: str) -> None:
@@ -236,10 +236,10 @@ def _check_whole(connection: Connection, url: str) -> None:
 
 
 def _saved_schema(connection: Connection, url: str) -> Schema:
-    """The schema that an existing database was made with."""
+    """The schema that an existing database was created with."""
     row = connection.exec_driver_sql("SELECT value FROM _meta WHERE name = 'schema'").first()
     if row is None:
-        raise StorageError(f"`{url}` has a table _meta without a schema; it is not one of Callsheet's")
+        raise StorageError(f"`{url}` has a table _meta without a schema; it is not a database of Callsheet")
     return Schema(marked(msgspec.json.decode(row[0])))
 
 
@@ -253,13 +253,13 @@ _TEMPLATE_LOCK = threading.Lock()
 
 @atexit.register
 def _forget_templates() -> None:
-    """Close them before Python warns of connections that nobody closed."""
+    """Close the templates at exit, before Python warns of unclosed connections."""
     while _TEMPLATES:
         _TEMPLATES.popitem()[1].close()
 
 
 def _template(layout: Layout, schema: Schema) -> sqlite3.Connection:
-    """A database with a schema's empty tables: copying it is ten times faster than making them again."""
+    """A database with a schema's empty tables: copying it is ten times faster than creating them."""
     found = _TEMPLATES.get(schema.hash)
     if found is None:
         while len(_TEMPLATES) >= 16:
@@ -273,7 +273,7 @@ def _template(layout: Layout, schema: Schema) -> sqlite3.Connection:
 
 
 def _with_custom(schema: Schema, tables: Mapping[str, Table], connection: Connection) -> Schema:
-    """The schema with the configured custom attributes in it."""
+    """The schema with the configured custom attributes."""
     if CONFIGURATION not in schema.types:
         return schema
     table = tables[schema.types[CONFIGURATION].root]
@@ -283,17 +283,17 @@ def _with_custom(schema: Schema, tables: Mapping[str, Table], connection: Connec
     rows = connection.execute(select(*wanted).where(table.c._type == CONFIGURATION).order_by(table.c.id)).all()
     if not rows:
         return schema
-    types = {name: dict(told) for name, told in schema.document["types"].items()}
+    types = {name: dict(described) for name, described in schema.document["types"].items()}
     for key, entity_type, data_type, choices, default, label in rows:
         if entity_type in types:
-            told: dict[str, Any] = {"type": data_type, "choices": choices, "default": default, "label": label}
-            described = {name: value for name, value in told.items() if value is not None and value != []}
+            facts: dict[str, Any] = {"type": data_type, "choices": choices, "default": default, "label": label}
+            described = {name: value for name, value in facts.items() if value is not None and value != []}
             types[entity_type]["custom"] = {**types[entity_type].get("custom", {}), key: described}
     return Schema({**schema.document, "types": types})
 
 
 def _with_configured(schema: Schema, tables: Mapping[str, Table], connection: Connection) -> Schema:
-    """The schema with the custom attributes that are configured in the manner of a dialect's schema."""
+    """The schema with the custom attributes that are configured in the format of a dialect's schema."""
     made_from = format_of(schema.document)
     if made_from is None:
         return schema
@@ -304,7 +304,7 @@ def _with_configured(schema: Schema, tables: Mapping[str, Table], connection: Co
     words = {row.id: row.name for row in connection.execute(select(kinds.c.id, kinds.c.name))}
     wanted = select(*(table.c[name] for name in names)).where(table.c._type == CONFIGURATION).order_by(table.c.id)
     rows = [{**row._mapping, "type": words.get(row.type)} for row in connection.execute(wanted)]
-    types = {name: dict(told) for name, told in schema.document["types"].items()}
+    types = {name: dict(described) for name, described in schema.document["types"].items()}
     for name, items in made_from.described(rows).items():
         if name in types:
             types[name]["custom"] = {**types[name].get("custom", {}), **items}

@@ -1,8 +1,7 @@
-"""What a database made by an earlier version lacks, made when it is opened.
+"""A database of an earlier version is upgraded when it is opened: it gets missing system tables, indexes, statistics.
 
-That is tables of the server's own, indexes, and statistics. To know what is missing it asks the database a few
-questions, whatever its size. An index that has other columns than it should is made anew, and SQLite counts its
-tables where it never did, or where they have doubled since (see ``statistics.py``).
+A few queries find what is missing, whatever the size of the database. An index with other columns than it should have
+is created again, and SQLite's statistics are renewed if tables have doubled (see ``planner_statistics.py``).
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ _INDEXES = {
 
 
 def upgrade(connection: Connection, layout: Layout) -> None:
-    """Make what is missing; nothing, where the database is as this version makes it."""
+    """Create what is missing; nothing, if the database is up to date."""
     _add_tables(connection, layout)
-    mended = _mend_indexes(connection, layout)
-    renew(connection, layout.tables, anew=mended)
+    changed = _update_indexes(connection, layout)
+    renew(connection, layout.tables, anew=changed)
 
 
 def _add_tables(connection: Connection, layout: Layout) -> None:
@@ -36,10 +35,10 @@ def _add_tables(connection: Connection, layout: Layout) -> None:
             table.create(connection)
 
 
-def _mend_indexes(connection: Connection, layout: Layout) -> bool:
-    """Make indexes that are missing or otherwise; whether there were any."""
+def _update_indexes(connection: Connection, layout: Layout) -> bool:
+    """Create indexes that are missing or have other columns; returns whether there were any."""
     rows = connection.execute(text(_INDEXES[connection.dialect.name])).all()
-    known, mended = {name: _columns(statement) for name, statement in rows}, False
+    known, changed = {name: _columns(statement) for name, statement in rows}, False
     for table in layout.metadata.sorted_tables:
         for index in table.indexes:
             there = known.get(str(index.name))
@@ -48,15 +47,15 @@ def _mend_indexes(connection: Connection, layout: Layout) -> bool:
             if there is not None:
                 connection.execute(DropIndex(index))
             index.create(connection)
-            mended = True
-    return mended
+            changed = True
+    return changed
 
 
 def _columns(statement: str) -> list[str]:
-    """The columns that a statement's index is on: what its last parentheses hold.
+    """The columns of the index that a statement creates: the content of its last parentheses.
 
     >>> _columns('CREATE INDEX "_index_Task__type" ON "Task" (_type, "Id")')
     ['_type', 'Id']
     """
-    told = statement.rpartition("(")[2].partition(")")[0]
-    return [name.strip().strip('"') for name in told.split(",")]
+    columns = statement.rpartition("(")[2].partition(")")[0]
+    return [name.strip().strip('"') for name in columns.split(",")]

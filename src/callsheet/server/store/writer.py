@@ -1,12 +1,12 @@
 """Group commit: many jobs share one transaction, and so one wait for the disk.
 
-One connection writes. A job that comes while nobody writes is run by its own thread, alone, without a change of thread.
-One that comes while somebody writes waits for the writer's thread, which takes what is waiting (at most `GROUP` jobs,
-accounts in turn), runs each in a savepoint (one alone needs none), commits once, and only then answers. A job that
-fails takes only its savepoint with it. If the database gives up the whole transaction (the disk is full), no job of the
-group has happened, and each gets the error.
+One connection writes. If it is free, a job runs in its caller's thread, alone, without a change of thread. If it is
+busy, the job waits for the writer's thread, which takes the waiting jobs (at most `GROUP`, accounts in turn), runs each
+in a savepoint (a single job needs none), commits once, and only then returns the results. If a job fails, only its
+savepoint is rolled back. If the database rolls back the whole transaction (the disk is full), no job of the group has
+taken effect, and each gets the error.
 
-The program's main thread never writes itself: it alone can be interrupted at any place.
+The program's main thread never writes itself, because only there a signal may raise an exception at any point.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ __all__ = ["CHANGES", "GROUP", "Writer"]
 
 GROUP = 64
 GROUP_SECONDS = 0.25
-"""How long jobs may make others of their group wait: after that the group is committed, and the rest comes next."""
+"""After this time a group is committed, and its remaining jobs become the next group."""
 
 CHANGES = 1_000
-"""Rows changed between two calls of a writer's ``upkeep``."""
+"""Changed rows between two calls of a writer's ``upkeep``."""
 
 log = logging.getLogger("callsheet.server")
 
@@ -51,7 +51,7 @@ class _Job:
     function: Callable[[Connection], Any]
     context: Context
     done: Lock = field(factory=_held_lock)
-    """Free once the job is done."""
+    """Released when the job is done."""
     result: Any = None
     error: BaseException | None = None
 
@@ -61,7 +61,7 @@ class _Job:
         try:
             raise self.error
         finally:
-            # The error holds the frames that hold the job.
+            # The error's traceback refers to frames that refer to the job: break the cycle.
             self.error = None
 
 
@@ -76,13 +76,13 @@ class Writer:
         self._queue: FairQueue[_Job] = FairQueue()
         self._lock = Lock()
         self._turn = Lock()
-        """Held by whoever uses the connection."""
+        """Held by the thread that uses the connection."""
         self._running = 0
-        """The thread that does, or 0."""
+        """The id of that thread, or 0."""
         self._thread: threading.Thread | None = None
         self._closed = False
         self.groups = 0
-        """How many transactions were committed; the jobs may have been more."""
+        """How many transactions were committed; one may contain several jobs."""
         self.upkeep: Callable[[Connection], object] | None = None
         """Called in a transaction of its own, between groups, when about `CHANGES` rows have changed."""
         self._changes = self._kept_up = 0
@@ -90,11 +90,11 @@ class Writer:
 
     @property
     def waiting(self) -> int:
-        """How many jobs wait, more or less."""
+        """Approximately how many jobs wait."""
         return len(self._queue)
 
     def run(self, function: Callable[[Connection], T]) -> T:
-        """What the function returns, once it is on disk; or what it raised."""
+        """Call the function in a transaction; returns its result when it is on disk, or raises its error."""
         if self._running == get_ident():
             raise StateError("a write inside a write would wait for itself; use the connection it was given")
         job = _Job(function, copy_context())
@@ -105,7 +105,7 @@ class Writer:
         return result
 
     def close(self) -> None:
-        """Finish what is waiting, then end the thread."""
+        """Run the waiting jobs, then end the thread."""
         with self._lock:
             self._closed = True
             thread, self._thread = self._thread, None
@@ -113,10 +113,10 @@ class Writer:
         if thread is not None:
             thread.join()
         with self._turn:
-            self._let_go()
+            self._release()
 
     def _run_here(self, job: _Job) -> bool:
-        """Run the job in this thread, if nobody writes or waits; whether it was."""
+        """Run the job in this thread if the connection is free and no job waits; returns whether it was run."""
         if len(self._queue) or _is_main_thread() or not self._turn.acquire(blocking=False):
             return False
         try:
@@ -130,7 +130,7 @@ class Writer:
         return True
 
     def _put(self, job: _Job) -> None:
-        """Have the job run by the writer's thread."""
+        """Pass the job to the writer's thread."""
         deadline = current_deadline()
         with self._lock:
             if self._closed:
@@ -152,19 +152,19 @@ class Writer:
                 self._running = 0
 
     def _held(self) -> Connection:
-        """The connection, kept from group to group: the pool would look after it each time."""
+        """The connection, kept between groups: the pool would reset it each time."""
         if self._connection is None:
             self._connection = self._engine.connect()
         return self._connection
 
-    def _let_go(self) -> None:
-        """Give the connection back; the next group gets one that the pool has looked after."""
+    def _release(self) -> None:
+        """Return the connection to the pool, which resets it; the next group gets another one."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
     def _run_group(self, jobs: list[_Job]) -> int:
-        """Run jobs in one transaction, until they have taken `GROUP_SECONDS`; how many."""
+        """Run jobs in one transaction for up to `GROUP_SECONDS`; returns how many were run."""
         done = 0
         try:
             connection = self._held()
@@ -177,7 +177,7 @@ class Writer:
             done = done or len(jobs)
             for job in jobs[:done]:
                 job.error = job.error or error
-            self._let_go()
+            self._release()
         for job in jobs[:done]:
             job.done.release()
         return done
@@ -186,7 +186,7 @@ class Writer:
         return self.upkeep is not None and abs(self._changes - self._kept_up) >= CHANGES
 
     def _keep_up(self) -> None:
-        """Its jobs are answered, the next ones wait. Only the log hears of a failure, and it will be tried again."""
+        """Run the upkeep if it is due, between two groups. A failure is only logged; it is tried again later."""
         if self.upkeep is None or not self._wants_upkeep():
             return
         self._kept_up = self._changes
@@ -195,7 +195,7 @@ class Writer:
             with connection.begin():
                 self.upkeep(connection)
         except Exception as error:
-            self._let_go()
+            self._release()
             log.warning("upkeep of the database failed, and will be tried again: %s", str(error).partition("\n")[0])
 
 
@@ -204,9 +204,9 @@ def _is_main_thread() -> bool:
 
 
 def _run_jobs(jobs: list[_Job], connection: Connection) -> int:
-    """Run jobs in turn, until they have taken their time; how many."""
+    """Run jobs in turn for up to `GROUP_SECONDS`; returns how many were run."""
     if len(jobs) == 1:
-        # Alone it needs no savepoint: when it fails, the transaction holds nothing else.
+        # A single job needs no savepoint: if it fails, the transaction contains nothing else.
         jobs[0].result = jobs[0].context.run(jobs[0].function, connection)
         return 1
     began = monotonic()
@@ -218,8 +218,8 @@ def _run_jobs(jobs: list[_Job], connection: Connection) -> int:
 
 
 def _run_job(job: _Job, connection: Connection) -> None:
-    """Run one job in a savepoint; an error that leaves no savepoint to go back to ends the group."""
-    # The driver's own: a savepoint of the engine's costs as much as several statements.
+    """Run one job in a savepoint; raises if its error ended the whole transaction."""
+    # By the driver: a savepoint of the engine costs as much as several statements.
     driver: Any = connection.connection.driver_connection
     driver.execute("SAVEPOINT job")
     try:
