@@ -235,7 +235,7 @@ def test_waiting_tasks_are_woken_without_threads(studio: Studio) -> None:
         await asyncio.to_thread(lambda: studio.commit(task("a")))
         assert await asyncio.gather(*tasks) == [True] * 200
         assert await broker.wait_async(0, 30)
-        assert not broker._bells
+        assert not broker._wakers
 
     asyncio.run(main())
 

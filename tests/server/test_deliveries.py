@@ -250,7 +250,7 @@ def test_an_event_that_ends_its_workers_becomes_a_dead_letter() -> None:
             now += timedelta(seconds=LEASE)
         assert queue(store, now).lease("the last", 1, LEASE) == []
         (dead,) = queue(store, now).deliveries("dead")
-        assert dead.error == "20 attempts ended without a word from their worker: it may be this event that ends it"
+        assert dead.error == "20 attempts ended without a report from their worker: this event may be what ends it"
     finally:
         store.close()
 

@@ -112,7 +112,7 @@ def test_batches_end_anywhere_and_leave_nothing_out(studio: Studio, monkeypatch:
     for limit in range(1, 14):
         assert places(read_all(studio, 0, limit)) == places(whole)
     monkeypatch.setattr(events, "STEP", 2)
-    monkeypatch.setattr(events, "LOOKED_AT", 3)
+    monkeypatch.setattr(events, "CHANGES_READ", 3)
     monkeypatch.setattr(events, "READ", 1)
     monkeypatch.setattr(events, "READ_BYTES", 1)
     for limit in (1, 2, 5, 100):
@@ -124,7 +124,7 @@ def test_batches_end_anywhere_and_leave_nothing_out(studio: Studio, monkeypatch:
 def test_a_batch_is_bounded_by_what_it_looks_at(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large commit that nobody asks for is not read at one go; the place tells how far it was."""
     monkeypatch.setattr(events, "STEP", 2)
-    monkeypatch.setattr(events, "LOOKED_AT", 4)
+    monkeypatch.setattr(events, "CHANGES_READ", 4)
     studio.commit(*(task(f"t{number}") for number in range(9)))
     found, place = read(studio, 0, 100, "entity.type=Shot")
     assert (found, place) == ([], Position(1, 3))

@@ -128,7 +128,7 @@ def test_an_effect_is_there_once(desk: Desk) -> None:
     changes = ChangeSet("answer", (Create(Identity("Note", "n")),), effect=effect(claimed))
     done = desk.admin.commit(changes)
     assert desk.admin.commit(changes) == evolve(done, replayed=True)
-    with pytest.raises(AlreadyHandled, match=r"event 1\.0 is no longer this attempt's of the handler `h`"):
+    with pytest.raises(AlreadyHandled, match=r"event 1\.0 of the handler `h` no longer belongs to this attempt"):
         desk.admin.commit(ChangeSet("other", (Create(Identity("Note", "m")),), effect=effect(claimed)))
     assert desk.status()["leased"] == 0
     assert desk.notes() == 1
@@ -240,7 +240,7 @@ def test_an_account_gets_what_it_may_read(desk: Desk) -> None:
         desk.commit(Create(Identity("Task", key), {"name": key, "project": Identity("Project", project)}))
     assert desk.names(backend=anna) == ["seen"]
     assert desk.names() == ["seen", "hidden"]
-    with pytest.raises(Forbidden, match="the handlers of `admin` are not yours to see"):
+    with pytest.raises(Forbidden, match="only administrators may use the handlers of `admin`"):
         anna.call("handlers.status", {"user": "admin"})
     assert [each["handler"] for each in desk.admin.call("handlers.status", {"user": "anna"})] == ["h"]
 

@@ -170,9 +170,9 @@ def test_wrong_rules_are_told() -> None:
     types = {"Dot": {"names": ["nmae", "size"], "distinct": [["nmae"], "name"],
                      "attributes": {"name": text, "size": {"type": "number"}}}}  # fmt: skip
     assert problems({"name": "x", "types": types}) == [
-        "Dot: distinct names `nmae`, which it has not; did you mean `name`?",
+        "Dot: distinct names `nmae`, which is not an attribute; did you mean `name`?",
         'Dot: `distinct` is a list of lists of attribute names, as in [["parent", "name"]], not \'name\'',
-        "Dot: `names` lists `nmae`, which it has not; did you mean `name`?",
+        "Dot: `names` lists `nmae`, which is not an attribute; did you mean `name`?",
         "Dot: `names` lists `size`; only strings are names",
     ]
     with pytest.raises(SchemaError, match="distinct names `nmae`"):

@@ -19,7 +19,7 @@ from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.query import Aggregate, Path
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
-from callsheet.server.access.belonging import ProjectRoute, ways_of
+from callsheet.server.access.belonging import ProjectRoute, project_routes
 from callsheet.server.access.permissions import Rule, read_rule
 from callsheet.server.schemas.document import load_schema_document
 from callsheet.server.service import Service
@@ -85,7 +85,7 @@ def test_rules_are_read() -> None:
 
 def test_types_lead_to_their_project() -> None:
     """Found in the schema: a column where there is one, else required references, else owners in order."""
-    ways = ways_of(Schema(load_schema_document("production")))
+    ways = project_routes(Schema(load_schema_document("production")))
     assert ways["Task"] == ways["Project"] == ways["TypedContextList"] == ProjectRoute("project")
     assert ways["Asset"] == ProjectRoute("", (("parent", "Context"),))
     assert ways["AssetVersion"] == ProjectRoute("", (("asset", "Asset"),))
@@ -93,7 +93,7 @@ def test_types_lead_to_their_project() -> None:
     assert [name for name, _ in ways["Note"].references] == ["parent", "version", "review_object", "in_reply_to"]
     assert ways["Recipient"] == ProjectRoute("", (("note", "Note"),))
     assert not {"User", "Status", "Location", "ProjectSchema", "CustomAttributeConfiguration"} & set(ways)
-    assert ways_of(Schema(load_schema_document("lab"))) == {}
+    assert project_routes(Schema(load_schema_document("lab"))) == {}
 
 
 # Several processes on one database

@@ -201,7 +201,7 @@ LEAF = "types/Leaf/attributes"
         ("types/@Leaf", {}, "@Leaf: type names with `_` or `@` first"),
         ("types/Big Leaf", {}, "Big Leaf: type names are letters, digits and underscores"),
         ("types/Leaf/label", "nmae", "Leaf: its label `nmae` is not one of its attributes; did you mean `name`?"),
-        ("types/Leaf/unique", [["siz"]], "Leaf: unique names `siz`, which it has not; did you mean `size`?"),
+        ("types/Leaf/unique", [["siz"]], "Leaf: unique names `siz`, which is not an attribute; did you mean `size`?"),
         ("types/Leaf/unique", ["size"], "Leaf: `unique` is a list of lists of attribute names"),
         ("types/Leaf/unique", [["children"]], "only references and simple values can be unique"),
         (f"{LEAF}/id", {"type": "integer"}, "Leaf.id: every type has `id` already"),
@@ -227,7 +227,7 @@ LEAF = "types/Leaf/attributes"
         (f"{LEAF}/owner/target", "Usr", "Leaf.owner: its target `Usr` is not described; did you mean `User`?"),
         (f"{LEAF}/owner/on_delete", "casade", "`on_delete` is one of nullify, cascade, restrict, not `casade`"),
         (f"{LEAF}/owner_id", {}, "Leaf.owner: its foreign key `owner_id` is also an attribute of Leaf"),
-        (f"{LEAF}/owner/inverse", "leafs", "Leaf.owner: its inverse `leafs` is no attribute of User"),
+        (f"{LEAF}/owner/inverse", "leafs", "Leaf.owner: its inverse `leafs` is not an attribute of User"),
         (f"{LEAF}/owner/inverse", "username", "its inverse User.username must be a collection, not a string"),
         (f"{LEAF}/name", {"type": "number"}, "Leaf.name: is a number, but Node.name is a string; types below Node"),
         ("types/Folder/attributes/size", {"type": "string"}, "Leaf.size: is a integer, but Folder.size is a string"),
@@ -244,7 +244,7 @@ LEAF = "types/Leaf/attributes"
         (
             "types/User/attributes/leaves",
             {"type": "collection", "target": "Leaf", "inverse": "ownr"},
-            "User.leaves: its inverse `ownr` is no attribute of Leaf; did you mean `owner`?",
+            "User.leaves: its inverse `ownr` is not an attribute of Leaf; did you mean `owner`?",
         ),
         (
             "types/Folder/attributes/owned",
@@ -252,7 +252,7 @@ LEAF = "types/Leaf/attributes"
             "Folder.owned: its inverse Leaf.owner points elsewhere, to User; its target must be Folder",
         ),
         (f"{LEAF}/n", {"type": "integer", "computed": "nxt:owner"}, "there is no computed rule `nxt:owner`"),
-        (f"{LEAF}/n", {"type": "integer", "computed": "next:ownr"}, "which Leaf has not; did you mean `owner`?"),
+        (f"{LEAF}/n", {"type": "integer", "computed": "next:ownr"}, "which Leaf does not have; did you mean `owner`?"),
         (f"{LEAF}/n", {"type": "string", "computed": "created_at"}, "gives a datetime, not a string; set its type"),
         (
             f"{LEAF}/top",
@@ -262,9 +262,9 @@ LEAF = "types/Leaf/attributes"
         (
             f"{LEAF}/by",
             {"type": "reference", "target": "Folder", "computed": "created_by"},
-            "finds the user by the attribute `username`, which the target has not",
+            "finds the user by the attribute `username`, which the target does not have",
         ),
-        ("types/User/attributes/way", {"type": "json", "computed": "link"}, "follows the reference `parent`, which"),
+        ("types/User/attributes/way", {"type": "json", "computed": "link"}, "needs a reference `parent`, which"),
         ("types/Leaf/custom", {"fps": {"type": "reference"}}, "Leaf.custom.fps: a custom attribute is one of string"),
         ("types/Leaf/custom", {"fps": {"type": "number", "default": "x"}}, "fps: bad default: takes a number"),
     ],

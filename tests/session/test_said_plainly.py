@@ -140,7 +140,7 @@ def test_keys_that_are_tried_first(key: str, tmp_path: Path) -> None:
     """They are refused, and what to do instead is said."""
     from callsheet.server.service import Service
 
-    with pytest.raises(Invalid, match=r"without one, a key is made that nobody guesses|at least"):
+    with pytest.raises(Invalid, match=r"this API key is easy to guess; leave it out|at least"):
         Service.open(f"sqlite:///{(tmp_path / 'a.db').as_posix()}", "production", key)
 
 

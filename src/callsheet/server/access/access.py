@@ -1,9 +1,8 @@
 """Permissions compiled for a store: for each verb and entity type, everywhere, in some projects, or nowhere.
 
-What an account may not read is as if it did not exist. So the condition that a row may be read goes into
-every SELECT, beside the condition on its type, and a reference to a row that may not be read is joined as
-one to nothing. Where an account may read all entities of a type, its statements are those of an
-administrator, to the letter.
+For an account, entities that it may not read do not exist. So every SELECT has the condition that its rows may be
+read, and a reference to an unreadable row is joined as NULL. If an account may read all entities of a type, its
+statements are identical to those of an administrator.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from sqlalchemy import Connection, FromClause, Table, and_, false, not_, or_, se
 
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.schema import Schema
-from callsheet.server.access.belonging import ProjectRoute, ways_of, within
+from callsheet.server.access.belonging import ProjectRoute, project_routes, within
 from callsheet.server.access.confidential import ALL, Elsewhere
 from callsheet.server.access.permissions import VERBS, Permissions
 from callsheet.server.store.comparison import Where
@@ -24,14 +23,14 @@ from callsheet.server.store.store import CHUNK, Store
 __all__ = ["Access", "Reach"]
 
 Reach: TypeAlias = frozenset[str] | Elsewhere | None
-"""Where something is allowed: in these projects (in none of them: nowhere), everywhere (None), or but in some."""
+"""Where a verb is allowed: in these projects (an empty set: nowhere), everywhere (None), or in all but some."""
 
 NOWHERE: frozenset[str] = frozenset()
 _VERB: dict[type, str] = {Create: "create", Update: "update", Delete: "delete"}
 
 
 class Access:
-    """What one account may do with the entities of a store; ``reads_all`` says that nothing is hidden from it."""
+    """The rights of one account on the entities of a store; ``reads_all`` is true if it may read all of them."""
 
     def __init__(
         self, permissions: Permissions, store: Store, hidden: frozenset[str] = ALL, user_key: str | None = None
@@ -43,18 +42,18 @@ class Access:
         self._reach = {verb: dict(_reaches(permissions, self.schema, verb, hidden)) for verb in VERBS}
         self._everywhere: dict[tuple[str, str], bool] = {}
         self.acts = any(reach != NOWHERE for reaches in self._reach.values() for reach in reaches.values())
-        """Whether the account may do anything at all: a guest without a grant may not."""
+        """Whether the account has any right: a guest without a grant has none."""
         self.writes = any(reach != NOWHERE for verb in VERBS[1:] for reach in self._reach[verb].values())
         self.decides_all = all(reach is None for reach in self._reach["decide"].values())
         self.reads_all = all(reach is None for reach in self._reach["read"].values())
 
     @property
     def audience(self) -> Hashable:
-        """What accounts that may read the same have in common; all that read everything are one audience."""
+        """A key that is equal for accounts that may read the same; all that may read everything have the same key."""
         return "" if self.reads_all else (self.permissions, self.hidden)
 
     def reach(self, verb: str, entity_type: str) -> Reach:
-        """Where the account may do this with entities of a concrete type."""
+        """Where the verb is allowed on entities of a concrete type."""
         return self._reach[verb][entity_type]
 
     def everywhere(self, verb: str, entity_type: str) -> bool:
@@ -66,7 +65,7 @@ class Access:
         return found
 
     def allows(self, operations: Iterable[Operation]) -> bool:
-        """Whether operations need no look at the entities: all may be read, and all of these types be changed so."""
+        """Whether operations are allowed on all entities of their types, so that no entity need be checked."""
         if not self.reads_all:
             return False
         kinds = {(type(operation), operation.identity.entity_type) for operation in operations}
@@ -77,26 +76,26 @@ class Access:
         return any(self._reach[verb][name] != NOWHERE for name in self.schema.concrete(entity_type))
 
     def allowed(self, verb: str, entity_type: str, table: FromClause) -> list[Where]:
-        """The condition that rows of a table, which are of this type, are among those the verb is allowed on."""
+        """The condition that the verb is allowed on rows of a table, which must be of this type."""
         if self.everywhere(verb, entity_type):
             return []
         kinds = self.schema.concrete(entity_type)
-        ways = ways_of(self.schema)
+        routes = project_routes(self.schema)
         groups: dict[tuple[Reach, ProjectRoute | None], list[str]] = {}
         for name in kinds:
             reach = self._reach[verb][name]
             if reach != NOWHERE:
-                groups.setdefault((reach, None if reach is None else ways[name]), []).append(name)
+                groups.setdefault((reach, None if reach is None else routes[name]), []).append(name)
         parts: list[Where] = []
-        for (reach, way), names in groups.items():
+        for (reach, route), names in groups.items():
             conditions: list[Where] = [] if len(names) == len(kinds) else [table.c._type.in_(names)]
-            if reach is not None and way is not None:
-                conditions.append(_placed(self.schema, self._tables, table, way, reach))
+            if reach is not None and route is not None:
+                conditions.append(_placed(self.schema, self._tables, table, route, reach))
             parts.append(and_(*conditions))
         return [or_(false(), *parts)]
 
     def among(self, verb: str, connection: Connection, root: str, keys: Collection[str]) -> set[str]:
-        """Those of these keys of a root type on which the verb is allowed, as the database now stands."""
+        """The keys among these, of a root type, on which the verb is allowed in the present state of the database."""
         if self.everywhere(verb, root):
             return set(keys)
         table = self._tables[root]
@@ -108,24 +107,28 @@ class Access:
 
 
 def _placed(
-    schema: Schema, tables: Mapping[str, Table], table: FromClause, way: ProjectRoute, reach: frozenset[str] | Elsewhere
+    schema: Schema,
+    tables: Mapping[str, Table],
+    table: FromClause,
+    route: ProjectRoute,
+    reach: frozenset[str] | Elsewhere,
 ) -> Where:
     """The condition that rows belong to projects of a reach."""
     if not isinstance(reach, Elsewhere):
-        return within(schema, tables, table, way, reach)
-    inside = within(schema, tables, table, way, reach.hidden)
-    return or_(table.c[way.column].is_(None), not_(inside)) if way.column else not_(inside)
+        return within(schema, tables, table, route, reach)
+    inside = within(schema, tables, table, route, reach.hidden)
+    return or_(table.c[route.column].is_(None), not_(inside)) if route.column else not_(inside)
 
 
 def _reaches(
     permissions: Permissions, schema: Schema, verb: str, hidden: frozenset[str]
 ) -> Iterator[tuple[str, Reach]]:
-    ways = ways_of(schema)
+    routes = project_routes(schema)
     for name, entity_type in schema.types.items():
         if entity_type.abstract:
             continue
         projects = {grant.project for grant in permissions.granted(verb, schema, name)}
-        if None in projects or (projects and name not in ways and verb == "read"):
-            yield name, Elsewhere(hidden) if hidden and name in ways else None
+        if None in projects or (projects and name not in routes and verb == "read"):
+            yield name, Elsewhere(hidden) if hidden and name in routes else None
         else:
-            yield name, frozenset(filter(None, projects)) if name in ways else NOWHERE
+            yield name, frozenset(filter(None, projects)) if name in routes else NOWHERE

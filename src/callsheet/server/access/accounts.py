@@ -1,9 +1,9 @@
 """Accounts and their API keys.
 
-A key is ``cs_<public id>_<secret>_<checksum>``: the public id finds the account, the secret has 256 random
-bits, the checksum tells a mistyped key from a wrong one and lets scanners find leaked keys. Only an HMAC of
-the key is stored, made with a secret of the server's own; a slow hash would protect nothing more, since
-there is nothing to guess, and would let strangers keep the server busy.
+A key is ``cs_<public id>_<secret>_<checksum>``: the public id finds the account, the secret has 256 random bits, the
+checksum distinguishes a mistyped key from a wrong one and lets scanners find leaked keys. Only an HMAC of the key is
+stored, made with a secret of the server. A slow hash would add no protection, because 256 random bits cannot be
+guessed, and would let unauthenticated clients load the server.
 """
 
 from __future__ import annotations
@@ -65,16 +65,16 @@ class Accounts:
         self._secret: bytes | None = None
         self._noted: dict[str, datetime] = {}
         self.generation = 0
-        """Counts changes of accounts, keys, roles and grants, so that what was remembered before is asked again."""
+        """Counts changes of accounts, keys, roles and grants; cached rights of an earlier generation are invalid."""
 
     def changed(self) -> None:
-        """Something about who may do what has changed, and counts from now on."""
+        """Invalidate cached rights: an account, key, role or grant has changed."""
         self.generation += 1
 
     def add(self, name: str, role: str = "user", key: str | None = None, expires: datetime | None = None) -> str:
         """Add an account and return its key, which cannot be read again.
 
-        A ``key`` of one's own is taken, too (at least eight characters); ``expires`` is when it stops working.
+        ``key`` is a key of your choice (at least eight characters); ``expires`` is when it stops working.
         """
         _check_name(name)
         made = _given(key)
@@ -110,13 +110,13 @@ class Accounts:
         return made
 
     def renew(self, name: str) -> str:
-        """Give an account another key that lasts no longer than the old one would have, and return it."""
+        """Give an account another key with the expiry of the old one, and return it."""
         made = _given(None)
         self._change(name, lambda connection: self._key_columns(connection, made))
         return made
 
     def disable(self, name: str) -> None:
-        """Let an account in no more, from now on."""
+        """Refuse the account from now on."""
 
         def values(connection: Connection) -> dict[str, Any]:
             self._check_not_last(connection, name)
@@ -125,7 +125,7 @@ class Accounts:
         self._change(name, values)
 
     def enable(self, name: str) -> None:
-        """Let an account in again, with the key it had."""
+        """Accept a disabled account again, with its old key."""
         self._change(name, lambda _: {"disabled": False})
 
     def set_role(self, name: str, role: str) -> None:
@@ -140,17 +140,17 @@ class Accounts:
         self._change(name, values)
 
     def check_exists(self, connection: Connection, name: str) -> None:
-        """Raise `NotFound` where there is no account of this name."""
+        """Raise `NotFound` if there is no account of this name."""
         if self._find(connection, name) is None:
             raise NotFound(f"there is no account `{name:.80}`")
 
     def with_role(self, connection: Connection, role: str) -> str | None:
-        """Some account whose own role this is."""
+        """An account with this role as its own; None if there is none."""
         found = connection.execute(select(self._table.c.name).where(self._table.c.role == role).limit(1)).scalar()
         return None if found is None else str(found)
 
     def _check_not_last(self, connection: Connection, name: str) -> None:
-        """Raise `Invalid` for the last administrator who may come in: nobody could make another."""
+        """Raise `Invalid` for the last enabled administrator, because no account could create another one."""
         accounts = self._table.c
         lasting = or_(accounts.expires.is_(None), accounts.expires > self._clock())
         admins = select(accounts.name).where(accounts.role == "admin", ~accounts.disabled, lasting).limit(2)
@@ -163,23 +163,23 @@ class Accounts:
             raise Invalid(f"there is no role {role!r:.80}; built in are {', '.join(BUILT_IN)}")
 
     def is_guessable(self, key: str) -> bool:
-        """Whether trying keys could find this one: it has not the 256 random bits of a key made here."""
+        """Whether the key could be guessed: true unless it has the format of a generated key with 256 random bits."""
         found = _KEY.fullmatch(key)
         return found is None or found[3] != _checksum(f"cs_{found[1]}_{found[2]}")
 
     def authenticate(self, name: str | None, key: str) -> str:
-        """The name of the account that has this key; `Unauthorised` if there is none, or it is another's."""
+        """The name of the key's account; raises `Unauthorised` if there is none, or if it is not ``name``."""
         key_id = self._key_id(key)
         with self._store.reading() as connection:
             row = connection.execute(select(self._table).where(self._table.c.key_id == key_id)).first()
             secret = self._secret = self._secret or self._stored_secret(connection)
         now = self._clock()
-        # An unknown key is compared, too, so that the time of the answer tells nothing.
+        # An unknown key is compared too, so that the time of the answer reveals nothing.
         right = secret is not None and hmac.compare_digest(_hash(secret, key), row.key_hash if row else "0" * 64)
         if row is None or not right or row.disabled or (row.expires is not None and row.expires <= now):
             raise Unauthorised(_REFUSED)
         if name is not None and not hmac.compare_digest(name.encode("utf-8", "replace"), row.name.encode()):
-            raise Unauthorised("the API key belongs to another user than the one named")
+            raise Unauthorised("the API key belongs to another user than the one given")
         self._note_use(row, now)
         return str(row.name)
 
@@ -195,15 +195,15 @@ class Accounts:
             raise NotFound(f"there is no account `{name:.80}`")
 
     def _key_id(self, key: str) -> str:
-        """What finds the account: a key's public id, or a digest of a key that somebody made up."""
+        """The id that finds the account: a key's public id, or a digest of a chosen key."""
         if key.startswith("cs_"):
             if self.is_guessable(key):
-                raise Unauthorised("the API key is mistyped or cut off: its checksum does not fit")
+                raise Unauthorised("the API key is mistyped or truncated: its checksum does not match")
             return key.split("_")[1]
         return _hash(b"callsheet key id", key)[:32]
 
     def _key_columns(self, connection: Connection, key: str) -> dict[str, Any]:
-        # What a transaction reads of itself may be rolled back: only `authenticate` remembers the secret.
+        # A secret created in this transaction may be rolled back: only `authenticate` caches it.
         secret = self._stored_secret(connection)
         if secret is None:
             secret = secrets.token_bytes(32)
@@ -216,13 +216,13 @@ class Accounts:
         return None if found is None else bytes.fromhex(found)
 
     def _note_use(self, row: Row[Any], now: datetime) -> None:
-        """Remember when the account was used, once a minute; an error of the database does not matter here."""
+        """Store when the account was used, at most once a minute; database errors are ignored."""
         before = self._noted.get(row.name) or row.last_used
         if before is not None and now - before < NOTED:
             return
         self._noted[row.name] = now
         try:
-            # Nothing that is remembered of accounts changes by it, so it is no change of the `generation`.
+            # Cached rights do not depend on it, so the `generation` does not change.
             self._store.write(lambda connection: self._save(connection, row.name, {"last_used": now}))
         except CallsheetError:
             return
@@ -249,11 +249,11 @@ _COMMON = frozenset(
     {"password", "passwort", "passwd", "admin", "administrator", "root", "secret", "callsheet", "changeme", "letmein"}
     | {"welcome", "qwerty", "qwertyuiop", "test", "testtest", "default", "apikey", "mykey", "iloveyou"}
 )
-"""Words that are tried first, whatever digits and signs stand around them."""
+"""Words that attackers try first, with any digits and punctuation around them."""
 
 
 def _given(key: str | None) -> str:
-    """A key of one's own, or a new one."""
+    """The chosen key after a check of its strength, or a new one."""
     if key is None:
         text = f"cs_{secrets.token_hex(6)}_{secrets.token_hex(32)}"
         return f"{text}_{_checksum(text)}"
@@ -262,5 +262,5 @@ def _given(key: str | None) -> str:
     word = "".join(filter(str.isalpha, key)).casefold()
     common = any(word and not word.replace(each, "") for each in _COMMON)
     if common or len(set(key)) < 5 or key in "01234567890123456789":
-        raise Invalid("this API key is among the first that are tried; without one, a key is made that nobody guesses")
+        raise Invalid("this API key is easy to guess; leave it out, and a random key is generated")
     return key

@@ -1,4 +1,4 @@
-"""How much each place may use up in a time: a bucket that empties with use, and fills again as time goes by."""
+"""A token bucket for each place: it empties with use, and refills with time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PLACES = 4096
 
 @define
 class _Bucket:
-    """How much is left, as of a moment."""
+    """The amount left at a time."""
 
     left: float
     at: float
 
 
 class Allowance:
-    """So much for each place (an address, an account), all of which comes back within so many seconds.
+    """Each place (an address, an account) may use ``most``, which refills completely within ``seconds``.
 
     >>> now = [0.0]
     >>> allowance = Allowance(10, 20.0, lambda: now[0])
@@ -40,12 +40,12 @@ class Allowance:
         self._buckets: dict[str, _Bucket] = {}
 
     def wait(self, place: str, amount: float) -> float:
-        """Seconds until a place has so much: 0 where it has it now."""
+        """Seconds until a place has this amount; 0 if it has it now."""
         with self._lock:
             return max(0.0, (amount - self._bucket(place).left) / self._rate)
 
     def spend(self, place: str, amount: float) -> None:
-        """Take so much off; nobody owes more than all of it."""
+        """Use an amount; the rest is never below 0."""
         with self._lock:
             bucket = self._bucket(place)
             bucket.left = max(0.0, bucket.left - amount)

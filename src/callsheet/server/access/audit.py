@@ -1,8 +1,8 @@
-"""The audit: attempts that were refused, for administrators to read. Bounded in size and in pace.
+"""The audit log: refused attempts, for administrators. It is limited in size and rate.
 
-What is noted is who (the account, where it is known), what, why, and from which address; never a key, nor a
-name that belongs to no account, for it might be a key in the wrong field. Notes of one kind beyond so many
-a minute are only counted, and the count goes with the next one, so that an attack cannot fill the disk.
+A note has the account (if known), the action, the reason and the network address; never a key, and never a name without
+an account, because it might be a key in the wrong field. More than `A_MINUTE` notes of one kind are only counted, and
+the next note has the count, so that an attack cannot fill the disk.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KINDS = 1_000
 
 @frozen
 class Note:
-    """A refused attempt. ``position`` counts up; what was not known is empty."""
+    """A refused attempt. ``position`` increases; unknown fields are empty."""
 
     position: int
     time: datetime
@@ -40,7 +40,7 @@ class Note:
 
 @define
 class _Pace:
-    """How many notes of one kind there were since a moment."""
+    """The number of notes of one kind since a time."""
 
     since: datetime
     count: int = 0
@@ -65,7 +65,7 @@ class Audit:
         entity: tuple[str, str] | None = None,
         address: str = "",
     ) -> None:
-        """Note a refused attempt; an error of the database does not matter here: the attempt is refused anyway."""
+        """Record a refused attempt; database errors are ignored, because the attempt is refused anyway."""
         now = self._clock()
         missed = self._missed((address or account, action), now)
         if missed is None:
@@ -97,7 +97,7 @@ class Audit:
             return [Note(*row) for row in rows]
 
     def _missed(self, kind: tuple[str, str], now: datetime) -> int | None:
-        """How many of this kind were passed over before this note; None if it is passed over, too."""
+        """How many notes of this kind were skipped before this one; None if this one is skipped too."""
         with self._lock:
             pace = self._paces.get(kind)
             missed = 0
@@ -110,7 +110,7 @@ class Audit:
             return missed if pace.count <= A_MINUTE else None
 
     def _trim(self) -> None:
-        """Drop the oldest, now and then."""
+        """Delete the oldest notes, once every ``kept / 100`` notes."""
         self._written += 1
         if self._written % max(1, self._kept // 100) == 0:
             columns = self._table.c

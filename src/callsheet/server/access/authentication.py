@@ -1,6 +1,6 @@
-"""Who calls: a chain of providers that recognise callers by what they present, and a bound on wrong attempts.
+"""Authentication: a chain of providers that check credentials, and a limit on failed attempts.
 
-A caller that was recognised is remembered for a moment, so that not every request looks it up.
+A recognised caller is cached for a second, so that not every request reads the database.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REFILL_SECONDS = 2.0
 
 
 class Authenticator(Protocol):
-    """What knows the accounts; its generation counts what changes of them."""
+    """What API keys need of the accounts; ``generation`` counts their changes."""
 
     @property
     def generation(self) -> int: ...
@@ -42,10 +42,10 @@ class Authenticator(Protocol):
 
 
 class KeyAttempts:
-    """Bounds how many wrong keys may be tried at a place: ``most``, and one more every ``seconds``.
+    """Limits the wrong keys that may be tried at a place: ``most``, and one more every ``seconds``.
 
-    A place is an address, or the name of an account. Addresses of IPv6 count by their network, of which everybody has
-    a whole one.
+    A place is a network address, or the name of an account. IPv6 addresses count by their /64 network, because a client
+    usually has all addresses of one.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class KeyAttempts:
         self._left, self._what = Allowance(most, most * seconds, clock), what
 
     def check(self, place: str) -> None:
-        """Raise `TooManyAttempts` where a place has used up its attempts."""
+        """Raise `TooManyAttempts` if a place has used up its attempts."""
         wait = self._left.wait(network_of(place), 1)
         if wait:
             wait = round(wait, 1) or 0.1
@@ -74,7 +74,7 @@ class KeyAttempts:
 
 
 def network_of(address: str) -> str:
-    """What counts as one address: of IPv6 a whole network; what is no address stays as it is."""
+    """The key under which an address counts: for IPv6 its /64 network; a text that is not an address is unchanged."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -85,21 +85,21 @@ def network_of(address: str) -> str:
 
 
 class Provider(Protocol):
-    """Recognises callers by one kind of credentials."""
+    """Authenticates callers by one kind of credentials."""
 
     @property
     def generation(self) -> int:
-        """Counts changes of what the provider knows, so that nothing from before is used after one."""
+        """Counts changes of the provider's data; results of an earlier generation are not used again."""
 
     def is_guessable(self, credentials: Credentials) -> bool:
-        """Whether trying many could find these; False only for credentials of its kind with 128 random bits or more."""
+        """Whether these could be guessed; False only for credentials of its kind with 128 random bits or more."""
 
     def authenticate(self, credentials: Credentials) -> Principal | None:
         """The caller; None for credentials of another kind. Raises `Unauthorised` for wrong ones of its kind."""
 
 
 class ApiKeys:
-    """The provider that recognises API keys of accounts, however they travel."""
+    """The provider for API keys of accounts, whichever way a dialect sends them."""
 
     name = "key"
 
@@ -120,7 +120,7 @@ class ApiKeys:
 
 
 class _CachedPrincipal(NamedTuple):
-    """A caller that was recognised, until when, and at which generations of the providers."""
+    """A recognised caller, its expiry, and the generations of the providers at that time."""
 
     principal: Principal
     until: float
@@ -128,12 +128,12 @@ class _CachedPrincipal(NamedTuple):
 
 
 class Authentication:
-    """The chain of providers: the first that recognises a caller decides.
+    """The chain of providers: the first that recognises the credentials decides.
 
-    The same credentials are looked up at most once a second, and at once after any change. Refusals are not
-    remembered, and secrets are kept only as digests. Where an address, or the account that is named, has used up its
-    attempts, only two kinds of credentials are still looked up: those that were right before, and those that nobody can
-    guess. So a stranger cannot keep a colleague out.
+    The same credentials are looked up at most once a second, and again after any change. Refusals are not cached, and
+    secrets are kept only as digests. If an address, or the named account, has used up its attempts, only two kinds of
+    credentials are still looked up: those that were valid before, and those that cannot be guessed. So an attacker
+    cannot lock out a user.
     """
 
     def __init__(
@@ -147,15 +147,15 @@ class Authentication:
         self._known: dict[_Place, _CachedPrincipal] = {}
 
     def remembered(self, credentials: Credentials, address: str = "") -> Principal | None:
-        """The caller, if these credentials were right a moment ago. Never blocks."""
+        """The caller, if these credentials are in the cache. Never blocks."""
         return self._remembered(_place(credentials), address)
 
     def was_right(self, credentials: Credentials) -> bool:
-        """Whether these credentials were right when they were last looked up. Never blocks."""
+        """Whether these credentials were valid when they were last looked up. Never blocks."""
         return _place(credentials) in self._known
 
     def check(self, credentials: Credentials, address: str = "") -> None:
-        """Raise `TooManyAttempts` where these credentials may not be tried now. Never blocks."""
+        """Raise `TooManyAttempts` if these credentials may not be tried now. Never blocks."""
         if self.was_right(credentials) or not self._is_guessable(credentials):
             return
         self._of_addresses.check(address)
@@ -181,7 +181,7 @@ class Authentication:
         return evolve(principal, address=address)
 
     def _remember(self, place: _Place, cached: _CachedPrincipal) -> None:
-        """The last that were right are kept; who comes often is among them."""
+        """Cache a caller; the least recently used one is evicted."""
         with self._lock:
             self._known.pop(place, None)
             self._known[place] = cached
@@ -210,7 +210,7 @@ class Authentication:
             principal = provider.authenticate(credentials)
             if principal is not None:
                 return principal
-        raise Unauthorised(f"this server takes no credentials of the kind `{credentials.kind:.40}`")
+        raise Unauthorised(f"this server does not accept credentials of the kind `{credentials.kind:.40}`")
 
 
 def _place(credentials: Credentials) -> _Place:
@@ -219,5 +219,5 @@ def _place(credentials: Credentials) -> _Place:
 
 
 def _account(name: str) -> str:
-    """A name as a place of attempts: no longer than a name may be, for strangers choose it."""
+    """A name as a place of attempts, truncated to the longest valid name, because clients choose it."""
     return name[:255]

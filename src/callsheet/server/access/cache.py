@@ -17,7 +17,7 @@ from callsheet.server.store.store import Store
 __all__ = ["AccessCache"]
 
 FRESH_SECONDS = 1.0
-"""How long a change of an account by another server process may stay unseen."""
+"""How long after a change by another server process the cache may be stale."""
 ACCOUNTS = 1_024
 
 
@@ -28,7 +28,7 @@ class _CachedAccess(NamedTuple):
 
 
 class AccessCache:
-    """What each account may do with the entities of one store."""
+    """The rights of each account on the entities of one store."""
 
     def __init__(self, store: Store, accounts: Accounts, roles: Roles) -> None:
         self._store, self._accounts, self._roles = store, accounts, roles

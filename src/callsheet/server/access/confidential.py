@@ -1,8 +1,9 @@
-"""Projects that are seen by their members alone: where an attribute that the schema marks ``confidential`` is true.
+"""Confidential projects are visible only to their members.
 
-The mark names who the members are, as steps from projects to users: ``Allocation.project.resource`` is who is allocated
-to a project, ``Membership.group.user`` who is in a group that is. Members are also accounts with a role granted in the
-project; administrators see all.
+A project is confidential if an attribute that the schema marks ``confidential`` is true. The mark defines the members
+by steps from projects to users: ``Allocation.project.resource`` are the resources allocated to a project,
+``Membership.group.user`` the users of an allocated group. Accounts with a role granted in the project are members too;
+administrators see all projects.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _DECIDING: WeakKeyDictionary[Schema, frozenset[str]] = WeakKeyDictionary()
 
 @frozen
 class Elsewhere:
-    """Everywhere but in these projects; what belongs to no project is there too."""
+    """Everywhere except in these projects; entities without a project are included."""
 
     hidden: frozenset[str]
 
@@ -35,16 +36,16 @@ class Elsewhere:
         return project not in self.hidden
 
     def within(self, other: frozenset[str] | Elsewhere) -> bool:
-        """Whether all that is here is there, too."""
+        """Whether ``other`` contains all of this."""
         return isinstance(other, Elsewhere) and other.hidden <= self.hidden
 
     def holds(self, projects: frozenset[str]) -> bool:
-        """Whether these projects are all here."""
+        """Whether this contains all of these projects."""
         return self.hidden.isdisjoint(projects)
 
 
 def deciding_types(schema: Schema) -> frozenset[str]:
-    """The concrete types whose entities decide which projects an account sees; none in most schemas."""
+    """The concrete types whose entities decide which projects an account may see; none in most schemas."""
     found = _DECIDING.get(schema)
     if found is None:
         marks = list(_marks(schema))

@@ -1,8 +1,7 @@
-"""Whether what was read for an account may still go out to it: decided at each delivery, by what the server knows then.
+"""An account's rights are checked again at each delivery of events.
 
-Reading takes a while, answers are shared, and a reader may be slow. So whoever delivers to an account (a stream of
-events, a socket) holds an `Entitlement`, takes its standing before each reading, and asks whether that still holds
-before each sending.
+Reading takes time, results are shared, and a reader may be slow. So an event stream or socket has an `Entitlement`. It
+takes the `standing` before each read, and checks that the standing still holds before each send.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ __all__ = ["Entitlement", "Standing"]
 
 
 class Changing(Protocol):
-    """What counts the changes of accounts, keys, roles, grants and private projects."""
+    """A counter of changes of accounts, keys, roles, grants and confidential projects."""
 
     @property
     def generation(self) -> int: ...
@@ -26,7 +25,7 @@ class Changing(Protocol):
 
 @frozen
 class Standing:
-    """What an account was entitled to at one moment; accounts of one ``audience`` are told the same."""
+    """The rights of an account at one time; accounts with equal ``audience`` may read the same."""
 
     audience: Hashable
     generation: int
@@ -34,7 +33,7 @@ class Standing:
 
 @frozen
 class Entitlement:
-    """The right of one connection to be told things: its credentials, and what its account may read."""
+    """The right of one connection to receive events: its credentials, and the rights of its account."""
 
     account: str
     _check: Callable[[], object]
@@ -42,15 +41,15 @@ class Entitlement:
     _changes: Changing
 
     def standing(self) -> Standing:
-        """Look at the credentials and rights. Raises what is refused; may block."""
+        """Check the credentials and read the rights. Raises if the credentials are refused; may block."""
         generation = self._changes.generation
         self._check()
         return Standing(self._access(self.account).audience, generation)
 
     def is_current(self, standing: Standing) -> bool:
-        """Whether nothing that this server knows of has changed since. Never blocks."""
+        """Whether no change was made since in this process. Never blocks."""
         return standing.generation == self._changes.generation
 
     def still_holds(self, standing: Standing) -> bool:
-        """Whether what was read then may be told now: the account may read the same. Raises as `standing` does."""
+        """Whether the account may still read the same. Raises as `standing` does; may block."""
         return self.is_current(standing) or self.standing().audience == standing.audience

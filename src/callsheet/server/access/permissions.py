@@ -1,13 +1,13 @@
-"""Who may do what: rules make roles, and an account is granted roles, everywhere or in one project.
+"""Permissions: a role has rules, and an account is granted roles, everywhere or in one project.
 
-A rule names verbs and entity types: ``read,update:Task`` (subtypes are meant, too), ``read:*`` for all types,
-``create:*,!Setting`` for all but one. Rules only allow; what no rule allows is refused. A role granted in a
-project goes for the entities that belong to it (see ``belonging.py``); of types that belong to no project
-(statuses, users) it then allows reading only.
+A rule names verbs and entity types: ``read,update:Task`` (subtypes included), ``read:*`` for all types,
+``create:*,!Setting`` for all but one. Rules only allow; what no rule allows is refused. A role granted in a project
+applies to the entities of the project (see ``belonging.py``); on types without a project (statuses, users) it allows
+only reading.
 
-The verb ``decide`` is for what the schema calls administrative: attributes that say where files go or who somebody is
-are set by who may update, or create, and decide; entities of administrative types are written by roles that decide, or
-that name the type.
+The verb ``decide`` is for what the schema marks as administrative. Administrative attributes, such as paths of files or
+identities of people, are set by accounts that may update (or create) and decide. Entities of administrative types are
+written by roles that may decide, or whose rules name the type.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ _NAME = re.compile(r"[\w.-]{1,80}")
 
 @frozen
 class Rule:
-    """Some verbs on some entity types (``*``: all) and what is below them, but not on the ``excluded``."""
+    """Verbs on entity types (``*``: all) and their subtypes, except on the ``excluded``."""
 
     verbs: tuple[str, ...]
     entity_types: tuple[str, ...] = ("*",)
     excluded: tuple[str, ...] = ()
 
     def covers(self, schema: Schema, entity_type: str) -> bool:
-        """Whether the rule is about entities of a concrete type."""
+        """Whether the rule applies to entities of a concrete type."""
         above = {entity_type, *schema.types[entity_type].ancestors}
         return ("*" in self.entity_types or not above.isdisjoint(self.entity_types)) and above.isdisjoint(self.excluded)
 
 
 def read_rule(text: str, schema: Schema | None = None) -> Rule:
-    """The rule of a text; `Invalid` for what is no rule, or names a type the schema lacks.
+    """Parse a rule; raises `Invalid` if the text is not a rule, or names a type that the schema does not have.
 
     >>> read_rule("read,update:*,!Setting")
     Rule(verbs=('read', 'update'), entity_types=('*',), excluded=('Setting',))
     """
     verbs, colon, types = str(text).replace(" ", "").partition(":")
-    told = tuple(verbs.split(","))
+    given = tuple(verbs.split(","))
     if not colon or not types:
-        raise Invalid(f"{text!r:.80} is no rule; write verbs and entity types, like `read,update:Task,Note`")
-    if unknown := [verb for verb in told if verb not in VERBS]:
+        raise Invalid(f"{text!r:.80} is not a rule; write verbs and entity types, like `read,update:Task,Note`")
+    if unknown := [verb for verb in given if verb not in VERBS]:
         raise Invalid(f"{text!r:.80}: there is no verb `{unknown[0]}`{did_you_mean(unknown[0], VERBS)}")
     named = types.split(",")
     for name in named if schema is not None else ():
@@ -64,12 +64,12 @@ def read_rule(text: str, schema: Schema | None = None) -> Rule:
     entity_types = tuple(name for name in named if not name.startswith("!"))
     if not entity_types or "*" in excluded:
         raise Invalid(f"{text!r:.80} names nothing to allow; write `*,!Setting` for all but one")
-    return Rule(told, entity_types, excluded)
+    return Rule(given, entity_types, excluded)
 
 
 @frozen
 class Role:
-    """A name for rules. Only the built-in ``admin`` manages accounts, roles and the audit."""
+    """Named rules. Only the built-in ``admin`` may manage accounts, roles and the audit."""
 
     name: str
     rules: tuple[Rule, ...] = ()
@@ -81,7 +81,7 @@ BUILT_IN: dict[str, Role] = {
     "reader": Role("reader", (Rule(("read",)),)),
     "guest": Role("guest"),
 }
-"""Roles every server has. ``guest`` allows nothing by itself: it is for accounts with grants in projects."""
+"""Roles that every server has. ``guest`` allows nothing: it is for accounts with grants in projects."""
 
 
 def check_role_name(name: str) -> None:
@@ -91,7 +91,7 @@ def check_role_name(name: str) -> None:
 
 @frozen
 class Grant:
-    """A role given to an account: in one project (its key), or everywhere (None)."""
+    """A role granted to an account in one project (its key), or everywhere (None)."""
 
     role: Role
     project: str | None = None
@@ -99,7 +99,7 @@ class Grant:
 
 @frozen
 class Permissions:
-    """What one account may do.
+    """The permissions of one account.
 
     >>> Permissions("anna", (Grant(BUILT_IN["user"]),)).authorise("users.list")
     Traceback (most recent call last):
@@ -111,11 +111,11 @@ class Permissions:
 
     @property
     def admin(self) -> bool:
-        """Whether the account manages accounts, and may do everything."""
+        """Whether the account may do everything, and manage accounts."""
         return any(grant.role.name == "admin" and grant.project is None for grant in self.grants)
 
     def authorise(self, action: str) -> None:
-        """Return if the account may do this, else raise `Forbidden`."""
+        """Raise `Forbidden` unless the account may call this action."""
         if action.partition(".")[0] in MANAGED and not self.admin:
             raise Forbidden(f"`{self.user}` may not do {action}; ask an administrator")
 
@@ -129,7 +129,7 @@ class Permissions:
 
 
 def _may_administer(role: Role, schema: Schema, entity_type: str) -> bool:
-    """Whether a role may write entities of a type at all: of an administrative one, if it decides or names the type."""
+    """Whether a role may write a type: an administrative one only if the role decides, or names the type."""
     if not schema.types[entity_type].administrative:
         return True
     rules = [rule for rule in role.rules if rule.covers(schema, entity_type)]
@@ -137,4 +137,4 @@ def _may_administer(role: Role, schema: Schema, entity_type: str) -> bool:
 
 
 MANAGED = ("users", "roles", "grants", "audit", "uploads")
-"""The first words of actions that are for administrators."""
+"""The first words of actions that only administrators may call."""

@@ -1,4 +1,4 @@
-"""Who calls the server: the account that authentication found, and the address the call came from."""
+"""The caller of the server: its authenticated account, and its network address."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["Principal"]
 class Principal:
     """The caller of a verb.
 
-    ``address`` is for the audit; it is empty for a session in the server's own process. ``provider`` names the
-    provider that recognised the caller; it is empty if none had to.
+    ``address`` is for the audit log; it is empty for a session in the server's own process. ``provider`` is the name of
+    the provider that authenticated the caller; it is empty if none was needed.
 
     >>> Principal("anna", "10.0.0.7").account
     'anna'

@@ -1,7 +1,7 @@
-"""Roles of a server's own, and which account was granted which role where.
+"""The roles that a server defines, and the grants of roles to accounts.
 
-An account has one role everywhere, its own (``accounts.py``); grants add to it, everywhere or in a project.
-Roles are kept as the texts of their rules, and read with ``permissions.py``.
+An account has one role of its own, everywhere (``accounts.py``); grants add roles, everywhere or in a project. Roles
+are stored as the texts of their rules, which ``permissions.py`` parses.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from callsheet.server.store.store import Store
 __all__ = ["Granted", "Roles"]
 
 RULES = 100
-"""Rules in one role; grants of one account."""
+"""The most rules in one role, and the most grants of one account."""
 
 
 @frozen
 class Granted:
-    """A grant as it is kept; ``project`` is a key, or None for everywhere."""
+    """A stored grant; ``project`` is a key, or None for everywhere."""
 
     account: str
     role: str
@@ -53,10 +53,10 @@ class Roles:
 
     def list(self) -> dict[str, list[str]]:
         """The rules of each role as texts, built-in roles first."""
-        told = {name: [_text(rule) for rule in role.rules] for name, role in BUILT_IN.items()}
+        built_in = {name: [_text(rule) for rule in role.rules] for name, role in BUILT_IN.items()}
         with self._store.reading() as connection:
             rows = connection.execute(select(self._roles.c.name, self._roles.c.rules).order_by(self._roles.c.name))
-            return told | {name: msgspec.json.decode(rules) for name, rules in rows}
+            return built_in | {name: msgspec.json.decode(rules) for name, rules in rows}
 
     def add(self, name: str, rules: Sequence[str]) -> None:
         """Add a role; each rule is a text like ``read,update:Task,Note`` (see ``permissions.py``)."""
@@ -82,7 +82,7 @@ class Roles:
             held = select(self._grants.c.account).where(self._grants.c.role == name).limit(1)
             account = connection.execute(held).scalar() or self._accounts.with_role(connection, name)
             if account is not None:
-                raise Invalid(f"`{account}` has the role `{name}`; take it away first")
+                raise Invalid(f"`{account}` has the role `{name}`; revoke it first")
             if connection.execute(delete(self._roles).where(self._roles.c.name == name)).rowcount == 0:
                 raise _no_role(name)
 
@@ -90,7 +90,7 @@ class Roles:
         self._accounts.changed()
 
     def grant(self, account: str, role: str, project: str | None = None) -> None:
-        """Give an account a role, everywhere or in a project (its key, or its name where only one has it)."""
+        """Grant a role to an account, everywhere or in a project (its key, or its name if that is unique)."""
 
         def save(connection: Connection) -> None:
             self._accounts.check_exists(connection, account)
@@ -101,7 +101,7 @@ class Roles:
             row = {"account": account, "role": role, "project": self._place(connection, project)}
             held = connection.execute(select(self._grants).where(self._grants.c.account == account)).mappings().all()
             if len(held) >= RULES:
-                raise Invalid(f"`{account}` has {RULES} grants already; make a role of what they allow")
+                raise Invalid(f"`{account}` has {RULES} grants already; combine them in one role")
             if row not in [dict(each) for each in held]:
                 connection.execute(insert(self._grants), row)
 
@@ -109,7 +109,7 @@ class Roles:
         self._accounts.changed()
 
     def revoke(self, account: str, role: str, project: str | None = None) -> None:
-        """Take a granted role away, from now on; what was granted elsewhere stays."""
+        """Revoke a granted role; grants in other places stay."""
 
         def save(connection: Connection) -> None:
             columns = self._grants.c
@@ -150,7 +150,7 @@ class Roles:
         return {*BUILT_IN, *connection.execute(select(self._roles.c.name)).scalars()}
 
     def _place(self, connection: Connection, project: str | None) -> str:
-        """The key of a project, told by its key or name; nothing for everywhere."""
+        """The key of a project, given by key or name; empty for everywhere."""
         if project is None:
             return ""
         schema = self._store.schema
@@ -168,10 +168,10 @@ class Roles:
 
 
 def _text(rule: Any) -> str:
-    """A rule as it is written."""
+    """The text of a rule."""
     types = [*rule.entity_types, *(f"!{name}" for name in rule.excluded)]
     return f"{','.join(rule.verbs)}:{','.join(types)}"
 
 
 def _no_role(name: str) -> NotFound:
-    return NotFound(f"there is no role `{name:.80}`; `roles.list` tells those there are")
+    return NotFound(f"there is no role `{name:.80}`; `roles.list` lists all roles")

@@ -1,10 +1,10 @@
-"""Where events are published, and where who waits for events is woken.
+"""The broker publishes events, and wakes readers that wait for events.
 
-A published event is a row of ``_event`` with a position of the log's counter, so it has its place among the commits
-and is read with them (``events.py``). Nothing is handed to readers: a reader has a position, is told that there is
-something behind it, and reads. Commits of this process are announced to it; on PostgreSQL, where other processes
-commit too, a thread looks at the counter while anybody waits. Waiting tasks cost no thread: each event loop has one
-bell, which wakes all that wait there.
+A published event is a row of ``_event`` with a position of the log's counter, so it is ordered among the commits and
+read with them (``events.py``). Events are not passed to readers: a reader has a position, is woken when events after
+it exist, and reads them. Commits of this process are announced to the broker; on PostgreSQL, where other processes
+commit too, a thread polls the counter while any reader waits. Waiting tasks need no thread: each event loop has one
+`_LoopWaker`, which wakes all tasks that wait there.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from callsheet.server.store.store import Store
 
 __all__ = ["Broker", "is_meant"]
 
-LOOKS = 0.2
-"""Seconds between two looks at what other processes have done."""
+POLL_SECONDS = 0.2
+"""Seconds between two polls for commits of other processes."""
 ROW = 200
-"""Bytes that an event costs beside its data and its source."""
+"""Bytes counted for an event in addition to its data and source."""
 BETWEEN_DROPS = timedelta(hours=1)
 
 logger = logging.getLogger("callsheet.server")
 
 
 class Broker:
-    """The events of one service. ``recent`` keeps what its readers have decoded."""
+    """The events of one service. ``recent`` caches decoded changes for all readers."""
 
     def __init__(self, store: Store, clock: Callable[[], datetime], limits: Limits | None = None) -> None:
         self._store, self._clock = store, clock
@@ -58,16 +58,16 @@ class Broker:
         self.closed = False
         self._last = -1
         self._changed = Condition()
-        self._bells: dict[asyncio.AbstractEventLoop, _Bell] = {}
+        self._wakers: dict[asyncio.AbstractEventLoop, _LoopWaker] = {}
         self._waiting = 0
-        self._looking = False
+        self._polling = False
         self._dropped: datetime | None = None
 
     def publish(self, event: Event, user: str) -> Position:
-        """Tell an event to all who ask for it, durably; once for an id: again, its first position is told.
+        """Publish an event durably; returns its position. Publishing the same id again returns the first position.
 
-        Raises `Forbidden` for topics of the server's own, `TooLarge` and `Invalid` for what cannot be kept, `OverQuota`
-        where the account has published too much.
+        Raises `Forbidden` for topics reserved for the server, `TooLarge` and `Invalid` for events that cannot be
+        stored, and `OverQuota` if the account has published too much.
         """
         now = self._clock()
         row = event_row(event, user, now)
@@ -91,14 +91,14 @@ class Broker:
         if wait:
             error = OverQuota(
                 f"`{user}` has published {self._allowance.most:,} bytes of events within {self._seconds:g} s, "
-                "its limit; publish where the data is, not the data, or try again later"
+                "its limit; publish where the data is, not the data itself, or try again later"
             )
             error.retry_after = float(ceil(wait))
             raise error
 
     @property
     def last(self) -> int:
-        """The last position that is known here; -1 before anybody has asked."""
+        """The last known position; -1 before the first read."""
         return self._last
 
     def batch(
@@ -109,10 +109,10 @@ class Broker:
         subscriber: Mapping[str, Any],
         limit: int,
     ) -> EventBatch:
-        """Events after a position (None: those to come) that an account may read; see `events_after`.
+        """Events after a position (None: from now on) that an account may read; see `events_after`.
 
-        An event with a target is left out where the subscriber, if anything is told of it, does not fulfil that.
-        Raises `Invalid` for a position that the log has not reached.
+        An event with a target is omitted if the subscriber, unless empty, does not fulfil the target. Raises `Invalid`
+        for a position that the log has not reached.
         """
         store = self._store
         with store.reading() as connection:
@@ -124,17 +124,17 @@ class Broker:
         return EventBatch([event for event in found if not subscriber or is_meant(event, subscriber)], place)
 
     def announce(self, position: int) -> None:
-        """Wake who waits for what comes after an earlier position: this one is in the database now."""
+        """Wake all readers that wait after an earlier position: this position is committed."""
         with self._changed:
             self._last = max(self._last, position)
             self._wake()
 
     def wait(self, after: Position | int, timeout: float) -> bool:
-        """Whether there is something after a position; blocks for so many seconds until there is, or until `close`."""
+        """Whether there are events after a position; blocks up to ``timeout`` seconds for them, or until `close`."""
         first, until = _first(after), monotonic() + timeout
-        self._know()
+        self._ensure_position()
         with self._changed:
-            self._arrive()
+            self._start_waiting()
             try:
                 while not self.closed and self._last < first:
                     left = until - monotonic()
@@ -145,108 +145,108 @@ class Broker:
                 self._waiting -= 1
 
     async def wait_async(self, after: Position | int, timeout: float) -> bool:
-        """The same, awaited; under asyncio."""
+        """The same as `wait`, awaited; asyncio only."""
         first = _first(after)
         if self._last < 0:
-            await asyncio.to_thread(self._know)
+            await asyncio.to_thread(self._ensure_position)
         loop = asyncio.get_running_loop()
         with self._changed:
             if self.closed or self._last >= first:
                 return not self.closed
-            self._arrive()
-            bell = self._bells.setdefault(loop, _Bell(loop))
-            bell.waiting += 1
-            rung = bell.rung
+            self._start_waiting()
+            waker = self._wakers.setdefault(loop, _LoopWaker(loop))
+            waker.waiting += 1
+            woken = waker.woken
         try:
-            await asyncio.wait_for(rung.wait(), timeout)
+            await asyncio.wait_for(woken.wait(), timeout)
         except TimeoutError:
             pass
         finally:
             with self._changed:
                 self._waiting -= 1
-                bell.waiting -= 1
-                if not bell.waiting:
-                    self._bells.pop(loop, None)
+                waker.waiting -= 1
+                if not waker.waiting:
+                    self._wakers.pop(loop, None)
         return not self.closed and self._last >= first
 
     def close(self) -> None:
-        """End all waiting, now and from now on."""
+        """Wake all waiting readers; from now on, no call waits."""
         with self._changed:
             self.closed = True
             self._wake()
 
     def _wake(self) -> None:
         self._changed.notify_all()
-        for loop, bell in list(self._bells.items()):
-            if not bell.ring():
-                self._bells.pop(loop)
+        for loop, waker in list(self._wakers.items()):
+            if not waker.wake():
+                self._wakers.pop(loop)
 
-    def _know(self) -> None:
-        """Learn the last position, once: later ones are announced, or looked for."""
+    def _ensure_position(self) -> None:
+        """Read the last position, once: later ones are announced or polled."""
         if self._last < 0:
-            self.announce(self._look())
+            self.announce(self._last_position())
 
-    def _look(self) -> int:
+    def _last_position(self) -> int:
         with self._store.reading() as connection:
             return log.last_position(self._store, connection)
 
-    def _arrive(self) -> None:
-        """Somebody waits: look at what other processes do, where there may be others."""
+    def _start_waiting(self) -> None:
+        """Count a waiting reader, and poll for other processes' commits if the database can have any."""
         self._waiting += 1
-        if not self._looking and not self.closed and self._store.engine_name != "sqlite":
-            self._looking = True
-            Thread(target=self._watch, name="callsheet-doorbell", daemon=True).start()
+        if not self._polling and not self.closed and self._store.engine_name != "sqlite":
+            self._polling = True
+            Thread(target=self._poll, name="callsheet-doorbell", daemon=True).start()
 
-    def _watch(self) -> None:
+    def _poll(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self.closed, LOOKS)
+                self._changed.wait_for(lambda: self.closed, POLL_SECONDS)
                 if self.closed or not self._waiting:
-                    self._looking = False
+                    self._polling = False
                     return
             try:
-                position = self._look()
+                position = self._last_position()
             except CallsheetError as error:
-                # The database is away; who waits goes on waiting, and who reads hears of it.
-                logger.warning("cannot look for new events: %s", error)
+                # The database is unreachable: waiting readers keep waiting, and reads raise the error.
+                logger.warning("cannot poll for new events: %s", error)
             else:
                 if position > self._last:
                     self.announce(position)
 
 
 def _first(after: Position | int) -> int:
-    """The least position of the log at which something may come after this: there may be more of the same commit."""
+    """The first commit position that may have events after this one: a commit may be read partly."""
     place = beginning(after)
     return place.commit + (place == end_of(place.commit))
 
 
-class _Bell:
-    """Wakes the tasks that wait in one event loop. ``rung`` is another event after each ring."""
+class _LoopWaker:
+    """Wakes the tasks that wait in one event loop. ``woken`` is a new event after each `wake`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.rung = asyncio.Event()
+        self.woken = asyncio.Event()
         self.waiting = 0
-        self._ringing = False
+        self._scheduled = False
 
-    def ring(self) -> bool:
-        """Wake all, soon; whether the loop still runs."""
-        if not self._ringing:
-            self._ringing = True
+    def wake(self) -> bool:
+        """Wake all tasks, from any thread; returns false if the loop is closed."""
+        if not self._scheduled:
+            self._scheduled = True
             try:
-                self._loop.call_soon_threadsafe(self._ring)
+                self._loop.call_soon_threadsafe(self._wake)
             except RuntimeError:
                 return False
         return True
 
-    def _ring(self) -> None:
-        self._ringing = False
-        self.rung.set()
-        self.rung = asyncio.Event()
+    def _wake(self) -> None:
+        self._scheduled = False
+        self.woken.set()
+        self.woken = asyncio.Event()
 
 
 def is_meant(event: Event, subscriber: Mapping[str, Any]) -> bool:
-    """Whether an event is for this subscriber or one of its ``subscribers``; an unreadable target is nobody."""
+    """Whether an event targets this subscriber or one of its ``subscribers``; an invalid target matches none."""
     if not event.target:
         return True
     held = subscriber.get("subscribers")

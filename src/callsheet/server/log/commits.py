@@ -1,8 +1,8 @@
-"""The commit log, read: which commit changed what, in the order in which they became visible.
+"""Reads of the commit log: commits and their changes, in the order in which they became visible.
 
-One row is one commit, written in the commit's own transaction. Positions are numbered by a counter row, so
-their order is the order of commits and a reader that asks for what comes after a position misses nothing.
-A change names the commit that touched the same entity before, so an entity's history is a walk, not a search.
+One row is one commit, written in the commit's own transaction. Positions come from a counter row, so they have the
+order of commits, and a reader that continues after a position misses nothing. Each change has the position of the
+previous commit that changed the same entity, so the history of an entity is read without a search.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ LOG_BEGINS = "log_begins"
 """The row of ``_meta`` with the position after which the log begins, if it does not begin with the first commit."""
 
 SMALL = 1_024
-"""Bytes that are compressed in a small window."""
+"""Up to this size, data are compressed with a small window."""
 
 
 def encode_changes(changes: Iterable[EntityChange]) -> bytes:
-    """Changes as the log keeps them: JSON, compressed.
+    """Changes as the log stores them: JSON, compressed.
 
     >>> from callsheet.model.record import Identity
     >>> change = EntityChange(Identity("Task", "a"), "update", 3, {"bid": 1.0}, {"bid": 2.0})
@@ -69,17 +69,17 @@ def _compressed(data: bytes) -> bytes:
 
 
 def decode_changes(data: bytes) -> tuple[EntityChange, ...]:
-    """What `encode_changes` was given, in this version or an earlier one."""
+    """Decode changes, also those that an earlier version encoded."""
     return _read(_plain(data))
 
 
 def pieces(data: bytes) -> list[msgspec.Raw]:
-    """What `encode_changes` was given, each change still as JSON."""
+    """Encoded changes, split into one piece of JSON each."""
     return msgspec.json.decode(zlib.decompress(data), type=list[msgspec.Raw])
 
 
 def decode_pieces(found: Iterable[msgspec.Raw]) -> tuple[EntityChange, ...]:
-    """Changes, from their JSON."""
+    """Decode changes from their pieces of JSON."""
     return _read([msgspec.json.decode(piece) for piece in found])
 
 
@@ -89,14 +89,14 @@ def _plain(data: bytes) -> list[dict[str, Any]]:
 
 
 def _read(plain: list[dict[str, Any]]) -> tuple[EntityChange, ...]:
-    """Changes of one commit, which are all of one form."""
+    """The changes of one commit; all have the same form, of this version or an earlier one."""
     if plain and "entity" not in plain[0]:
         return tuple(map(earlier.change, plain))
     return entity_changes_from_plain(plain)
 
 
 def entry(row: Row[Any], changes: tuple[EntityChange, ...] | None = None) -> Commit:
-    """The commit of a row of the log; with these of its changes, or all."""
+    """The commit of a row of the log, with the given changes (None: all)."""
     known = decode_changes(row.changes) if changes is None else changes
     return Commit(row.position, row.commit_id, row.user_name, row.origin or "", row.time, known)
 
@@ -128,19 +128,19 @@ def check_begun(store: Store, connection: Connection, position: int) -> None:
 
 
 def check_reached(store: Store, connection: Connection, position: int) -> None:
-    """Raise `Invalid` for a position that the log has not reached: whoever has it, has it of another log."""
+    """Raise `Invalid` for a position that the log has not reached: it comes from another log."""
     last = last_position(store, connection)
     if position > last:
         raise Invalid(
-            f"there is nothing after position {position} yet: the log ends at {last}. The position is another "
-            "server's, or this database was restored from before it"
+            f"there is nothing after position {position} yet: the log ends at {last}. The position is from another "
+            "server, or this database was restored to an earlier state"
         )
     if position:
         check_begun(store, connection, position)
 
 
 def position_at(store: Store, connection: Connection, time: datetime) -> int:
-    """The position of the last commit that was done at this time or before; 0 before the first."""
+    """The position of the last commit at or before this time; 0 before the first."""
     log = store.table("_log")
     earlier = select(log.c.position).where(log.c.time <= time)
     return connection.execute(earlier.order_by(log.c.time.desc(), log.c.position.desc()).limit(1)).scalar() or 0
@@ -149,9 +149,9 @@ def position_at(store: Store, connection: Connection, time: datetime) -> int:
 def entity_history(
     store: Store, connection: Connection, root: str, key: str, start: int | None = None
 ) -> Iterator[tuple[Commit, EntityChange]]:
-    """The commits that touched an entity, newest first, each with what it did to it; also of a deleted one.
+    """The commits that changed an entity, newest first, each with its change; the entity may be deleted.
 
-    ``start`` is the position of one of them to begin at. The commits' other changes are not read.
+    ``start`` is the position of one of these commits to begin at. Other changes of the commits are not decoded.
     """
     log = store.table("_log")
     position = newest(store, connection, root, [key]).get(key) if start is None else start
@@ -159,7 +159,7 @@ def entity_history(
         row = connection.execute(select(log).where(log.c.position == position)).first()
         if row is None:
             return
-        plain = next((told for told in _plain(row.changes) if _is(store, told, root, key)), None)
+        plain = next((each for each in _plain(row.changes) if _is(store, each, root, key)), None)
         if plain is None:
             return
         (change,) = _read([plain])
@@ -173,7 +173,7 @@ def _is(store: Store, plain: Mapping[str, Any], root: str, key: str) -> bool:
 
 
 def newest(store: Store, connection: Connection, root: str, keys: Collection[str]) -> dict[str, int]:
-    """For each key of a root type the position of the last commit that touched the entity, deleted ones too."""
+    """For each key of a root type, the position of the last commit that changed the entity, deleted ones included."""
     table, tombstone = store.tables[root], store.table("_tombstone")
     found: dict[str, int] = {}
     for chunk in chunks(keys, CHUNK):

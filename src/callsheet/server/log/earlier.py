@@ -1,8 +1,8 @@
-"""Rows that versions before 0.3 wrote: changes of the log, and operations of staged parts.
+"""Rows written by versions before 0.3 are read: changes of the log, and operations of staged parts.
 
-Their values differ from those of `callsheet.model.values`: a JSON object is wrapped as ``{"$json": {…}}``, and what is
-in an object or a list is as it is, never a tag. A change names its ``type`` and ``key``, an operation is a list: so
-these rows are recognised.
+Their values differ from those of `callsheet.model.values`: a JSON object is wrapped as ``{"$json": {…}}``, and values
+inside an object or a list are never tags. These rows are recognised by their form: a change has ``type`` and ``key``,
+an operation is a list.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["change", "operation"]
 
 
 def change(plain: Mapping[str, Any]) -> EntityChange:
-    """What a commit did to one entity.
+    """A change of one entity.
 
     >>> change({"type": "Task", "key": "a", "kind": "create", "after": {"tags": [{"$date": "late"}]}}).after
     {'tags': [{'$date': 'late'}]}
@@ -30,7 +30,7 @@ def change(plain: Mapping[str, Any]) -> EntityChange:
 
 
 def operation(plain: list[Any]) -> Operation:
-    """An operation; the first item of the list says which kind.
+    """An operation; the first item of the list is its kind.
 
     >>> operation(["delete", ["Task", "a"], 3])
     Delete(identity=Identity(entity_type='Task', key='a'), version=3)

@@ -1,10 +1,10 @@
-"""Events read from the log: what commits changed, and what was published, in the order in which it happened.
+"""Events are read from the log: changes of commits and published events, in the order in which they happened.
 
-The log is the stream. A commit's changes are told as one event each (topic ``callsheet.update``), made when they are
-read; what hubs publish is in the table ``_event``, numbered by the same counter. So a reader that goes on from a
-position misses nothing and gets nothing twice, and a slow one is a position that lags, not a queue that grows. A batch
-is bounded by its events, by the changes it looks at and by the bytes it reads; a commit larger than a batch goes on in
-the next. Accounts are told what they may read now, as in ``history.py``.
+The log is the stream. Each change of a commit becomes an event (topic ``callsheet.update``) when it is read; published
+events are in the table ``_event``, numbered by the same counter. So a reader that continues from a position misses
+nothing and gets nothing twice, and a slow reader is only a position that lags, not a queue that grows. A batch is
+limited by its events, by the changes it examines and by the bytes it reads; a commit larger than a batch continues in
+the next. An account gets only what it may read now, as in ``history.py``.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from callsheet.model.record import Identity
 from callsheet.model.values import unpack
 from callsheet.server.access.access import Access
 from callsheet.server.log import commits as log
+from callsheet.server.log.projects import ProjectFinder
 from callsheet.server.log.recent import CommitChanges, Recent
 from callsheet.server.log.visible import Visible
-from callsheet.server.log.whereabouts import Whereabouts
 from callsheet.server.store.store import Store
 
-__all__ = ["Wanted", "beginning", "end_of", "events_after", "told_now"]
+__all__ = ["Wanted", "beginning", "end_of", "events_after", "readable_now"]
 
-LOOKED_AT = 2_000
-"""CommitChanges a batch looks at, more or less, whether they are told or not."""
+CHANGES_READ = 2_000
+"""Approximately how many changes a batch examines, whether they become events or not."""
 READ = 100
 """Rows read with one statement."""
 READ_BYTES = 2**20
@@ -39,17 +39,17 @@ READ_BYTES = 2**20
 STEP = 250
 
 Wanted: TypeAlias = Callable[[Event], bool]
-"""Whether an event is asked for (`filter_of`)."""
+"""Whether the reader wants an event (`filter_of`)."""
 Rows: TypeAlias = Iterator["_LogRow | Row[Any]"]
 
 
 def end_of(position: int) -> Position:
-    """The place behind all events of this position in the log."""
+    """The position after all events of this commit."""
     return Position(position, LAST_INDEX)
 
 
 def beginning(after: Position | int) -> Position:
-    """Where to go on after this: a number stands for all of that commit."""
+    """The position to continue after; a number means all of that commit."""
     return after if isinstance(after, Position) else end_of(after)
 
 
@@ -63,11 +63,11 @@ def events_after(
     until: int | None = None,
     recent: Recent | None = None,
 ) -> tuple[list[Event], Position]:
-    """At most ``limit`` events after a position, oldest first, and the place up to which the log was read.
+    """At most ``limit`` events after a position, oldest first, and the position up to which the log was read.
 
-    They are those the account may read and wants (None: all), of commits and publications up to ``until``.
-    There may be more even where the answer is empty: all is read when the place does not move any further.
-    ``recent`` keeps what was decoded, for readers of the same commits.
+    Only events that the account may read and wants (None: all) are returned, of commits and publications up to
+    ``until``. There may be more even if the list is empty: the end is reached when the position no longer moves.
+    ``recent`` caches decoded changes for readers of the same commits.
     """
     after = beginning(after)
     last = log.last_position(store, connection)
@@ -82,12 +82,12 @@ def events_after(
     return batch.events, max(after, end_of(last) if complete else batch.place)
 
 
-def told_now(
+def readable_now(
     store: Store, connection: Connection, access: Access, events: Sequence[Event], recent: Recent
 ) -> list[Event | None]:
-    """The same events as an account may know of them now; None for one of which it may know nothing.
+    """The same events as far as the account may read them now; None for an event that it may not read.
 
-    For events that were read some time ago and are only now delivered.
+    For events that were read earlier and are delivered now.
     """
     positions = {event.position.commit for event in events if event.position is not None and event.topic == UPDATE}
     if access.reads_all or not positions:
@@ -96,7 +96,7 @@ def told_now(
     table = store.table("_log")
     wanted: list[Any] = [column for column in table.c if column.name not in ("changes", "result", "digest")]
     rows = {row.position: row for row in connection.execute(select(*wanted).where(table.c.position.in_(positions)))}
-    told = _Told(store, Visible(store, connection, access), Whereabouts(store, connection))
+    reader = _EventReader(store, Visible(store, connection, access), ProjectFinder(store, connection))
 
     def now(event: Event) -> Event | None:
         if event.topic != UPDATE or event.position is None:
@@ -104,13 +104,13 @@ def told_now(
         place, index = event.position
         if place not in rows:
             return None
-        return next(told.events(rows[place], index, changes[place].some(index, index + 1)), None)
+        return next(reader.events(rows[place], index, changes[place].some(index, index + 1)), None)
 
     return [now(event) for event in events]
 
 
 class _Batch:
-    """The events of one answer, as they are gathered. ``place`` is how far it has got."""
+    """The events of one batch while they are collected. ``place`` is the position reached so far."""
 
     def __init__(
         self,
@@ -123,24 +123,24 @@ class _Batch:
     ) -> None:
         self.events: list[Event] = []
         self.place = after
-        self._wanted, self._limit, self._room = wanted, limit, LOOKED_AT
+        self._wanted, self._limit, self._room = wanted, limit, CHANGES_READ
         self._visible = Visible(store, connection, access)
-        self._told = _Told(store, self._visible, Whereabouts(store, connection))
+        self._reader = _EventReader(store, self._visible, ProjectFinder(store, connection))
 
     def published(self, row: Row[Any]) -> bool:
-        """Take a published event; whether there is room for more."""
+        """Add a published event; returns whether there is room for more."""
         self._room -= 1
         self._take(_published(row))
         self.place = end_of(row.position)
         return self._has_room()
 
     def commit(self, commit: _LogRow) -> bool:
-        """Take a commit's events after the place; whether there is room for more."""
+        """Add a commit's events after the position; returns whether there is room for more."""
         start = self.place.index + 1 if self.place.commit == commit.row.position else 0
         for first in range(start, len(commit.changes), STEP):
             changes = commit.changes.some(first, min(first + STEP, len(commit.changes)))
             self._room -= len(changes)
-            for event in self._told.events(commit.row, first, changes):
+            for event in self._reader.events(commit.row, first, changes):
                 self._take(event)
                 if len(self.events) == self._limit:
                     self.place = event.position or self.place
@@ -161,14 +161,14 @@ class _Batch:
 
 @frozen
 class _LogRow:
-    """A row of the log, and what it changed."""
+    """A row of the log, with its changes."""
 
     row: Row[Any]
     changes: CommitChanges
 
 
 def _rows(store: Store, connection: Connection, after: Position, last: int, recent: Recent) -> tuple[Rows, bool]:
-    """Some commits and publications after a place, in order; and whether that is all there are up to ``last``."""
+    """Commits and publications after a position, in order; and whether these are all up to ``last``."""
     commits, published = store.table("_log"), store.table("_event")
     wanted: list[Any] = [column for column in commits.c if column.name not in ("changes", "result", "digest")]
     first = after.commit if after.index < LAST_INDEX else after.commit + 1
@@ -191,7 +191,7 @@ def _rows(store: Store, connection: Connection, after: Position, last: int, rece
 
 
 def _affordable(rows: Sequence[Row[Any]], recent: Recent) -> tuple[list[Row[Any]], bool]:
-    """As many of the first rows as may be read at once, and whether that is all."""
+    """The first rows, up to `READ_BYTES` of changes, and whether these are all rows."""
     size = 0
     for number, row in enumerate(rows):
         size += 0 if row.position in recent else row.size or 0
@@ -214,18 +214,18 @@ def _published(row: Row[Any]) -> Event:
 
 
 @frozen
-class _Told:
-    """Makes events of changes, as far as the account may know of them."""
+class _EventReader:
+    """Makes events of changes, as far as the account may read them."""
 
     store: Store
     visible: Visible
-    whereabouts: Whereabouts
+    projects: ProjectFinder
 
     def events(self, row: Row[Any], first: int, changes: Sequence[EntityChange]) -> Iterator[Event]:
-        """The events of some changes of a commit, of which the first is number ``first``."""
+        """The events of changes of a commit; ``first`` is the index of the first one."""
         shown = self.visible.changes(changes)
         kept = [change for change in shown if change is not None]
-        projects = self.whereabouts.of(kept)
+        projects = self.projects.of(kept)
         readable = self.visible.among({project for project in projects.values() if project is not None})
         for index, change in enumerate(shown, first):
             if change is not None:

@@ -1,4 +1,4 @@
-"""Which events a reader wants, by any of many expressions: an event is compared with those of its topic only."""
+"""Filters of events by many expressions: an event is compared only with the expressions of its topic."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["EventFilter", "comparisons", "filter_of"]
 
 _Predicates: TypeAlias = tuple[Predicate, ...]
 KEPT = 128
-"""Filters that are kept for the next batch of their reader."""
+"""Filters that are cached for the next batch of their reader."""
 
 
 class EventFilter:
-    """Expressions made into functions, by the topics that they ask for.
+    """Expressions compiled to functions, indexed by their topics.
 
     >>> wanted = filter_of(["topic=a and data.x=1", "topic=b", "data.take > 3"])
     >>> wanted(Event("a", {"x": "1"})), wanted(Event("a", {"x": "2"})), wanted(Event("c", {"take": 4}))
@@ -39,7 +39,7 @@ class EventFilter:
         self._by_topic = {topic: (*found, *of_any) for topic, found in by_topic.items()}
 
     def candidates(self, topic: str) -> _Predicates:
-        """What an event of this topic is compared with."""
+        """The functions that an event of this topic is compared with."""
         return self._by_topic.get(topic, self._of_any)
 
     def __call__(self, event: Event) -> bool:
@@ -52,7 +52,7 @@ class EventFilter:
 
 
 def filter_of(expressions: Sequence[str | Condition]) -> Callable[[Event], bool] | None:
-    """Whether an event fulfils any of these expressions; None where there are none. Raises `QueryError`."""
+    """A filter for events that fulfil any of these expressions; None if there are none. Raises `QueryError`."""
     return _kept(tuple(expressions)) if expressions else None
 
 
@@ -62,7 +62,7 @@ def _kept(expressions: tuple[str | Condition, ...]) -> EventFilter:
 
 
 def comparisons(condition: Condition) -> int:
-    """How many comparisons a condition has, more or less what it costs for each event.
+    """The number of comparisons in a condition, which is approximately its cost per event.
 
     >>> comparisons(parse_expression("topic=a and (data.x=y or not data.z)"))
     3

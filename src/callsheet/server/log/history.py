@@ -1,8 +1,8 @@
-"""History for those who ask: pages of commits, and of what happened to one entity.
+"""The actions of history: pages of commits, and of the changes of one entity.
 
-Every read is by a key or an index, so its cost hangs on what is told and not on how much there is. An account
-is told of the entities it may read; a deleted one counts as where it was last. A page is bounded by its
-commits and by their changes: a commit with more changes than a page holds goes on on the next.
+Every read uses a key or an index, so its cost depends on the size of the answer, not of the log. An account gets only
+changes of entities that it may read; a deleted entity counts as in its last project. A page is limited by its commits
+and by their changes: a commit with more changes than that continues on the next page.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["ACTIONS", "LAST_POSITION", "HistoryScope", "answer", "check_position
 
 COMMITS = 1_000
 CHANGES = 10_000
-"""At most so many commits, and about so many changes, in one answer."""
+"""The most commits, and approximately the most changes, on one page."""
 READ = 20
 """Commits read with one statement."""
 LAST_POSITION = 2**63 - 1
@@ -35,7 +35,7 @@ LAST_POSITION = 2**63 - 1
 
 @frozen
 class HistoryScope:
-    """Who asks, and up to which commit. ``past`` is the store as it was then, for a reader in the past."""
+    """A reader's rights, and the last commit it may see. ``past`` is the store at that commit, for a past view."""
 
     store: Store
     connection: Connection
@@ -44,18 +44,18 @@ class HistoryScope:
     past: Store | None = None
 
 
-def answer(asking: HistoryScope, action: str, arguments: Mapping[str, Any]) -> Any:
-    """What an action says, as plain data; `Invalid` for arguments it does not take."""
+def answer(scope: HistoryScope, action: str, arguments: Mapping[str, Any]) -> Any:
+    """The result of an action as plain data; raises `Invalid` for wrong arguments."""
     function = ACTIONS[action]
     try:
-        bound = signature(function).bind(asking, **arguments)
+        bound = signature(function).bind(scope, **arguments)
     except TypeError as error:
         raise Invalid(f"{action}: {error}") from None
     return function(*bound.args, **bound.kwargs)
 
 
 def commits(
-    asking: HistoryScope,
+    scope: HistoryScope,
     after: int = 0,
     limit: int = 100,
     user: str | None = None,
@@ -64,27 +64,27 @@ def commits(
     skip: int = 0,
     origin: str | None = None,
 ) -> dict[str, Any]:
-    """Commits after a position, oldest first; ``next`` is where the next page begins, or None.
+    """Commits after a position, oldest first; ``next`` is the position after which the next page begins, or None.
 
-    ``origin`` is what the origin of each begins with.
-    ``next`` is the position to ask after, and how many changes of the commit behind it to ``skip``.
+    ``origin`` is a prefix of the commits' origins. ``next`` has two numbers: the next ``after``, and how many changes
+    of the commit after it to ``skip``.
     """
     _check("after", after, 0, LAST_POSITION)
     _check("limit", limit, 1, COMMITS)
     _check("skip", skip, 0, LAST_POSITION)
-    log.check_reached(asking.store, asking.connection, after)
-    conditions = _conditions(asking, user, commit_id, origin)
+    log.check_reached(scope.store, scope.connection, after)
+    conditions = _conditions(scope, user, commit_id, origin)
     if since is not None:
-        first = _first_since(asking, since)
+        first = _first_since(scope, since)
         if first is None:
             return {"commits": [], "next": None}
         if first - 1 > after:
             after, skip = first - 1, 0
-    return _page(asking, conditions, after, limit, skip)
+    return _page(scope, conditions, after, limit, skip)
 
 
-def _conditions(asking: HistoryScope, user: Any, commit_id: Any, origin: Any) -> list[ColumnElement[bool]]:
-    table = asking.store.table("_log")
+def _conditions(scope: HistoryScope, user: Any, commit_id: Any, origin: Any) -> list[ColumnElement[bool]]:
+    table = scope.store.table("_log")
     found = []
     for name, column, value in (("user", table.c.user_name, user), ("commit_id", table.c.commit_id, commit_id)):
         if value is not None:
@@ -100,37 +100,37 @@ def _string(name: str, value: Any) -> str:
     return value
 
 
-def _first_since(asking: HistoryScope, since: Any) -> int | None:
-    table = asking.store.table("_log")
+def _first_since(scope: HistoryScope, since: Any) -> int | None:
+    table = scope.store.table("_log")
     later = select(table.c.position).where(table.c.time >= _moment("since", since))
-    return asking.connection.execute(later.order_by(table.c.time, table.c.position).limit(1)).scalar()
+    return scope.connection.execute(later.order_by(table.c.time, table.c.position).limit(1)).scalar()
 
 
 def _page(
-    asking: HistoryScope, conditions: list[ColumnElement[bool]], after: int, limit: int, skip: int
+    scope: HistoryScope, conditions: list[ColumnElement[bool]], after: int, limit: int, skip: int
 ) -> dict[str, Any]:
-    visible = Visible(asking.store, asking.connection, asking.access)
-    told: list[dict[str, Any]] = []
+    visible = Visible(scope.store, scope.connection, scope.access)
+    found: list[dict[str, Any]] = []
     room = CHANGES
-    for commit in _commits(asking, conditions, after):
-        if len(told) == limit or room <= 0:
-            return {"commits": told, "next": [after, 0]}
+    for commit in _commits(scope, conditions, after):
+        if len(found) == limit or room <= 0:
+            return {"commits": found, "next": [after, 0]}
         rest = commit.changes[skip:]
         if shown := visible.commit(evolve(commit, changes=rest[:room])):
-            told.append(commit_to_plain(shown))
+            found.append(commit_to_plain(shown))
         if len(rest) > room:
-            return {"commits": told, "next": [after, skip + room]}
+            return {"commits": found, "next": [after, skip + room]}
         room -= len(rest)
         after, skip = commit.position, 0
-    return {"commits": told, "next": None}
+    return {"commits": found, "next": None}
 
 
-def _commits(asking: HistoryScope, conditions: list[ColumnElement[bool]], after: int) -> Iterator[Commit]:
-    """The commits after a position, a few at a time, since one may be large."""
-    table = asking.store.table("_log")
-    statement = select(table).where(table.c.position <= asking.until, *conditions).order_by(table.c.position)
+def _commits(scope: HistoryScope, conditions: list[ColumnElement[bool]], after: int) -> Iterator[Commit]:
+    """The commits after a position, read a few at a time, because one may be large."""
+    table = scope.store.table("_log")
+    statement = select(table).where(table.c.position <= scope.until, *conditions).order_by(table.c.position)
     while True:
-        rows = asking.connection.execute(statement.where(table.c.position > after).limit(READ)).all()
+        rows = scope.connection.execute(statement.where(table.c.position > after).limit(READ)).all()
         for row in rows:
             yield log.entry(row)
         if len(rows) < READ:
@@ -139,47 +139,47 @@ def _commits(asking: HistoryScope, conditions: list[ColumnElement[bool]], after:
 
 
 def history(
-    asking: HistoryScope, entity_type: str, key: str, limit: int = 100, start: int | None = None
+    scope: HistoryScope, entity_type: str, key: str, limit: int = 100, start: int | None = None
 ) -> dict[str, Any]:
-    """What happened to an entity, newest first: commits with one change each; ``next`` is where to ``start`` again."""
+    """The changes of an entity, newest first: commits with one change each; ``next`` is the next page's ``start``."""
     _check("limit", limit, 1, COMMITS)
-    found = asking.store.schema.types.get(entity_type) if isinstance(entity_type, str) else None
+    found = scope.store.schema.types.get(entity_type) if isinstance(entity_type, str) else None
     if found is None:
         raise NotFound(f"there is no entity type `{entity_type!s:.80}`")
     if not isinstance(key, str):
         raise Invalid(f"a key is a string, not {key!r:.80}")
-    if start is None and asking.past is not None:
-        with asking.past.reading() as connection:
-            start = log.newest(asking.past, connection, found.root, [key]).get(key, 0)
+    if start is None and scope.past is not None:
+        with scope.past.reading() as connection:
+            start = log.newest(scope.past, connection, found.root, [key]).get(key, 0)
     elif start is not None:
-        _check("start", start, 0, asking.until)
-    visible = Visible(asking.store, asking.connection, asking.access)
-    told: list[dict[str, Any]] = []
-    for commit, change in log.entity_history(asking.store, asking.connection, found.root, key, start):
+        _check("start", start, 0, scope.until)
+    visible = Visible(scope.store, scope.connection, scope.access)
+    page: list[dict[str, Any]] = []
+    for commit, change in log.entity_history(scope.store, scope.connection, found.root, key, start):
         shown = visible.commit(commit)
         if shown is None:
             break
-        told.append(commit_to_plain(shown))
-        if len(told) == limit:
-            return {"commits": told, "next": change.previous}
-    return {"commits": told, "next": None}
+        page.append(commit_to_plain(shown))
+        if len(page) == limit:
+            return {"commits": page, "next": change.previous}
+    return {"commits": page, "next": None}
 
 
-def at(asking: HistoryScope, position: int | None = None, time: datetime | None = None) -> dict[str, Any]:
-    """The position of a commit that is there, or of the last one at a time; 0 is before the first."""
-    last = min(log.last_position(asking.store, asking.connection), asking.until)
+def at(scope: HistoryScope, position: int | None = None, time: datetime | None = None) -> dict[str, Any]:
+    """The given position, if it exists, or the position of the last commit at a time; 0 is before the first."""
+    last = min(log.last_position(scope.store, scope.connection), scope.until)
     if (position is None) == (time is None):
         raise Invalid("`at` takes a position or a time")
     if time is not None:
         moment = _moment("time", time)
-        return {"position": min(log.position_at(asking.store, asking.connection, moment), last)}
+        return {"position": min(log.position_at(scope.store, scope.connection, moment), last)}
     check_position(position, last)
     log.check_begun(asking.store, asking.connection, position or 0)
     return {"position": position}
 
 
 def check_position(position: int | None, last: int) -> None:
-    """Raise `Invalid` where this is no position up to the last commit; 0 is before the first."""
+    """Raise `Invalid` unless this is a position from 0 (before the first commit) to the last one."""
     _check("position", position, 0, LAST_POSITION)
     if position is not None and position > last:
         raise Invalid(f"there is no commit {position} yet; the last is {last}")

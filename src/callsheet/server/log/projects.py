@@ -1,6 +1,6 @@
-"""To which project entities belong that were changed, whether they are still there or not.
+"""The projects of changed entities, deleted ones included.
 
-Where a change itself says so, that is the answer; else it is where the entity is now, or was when it was deleted.
+The project is taken from the change if it has one; else it is the project of the entity now, or when it was deleted.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from sqlalchemy import Column, Connection, select
 from callsheet.chunks import chunks
 from callsheet.model.history import EntityChange
 from callsheet.model.record import Identity
-from callsheet.server.access.belonging import PROJECT, ProjectRoute, ways_of
+from callsheet.server.access.belonging import PROJECT, ProjectRoute, project_routes
 from callsheet.server.log import commits as log
 from callsheet.server.store.store import CHUNK, Store
 
-__all__ = ["Whereabouts"]
+__all__ = ["ProjectFinder"]
 
 STEPS = 8
-"""How far a project is looked for: a note's reply's version's asset's parent has one."""
+"""The most references followed to a project: a note's reply's version's asset's parent has one."""
 
 
-class Whereabouts:
-    """Looks projects up, each entity once."""
+class ProjectFinder:
+    """Finds the projects of entities, each entity once."""
 
     def __init__(self, store: Store, connection: Connection) -> None:
         self._store, self._connection = store, connection
-        self._ways = ways_of(store.schema)
+        self._routes = project_routes(store.schema)
         self._known: dict[Identity, Identity | None] = {}
 
     def of(self, changes: Sequence[EntityChange]) -> dict[Identity, Identity | None]:
-        """The project of each changed entity; None where there is none."""
-        if not self._ways:
+        """The project of each changed entity; None if it has none."""
+        if not self._routes:
             return {}
         found: dict[Identity, Identity | None] = {}
         unknown: list[Identity] = []
         for change in changes:
-            way = self._ways.get(change.identity.entity_type)
-            if way is None:
+            route = self._routes.get(change.identity.entity_type)
+            if route is None:
                 found[change.identity] = None
-            elif (told := _told(way, change)) is not None:
-                found[change.identity] = told
+            elif (project := _project(route, change)) is not None:
+                found[change.identity] = project
             else:
                 unknown.append(change.identity)
         self._learn(unknown, STEPS)
@@ -57,18 +57,18 @@ class Whereabouts:
         rows |= self._deleted(wanted - rows.keys())
         for identity in wanted:
             self._known[identity] = None
-            way = self._ways.get(identity.entity_type, ProjectRoute())
+            route = self._routes.get(identity.entity_type, ProjectRoute())
             held = rows.get(identity, {})
-            if way.column:
-                self._known[identity] = held.get(way.column)
-            elif (owner := next(filter(None, (held.get(name) for name, _ in way.references)), None)) is not None:
+            if route.column:
+                self._known[identity] = held.get(route.column)
+            elif (owner := next(filter(None, (held.get(name) for name, _ in route.references)), None)) is not None:
                 owners[identity] = owner
         if owners and steps:
             self._learn(owners.values(), steps - 1)
             self._known |= {identity: self._known.get(owner) for identity, owner in owners.items()}
 
     def _present(self, wanted: Collection[Identity]) -> dict[Identity, dict[str, Identity | None]]:
-        """Of the entities that are there, what may lead to their project."""
+        """The values of existing entities that may lead to their project."""
         found: dict[Identity, dict[str, Identity | None]] = {}
         for root, keys in self._by_root(wanted).items():
             table = self._store.tables[root]
@@ -80,22 +80,22 @@ class Whereabouts:
     def _columns(self, root: str) -> list[Column[Any]]:
         table = self._store.tables[root]
         names = {"id": None, "_type": None}
-        for name, way in self._ways.items():
+        for name, route in self._routes.items():
             if self._store.schema.types[name].root == root:
-                for each in (way.column, *(reference for reference, _ in way.references)):
+                for each in (route.column, *(reference for reference, _ in route.references)):
                     names |= {column: None for column in (each, f"{each}__type") if column in table.c}
         return [table.c[name] for name in names]
 
     def _held(self, kind: str, row: dict[str, str | None]) -> dict[str, Identity | None]:
-        way = self._ways.get(kind, ProjectRoute())
+        route = self._routes.get(kind, ProjectRoute())
         held: dict[str, Identity | None] = {}
-        for name, target in ((way.column, PROJECT), *way.references):
+        for name, target in ((route.column, PROJECT), *route.references):
             key = row.get(name)
             held[name] = None if key is None else Identity(row.get(f"{name}__type") or target, key)
         return held
 
     def _deleted(self, wanted: Collection[Identity]) -> dict[Identity, dict[str, Identity | None]]:
-        """Of the entities that are gone, what they held when they went."""
+        """The references of deleted entities, from their delete."""
         tombstone, table = self._store.table("_tombstone"), self._store.table("_log")
         places: set[int] = set()
         for root, keys in self._by_root(wanted).items():
@@ -118,9 +118,9 @@ class Whereabouts:
         return found
 
 
-def _told(way: ProjectRoute, change: EntityChange) -> Identity | None:
-    """The project as the change says it."""
-    if way.column == "id":
+def _project(route: ProjectRoute, change: EntityChange) -> Identity | None:
+    """The project in the values of a change, if it has it."""
+    if route.column == "id":
         return change.identity
-    held = change.after.get(way.column) or change.before.get(way.column)
+    held = change.after.get(route.column) or change.before.get(route.column)
     return held if isinstance(held, Identity) else None

@@ -1,6 +1,6 @@
-"""Published events as the database keeps them: rows of ``_event``, for some days, each id once.
+"""Published events are stored as rows of ``_event`` for some days, each id once.
 
-What commits changed is not here: it is made of the log when it is read (``events.py``).
+Events of commits are not stored: they are made from the log when they are read (``events.py``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from callsheet.server.store.store import Store
 __all__ = ["KEPT", "LARGEST", "drop_old_events", "event_row", "save_event"]
 
 KEPT = timedelta(days=7)
-"""How long published events are kept; what commits changed is kept for ever."""
+"""How long published events are kept; changes of commits are kept for ever."""
 LARGEST = 256 * 2**10
 """Bytes of an event's data, as JSON."""
 LONGEST = 255
@@ -32,13 +32,13 @@ OURS = "callsheet."
 
 
 def drop_old_events(store: Store, connection: Connection, now: datetime) -> None:
-    """Forget published events that are older than `KEPT`."""
+    """Delete published events older than `KEPT`."""
     table = store.table("_event")
     connection.execute(delete(table).where(table.c.time < now - KEPT))
 
 
 def save_event(store: Store, connection: Connection, row: Mapping[str, Any]) -> int:
-    """Write an event; its position, or that of the first with its id."""
+    """Store an event; returns its position, or that of the event stored before with the same id."""
     table = store.table("_event")
     known = select(table.c.position).where(table.c.id == row["id"])
     position: int | None = connection.execute(known).scalar()
@@ -49,7 +49,7 @@ def save_event(store: Store, connection: Connection, row: Mapping[str, Any]) -> 
 
 
 def event_row(event: Event, user: str, now: datetime) -> dict[str, Any]:
-    """An event as the table holds it, if it may be kept; with who published it as the server knows that."""
+    """The row of an event, with the authenticated user as publisher; raises if the event cannot be stored."""
     _check_texts(event)
     return {
         "id": event.id,
@@ -82,8 +82,8 @@ def _check_texts(event: Event) -> None:
         raise Invalid(f"an event's `source` is a mapping, not {event.source!r:.80}")
 
 
-def _user(told: Any, user: str) -> dict[str, Any]:
-    return {**(told if isinstance(told, Mapping) else {}), "username": user}
+def _user(given: Any, user: str) -> dict[str, Any]:
+    return {**(given if isinstance(given, Mapping) else {}), "username": user}
 
 
 def _moment(sent: Any) -> datetime | None:
@@ -101,10 +101,10 @@ def _json(name: str, value: Any) -> bytes:
     try:
         data = msgspec.json.encode(pack(value))
     except (SchemaError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
-        raise Invalid(f"an event's `{name}` cannot be kept: {error}") from None
+        raise Invalid(f"an event's `{name}` cannot be stored: {error}") from None
     if len(data) > LARGEST:
         raise TooLarge(
-            f"an event's `{name}` has {len(data):,} bytes; at most {LARGEST:,} are taken: "
-            "publish where the data is, not the data"
+            f"an event's `{name}` has {len(data):,} bytes; the limit is {LARGEST:,}: "
+            "publish where the data is, not the data itself"
         )
     return data

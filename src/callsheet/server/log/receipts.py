@@ -1,7 +1,7 @@
-"""Exactly once: which commits have been done, with their answers; and parts of those still to come.
+"""Receipts make commits exactly once: the results of applied commits; and the staged parts of future ones.
 
-A commit is known by its user and id. Its row in the log keeps a digest of what was asked and the answer
-given, so a commit that is sent again (its answer was lost) gets the first answer and changes nothing.
+A commit is identified by its user and id. Its row in the log has a digest of its operations and the result, so a commit
+that is sent again (because its reply was lost) gets the first result and changes nothing.
 """
 
 from __future__ import annotations
@@ -37,15 +37,14 @@ PARTS = 2_000
 def _dict(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} is no value of an operation")
+    raise TypeError(f"{type(value).__name__} cannot be a value of an operation")
 
 
 _canonical = msgspec.json.Encoder(enc_hook=_dict, order="sorted")
 
 
 def _named(operation: Operation) -> tuple[str, Any]:
-    """An operation as the digest has it. What only newer ones have is left out where it is empty, so that a commit of
-    an earlier version is known again."""
+    """An operation for the digest. Newer fields are omitted if empty: digests of earlier versions stay equal."""
     if isinstance(operation, Update) and not operation.adjusted:
         return "Update", {name: getattr(operation, name) for name in _EARLIER}
     return type(operation).__name__, operation
@@ -55,27 +54,27 @@ _EARLIER = ("identity", "values", "before", "added", "removed", "version")
 
 
 def digest(changes: ChangeSet) -> str:
-    """What the sent operations come to: equal for equal operations, whatever the order of their values."""
-    told: list[Any] = [changes.policy, changes.parts, [_named(item) for item in changes.operations]]
+    """A digest of a commit's operations: equal for equal operations, whatever the order of their values."""
+    content: list[Any] = [changes.policy, changes.parts, [_named(item) for item in changes.operations]]
     if changes.agree is not None:
-        # Left out elsewhere, so that a commit of an earlier version is known again.
-        told.append(changes.agree)
+        # Omitted if not set, so that digests of earlier versions stay equal.
+        content.append(changes.agree)
     try:
-        return hashlib.sha256(_canonical.encode(told)).hexdigest()
+        return hashlib.sha256(_canonical.encode(content)).hexdigest()
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise Invalid(f"a value cannot be told in JSON: {error}") from None
+        raise Invalid(f"a value cannot be encoded as JSON: {error}") from None
 
 
 def encode_result(result: CommitResult) -> bytes:
-    """An answer, as the log keeps it."""
+    """A result as the log stores it."""
     deleted = [list(identity) for identity in result.deleted]
     touched = [[*each.identity, each.version, list(each.emptied)] for each in result.touched]
     return msgspec.json.encode([list(result.versions), list(result.merged), deleted, touched])
 
 
-def _decode_result(told: bytes) -> dict[str, Any]:
-    """The parts of an answer. Those of earlier versions end before what else was touched."""
-    versions, merged, deleted, *more = msgspec.json.decode(told)
+def _decode_result(data: bytes) -> dict[str, Any]:
+    """The fields of a stored result. Results of earlier versions have no ``touched``."""
+    versions, merged, deleted, *more = msgspec.json.decode(data)
     return {
         "versions": tuple(versions),
         "merged": tuple(merged),
@@ -88,7 +87,7 @@ def _decode_result(told: bytes) -> dict[str, Any]:
 
 
 def find(store: Store, connection: Connection, user: str, changes: ChangeSet) -> CommitResult | None:
-    """The answer given to this commit, if it has been done; `Invalid` if its id was used for another."""
+    """The result of this commit if it was applied before; `Invalid` if its id was used for other operations."""
     log = store.table("_log")
 
     def build() -> Select[Any]:
@@ -107,7 +106,7 @@ def find(store: Store, connection: Connection, user: str, changes: ChangeSet) ->
 
 @frozen
 class StagedPart:
-    """A part of a commit that is to come: whose, of which commit, its number, its operations, and when."""
+    """A part of a future commit: its user, commit id, number, encoded operations, and time of staging."""
 
     user: str
     commit_id: str
@@ -125,9 +124,9 @@ def part_content(operations: Sequence[Operation]) -> bytes:
 
 
 def stage(store: Store, connection: Connection, staged: StagedPart, most: int) -> None:
-    """Keep a part of a commit; the same number again replaces it.
+    """Store a part of a commit; the same number again replaces it.
 
-    `TooLarge` where the account would have more than ``most`` bytes of parts.
+    Raises `TooLarge` if the account would have more than ``most`` bytes of parts.
     """
     part = store.table("_part")
     here = (part.c.commit_id == staged.commit_id) & (part.c.number == staged.number)
@@ -138,14 +137,14 @@ def stage(store: Store, connection: Connection, staged: StagedPart, most: int) -
     if held + len(staged.content) > most:
         raise TooLarge(
             f"the staged parts of `{staged.user}` would have more than {most:,} bytes, its limit: commit "
-            f"what is staged, or wait until parts of commits that never came are forgotten, after {KEPT.days} day"
+            f"what is staged, or wait until parts without a commit are deleted, after {KEPT.days} day"
         )
     row = {"user_name": staged.user, "commit_id": staged.commit_id, "number": staged.number}
     connection.execute(insert(part), {**row, "operations": staged.content, "time": staged.time})
 
 
 def parts(store: Store, connection: Connection, user: str, changes: ChangeSet) -> list[Operation]:
-    """The operations staged for a commit, in order; `Invalid` where a part is missing."""
+    """The operations staged for a commit, in order; raises `Invalid` if a part is missing."""
     if not changes.parts:
         return []
     if not 0 < changes.parts <= PARTS:
@@ -172,12 +171,12 @@ def _operations(content: bytes) -> Iterable[Operation]:
 
 
 def drop_parts(store: Store, connection: Connection, user: str, commit_id: str) -> None:
-    """Forget what was staged for a commit."""
+    """Delete the staged parts of a commit."""
     part = store.table("_part")
     connection.execute(delete(part).where(part.c.user_name == user, part.c.commit_id == commit_id))
 
 
 def drop_old_parts(store: Store, connection: Connection, now: datetime) -> None:
-    """Forget parts of commits that were never sent."""
+    """Delete parts whose commit was not sent within `KEPT`."""
     part = store.table("_part")
     connection.execute(delete(part).where(part.c.time < now - KEPT))

@@ -1,7 +1,7 @@
-"""The changes of the commits that were read last: many readers follow the same end of the log.
+"""A cache of the changes of recently read commits, because many readers follow the end of the log.
 
-What a commit changed never changes, so it is decoded once. A large commit stays as the JSON it was written as, and
-each piece is decoded for whoever asks for it.
+The changes of a commit are immutable, so they are decoded once. Those of a large commit stay encoded, and each piece is
+decoded on every read.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from callsheet.server.store.store import Store
 __all__ = ["CommitChanges", "Recent"]
 
 KEPT = 5_000
-"""Decoded changes that are kept, more or less; and of commits that are larger, the last one's JSON."""
+"""Approximately how many decoded changes are cached; of larger commits, only the JSON of the last one."""
 SMALL = 1_000
 
 
 class CommitChanges:
-    """What one commit changed, any part of it."""
+    """The changes of one commit, decoded when needed."""
 
     def __init__(self, data: bytes | None) -> None:
         self._pieces = log.pieces(data) if data else []
@@ -33,7 +33,7 @@ class CommitChanges:
         return len(self._pieces)
 
     def some(self, start: int, end: int) -> Sequence[EntityChange]:
-        """The changes from one number to before another."""
+        """The changes with indices from ``start`` up to, not including, ``end``."""
         if self._decoded is None and len(self._pieces) <= SMALL:
             self._decoded = log.decode_pieces(self._pieces)
         if self._decoded is not None:
@@ -42,7 +42,7 @@ class CommitChanges:
 
 
 class Recent:
-    """CommitChanges by the position of their commit; what was read longest ago goes first. Threads may share it."""
+    """`CommitChanges` by the position of their commit; the oldest entries are evicted first. Thread-safe."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept, self._size = kept, 0

@@ -1,6 +1,6 @@
-"""Which entities an account may read, deleted ones included: history and events are told through it.
+"""History and events are filtered by what an account may read, deleted entities included.
 
-What an account may not read is as if it had not happened; a reference to it is as one to nothing.
+Changes of entities that the account may not read are omitted; references to such entities read as None.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from callsheet.chunks import chunks
 from callsheet.model.history import Commit, EntityChange
 from callsheet.model.record import Identity
 from callsheet.server.access.access import Access
-from callsheet.server.access.belonging import ProjectRoute, ways_of
+from callsheet.server.access.belonging import ProjectRoute, project_routes
 from callsheet.server.access.confidential import Elsewhere
 from callsheet.server.log import commits as log
 from callsheet.server.store.store import CHUNK, Store
@@ -27,7 +27,7 @@ Place: TypeAlias = tuple[str, str]
 
 @define
 class Visible:
-    """Which entities an account may read; of the deleted ones, those it could read where they were last."""
+    """The entities that an account may read; for deleted ones, their last project counts."""
 
     store: Store
     connection: Connection
@@ -35,14 +35,14 @@ class Visible:
     _known: dict[Place, bool] = field(factory=dict)
 
     def commit(self, commit: Commit) -> Commit | None:
-        """What the account may know of a commit; None where that is nothing."""
+        """The part of a commit that the account may read; None if it may read nothing of it."""
         if self.access.reads_all:
             return commit
         changes = tuple(change for change in self.changes(commit.changes) if change is not None)
         return evolve(commit, changes=changes) if changes or not commit.changes else None
 
     def changes(self, changes: Sequence[EntityChange]) -> Sequence[EntityChange | None]:
-        """Of each change what the account may know of it; None where that is nothing."""
+        """Of each change the part that the account may read; None if it may not read the entity."""
         if self.access.reads_all:
             return changes
         self._learn(change.identity for change in changes)
@@ -51,7 +51,7 @@ class Visible:
         return [None if change is None else self._change(change) for change in shown]
 
     def among(self, identities: Collection[Identity]) -> set[Identity]:
-        """Those of these entities that the account may read."""
+        """The entities among these that the account may read."""
         if self.access.reads_all:
             return set(identities)
         self._learn(identities)
@@ -64,7 +64,7 @@ class Visible:
         return self.store.schema.types[identity.entity_type].root, identity.key
 
     def _change(self, change: EntityChange) -> EntityChange:
-        """A reference to what the account may not read is as one to nothing."""
+        """A change without references to entities that the account may not read."""
         return evolve(
             change,
             before={name: self._value(value) for name, value in change.before.items()},
@@ -88,7 +88,7 @@ class Visible:
                 self._learn_deleted(root, [key for key in keys if key not in readable])
 
     def _learn_deleted(self, root: str, keys: list[str]) -> None:
-        """Deleted entities, by what their delete says of them."""
+        """Decide about deleted entities, by the values that their delete recorded."""
         tombstone, table = self.store.table("_tombstone"), self.store.table("_log")
         places: dict[str, int] = {}
         for chunk in chunks(keys, CHUNK):
@@ -106,15 +106,15 @@ class Visible:
     def _was_readable(self, change: EntityChange) -> bool:
         kind, key = change.identity
         reach = self.access.reach("read", kind)
-        way = ways_of(self.store.schema).get(kind, ProjectRoute())
-        if reach is None or way.column:
-            held = key if way.column == "id" else change.before.get(way.column)
+        route = project_routes(self.store.schema).get(kind, ProjectRoute())
+        if reach is None or route.column:
+            held = key if route.column == "id" else change.before.get(route.column)
             return reach is None or (held.key if isinstance(held, Identity) else held) in reach
-        owners = (change.before.get(name) for name, _ in way.references)
+        owners = (change.before.get(name) for name, _ in route.references)
         owner = next((value for value in owners if isinstance(value, Identity)), None)
         if owner is None:
             return False
-        # The owner's project is not looked up: wherever it may be read, this could be read too, or is not told.
+        # The owner's project is not looked up: only an owner that is readable nowhere else than this type decides.
         above = self.access.reach("read", owner.entity_type)
         if above is None or not _is_part(above, reach):
             return False
@@ -123,7 +123,7 @@ class Visible:
 
 
 def _is_part(projects: frozenset[str] | Elsewhere, reach: frozenset[str] | Elsewhere) -> bool:
-    """Whether a reach holds all of another."""
+    """Whether ``projects`` is contained in ``reach``."""
     if isinstance(projects, Elsewhere):
         return projects.within(reach)
     return reach.holds(projects) if isinstance(reach, Elsewhere) else projects <= reach

@@ -1,12 +1,12 @@
-"""The queue of a durable handler: which events it has, who works on which, and what became of them.
+"""The queue of a durable handler: its deliveries, their leases, and their outcomes.
 
-A delivery is *ready*, *leased* to one attempt until some time, or *dead*; when it is handled, its row goes. Of one
-entity only the earliest delivery is leased, so that an entity's events are handled in order, and a dead one does
-not hold up those behind it. A lease is a token: whoever comes with another one comes too late, and nothing of what
-it wants is done. A commit that answers an event takes the delivery in its own transaction (`take`), which is what
-makes the effect of a handler and its checkpoint one thing.
+A delivery is *ready*, *leased* to one attempt until some time, or *dead*; its row is deleted when it is handled. For
+each entity only the earliest delivery is leased, so that an entity's events are handled in order; a dead one does not
+block those after it. A lease is a token: a request with another token is too late and has no effect. A commit that
+answers an event settles the delivery in its own transaction (`take`), so that the effect of a handler and its
+checkpoint are atomic.
 
-All of this is plain rows and a clock that is given: times are the server's alone.
+The state is plain rows. All times come from the server's clock, which is passed in.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["ABANDONED", "TICKS", "Queue", "Tables", "take"]
 TICKS = "ticks"
 """The stream of a schedule's ticks: one is done after the other. Streams of events are of two words."""
 ABANDONED = 20
-"""Attempts in a row whose worker was never heard of again; after as many the event is taken to be the reason."""
+"""Consecutive attempts without any report from the worker, after which the event is considered the cause."""
 TRACEBACK = 20_000
 
 
@@ -59,21 +59,21 @@ class Queue:
     # -- the handler's own row -----------------------------------------------------------------------------
 
     def known(self, lock: bool = False) -> Row[Any] | None:
-        """The handler as it was declared last, and how far it has read; ``lock`` keeps other claims out."""
+        """The handler's row: its last declaration and its position in the log; ``lock`` blocks other claims."""
         locked = lock and self.store.engine_name != "sqlite"
         return self._run(self._do.known_locked if locked else self._do.known).first()
 
     def declare(self, expression: str, ignore_own: bool, position: Position) -> None:
-        """Make the handler, with the log behind it up to ``position``; one that is there keeps its place."""
+        """Create the handler, which begins after ``position``; an existing one is updated and keeps its position."""
         if self.known(lock=True) is not None:
             self._run(self._do.declare, the_expression=expression, the_guard=ignore_own)
             return
-        told = {"expression": expression, "ignore_own": ignore_own, "claimed": self.now, "created": self.now}
+        declared = {"expression": expression, "ignore_own": ignore_own, "claimed": self.now, "created": self.now}
         place = {"position": position.commit, "event_index": position.index}
-        self.connection.execute(self._do.begin, {"user_name": self.user, "name": self.handler, **told, **place})
+        self.connection.execute(self._do.begin, {"user_name": self.user, "name": self.handler, **declared, **place})
 
     def forget(self) -> bool:
-        """Drop the handler with all that it has not handled; whether it was there."""
+        """Delete the handler with all its deliveries; returns whether it existed."""
         self._run(self._do.clear)
         return bool(self._run(self._do.forget).rowcount)
 
@@ -84,7 +84,7 @@ class Queue:
         return int(self._run(self._do.unsettled).scalar_one())
 
     def add(self, events: Sequence[tuple[Event, str]], until: Position) -> None:
-        """Events, each with its stream, become deliveries, and the log has been read up to ``until``."""
+        """Add a delivery for each event with its stream, and set the handler's position to ``until``."""
         self._save(events)
         self._run(self._do.advance, the_commit=until.commit, the_index=until.index)
 
@@ -114,18 +114,18 @@ class Queue:
     # -- from a clock to the queue ---------------------------------------------------------------------------
 
     def schedule(self, lock: bool = False) -> Row[Any] | None:
-        """The schedule as it was declared last, how far its ticks have come, and which was done last."""
+        """The schedule's row: its last declaration, the time up to which ticks are deliveries, the last handled one."""
         locked = lock and self.store.engine_name != "sqlite"
         return self._run(self._do.schedule_locked if locked else self._do.schedule).first()
 
     def declare_schedule(self, expression: str, zone: str, missed: str, due: int) -> None:
-        """Make the schedule, or give it other words; its next tick is the first after ``due``."""
-        told = {"expression": expression, "zone": zone, "missed": missed, "due": due}
+        """Create the schedule, or change its declaration; its next tick is the first after ``due``."""
+        declared = {"expression": expression, "zone": zone, "missed": missed, "due": due}
         if self.schedule() is None:
             made = {"user_name": self.user, "name": self.handler, "created": self.now}
-            self.connection.execute(self._do.begin_schedule, {**made, **told})
+            self.connection.execute(self._do.begin_schedule, {**made, **declared})
             return
-        self._run(self._do.declare_schedule, **{f"the_{name}": value for name, value in told.items()})
+        self._run(self._do.declare_schedule, **{f"the_{name}": value for name, value in declared.items()})
 
     def forget_schedule(self) -> bool:
         """Drop the schedule with all that it has not done; whether it was there."""
@@ -144,17 +144,17 @@ class Queue:
     # -- leases --------------------------------------------------------------------------------------------
 
     def is_waiting(self, worker: str, known: Collection[str]) -> bool:
-        """Whether a claim of this worker would get anything of what is in the queue."""
+        """Whether a claim of this worker would get a delivery that is in the queue."""
         return bool(self._run(self._do.is_waiting, the_worker=worker, the_known=list(known)).scalar())
 
     def lease(self, worker: str, most: int, seconds: float, known: Collection[str] = ()) -> list[Delivery]:
-        """At most so many deliveries for a worker, at most one of an entity, under a new lease.
+        """Lease at most ``most`` deliveries to a worker, at most one for each entity.
 
-        ``known`` are the leases that the worker knows it has: what else is leased to it was in an answer that
-        it never got, and is given again first.
+        ``known`` are the leases that the worker has. Other deliveries leased to it were in a reply that was lost, and
+        are returned first.
         """
-        told = f"{ABANDONED} attempts ended without a word from their worker: it may be this event that ends it"
-        self._run(self._do.bury, the_bound=ABANDONED, the_error=told)
+        reason = f"{ABANDONED} attempts ended without a report from their worker: this event may be what ends it"
+        self._run(self._do.bury, the_bound=ABANDONED, the_error=reason)
         given = self._given(self._do.give_lost, worker, most, seconds, the_known=list(known))
         if len(given) < most:
             given += self._given(self._do.give_due, worker, most - len(given), seconds)
@@ -169,14 +169,17 @@ class Queue:
         return self.now + timedelta(seconds=seconds)
 
     def renew(self, leases: Collection[str], seconds: float) -> list[str]:
-        """Keep leases for so long from now; those that are still there."""
+        """Extend leases to ``seconds`` from now; returns those that still exist."""
         kept = self._run(self._do.renew, the_leases=list(leases), the_end=self._later(seconds))
         return sorted({row.lease for row in kept})
 
-    # -- what became of it ---------------------------------------------------------------------------------
+    # -- outcomes ------------------------------------------------------------------------------------------
 
     def settle(self, position: Position, lease: str) -> bool:
-        """It is handled; whether it still was this lease's to say so. Of a tick the schedule notes that it is done."""
+        """The event was handled: delete the delivery; returns whether this lease still held it.
+
+        For a tick, the schedule's row records it as the last handled one.
+        """
         place = {"the_commit": position.commit, "the_index": position.index, "the_lease": lease}
         row = self._run(self._do.settle, **place).first()
         if row is not None and row.stream == TICKS:
@@ -184,13 +187,13 @@ class Queue:
         return row is not None
 
     def fail(self, position: Position, lease: str, error: str, traceback: str, delay: float | None) -> bool:
-        """It failed: try again after ``delay`` seconds, or never (None)."""
-        told = {"the_state": "dead" if delay is None else "ready", "the_end": self._later(delay or 0.0)}
-        told |= {"the_error": error[:2_000], "the_traceback": traceback[-TRACEBACK:]}
-        return self._end(self._do.fail, position, lease, **told)
+        """The attempt failed: retry after ``delay`` seconds, or never (None); returns as `settle`."""
+        values = {"the_state": "dead" if delay is None else "ready", "the_end": self._later(delay or 0.0)}
+        values |= {"the_error": error[:2_000], "the_traceback": traceback[-TRACEBACK:]}
+        return self._end(self._do.fail, position, lease, **values)
 
     def release(self, position: Position, lease: str, delay: float = 0.0) -> bool:
-        """It was not tried after all."""
+        """The event was not tried: make it ready again, not counted as an attempt; returns as `settle`."""
         return self._end(self._do.release, position, lease, the_end=self._later(delay))
 
     def _end(self, statement: Executable, position: Position, lease: str, **values: Any) -> bool:
@@ -198,19 +201,19 @@ class Queue:
         return bool(self._run(statement, **place, **values).rowcount)
 
     def replay(self, event_id: str | None = None) -> int:
-        """Dead letters, of this event or all, are ready again; how many."""
+        """Make dead letters ready again, those of one event or all; returns how many."""
         if event_id is None:
             return self._run(self._do.replay_all).rowcount
         return self._run(self._do.replay, the_event=event_id).rowcount
 
     def skip(self, event_id: str) -> int:
-        """An event is dropped without being handled, unless somebody is at it; how many deliveries that were."""
+        """Delete the deliveries of an event unless they are leased; returns how many."""
         return self._run(self._do.skip, the_event=event_id).rowcount
 
-    # -- to be looked at -----------------------------------------------------------------------------------
+    # -- views ---------------------------------------------------------------------------------------------
 
     def deliveries(self, state: str | None = None, event_id: str | None = None, limit: int = 100) -> list[Delivery]:
-        """What is in the queue, oldest first."""
+        """The deliveries in the queue, oldest first."""
         table, wanted = self.store.table("_delivery"), self._do.deliveries.limit(limit)
         if state is not None:
             wanted = wanted.where(table.c.state == state)
@@ -225,16 +228,16 @@ class Queue:
         return found
 
     def oldest(self) -> datetime | None:
-        """When the oldest delivery that is not handled yet was made."""
+        """When the oldest open delivery was added."""
         made: datetime | None = self._run(self._do.oldest).scalar()
         return made
 
 
 def take(store: Tables, connection: Connection, user: str, effect: Effect, now: datetime) -> None:
-    """Settle a delivery in the transaction of the commit that answers it; `AlreadyHandled` where it is not its own."""
+    """Settle a delivery in the transaction of its answer; raises `AlreadyHandled` if the lease no longer holds it."""
     queue = Queue(store, connection, user, effect.handler, now)
     if not queue.settle(Position(effect.position, effect.index), effect.lease):
         raise AlreadyHandled(
-            f"event {effect.position}.{effect.index} is no longer this attempt's of the handler `{effect.handler}`: "
-            "it has been handled, or its lease ran out and another worker has it; nothing was done"
+            f"event {effect.position}.{effect.index} of the handler `{effect.handler}` no longer belongs to this "
+            "attempt: it has been handled, or its lease expired and another worker has it; nothing was done"
         )

@@ -1,4 +1,4 @@
-"""One event on its way to one handler, as plain data."""
+"""A delivery: one event for one handler."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Delivery", "delivery_of"]
 
 @frozen
 class Delivery:
-    """An event on its way to a handler. ``attempt`` counts from 1, ``failures`` those that were told of."""
+    """An event for a handler. ``attempt`` counts from 1, ``failures`` counts reported failures."""
 
     handler: str
     event: Event
@@ -33,7 +33,7 @@ class Delivery:
     traceback: str = ""
 
     def plain(self) -> dict[str, Any]:
-        """As the answer of an action."""
+        """As plain data, the result of an action."""
         return {
             "handler": self.handler,
             "event": event_to_plain(self.event),
@@ -49,7 +49,7 @@ class Delivery:
 
 
 def delivery_of(row: Row[Any]) -> Delivery:
-    """The delivery that a row of the table ``_delivery`` holds."""
+    """The delivery of a row of the table ``_delivery``."""
     plain: Mapping[str, Any] = unpack(msgspec.json.decode(row.event))
     return Delivery(
         row.handler,

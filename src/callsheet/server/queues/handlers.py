@@ -1,9 +1,9 @@
 """Durable handlers on the server: the actions ``handlers.…`` that ``callsheet listen`` and ``callsheet events`` call.
 
-A claim reads the log on from where the handler is, puts what it asks for into its queue (bounded), and leases some
-of it. It looks before it writes, so that polling an idle server costs two small reads. All the rest is one call of
-the queue (``deliveries.py``) in one transaction. Handlers belong to the account that claims for them; an
-administrator may look after those of others.
+A claim reads the log from the handler's position, adds matching events to its queue (up to a limit), and leases some
+of them. It reads before it writes, so that polling an idle server costs two small reads. Every other action is one call
+of the queue (``deliveries.py``) in one transaction. Handlers belong to the account that claims for them; an
+administrator may manage those of others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, select
 from callsheet.errors import Invalid, NotFound
 from callsheet.model.event import Event, Position
 from callsheet.server.log import commits as log
-from callsheet.server.log.events import beginning, end_of, events_after, told_now
+from callsheet.server.log.events import beginning, end_of, events_after, readable_now
 from callsheet.server.log.filters import filter_of
 from callsheet.server.queues import schedules
 from callsheet.server.queues.deliveries import Queue
@@ -30,20 +30,20 @@ from callsheet.server.store.store import Store
 __all__ = ["ACTIONS", "answer", "origin_of", "stream_of"]
 
 OUTSTANDING = 1_000
-"""Deliveries of a handler that are not handled yet."""
+"""The most open deliveries of a handler."""
 BATCH = 500
-"""Events read with one claim."""
+"""The most events read by one claim."""
 NAME = 200
 STATES = ("ready", "leased", "dead")
 
 
 def origin_of(handler: str) -> str:
-    """The origin of the commits that a handler makes."""
+    """The origin of a handler's commits."""
     return f"handler:{handler}"
 
 
 def answer(request: HandlerRequest, action: str, arguments: Mapping[str, Any]) -> Any:
-    """What an action gives; `Invalid` where the arguments are not its own."""
+    """The result of an action; raises `Invalid` for wrong arguments."""
     function = ACTIONS[action]
     try:
         bound = signature(function).bind(request, **arguments)
@@ -51,7 +51,7 @@ def answer(request: HandlerRequest, action: str, arguments: Mapping[str, Any]) -
         raise Invalid(f"{action}: {error}") from None
     for name, value in arguments.items():
         _check(action, name, value)
-    # Who may do nothing is refused, and noted, before a transaction begins.
+    # Raises before a transaction begins, if the account has no rights.
     request.access  # noqa: B018
     return function(*bound.args, **bound.kwargs)
 
@@ -71,7 +71,7 @@ def _claim(
     from_start: bool = False,
     known: list[str] | tuple[str, ...] = (),
 ) -> list[dict[str, Any]]:
-    """At most so many events for a worker; the handler begins to be with its first claim."""
+    """At most ``most`` deliveries for a worker; the first claim creates the handler."""
     declared = (expression, ignore_own)
     filter_of([expression])
     found, waiting = _Read(None, Position(0, 0), ()), True
@@ -101,21 +101,21 @@ def _claim(
 
 
 def _delivered(request: HandlerRequest, queue: Queue, given: Sequence[Delivery]) -> Iterator[Delivery]:
-    """Deliveries as their account may know of them now; one of which it may know nothing leaves the queue."""
-    for delivery, event in zip(given, _told_now(request, queue.connection, given)):
+    """Deliveries as far as their account may read them now; one that it may not read is removed from the queue."""
+    for delivery, event in zip(given, _readable_now(request, queue.connection, given)):
         if event is not None:
             yield evolve(delivery, event=event)
         elif delivery.event.position is not None:
             queue.settle(delivery.event.position, delivery.lease)
 
 
-def _told_now(request: HandlerRequest, connection: Connection, given: Sequence[Delivery]) -> list[Event | None]:
-    return told_now(request.store, connection, request.access, [each.event for each in given], request.recent)
+def _readable_now(request: HandlerRequest, connection: Connection, given: Sequence[Delivery]) -> list[Event | None]:
+    return readable_now(request.store, connection, request.access, [each.event for each in given], request.recent)
 
 
 @frozen
 class _Read:
-    """Events read from the log after a place, each with its stream, and how far (None: there is nothing new)."""
+    """Events read from the log after a position, each with its stream; ``moved`` is the new position (None: same)."""
 
     moved: Position | None
     after: Position
@@ -130,7 +130,7 @@ def _read(
     declared: tuple[str, bool],
     outstanding: int,
 ) -> _Read:
-    """Read on for whoever asks, by what it says its expression is: after an edit, two listeners may not agree."""
+    """Read the log from the handler's position by the caller's declaration: after an edit, listeners may differ."""
     after = Position(row.position, row.event_index)
     if log.last_position(request.store, connection) <= after.commit and beginning(after.commit) <= after:
         return _Read(None, after, ())
@@ -151,7 +151,7 @@ def _origin(event: Event) -> Any:
 
 
 def stream_of(store: Store, event: Event) -> str:
-    """What an event is in order with: those of the same entity; one about no entity with none."""
+    """The stream of an event: its entity, so that its events are handled in order; else the event alone."""
     entity = event.entity
     kind, key = entity.get("type"), entity.get("id")
     if not isinstance(kind, str) or key is None:
@@ -161,7 +161,7 @@ def stream_of(store: Store, event: Event) -> str:
 
 
 def _settle(request: HandlerRequest, handler: str, position: int, index: int, lease: str) -> bool:
-    """The event is handled; false where it was another's already."""
+    """The event was handled; returns false if the lease no longer held it."""
     return request.write(handler, lambda queue: queue.settle(Position(position, index), lease))
 
 
@@ -175,18 +175,18 @@ def _fail(
     traceback: str = "",
     delay: float | None = None,
 ) -> bool:
-    """The event could not be handled: try again after a delay, or put it to the dead letters (None)."""
+    """The event could not be handled: retry it after a delay, or move it to the dead letters (None)."""
     place = Position(position, index)
     return request.write(handler, lambda queue: queue.fail(place, lease, error, traceback, delay))
 
 
 def _release(request: HandlerRequest, handler: str, position: int, index: int, lease: str, delay: float = 0.0) -> bool:
-    """The event was not tried: anybody may have it."""
+    """The event was not tried: any worker may claim it."""
     return request.write(handler, lambda queue: queue.release(Position(position, index), lease, delay))
 
 
 def _renew(request: HandlerRequest, handler: str, leases: list[str], lease_seconds: float = 30.0) -> list[str]:
-    """Keep leases; those that still are."""
+    """Extend leases; returns those that still exist."""
     return request.write(handler, lambda queue: queue.renew(leases, lease_seconds))
 
 
@@ -201,26 +201,26 @@ def _deliveries(
     limit: int = 100,
     user: str | None = None,
 ) -> list[dict[str, Any]]:
-    """What handlers have still to do or could not do, oldest first."""
+    """Open and dead deliveries, oldest first."""
     owner = request.owner(user)
     with request.store.reading() as connection:
         names = [handler] if handler is not None else _names(request, connection, owner)
         queues = [request.queue(connection, name, user) for name in names]
         found = [each for queue in queues for each in queue.deliveries(state, event_id, limit)]
         found.sort(key=lambda each: each.event.position or Position(0, 0))
-        events = _told_now(request, connection, found[:limit])
+        events = _readable_now(request, connection, found[:limit])
     return [evolve(each, event=event).plain() for each, event in zip(found, events) if event is not None]
 
 
 def _status(request: HandlerRequest, user: str | None = None) -> list[dict[str, Any]]:
-    """How each handler does: how far it has read, how much it has to do, since when its oldest event waits."""
+    """The state of each handler: its position, its open deliveries, and how long the oldest one has waited."""
     owner, now = request.owner(user), request.clock()
     with request.store.reading() as connection:
         last = log.last_position(request.store, connection)
-        return [_told(request, connection, row, last, now) for row in _rows(request, connection, owner)]
+        return [_state(request, connection, row, last, now) for row in _rows(request, connection, owner)]
 
 
-def _told(request: HandlerRequest, connection: Connection, row: Row[Any], last: int, now: datetime) -> dict[str, Any]:
+def _state(request: HandlerRequest, connection: Connection, row: Row[Any], last: int, now: datetime) -> dict[str, Any]:
     queue = request.queue(connection, row.name, row.user_name)
     oldest = queue.oldest()
     return {
@@ -238,17 +238,17 @@ def _told(request: HandlerRequest, connection: Connection, row: Row[Any], last: 
 
 
 def _replay(request: HandlerRequest, handler: str, event_id: str | None = None, user: str | None = None) -> int:
-    """Dead letters become ready again: one event's, or all of the handler; how many."""
+    """Make dead letters ready again: those of one event, or all of the handler; returns how many."""
     return request.write(handler, lambda queue: queue.replay(event_id), user)
 
 
 def _skip(request: HandlerRequest, handler: str, event_id: str, user: str | None = None) -> int:
-    """Drop an event that nobody is working on; how many deliveries that were."""
+    """Delete the deliveries of an event that are not leased; returns how many."""
     return request.write(handler, lambda queue: queue.skip(event_id), user)
 
 
 def _remove(request: HandlerRequest, handler: str, user: str | None = None) -> None:
-    """Forget a handler or a schedule with all it has not done; its next claim begins anew."""
+    """Delete a handler or a schedule with its deliveries; its next claim creates it anew."""
     forgotten = request.write(handler, lambda queue: queue.forget() or queue.forget_schedule(), user)
     if not forgotten:
         raise NotFound(f"there is no handler `{handler:.80}`, and no schedule")
@@ -290,36 +290,36 @@ _OPTIONAL = {"user", "event_id", "state", "delay"}
 
 
 def _check(action: str, name: str, value: Any) -> None:
-    """Whether an argument has the type and the bounds its name stands for."""
+    """Raise `Invalid` unless an argument has the type and the limits of its name."""
     if value is None and (name in _OPTIONAL or (name == "handler" and action == "handlers.deliveries")):
         return
     if name in _NUMBERS:
         least, most = _NUMBERS[name]
         right = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-        told = f"an integer from {least:,} to {most:,}"
+        expected = f"an integer from {least:,} to {most:,}"
     elif name in ("lease_seconds", "delay"):
         least = 1 if name == "lease_seconds" else 0
         right = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= 86_400
-        told = f"a number of seconds from {least} to 86,400"
+        expected = f"a number of seconds from {least} to 86,400"
     elif name in ("ignore_own", "from_start"):
-        right, told = isinstance(value, bool), "true or false"
+        right, expected = isinstance(value, bool), "true or false"
     elif name in ("known", "leases"):
         right = isinstance(value, list | tuple) and len(value) <= 10_000 and all(isinstance(i, str) for i in value)
-        told = "a list of at most 10,000 leases"
+        expected = "a list of at most 10,000 leases"
     elif name == "state":
-        right, told = value in STATES, f"one of {', '.join(STATES)}"
+        right, expected = value in STATES, f"one of {', '.join(STATES)}"
     elif name == "due":
         right = isinstance(value, list | tuple) and len(value) <= schedules.MOST and all(map(_is_second, value))
-        told = f"a list of at most {schedules.MOST:,} numbers of seconds since 1970"
+        expected = f"a list of at most {schedules.MOST:,} numbers of seconds since 1970"
     elif name == "missed":
-        right, told = value in schedules.POLICIES, f"one of {', '.join(schedules.POLICIES)}"
+        right, expected = value in schedules.POLICIES, f"one of {', '.join(schedules.POLICIES)}"
     elif name in ("handler", "schedule", "worker", "zone"):
         right = isinstance(value, str) and 0 < len(value) <= NAME and value.isprintable()
-        told = f"1 to {NAME} printable characters"
+        expected = f"1 to {NAME} printable characters"
     else:
-        right, told = isinstance(value, str), "text"
+        right, expected = isinstance(value, str), "text"
     if not right:
-        raise Invalid(f"{action}: `{name}` is {told}, not {value!r:.80}")
+        raise Invalid(f"{action}: `{name}` is {expected}, not {value!r:.80}")
 
 
 def _is_second(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Who calls an action of handlers or schedules, and the store it is about."""
+"""The request of an action of handlers or schedules: its account, and the store."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ T = TypeVar("T")
 
 @frozen
 class HandlerRequest:
-    """The account that calls an action, and the store it is about. ``recent`` keeps decoded events.
+    """The account that calls an action, and the store. ``recent`` caches decoded changes.
 
-    ``rights`` gives what the account may do at the moment it is asked: a claim may have waited for the writer.
+    ``rights`` returns the account's rights at the time of the call: a claim may have waited for the writer.
     """
 
     store: Store
@@ -39,14 +39,14 @@ class HandlerRequest:
         return self.rights()
 
     def queue(self, connection: Connection, handler: str, user: str | None = None) -> Queue:
-        """The queue of a handler of this account, or for an administrator of another's."""
+        """The queue of a handler of this account; an administrator may name another account."""
         return Queue(self.store, connection, self.owner(user), handler, self.clock())
 
     def owner(self, user: str | None) -> str:
         if user is not None and user != self.user and not self.access.permissions.admin:
-            raise Forbidden(f"the handlers of `{user:.80}` are not yours to see; ask an administrator")
+            raise Forbidden(f"only administrators may use the handlers of `{user:.80}`; ask an administrator")
         return user or self.user
 
     def write(self, handler: str, function: Callable[[Queue], T], user: str | None = None) -> T:
-        """Do something to the queue of a handler, in a transaction."""
+        """Call a function with the queue of a handler, in a transaction."""
         return self.store.write(lambda connection: function(self.queue(connection, handler, user)))

@@ -1,14 +1,14 @@
-"""Schedules on the server: the actions with which listeners have ticks done, each once.
+"""Schedules on the server: the actions by which listeners claim ticks, so that each tick is handled once.
 
-A tick is a moment at which a schedule is due. Listeners compute when that is, from the cron expression; here the
-server's clock and one row decide. The row says up to when ticks have become deliveries, so whoever names a tick first
-makes it one, and whoever names it again makes nothing. From there on a tick is a delivery like an event: leased to
-one attempt, settled in the commit of its effect, tried again, a dead letter (``deliveries.py``). Its position is the
-second at which it is due, and all ticks of a schedule are one stream: one is done after the other.
+A tick is a time at which a schedule is due. Listeners compute the ticks from the cron expression; the server's clock
+and one row decide. The row has the time up to which ticks have become deliveries, so the first listener that names a
+tick creates its delivery, and later ones create nothing. From then on a tick is a delivery like an event: leased to one
+attempt, settled in the commit of its effect, retried, or a dead letter (``deliveries.py``). Its position is the second
+at which it is due, and all ticks of a schedule are one stream: they are handled one after the other.
 
-What is missed (nobody listened, or the tick before was still under way) goes by the schedule's policy. ``all`` keeps
-every tick; ``once`` keeps the latest of those that nobody has begun; ``skip`` keeps a tick only if it is no later than
-`LATE` and nothing of the schedule waits or is under way.
+Missed ticks (no listener was running, or the previous tick was still being handled) follow the schedule's policy.
+``all`` keeps every tick; ``once`` keeps the latest of those that have not begun; ``skip`` keeps a tick only if it is at
+most `LATE` seconds late and no delivery of the schedule is open.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ __all__ = ["MOST", "POLICIES", "claim", "names", "refuse_as_handler", "status", 
 POLICIES = ("once", "all", "skip")
 TOPIC = "callsheet.tick"
 MOST = 1_000
-"""Ticks in one claim, and ticks of a schedule that are not done yet."""
+"""The most ticks in one claim, and the most open ticks of a schedule."""
 LATE = 60
-"""Seconds: a tick that is seen to later than this was missed. A changed expression counts from as long ago."""
+"""Seconds after which a tick counts as missed. A changed expression applies from this long ago."""
 
 
 def claim(
@@ -47,10 +47,10 @@ def claim(
     lease_seconds: float = 30.0,
     known: list[str] | tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """At most one tick for a worker; the schedule begins to be with its first claim.
+    """At most one tick for a worker; the first claim creates the schedule.
 
-    ``due`` are the ticks, in seconds since 1970, that the worker takes to be due; none is later than the server's
-    clock. The answer says up to when ticks have been seen to, and what time it is here.
+    ``due`` are the ticks, in seconds since 1970, that the worker considers due; those after the server's time are
+    ignored. The result has the time up to which ticks have become deliveries, and the server's time.
     """
     declared = (expression, zone, missed)
     now = int(request.clock().timestamp())
@@ -66,7 +66,7 @@ def claim(
         row = _known(request, queue, declared, now)
         until = _queue_ticks(queue, row, sorted(each for each in due if row.due < each <= now), now)
         given = queue.lease(worker, 1, lease_seconds, known)
-        return {"due": until, "now": now, "ticks": [_told(each, row.done).plain() for each in given]}
+        return {"due": until, "now": now, "ticks": [_with_previous(each, row.done).plain() for each in given]}
 
     return request.write(schedule, write)
 
@@ -76,9 +76,9 @@ def _declared(row: Row[Any]) -> tuple[str, str, str]:
 
 
 def _known(request: HandlerRequest, queue: Queue, declared: tuple[str, str, str], now: int) -> Row[Any]:
-    """The schedule's row, locked, with these words.
+    """The schedule's row, locked, created or updated to this declaration.
 
-    A new one begins now. Other words begin `LATE` seconds ago at most: what they would have meant before was nothing.
+    A new schedule begins now. A changed one begins at most `LATE` seconds ago: its ticks before are not made up.
     """
     row = queue.schedule(lock=True)
     if row is not None and _declared(row) == declared:
@@ -92,7 +92,7 @@ def _known(request: HandlerRequest, queue: Queue, declared: tuple[str, str, str]
 
 
 def _queue_ticks(queue: Queue, row: Row[Any], due: list[int], now: int) -> int:
-    """Make deliveries of ticks as the schedule's policy says; up to when they have been seen to."""
+    """Add deliveries of ticks by the schedule's policy; returns the time up to which ticks are deliveries now."""
     if row.missed == "all":
         due = due[: max(0, MOST - queue.unsettled())]
     if not due:
@@ -108,20 +108,20 @@ def _queue_ticks(queue: Queue, row: Row[Any], due: list[int], now: int) -> int:
 
 
 def tick(schedule: str, due: int) -> Event:
-    """A tick as an event in the queue. Its id says which schedule is due, and when."""
+    """A tick as an event in the queue. Its id consists of the schedule's name and the time."""
     moment = datetime.fromtimestamp(due, UTC)
     data = {"schedule": schedule, "due": moment, "previous": None}
     return Event(TOPIC, data, f"{schedule}@{moment:%Y-%m-%dT%H:%M:%SZ}", sent=moment, position=Position(due, 0))
 
 
-def _told(delivery: Delivery, done: int | None) -> Delivery:
-    """A tick with the one that was done last: what is true when it begins."""
+def _with_previous(delivery: Delivery, done: int | None) -> Delivery:
+    """A tick with the time of the tick handled before it."""
     previous = None if done is None else datetime.fromtimestamp(done, UTC)
     return evolve(delivery, event=evolve(delivery.event, data={**delivery.event.data, "previous": previous}))
 
 
 def status(request: HandlerRequest, user: str | None = None) -> list[dict[str, Any]]:
-    """How each schedule does: up to when its ticks have been seen to, which was done last, what waits."""
+    """The state of each schedule: up to when its ticks are deliveries, the last handled tick, and open deliveries."""
     owner = request.owner(user)
     with request.store.reading() as connection:
         return [_status(request, connection, row) for row in _rows(request, connection, owner)]
@@ -130,9 +130,9 @@ def status(request: HandlerRequest, user: str | None = None) -> list[dict[str, A
 def _status(request: HandlerRequest, connection: Connection, row: Row[Any]) -> dict[str, Any]:
     queue = request.queue(connection, row.name, row.user_name)
     oldest = queue.oldest()
-    told = {name: row._mapping[name] for name in ("expression", "zone", "missed", "due", "done", "created")}
+    facts = {name: row._mapping[name] for name in ("expression", "zone", "missed", "due", "done", "created")}
     waiting = 0.0 if oldest is None else max(0.0, (request.clock() - oldest).total_seconds())
-    return {"schedule": row.name, "user": row.user_name, **told, "waiting_seconds": waiting, **queue.counts()}
+    return {"schedule": row.name, "user": row.user_name, **facts, "waiting_seconds": waiting, **queue.counts()}
 
 
 def names(request: HandlerRequest, connection: Connection, owner: str) -> list[str]:
@@ -146,7 +146,7 @@ def _rows(request: HandlerRequest, connection: Connection, owner: str) -> list[R
 
 
 def refuse_as_handler(queue: Queue) -> None:
-    """A name is a handler's or a schedule's: both have their deliveries under it."""
+    """Raise `Invalid` if a schedule has this name: handlers and schedules share one namespace of deliveries."""
     if queue.schedule() is not None:
         raise Invalid(_taken(queue.handler, "a schedule"))
 

@@ -1,6 +1,6 @@
-"""The statements of queues, built once for a database: building one costs more than running it.
+"""The statements of queues are built once for a database, because building one costs more than running it.
 
-All values are parameters. ``the_user`` and ``the_handler`` say whose queue it is, ``the_time`` what time it is; the
+All values are parameters. ``the_user`` and ``the_handler`` identify the queue, ``the_time`` is the current time; the
 others are named where they are used (``deliveries.py``).
 """
 
@@ -38,7 +38,7 @@ EVENT: BindParameter[Any] = bindparam("the_event")
 
 
 def statements_of(row: Table, table: Table, schedule: Table) -> Statements:
-    """The statements on these three tables; they are kept with the tables."""
+    """The statements for these three tables, cached in ``Table.info``."""
     found: Statements | None = table.info.get(_KEPT)
     if found is None:
         found = table.info[_KEPT] = Statements(row, table, schedule)
@@ -46,7 +46,7 @@ def statements_of(row: Table, table: Table, schedule: Table) -> Statements:
 
 
 class Statements:
-    """What is asked of, and done to, ``_handler``, ``_schedule`` and ``_delivery``."""
+    """All statements on ``_handler``, ``_schedule`` and ``_delivery``."""
 
     def __init__(self, row: Table, table: Table, schedule: Table) -> None:
         self._row, self._table = row, table
@@ -54,8 +54,8 @@ class Statements:
         me = and_(row.c.user_name == USER, row.c.name == HANDLER)
         self.known = select(row).where(me)
         self.known_locked = self.known.with_for_update()
-        told = {"expression": bindparam("the_expression"), "ignore_own": bindparam("the_guard"), "claimed": TIME}
-        self.declare = update(row).where(me).values(told)
+        declared = {"expression": bindparam("the_expression"), "ignore_own": bindparam("the_guard"), "claimed": TIME}
+        self.declare = update(row).where(me).values(declared)
         self.begin = insert(row)
         place: dict[str, Any] = {"position": bindparam("the_commit"), "event_index": bindparam("the_index")}
         self.advance = update(row).where(me).values(place)
@@ -72,8 +72,8 @@ class Statements:
         self.schedule = select(row).where(me)
         self.schedule_locked = self.schedule.with_for_update()
         self.begin_schedule = insert(row)
-        told: dict[str, Any] = {name: bindparam(f"the_{name}") for name in ("expression", "zone", "missed", "due")}
-        self.declare_schedule = update(row).where(me).values(told)
+        declared: dict[str, Any] = {name: bindparam(f"the_{name}") for name in ("expression", "zone", "missed", "due")}
+        self.declare_schedule = update(row).where(me).values(declared)
         self.forget_schedule = delete(row).where(me)
         due: BindParameter[Any] = bindparam("the_due")
         self.tick_queued = update(row).where(me).values(due=due)
@@ -103,7 +103,7 @@ class Statements:
         self.renew = kept.returning(table.c.lease)
 
     def _first(self) -> ColumnElement[bool]:
-        """Nothing before it in its stream is still to be handled."""
+        """The condition that no earlier delivery of the same stream is open."""
         table, other = self._table, self._table.alias("earlier")
         before = pair(other.c.position, other.c.event_index) < pair(table.c.position, table.c.event_index)
         same = and_(other.c.user_name == USER, other.c.handler == HANDLER, other.c.stream == table.c.stream)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from callsheet.model.record import Identity
-from callsheet.server.access.belonging import LONGEST, ProjectRoute, ways_of
+from callsheet.server.access.belonging import LONGEST, ProjectRoute, project_routes
 from callsheet.server.writing.overlay import Overlay, WorkingRow
 
 __all__ = ["load_owners", "project_of"]
@@ -25,7 +25,7 @@ def load_owners(overlay: Overlay, entries: Iterable[WorkingRow]) -> None:
 def project_of(overlay: Overlay, entry: WorkingRow) -> str | None:
     """The key of the project that an entity belongs to, by current values; `load_owners` must have been called."""
     for _ in range(LONGEST):
-        route = ways_of(overlay.schema).get(entry.identity.entity_type, ProjectRoute())
+        route = project_routes(overlay.schema).get(entry.identity.entity_type, ProjectRoute())
         if route.column:
             held: Identity | str | None = entry.identity.key if route.column == "id" else entry.get(route.column)
             return str(held.key) if isinstance(held, Identity) else held
@@ -38,6 +38,6 @@ def project_of(overlay: Overlay, entry: WorkingRow) -> str | None:
 
 
 def _owner(overlay: Overlay, entry: WorkingRow) -> Identity | None:
-    route = ways_of(overlay.schema).get(entry.identity.entity_type, ProjectRoute())
+    route = project_routes(overlay.schema).get(entry.identity.entity_type, ProjectRoute())
     values = (entry.get(name) for name, _ in route.references)
     return next((value for value in values if isinstance(value, Identity)), None)
