@@ -143,7 +143,7 @@ def test_parts_are_joined_in_order(tmp_path: Path) -> None:
     """Parts become one file; one that is missing is refused."""
     files = FileStore(lambda: tmp_path)
     asyncio.run(files.save("anna", lambda: files.part("a", "anna", 2), _chunks(b"two")))
-    with pytest.raises(Invalid, match="have not come yet"):
+    with pytest.raises(Invalid, match="have not been uploaded"):
         files.join("a", "anna", [1, 2], files.path("a"))
     asyncio.run(files.save("anna", lambda: files.part("a", "anna", 1), _chunks(b"one-")))
     files.join("a", "anna", [1, 2], files.path("a"))

@@ -1,8 +1,9 @@
-"""The files of a server as one account may see and change them (``FileBackend``).
+"""The files of a server with the rights of one account (``FileBackend``).
 
-A file belongs to its component: who may read the component reads it, who may change the component changes it. A key
-that the account sees no component for is the same to it whether there is one or not. What it uploads there waits as
-its own, and becomes the component's file when there is a component that the account may change or has created.
+A file has the rights of its component: an account that may read (or change) the component may read (or change) the
+file. For a key without a component that the account may read, the account gets the same answers whether a component
+exists or not. A file that it uploads under such a key is *pending*: it becomes the component's file when a component
+exists that the account may change or has created.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ JOINED = "."
 
 
 class Permitting(Protocol):
-    """What is asked of a backend."""
+    """What `FileAccess` needs of a backend."""
 
     @property
     def schema(self) -> Schema: ...
@@ -36,7 +37,7 @@ class Permitting(Protocol):
 
 
 class FileAccess:
-    """The files that an account sees; ``seen_by`` gives the server as another account sees it."""
+    """The files of one account; ``seen_by`` returns the backend of another account."""
 
     def __init__(
         self,
@@ -52,13 +53,13 @@ class FileAccess:
     # Reading
 
     def state(self, key: str) -> FileState:
-        """What there is of a file, or of the account's own upload."""
+        """The size of a file, and how much of the account's own upload was received."""
         whole, staged = self._visible(key), self._files.staged(key, self._user)
         size = None if whole is None else whole.stat().st_size
         return FileState(size, staged.stat().st_size if staged.is_file() else 0)
 
     def find(self, key: str) -> Path:
-        """The file of a component, or what the account uploaded for one to come; `NotFound` where neither is."""
+        """The file of a component, or the account's pending file; raises `NotFound` if there is neither."""
         found = self._visible(key)
         if found is None:
             raise NotFound("there is no file for this component")
@@ -69,9 +70,9 @@ class FileAccess:
         return self._files.read(self.find(key), offset, size)
 
     def image(self, key: str, size: int | None = None) -> tuple[bytes | Path, str]:
-        """A picture of a component, and its media type; `NotFound` where the component is not seen.
+        """A picture of a component, and its media type; raises `NotFound` if the account may not read the component.
 
-        With a ``size`` it is at most so many pixels wide and high.
+        ``size`` is the largest width and height in pixels.
         """
         if not _may(self._backend, "read", key):
             raise NotFound("there is no file for this component")
@@ -83,7 +84,7 @@ class FileAccess:
         return self._whole(key) or (pending if pending.is_file() else None)
 
     def _whole(self, key: str) -> Path | None:
-        """The file of a component that the account sees, if there is one."""
+        """The file of a component that the account may read, if there is one."""
         if not _may(self._backend, "read", key):
             return None
         if not self._files.exists(key):
@@ -91,7 +92,7 @@ class FileAccess:
         return self._files.path(key) if self._files.exists(key) else None
 
     def _adopted(self, key: str, account: str) -> bool:
-        """Whether a pending file has become the component's, now that its account may change the component."""
+        """Make a pending file the component's if its account may change the component; returns whether it did."""
         try:
             backend = self._backend if account == self._user else self._seen_by(account)
             return self._is_there(key) and _may_fill(backend, key) and self._files.adopt(key, account)
@@ -104,7 +105,7 @@ class FileAccess:
     # Writing
 
     def place(self, key: str, part: int = 0) -> Path:
-        """Where the account's file goes, or a part of it; raises `Forbidden` where it may not upload it."""
+        """The path for the account's file, or for a part of it; raises `Forbidden` if it may not upload it."""
         whole = self._whole(key)
         sees = self._is_there(key) and _may(self._backend, "read", key)
         if whole is not None and not _may(self._backend, "update", key):
@@ -121,11 +122,11 @@ class FileAccess:
         return self._files.append(key, self._user, offset, data)
 
     def finish(self, key: str, size: int, checksum: str) -> None:
-        """The upload is complete."""
+        """Complete the upload."""
         self._files.complete(key, self._user, size, checksum, self.place(key))
 
     def remove(self, key: str) -> None:
-        """Remove a file, or what there is of the account's own upload."""
+        """Remove a file, and the account's own upload."""
         if self._whole(key) is not None:
             if not _may(self._backend, "delete", key):
                 raise self._refused("remove the file of")
@@ -134,38 +135,38 @@ class FileAccess:
 
     def join(self, key: str, upload: str, numbers: Sequence[int]) -> None:
         """Put the parts of an upload together."""
-        told = sorted(set(numbers))
+        parts = sorted(set(numbers))
         until, _, signature = upload.partition(JOINED)
-        params = {"id": key, "user": self._user, "part": str(len(told)), "until": until, "signature": signature}
+        params = {"id": key, "user": self._user, "part": str(len(parts)), "until": until, "signature": signature}
         try:
             self._addresses.account(JOIN, params)
         except Forbidden:
             raise Invalid("the upload id does not belong to this component and number of parts") from None
-        self._files.join(key, self._user, told, self.place(key))
+        self._files.join(key, self._user, parts, self.place(key))
 
     # Addresses
 
     def address(self, key: str) -> str:
-        """A path on the server that whoever has it may read the file at, for some hours, while the account may."""
+        """A signed path for reading the file: valid without a key for some hours, while the account may read it."""
         self.find(key)
         return self.reading_address(key)
 
     def reading_address(self, key: str) -> str:
-        """The same, of a file that may not be there yet."""
+        """The same for a file that may not exist yet."""
         if not _may(self._backend, "read", key):
             raise NotFound("there is no file for this component")
         return f"/component/get?{urlencode(self._addresses.sign(READ, self._user, key))}"
 
     def upload_addresses(self, key: str, parts: Sequence[int] = (0,)) -> list[str]:
-        """Paths to put a file to (part 0), or parts of one, for some hours, while the account may."""
+        """Signed paths for uploading a file (part 0) or its parts: valid for some hours, while the account may."""
         self.place(key)
-        told = (self._addresses.sign(PUT, self._user, key, part) for part in parts)
-        return [f"/component/put?{urlencode(params)}" for params in told]
+        signed = (self._addresses.sign(PUT, self._user, key, part) for part in parts)
+        return [f"/component/put?{urlencode(params)}" for params in signed]
 
     def new_upload(self, key: str, parts: int) -> str:
-        """The name of an upload in parts."""
-        told = self._addresses.sign(JOIN, self._user, key, parts)
-        return f"{told['until']}{JOINED}{told['signature']}"
+        """The id of a new upload in parts."""
+        signed = self._addresses.sign(JOIN, self._user, key, parts)
+        return f"{signed['until']}{JOINED}{signed['signature']}"
 
     def _refused(self, what: str) -> Forbidden:
         return Forbidden(f"{self._user} may not {what} this component")
@@ -176,5 +177,5 @@ def _may(backend: Permitting, verb: str, key: str) -> bool:
 
 
 def _may_fill(backend: Permitting, key: str) -> bool:
-    """Whether an account may give a component its file: by changing it, or as one that creates such components."""
+    """Whether an account may upload a component's file: it may update the component, or create one like it."""
     return _may(backend, "read", key) and (_may(backend, "update", key) or _may(backend, "create", key))

@@ -1,10 +1,10 @@
-"""Signed addresses: who has one may do one thing with one component's file, in the name of the account that got it.
+"""Signed addresses: each permits one operation on one component's file, on behalf of the account that requested it.
 
-A signature covers the operation, the account, the component, the part and the end of its time. It is made with a
-secret that is kept in the database, so an address outlives the process and every server of the database knows it. The
-secret changes daily. The one before is kept until the last address made with it is over; then it is gone.
+A signature covers the operation, the account, the component, the part and the expiry. It is made with a secret in the
+database, so an address stays valid when the server restarts, and on every server of the database. The secret changes
+daily; an old one is deleted when the last address made with it has expired.
 
-An address says who asks, and no more: what the account may do is looked up each time, as with a key.
+An address only authenticates the account: the account's rights are checked at each request, as with a key.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from callsheet.server.store.store import Store
 __all__ = ["JOIN", "PUT", "READ", "SignedAddresses"]
 
 READ, PUT, JOIN = "read", "put", "join"
-"""What an address is for: reading a file, writing one or a part of one, putting parts together."""
+"""Operations: read a file, write a file or a part of one, join parts."""
 
 VALID = timedelta(hours=6)
 ROTATION = timedelta(days=1)
 SLACK = timedelta(hours=1)
-"""How long a server may go on with a secret that another one has replaced."""
+"""How long a server may use a secret that another server has replaced."""
 SECRETS = "address_secrets"
 _DAMAGED = "the address is damaged, or was not made by this server"
 
 
 @frozen
 class _Secret:
-    """One secret, by what addresses name it."""
+    """One secret, and its name in addresses."""
 
     name: str
     value: str
@@ -48,7 +48,7 @@ class _Secret:
 
 
 class SignedAddresses:
-    """The addresses of one database's files; a provider of `Authentication`."""
+    """Signs and verifies addresses; a provider of `Authentication`."""
 
     generation = 0
 
@@ -57,16 +57,16 @@ class SignedAddresses:
         self._known: tuple[_Secret, ...] = ()
 
     def keep(self) -> None:
-        """Make another secret where it is time, on a server that has one."""
+        """Make a new secret if it is due, on a server that has used one."""
         if self._known and self._is_due():
             self.renew()
 
     def _is_due(self) -> bool:
-        """Whether it is time for another secret, as far as this server knows."""
+        """Whether a new secret is due, by this server's copy."""
         return not self._known or self._clock() - self._known[-1].made >= ROTATION
 
     def renew(self) -> None:
-        """Make the first secret, or another where the last is a day old; forget those that are over."""
+        """Make the first secret, or a new one if the last is a day old; delete expired ones."""
         self._known = self._stored()
         if self._is_due():
             self._known = self._store.write(self._renewed)
@@ -76,14 +76,14 @@ class SignedAddresses:
         if not self._known:
             self.renew()
         elif self._is_due():
-            # Another server may have made one. A transaction may be open, in which none can be made.
+            # Another server may have made one. This one cannot: a transaction may be open.
             self._known = self._stored()
         until, secret = int((self._clock() + VALID).timestamp()), self._known[-1]
         signature = f"{secret.name}{_signature(secret, operation, account, key, part, until)}"
         return {"id": key, "user": account, "part": str(part), "until": str(until), "signature": signature}
 
     def account(self, operation: str, params: Mapping[str, str]) -> str:
-        """The account that got an address for this operation; `Forbidden` where it is over, or was not made here."""
+        """The account of an address for this operation; raises `Forbidden` if it has expired or is not valid."""
         until, part, signature = (params.get(name, "") for name in ("until", "part", "signature"))
         if not (_is_number(until, 11) and _is_number(part, 6)):
             raise Forbidden(_DAMAGED)
@@ -93,15 +93,15 @@ class SignedAddresses:
         if not hmac.compare_digest(expected.encode(), signature[_NAME:].encode("utf-8", "replace")):
             raise Forbidden(_DAMAGED)
         if int(until) < self._clock().timestamp():
-            raise Forbidden("the address is too old; ask for another one")
+            raise Forbidden("the address has expired; request another one")
         return account
 
     def is_guessable(self, credentials: Credentials) -> bool:
-        """A signature has 256 bits."""
+        """False for addresses: a signature has 256 bits."""
         return not credentials.kind.startswith("address ")
 
     def authenticate(self, credentials: Credentials) -> Principal | None:
-        """The account of an address that came as credentials of the kind ``address read`` or ``address put``."""
+        """The account of an address, which is credentials of the kind ``address read`` or ``address put``."""
         kind, _, operation = credentials.kind.partition(" ")
         if kind != "address":
             return None
@@ -141,11 +141,11 @@ class SignedAddresses:
 
 
 _NAME = 8
-"""Characters of a secret's name, with which a signature begins."""
+"""Length of a secret's name, with which a signature begins."""
 
 
 def _signature(secret: _Secret, operation: str, account: str, key: str, part: int, until: int) -> str:
-    # The key comes last: it is the one text that may have line breaks.
+    # The key comes last because only it may contain line breaks.
     text = f"{operation}\n{account}\n{part}\n{until}\n{key}"
     return hmac.new(bytes.fromhex(secret.value), text.encode("utf-8", "replace"), "sha256").hexdigest()
 

@@ -1,7 +1,7 @@
-"""Where a server keeps uploaded files: a folder that outlives the server, or none.
+"""The folder of a server's uploaded files: it is permanent, or the server accepts no uploads.
 
-The database knows a mark, and the folder that holds its files has the same. So a server on another machine, whose
-default would be an empty folder of its own, takes no uploads that the others would never find.
+The database has a mark, and the folder with its files has the same one. So a server on another machine, whose default
+would be an empty folder, accepts no uploads that other servers could not find.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ HINT = "start it with `--files FOLDER` (or `serve(files=…)`), a folder that al
 
 
 class UploadFolder:
-    """The folder of one server's uploads, found when it is first needed.
+    """The folder of one server's uploads, found on first use.
 
-    A folder that was named is taken as it is. Without one, files are beside a SQLite file, in the user's data folder
-    for PostgreSQL, and in a temporary folder for a database in memory, which goes with it.
+    ``named`` is used if given. The default is next to a SQLite file, in the user's data folder for PostgreSQL, and a
+    temporary folder for a database in memory, deleted with it.
     """
 
     def __init__(self, store: Store, named: Path | None = None) -> None:
@@ -42,13 +42,13 @@ class UploadFolder:
 
     @property
     def path(self) -> Path:
-        """The folder; it exists. Raises `Invalid` where this server has none that keeps."""
+        """The folder; it exists. Raises `Invalid` if this server has no permanent one."""
         if self._found is None:
             self._found = self._find()
         return self._found
 
     def close(self) -> None:
-        """Remove the folder of a database that is gone, too."""
+        """Remove the temporary folder of a database in memory."""
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
@@ -58,7 +58,7 @@ class UploadFolder:
         mark = self._mark(MARK, uuid4().hex)
         folder = self._named or _data_folder(mark)
         if folder is None:
-            raise Invalid(f"this server has no folder for uploaded files, and takes none; {HINT}")
+            raise Invalid(f"this server has no folder for uploaded files, and accepts none; {HINT}")
         try:
             _check_mark(folder, mark, adopt=self._named is not None or not self._is_used())
         except OSError as error:
@@ -78,12 +78,12 @@ class UploadFolder:
         return folder
 
     def _is_used(self) -> bool:
-        """Whether files of this database are somewhere already."""
+        """Whether this database has a folder with files already."""
         with self._store.reading() as connection:
             return _value(self._store, connection, USED) is not None
 
     def _mark(self, name: str, value: str) -> str:
-        """What the database and its folder have in common; made once."""
+        """A value in the database, set once."""
         with self._store.reading() as connection:
             found = _value(self._store, connection, name)
         return found or self._store.write(lambda connection: _made(self._store, connection, name, value))
@@ -103,7 +103,7 @@ def _made(store: Store, connection: Connection, name: str, value: str) -> str:
 
 
 def _check_mark(folder: Path, mark: str, adopt: bool) -> None:
-    """See that a folder is this database's; one that is to be adopted gets the mark."""
+    """Raise `Invalid` if the folder is not this database's; with ``adopt``, an unmarked folder gets the mark."""
     known = folder / MARK_FILE
     if adopt:
         make_folder(folder)
@@ -115,7 +115,7 @@ def _check_mark(folder: Path, mark: str, adopt: bool) -> None:
 
 
 def _beside(url: str) -> Path | None:
-    """The folder beside a database in a file."""
+    """The folder next to a database file."""
     scheme, _, rest = url.partition("://")
     if not scheme.startswith("sqlite") or rest in ("", "/", "/:memory:"):
         return None

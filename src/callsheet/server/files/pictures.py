@@ -1,4 +1,4 @@
-"""Pictures made smaller, by the library Pillow (the extra ``pictures``)."""
+"""Pictures are scaled down by the library Pillow (the extra ``pictures``)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 __all__ = ["smaller"]
 
 LARGEST = 50_000_000
-"""Pixels of a picture that is made smaller; unfolding it takes some bytes for each."""
+"""Pictures with more pixels are not scaled, because decoding needs several bytes for each."""
 
 
 def smaller(path: Path, size: int) -> bytes | None:
-    """The picture as PNG, at most so many pixels wide and high.
+    """The picture as PNG, at most ``size`` pixels wide and high.
 
-    None where it is that small already, cannot be read, is very large, or the library is not installed: then whoever
-    asks gets the picture as it is.
+    None if it is small enough already, cannot be read, is very large, or Pillow is not installed: then the picture is
+    sent unchanged.
     """
     try:
         from PIL import Image

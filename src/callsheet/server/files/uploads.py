@@ -1,8 +1,8 @@
-"""Uploaded files, kept below one folder: a file for each component, its name a digest of the component's id.
+"""Uploaded files are stored in one folder: a file for each component, named by a digest of the component's id.
 
-No name that a client tells ever becomes part of a path. A file is written beside its place and moved there when whole.
-What is unfinished is each account's own, and so is a whole file of a component that its account does not see yet
-(*pending*): it becomes the component's file when the component is there (``access.py``).
+No text from a client becomes part of a path. A file is written next to its final path and renamed when it is complete.
+Unfinished uploads are separate for each account. So is a complete file of a component that its account may not read yet
+(*pending*): it becomes the component's file when the component exists (``access.py``).
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ class FileStore:
     # Places
 
     def path(self, key: str) -> Path:
-        """Where the file of a component is."""
+        """The path of a component's file."""
         digest = key_digest(key)
         return self._folder() / digest[:2] / digest
 
     def pending(self, key: str, account: str) -> Path:
-        """Where an account's file is until its component is there."""
+        """The path of an account's file until its component exists."""
         return self._own(key, account, "pending")
 
     def staged(self, key: str, account: str) -> Path:
-        """Where an account's upload is that is not complete."""
+        """The path of an account's unfinished upload."""
         return self._own(key, account, "upload")
 
     def part(self, key: str, account: str, number: int) -> Path:
-        """Where a part of an account's upload is."""
+        """The path of a part of an account's upload."""
         return self._own(key, account, f"{number:05d}")
 
     def _own(self, key: str, account: str, what: str) -> Path:
@@ -63,7 +63,7 @@ class FileStore:
         return path.with_name(f"{path.name}.{key_digest(account)[:16]}.{what}")
 
     def waiting(self, key: str) -> Iterator[str]:
-        """The accounts that have pending files of a component; the one that came first is the first."""
+        """The accounts with pending files of a component, the oldest file first."""
         path = self.path(key)
         found = path.parent.glob(f"{path.name}.*.pending") if path.parent.is_dir() else ()
         for each in sorted(found, key=lambda one: one.stat().st_mtime_ns):
@@ -72,20 +72,20 @@ class FileStore:
                 yield name.read_text(encoding="utf-8")
 
     def adopt(self, key: str, account: str) -> bool:
-        """Make an account's pending file that of the component; whether it is. One that is there is kept."""
+        """Make an account's pending file the component's; returns false if the component has another file."""
         pending, whole = self.pending(key, account), self.path(key)
         try:
             os.link(pending, whole)
         except FileExistsError:
             return False
         except OSError:
-            # Another reader has done it, or this file system has no links.
+            # Another reader has adopted it, or this file system has no hard links.
             return whole.exists() or _is_renamed(pending, whole)
         pending.unlink(missing_ok=True)
         return True
 
     def _prepare(self, path: Path, account: str) -> None:
-        """Make the folder of a file, and note whose it is."""
+        """Create the folder of a file, and record the account's name."""
         self._begun()
         make_folder(path.parent)
         known = self._folder() / "accounts" / key_digest(account)[:16]
@@ -99,7 +99,7 @@ class FileStore:
     # Files
 
     def find(self, key: str) -> Path:
-        """The file of a component; `NotFound` where there is none."""
+        """The file of a component; raises `NotFound` if there is none."""
         if not self.exists(key):
             raise NotFound("there is no file for this component")
         return self.path(key)
@@ -109,9 +109,10 @@ class FileStore:
         return self.path(key).is_file()
 
     async def save(self, account: str, place: Callable[[], Path], chunks: AsyncIterator[bytes]) -> str:
-        """Write what comes; its MD5 in hexadecimal. ``place`` says where it goes: before and after, for hours may pass.
+        """Write the chunks to a file; returns its MD5 in hexadecimal.
 
-        It raises where it may not go anywhere.
+        ``place`` returns the path, or raises if the account may not write. It is called before and after the upload,
+        because that may take hours.
         """
         path = await to_thread.run_sync(place)
         await to_thread.run_sync(self._prepare, path, account)
@@ -130,18 +131,21 @@ class FileStore:
         return digest.hexdigest()
 
     def remove(self, key: str) -> None:
-        """Remove the file of a component; it need not be there."""
+        """Remove the file of a component, if there is one."""
         self.path(key).unlink(missing_ok=True)
 
     def forget(self, key: str, account: str) -> None:
-        """Remove what an account has of an upload; it need not be there."""
+        """Remove an account's upload, if there is one."""
         self.pending(key, account).unlink(missing_ok=True)
         self.staged(key, account).unlink(missing_ok=True)
 
-    # Uploads that go on where they stopped
+    # Resumable uploads
 
     def append(self, key: str, account: str, offset: int, data: bytes) -> int:
-        """Add a part at its offset. A part that is there already is fine; `Conflict` tells where to go on."""
+        """Append data at its offset; returns the size received. Data received before is accepted again.
+
+        Raises `Conflict`, whose details have the size ``received``, if the offset is not the end.
+        """
         path = self.staged(key, account)
         self._prepare(path, account)
         with open(path, "a+b", opener=opener) as file:
@@ -153,11 +157,11 @@ class FileStore:
                 return offset + len(data)
             file.seek(offset)
             if size < offset + len(data) or file.read(len(data)) != data:
-                raise Conflict(f"the upload has {size:,} bytes; go on there", details={"received": size})
+                raise Conflict(f"the upload has {size:,} bytes; continue there", details={"received": size})
         return size
 
     def complete(self, key: str, account: str, size: int, checksum: str, place: Path) -> None:
-        """Make an upload the file at a place, if it is what it should be; `Conflict` where there is another file."""
+        """Move an upload to its path if size and checksum match; raises `Conflict` if another file is there."""
         path = self.staged(key, account)
         there = path.is_file()
         if not there and size == 0 and not place.exists():
@@ -170,7 +174,7 @@ class FileStore:
             raise Invalid("there is no upload of this file")
         if not _is_this(path, size, checksum):
             path.unlink()
-            raise Invalid("what was uploaded is not what it should be, and was removed; upload it again")
+            raise Invalid("the uploaded file does not match its size and checksum, and was removed; upload it again")
         if place.is_file() and not _is_this(place, size, checksum):
             path.unlink()
             raise Conflict("there is another file of this component already, which is kept")
@@ -179,11 +183,11 @@ class FileStore:
         path.replace(place)
 
     def join(self, key: str, account: str, numbers: Sequence[int], place: Path) -> None:
-        """Put an account's parts together at a place, in the order of their numbers."""
+        """Join an account's parts to a file, in the order of their numbers."""
         paths = [self.part(key, account, number) for number in numbers if 0 < number <= 99_999]
         missing = [path for path in paths if not path.is_file()]
         if missing or len(paths) != len(numbers):
-            raise Invalid(f"{len(missing)} parts of the file have not come yet")
+            raise Invalid(f"{len(missing)} parts of the file have not been uploaded")
         unfinished = place.with_name(f"{place.name}.{secrets.token_hex(6)}.part")
         with open(unfinished, "wb", opener=opener) as file:
             for path in paths:
@@ -195,7 +199,7 @@ class FileStore:
 
     @staticmethod
     def placeholder() -> bytes:
-        """The picture of what has none."""
+        """The picture of a component without one."""
         return placeholder()
 
     @staticmethod
@@ -206,9 +210,9 @@ class FileStore:
             return file.read(size)
 
     def image(self, key: str, size: int | None = None) -> tuple[bytes | Path, str]:
-        """A picture of a component: its file where that is one, else a grey square; and its media type.
+        """A picture of a component, and its media type: its file if that is a picture, else a grey square.
 
-        With a ``size`` it is at most so many pixels wide and high (see `smaller`).
+        ``size`` is the largest width and height in pixels (see `smaller`).
         """
         path = self.path(key)
         if path.is_file():
@@ -235,7 +239,7 @@ def _is_renamed(path: Path, to: Path) -> bool:
 
 
 def _is_this(path: Path, size: int, checksum: str) -> bool:
-    """Whether a file is there with this content."""
+    """Whether a file exists with this size and checksum."""
     return path.is_file() and path.stat().st_size == size and _checksum(path) == checksum
 
 
@@ -258,7 +262,7 @@ def placeholder(size: int = 32, grey: int = 0x80) -> bytes:
     rows = b"".join(b"\x00" + bytes([grey]) * size for _ in range(size))
     header = struct.pack(">IIBBBBB", size, size, 8, 0, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    told = (
+    encoded = (
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(told)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(encoded)

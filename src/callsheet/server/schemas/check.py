@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a schema document, each told with its place and its cure."""
+"""Schema documents are checked: each problem is reported with its place and its remedy."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _ITEMS = ("string", "custom")
 
 
 def problems(document: dict[str, Any]) -> list[str]:
-    """All that is wrong, in the order of the document.
+    """All problems of a document, in its order.
 
     >>> problems({"types": {"Dot": {"extend": "Point"}}})
     ['Dot: unknown key `extend`; did you mean `extends`?']
@@ -59,25 +59,25 @@ def problems(document: dict[str, Any]) -> list[str]:
         return found if types else [*found, "the document describes no `types`"]
     outline = Outline(document)
     found += _same_but_for_case("type", types)
-    for name, told in types.items():
-        if not isinstance(told, dict):
-            found.append(f"{name}: a type is a table, not {type(told).__name__}")
+    for name, definition in types.items():
+        if not isinstance(definition, dict):
+            found.append(f"{name}: a type is a table, not {type(definition).__name__}")
             continue
-        found += _type(outline, name, told)
-        for key, attribute in _table(told, "attributes"):
+        found += _type(outline, name, definition)
+        for key, attribute in _table(definition, "attributes"):
             found += _attribute(outline, name, key, attribute)
-        for key, item in _table(told, "custom"):
+        for key, item in _table(definition, "custom"):
             found += _custom(f"{name}.custom.{key}", item)
     return found + list(family_problems(outline))
 
 
-def _table(told: dict[str, Any], key: str) -> Iterable[tuple[str, Any]]:
-    value = told.get(key)
+def _table(definition: dict[str, Any], key: str) -> Iterable[tuple[str, Any]]:
+    value = definition.get(key)
     return value.items() if isinstance(value, dict) else ()
 
 
-def _keys(place: str, told: dict[str, Any], allowed: Mapping[str, type]) -> Iterator[str]:
-    for key, value in told.items():
+def _keys(place: str, definition: dict[str, Any], allowed: Mapping[str, type]) -> Iterator[str]:
+    for key, value in definition.items():
         expected = allowed.get(key)
         if expected is None:
             yield f"{place}: unknown key `{key}`{did_you_mean(key, allowed)}"
@@ -99,29 +99,29 @@ def _same_but_for_case(what: str, names: Iterable[str]) -> Iterator[str]:
             yield f"{name}: differs from {what} `{lower[name.lower()]}` by case only; databases cannot tell them apart"
 
 
-def _type(outline: Outline, name: str, told: dict[str, Any]) -> Iterator[str]:
+def _type(outline: Outline, name: str, definition: dict[str, Any]) -> Iterator[str]:
     yield from _named(name, "type", name)
-    yield from _keys(name, told, _TYPE_KEYS)
-    above = told.get("extends")
+    yield from _keys(name, definition, _TYPE_KEYS)
+    above = definition.get("extends")
     line = outline.line(name)
     if isinstance(above, str) and above not in outline.types:
         yield f"{name}: extends `{above}`, which is not described{did_you_mean(above, outline.types)}"
     elif outline.types[line[-1]].get("extends") == name:
         yield f"{name}: extends itself: {' → '.join((*line, name))}; one of them must be the root"
-    label = told.get("label")
+    label = definition.get("label")
     if isinstance(label, str) and label not in outline.names(name):
         yield f"{name}: its label `{label}` is not one of its attributes{did_you_mean(label, outline.names(name))}"
-    yield from _unique(outline, name, "unique", told.get("unique"))
-    yield from _unique(outline, name, "distinct", told.get("distinct"))
-    yield from _composed(outline, name, told.get("names"))
+    yield from _unique(outline, name, "unique", definition.get("unique"))
+    yield from _unique(outline, name, "distinct", definition.get("distinct"))
+    yield from _composed(outline, name, definition.get("names"))
 
 
 def _composed(outline: Outline, name: str, listed: Any) -> Iterator[str]:
     attributes = outline.attributes(name)
     for item in listed if isinstance(listed, list) else ():
         if item not in attributes:
-            yield f"{name}: `names` lists `{item}`, which it has not{did_you_mean(str(item), attributes)}"
-        elif attributes[item].told.get("type", "string") != "string":
+            yield f"{name}: `names` lists `{item}`, which is not an attribute{did_you_mean(str(item), attributes)}"
+        elif attributes[item].definition.get("type", "string") != "string":
             yield f"{name}: `names` lists `{item}`; only strings are names"
 
 
@@ -134,24 +134,24 @@ def _unique(outline: Outline, name: str, rule: str, groups: Any) -> Iterator[str
             continue
         for item in group:
             if item not in attributes:
-                yield f"{name}: {rule} names `{item}`, which it has not{did_you_mean(item, attributes)}"
-            elif attributes[item].told.get("type") in ("collection", "mapping", "json"):
+                yield f"{name}: {rule} names `{item}`, which is not an attribute{did_you_mean(item, attributes)}"
+            elif attributes[item].definition.get("type") in ("collection", "mapping", "json"):
                 yield f"{name}: {rule} names `{item}`; only references and simple values can be {rule}"
 
 
-def _attribute(outline: Outline, owner: str, name: str, told: Any) -> Iterator[str]:
+def _attribute(outline: Outline, owner: str, name: str, definition: Any) -> Iterator[str]:
     place = f"{owner}.{name}"
     if name == "id":
         yield f"{place}: every type has `id` already; remove it, or choose another name"
     yield from _named(place, "attribute", name)
-    if not isinstance(told, dict):
-        yield f'{place}: an attribute is a table, as in {{ type = "string" }}, not {told!r:.60}'
+    if not isinstance(definition, dict):
+        yield f'{place}: an attribute is a table, as in {{ type = "string" }}, not {definition!r:.60}'
         return
-    stated = told.get("type", "string")
+    stated = definition.get("type", "string")
     if not isinstance(stated, str) or stated not in _KEYS:
         yield f"{place}: there is no attribute type `{stated}`{did_you_mean(str(stated), _KEYS)}"
         return
-    wrong = list(_keys(place, told, _KEYS[stated]))
+    wrong = list(_keys(place, definition, _KEYS[stated]))
     yield from wrong
     if wrong:
         return
@@ -160,14 +160,14 @@ def _attribute(outline: Outline, owner: str, name: str, told: Any) -> Iterator[s
     if stated == "json" and (told.get("indexed") or told.get("unique")):
         yield f"{place}: JSON data is neither indexed nor unique; give what is searched for an attribute of its own"
     if stated in SCALARS:
-        yield from _value(place, stated, told)
+        yield from _value(place, stated, definition)
     elif stated == "mapping":
-        yield from _one_of(place, "items", told.get("items", "string"), _ITEMS)
+        yield from _one_of(place, "items", definition.get("items", "string"), _ITEMS)
     else:
-        yield from _one_of(place, "on_delete", told.get("on_delete", "nullify"), _ON_DELETE)
-        yield from relation_problems(outline, owner, name, told)
-    if "computed" in told:
-        yield from computed_problems(outline, owner, name, told)
+        yield from _one_of(place, "on_delete", definition.get("on_delete", "nullify"), _ON_DELETE)
+        yield from relation_problems(outline, owner, name, definition)
+    if "computed" in definition:
+        yield from computed_problems(outline, owner, name, definition)
 
 
 def _one_of(place: str, key: str, value: str, allowed: tuple[str, ...]) -> Iterator[str]:
@@ -187,23 +187,23 @@ def _time(place: str, stated: str, default: Any) -> Iterator[str]:
     yield f'{place}: bad default: takes "{{now}}" or a text like "{example}", not {default!r:.60}'
 
 
-def _custom(place: str, told: Any) -> Iterator[str]:
-    if not isinstance(told, dict):
-        yield f'{place}: a custom attribute is a table, as in {{ type = "number" }}, not {told!r:.60}'
+def _custom(place: str, definition: Any) -> Iterator[str]:
+    if not isinstance(definition, dict):
+        yield f'{place}: a custom attribute is a table, as in {{ type = "number" }}, not {definition!r:.60}'
         return
-    stated = told.get("type", "string")
+    stated = definition.get("type", "string")
     if stated not in SCALARS:
         yield f"{place}: a custom attribute is one of {', '.join(SCALARS)}, not `{stated}`"
         return
-    wrong = list(_keys(place, told, _CUSTOM_KEYS))
-    yield from wrong or _value(place, stated, told)
+    wrong = list(_keys(place, definition, _CUSTOM_KEYS))
+    yield from wrong or _value(place, stated, definition)
 
 
-def _value(place: str, stated: str, told: dict[str, Any]) -> Iterator[str]:
+def _value(place: str, stated: str, definition: dict[str, Any]) -> Iterator[str]:
     """Choices, default and agreement of a scalar."""
-    choices = told.get("choices")
-    if told.get("agree") and stated in NUMBERS:
-        yield f"{place}: writers of the same number never agree, both may have counted; remove `agree`"
+    choices = definition.get("choices")
+    if definition.get("agree") and stated in NUMBERS:
+        yield f"{place}: writers of the same number never agree, because both may have added to it; remove `agree`"
     if stated == "enum":
         texts = [choice for choice in choices or () if isinstance(choice, str) and choice]
         if not texts or len(set(texts)) != len(choices or ()):
@@ -211,8 +211,8 @@ def _value(place: str, stated: str, told: dict[str, Any]) -> Iterator[str]:
             return
     elif choices is not None:
         yield f'{place}: only an enum has `choices`; set type = "enum", or remove them'
-    if "default" in told:
-        yield from _default(place, stated, told["default"], tuple(choices or ()))
+    if "default" in definition:
+        yield from _default(place, stated, definition["default"], tuple(choices or ()))
 
 
 def _default(place: str, stated: str, default: Any, choices: tuple[str, ...]) -> Iterator[str]:

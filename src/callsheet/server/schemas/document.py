@@ -1,4 +1,4 @@
-"""Schema documents from presets, files and mappings: read, joined with what they extend, completed and checked.
+"""Schema documents are read from presets, files and mappings, merged with those they extend, completed and checked.
 
 The result is the plain data that `callsheet.model.schema.Schema` is made from; ``docs/reference/schema.md``
 describes it.
@@ -30,7 +30,7 @@ def load_schema_document(source: str | Path | Mapping[str, Any]) -> dict[str, An
     """The checked schema document of a preset (``"production"``), of a TOML or JSON file, or of a mapping.
 
     A JSON file may also be a schema in the format of a dialect; the store can then serve that dialect's clients.
-    One `SchemaError` names everything that is wrong. The source is not changed.
+    Raises one `SchemaError` with all problems. The source is not changed.
 
     >>> load_schema_document("lab")["types"]["Collection"]["extends"]
     'Item'
@@ -60,7 +60,7 @@ def _name(source: str | Path | Mapping[str, Any]) -> str:
 
 
 def _joined(source: str | Path | Mapping[str, Any], reading: tuple[str, ...]) -> dict[str, Any]:
-    """The document, laid over the one it extends, if any."""
+    """The document, merged over the one it extends, if any."""
     name = _name(source)
     if name in reading:
         raise SchemaError(f"schema {name} extends itself: {' → '.join((*reading, name))}")
@@ -79,18 +79,18 @@ def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """Types are added; a type that both have gets the attributes, combinations and texts of both."""
     joined = {**below, **above}
     types = dict(below.get("types", {}))
-    told = above.get("types", {})
-    for name, upper in told.items() if isinstance(told, dict) else ():
+    definition = above.get("types", {})
+    for name, upper in definition.items() if isinstance(definition, dict) else ():
         lower = types.get(name)
         if isinstance(lower, dict) and isinstance(upper, dict):
             upper = {**lower, **upper, **_both(lower, upper, "attributes"), **_both(lower, upper, "custom")}
         types[name] = upper
-    return {**joined, "types": types if isinstance(told, dict) else told}
+    return {**joined, "types": types if isinstance(definition, dict) else definition}
 
 
 def _both(lower: dict[str, Any], upper: dict[str, Any], key: str) -> dict[str, Any]:
     parts = [part[key] for part in (lower, upper) if isinstance(part.get(key), dict)]
-    return {key: {name: told for part in parts for name, told in part.items()}} if len(parts) == 2 else {}
+    return {key: {name: definition for part in parts for name, definition in part.items()}} if len(parts) == 2 else {}
 
 
 def _read(source: str | Path) -> Any:
@@ -100,7 +100,7 @@ def _read(source: str | Path) -> Any:
     path = Path(source)
     if not path.suffix and not path.exists():
         raise SchemaError(
-            f"there is no schema preset `{source}` (there are {' and '.join(PRESETS)}; a schema of your own is a "
+            f"there is no schema preset `{source}` (presets: {', '.join(PRESETS)}; a schema of your own is a "
             f".toml or .json file){did_you_mean(str(source), PRESETS)}"
         )
     readers = {".toml": tomllib.loads, ".json": json.loads}
@@ -115,7 +115,7 @@ def _read(source: str | Path) -> Any:
 
 
 def _plain(name: str, document: Any) -> dict[str, Any]:
-    """A copy that is certainly JSON data."""
+    """A copy of the document; raises `SchemaError` unless it is JSON data."""
     try:
         copied = json.loads(json.dumps(document, allow_nan=False))
     except (TypeError, ValueError) as error:
@@ -126,30 +126,34 @@ def _plain(name: str, document: Any) -> dict[str, Any]:
 
 
 def _complete(document: dict[str, Any]) -> None:
-    """Let both sides of a relation name each other where only one does; keep it when a subtype says it anew."""
+    """Set the ``inverse`` on both sides of a relation if only one has it; a subtype's redefinition keeps it."""
     _protect(document)
     outline = Outline(document)
-    for _owner, name, told in _relations(outline):
-        target, inverse = told.get("target"), told.get("inverse")
-        if told.get("type") == "collection" and isinstance(target, str) and isinstance(inverse, str):
+    for _owner, name, definition in _relations(outline):
+        target, inverse = definition.get("target"), definition.get("inverse")
+        if definition.get("type") == "collection" and isinstance(target, str) and isinstance(inverse, str):
             other = outline.attributes(target).get(inverse)
-            if other is not None and other.told.get("type") in ("reference", "collection"):
-                other.told.setdefault("inverse", name)
-    for owner, name, told in _relations(outline):
+            if other is not None and other.definition.get("type") in ("reference", "collection"):
+                other.definition.setdefault("inverse", name)
+    for owner, name, definition in _relations(outline):
         above = outline.attributes(outline.types[owner].get("extends", "")).get(name)
-        if above is not None and "inverse" in above.told and above.told.get("type") == told.get("type"):
-            told.setdefault("inverse", above.told["inverse"])
+        if (
+            above is not None
+            and "inverse" in above.definition
+            and above.definition.get("type") == definition.get("type")
+        ):
+            definition.setdefault("inverse", above.definition["inverse"])
 
 
 def _protect(document: dict[str, Any]) -> None:
-    """Let what describes custom attributes be administrative where the document does not say: it changes the schema."""
-    told = document["types"].get(CONFIGURATION) if isinstance(document.get("types"), dict) else None
-    if isinstance(told, dict):
-        told.setdefault("administrative", True)
+    """Make configurations of custom attributes administrative by default, because they change the schema."""
+    definition = document["types"].get(CONFIGURATION) if isinstance(document.get("types"), dict) else None
+    if isinstance(definition, dict):
+        definition.setdefault("administrative", True)
 
 
 def _relations(outline: Outline) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for owner in outline.types:
-        for name, told in outline.declared(owner).items():
-            if told.get("type") in ("reference", "collection"):
-                yield owner, name, told
+        for name, definition in outline.declared(owner).items():
+            if definition.get("type") in ("reference", "collection"):
+                yield owner, name, definition

@@ -1,4 +1,4 @@
-"""Schema formats of dialects: which one a file or a store's document is in."""
+"""Schema formats of dialects: the format of a file, or of a store's document, is detected."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def formats() -> dict[str, SchemaFormat]:
 
 
 def document_from(data: Any) -> dict[str, Any] | None:
-    """The store's document of JSON data in the format of a dialect; None where it is in none."""
+    """The store's document for JSON data in the format of a dialect; None if no dialect has this format."""
     return next((made for made in (each.document(data) for each in formats().values()) if made is not None), None)
 
 
 def format_of(document: Mapping[str, Any]) -> SchemaFormat | None:
-    """The format that a store's document was made from, if it was made from any. Its ``vendor`` names the dialect."""
+    """The format that a store's document was made from, if any. Its ``vendor`` names the dialect."""
     for name in document.get("vendor", {}):
         try:
             half = declaration_named(name).server_half

@@ -1,7 +1,7 @@
-"""Marks of who decides what, for databases that were made before schemas had them.
+"""Databases that were created before schemas had marks get the marks of their preset or dialect.
 
-A database keeps the schema document it was made with. Where a type or an attribute of it is described as in a preset,
-or in what its dialect makes of the original, but for marks, it gets the marks that are there.
+A database keeps the schema document it was created with. If the definition of a type or attribute is the same as in a
+preset, or in the document that its dialect makes of the original, except for marks, it gets the marks from there.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ Document = Mapping[str, Any]
 
 
 def marked(document: Document) -> Document:
-    """The document with the marks of what it was made from; the same object where it has them all.
+    """The document with the marks of its preset or dialect; the same object if it has them.
 
-    >>> told = {"types": {"Location": {"attributes": {"accessor": {"type": "json", "description": "?"}}}}}
-    >>> marked(told) is told
+    >>> definition = {"types": {"Location": {"attributes": {"accessor": {"type": "json", "description": "?"}}}}}
+    >>> marked(definition) is definition
     True
     """
     known = (each for name, each in document["types"].items() if name != CONFIGURATION)
-    if any(mark in told for each in known for told in _all(each) for mark in MARKS):
+    if any(mark in definition for each in known for definition in _all(each) for mark in MARKS):
         return document
     types = dict(document["types"])
     for reference in _references(document):
-        for name, told in reference["types"].items():
-            if name in types and types[name].get("description") == told.get("description"):
-                types[name] = _type(types[name], told)
+        for name, definition in reference["types"].items():
+            if name in types and types[name].get("description") == definition.get("description"):
+                types[name] = _type(types[name], definition)
     if CONFIGURATION in types:
         types[CONFIGURATION] = {"administrative": True, **types[CONFIGURATION]}
     return document if types == document["types"] else {**document, "types": types}
 
 
-def _all(told: Document) -> Iterator[Document]:
-    yield told
-    yield from told.get("attributes", {}).values()
+def _all(definition: Document) -> Iterator[Document]:
+    yield definition
+    yield from definition.get("attributes", {}).values()
 
 
 def _references(document: Document) -> Iterator[Document]:
@@ -57,18 +57,18 @@ def _preset(name: str) -> Document:
     return load_schema_document(name)
 
 
-def _type(told: Document, reference: Document) -> Document:
+def _type(definition: Document, reference: Document) -> Document:
     attributes = {
         name: _with_marks(each, reference.get("attributes", {}).get(name, {}))
-        for name, each in told.get("attributes", {}).items()
+        for name, each in definition.get("attributes", {}).items()
     }
     of_type = {key: value for key, value in reference.items() if key != "attributes"}
-    without = {key: value for key, value in told.items() if key != "attributes"}
-    return {**_with_marks(without, of_type), **({"attributes": attributes} if "attributes" in told else {})}
+    without = {key: value for key, value in definition.items() if key != "attributes"}
+    return {**_with_marks(without, of_type), **({"attributes": attributes} if "attributes" in definition else {})}
 
 
-def _with_marks(told: Document, reference: Document) -> Document:
-    """What is described as the reference is gets its marks, and the default that goes with one."""
+def _with_marks(definition: Document, reference: Document) -> Document:
+    """A definition equal to the reference gets its marks, and the default that belongs to a mark."""
     marks = {key: value for key, value in reference.items() if key in MARKS or value == "{user}"}
-    same = all(key in reference and reference[key] == value for key, value in told.items())
-    return {**told, **marks} if marks and same else told
+    same = all(key in reference and reference[key] == value for key, value in definition.items())
+    return {**definition, **marks} if marks and same else definition

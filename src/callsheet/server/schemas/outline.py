@@ -1,4 +1,4 @@
-"""What a schema document says, readable even where it is wrong."""
+"""An outline of a schema document that can be read even if the document is invalid."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ __all__ = ["Declared", "Outline"]
 
 @frozen
 class Declared:
-    """An attribute as the document tells it, and the type that tells it."""
+    """The definition of an attribute, and the type that has it."""
 
     owner: str
-    told: dict[str, Any]
+    definition: dict[str, Any]
 
 
 class Outline:
-    """The types and attributes of a document that may be wrong in any way; never raises."""
+    """The types and attributes of a document that may be invalid in any way; never raises."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         types = document.get("types")
         found = types.items() if isinstance(types, dict) else ()
-        self.types: dict[str, dict[str, Any]] = {name: told for name, told in found if isinstance(told, dict)}
+        self.types: dict[str, dict[str, Any]] = {
+            name: definition for name, definition in found if isinstance(definition, dict)
+        }
 
     def declared(self, name: str) -> dict[str, dict[str, Any]]:
-        """The attributes the type tells itself."""
+        """The attributes that the type itself defines."""
         attributes = self.types.get(name, {}).get("attributes")
         if not isinstance(attributes, dict):
             return {}
-        return {key: told for key, told in attributes.items() if isinstance(told, dict)}
+        return {key: definition for key, definition in attributes.items() if isinstance(definition, dict)}
 
     def line(self, name: str) -> list[str]:
-        """The type and its ancestors, itself first; ends where a name is unknown or comes again."""
+        """The type and its ancestors, itself first; ends at an unknown or repeated name."""
         line: list[str] = []
         while isinstance(name, str) and name in self.types and name not in line:
             line.append(name)
@@ -44,16 +46,16 @@ class Outline:
         """All attributes of the type, inherited ones included."""
         found: dict[str, Declared] = {}
         for owner in reversed(self.line(name)):
-            found.update({key: Declared(owner, told) for key, told in self.declared(owner).items()})
+            found.update({key: Declared(owner, definition) for key, definition in self.declared(owner).items()})
         return found
 
     def names(self, name: str) -> list[str]:
         return ["id", *self.attributes(name)]
 
     def related(self, one: str, other: str) -> bool:
-        """Whether one of the types is the other, or above it."""
+        """Whether one of the types is the other, or an ancestor of it."""
         return one in self.line(other) or other in self.line(one)
 
     def polymorphic(self, name: str) -> bool:
-        below = any(told.get("extends") == name for told in self.types.values())
+        below = any(definition.get("extends") == name for definition in self.types.values())
         return below or bool(self.types[name].get("abstract"))

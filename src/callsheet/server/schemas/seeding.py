@@ -1,4 +1,4 @@
-"""What a new production database begins with: states, statuses, types, priorities, a workflow, locations.
+"""The first entities of a new production database: states, statuses, types, priorities, a workflow, locations.
 
 Keys are derived from type and name, so that they are the same in every database and can be written in scripts.
 """
@@ -132,9 +132,9 @@ SEED_COMMIT = well_known_key("Commit", "seed")
 
 
 def seed_operations(schema: Schema) -> tuple[Operation, ...]:
-    """The creates that make a new database usable, as far as the schema has their types and attributes.
+    """The creates for a new database, of those types and attributes that the schema has.
 
-    A schema without them (the laboratory's, one of your own) gets nothing.
+    A schema without these types (``lab``, your own) gets none.
     """
     made: dict[str, set[str]] = {}
     operations: list[Operation] = []
@@ -149,7 +149,7 @@ def seed_operations(schema: Schema) -> tuple[Operation, ...]:
 
 
 def _takes(entity_type: EntityType, values: Mapping[str, Any], made: Mapping[str, set[str]]) -> bool:
-    """Whether the type has all these attributes, as what they are written, and what they refer to is there."""
+    """Whether the type has all these attributes of the right kind, and the entities they refer to were created."""
     for name, value in values.items():
         attribute = entity_type.attributes.get(name)
         if attribute is None or attribute.kind != ("reference" if isinstance(value, Identity) else "scalar"):
@@ -164,7 +164,7 @@ def _known(entity_type: str, name: str) -> Identity:
 
 
 def _entities() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Type, well-known name and values; what is referred to comes first."""
+    """Type, well-known name and values; referenced entities come first."""
     yield "User", "admin", {"username": "admin", "name": "Administrator"}
     yield from _states_and_types()
     yield from _workflow()
