@@ -541,7 +541,7 @@ def test_many_faults_of_a_request_cost_as_much_as_one(kind: bytes) -> None:
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        (b'{"is":"comparison","path":["a"],"operator":"~","value":1}', "`~` is no operator"),
+        (b'{"is":"comparison","path":["a"],"operator":"~","value":1}', "`~` is not an operator"),
         (b'{"is":"comparison","path":["a"],"operator":"in","value":1}', "takes a list"),
         (b'{"is":"comparison","path":["a"],"operator":"=","value":[1]}', "takes one value"),
         (b'{"is":"comparison","path":["a"],"operator":"=","value":{"b":1}}', "cannot compare"),
@@ -570,7 +570,7 @@ HTML = Response(200, b"<html>\n <title>Sign in</title>", {"content-type": "text/
         (Response(200, b'{"rows":[]}', JSON_TYPE), TransportError, "missing required field"),
         (Response(200, b"", {}), TransportError, "no content type: nothing"),
         (Response(404, b"<html>", {"content-type": "text/html"}), TransportError, "status 404"),
-        (Response(302, b"", {"location": "https://a.example"}), TransportError, "leads on to https://a.example"),
+        (Response(302, b"", {"location": "https://a.example"}), TransportError, "redirects to https://a.example"),
         (Response(500, b"<h1>oops", {"content-type": "text/html"}), Unavailable, "status 500.*<h1>oops"),
         (Response(502, b"{}", JSON_TYPE), Unavailable, "status 502"),
         (Response(503, b"", {"retry-after": "Sat, 21 Nov 2026 12:00:30 GMT"}), Unavailable, "status 503"),

@@ -64,7 +64,7 @@ class EarlyPostgres(database.PostgresDatabase):
         try:
             transaction.commit()
         except DBAPIError:
-            pass  # It was killed; nobody hears of it.
+            pass  # It was killed: no process reads the report.
         finally:
             connection.close()
 
@@ -99,7 +99,7 @@ class Zygote:
             os.dup2(2, 1)
             child._listen(self._settings, output)
         except BaseException as error:
-            child._tell(output, child.Ready(error=type(error).__name__, message=str(error)))
+            child._send(output, child.Ready(error=type(error).__name__, message=str(error)))
         finally:
             os._exit(0)
 

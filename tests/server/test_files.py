@@ -222,7 +222,7 @@ def test_addresses_end(addresses: tuple[SignedAddresses, list[datetime]]) -> Non
     signed, now = addresses
     told = signed.sign(PUT, "anna", "a")
     now[0] += timedelta(hours=7)
-    with pytest.raises(Forbidden, match="too old"):
+    with pytest.raises(Forbidden, match="has expired"):
         signed.account(PUT, told)
 
 
@@ -503,14 +503,14 @@ def test_uploads_that_never_became_a_component_are_removed(studio: Service) -> N
     assert sorted(states(studio)) == [("admin", "incomplete", 4), ("admin", "pending", len(CONTENT))]
     ages(studio, "never", 7.9)
     ages(studio, "half", 7.9)
-    studio.abandoned._looked = None
+    studio.abandoned._checked = None
     upload(admin, "seen")
     assert len(states(studio)) == 2
     ages(studio, "never", 8.1)
     ages(studio, "half", 8.1)
     upload(admin, "hidden")
     assert len(states(studio)) == 2, "it looks once a day"
-    studio.abandoned._looked -= timedelta(days=1)  # type: ignore[operator]
+    studio.abandoned._checked -= timedelta(days=1)  # type: ignore[operator]
     upload(admin, "seen")
     assert states(studio) == []
     assert admin.files.state("never").size is None
@@ -542,7 +542,7 @@ def test_only_administrators_see_and_remove_unfinished_uploads(studio: Service) 
     for action in ("uploads.list", "uploads.remove"):
         with pytest.raises(Forbidden):
             studio.backend("vendor").call(action, {})
-    with pytest.raises(Invalid, match="younger than 1 day may be under way"):
+    with pytest.raises(Invalid, match="younger than 1 day may still be running"):
         studio.backend("admin").call("uploads.remove", {"days": 0.5})
     upload(studio.backend("admin"), "never")
     ages(studio, "never", 2)

@@ -283,7 +283,7 @@ def test_the_past_cannot_be_changed(studio: Studio) -> None:
         lambda: past.stage("x", 0, [task("b")]),
         lambda: past.call("users.list", {}),
     ):
-        with pytest.raises(Invalid, match="as it was after commit 1: it can only be read"):
+        with pytest.raises(Invalid, match="state of the server after commit 1: it is read-only"):
             attempt()
 
 

@@ -76,8 +76,8 @@ def test_rules_are_read() -> None:
     rule = read_rule("read:Node,!Shot", schema)
     assert [rule.covers(schema, name) for name in ("Project", "Task", "Shot", "Status")] == [True, True, False, False]
     for wrong, match in (
-        ("read", "no rule"), ("reed:*", "did you mean `read`"), ("read:Tsk", "did you mean `Task`"),
-        ("read:!Task", "nothing to allow"), ("read:!*", "nothing"), ("", "no rule"), (":", "no rule"),
+        ("read", "not a rule"), ("reed:*", "did you mean `read`"), ("read:Tsk", "did you mean `Task`"),
+        ("read:!Task", "nothing to allow"), ("read:!*", "nothing"), ("", "not a rule"), (":", "no rule"),
     ):
         with pytest.raises(Invalid, match=match):
             read_rule(wrong, schema)

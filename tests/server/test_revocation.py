@@ -124,17 +124,17 @@ def test_what_was_read_before_is_not_sent(
     studio: Studio, take: Callable[[Service], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the right is taken after an answer was made and before it goes out, it does not go out."""
-    original = streaming.EventStreams._text
+    original = streaming.EventStreams._next_text
 
     def late(self: Any, asked: Any) -> Any:
         made = original(self, asked)
         if b"callsheet.update" in made[-1]:
-            monkeypatch.setattr(streaming.EventStreams, "_text", original)
+            monkeypatch.setattr(streaming.EventStreams, "_next_text", original)
             take(studio.service)
         return made
 
     async def test(house: House) -> None:
-        monkeypatch.setattr(streaming.EventStreams, "_text", late)
+        monkeypatch.setattr(streaming.EventStreams, "_next_text", late)
         gina = house.reader(key=OWN_KEY)
         await gina.until(lambda: bool(gina.text))
         await house.do(lambda: studio.commit(task("a", P)))

@@ -154,7 +154,7 @@ def test_files_that_extend_each_other_are_refused(tmp_path: Path) -> None:
         ("bad.toml", "a = ]", "bad.toml is not valid TOML: .*line 1"),
         ("bad.json", "{", "bad.json is not valid JSON: .*line 1"),
         ("list.json", "[]", "a schema is a table with the key `types`, not list"),
-        ("date.toml", "d = 2026-01-01", "texts, numbers, booleans, lists and tables only"),
+        ("date.toml", "d = 2026-01-01", "texts, numbers, booleans, lists and tables"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: str | None, message: str) -> None:

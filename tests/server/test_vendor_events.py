@@ -350,4 +350,4 @@ def test_a_guest_without_a_grant_hears_nothing(client: TestClient, service: Serv
     key = service.accounts.add("gina", "guest")
     answer = client.get("/socket.io/1/", headers={"ftrack-user": "gina", "ftrack-api-key": key})
     assert answer.status_code == 403
-    assert "no role that allows anything" in answer.text
+    assert "has no rights" in answer.text

@@ -34,7 +34,7 @@ Files are in no database: what a transaction asks about them is answered by what
 def test_the_past_refuses_the_verbs_of_the_present(studio: Studio, verb: str) -> None:
     """A backend at a position refuses each verb that does not read that state, and says that it is read-only."""
     studio.commit(status("a"))
-    with pytest.raises(Invalid, match="after commit 1: it can only be read"):
+    with pytest.raises(Invalid, match="after commit 1: it is read-only"):
         VERBS[verb](studio.service.backend("admin").at(1))
 
 

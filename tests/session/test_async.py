@@ -127,7 +127,7 @@ async def test_two_tasks_cannot_talk_at_once(session: AsyncSession) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(first)
         await entered.wait()
-        with pytest.raises(StateError, match="talking to the server already"):
+        with pytest.raises(StateError, match="running another request"):
             await session.commit()
         leave.set()
     assert answers == ["done"]

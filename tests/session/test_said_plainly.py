@@ -70,7 +70,7 @@ def test_a_reference_is_a_key_in_every_row(session: Any, shot: Any) -> None:
 def test_an_aggregate_takes_no_range(session: Any, shot: Any) -> None:
     """A limit that would be ignored is refused; `count` keeps to it."""
     for query in (session.query("Shot limit 1"), session.query("Shot").offset(1)):
-        with pytest.raises(UsageError, match="an aggregate is over all that a query finds"):
+        with pytest.raises(UsageError, match="an aggregate is over all results of a query"):
             query.aggregate("count")
     assert session.query("Shot").offset(1).count() == 0
 
@@ -168,5 +168,5 @@ def test_plain_http_to_another_machine_is_said_once(caplog: pytest.LogCaptureFix
         for url in ("http://127.0.0.1:1", "https://callsheet.invalid", *["http://callsheet-plain.invalid"] * 2):
             callsheet.Session(url, "a", "k").close()
     assert [record.getMessage() for record in caplog.records] == [
-        "callsheet-plain.invalid: without HTTPS your API key can be read on its way to another machine"
+        "callsheet-plain.invalid: without HTTPS your API key can be read on the network"
     ]

@@ -193,7 +193,7 @@ def test_addresses_that_are_none(url: Any, told: str) -> None:
         ({"page_size": "5"}, "`page_size` is a count, not '5'"),
         ({"page_size": 0}, "`page_size` is a count, not 0"),
         ({"plugin_paths": "x"}, "`plugin_paths` is a list of paths, or False, not 'x'"),
-        ({"plugin_paths": [5]}, "`plugin_paths` is a list of paths, and 5 is none"),
+        ({"plugin_paths": [5]}, "`plugin_paths` is a list of paths, and 5 is not a path"),
         ({"headers": {"a": 5}}, "the value for header `a` is a text, not int"),
         ({"dialect": 5}, "`dialect` is the name of a dialect, not 5"),
     ],

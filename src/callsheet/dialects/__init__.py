@@ -1,9 +1,9 @@
 """Wire languages. A dialect turns model statements into requests, and replies into records.
 
-A dialect says what is particular to it in a `callsheet.dialects.declaration.DialectDeclaration`. Declarations of other
-packages are found by the entry points of the group ``callsheet.dialects``: a name and a declaration. The client's half
-is a class that is a `callsheet.dialects.protocol.Dialect`, made without arguments, with a static method
-``credentials(user, key)`` that gives the headers that say who asks; an entry point may name this class alone.
+A dialect declares its properties in a `callsheet.dialects.declaration.DialectDeclaration`. Declarations of other
+packages are found by the entry points of the group ``callsheet.dialects``: a name and a declaration. The client half is
+a class that implements `callsheet.dialects.protocol.Dialect`, is created without arguments, and has a static method
+``credentials(user, key)`` that returns the headers of authentication; an entry point may name this class alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["declaration_named", "declaration_of", "declarations", "dialect_at", 
 
 GROUP = "callsheet.dialects"
 LOCAL = DialectDeclaration("local", "callsheet.dialects.local:LocalDialect")
-"""Calls of a backend in this process: no session is asked to speak it."""
+"""Calls of a backend in this process; not a dialect that can be chosen by name."""
 BUILT_IN = {
     "native": "callsheet.dialects.native.declaration:NATIVE",
     "ftrack": "callsheet.dialects.ftrack.declaration:FTRACK",
@@ -33,12 +33,12 @@ _log = logging.getLogger("callsheet.dialects")
 
 
 def dialect_names() -> list[str]:
-    """The dialects that a session can be told to speak."""
+    """The names of the dialects that a session can use."""
     return sorted({*BUILT_IN, *(entry.name for entry in _entries())})
 
 
 def declarations() -> Iterator[DialectDeclaration]:
-    """All dialects: the built-in ones first. One that cannot be loaded is logged and left out."""
+    """All dialects: the built-in ones first. One that cannot be loaded is logged and omitted."""
     for name in BUILT_IN:
         yield _built_in(name)
     for entry in _entries():
@@ -50,7 +50,7 @@ def declarations() -> Iterator[DialectDeclaration]:
 
 
 def declaration_named(name: str) -> DialectDeclaration:
-    """The dialect of this name; `UsageError` where there is none, `PluginError` where it cannot be loaded.
+    """The dialect of this name; raises `UsageError` if there is none, `PluginError` if it cannot be loaded.
 
     >>> declaration_named("native").name
     'native'
@@ -66,7 +66,7 @@ def declaration_named(name: str) -> DialectDeclaration:
 
 
 def declaration_of(dialect: Any) -> DialectDeclaration:
-    """The declaration of a dialect that is spoken: its own, or the one of its name, else one without particulars."""
+    """The declaration of a dialect object: its own, or the one of its name, else an empty one."""
     declared: DialectDeclaration | None = getattr(dialect, "declaration", None)
     if declared is not None:
         return declared
@@ -77,7 +77,7 @@ def declaration_of(dialect: Any) -> DialectDeclaration:
 
 
 def dialect_at(address: str, environment: Mapping[str, str]) -> DialectDeclaration:
-    """The dialect of the server at an address: one that recognises it, or whose variable names it; else the native one.
+    """The dialect of the server at an address: one that recognises it, or whose variable has it; else the native one.
 
     >>> dialect_at("https://pipeline.example", {}).name
     'native'
@@ -91,7 +91,7 @@ def dialect_at(address: str, environment: Mapping[str, str]) -> DialectDeclarati
 
 
 def dialect_class(name: str) -> Any:
-    """The class of a dialect; `UsageError` for a name that is none, `PluginError` where it cannot be loaded.
+    """The class of a dialect; raises `UsageError` if there is none, `PluginError` if it cannot be loaded.
 
     >>> dialect_class("native").name
     'native'
@@ -115,7 +115,7 @@ def _declared(entry: EntryPoint) -> DialectDeclaration:
 
 @lru_cache(maxsize=1)
 def _entries() -> tuple[EntryPoint, ...]:
-    # Importing this costs 40 modules, which sessions on a database in this process can do without.
+    # Importing this loads 40 modules, which sessions on a database in this process do not need.
     from importlib.metadata import entry_points
 
     return tuple(entry_points(group=GROUP))

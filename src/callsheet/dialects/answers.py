@@ -1,7 +1,7 @@
-"""Answers come from strangers: what a dialect cannot read of one is an error of the transport, whatever broke.
+"""Any exception while a dialect reads a server's answer becomes a `TransportError`.
 
-The shapes of answers are checked where they are decoded. This is the net below: an answer of the right shape may still
-hold a text where a dialect looks for a mapping, and no such accident is to reach a caller as a `KeyError`.
+The structure of answers is checked when they are decoded. This is the last safeguard: an answer of the right structure
+may still have a text where a dialect expects a mapping, and a caller must not get a `KeyError` for that.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["reads_answer", "reads_answers"]
 P = ParamSpec("P")
 T = TypeVar("T")
 ODD = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
-"""What reading an odd answer may raise."""
+"""Exceptions that reading an unexpected answer may raise."""
 
 
 def reads_answers(flow: Callable[P, Flow[T]]) -> Callable[P, Flow[T]]:
-    """A flow that turns accidents of reading into a `TransportError`; the accident is its cause."""
+    """A flow that raises `TransportError` for exceptions of reading; the exception is its cause."""
 
     @wraps(flow)
     def read(*arguments: P.args, **named: P.kwargs) -> Flow[T]:
@@ -31,18 +31,18 @@ def reads_answers(flow: Callable[P, Flow[T]]) -> Callable[P, Flow[T]]:
         thrown: BaseException | None = None
         while True:
             try:
-                asked = inner.send(answer) if thrown is None else inner.throw(thrown)
+                request = inner.send(answer) if thrown is None else inner.throw(thrown)
             except StopIteration as done:
                 result: T = done.value
                 return result
             except ODD as error:
-                # What whoever drives the flow has thrown in is not an accident of reading.
+                # An exception that the driver has thrown into the flow is not one of reading.
                 if error is thrown or isinstance(error, CallsheetError):
                     raise
                 _unreadable(error)
             answer, thrown = None, None
             try:
-                answer = yield asked
+                answer = yield request
             except BaseException as error:
                 thrown = error
 

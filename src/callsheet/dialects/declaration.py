@@ -1,7 +1,7 @@
-"""What a dialect says of itself, so that no shared room needs to know it by name.
+"""The declaration of a dialect: all that shared modules need of it, so that none refers to a dialect by name.
 
 A declaration is data and cheap to import. Its two halves are named by text (``module:attribute``) and are imported
-when a session speaks the dialect, or a server answers it. ``callsheet.dialects`` finds declarations.
+when a session uses the dialect, or a server serves it. ``callsheet.dialects`` finds declarations.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def _recognises_nothing(_: str) -> bool:
 
 @frozen
 class DialectDeclaration:
-    """What is particular to one dialect.
+    """The properties of one dialect.
 
-    ``client`` names the class that speaks it (or is that class), ``server`` the server's half
-    (a `callsheet.dialects.serving.ServerHalf`), if there is one. ``recognises`` says of an address whether the server
-    there speaks the dialect. ``topics`` maps the dialect's names of topics to Callsheet's.
+    ``client`` is the client's class, or its name; ``server`` is the name of the server half (a
+    `callsheet.dialects.serving.ServerHalf`), if there is one. ``recognises`` returns whether the server at an address
+    uses the dialect. ``topics`` maps the dialect's names of topics to Callsheet's.
 
     >>> DialectDeclaration("toy", "collections:OrderedDict").client_class.__name__
     'OrderedDict'
@@ -46,28 +46,28 @@ class DialectDeclaration:
     server: str = ""
     environment: EnvironmentNames = field(factory=EnvironmentNames)
     recognises: Callable[[str], bool] = _recognises_nothing
-    #: Whether the name of the operating system's user is the account, where no other is given.
+    #: Whether the default account is the name of the operating system's user.
     system_user: bool = False
     topics: Mapping[str, str] = field(factory=dict)
     #: The topic of the server's own report of a commit, if it is not Callsheet's.
     update_topic: str = ""
-    #: Actions of the server for work that is done by queries and by Callsheet's own actions elsewhere.
+    #: Actions of this dialect's server, for tasks that other servers do by queries and Callsheet's own actions.
     actions: frozenset[str] = frozenset()
     #: Names of components that are files for review.
     review_components: frozenset[str] = frozenset()
-    #: What the names of the locations that every server has begin with.
+    #: The prefix of the names of locations that every server has.
     location_prefix: str = ""
-    #: The name of the setting by which a server has all sessions use one mounted disk.
+    #: The name of the server's setting that makes all sessions use one mounted disk.
     storage_scenario: str = ""
 
     @property
     def client_class(self) -> Any:
-        """The class of the client's half, imported now."""
+        """The class of the client half, imported on access."""
         return _loaded(self.client) if isinstance(self.client, str) else self.client
 
     @property
     def server_half(self) -> Any:
-        """The server's half, imported now; None where there is none."""
+        """The server half, imported on access; None if there is none."""
         return _loaded(self.server) if self.server else None
 
 

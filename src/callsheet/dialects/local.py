@@ -1,4 +1,4 @@
-"""A dialect without a wire: the backend lives in this process and is called directly."""
+"""A dialect without a wire: it calls a backend in this process."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from callsheet.model.schema import Schema
 __all__ = ["LocalDialect", "LocalStream"]
 
 BATCH = 500
-"""Events read at once."""
+"""The most events read at a time."""
 
 
 class LocalDialect:
-    """Flows that do their work by calling a `Backend`."""
+    """A `Dialect` whose flows call a `Backend`."""
 
     name = "local"
 
@@ -58,7 +58,7 @@ class LocalDialect:
     def _files(self) -> FileBackend:
         found: FileBackend | None = getattr(self._backend, "files", None)
         if found is None:
-            raise Unsupported("this server keeps no files; place components in a location with an accessor")
+            raise Unsupported("this server stores no files; place components in a location with an accessor")
         return found
 
     def upload(self, key: str, name: str, size: int) -> Flow[StagedUpload]:
@@ -89,24 +89,24 @@ class LocalDialect:
         yield  # pragma: no cover
 
     def at(self, position: int) -> LocalDialect:
-        """The same backend at another moment."""
+        """The same backend at another position."""
         return LocalDialect(self._backend.at(position))
 
     # -- events ------------------------------------------------------------------------------------------
 
     def publish(self, event: Event) -> Flow[None]:
-        yield Work(lambda: _telling(self._backend).publish(event))
+        yield Work(lambda: _event_backend(self._backend).publish(event))
 
     def events(self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]) -> LocalStream:
-        return LocalStream(_telling(self._backend), after, expressions, subscriber)
+        return LocalStream(_event_backend(self._backend), after, expressions, subscriber)
 
     def learn(self, schema: Schema) -> None:
         """Nothing to decode."""
 
 
-def _telling(backend: Backend) -> EventBackend:
+def _event_backend(backend: Backend) -> EventBackend:
     if not isinstance(backend, EventBackend):
-        raise UsageError(f"{backend!r} tells of no events; those of now are asked of the present")
+        raise UsageError(f"{backend!r} has no events; a view of the present has")
     return backend
 
 
@@ -121,11 +121,11 @@ class LocalStream:
         self._backend, self._expressions, self._subscriber = backend, list(expressions), dict(subscriber)
         self.position = after
         if after is not None:
-            # Raises for a position that is none of this log's, before anybody waits for what comes after it.
+            # Raises now, not on the first read, if the position is not one of this log.
             backend.events(after, (), {}, 1)
 
     def read(self, timeout: float) -> Sequence[Event]:
-        """The next events; blocks for so many seconds until there are any."""
+        """The next events; blocks up to ``timeout`` seconds until there are any."""
         if self.position is not None and not self._backend.wait_events(self.position, timeout):
             return ()
         batch = self._backend.events(self.position, self._expressions, self._subscriber, BATCH)
@@ -133,20 +133,20 @@ class LocalStream:
         return batch.events
 
     def resubscribe(self, expressions: Sequence[str], subscriber: Mapping[str, Any] | None = None) -> bool:
-        """Whether this stream can ask for other events: it cannot."""
+        """False: this stream cannot change its expressions."""
         return False
 
     def opening(self) -> Request:
-        """There is nobody to ask."""
+        """Not used: the backend is called."""
         raise StateError("a server in this process is called, not connected to")
 
     def opened(self, response: Response) -> None:
-        """Nothing was asked."""
+        """Not used: the backend is called."""
 
     def receive(self, data: bytes) -> list[Event]:
-        """Nothing comes in bytes."""
+        """Not used: no bytes are received."""
         return []
 
     def to_send(self) -> list[bytes]:
-        """Nobody to send to."""
+        """Nothing is sent."""
         return []

@@ -1,7 +1,7 @@
-"""The verbs every server understands, in the two shapes they take.
+"""The verbs of every server, as calls and as flows.
 
-A `Backend` is a server in plain calls (the embedded server's service is one). A `Dialect` is the client's
-side: the same verbs as flows, which talk some wire language, or call a backend directly (``local.py``).
+A `Backend` is a server with its verbs as calls (the embedded server has one). A `Dialect` is the client's side: the
+same verbs as flows, which use some wire language, or call a backend directly (``local.py``).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
 
 @frozen
 class Features:
-    """What a server can do; the core asks before it tries.
+    """What a server supports; the core checks it before it uses a feature.
 
     ``operations`` and ``bytes`` bound one request of a commit; larger ones are staged in parts, when ``staging``, and
     ``commit_operations`` bounds all parts together. Without ``atomic`` the server has no transactions, and a commit
@@ -72,7 +72,7 @@ class Features:
 
 @frozen
 class Description:
-    """What a server says of itself. ``schema`` is None when the hash the client knows is still right."""
+    """The description of a server. ``schema`` is None if its hash is the one that the client sent."""
 
     server: str
     version: str
@@ -94,13 +94,13 @@ class Touched:
 
 @frozen
 class CommitResult:
-    """What became of a change set.
+    """The result of a change set.
 
-    ``position`` is its number in the server's commit log; ``versions`` the new version of each operation's
-    entity (None for deletes); ``merged`` the indices of updates whose entity had been changed by somebody
-    else since (other attributes, or a policy decided); ``deleted`` what went with the deletes by cascade;
-    ``touched`` what else it changed (who referred to what it deleted, for one); ``replayed`` says that the
-    commit had been done before, and this is its first answer again.
+    ``position`` is its number in the server's commit log; ``versions`` the new version of each operation's entity (None
+    for deletes); ``merged`` the indices of updates whose entity another commit had changed (other attributes, or a
+    policy decided); ``deleted`` the entities that were deleted by cascade; ``touched`` other changed entities (such as
+    those that referred to deleted ones). ``replayed`` is true if the commit was applied before, and this is its first
+    result.
     """
 
     commit_id: str
@@ -114,10 +114,10 @@ class CommitResult:
 
 
 class Backend(Protocol):
-    """A server, seen by one user. Every verb raises the errors of ``callsheet.errors``."""
+    """A server with the rights of one user. Every verb raises the errors of ``callsheet.errors``."""
 
     def describe(self, known_hash: str = "") -> Description:
-        """Say who you are and what you know."""
+        """The description of the server; ``known_hash`` is the hash of the schema that the client has."""
 
     def select(self, select: Select, size: int, cursor: str | None = None) -> Page:
         """At most ``size`` results, after ``cursor``."""
@@ -126,16 +126,16 @@ class Backend(Protocol):
         """One tuple for each group: the group's values, then the functions'."""
 
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> None:
-        """Keep part ``number`` (from 0) of a commit that is too large for one request; may be repeated."""
+        """Store part ``number`` (from 0) of a commit that is too large for one request; may be repeated."""
 
     def commit(self, changes: ChangeSet) -> CommitResult:
-        """Apply all, or nothing; once, however often it is sent."""
+        """Apply all operations, or none; once, however often it is sent."""
 
     def call(self, action: str, arguments: Mapping[str, Any]) -> Any:
-        """Anything else a server offers, by name, with plain data."""
+        """Call another action of the server by name, with plain data."""
 
     def at(self, position: int) -> Backend:
-        """The server as it was after the commit of this position, to be read only; where it keeps a history."""
+        """A read-only backend of the state after the commit of this position, if the server has a history."""
 
 
 class Dialect(Protocol):
@@ -156,55 +156,55 @@ class Dialect(Protocol):
     def call(self, action: str, arguments: Mapping[str, Any]) -> Flow[Any]: ...
 
     def learn(self, schema: Schema) -> None:
-        """Know the schema that replies are decoded by."""
+        """Set the schema by which replies are decoded."""
 
 
 @runtime_checkable
 class HistoricDialect(Dialect, Protocol):
-    """A dialect of a server that can be read as it was."""
+    """A dialect of a server whose past states can be read."""
 
     def at(self, position: int) -> Dialect:
-        """The same server as it was after the commit of this position, to be read only."""
+        """A read-only dialect for the server's state after the commit of this position."""
 
 
 @runtime_checkable
 class PagedDialect(Dialect, Protocol):
-    """A dialect that can tell how to ask for the next page before it has read this one."""
+    """A dialect that can request the next page before it has decoded this one."""
 
     def ask_page(self, select: Select, size: int, cursor: str | None) -> Request:
         """The request that `select` would send."""
         ...
 
     def open_page(self, response: Response) -> tuple[str | None, Callable[[], Page]]:
-        """The cursor of the page after this one, and what reads this one, which takes longer."""
+        """The cursor of the next page, and a function that decodes this page, which takes longer."""
         ...
 
 
 @runtime_checkable
 class VerifyingDialect(Dialect, Protocol):
-    """A dialect of a server that knows no commit ids, but can be asked what became of a commit."""
+    """A dialect of a server without commit ids, which can find out whether a commit was applied."""
 
     def verify(self, changes: ChangeSet) -> Flow[CommitResult | None]:
-        """The result of a change set that was sent and not answered, or None where it was not done."""
+        """The result of a change set whose reply was lost; None if it was not applied."""
         ...
 
 
 class EventStream(Protocol):
-    """One connection on which events come: bytes or text in, events out. ``transport/listen.py`` pumps it.
+    """One connection for events: bytes or text in, events out. ``transport/listen.py`` pumps it.
 
-    ``kind`` says which pump: ``"sse"``, ``"websocket"``, or ``"local"`` (see `LocalEventStream`). A stream is used for
-    one attempt; after it the dialect is asked for another, from the position of the last event that was delivered.
+    ``kind`` selects the pump: ``"sse"``, ``"websocket"``, or ``"local"`` (see `LocalEventStream`). A stream is used for
+    one attempt; for the next attempt, the dialect makes another one, from the position of the last delivered event.
     """
 
     kind: str
     position: Position | None
-    """How far the stream has got, events that were not asked for included; None where the server tells no positions."""
+    """The position reached, also past events that do not match; None if the server sends no positions."""
 
     def opening(self) -> Request:
-        """What opens it: for ``"sse"`` the request whose answer streams, for ``"websocket"`` the handshake."""
+        """The first request: for ``"sse"`` the one whose response streams, for ``"websocket"`` the handshake."""
 
     def opened(self, response: Response) -> None:
-        """Take the answer to the opening (for ``"sse"`` its beginning); raises what a refusal stands for."""
+        """Handle the response to `opening` (for ``"sse"`` its headers); raises the error of a refusal."""
 
     def receive(self, data: bytes) -> list[Event]:
         """The events that are complete with these bytes (``"sse"``: any run of them; ``"websocket"``: a message)."""
@@ -213,22 +213,22 @@ class EventStream(Protocol):
         """The messages to send now, each once; nothing for ``"sse"``."""
 
     def resubscribe(self, expressions: Sequence[str], subscriber: Mapping[str, Any] | None = None) -> bool:
-        """Ask for the events of these expressions from now on; False where another stream must be opened for it.
+        """Subscribe to the events of these expressions; returns false if another stream must be opened for that.
 
-        ``subscriber`` is what targets are asked of from now on (None: what they were asked of before).
+        ``subscriber`` is matched against the targets of events from now on (None: unchanged).
         """
 
 
 class LocalEventStream(EventStream, Protocol):
-    """A stream of a server in this process, of kind ``"local"``, which is read by calling it."""
+    """A stream of a server in this process, of kind ``"local"``, which is read by calls."""
 
     def read(self, timeout: float) -> Sequence[Event]:
-        """The next events; blocks for so many seconds until there are any."""
+        """The next events; blocks up to ``timeout`` seconds until there are any."""
 
 
 @frozen
 class EventBatch:
-    """Some events, and the place up to which the log was read for them: there may be more behind it."""
+    """Some events, and the position up to which the log was read for them: there may be more after it."""
 
     events: Sequence[Event]
     place: Position
@@ -236,108 +236,108 @@ class EventBatch:
 
 @runtime_checkable
 class EventBackend(Backend, Protocol):
-    """A server that tells of events."""
+    """A server with events."""
 
     def publish(self, event: Event) -> Position:
-        """Tell everybody who asks for it, and keep it for some days; once for an id, however often it is sent."""
+        """Publish an event to all subscribers, and store it for some days; once for an id, however often it is sent."""
 
     def events(
         self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any], limit: int
     ) -> EventBatch:
-        """At most ``limit`` events after a position (None: none yet) that fulfil any of the expressions.
+        """At most ``limit`` events after a position (None: from now on) that fulfil any of the expressions.
 
-        An event with a target is told only where the target is fulfilled by ``subscriber``, if that says anything.
+        An event with a target is omitted if ``subscriber``, unless empty, does not fulfil the target.
         """
 
     def wait_events(self, after: Position, timeout: float) -> bool:
-        """Whether there is anything after a position; blocks for so many seconds until there is."""
+        """Whether there are events after a position; blocks up to ``timeout`` seconds for them."""
 
 
 @runtime_checkable
 class EventDialect(Dialect, Protocol):
-    """A dialect of a server that tells of events."""
+    """A dialect of a server with events."""
 
     def publish(self, event: Event) -> Flow[None]:
-        """Have the server tell everybody who subscribed; once for an id, however often it is sent."""
+        """Publish an event to all subscribers; once for an id, however often it is sent."""
         ...
 
     def events(self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]) -> EventStream:
         """A stream of the events after a position (None: from now on) that fulfil any of the expressions.
 
-        An event with a target comes only where the target is fulfilled by ``subscriber``, which has an ``id``.
+        An event with a target is received only if ``subscriber``, which has an ``id``, fulfils the target.
         """
         ...
 
 
 @frozen
 class FileState:
-    """What a server has of a component's file: its size (None: no whole file), and bytes of an unfinished upload."""
+    """The state of a component's file: its size (None: no complete file), and the received bytes of an upload."""
 
     size: int | None = None
     received: int = 0
 
 
 class FileBackend(Protocol):
-    """A server's files, one for each component key, seen by one user."""
+    """A server's files, one for each component key, with the rights of one user."""
 
     def state(self, key: str) -> FileState:
-        """What there is of a file."""
+        """The state of a file."""
 
     def write(self, key: str, offset: int, data: bytes) -> int:
-        """Add a part to an upload; may be repeated. How many bytes there are now; `Conflict` tells how many too."""
+        """Add a part to an upload; may be repeated. Returns the number of received bytes; so does a `Conflict`."""
 
     def finish(self, key: str, size: int, checksum: str) -> None:
-        """The upload is complete, and becomes the file if it has this size and SHA-256; may be repeated."""
+        """Complete the upload, which becomes the file if it has this size and SHA-256; may be repeated."""
 
     def read(self, key: str, offset: int, size: int) -> bytes:
-        """A part of a file; `NotFound` where there is none."""
+        """A part of a file; raises `NotFound` if there is none."""
 
     def remove(self, key: str) -> None:
-        """Remove a file, or what there is of its upload; it need not be there."""
+        """Remove a file, and its unfinished upload, if there are any."""
 
     def address(self, key: str) -> str:
-        """A path on the server that anybody may read the file at, for some hours."""
+        """A path on the server at which the file can be read without a key, for some hours."""
 
 
 class FileUpload(Protocol):
-    """A file on its way to a server. ``received`` bytes are there already; parts have ``part`` bytes, but the last."""
+    """A running upload. The server has ``received`` bytes already; parts have ``part`` bytes, except the last."""
 
     received: int
     part: int
 
     def send(self, data: bytes) -> Flow[None]:
-        """The next part."""
+        """Send the next part."""
         ...
 
     def finish(self, checksum: str) -> Flow[None]:
-        """All parts were sent; ``checksum`` is the SHA-256 of the whole."""
+        """Complete the upload; ``checksum`` is the SHA-256 of the whole file."""
         ...
 
     def abandon(self) -> Flow[None]:
-        """Nothing of it is wanted any more."""
+        """Cancel the upload."""
         ...
 
 
 @runtime_checkable
 class FileDialect(Dialect, Protocol):
-    """A dialect of a server that keeps files."""
+    """A dialect of a server that stores files."""
 
     def upload(self, key: str, name: str, size: int) -> Flow[FileUpload]:
-        """Begin to send a file, or go on with one that was begun."""
+        """Begin an upload, or resume an unfinished one."""
         ...
 
     def file_size(self, key: str) -> Flow[int | None]:
-        """The bytes of a file; None where there is none."""
+        """The size of a file in bytes; None if there is none."""
         ...
 
     def read_file(self, key: str, offset: int, size: int) -> Flow[bytes]:
-        """A part of a file; `NotFound` where there is none."""
+        """A part of a file; raises `NotFound` if there is none."""
         ...
 
     def remove_file(self, key: str) -> Flow[None]:
-        """Remove a file; it need not be there."""
+        """Remove a file, if there is one."""
         ...
 
     def file_address(self, key: str) -> Flow[str]:
-        """Where the file can be read for some hours: a URL, or a path on the server."""
+        """A URL, or a path on the server, at which the file can be read for some hours."""
         ...

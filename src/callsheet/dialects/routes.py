@@ -1,7 +1,8 @@
-"""The addresses that a server answers, as data. A dialect declares them; ``server/web`` adapts them to HTTP.
+"""The routes of a server, as data. A dialect declares them; ``server/web`` adapts them to HTTP.
 
-A route says what the guard needs to know before anything is read (`Intake`), what a request presents to say who calls
-(`Credentials`), and what answers it. All of it is pure: bytes and values in, responses and frames out.
+A route declares the limits that the guard enforces before a body is read (`Intake`), how to get the credentials from a
+request (`Credentials`), and the function that answers it. All of it is pure: bytes and values in, responses and frames
+out.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ BYTES = JSON | {"application/octet-stream"}
 
 
 class Size(Enum):
-    """How large a body may be. The number of bytes is a setting of the server; a streamed body is read by its route."""
+    """The class of a body's size; the server's settings give the bytes. A route reads a streamed body itself."""
 
     ORDINARY = "ordinary"
     LARGE = "large"
@@ -53,7 +54,7 @@ class Size(Enum):
 
 @frozen
 class Intake:
-    """What a route takes. ``size`` may also be a number of bytes. Requests that are not ``counted`` never wait."""
+    """What a route accepts. ``size`` may also be a number of bytes. Without ``counted``, requests have no limit."""
 
     size: Size | int = Size.ORDINARY
     content_types: frozenset[str] = JSON
@@ -61,20 +62,20 @@ class Intake:
 
 
 class OverQuota(Unavailable):
-    """One caller asks for more than its share; others are answered meanwhile."""
+    """One caller has used up its share; other callers are not affected."""
 
     status = 429
 
 
 class TooManyAttempts(OverQuota):
-    """So many wrong credentials came from an address, or for an account, that no more are looked at for a while."""
+    """An address, or an account, had too many failed attempts; no more are accepted for a while."""
 
 
 @frozen
 class Credentials:
-    """What a request presents to say who calls: a name, if it gives one, and a secret of some kind.
+    """The credentials of a request: a user name, if it has one, and a secret of some kind.
 
-    ``missing`` says what is not there, if the request is to be refused for that.
+    ``missing`` is the error's text if the request must be refused because something is missing.
     """
 
     user: str | None
@@ -102,16 +103,16 @@ class WebRequest:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The parameters in their order, each as often as it is given."""
+        """The parameters in order, repeated ones included."""
         return parse_qsl(self.query, keep_blank_values=True, errors="replace")
 
     @property
     def params(self) -> dict[str, str]:
-        """The parameters by name; the last of a name counts."""
+        """The parameters by name; the last one of a name counts."""
         return dict(self.pairs)
 
     def header(self, name: str) -> str:
-        """The value of a header, or nothing."""
+        """The value of a header, empty if absent."""
         return self.headers.get(name, "")
 
 
@@ -126,7 +127,7 @@ class FileContent:
 
 @define(slots=False)
 class Visit:
-    """A request with what its route may use. Without an account (``account`` is empty) there is no backend."""
+    """A request, with the files and the backend for its route. Without an account, there is no backend."""
 
     request: WebRequest
     files: Any = None
@@ -135,7 +136,7 @@ class Visit:
 
     @cached_property
     def backend(self) -> Any:
-        """The server, seen by the account."""
+        """The backend of the account."""
         assert self._backend is not None, "a route without credentials has no backend"
         return self._backend()
 
@@ -147,10 +148,10 @@ Identify: TypeAlias = Callable[[WebRequest], Credentials | None]
 
 @frozen
 class Route:
-    """An address, and what answers it in a worker thread. ``methods`` None takes any.
+    """A path, and the function that answers it in a worker thread. ``methods`` None accepts any.
 
-    ``credentials`` gives what a request presents, or None if this request needs no account; a route without it needs
-    none at all. ``refuse`` is the response to callers that are not let in.
+    ``credentials`` returns the credentials of a request, or None if this request needs no account; a route without it
+    never needs one. ``refuse`` returns the response for callers that are refused.
     """
 
     path: str
@@ -161,15 +162,15 @@ class Route:
     intake: Intake = Intake()
     #: Whether the route needs the server's files.
     files: bool = False
-    #: Whether long responses are compressed for clients far away.
+    #: Whether long responses are compressed for clients on other machines.
     compressed: bool = True
-    #: Whether the answer takes no time, so that it is given without a worker thread, even by a busy server.
+    #: Whether the answer takes no time, so that it needs no worker thread, and no turn on a busy server.
     instant: bool = False
 
 
 @frozen
 class UploadRoute:
-    """An address whose body is a file, written as it comes. ``target`` says which component and part."""
+    """A path whose requests have a file as body, which is streamed to disk. ``target`` returns component and part."""
 
     path: str
     credentials: Identify
@@ -182,7 +183,7 @@ class UploadRoute:
 
 @frozen
 class EventQuestion:
-    """Which events a reader wants: those after a position (None: from now on) that fulfil any expression."""
+    """The events that a reader wants: those after a position (None: from now on) that fulfil any expression."""
 
     after: Position | None
     expressions: Sequence[str]
@@ -191,7 +192,7 @@ class EventQuestion:
 
 @frozen
 class StreamRoute:
-    """An address whose response does not end: server-sent events. ``event`` and ``place`` write its text."""
+    """A path whose response does not end: server-sent events. ``event`` and ``place`` encode its text."""
 
     path: str
     question: Callable[[WebRequest], EventQuestion]
@@ -204,9 +205,9 @@ class StreamRoute:
 
 @frozen
 class FrameOutcome:
-    """What follows from a frame: frames to send, an event to publish, perhaps the end.
+    """The outcome of a frame: frames to send, an event to publish, and whether the conversation has ended.
 
-    ``published`` gives the frames to send once the event is published, or is refused for a reason.
+    ``published`` returns the frames to send after the event was published (None), or refused (the error's text).
     """
 
     answers: Sequence[Any] = ()
@@ -231,34 +232,36 @@ class SubscriptionHub(Protocol):
 
 
 class SocketConversation(Protocol):
-    """One connection of a websocket as a machine. Frames are objects whose text is what is sent."""
+    """One websocket connection as a state machine. Frames are objects whose text is sent."""
 
     def opening(self) -> Sequence[Any]:
         """The first frames."""
 
     def heartbeat(self) -> Sequence[Any]:
-        """The frames that are sent again and again."""
+        """The frames to send regularly."""
 
     def receive(self, frame: str, now: Position) -> FrameOutcome:
-        """What to do about a frame; ``now`` is the end of the log."""
+        """The outcome of a received frame; ``now`` is the end of the log."""
 
     def beginning(self) -> Position:
-        """The position from which on the connection follows the log. May block."""
+        """The position from which the connection follows the log. May block."""
 
     def question(self) -> Hashable:
-        """What the next `read` depends on, beside the account and the position."""
+        """All that the result of `read` depends on, except the account and the position."""
 
     def read(self, after: Position) -> Any:
-        """The next events, for all connections of the account with this question; has ``reached`` and ``advanced``.
-        May block."""
+        """The next events, for all connections of the account with this question. May block.
+
+        The result has ``reached``, the position after them, and ``advanced``, whether that is a new one.
+        """
 
     def frames(self, read: Any) -> Sequence[Any]:
-        """Those of the events that this connection subscribed to."""
+        """The frames for those of the events that this connection subscribed to."""
 
 
 @frozen
 class SocketRoute:
-    """A websocket whose caller shows credentials at a handshake before, which names the socket's session.
+    """A websocket that is opened with a session, which a handshake with credentials has returned.
 
     ``path`` has the session as ``{session}``; ``greeting`` is the response to the handshake.
     """

@@ -1,6 +1,7 @@
-"""The server's half of a dialect as data: its routes (``routes.py``), and its own form of a schema.
+"""The server half of a dialect as data: its routes (``routes.py``), and its own format of a schema.
 
-Nothing here talks: ``server/web`` adapts the routes to HTTP, ``server/schemas`` and the store read the schema format.
+Nothing here does input or output: ``server/web`` adapts the routes to HTTP, ``server/schemas`` and the store use the
+schema format.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ Document = Mapping[str, Any]
 
 @frozen
 class SchemaFormat:
-    """A dialect's own form of a schema, from which a store's schema document is made.
+    """A dialect's own format of a schema, from which a store's schema document is made.
 
-    ``document`` gives the document of JSON data in this form, None for any other data. ``original`` gives back the
-    data that a document was made from. ``described`` gives the custom attributes, by type and key, of the rows that
-    configure them.
+    ``document`` converts JSON data in this format to a document, and returns None for any other data. ``original``
+    returns the data that a document was made from. ``described`` returns custom attributes, by type and key, from the
+    rows that configure them.
     """
 
     document: Callable[[Any], dict[str, Any] | None]
@@ -35,13 +36,13 @@ class SchemaFormat:
     essentials: Callable[[Schema], tuple[Operation, ...]]
     #: Contents for a new database, by name: commits to make one after another.
     studios: Mapping[str, Callable[[Schema], Iterable[tuple[Operation, ...]]]] = field(factory=dict)
-    #: How a user gets a file in this form.
+    #: How a user gets a file in this format.
     advice: str = ""
 
 
 @frozen
 class ServerHalf:
-    """What a server needs to answer a dialect."""
+    """What a server needs to serve a dialect."""
 
     routes: Sequence[AnyRoute] = ()
     schemas: SchemaFormat | None = None

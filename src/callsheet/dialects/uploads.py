@@ -1,4 +1,4 @@
-"""An upload to a server that appends what comes to what it has (``FileBackend``)."""
+"""An upload to a server that appends each part to those before (``FileBackend``)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class UploadVerbs(Protocol):
 
 
 class StagedUpload:
-    """Sends parts one after another; what the server has already is not sent again."""
+    """Sends parts one after another; bytes that the server has already are not sent again."""
 
     def __init__(self, verbs: UploadVerbs, key: str, received: int) -> None:
         self._verbs, self._key = verbs, key
@@ -31,7 +31,7 @@ class StagedUpload:
         self._sent = 0
 
     def send(self, data: bytes) -> Flow[None]:
-        """Send the part; where the server kept some of it from before, only the rest."""
+        """Send the part, without the bytes that the server has already."""
         start, end = self._sent, self._sent + len(data)
         if end > self.received:
             known = max(0, self.received - start)

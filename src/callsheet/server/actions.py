@@ -1,7 +1,7 @@
-"""Actions for administrators, by name: what ``Backend.call`` offers beside the verbs.
+"""Actions for administrators, which ``Backend.call`` offers by name in addition to the verbs.
 
-Each is a function of the server's context; its parameters are the action's arguments. Answers are plain data; a key is
-in the answer to ``users.add`` and ``users.key`` only, once.
+Each is a function of the server's context; its parameters are the action's arguments. Results are plain data. Only the
+results of ``users.add`` and ``users.key`` contain a key, once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["ACTIONS", "perform"]
 
 
 def perform(context: ServerContext, action: str, arguments: Mapping[str, Any]) -> Any:
-    """Call an action that is known; `Invalid` where the arguments are not its own."""
+    """Call an action; raises `NotFound` if there is none of this name, `Invalid` for wrong arguments."""
     function = ACTIONS.get(action)
     if function is None:
         raise NotFound(f"there is no action `{action:.80}`; known are {', '.join(ACTIONS)}")
@@ -36,7 +36,7 @@ def perform(context: ServerContext, action: str, arguments: Mapping[str, Any]) -
 
 
 def _takes(name: str, value: Any) -> bool:
-    """Whether an argument has the type its name stands for."""
+    """Whether an argument has the type of its name."""
     if name == "rules":
         return isinstance(value, Sequence) and all(isinstance(each, str) for each in value)
     if name in ("after", "limit"):

@@ -1,7 +1,7 @@
-"""A server as one principal sees it: every verb of the protocol, once, on any view.
+"""The backend of one principal: every verb of the protocol, implemented once, on any view.
 
-What the principal may do (``permissions.py``, compiled in ``access.py``) goes with every read to ``reading/`` and
-with every commit to ``writing/``; refusals are noted in ``access/audit.py``.
+The principal's rights (``permissions.py``, compiled in ``access.py``) are passed with every read to ``reading/`` and
+with every commit to ``writing/``; refusals are recorded in ``access/audit.py``.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ T = TypeVar("T")
 
 FEATURES = Features(handlers=True, adjustments=True, schedules=True, commit_operations=writing.OPERATIONS)
 EVENTS = 1_000
-"""At most so many events in one answer."""
+"""The most events in one batch."""
 
 
 class ServiceBackend:
-    """A `Backend` for one principal; ``view`` says what it reads and whether it writes (see ``views.py``)."""
+    """A `Backend` for one principal; ``view`` is the state that it reads and writes (see ``views.py``)."""
 
     def __init__(self, context: ServerContext, principal: Principal, view: View) -> None:
         self._context, self._principal, self._view = context, principal, view
@@ -61,7 +61,7 @@ class ServiceBackend:
         return f"<Backend for {self._user!r}, {self._view!r}>"
 
     def describe(self, known_hash: str = "") -> Description:
-        """The server, its schema (unless the hash is the same) and what it can do."""
+        """The server, its features, and its schema (None if its hash is ``known_hash``)."""
         self._access()
         self._context.configured.refresh()
         schema = self.schema
@@ -76,7 +76,7 @@ class ServiceBackend:
         )
 
     def select(self, select: Select, size: int, cursor: str | None = None) -> Page:
-        """At most ``size`` results, and no more than the server gives at once, after ``cursor``."""
+        """At most ``size`` results after ``cursor``, and no more than the server's page limit."""
         rows = min(size, FEATURES.rows) if self._view.limited else size
         with self._reading() as (store, access):
             checked = self._checked(lambda: check(select, store.schema))
@@ -95,7 +95,7 @@ class ServiceBackend:
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> None:
         """Keep part ``number`` (from 0) of a commit that is too large for one request; may be repeated."""
         if not self._access().writes:
-            self._refuse("stage", "may change nothing, so there is nothing to stage")
+            self._refuse("stage", "may not write, so it may not stage")
         self._check_size(operations)
         writing.check_commit_id(commit_id)
         most = writing.OPERATIONS // 100
@@ -107,7 +107,7 @@ class ServiceBackend:
         self._view.write(lambda connection: receipts.stage(store, connection, part, most))
 
     def commit(self, changes: ChangeSet) -> CommitResult:
-        """Apply all, or nothing; once, however often it is sent."""
+        """Apply all operations, or none; once, however often it is sent."""
         access = self._access()
         self._check_size(changes.operations)
         if changes.parts or any(name.startswith("custom_attributes.") for name in _names(changes.operations)):
@@ -116,9 +116,9 @@ class ServiceBackend:
             return apply_changes(self._context, self._view, changes, self._user, access)
 
     def together(self, function: Callable[[ServiceBackend], T]) -> T:
-        """Call the function with a backend whose verbs all happen in one transaction; raising undoes all of them.
+        """Call the function with a backend whose verbs all run in one transaction; an exception rolls it back.
 
-        On PostgreSQL it may be called more than once.
+        On PostgreSQL the function may be called again.
         """
 
         def work(connection: Connection) -> tuple[T, TransactionView]:
@@ -160,7 +160,7 @@ class ServiceBackend:
         return perform(self._context, action, arguments)
 
     def publish(self, event: Event) -> Position:
-        """Keep the event for some days and deliver it to all subscribers; once for an id, however often it is sent."""
+        """Store the event for some days and deliver it to all subscribers; once for an id, however often it is sent."""
         self._view.begin()
         self._active("publish")
         return self._context.broker.publish(event, self._user)
@@ -168,20 +168,20 @@ class ServiceBackend:
     def events(
         self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any], limit: int
     ) -> EventBatch:
-        """Events after a position (None: none yet) that fulfil any of the expressions (see `Broker.batch`)."""
+        """Events after a position (None: from now on) that fulfil any of the expressions (see `Broker.batch`)."""
         self._view.begin()
         wanted = filter_of(expressions)
         return self._context.broker.batch(self._active("events"), after, wanted, subscriber, min(limit, EVENTS))
 
     def wait_events(self, after: Position, timeout: float) -> bool:
-        """Whether there is anything after a position; blocks for so many seconds until there is."""
+        """Whether there are events after a position; blocks up to ``timeout`` seconds for them."""
         self._view.begin()
         if self._context.broker.closed:
             raise Closed("the service is closed; open it again to receive events")
         return self._context.broker.wait(after, timeout)
 
     def at(self, position: int) -> ServiceBackend:
-        """The server as it was after the commit of this position (not later than this view), to be read only."""
+        """A read-only backend of the state after the commit of this position, at most this view's."""
         view = PastView(self._context, min(position, self._view.until))
         return ServiceBackend(self._context, self._principal, view)
 
@@ -193,26 +193,26 @@ class ServiceBackend:
 
     @property
     def files(self) -> FileAccess:
-        """The uploaded files, as far as the user may see and change them."""
+        """The uploaded files, with the user's rights."""
         self._view.check_present()
         self._active("files")
         return FileAccess(self._context.files, self._context.addresses, self, self._user, self._seen_by)
 
     def _seen_by(self, account: str) -> ServiceBackend:
-        """The same view of the server, as another account sees it."""
+        """The backend of another account, with the same view."""
         return ServiceBackend(self._context, Principal(account), self._view)
 
     def exists(self, entity_type: str, key: str) -> bool:
-        """Whether there is an entity of this type and key, whoever may know of it."""
+        """Whether an entity of this type and key exists, also if the user may not read it."""
         with self._view.open() as store, self._view.connect(store) as connection:
             table = store.tables[store.schema.type(entity_type).root]
             here = select(table.c.id).where(table.c.id == key, table.c._type.in_(store.schema.concrete(entity_type)))
             return connection.execute(here).first() is not None
 
     def may(self, verb: str, entity_type: str, key: str) -> bool:
-        """Whether the user may do this with the entity of a key; if there is none, only who may with all.
+        """Whether the verb is allowed on the entity of a key; if there is none, only if it is allowed on all.
 
-        With an empty key: whether with any entity of the type.
+        With an empty key: whether it is allowed on any entity of the type.
         """
         with self._reading() as (store, access):
             if not key:
@@ -225,14 +225,14 @@ class ServiceBackend:
 
     @contextmanager
     def _reading(self) -> Iterator[tuple[Store, Access]]:
-        """The store of this view, and what the principal may do with its entities."""
+        """The store of this view, and the principal's rights on its entities."""
         access = self._access()
         with self._view.open() as store:
-            # In which project an entity lies is looked up in the store that is read.
+            # The project of an entity is looked up in the store that is read.
             yield store, access if store is self._context.store else Access(access.permissions, store, access.hidden)
 
     def _history(self, action: str, arguments: Mapping[str, Any]) -> Any:
-        """What happened up to this view, as far as the user may know of it."""
+        """The history up to this view, as far as the user may read it."""
         access, present = self._access(), self._context.store
         with self._view.open() as store, self._view.connect(present) as connection:
             past = None if store is present else store
@@ -243,10 +243,10 @@ class ServiceBackend:
         return self._context.access(self._user)
 
     def _active(self, action: str) -> Access:
-        """The access of an account that may do anything at all; `Forbidden` for a guest without a grant."""
+        """The access of an account with any right; raises `Forbidden` for a guest without a grant."""
         access = self._access()
         if not access.acts:
-            self._refuse(action, f"has no role that allows anything, and may not use {action}")
+            self._refuse(action, f"has no rights, and may not use {action}")
         return access
 
     def _refuse(self, action: str, why: str) -> NoReturn:
@@ -255,7 +255,7 @@ class ServiceBackend:
         raise error
 
     def _checked(self, function: Callable[[], T]) -> T:
-        """The result of a check; checked again if another process has configured custom attributes meanwhile."""
+        """The result of a check; if it fails, it is repeated if another process has changed custom attributes."""
         try:
             return function()
         except UsageError:
@@ -266,13 +266,13 @@ class ServiceBackend:
     def _check_size(self, operations: Sequence[Operation]) -> None:
         if self._view.limited and len(operations) > FEATURES.operations:
             raise TooLarge(
-                f"{len(operations):,} operations in one request; at most {FEATURES.operations:,} are taken: "
+                f"{len(operations):,} operations in one request; the limit is {FEATURES.operations:,}: "
                 "stage larger commits in parts"
             )
 
     @contextmanager
     def _auditing(self, changes: ChangeSet | None = None, access: Access | None = None) -> Iterator[None]:
-        """Note a commit that is forbidden, or that names something its author may not read."""
+        """Record a commit that is forbidden, or that names an entity that its author may not read."""
         try:
             yield
         except Forbidden as error:
@@ -289,28 +289,28 @@ class ServiceBackend:
             self._context.audit.note(action, reason, account=self._user, entity=entity, address=address)
 
     def _note_hidden(self, changes: ChangeSet, access: Access, reason: str) -> None:
-        """Note what a refused commit named that exists, but that its author may not read."""
+        """Record an existing entity that a refused commit names, and that its author may not read."""
         if not self._view.audits:
             return
         store = self._context.store
-        # Whoever leaves at once is noted all the same.
+        # Recorded even if the client has already disconnected.
         with without_deadline(), self._view.connect(store) as connection:
             hidden = writing.hidden_from(store, connection, access, changes, self._user)
         for identity in hidden[:1]:
-            self._note("commit", f"may not read it; was told: {reason}", identity)
+            self._note("commit", f"may not read it; the error was: {reason}", identity)
 
 
 def apply_changes(
     context: ServerContext, view: View, changes: ChangeSet, user: str, access: Access | None = None
 ) -> CommitResult:
-    """Apply a change set in a transaction of the view; custom attributes it configures are in the schema afterwards.
+    """Apply a change set in a transaction of the view, and update the schema if it configures custom attributes.
 
     Without ``access`` the user's permissions are not checked.
     """
     store, now = context.store, view.now()
 
     def apply(connection: Connection) -> CommitResult:
-        # What has not begun when its client leaves is not begun; what has is done.
+        # If the client has disconnected, the commit does not begin; once begun, it is completed.
         check_deadline()
         with without_deadline():
             return writing.apply(store, connection, changes, user, now, access)
@@ -342,7 +342,7 @@ def _names(operations: Sequence[Operation]) -> Iterator[str]:
 
 
 def _configures(changes: ChangeSet, result: CommitResult) -> bool:
-    """Whether a commit touched the configuration of a custom attribute."""
+    """Whether a commit changed the configuration of a custom attribute."""
     if any(operation.identity.entity_type == CONFIGURATION for operation in changes.operations):
         return True
     return any(identity.entity_type == CONFIGURATION for identity in result.deleted)

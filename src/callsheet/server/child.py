@@ -1,4 +1,4 @@
-"""The server's own process: reads its settings, listens, and ends when its standard input does (see ``process.py``)."""
+"""The server's own process: it reads its settings, listens, and ends when its standard input closes (`process.py`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Ready", "ServerSettings", "main"]
 
 
 class ServerSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """What the child must know. Its ``repr`` tells no key, and no password of the database."""
+    """The settings of the child process. Its ``repr`` shows no key, and no password of the database."""
 
     schema: str | dict[str, Any] | None
     database: str
@@ -41,7 +41,7 @@ class ServerSettings(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Ready(msgspec.Struct, omit_defaults=True):
-    """The child's first line: a port and a key, or an error."""
+    """The first line of the child's output: a port and a key, or an error."""
 
     port: int = 0
     admin_key: str | None = None
@@ -53,7 +53,7 @@ class Ready(msgspec.Struct, omit_defaults=True):
 
 
 def main() -> None:
-    """The child's life."""
+    """Run a server until standard input closes."""
     settings = msgspec.json.decode(_read_line(0), type=ServerSettings)
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -62,7 +62,7 @@ def main() -> None:
         _listen(settings, output)
     except (CallsheetError, OSError) as error:
         logging.getLogger("callsheet.server").error("%s: %s", type(error).__name__, error)
-        _tell(output, Ready(error=type(error).__name__, message=str(error)))
+        _send(output, Ready(error=type(error).__name__, message=str(error)))
         sys.exit(1)
 
 
@@ -79,7 +79,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
         settings.database, settings.schema, settings.admin_key, seed=settings.seed, files=files, limits=limits
     )
     try:
-        # What is there now stays: the collector need not look at the schema and the modules again.
+        # The schema and the modules stay: the garbage collector need not examine them again.
         gc.freeze()
         admin_key = settings.admin_key or service.new_admin_key
         config = configured(
@@ -94,9 +94,9 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
         )
         listening = bound(settings.host, settings.port)
         server = stoppable_server(config, service.broker.close)
-        # uvicorn raises the signal it ended by once more, which must not end us before the store is closed.
+        # uvicorn raises the signal again after its shutdown, which must not end the process before the store is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)
-        _tell(output, Ready(port=listening.getsockname()[1], admin_key=admin_key))
+        _send(output, Ready(port=listening.getsockname()[1], admin_key=admin_key))
         Thread(target=_end_with_input, args=(server,), daemon=True).start()
         server.run(sockets=[listening])
     except KeyboardInterrupt:
@@ -106,24 +106,24 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
 
 
 def _end_with_input(server: Any) -> None:
-    """Stop the server when the parent closes the pipe, or is no more."""
+    """Stop the server when the parent closes the pipe, or has ended."""
     while os.read(0, 4096):
         pass
     server.should_exit = True
 
 
 def _read_line(descriptor: int) -> bytes:
-    # Unbuffered: a thread will read on here, and a buffer's lock held at exit would abort the interpreter.
+    # Unbuffered, because a thread reads the rest, and a buffer's lock held at exit would abort the interpreter.
     line = bytearray()
     while not line.endswith(b"\n"):
         chunk = os.read(descriptor, 65536)
         if not chunk:
-            sys.exit("no settings came; start servers with callsheet.serve()")
+            sys.exit("no settings received; start servers with callsheet.serve()")
         line += chunk
     return bytes(line)
 
 
-def _tell(output: IO[bytes], ready: Ready) -> None:
+def _send(output: IO[bytes], ready: Ready) -> None:
     if not output.closed:
         output.write(msgspec.json.encode(ready) + b"\n")
         output.close()

@@ -1,4 +1,4 @@
-"""What a server consists of: one database and the parts that work on it. Views and backends share one context."""
+"""The parts of a server: one database and the objects that work on it. Views and backends share one context."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ class ServerContext:
         return self.clock()
 
     def access(self, account: str) -> Access:
-        """What an account may do (see `AccessCache.of`)."""
+        """The rights of an account (see `AccessCache.of`)."""
         return self.accesses.of(account)
 
     def entitlement(self, account: str, check: Callable[[], object]) -> Entitlement:
-        """The right of a connection to be told things; ``check`` looks at its credentials and raises."""
+        """The right of a connection to receive events; ``check`` validates its credentials, or raises."""
         return Entitlement(account, check, self.access, self.accounts)
 
     def committed(self, position: int, configured: bool, seen: bool = False) -> None:
-        """Follow up a transaction that was committed: wake who waits for events, reload what it may have changed."""
+        """Follow up a committed transaction: wake readers that wait for events, and reload what it may have changed."""
         if seen:
             self.accounts.changed()
         self.broker.announce(position)

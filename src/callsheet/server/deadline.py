@@ -1,8 +1,8 @@
-"""A request's deadline: until when it may go on, and whether anybody still waits for its answer.
+"""The deadline of a request: its time limit, and whether its client has disconnected.
 
-The deadline of a request goes with its context, into worker threads and the writer's. Whatever reads the database looks
-at it before each read, and statements under way are given up when it is over. What is written is not cut off in the
-middle: a commit either has begun, or is not begun.
+The deadline is a context variable, so it applies in worker threads and in the writer's thread. It is checked before
+each read of the database, and running statements are cancelled when it is over. A commit is never interrupted: it is
+either completed, or does not begin.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ __all__ = ["Deadline", "check_deadline", "current_deadline", "within", "without_
 
 
 class Deadline:
-    """When one request of an account has to end.
+    """The deadline of one request of an account.
 
     >>> deadline = Deadline("anna", 60)
     >>> deadline.check()
     >>> deadline.give_up()
     >>> deadline.check()
     Traceback (most recent call last):
-    callsheet.errors.Unavailable: nobody waits for the answer any more
+    callsheet.errors.Unavailable: the client has disconnected
     """
 
     def __init__(self, account: str, seconds: float) -> None:
         self.account, self.seconds = account, seconds
         self.until = monotonic() + seconds
         self.gone = False
-        """Whether the client has left."""
+        """Whether the client has disconnected."""
         self._lock = Lock()
         self._cancel: Callable[[], object] | None = None
 
     @property
     def over(self) -> bool:
-        """Whether nothing more is to be done."""
+        """Whether the client has disconnected, or the time is over."""
         return self.gone or monotonic() > self.until
 
     def check(self) -> None:
-        """Raise where nothing more is to be done."""
+        """Raise `Unavailable` if the client has disconnected, `TooLarge` if the time is over."""
         if self.gone:
-            raise Unavailable("nobody waits for the answer any more")
+            raise Unavailable("the client has disconnected")
         if monotonic() > self.until:
             raise TooLarge(
                 f"the request took longer than {self.seconds:g} s, the server's limit; ask for less, or in several "
@@ -53,15 +53,15 @@ class Deadline:
             )
 
     def give_up(self) -> None:
-        """The client has left: what is under way is cancelled."""
+        """The client has disconnected: cancel the running statement."""
         self.gone = True
         if self._cancel is not None:
-            # It may wait for the network.
+            # In a thread, because cancelling may wait for the network.
             Thread(target=self._cancelled, name="callsheet-cancel", daemon=True).start()
 
     @contextmanager
     def cancelling(self, cancel: Callable[[], object]) -> Iterator[None]:
-        """A block that is cancelled by this function when the client leaves; never called after the block."""
+        """A block that calls ``cancel`` when the client disconnects; it is never called after the block."""
         with self._lock:
             self._cancel = cancel
         try:
@@ -80,12 +80,12 @@ _CURRENT: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 def current_deadline() -> Deadline | None:
-    """The deadline of the request that this is done for; None where it is done for no request."""
+    """The deadline of the current request; None outside a request."""
     return _CURRENT.get()
 
 
 def check_deadline() -> None:
-    """Raise where the request that this is done for is over."""
+    """Raise if the deadline of the current request is over."""
     deadline = _CURRENT.get()
     if deadline is not None:
         deadline.check()
@@ -93,7 +93,7 @@ def check_deadline() -> None:
 
 @contextmanager
 def within(deadline: Deadline | None) -> Iterator[None]:
-    """A block that is done for a request with this deadline."""
+    """A block in which this is the current deadline."""
     token = _CURRENT.set(deadline)
     try:
         yield
@@ -102,5 +102,5 @@ def within(deadline: Deadline | None) -> Iterator[None]:
 
 
 def without_deadline() -> AbstractContextManager[None]:
-    """A block that is done to its end, whoever waits."""
+    """A block that is completed even if the client disconnects."""
     return within(None)

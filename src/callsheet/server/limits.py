@@ -1,7 +1,7 @@
-"""What a server takes at most, as settings: each limit is a number with a default, and a name to set it by.
+"""The limits of a server, as settings: each limit is a number with a name and a default.
 
-The guard (``web/guard.py``) and the connections (``web/newcomers.py``) keep those of requests, before anything reads
-one. ``docs/reference/limits.md`` describes each.
+The guard (``web/guard.py``) and the connections (``web/newcomers.py``) enforce those of requests before a request is
+read. ``docs/reference/limits.md`` describes each.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["Limits", "limits_of", "limits_read"]
 
 @frozen
 class Limits:
-    """Bytes, seconds and numbers; ``hosts`` are the names the server answers to (None: any).
+    """Bytes, seconds and numbers; ``hosts`` are the host names that are served (None: any).
 
-    What belongs to an *address* counts what comes from there without a key; what belongs to an *account* counts
-    what came with its key, from wherever.
+    Limits of an *address* count requests from there without a valid key; limits of an *account* count requests with its
+    key, from any address.
     """
 
     header_bytes: int = 32 * 2**10
@@ -58,7 +58,7 @@ class Limits:
     hosts: frozenset[str] | None = None
 
     def body(self, size: Size | int) -> int:
-        """How many bytes a body of this size may have."""
+        """The most bytes of a body of this size."""
         if isinstance(size, int):
             return size
         return self.parts_bytes if size is Size.LARGE else self.body_bytes
@@ -70,7 +70,7 @@ _NUMBERS: dict[str, type[int] | type[float]] = {
 
 
 def limits_of(given: Mapping[str, float], hosts: Iterable[str] | None = None) -> Limits:
-    """The limits with these names, the others as they are by default. `UsageError` names what is wrong.
+    """The given limits, and the defaults of the others. Raises `UsageError` for unknown names and invalid numbers.
 
     >>> limits_of({"requests": 200}).requests
     200
@@ -83,7 +83,7 @@ def limits_of(given: Mapping[str, float], hosts: Iterable[str] | None = None) ->
 
 
 def limits_read(texts: Iterable[str]) -> dict[str, float]:
-    """Limits as they are written on a command line.
+    """Parse limits from the command line.
 
     >>> limits_read(["requests=200", "body_seconds=7.5"])
     {'requests': 200.0, 'body_seconds': 7.5}

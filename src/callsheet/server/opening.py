@@ -1,6 +1,6 @@
-"""The first steps on a database that was just opened: what is new is filled, what is old is dropped.
+"""The first steps after a database was opened, before the server accepts requests.
 
-All of it happens before the server answers anybody.
+A new database gets its first rows; in an existing one, expired rows are deleted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["ADMINISTRATOR", "DEFAULT_SCHEMA", "first_operations", "make_administ
 
 ADMINISTRATOR = "admin"
 DEFAULT_SCHEMA = "production"
-"""The preset of a new database for which no schema is named."""
+"""The preset of a new database without a given schema."""
 
 
 def schema_document(schema: str | Path | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -44,7 +44,7 @@ def _preset(name: str) -> Mapping[str, Any]:
 
 
 def prepare(context: ServerContext) -> None:
-    """Drop what has expired, and make the rows that writers lock."""
+    """Delete expired rows, and create the rows that writers lock."""
     store, now = context.store, context.clock()
     if not store.created:
         store.write(lambda connection: _drop_old(store, connection, now))
@@ -53,7 +53,7 @@ def prepare(context: ServerContext) -> None:
 
 
 def make_administrator(context: ServerContext, key: str | None, create: bool) -> str | None:
-    """Give the account ``admin`` this key; make the account first if it is missing. The key, if one was generated."""
+    """Give the account ``admin`` this key, with ``create`` a missing account too; returns the key if generated."""
     if create and context.accounts.get(ADMINISTRATOR) is None:
         generated = context.accounts.add(ADMINISTRATOR, "admin", key)
         return generated if key is None else None
@@ -63,25 +63,25 @@ def make_administrator(context: ServerContext, key: str | None, create: bool) ->
 
 
 def first_operations(context: ServerContext, seed: bool, essentials: bool) -> tuple[Operation, ...]:
-    """What a new database begins with: the essential rows of a dialect's schema, or with ``seed`` standard entities."""
+    """The first operations of a new database: the essential rows of a dialect's schema, or the standard entities."""
     schema = context.store.schema
     if not context.store.created or not essentials:
         return ()
     made_from = format_of(schema.document)
     if made_from is not None:
-        # The dialect's clients name these rows by well-known ids, and cannot create a task without them.
+        # The dialect's clients refer to these rows by well-known ids, and cannot create a task without them.
         return tuple(made_from.essentials(schema))
     return tuple(seed_operations(schema)) if seed else ()
 
 
 def _drop_old(store: Store, connection: Connection, now: datetime) -> None:
-    """Drop parts of commits that were never sent, and events published long ago."""
+    """Delete old staged parts and old published events."""
     receipts.drop_old_parts(store, connection, now)
     drop_old_events(store, connection, now)
 
 
 def _make_locks(store: Store) -> None:
-    """Make the counter row, and a row to lock for each unique combination, where writers run side by side."""
+    """Create the counter row, and a row to lock for each unique combination, for concurrent writers."""
     counter, schema = store.table("_counter"), store.schema
     rules = rules_of(schema)
     combinations = [rules.of(schema, name).unique for name, each in schema.types.items() if not each.abstract]

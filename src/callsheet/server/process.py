@@ -1,9 +1,9 @@
-"""A server in a process of its own: `serve` starts one and gives the handle that stops it.
+"""A server in a process of its own: `serve` starts one and returns the handle that stops it.
 
-Parent and child talk over two pipes. The settings go to the child's standard input (the admin key must not be
-seen in a process list), which then stays open: when it ends, the parent is gone or wants to stop, and the
-child shuts down. The child's first line of output says at which port it listens, or why it cannot; all that
-it writes afterwards goes to the log.
+Parent and child communicate over two pipes. The settings are written to the child's standard input, so that the admin
+key does not appear in a process list. The pipe stays open: when it is closed, the parent has ended or stops the server,
+and the child shuts down. The first line of the child's output has its port, or the error of its start; all later output
+goes to the log.
 """
 
 from __future__ import annotations
@@ -62,48 +62,63 @@ def serve(
 ) -> Server:
     """Start a server and return when it answers; use it as a context manager, or ``close()`` it.
 
-    ``schema`` is a preset's name (else ``production``), a schema file or a document, for a database that is new.
-    ``database`` is ``sqlite:///path`` or ``postgresql+psycopg://…``; without one, the data live in a temporary folder
-    and go with the server. Uploaded files are in the folder ``files``, else beside the database. ``port`` 0 takes any
-    free one (see ``url``). ``admin_key`` becomes the key of the account ``admin``; without one, a new database
-    gets a new one (see ``Server.admin_key``). ``seed`` fills a new database with the schema's standard entities.
-    With ``certificate`` and ``certificate_key`` (PEM files) it speaks HTTPS. A server bound to this machine alone
-    answers only to its local names and to ``hosts``, so that no web page can reach it under a name of its own. One
-    that other machines can reach needs a certificate, or ``insecure`` to say that keys and data may cross the
-    network unencrypted. ``dialects`` are the languages it answers, all of them unless some are named.
+    ``schema`` is a preset's name (default ``production``), a schema file or a document, for a new database.
+    ``database`` is ``sqlite:///path`` or ``postgresql+psycopg://…``; without one, the data are in a temporary folder
+    that is removed with the server. Uploaded files are in the folder ``files`` (default: next to the database). With
+    ``port`` 0 the server uses a free port (see ``url``). ``admin_key`` becomes the key of the account ``admin``;
+    without one, a new database gets a generated key (see ``Server.admin_key``). ``seed`` creates the schema's standard
+    entities in a new database.
 
-    ``limits`` changes what it takes at most, by name: ``{"requests": 200}``. ``trusted_proxies`` are the addresses, or
-    networks, of proxies that may say where a request comes from (``X-Forwarded-For``); from all others the header is
-    ignored.
+    With ``certificate`` and ``certificate_key`` (PEM files) the server uses HTTPS. A server bound to this machine
+    serves only its local host names and ``hosts``, so that no web page can reach it under a name of its own. One that
+    other machines can reach needs a certificate, or ``insecure``, which permits keys and data to cross the network
+    unencrypted. ``dialects`` are the dialects to serve (default: all).
+
+    ``limits`` changes limits by name: ``{"requests": 200}``. ``trusted_proxies`` are the addresses or networks of
+    proxies whose ``X-Forwarded-For`` is accepted; from all others the header is ignored.
     """
     check_exposure(host, certificate is not None, insecure)
     limits, proxies = dict(limits or {}), list(trusted_proxies)
     limits_of(limits)
     networks(proxies)
     answered = check_dialects(served_dialects() if dialects is None else dialects)
+    _check_installed()
+    folder = Path(tempfile.mkdtemp(prefix="callsheet-"))
+    settings = ServerSettings(
+        schema=dict(schema) if isinstance(schema, Mapping) else _text(schema),
+        database=database or f"sqlite:///{(folder / 'callsheet.db').as_posix()}",
+        host=host,
+        port=port,
+        admin_key=admin_key,
+        certificate=_text(certificate),
+        certificate_key=_text(certificate_key),
+        hosts=_hosts(host, hosts),
+        seed=seed,
+        files=_text(files),
+        dialects=sorted(answered),
+        limits=limits,
+        trusted_proxies=proxies,
+    )
+    return _started(settings, folder, Path(logs_path) if logs_path else folder / "server.log")
+
+
+def _check_installed() -> None:
+    """Raise `UsageError` if a library of the extra ``server`` is missing."""
     missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(
             f"the server needs {', '.join(missing)}: install callsheet with its extra, `callsheet[server]`"
         )
-    folder = Path(tempfile.mkdtemp(prefix="callsheet-"))
-    settings = ServerSettings(
-        schema=dict(schema) if isinstance(schema, Mapping) else None if schema is None else str(schema),
-        database=database or f"sqlite:///{(folder / 'callsheet.db').as_posix()}",
-        host=host,
-        port=port,
-        admin_key=admin_key,
-        certificate=None if certificate is None else str(certificate),
-        certificate_key=None if certificate_key is None else str(certificate_key),
-        hosts=_hosts(host, hosts),
-        seed=seed,
-        files=None if files is None else str(files),
-        dialects=sorted(answered),
-        limits=limits,
-        trusted_proxies=proxies,
-    )
+
+
+def _text(value: str | Path | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _started(settings: ServerSettings, folder: Path, logs_path: Path) -> Server:
+    """A running server; its temporary folder is removed if it cannot start."""
     try:
-        return Server(settings, folder, Path(logs_path) if logs_path else folder / "server.log")
+        return Server(settings, folder, logs_path)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -112,14 +127,14 @@ def serve(
 class Server:
     """A running server process, started by `serve`.
 
-    ``url`` is where it listens, ``admin_key`` the key of the account ``admin`` (None where the database has one
-    from before), ``logs_path`` the file it writes its log to, ``process_id`` the child's.
+    ``url`` is its address, ``admin_key`` the key of the account ``admin`` (None if the database had one before),
+    ``logs_path`` the file of its log, ``process_id`` the child's process id.
     """
 
     def __init__(self, settings: ServerSettings, folder: Path, logs_path: Path) -> None:
         self.logs_path = logs_path
         self._process = _start(settings, logs_path)
-        # Also at the interpreter's exit, and when the handle is forgotten.
+        # Also at the interpreter's exit, and when the handle is collected.
         self._stop = weakref.finalize(self, _stop, self._process, folder, os.getpid())
         self.process_id: int = self._process.pid
         try:
@@ -148,7 +163,7 @@ class Server:
 
     @property
     def ready(self) -> bool:
-        """Whether it answers now."""
+        """Whether the server answers now."""
         return not self.closed and self._is_healthy()
 
     @property
@@ -161,11 +176,11 @@ class Server:
         self._process.wait()
 
     def close(self) -> None:
-        """Let it finish what it is answering, then end it. May be called again."""
+        """Let the server finish running requests, then end it. Idempotent."""
         self._stop()
 
     def _first_line(self) -> Ready:
-        """What the child says, or the error it died of."""
+        """The child's first line; raises the error with which it ended."""
         lines: Queue[bytes] = Queue()
         output = self._process.stdout
         assert output is not None
@@ -196,7 +211,7 @@ class Server:
         if self._encrypted:
             import ssl
 
-            # Whose certificate it is does not matter here: nothing secret is asked or told.
+            # The certificate is not verified: the health check sends and receives nothing secret.
             context = ssl._create_unverified_context()
             connection = HTTPSConnection(self._host, self._port, timeout=2.0, context=context)
         else:
@@ -210,7 +225,7 @@ class Server:
             connection.close()
 
     def _story(self, message: str) -> str:
-        """The message with the end of the log, which tells why."""
+        """The message with the end of the log, which has the reason."""
         try:
             tail = self.logs_path.read_bytes()[-LOG_TAIL:].decode("utf-8", "replace").strip()
         except OSError:
@@ -227,7 +242,7 @@ def _start(settings: ServerSettings, logs_path: Path) -> subprocess.Popen[bytes]
             stdout=subprocess.PIPE,
             stderr=log,
             env=_environment(),
-            # Ctrl-C in the parent's terminal is the parent's; the child ends when its input does.
+            # Ctrl-C in the terminal interrupts only the parent; the child ends when its input closes.
             start_new_session=True,
         )
     assert process.stdin is not None
@@ -235,12 +250,12 @@ def _start(settings: ServerSettings, logs_path: Path) -> subprocess.Popen[bytes]
         process.stdin.write(msgspec.json.encode(settings) + b"\n")
         process.stdin.flush()
     except BrokenPipeError:
-        pass  # It is dead already; the first line, which does not come, tells so.
+        pass  # The child has ended already; reading its first line reports it.
     return process
 
 
 def _environment() -> dict[str, str]:
-    """The child imports the same callsheet, also from a source tree that only ``sys.path`` knows."""
+    """The child's environment, in which it imports the same callsheet, also from a source tree in ``sys.path``."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     root = Path(__file__).parents[2]
     if root.name not in ("site-packages", "dist-packages"):
@@ -251,7 +266,7 @@ def _environment() -> dict[str, str]:
 
 def _stop(process: subprocess.Popen[bytes], folder: Path, owner: int) -> None:
     if os.getpid() != owner:
-        return  # A fork of the parent: the server is not its own to stop.
+        return  # In a fork of the parent, which must not stop the server.
     ends: tuple[Callable[[], None], ...] = (partial(_close_input, process), process.terminate, process.kill)
     for end in ends:
         end()
@@ -274,7 +289,7 @@ def _close_input(process: subprocess.Popen[bytes]) -> None:
 
 
 def _error(ready: Ready) -> CallsheetError:
-    """The child's error as it was raised there."""
+    """The child's error, as the class that it had there."""
     kind = getattr(errors, ready.error, None)
     if isinstance(kind, type) and issubclass(kind, CallsheetError):
         return kind(ready.message)

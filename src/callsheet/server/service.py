@@ -1,7 +1,7 @@
-"""The server without a wire: it opens a database, hands out a backend for each user, and closes.
+"""The server without a wire: it opens a database, and provides a backend for each user.
 
-What speaks to it (the HTTP server, a session in the same process) takes a backend for the account that calls, and
-calls the backend's verbs (``backend.py``).
+The HTTP server, or a session in the same process, gets a backend for the calling account, and calls its verbs
+(``backend.py``).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ __all__ = ["ADMINISTRATOR", "Service"]
 
 
 class Service(ServerContext):
-    """A server in this process. ``Service.open`` makes one; ``close`` it, or use it as a context manager.
+    """A server in this process. ``Service.open`` opens one; ``close`` it, or use it as a context manager.
 
-    ``new_admin_key`` is the key of the account ``admin`` if it was made just now, else None.
+    ``new_admin_key`` is the key of the account ``admin`` if it was generated on opening, else None.
 
     >>> with Service.open("memory:", {"name": "tiny", "types": {"Dot": {}}}) as service:
     ...     service.backend("anna").describe().schema.name
@@ -65,18 +65,17 @@ class Service(ServerContext):
         essentials: bool = True,
         limits: Limits | None = None,
     ) -> Service:
-        """Open a database (see `Store.open`), or make a new one with this schema: a preset, a file or a document.
+        """Open a database (see `Store.open`), or create one with this schema: a preset, a file or a document.
 
-        Without a schema a new one gets the preset ``production``. An old one keeps its own, and a schema that is given
-        and differs is named in the log.
+        The default schema of a new database is the preset ``production``. An existing one keeps its schema; if
+        ``schema`` differs, a warning is logged.
 
-        A new database gets the account ``admin``, with ``admin_key`` or a generated key; in an older one, a given
-        ``admin_key`` replaces the one before. Without ``administrator`` no account is made: who opens a database
-        in its own process needs none, and a server started on it later makes one and prints its key. ``seed``
-        fills a new database with standard entities. ``files`` is the folder for uploaded files; without it they
-        are beside the database's file, or for PostgreSQL in the user's data folder. Without ``essentials`` a new
-        store with a vendor's schema begins without the rows that the vendor's clients need. ``limits`` are what one
-        account may keep and ask for.
+        A new database gets the account ``admin``, with ``admin_key`` or a generated key; in an existing one,
+        ``admin_key`` replaces the account's key. Without ``administrator`` no account is created: a process that opens
+        a database itself needs none, and a server started on it later creates one and prints its key. ``seed`` creates
+        standard entities in a new database. ``files`` is the folder for uploaded files; the default is next to the
+        database's file, or for PostgreSQL in the user's data folder. Without ``essentials``, a new store with a
+        vendor's schema does not get the rows that the vendor's clients need. ``limits`` are those of accounts.
         """
         document = schema_document(DEFAULT_SCHEMA if schema is None else schema)
         service = Service(Store.open(url, document, stated=schema is not None), clock, files, limits)
@@ -100,21 +99,21 @@ class Service(ServerContext):
         return f"<Service of {self.store.schema.name!r} on {self.store.engine_name}>"
 
     def backend(self, user: str, address: str = "") -> ServiceBackend:
-        """The server as this user sees it. The caller has authenticated the user, or is the user.
+        """The backend of this user. The caller must have authenticated the user, or be the user.
 
-        ``address`` is where the call comes from, for the audit.
+        ``address`` is the network address of the call, for the audit log.
         """
         return ServiceBackend(self, Principal(user, address), self._present)
 
     def commit(self, changes: ChangeSet, user: str) -> CommitResult:
-        """Apply a change set as the server's own work: in the user's name, without permissions to check."""
+        """Apply a change set on behalf of the user, without a check of permissions."""
         return apply_changes(self, self._present, changes, user)
 
     def refused_key(self, user: str | None, reason: str, address: str) -> None:
-        """Note a failed authentication. A name without an account is left out of the note: it may be a key."""
+        """Record a failed authentication. A name without an account is not recorded, because it may be a key."""
         exists = user is not None and self.accounts.get(user) is not None
         self.audit.note("authenticate", reason, account=(user or "") if exists else "", address=address)
 
     def backup(self, path: str | Path) -> None:
-        """Copy the database, as of one moment, to a new file (see `Store.backup`); commits go on meanwhile."""
+        """Write a consistent copy of the database to a new file (see `Store.backup`), while commits go on."""
         self.store.backup(path)

@@ -1,7 +1,7 @@
-"""What a backend reads from and whether it can write there: the present, the past, the inside of a transaction.
+"""Views: the state that a backend reads and writes, which is the present, a past state, or an open transaction.
 
-`ServiceBackend` has the verbs, once; a `View` supplies the store, the connection and the transaction they use. A
-further view, such as a scenario (the present with uncommitted operations applied), needs no verbs of its own.
+`ServiceBackend` implements the verbs once; a `View` provides their store, connection and transaction. Another view,
+such as a scenario (the present with uncommitted operations applied), needs no verbs of its own.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ T = TypeVar("T")
 
 
 class View(Protocol):
-    """One way to see a server's database.
+    """One view of a server's database.
 
-    ``until`` is the last commit that is visible. ``limited`` says that the bounds of one request hold (rows of a
-    page, operations of a commit). ``audits`` says that refusals are noted here, not by the view around this one.
+    ``until`` is the last visible commit. ``limited`` is true if the limits of a request apply (rows of a page,
+    operations of a commit). ``audits`` is true if refusals are recorded here, not by an outer view.
     """
 
     until: int
@@ -38,30 +38,29 @@ class View(Protocol):
     audits: bool
 
     def open(self) -> AbstractContextManager[Store]:
-        """The store that is read, with the schema that holds in this view."""
+        """The store to read, with the schema of this view."""
 
     def connect(self, store: Store) -> AbstractContextManager[Connection]:
-        """A connection to read a store of this view, or the log of the present store; bounded in time."""
+        """A connection for reads of a store of this view, or of the present store's log; limited in time."""
 
     def begin(self) -> None:
-        """Raise where nothing that has a transaction of its own can be done."""
+        """Raise if the view cannot do what needs a transaction of its own."""
 
     def check_present(self) -> None:
-        """Raise where the view is of the past."""
+        """Raise if the view is a past state."""
 
     def write(self, function: Callable[[Connection], T]) -> T:
-        """Call the function in a transaction; raises where the view is read-only."""
+        """Call the function in a transaction; raises if the view is read-only."""
 
     def committed(self, position: int, configured: bool, seen: bool = False) -> None:
-        """Follow up a successful `write` that committed; ``configured``: it may have changed custom attributes,
-        ``seen``: which projects accounts see."""
+        """Follow up a commit. ``configured``: it may have changed custom attributes; ``seen``: visible projects."""
 
     def now(self) -> datetime:
-        """The time of what is written."""
+        """The time to record with writes."""
 
 
 class PresentView:
-    """The database as it is now; each write is one transaction."""
+    """The present state of the database; each write is one transaction."""
 
     until = LAST_POSITION
     limited = True
@@ -81,13 +80,13 @@ class PresentView:
         return store.reading()
 
     def begin(self) -> None:
-        """Anything can be done in the present."""
+        """The present allows everything."""
 
     check_present = begin
 
 
 class PastView:
-    """The database as it was after one commit, under the permissions of now. It is read-only."""
+    """The state of the database after one commit, with the present permissions. It is read-only."""
 
     limited = True
     audits = True
@@ -112,7 +111,7 @@ class PastView:
         return store.reading()
 
     def begin(self) -> None:
-        raise Invalid(f"this is the server as it was after commit {self.until}: it can only be read")
+        raise Invalid(f"this is the state of the server after commit {self.until}: it is read-only")
 
     check_present = begin
 
@@ -125,7 +124,7 @@ class PastView:
 
 
 class TransactionView:
-    """The inside of one transaction: reads see what it has written. Bounds and audit are those of what opened it."""
+    """An open transaction: reads see its writes. Limits and audit are those of the view that opened it."""
 
     until = LAST_POSITION
     limited = False
@@ -136,7 +135,7 @@ class TransactionView:
         self._now = context.now()
         self._reading = 0.0
         self.position = 0
-        """That of the last commit, or 0."""
+        """The position of its last commit, or 0."""
         self.configured = self.seen = False
 
     def __repr__(self) -> str:
@@ -162,10 +161,10 @@ class TransactionView:
             self._reading += monotonic() - began
 
     def begin(self) -> None:
-        raise StateError("a transaction is open: call what has a transaction of its own before or after it")
+        raise StateError("a transaction is open: this call has its own transaction; call it before or after")
 
     def check_present(self) -> None:
-        """A transaction is in the present."""
+        """A transaction is part of the present."""
 
     def write(self, function: Callable[[Connection], T]) -> T:
         return function(self._connection)

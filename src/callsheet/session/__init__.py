@@ -1,1 +1,1 @@
-"""The front doors: `Session` blocks, `AsyncSession` awaits."""
+"""The two kinds of session: the verbs of `Session` block, those of `AsyncSession` are awaited."""

@@ -1,4 +1,4 @@
-"""`AsyncSession`: the front door that awaits, under asyncio and trio."""
+"""`AsyncSession`: the session whose verbs are awaited, under asyncio and trio."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ T = TypeVar("T")
 
 
 class AsyncSession(Awaiting, FrontDoor):
-    """A unit of work on an entity server, for ``async`` code; see `Session`, whose verbs it has.
+    """A unit of work on an entity server, for ``async`` code, with the verbs of `Session`.
 
-    Reading what is not loaded raises `NotLoaded`, whose text is the cure: ``await session.populate(…)``.
+    Reading an attribute that is not loaded raises `NotLoaded`; load it before: ``await session.populate(…)``.
     Before the first use: ``await session.open()``, or ``async with``.
 
     >>> async with AsyncSession("memory:") as session:  # doctest: +SKIP
@@ -53,7 +53,7 @@ class AsyncSession(Awaiting, FrontDoor):
         await self.close()
 
     async def run(self, flow: Flow[T]) -> T:
-        """Run a flow: yours, or one of Callsheet's. It works the same under both kinds of session."""
+        """Run a flow, yours or one of Callsheet's. The same flow runs in both kinds of session."""
         if self._description is None:
             await self.open()
         return await self._drive(flow)
@@ -67,14 +67,14 @@ class AsyncSession(Awaiting, FrontDoor):
             self._busy = False
 
     async def open(self) -> Description:
-        """Connect and learn the schema; done by itself when first needed."""
+        """Connect and read the schema; called automatically on first use."""
         self._check_open()
         if self._description is None:
             await self._drive(self._opening())
         return self.server_information
 
     async def close(self) -> None:
-        """End the session. What is pending is dropped; entities stay readable where loaded."""
+        """End the session. Pending changes are discarded; loaded attributes of entities stay readable."""
         if self._closed:
             return
         if self._announces_closing:
@@ -87,12 +87,12 @@ class AsyncSession(Awaiting, FrontDoor):
             self._close_local()
 
     def _dispatch(self, event: Event, raises: tuple[type[Exception], ...] = ()) -> Any:
-        """Call the hub's subscribers; gives what they returned, to be awaited."""
+        """Call the hub's subscribers; returns an awaitable of their results."""
         return drive.arun(hub_flows.dispatch(self.hub, event, raises), self._connection.transport)
 
     @property
     def event_hub(self) -> AsyncEventHub:
-        """Where one subscribes to events and publishes them; forks share it."""
+        """The hub for subscribing to events and publishing them; forks share it."""
         return self._shared_hub()
 
     def _shared_hub(self) -> AsyncEventHub:
@@ -106,7 +106,7 @@ class AsyncSession(Awaiting, FrontDoor):
     @overload
     def query(self, text: type[E], page_size: int | None = None) -> AsyncQueryResult[E]: ...
     def query(self, text: str | type[Entity], page_size: int | None = None) -> AsyncQueryResult[Any]:
-        """What a text selects, or a type's name or class to build on: ``session.query("Task").where(…)``.
+        """The query of a text, or of a type's name or class, to be refined: ``session.query("Task").where(…)``.
 
         >>> session.query('Task where status.name is "Done" order by name').first()  # doctest: +SKIP
         """
@@ -114,5 +114,5 @@ class AsyncSession(Awaiting, FrontDoor):
         return query.from_text(results.AsyncQueryResult, self, text, page_size)
 
     def select(self, select: Select, page_size: int | None = None) -> AsyncQueryResult:
-        """What a `Select` selects."""
+        """The query of a `Select`."""
         return results.AsyncQueryResult(self, select, page_size)

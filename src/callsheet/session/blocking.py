@@ -1,4 +1,4 @@
-"""`Session`: the front door that blocks."""
+"""`Session`: the session whose verbs block."""
 
 from __future__ import annotations
 
@@ -30,21 +30,20 @@ T = TypeVar("T")
 
 
 class Session(Blocking, FrontDoor):
-    """A unit of work on an entity server: reads lazily, records changes, commits them as one batch.
+    """A unit of work on an entity server: it reads lazily, records changes, and commits them as one batch.
 
-    ``server_url`` is ``https://…`` (or CALLSHEET_SERVER), or a database to open in this process:
+    ``server_url`` is ``https://…`` (default CALLSHEET_SERVER), or a database to open in this process:
     ``sqlite:///show.db``, ``memory:``. ``api_user`` and ``api_key`` default to CALLSHEET_API_USER and
-    CALLSHEET_API_KEY. ``schema`` is the preset or schema file of a new database, and ``seed`` fills a new one
-    with the standard statuses, types and priorities. ``auto_populate``,
-    ``page_size`` (rows) and ``conflicts`` set what `auto_populating`, `query` and `commit` do by default;
-    ``timeout`` is in seconds, ``retries`` a count, ``verify`` False or a file of certificates;
-    ``schema_cache`` is a folder, or False; ``journal`` a file that every commit is written to before it is
-    sent (see `resume`); ``plugin_paths`` folders and files of plugins (None: CALLSHEET_PLUGIN_PATH, False: none),
-    which get ``plugin_arguments``; ``strict_plugins`` raises where one fails; ``headers`` go with each request.
-    One session belongs to one thread; see `fork`.
+    CALLSHEET_API_KEY. ``schema`` is the preset or schema file of a new database, and ``seed`` creates the standard
+    statuses, types and priorities in it. ``auto_populate``, ``page_size`` (rows) and ``conflicts`` are the defaults of
+    `auto_populating`, `query` and `commit`; ``timeout`` is in seconds, ``retries`` a count, ``verify`` False or a file
+    of certificates; ``schema_cache`` is a folder, or False; ``journal`` is a file to which every commit is written
+    before it is sent (see `resume`); ``plugin_paths`` are folders and files of plugins (None: CALLSHEET_PLUGIN_PATH,
+    False: none), which get ``plugin_arguments``; ``strict_plugins`` raises if a plugin fails; ``headers`` are sent with
+    each request. A session belongs to one thread; see `fork`.
 
-    Nothing is sent before it is needed; a session that is given plugin paths opens at once. Raises `UsageError` for
-    an address that makes no sense, and for an option that does not exist.
+    Nothing is sent before the first use, except that a session with plugin paths opens at once. Raises `UsageError` for
+    an invalid address, and for an unknown option.
 
     >>> with Session("memory:") as session:
     ...     project = session.create("Project", {"name": "sintel"})
@@ -62,7 +61,7 @@ class Session(Blocking, FrontDoor):
         return self
 
     def _open_or_close(self) -> None:
-        """Open; a session that cannot be opened is closed, since its maker does not get hold of it."""
+        """Open; if that fails, close, because the caller gets no session that it could close."""
         try:
             self.open()
         except BaseException:
@@ -76,7 +75,7 @@ class Session(Blocking, FrontDoor):
         self.open()
 
     def run(self, flow: Flow[T]) -> T:
-        """Run a flow: yours, or one of Callsheet's. It works the same under both kinds of session."""
+        """Run a flow, yours or one of Callsheet's. The same flow runs in both kinds of session."""
         if self._description is None:
             self.open()
         return self._drive(flow)
@@ -94,14 +93,14 @@ class Session(Blocking, FrontDoor):
         return self.run(flow)
 
     def open(self) -> Description:
-        """Connect and learn the schema; done by itself when first needed."""
+        """Connect and read the schema; called automatically on first use."""
         self._check_open()
         if self._description is None:
             self._drive(self._opening())
         return self.server_information
 
     def close(self) -> None:
-        """End the session. What is pending is dropped; entities stay readable where loaded."""
+        """End the session. Pending changes are discarded; loaded attributes of entities stay readable."""
         if self._closed:
             return
         if self._announces_closing:
@@ -115,7 +114,7 @@ class Session(Blocking, FrontDoor):
 
     @property
     def event_hub(self) -> EventHub:
-        """Where one subscribes to events and publishes them; forks share it."""
+        """The hub for subscribing to events and publishing them; forks share it."""
         return self._shared_hub()
 
     def _shared_hub(self) -> EventHub:
@@ -129,7 +128,7 @@ class Session(Blocking, FrontDoor):
     @overload
     def query(self, text: type[E], page_size: int | None = None) -> QueryResult[E]: ...
     def query(self, text: str | type[Entity], page_size: int | None = None) -> QueryResult[Any]:
-        """What a text selects, or a type's name or class to build on: ``session.query("Task").where(…)``.
+        """The query of a text, or of a type's name or class, to be refined: ``session.query("Task").where(…)``.
 
         >>> session.query('Task where status.name is "Done" order by name').first()  # doctest: +SKIP
         """
@@ -137,5 +136,5 @@ class Session(Blocking, FrontDoor):
         return query.from_text(results.QueryResult, self, text, page_size)
 
     def select(self, select: Select, page_size: int | None = None) -> QueryResult:
-        """What a `Select` selects."""
+        """The query of a `Select`."""
         return results.QueryResult(self, select, page_size)

@@ -1,4 +1,4 @@
-"""What a session talks through: a dialect and a transport, to a server far away or in this process."""
+"""The connection of a session: a dialect and a transport, to a remote server or to one in this process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _warned: set[str] = set()
 
 @define
 class ServerConnection:
-    """A dialect, the transport it needs, and the embedded server to close with it, if there is one."""
+    """A dialect, its transport, and the embedded server to close with it, if there is one."""
 
     dialect: Dialect
     transport: Any
@@ -43,7 +43,7 @@ class ServerConnection:
 def count_exchange(
     request: Request, response: Response | None, sent: int, received: int, seconds: float, attempts: int
 ) -> None:
-    """Count what went over the wire for the session that is talking."""
+    """Count an exchange in the statistics of the session that runs a flow."""
     statistics = talking.get()
     if statistics is not None:
         statistics.bytes_sent += sent
@@ -61,7 +61,7 @@ def connect(
     headers: Mapping[str, str],
     options: TransportOptions,
 ) -> ServerConnection:
-    """A connection as the settings say; nothing is sent yet. ``headers`` go with each request."""
+    """A connection by these settings; nothing is sent yet. ``headers`` are sent with each request."""
     if settings.embedded:
         return _embedded(settings, schema, seed, ["headers"] if headers else list(options))
     from callsheet.dialects import dialect_class
@@ -80,20 +80,20 @@ def connect(
 
 
 def _warn_of_plain(url: str) -> None:
-    """Say once for each address that a key which goes to another machine without encryption can be read on the way."""
+    """Log a warning, once for each host, if a key would be sent to another machine without encryption."""
     from callsheet.transport.address import read_address
 
     address = read_address(url)
     if not address.encrypted and not address.loopback and address.host not in _warned:
         _warned.add(address.host)
-        _log.warning("%s: without HTTPS your API key can be read on its way to another machine", address.host)
+        _log.warning("%s: without HTTPS your API key can be read on the network", address.host)
 
 
 def _embedded(
     settings: ConnectionSettings, schema: str | Path | dict[str, Any] | None, seed: bool, options: list[str]
 ) -> ServerConnection:
     if options:
-        raise UsageError(f"a server inside this process has no transport, which `{min(options)}` is an option of")
+        raise UsageError(f"`{min(options)}` is an option of the transport; a server inside this process has none")
     try:
         from callsheet.server.service import Service
     except ImportError as error:
@@ -108,7 +108,7 @@ def _embedded(
 
 
 def journal_at(path: str | Path | None, connection: ServerConnection) -> Journal | None:
-    """The journal at a path, which notes where its commits were going."""
+    """The journal at a path, which records the server and the user of its commits."""
     if path is None:
         return None
     from callsheet.transport.journal import Journal
@@ -117,7 +117,7 @@ def journal_at(path: str | Path | None, connection: ServerConnection) -> Journal
 
 
 def over(backend: Any) -> ServerConnection:
-    """A connection to a backend that is open already and stays open after the session."""
+    """A connection to an open backend, which stays open after the session."""
     from callsheet.transport.local import LocalTransport
 
     return ServerConnection(LocalDialect(backend), LocalTransport(), None)

@@ -1,16 +1,16 @@
-"""`session.event_hub`: subscribe, publish, and dispatch what the server tells; blocking or awaiting.
+"""`session.event_hub`: subscribe to events, publish them, and dispatch those of the server; blocking or awaited.
 
-One hub, local and remote. Subscriptions are there at once, and hear what the session itself tells (``topics.py``).
-After ``connect`` they also hear what the server tells: a listener (``transport/listen.py``) reads into a bounded
-queue; ``wait`` calls the callbacks where it is called, and ``start`` has that done in the background. Which of
-them is for the caller to choose: callbacks run nowhere else. When the queue is full nothing more is read, and the
-server keeps the rest, so a slow callback costs patience and no memory.
+One hub has local and remote events. Subscriptions are active at once, and receive the session's own events
+(``topics.py``). After ``connect`` they also receive the server's: a listener (``transport/listen.py``) reads into a
+bounded queue; ``wait`` calls the callbacks in the caller's thread or task, ``start`` in the background. Callbacks run
+nowhere else. If the queue is full, the listener stops reading, and the server keeps the rest, so a slow callback causes
+delay but no use of memory.
 
-What is published goes to the server, and comes back from it, in its order among all events, to whoever subscribed
-here; without a connection, those who subscribed here are told at once.
+A published event goes to the server, and comes back from it, in the order of all events, to the subscribers here.
+Without a connection, the subscribers here are called at once.
 
-Each verb is declared once, as a flow (``hub_verbs.py``, ``hub_flows.py``). What the two hubs have of their own is how
-they wait: for an event, for an answer, and for what runs in the background (``waiting.py``).
+Each verb is declared once, as a flow (``hub_verbs.py``, ``hub_flows.py``). The two hubs differ only in how they wait:
+for an event, for an answer, and for background work (``waiting.py``).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _log = logging.getLogger("callsheet.events")
 
 
 class EventHub(Blocking, TalkingHub):
-    """The event hub of a `Session`: its callbacks are called, and its verbs block."""
+    """The event hub of a `Session`: its verbs block."""
 
     connect = Verb(hub_flows.connect)
 
@@ -58,35 +58,35 @@ class EventHub(Blocking, TalkingHub):
         super().__init__(hub, connection, open_session, known_schema)
         self._inbox: Inbox | None = None
         self._dispatcher: threading.Thread | None = None
-        self._ending = threading.Event()
+        self._stopping = threading.Event()
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow of the hub."""
         return drive.run(flow, self._connection.transport)
 
     def start(self) -> None:
-        """Have callbacks called in a thread of their own, until `stop` or `disconnect`.
+        """Call the callbacks in a thread of their own, until `stop` or `disconnect`.
 
-        Callbacks that need a session fork one there.
+        A callback that needs a session must use a fork.
         """
         self._check_startable(self._dispatcher)
-        self._ending.clear()
+        self._stopping.clear()
         self._dispatcher = threading.Thread(target=self._dispatch_all, name=BACKGROUND, daemon=True)
         self._dispatcher.start()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End what `start` began: the event under way is finished, others stay for `wait`."""
+        """End the thread of `start`: the current event is finished, later ones stay for `wait`."""
         thread, self._dispatcher = self._dispatcher, None
         if thread is None:
             return
-        self._ending.set()
+        self._stopping.set()
         if self._inbox is not None:
             self._inbox.wake()
         if thread is not threading.current_thread():
             thread.join(timeout)
 
     def _dispatch_all(self) -> None:
-        while not self._ending.is_set() and not self._is_over:
+        while not self._stopping.is_set() and not self._is_over:
             self.run(hub_flows.step(self, 0.5))
 
     @property
@@ -116,8 +116,8 @@ class EventHub(Blocking, TalkingHub):
         inbox = self._inbox
         if inbox is None or not inbox.wait(timeout):
             return None
-        # What comes after `stop` stays for `wait`.
-        ended = self._ending.is_set() and threading.current_thread().name == BACKGROUND
+        # Events after `stop` stay for `wait`.
+        ended = self._stopping.is_set() and threading.current_thread().name == BACKGROUND
         return None if ended else inbox.pop()
 
     def _begin_inbox(self, begin: Position | None) -> None:
@@ -146,7 +146,7 @@ class EventHub(Blocking, TalkingHub):
 
 
 class AsyncEventHub(Awaiting, TalkingHub):
-    """The event hub of an `AsyncSession`: callbacks may be ``async``, and verbs are awaited, under asyncio and trio."""
+    """The event hub of an `AsyncSession`: its verbs are awaited, and callbacks may be ``async``."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class AsyncEventHub(Awaiting, TalkingHub):
     connect.__doc__ = hub_flows.connect.__doc__
 
     def start(self, *, task_group: Any = None) -> None:
-        """Have callbacks called by a task of their own: of ``task_group``, or under asyncio of the hub's."""
+        """Call the callbacks in a task of their own: of ``task_group``, or under asyncio of the hub."""
         self._check_startable(self._dispatching)
         import anyio
 
@@ -190,7 +190,7 @@ class AsyncEventHub(Awaiting, TalkingHub):
         self._spawn(dispatch, task_group)
 
     def stop(self) -> None:
-        """End what `start` began; the callback under way is cancelled where it awaits."""
+        """End the task of `start`; the current callback is cancelled where it awaits."""
         scope, self._dispatching = self._dispatching, None
         if scope is not None:
             scope.cancel()
@@ -244,7 +244,7 @@ class AsyncEventHub(Awaiting, TalkingHub):
         try:
             self._sender.send_nowait(event)
         except (anyio.WouldBlock, anyio.ClosedResourceError, anyio.BrokenResourceError, AttributeError):
-            _log.info("nobody hears %s: the queue is full", event.topic)
+            _log.info("the event %s is dropped: the queue is full", event.topic)
 
     def _end_inbox(self) -> None:
         if self._sender is not None:
@@ -295,9 +295,9 @@ async def _end_tasks(tasks: list[Any]) -> None:
     import asyncio
 
     current = asyncio.current_task() if tasks else None
-    ending = [task for task in tasks if task is not current]
+    others = [task for task in tasks if task is not current]
     tasks.clear()
-    for task in ending:
+    for task in others:
         task.cancel()
-    if ending:
-        await asyncio.gather(*ending, return_exceptions=True)
+    if others:
+        await asyncio.gather(*others, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What `Session` and `AsyncSession` share: options, forks, sessions in the past, and what surrounds a run of a flow."""
+"""What `Session` and `AsyncSession` share: options, forks, sessions of the past, and the steps around each flow."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ __all__ = ["FrontDoor"]
 
 
 class FrontDoor(SessionVerbs):
-    """A session, whether its verbs block or are awaited."""
+    """The base of both kinds of session."""
 
     _awaits: ClassVar[bool]
 
@@ -91,15 +91,7 @@ class FrontDoor(SessionVerbs):
                 }
             )
             settings = config.resolve(server_url, api_user, api_key, schema_cache, dialect=dialect)
-            connection = connecting.connect(
-                settings,
-                blocking=not self._awaits,
-                dialect=dialect,
-                schema=schema,
-                seed=seed,
-                headers=headers or {},
-                options=transport,
-            )
+            connection = self._connected(settings, dialect, schema, seed, headers or {}, transport)
         self._connection = connection
         self._event_hub: Any = None
         self.plugging = plugging.Plugging(plugin_paths, plugin_arguments or {}, strict_plugins, allow_writable_plugins)
@@ -117,15 +109,34 @@ class FrontDoor(SessionVerbs):
         )
         self._made()
 
+    def _connected(
+        self,
+        settings: config.ConnectionSettings,
+        dialect: str | None,
+        schema: str | Path | dict[str, Any] | None,
+        seed: bool,
+        headers: Mapping[str, str],
+        transport: TransportOptions,
+    ) -> ServerConnection:
+        return connecting.connect(
+            settings,
+            blocking=not self._awaits,
+            dialect=dialect,
+            schema=schema,
+            seed=seed,
+            headers=headers,
+            options=transport,
+        )
+
     def _made(self) -> None:
-        """Called at the end of the constructor; a session that blocks may open itself here."""
+        """Called at the end of the constructor; a blocking session with plugin paths opens here."""
 
     def __repr__(self) -> str:
         server = self._connection.server or "in this process"
         return f"<{type(self).__name__} {server}{' (closed)' if self._closed else ''}>"
 
     def fork(self) -> Self:
-        """A new session with nothing pending, for another thread: same schema, types and connections."""
+        """A new session for another thread, without pending changes, with the same schema, types and connections."""
         forked = type(self)(
             connection=attrs.evolve(self._connection, dialect=self._dialect, service=None),
             auto_populate=self.auto_populate,
@@ -140,10 +151,9 @@ class FrontDoor(SessionVerbs):
         return forked
 
     def at(self, moment: Moment) -> Self:
-        """A session that reads the server as it was: at a time, or after a commit (its position, itself).
+        """A read-only session of a past state of the server: at a time, or after a commit (or its position).
 
-        Nothing can be changed in it. Use it as a context manager: ``with session.at(friday) as past:``, or
-        ``async with`` where the session is awaited.
+        Use it as a context manager: ``with session.at(friday) as past:``, or ``async with`` for an `AsyncSession`.
         """
         past = type(self)(
             connection=attrs.evolve(self._connection, dialect=self._dialect, cache=None, service=None),
@@ -170,31 +180,31 @@ class FrontDoor(SessionVerbs):
     # -- around a flow -----------------------------------------------------------------------------------
 
     def _begin(self, flow: Flow[Any]) -> Token[Statistics | None]:
-        """Let a flow begin; a session runs one at a time."""
+        """Check that a flow may begin; a session runs one at a time."""
         if self._closed:
             flow.close()
             raise Closed("this session is closed; open a new one")
         if self._busy:
             flow.close()
-            raise StateError("this session is talking to the server already")
+            raise StateError("this session is running another request; a session runs one at a time")
         if self._unit is not None:
             self._unit.check_thread()
         self._busy = True
         return talking.set(self.statistics)
 
     def _opening(self) -> Flow[Description]:
-        """Learn the schema, attach the behaviours that come with Callsheet, register the plugins."""
+        """Read the schema, attach the behaviours that come with Callsheet, register the plugins."""
         description = yield from opening.open_(self)
         self._attach()
         yield from plugging.enter(self)
         return description
 
     def _attach(self) -> None:
-        """Let the entity types have the behaviours that come with Callsheet."""
+        """Attach the behaviours that come with Callsheet."""
         builtin.attach(self)
 
     def _farewell(self) -> Flow[list[Any]]:
-        """Announce that the session is about to close."""
+        """Publish the event that the session closes."""
         from callsheet.events.topics import CLOSED
 
         return announcements.tell(self, CLOSED)
@@ -206,7 +216,7 @@ class FrontDoor(SessionVerbs):
         return not self._busy and self.hub.wants(CLOSED)
 
     def _close_local(self) -> None:
-        """Close the journal, and the server of this process."""
+        """Close the journal, and the server in this process."""
         if self.journal is not None:
             self.journal.close()
         if self._connection.service is not None:
@@ -214,7 +224,7 @@ class FrontDoor(SessionVerbs):
 
 
 def _check_options(given: Mapping[str, Any]) -> None:
-    """Raise `UsageError` for an option that a session does not have."""
+    """Raise `UsageError` for an unknown option."""
     from inspect import signature
 
     from callsheet.model.schema import did_you_mean

@@ -1,8 +1,8 @@
-"""The verbs of an event hub, as flows: `EventHub` blocks on them, in `AsyncEventHub` they are awaited.
+"""The verbs of an event hub, as flows: `EventHub` blocks on them, `AsyncEventHub` awaits them.
 
-What waits is a `Call` of a method that each hub has in its own way (``events.py``): in a blocking hub it returns when
-there is an answer, in an awaiting one it is a coroutine. So are callbacks: what they return is awaited where the hub
-awaits.
+A flow waits by a `Call` of a method that each hub implements (``events.py``): in a blocking hub it returns when it has
+the result, in an awaiting one it is a coroutine. Callbacks are called in the same way: an awaiting hub awaits what they
+return.
 """
 
 from __future__ import annotations
@@ -31,14 +31,13 @@ _log = logging.getLogger("callsheet.events")
 
 
 def connect(hub: WaitingHub, after: Position | str | None = None, timeout: float = PATIENCE) -> Flow[None]:
-    """Listen to the server; what comes waits for `wait` or `start`. A session that is not open is opened first.
+    """Listen to the server's events, which are queued for `wait` or `start`. A session that is not open is opened.
 
-    ``after`` is a position to go on from (`position` of an earlier hub): everything after it comes, in order, each
-    once. None goes on from this hub's own position, or from now. Raises `QueryError` for a subscription to what the
-    schema does not have, what the server answers, or `Timeout` (after ``timeout`` seconds without connection);
-    afterwards connections that break are made again.
-    An awaiting hub reads in a task: of ``task_group`` (anyio's, asyncio's, or a nursery of trio), or under asyncio of
-    its own.
+    ``after`` is a position to continue from (`position` of an earlier hub): all events after it are received, in
+    order, each once. None continues from this hub's own position, or from now. Raises `QueryError` for a subscription
+    that does not match the schema, the server's error, or `Timeout` after ``timeout`` seconds without a connection.
+    Later, broken connections are re-established automatically. An awaiting hub reads in a task: of ``task_group``
+    (anyio's, asyncio's, or a nursery of trio), or under asyncio of its own.
     """
     hub._check_connectable()
     yield Call(hub._open_session)
@@ -51,7 +50,7 @@ def connect(hub: WaitingHub, after: Position | str | None = None, timeout: float
     def on_state(state: Any) -> None:
         outcome[:] = [state]
         if state.kind == "connected":
-            hub._arrived(listener)
+            hub._set_position(listener)
         if state.kind != "disconnected":
             known.set()
         if event := hub._state_event(state.kind, state.error):
@@ -69,7 +68,7 @@ def connect(hub: WaitingHub, after: Position | str | None = None, timeout: float
 
 
 def disconnect(hub: WaitingHub) -> Flow[None]:
-    """Stop listening, and dispatching in the background. What came and was not dispatched is let go."""
+    """Stop listening, and dispatching in the background. Events that were not dispatched are discarded."""
     listener, hub._listener = hub._listener, None
     hub._stream = None
     if listener is None:
@@ -87,9 +86,9 @@ def publish(
 ) -> Flow[list[Any] | None]:
     """Publish an event.
 
-    ``synchronous`` calls only those who subscribed here, now; gives what they returned, in order. Otherwise the
-    event goes to the server, and through it to everybody who subscribed; without a connection those who subscribed
-    here are called at once. ``on_reply`` is called with each answer. ``on_error="ignore"`` suppresses its errors.
+    With ``synchronous``, only the subscribers here are called, now; returns their results, in order. Otherwise the
+    event goes to the server, and from there to all subscribers; without a connection, the subscribers here are called
+    at once. ``on_reply`` is called with each reply. ``on_error="ignore"`` suppresses errors of the server.
     """
     check_event(event)
     if synchronous:
@@ -115,17 +114,17 @@ def publish(
 def publish_reply(
     hub: WaitingHub, source_event: Event, data: Any, source: Mapping[str, Any] | None = None
 ) -> Flow[None]:
-    """Answer an event: ``data`` goes to the hub that published it."""
+    """Reply to an event: ``data`` goes to the hub that published it."""
     yield from publish(hub, hub._reply(source_event, data, source))
 
 
 def request(hub: WaitingHub, event: Event, timeout: float = PATIENCE) -> Flow[Event]:
-    """Publish an event and wait for the first answer; other events are dispatched meanwhile, as in `wait`.
+    """Publish an event and wait for the first reply; other events are dispatched while waiting, as in `wait`.
 
-    Raises `Timeout` where none comes in so many seconds.
+    Raises `Timeout` if there is no reply within ``timeout`` seconds.
     """
     if not hub._has_inbox:
-        raise StateError("the hub is not connected, so no answer can come; `connect()` first")
+        raise StateError("the hub is not connected, so it cannot receive a reply; `connect()` first")
     answers: list[Event] = []
     answered = hub._flag()
 
@@ -144,14 +143,14 @@ def request(hub: WaitingHub, event: Event, timeout: float = PATIENCE) -> Flow[Ev
     finally:
         hub._replies.pop(event.id, None)
     if not answers:
-        raise Timeout(f"nobody answered the event {event.id} of {event.topic} within {timeout} seconds")
+        raise Timeout(f"no reply to the event {event.id} of {event.topic} within {timeout} seconds")
     return answers[0]
 
 
 def wait(hub: WaitingHub, duration: float | None = None) -> Flow[None]:
-    """Call the callbacks of what comes, here, for so many seconds (None: until the hub is disconnected)."""
+    """Dispatch events for ``duration`` seconds (None: until the hub is disconnected); callbacks are called here."""
     if not hub._has_inbox:
-        raise StateError("the hub is not connected, so nothing will come; `connect()` first")
+        raise StateError("the hub is not connected, so it receives no events; `connect()` first")
     if hub._has_background:
         raise StateError("events are dispatched in the background already; `stop()` first")
     end = None if duration is None else monotonic() + duration
@@ -164,28 +163,28 @@ def wait(hub: WaitingHub, duration: float | None = None) -> Flow[None]:
 
 
 def step(hub: WaitingHub, timeout: float | None) -> Flow[bool]:
-    """Dispatch the next event, if one comes in time; whether one did."""
+    """Dispatch the next event, if there is one in time; returns whether there was."""
     event: Event | None = yield Call(partial(hub._receive, timeout))
     if event is None:
         return False
     try:
-        yield from _tell(hub, hub._received(event))
+        yield from _deliver(hub, hub._received(event))
     except Exception:
-        _passed(hub, event)
+        _advance(hub, event)
         raise
-    # One whose callback was cancelled comes again with the next connection.
-    _passed(hub, event)
+    # An event whose callback was cancelled is received again with the next connection.
+    _advance(hub, event)
     return True
 
 
-def _passed(hub: WaitingHub, event: Event) -> None:
-    """Whoever connects later goes on behind this event."""
+def _advance(hub: WaitingHub, event: Event) -> None:
+    """Set the hub's position: a later connection continues after this event."""
     if event.position is not None:
         hub.position = event.position
 
 
-def _tell(hub: WaitingHub, event: Event) -> Flow[None]:
-    """Call those whom the event concerns; what one returns goes to the hub that asks for it."""
+def _deliver(hub: WaitingHub, event: Event) -> Flow[None]:
+    """Call the matching subscribers; a result is sent as reply to the hub that published the event."""
     waiting = hub._answered(event)
     if waiting is not None:
         yield from _called(partial(waiting, event))
@@ -199,7 +198,7 @@ def _tell(hub: WaitingHub, event: Event) -> Flow[None]:
 
 
 def dispatch(hub: Hub, event: Event, raises: tuple[type[Exception], ...] = ()) -> Flow[list[Any]]:
-    """`Hub.dispatch`, where what a callback returns is awaited if the hub awaits."""
+    """`Hub.dispatch` as a flow: an awaiting hub awaits what callbacks return."""
     results = []
     for subscriber, call in hub.calls(event):
         try:
@@ -212,19 +211,19 @@ def dispatch(hub: Hub, event: Event, raises: tuple[type[Exception], ...] = ()) -
 
 
 def _called(call: Callable[[], Any]) -> Flow[Any]:
-    """What a callback returns. `UsageError` for one that is to be awaited, in a hub that does not await."""
-    result = yield Call(partial(_outlived, call))
+    """The result of a callback. Raises `UsageError` for an ``async`` callback in a blocking hub."""
+    result = yield Call(partial(_contained, call))
     if isawaitable(result):
         abandon(result)
         raise UsageError("an `async` callback needs an AsyncSession")
     return result
 
 
-def _outlived(call: Callable[[], Any]) -> Any:
-    """Call, so that no thread but the main one is ended by what is raised; there `sys.exit()` is meant."""
+def _contained(call: Callable[[], Any]) -> Any:
+    """Call a callback; outside the main thread, `SystemExit` and the like become `UsageError`, and end no thread."""
     try:
         return call()
     except BaseException as error:
         if isinstance(error, Exception) or current_thread() is main_thread():
             raise
-        raise UsageError(f"the callback raised {type(error).__name__}, which ends nothing but the call") from error
+        raise UsageError(f"the callback raised {type(error).__name__}, which ends only this call") from error

@@ -1,4 +1,4 @@
-"""What a hub can do, in both colours: each verb is declared once, as a flow (``hub_flows.py``)."""
+"""The verbs of both kinds of hub: each is declared once, as a flow (``hub_flows.py``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["TalkingHub"]
 
 
 class TalkingHub(WaitingHub):
-    """The verbs of a hub, blocking or awaited."""
+    """A hub with its verbs, which block or are awaited."""
 
     disconnect = Verb(hub_flows.disconnect)
     publish = Verb(hub_flows.publish)

@@ -1,8 +1,7 @@
-"""Events that have come and were not dispatched yet: a queue with an end, between the reader and the dispatcher.
+"""A bounded queue of received events, between the reader and the dispatcher.
 
-A full inbox makes the reader wait, the reader stops reading, and the server keeps the rest: in its log. So memory is
-bounded however slow a callback is. What came already is not taken again: events with a position by that, others by
-their ids.
+If it is full, the reader waits, and the server keeps the rest in its log. So memory is bounded, however slow a callback
+is. Events received before are dropped: those with a position by their position, others by their id.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ REMEMBERED = 10_000
 
 
 class Inbox:
-    """A bounded queue of events; one that is closed takes none and lets nobody wait.
+    """A bounded queue of events; when it is closed, it accepts no events, and no call waits.
 
     >>> inbox = Inbox()
     >>> inbox.put([Event("a", id="1"), Event("a", id="1"), Event("b", id="2")])
@@ -37,14 +36,14 @@ class Inbox:
         self._seen: dict[str, None] = {}
         self._wakes = 0
         self.closed = False
-        #: The position of the last event that came.
+        #: The position of the last received event.
         self.position = after
 
     def __len__(self) -> int:
         return len(self._events)
 
     def put(self, events: Iterable[Event]) -> bool:
-        """Add events, in order; blocks while there is no room. False when the inbox was closed."""
+        """Add events, in order; blocks while the inbox is full. Returns false if the inbox was closed."""
         for event in events:
             with self._changed:
                 while len(self._events) >= self._size and not self.closed:
@@ -65,7 +64,7 @@ class Inbox:
             return self._events.popleft()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until there is an event, the time (seconds) is over, or the inbox is closed; whether there is one."""
+        """Block until there is an event, for ``timeout`` seconds, or until `close`; returns whether there is one."""
         end = None if timeout is None else monotonic() + timeout
         with self._changed:
             begun = self._wakes
@@ -77,13 +76,13 @@ class Inbox:
             return bool(self._events)
 
     def wake(self) -> None:
-        """Let nobody wait any longer, this time."""
+        """Wake the threads that wait now."""
         with self._changed:
             self._wakes += 1
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Take no more events, and let nobody wait. What is there can still be popped."""
+        """Accept no more events, and wake all waiting threads. Queued events can still be popped."""
         with self._changed:
             self.closed = True
             self._changed.notify_all()

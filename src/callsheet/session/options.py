@@ -1,4 +1,4 @@
-"""The options of a session are checked when it is made: the line at fault is the caller's, not one deep inside."""
+"""The options of a session are checked in its constructor, so that the traceback ends at the caller's line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
 
 
 def check_kinds(given: Mapping[str, Any]) -> None:
-    """Raise `UsageError` for an option of the wrong kind. ``given`` has those that are not left out."""
+    """Raise `UsageError` for an option of the wrong type. Omitted options need not be in ``given``."""
     for name, value in given.items():
         if name in _KINDS and value is not None and not isinstance(value, _KINDS[name][0]):
             raise UsageError(f"`{name}` is {_KINDS[name][1]}, not {_shown(name, value)}")
@@ -39,7 +39,7 @@ def check_kinds(given: Mapping[str, Any]) -> None:
 
 
 def _shown(name: str, value: Any) -> str:
-    """A value in a message; a key stays out of it."""
+    """A value for an error's text; of a key only the type."""
     return type(value).__name__ if name == "api_key" else f"{value!r:.80}"
 
 
@@ -56,4 +56,4 @@ def _check_paths(paths: Any) -> None:
         raise UsageError(f"`plugin_paths` is a list of paths, or False, not {paths!r:.80}")
     for path in paths:
         if not isinstance(path, _PATH):
-            raise UsageError(f"`plugin_paths` is a list of paths, and {path!r:.80} is none")
+            raise UsageError(f"`plugin_paths` is a list of paths, and {path!r:.80} is not a path")

@@ -1,4 +1,4 @@
-"""When a session opens, its plugins are registered, and then it tells that it is ready."""
+"""When a session opens, its plugins are registered, and then it publishes that it is ready."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Plugging", "enter"]
 
 @frozen
 class Plugging:
-    """Which plugins a session has: ``paths`` (None: those of the environment, False: none), and how they are run."""
+    """The plugins of a session: their ``paths`` (None: those of the environment, False: none) and options."""
 
     paths: Sequence[str | Path] | Literal[False] | None = None
     arguments: Mapping[str, Any] = field(factory=dict)
@@ -33,7 +33,7 @@ class Plugging:
         return Plugging(paths, self.arguments, self.strict, self.allow_writable)
 
     def discover(self, dialect: str) -> list[Plugin]:
-        """Find the plugins, and run them as far as they can be."""
+        """Find the plugins, and import them."""
         if self.paths is False:
             return []
         named = self.paths if self.paths is not None else plugins.environment_paths(os.environ, dialect)
@@ -43,7 +43,7 @@ class Plugging:
 
 
 def enter(session: Any) -> Flow[None]:
-    """Register the session's plugins and tell that it is open. A plugin that raises keeps it from being so."""
+    """Register the session's plugins, and publish that it is open. If a plugin raises, the session is not open."""
     plugging: Plugging = session.plugging
     try:
         found = yield Work(lambda: plugging.discover(session._dialect.name))

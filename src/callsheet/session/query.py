@@ -1,4 +1,4 @@
-"""Building a query step by step; the two results that run it are in ``results.py``."""
+"""A query is built step by step; the two results that run it are in ``results.py``."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Q = TypeVar("Q", bound="Query[Any]")
 
 
 class Query(Generic[E]):
-    """A query that can be narrowed further; every step gives a new one and leaves the old as it was.
+    """An immutable query; every step returns a new one.
 
-    ``E`` is the class of what it finds: a ``Query[Entity]`` where only the name of the type is known.
+    ``E`` is the class of its results: `Entity` if only the name of the type is known.
 
     >>> query = session.query("Task").where(status="Done").order_by("name").limit(10)  # doctest: +SKIP
     """
@@ -45,10 +45,10 @@ class Query(Generic[E]):
         return select_text(self.select_statement)
 
     def where(self: Q, *conditions: Condition | str, **equals: Any) -> Q:
-        """Narrow to what fulfils all of these.
+        """Add conditions, all of which must hold.
 
-        Conditions are texts (``'name like "a%"'``) or expressions (``Task.due_date < today``); a keyword
-        compares an attribute, a list of values means one of them, an entity is compared by its key.
+        Conditions are texts (``'name like "a%"'``) or expressions (``Task.due_date < today``). A keyword compares an
+        attribute; a list means any of its values; an entity is compared by its key.
         """
         terms = [self.select_statement.where] if self.select_statement.where is not None else []
         for condition in conditions:
@@ -61,24 +61,24 @@ class Query(Generic[E]):
         return self._with(where=terms[0] if len(terms) == 1 else And(tuple(terms)) if terms else None)
 
     def order_by(self: Q, *orders: Order | Expression | str) -> Q:
-        """Order by these, the first first; texts may end in ``descending``."""
+        """Order by these, the first one first; texts may end in ``descending``."""
         return self._with(order=(*self.select_statement.order, *(_order(order) for order in orders)))
 
     def limit(self: Q, count: int | None) -> Q:
-        """At most so many."""
+        """Return at most ``count`` results."""
         return self._with(limit=_natural("limit", count))
 
     def offset(self: Q, count: int) -> Q:
-        """Without the first so many."""
+        """Skip the first ``count`` results."""
         return self._with(offset=_natural("offset", count) or 0)
 
     def select(self: Q, *projections: str | Expression) -> Q:
-        """Bring these paths along, through relations where dotted (``"status.name"``)."""
+        """Load these attributes too; dotted paths go through relations (``"status.name"``)."""
         paths = [path for projection in projections for path in _paths(projection)]
         return self._with(projections=(*self.select_statement.projections, *paths))
 
     def pages_of(self: Q, size: int) -> Q:
-        """Ask for so many at once."""
+        """Set the page size."""
         return type(self)(self._core, self.select_statement, size)
 
     def _with(self: Q, **changes: Any) -> Q:
@@ -88,11 +88,11 @@ class Query(Generic[E]):
         return Aggregate(evolve(self.select_statement, projections=(), order=(), limit=None, offset=0))
 
     def _id_only(self) -> tuple[Path, ...]:
-        """The projection that brings the least."""
+        """The smallest projection: the key."""
         return (Path.of(self._core.schema.types[self.select_statement.entity_type].key[0]),)
 
     def _clip(self, total: int) -> int:
-        """How many of so many the query's own limit and offset leave."""
+        """How many of ``total`` results the query's own limit and offset leave."""
         rest = max(0, total - self.select_statement.offset)
         limit = self.select_statement.limit
         return rest if limit is None else min(rest, limit)
@@ -115,7 +115,7 @@ class Query(Generic[E]):
             try:
                 checked = check(Select(select.entity_type, (parse_path(text),)), self._core.schema)
             except QueryError:
-                # An attribute that only some of the types have cannot be asked of all of them.
+                # An attribute that only some of the types have cannot be selected for all of them.
                 continue
             projections = (*projections, *(path for path in checked.projections if path not in projections))
         return evolve(select, projections=projections)
@@ -124,7 +124,7 @@ class Query(Generic[E]):
         from callsheet.model.language.checking import check_aggregate
 
         if self.select_statement.limit is not None or self.select_statement.offset:
-            raise UsageError("an aggregate is over all that a query finds; it takes no `limit` and no `offset`")
+            raise UsageError("an aggregate is over all results of a query; it takes no `limit` and no `offset`")
         chosen = [_function(text) for text in functions] or [("count", None)]
         names = [*group_by, *(functions or ("count",))]
         select = evolve(self.select_statement, projections=(), order=())
@@ -159,7 +159,7 @@ def _order(given: Any) -> Order:
     words = str(given).split()
     direction = words.pop().lower() if len(words) > 1 else "ascending"
     if direction not in ("asc", "ascending", "desc", "descending") or len(words) != 1:
-        raise QueryError(f"`{given}` is no order", hint='write "name", or "name descending"')
+        raise QueryError(f"`{given}` is not an order", hint='write "name", or "name descending"')
     return Order(parse_path(words[0]), direction.startswith("desc"))
 
 
@@ -182,6 +182,6 @@ def _natural(name: str, count: int | None) -> int | None:
 
 
 def from_text(cls: type[Q], core: Core, text: str | type[Entity], page_size: int | None) -> Q:
-    """A query from its text, or from the mere name or class of a type."""
+    """A query from its text, or from the name or class of a type."""
     text = type_name(text)
     return cls(core, parse(text, operators=core.operators), page_size, text)

@@ -1,7 +1,6 @@
 """The results of a query: lazy, in pages. `QueryResult` blocks, `AsyncQueryResult` is awaited.
 
-Both have the same verbs, each declared once as a flow. A result runs them through its core, which is a session:
-something that runs flows.
+Both have the same verbs, each declared once as a flow. A result runs them by its core, which is a session.
 """
 
 from __future__ import annotations
@@ -34,40 +33,40 @@ T = TypeVar("T")
 
 
 class QueryVerbs(Query[E]):
-    """The verbs of a result that talk to the server."""
+    """The verbs of a result that send requests."""
 
     @Verb
     def all(self) -> Flow[list[E]]:
-        """All of them, as a list."""
+        """All results, as a list."""
         return self._range(0, None)
 
     @Verb
     def first(self) -> Flow[E | None]:
-        """The first, or None."""
+        """The first result, or None."""
         found = yield from self._range(0, 1)
         return found[0] if found else None
 
     @Verb
     def one(self) -> Flow[E]:
-        """The only one; `NoResult` or `MultipleResults` otherwise."""
+        """The only result; raises `NoResult` or `MultipleResults` otherwise."""
         found = yield from self._range(0, 2)
         return cast(E, reading.one(found, str(self)))
 
     @Verb
     def count(self) -> Flow[int]:
-        """How many there are, by one request that fetches none of them."""
+        """The number of results, by one request that fetches none of them."""
         rows = yield from reading.aggregate(self._core, self._counting())
         return self._clip(int(rows[0][0]) if rows else 0)
 
     @Verb
     def exists(self) -> Flow[bool]:
-        """Whether there is any."""
+        """Whether there is any result."""
         select = evolve(self._window(0, 1), projections=self._id_only())
         return bool(len((yield from reading.page(self._core, select, 1, None))))
 
     @Verb
     def aggregate(self, *functions: str, group_by: tuple[str, ...] | list[str] = ()) -> Flow[list[dict[str, Any]]]:
-        """Numbers by group: ``aggregate("count", "sum(bid)", group_by=["status.name"])``."""
+        """Aggregates by group: ``aggregate("count", "sum(bid)", group_by=["status.name"])``."""
         question, names = self._aggregate(functions, group_by)
         rows = yield from reading.aggregate(self._core, question)
         return [dict(zip(names, row)) for row in rows]
@@ -108,7 +107,7 @@ class QueryVerbs(Query[E]):
 
 
 class BegunFlow(Generator[Request | Work | Overlap, Any, T]):
-    """A flow that was begun by somebody who cannot answer it: it yields its first message once more."""
+    """A flow that has been started already: it yields its first message again."""
 
     def __init__(self, flow: Flow[T], first: Request | Work | Overlap) -> None:
         self._flow, self._first = flow, [first]
@@ -124,16 +123,16 @@ class BegunFlow(Generator[Request | Work | Overlap, Any, T]):
 
 
 class QueryResult(Blocking, QueryVerbs[E]):
-    """What a query finds, fetched page by page when it is first needed.
+    """The results of a query, fetched page by page on first use.
 
-    Iterating streams: each page is let go when the next one comes. ``len(result)`` fetches everything and
-    keeps it; ``count()`` asks the server for the number alone.
+    Iterating streams: each page is released when the next one is read. ``len(result)`` fetches all results and keeps
+    them; ``count()`` requests only their number.
     """
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow in the session that the result belongs to."""
         if self._rows is not None:
-            # What was kept can be read without the session, also after its end.
+            # Kept results can be read without the session, also after it was closed.
             try:
                 flow = BegunFlow(flow, next(flow))
             except StopIteration as end:
@@ -188,7 +187,7 @@ class QueryResult(Blocking, QueryVerbs[E]):
 
 
 class AsyncQueryResult(Awaiting, QueryVerbs[E]):
-    """What a query finds, fetched page by page when it is first awaited; ``async for`` streams."""
+    """The results of a query, fetched page by page when first awaited; ``async for`` streams."""
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow in the session that the result belongs to."""

@@ -1,4 +1,4 @@
-"""What the blocking and the awaiting event hub have in common: all that does not wait."""
+"""The common part of the blocking and the awaiting event hub: all that does not wait."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 __all__ = ["PATIENCE", "QUEUE", "Subscribing", "check_event", "failure"]
 
 PATIENCE = 10.0
-"""Seconds that ``connect`` waits for the connection, unless it is told otherwise."""
+"""Seconds that ``connect`` waits for the connection by default."""
 QUEUE = 1_000
-"""Events that came and were not dispatched yet, at most."""
+"""The most received events that wait for dispatch."""
 AWAITED_REPLIES = 10_000
-"""Events whose answers have a callback; those of older ones come to nobody."""
+"""The most events with a callback for replies; replies to older ones are ignored."""
 _LOCAL = ("callsheet.session.", "callsheet.hub.")
 _log = logging.getLogger("callsheet.events")
 
 
 def check_event(event: Event) -> None:
-    """Raise `UsageError` for what is no event, such as a topic alone."""
+    """Raise `UsageError` unless this is an `Event`."""
     if not isinstance(event, Event):
-        raise UsageError(f"what is published is an Event, such as callsheet.Event(topic, data), not {event!r:.80}")
+        raise UsageError(f"only an Event is published, such as callsheet.Event(topic, data), not {event!r:.80}")
 
 
 class Subscribing:
-    """What the blocking and the awaiting hub have in common: nothing of it waits."""
+    """The common part of the blocking and the awaiting hub, in which nothing waits."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class Subscribing:
     ) -> None:
         self._hub = hub
         self._connection = connection
-        #: The schema that expressions are checked with; None while the session is not open.
+        #: Returns the schema for checks of expressions; None while the session is not open.
         self._known_schema = known_schema
-        #: Opens the session that the hub belongs to, if it is not open: it needs the schema, and plugins subscribe.
+        #: Opens the hub's session if it is not open, for the schema and for the subscriptions of plugins.
         self._open_session = open_session
         self._declaration = declaration_of(connection.dialect)
         #: The dialect's name of each topic that has one.
@@ -66,7 +66,7 @@ class Subscribing:
         self._replies: dict[str, Callback] = {}
         self._stream: EventStream | None = None
         self._listener: Any = None
-        #: The place in the server's log of the last event that was dispatched, or where the hub began to listen.
+        #: The position of the last dispatched event in the server's log, or where the hub began to listen.
         self.position: Position | None = None
 
     def __repr__(self) -> str:
@@ -74,22 +74,22 @@ class Subscribing:
 
     @property
     def id(self) -> str:
-        """Which hub this is: the source of what it publishes, and the target of replies."""
+        """The hub's id: the source of events it publishes, and the target of replies."""
         return self._hub.id
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection to the server now."""
+        """Whether the hub has a connection to the server now."""
         return self._listener is not None and bool(self._listener.connected)
 
     @property
     def listening(self) -> bool:
-        """Whether it was connected and not disconnected since: connections that break are made again meanwhile."""
+        """Whether `connect` was called and not `disconnect`: broken connections are re-established."""
         return self._listener is not None
 
     @property
     def asks_server(self) -> bool:
-        """Whether anybody subscribed to what only a server tells."""
+        """Whether there is a subscription to events of a server."""
         return len(self._expressions()) > 1
 
     @property
@@ -125,13 +125,13 @@ class Subscribing:
         subscriber: Mapping[str, Any] | None = None,
         priority: int = 100,
     ) -> Any:
-        """Have ``callback(event)`` called with every event that fulfils an expression.
+        """Call ``callback(event)`` for every event that fulfils an expression.
 
-        The expression is a condition of the query language, asked of the event: a text, or a condition object. Lower
-        priorities are told first. ``subscriber`` is data that targets of events can ask for; its ``id`` becomes the
-        subscription's. Gives that id; without a callback it gives a decorator. Raises `QueryError` for an
-        expression that cannot be read, or that no event fulfils: topics, names, entity types and attributes are
-        checked. Before the session is open its schema is not known, and the last two are checked by ``connect``.
+        The expression is a condition of the query language on the event: a text, or a condition object. Lower
+        priorities are called first. ``subscriber`` is data for the targets of events; its ``id`` becomes the id of the
+        subscription. Returns that id, or without a callback a decorator. Raises `QueryError` for an invalid expression,
+        and for one that no event can fulfil: topics, names, entity types and attributes are checked. Before the session
+        is open, the schema is not known, and ``connect`` checks the last two.
 
         >>> with Session("memory:") as session:  # doctest: +SKIP
         ...     @session.event_hub.subscribe("topic=studio.render.done and data.take > 1")
@@ -149,7 +149,7 @@ class Subscribing:
         return decorate
 
     def unsubscribe(self, identifier: str) -> None:
-        """End a subscription. Raises `UsageError` where there is none of this id."""
+        """End a subscription. Raises `UsageError` if there is none with this id."""
         with self._lock:
             self._hub.unsubscribe(identifier)
 
@@ -175,11 +175,11 @@ class Subscribing:
         return self._hub.get_subscriber_by_identifier(identifier)
 
     def _check_subscriptions(self) -> None:
-        """Raise `QueryError` for a subscription that no event fulfils; some were made before the schema was known."""
+        """Raise `QueryError` for a subscription that no event can fulfil; some are older than the schema."""
         for each in self._hub.subscribers:
             check_expression(each.expression, self._known_schema(), local=True)
 
-    # -- what is told to the server --------------------------------------------------------------------------
+    # -- what is sent to the server --------------------------------------------------------------------------
 
     @property
     def _dialect(self) -> EventDialect | None:
@@ -187,28 +187,28 @@ class Subscribing:
         return dialect if isinstance(dialect, EventDialect) else None
 
     def _sourced(self, event: Event) -> Event:
-        """The event with what is known of its source, and the name that the server knows its topic by."""
+        """The event with its source, and with the dialect's name of its topic."""
         known = {"id": self.id, "user": {"username": self._connection.user}, "host": socket.gethostname()}
         topic = self._theirs.get(event.topic, event.topic)
         return evolve(event, source={**known, **event.source}, topic=topic)
 
     def _outgoing(self, event: Event) -> Event:
-        """The event as it is sent: its data plain, so that any wire carries or refuses the same."""
+        """The event with plain data, so that every wire accepts or refuses the same."""
         return evolve(self._sourced(event), data=unpack(pack(event.data)))
 
     def _received(self, event: Event) -> Event:
-        """The event with the name that we know its topic by."""
+        """The event with Callsheet's name of its topic."""
         topic = self._declaration.topics.get(event.topic, event.topic)
         return event if topic == event.topic else evolve(event, topic=topic)
 
     def _reply(self, source_event: Event, data: Any, source: Mapping[str, Any] | None) -> Event:
         target = source_event.source.get("id")
         if not target:
-            raise StateError(f"{source_event!r} does not say who published it, so nobody can be answered")
+            raise StateError(f"{source_event!r} has no source with an id, so it cannot be answered")
         return Event(REPLY, data, source=source or {}, target=f'id="{target}"', in_reply_to_event=source_event.id)
 
     def _expressions(self) -> list[str]:
-        """What the server is asked for: all expressions but those about topics of this process."""
+        """The expressions for the server: all but those about topics of this process."""
         wanted = {f"topic={REPLY}": None}
         for subscriber in self._hub.subscribers:
             topics = subscriber.topics
@@ -217,16 +217,16 @@ class Subscribing:
         return list(wanted)
 
     def _beginning(self, after: Position | str | None) -> Position | None:
-        """Where a connection begins: where it is told to, else where this hub has come to; None for now."""
+        """Where a connection begins: after the given position, else after this hub's own; None means from now on."""
         return Position.parse(after) if isinstance(after, str) else after or self.position
 
-    def _arrived(self, listener: Any) -> None:
-        """A connection is made: who is away before anything has come goes on from here, too."""
+    def _set_position(self, listener: Any) -> None:
+        """After the first connection, set the position, so that a reconnection continues there even without events."""
         if self.position is None:
             self.position = listener.position
 
     def _metadata(self) -> dict[str, Any]:
-        """What targets are asked of: this hub, and each of its subscribers."""
+        """The data for targets: those of this hub, and of each of its subscribers."""
         return {"id": self.id, "subscribers": [dict(each.metadata) for each in self._hub.subscribers]}
 
     def _open_stream(self, after: Position | None) -> EventStream:
@@ -236,7 +236,7 @@ class Subscribing:
         return self._stream
 
     def _resubscribed(self, subscriber: Subscriber) -> None:
-        """Subscriptions changed: the server is told, or asked anew from where we are."""
+        """Subscriptions have changed: change those of the stream, or open another one at the present position."""
         listener, stream = self._listener, self._stream
         if listener is None or stream is None:
             return
@@ -251,7 +251,7 @@ class Subscribing:
             self._replies.pop(next(iter(self._replies)), None)
 
     def _replies_here(self, event: Event, results: list[Any]) -> list[Event]:
-        """Answers for who published without a server between them: what was returned here."""
+        """Replies without a server: the results of the subscribers here."""
         return [self._reply(self._sourced(event), each, {"id": self.id}) for each in results if each is not None]
 
     def _check_startable(self, running: Any) -> None:
@@ -262,32 +262,32 @@ class Subscribing:
 
     def _check_connectable(self) -> None:
         if self._dialect is None:
-            raise StateError(f"the {self._connection.dialect.name} dialect tells of no events")
+            raise StateError(f"the {self._connection.dialect.name} dialect has no events")
         if self._listener is not None:
             raise StateError("the hub is connected already; `disconnect()` first")
 
-    # -- what comes ------------------------------------------------------------------------------------------
+    # -- what is received ------------------------------------------------------------------------------------
 
     def _state_event(self, kind: str, error: Exception | None) -> Event | None:
         topic = CONNECTED if kind == "connected" else DISCONNECTED
         if kind == "failed":
-            _log.error("the server tells of no more events: %s", error)
+            _log.error("the server sends no more events: %s", error)
         return Event(topic, {"reason": str(error or "")}) if self._hub.wants(topic) else None
 
     def _answered(self, event: Event) -> Callback | None:
-        """Who waits for this reply."""
+        """The callback that waits for this reply."""
         if event.topic != REPLY or event.in_reply_to_event is None:
             return None
         return self._replies.get(event.in_reply_to_event)
 
     def _wants_reply(self, event: Event, result: Any) -> bool:
-        """Whether what a callback returned is an answer for somebody: the event came from another hub."""
-        told = event.topic in (UPDATE, REPLY, self._declaration.update_topic) or event.topic.startswith(_LOCAL)
-        return result is not None and not told and bool(event.source.get("id"))
+        """Whether a callback's result is sent as reply: the event must have been published by a hub."""
+        final = event.topic in (UPDATE, REPLY, self._declaration.update_topic) or event.topic.startswith(_LOCAL)
+        return result is not None and not final and bool(event.source.get("id"))
 
 
 def failure(outcome: list[Any], timeout: float) -> Exception:
-    """Why there is no connection."""
+    """The reason why there is no connection."""
     error = outcome[-1].error if outcome else None
     if isinstance(error, Exception):
         return error

@@ -1,7 +1,7 @@
-"""The verbs of a session, each declared once. In a `Session` they block; in an `AsyncSession` await them.
+"""The verbs of a session, each declared once. In a `Session` they block; in an `AsyncSession` they are awaited.
 
-What a verb does, its parameters and its docstring are those of its flow (see ``core/verb.py``), which is imported when
-the verb is first used (see ``later.py``).
+A verb has the parameters and the docstring of its flow (see ``core/verb.py``), which is imported when the verb is first
+used (see ``later.py``).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ __all__ = ["SessionVerbs"]
 
 
 class SessionVerbs(LazyCore):
-    """The verbs that talk to the server, or to the disk."""
+    """The verbs that use the server or the disk."""
 
     reset = Verb(announcements.reset)
     populate = Verb(populating.populate)
@@ -72,12 +72,12 @@ class SessionVerbs(LazyCore):
 
     @Verb
     def call(self: Any, /, action: str, **arguments: Any) -> Flow[Any]:
-        """Anything else the server offers, by name."""
+        """Call another action of the server by name."""
         return calls.call(self, action, arguments)
 
     @Verb
     def reload_schema(self: Any) -> Flow[Description]:
-        """Learn custom attributes that were added since the session was opened."""
+        """Read custom attributes that were added since the session was opened."""
         return opening.open_(self)
 
     create_component = Verb(components.create)

@@ -1,4 +1,4 @@
-"""How a hub waits, as its flows see it; each kind of hub does so in its own way (``events.py``)."""
+"""The waiting of a hub, as its flows need it; each kind of hub implements it (``events.py``)."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ __all__ = ["WaitingHub"]
 
 
 class WaitingHub(Subscribing):
-    """What `EventHub` returns from when it is there, and `AsyncEventHub` gives to be awaited."""
+    """The methods that wait: `EventHub` blocks in them, `AsyncEventHub` returns coroutines."""
 
-    #: Whether events that come have a place to wait in: from `connect` to `disconnect`.
+    #: Whether there is a queue for events: from `connect` to `disconnect`.
     _has_inbox: bool
-    #: Whether nothing more will come.
+    #: Whether no more events will be received.
     _is_over: bool
-    #: Whether callbacks are called in the background, and whether that is where the caller is.
+    #: Whether callbacks are called in the background, and whether the caller runs there.
     _has_background: bool
     _is_background: bool = False
 
     if TYPE_CHECKING:
-        # A flag that is set once, and the wait for it; the next event, or None after so many seconds.
+        # A flag that is set once, and the wait for it; the next event, or None after the timeout.
         def _flag(self) -> Any: ...
         def _wait_for(self, flag: Any, seconds: float) -> Any: ...
         def _receive(self, timeout: float | None) -> Any: ...
-        # The place where events wait; an event of the hub itself is put there without waiting.
+        # The queue of events; an event of the hub itself is added without waiting.
         def _begin_inbox(self, begin: Position | None) -> None: ...
         def _put_own(self, event: Event) -> None: ...
         def _end_inbox(self) -> None: ...
-        # The listener that puts the server's events there; its end, and that of all in the background.
+        # The listener that adds the server's events; its end, and that of all background work.
         def _listen(self, on_state: Callable[[Any], None], begin: Position | None) -> Any: ...
         def _run(self, listener: Any) -> None: ...
         def _end(self, listener: Any) -> Any: ...

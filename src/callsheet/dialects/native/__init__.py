@@ -7,7 +7,6 @@
     POST /v1/commits/<commit id>
     POST /v1/call/<action>
 
-``client.py`` makes requests and reads answers, ``server.py`` reads requests and makes answers, ``shapes.py``
-holds the JSON both agree on, ``codec.py`` turns the model into it and back, ``values.py`` does the same for
-values, ``rows.py`` reads pages fast.
+``client.py`` makes requests and reads answers, ``server.py`` reads requests and makes answers, ``shapes.py`` defines
+the JSON of both, ``codec.py`` converts the model to it and back, and ``rows.py`` decodes pages fast.
 """

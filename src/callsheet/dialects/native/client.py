@@ -1,4 +1,4 @@
-"""The client's half: model statements become requests, answers become records, or errors."""
+"""The client half: model statements become requests, answers become records or errors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ KINDS: dict[str, type[ServerError]] = {
         errors.Unavailable,
     )
 }
-# Statuses that proxies and gateways use in their own words, and that mean the same in everybody's.
+# Statuses that proxies and gateways send with bodies of their own, with the same meaning.
 STATUSES: dict[int, type[ServerError]] = {
     401: errors.Unauthorised,
     403: errors.Forbidden,
@@ -50,12 +50,12 @@ STATUSES: dict[int, type[ServerError]] = {
 READING = frozenset({"at", "commits", "history"})
 """Actions that change nothing, and so may be sent again."""
 REPEATABLE = "handlers."
-"""Actions of durable handlers: each names its lease, or the leases that are known, so that repeats do no harm."""
+"""Actions of durable handlers, which may be repeated: each names its lease, or the leases that it has."""
 T = TypeVar("T")
 
 
 class NativeDialect:
-    """Flows that speak Callsheet's own wire.
+    """Flows that use Callsheet's own wire.
 
     >>> flow = NativeDialect().describe("abc")
     >>> request = next(flow)
@@ -70,16 +70,16 @@ class NativeDialect:
         self._headers = {} if position is None else {"x-callsheet-at": str(position)}
 
     def at(self, position: int) -> NativeDialect:
-        """The same server as it was after a commit, which every request names in a header."""
+        """A dialect for the state after a commit; every request has its position in a header."""
         return NativeDialect(position)
 
     @staticmethod
     def credentials(user: str, key: str) -> dict[str, str]:
-        """The headers that say who asks."""
+        """The headers of authentication."""
         return {"authorization": f"Bearer {key}", **({"x-callsheet-user": user} if user else {})}
 
     def learn(self, schema: Schema) -> None:
-        """Read rows by this schema from now on."""
+        """Decode rows by this schema from now on."""
         self._rows = RowReader(schema)
 
     @reads_answers
@@ -105,7 +105,7 @@ class NativeDialect:
 
     @reads_answer
     def open_page(self, response: Response) -> tuple[str | None, Callable[[], Page]]:
-        # The rows stay bytes here, so this takes a small part of the whole.
+        # The rows are not decoded here, so this takes a small part of the time.
         reply = _read(response, shapes.PageReply)
         return reply.cursor, lambda: self._read_page(reply)
 
@@ -136,7 +136,7 @@ class NativeDialect:
 
     @reads_answers
     def commit(self, changes: ChangeSet) -> Flow[CommitResult]:
-        # Safe although it writes: the server knows the commit id and applies it once.
+        # Safe to retry although it writes: the server applies a commit id once.
         with collector.paused():
             request = self._post(f"/v1/commits/{quote(changes.commit_id, safe='')}", changes_to_plain(changes))
         response = yield request
@@ -152,7 +152,7 @@ class NativeDialect:
 
     @reads_answers
     def publish(self, event: Event) -> Flow[None]:
-        # Safe although it writes: the server knows the event's id and keeps it once.
+        # Safe to retry although it writes: the server stores an event's id once.
         response = yield self._post(PATH, event_out(event))
         _read(response, dict[str, Any])
 
@@ -192,7 +192,7 @@ class NativeDialect:
         if response.status != 200 or "x-callsheet-checksum" not in response.headers:
             _refuse(response)
         if hashlib.sha256(response.content).hexdigest() != response.headers["x-callsheet-checksum"]:
-            raise TransportError("a part of a file was damaged on its way here; read it again")
+            raise TransportError("a part of a file was damaged in transit; read it again")
         return response.content
 
     @reads_answers
@@ -219,11 +219,11 @@ def _file(key: str) -> str:
 
 
 def _read(response: Response, shape: type[T]) -> T:
-    """What a good answer holds; every other answer is raised."""
+    """Decode a successful answer; any other answer raises its error."""
     if response.status != 200:
         _refuse(response)
     if not _is_json(response):
-        raise TransportError(f"this is no answer of a Callsheet server: {_start(response)}")
+        raise TransportError(f"this is not an answer of a Callsheet server: {_start(response)}")
     try:
         return shapes.decode(response.content, shape)
     except Malformed as error:
@@ -238,7 +238,7 @@ def _unpack(value: Any) -> Any:
 
 
 def _refuse(response: Response) -> NoReturn:
-    """Raise what the server raised, or what a status stands for that came from somebody else."""
+    """Raise the error that the server sent, or one for the status if the answer is not the server's."""
     status = response.status
     if _is_json(response):
         try:
@@ -261,8 +261,8 @@ def _refuse(response: Response) -> NoReturn:
         _raise(STATUSES[status](f"refused on the way to the server: {_start(response)}"), response)
     if 300 <= status < 400:
         place = response.headers.get("location", "elsewhere")
-        raise TransportError(f"the server's URL leads on to {place}; use that address (status {status})")
-    raise TransportError(f"this is no answer of a Callsheet server: {_start(response)}")
+        raise TransportError(f"the server's URL redirects to {place}; use that address (status {status})")
+    raise TransportError(f"this is not an answer of a Callsheet server: {_start(response)}")
 
 
 def _raise(error: ServerError, response: Response) -> NoReturn:
@@ -279,7 +279,7 @@ def _is_json(response: Response) -> bool:
 
 
 def _start(response: Response) -> str:
-    """The status, and the beginning of a body in one readable line."""
+    """The status and the beginning of the body, as one printable line."""
     text = response.content[:400].decode("utf-8", "replace")
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     kind = response.headers.get("content-type", "no content type")

@@ -1,6 +1,6 @@
-"""Queries and results: from the model to the shapes of the wire, and back.
+"""Queries and results are converted from the model to the shapes of the wire, and back.
 
-Change sets are read and written by `callsheet.model.converter`, as in journals.
+Change sets are converted by `callsheet.model.converter`, as in journals.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def condition_in(wire: WireCondition, depth: int = CONDITION_DEPTH) -> Condition
 
 def _comparison_in(wire: Compare, depth: int) -> Comparison:
     if wire.operator not in OPERATORS:
-        raise Malformed(f"`{wire.operator}` is no operator; one of {' '.join(OPERATORS)}")
+        raise Malformed(f"`{wire.operator}` is not an operator; use one of {' '.join(OPERATORS)}")
     several = wire.operator in ("in", "not_in")
     if wire.select is not None:
         if not several:

@@ -1,4 +1,4 @@
-"""Callsheet's own wire, and what is particular to it: nothing."""
+"""The declaration of Callsheet's own wire, which needs no particular properties."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Events on the native wire: server-sent events (the HTML standard, "Server-sent events"), one for each event.
 
-The server answers ``GET /v1/events`` with a text that does not end. Each event has its position as ``id``, and as
-``data`` one line of JSON, in which ``data`` and ``source`` are packed (``values.py``). An ``id`` without data tells how
-far the server has read, so that a reader who asks for little need not begin again where its last event was. A comment
-every ten seconds tells that the server lives. `EventText` reads the text, whatever pieces it comes in.
+The server answers ``GET /v1/events`` with a text that does not end. Each event has its position as ``id``, and one line
+of JSON as ``data``, in which ``data`` and ``source`` are packed (`callsheet.model.values`). An ``id`` without data is
+the position up to which the server has read, so that a reader with few matching events need not continue from its last
+one. A comment every ten seconds is a keep-alive. `EventText` parses the text in pieces of any size.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ from callsheet.model.values import pack, unpack
 __all__ = ["PATH", "EventText", "NativeEventStream", "WireEvent", "event_in", "event_out", "message_out", "place_out"]
 
 PATH = "/v1/events"
-ASKED = 12 * 2**10
-"""Of expressions, or data of subscribers, that are longer than this as an address none is sent: more events come, and
-who asked looks at each again anyway."""
+LONGEST_PARAMETERS = 12 * 2**10
+"""Longer expressions, or subscriber data, are not sent in the address: more events arrive, and the hub filters them."""
 LONGEST = 64 * 2**20
 _MARK = b"\xef\xbb\xbf"
 
@@ -46,13 +45,13 @@ class WireEvent(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
 
 def event_out(event: Event) -> WireEvent:
-    """An event as it travels; its position goes beside it."""
+    """An event as JSON; its position is sent separately."""
     source = pack(dict(event.source))
     return WireEvent(event.topic, event.id, pack(event.data), event.sent, source, event.target, event.in_reply_to_event)
 
 
 def event_in(wire: WireEvent, position: Position | None = None) -> Event:
-    """The event that travelled. Raises `Malformed`."""
+    """The event of its JSON. Raises `Malformed`."""
     source = unpack(wire.source)
     if not isinstance(source, dict):
         raise Malformed("the source of an event is a JSON object")
@@ -74,12 +73,12 @@ def message_out(event: Event) -> bytes:
 
 
 def place_out(position: Position) -> bytes:
-    """That the server has read the log up to here."""
+    """The text that reports the position up to which the server has read the log."""
     return b"id: %b\n\n" % str(position).encode()
 
 
 class EventText:
-    """The text of server-sent events as it comes, in any pieces: bytes in, ``(id, data)`` out, data None for none.
+    """A parser of server-sent events in pieces: bytes in, ``(id, data)`` out; data is None for an id without data.
 
     >>> text = EventText()
     >>> text.receive(b": hello\\nid: 1.0\\nda"), text.receive(b'ta: {}\\n\\n')
@@ -89,25 +88,25 @@ class EventText:
     def __init__(self) -> None:
         self._rest = b""
         self._id = ""
-        self._told = False
+        self._has_id = False
         self._data: list[bytes] = []
         self._size = 0
         self._begun = False
 
     def receive(self, data: bytes) -> list[tuple[str, bytes | None]]:
-        """What is complete with these bytes."""
+        """The messages that are complete with these bytes."""
         lines = self._lines(data)
         found: list[tuple[str, bytes | None]] = []
         for line in lines:
             if line:
                 self._field(line)
-            elif self._data or self._told:
+            elif self._data or self._has_id:
                 found.append((self._id, b"\n".join(self._data) if self._data else None))
-                self._data, self._size, self._told = [], 0, False
+                self._data, self._size, self._has_id = [], 0, False
         return found
 
     def _lines(self, data: bytes) -> list[bytes]:
-        """The lines that are complete. A carriage return at the very end may be half of a line's end."""
+        """The complete lines. A carriage return at the end of the bytes may be the first half of a line break."""
         text = self._rest + data
         if not self._begun:
             if len(text) < len(_MARK) and _MARK.startswith(text):
@@ -129,11 +128,11 @@ class EventText:
             self._data.append(value)
             self._size += len(value)
         elif name == b"id" and b"\0" not in value:
-            self._id, self._told = value.decode("utf-8", "replace"), True
+            self._id, self._has_id = value.decode("utf-8", "replace"), True
 
 
 class NativeEventStream:
-    """One connection for events: an `EventStream`. ``refuse`` raises what an answer stands for that is no stream."""
+    """One connection for events: an `EventStream`. ``refuse`` raises the error of an answer that is not a stream."""
 
     kind = "sse"
 
@@ -149,50 +148,50 @@ class NativeEventStream:
         self._text = EventText()
 
     def opening(self) -> Request:
-        """The request whose answer does not end."""
-        told = shapes.encode(pack(dict(self._subscriber))).decode()
-        asked = [
+        """The request whose response does not end."""
+        subscriber = shapes.encode(pack(dict(self._subscriber))).decode()
+        parameters = [
             urlencode({} if self.position is None else {"after": str(self.position)}),
             _short(urlencode([("filter", expression) for expression in self._expressions])),
-            _short(urlencode({"subscriber": told} if self._subscriber else {})),
+            _short(urlencode({"subscriber": subscriber} if self._subscriber else {})),
         ]
-        path = "?".join(filter(None, (PATH, "&".join(filter(None, asked)))))
+        path = "?".join(filter(None, (PATH, "&".join(filter(None, parameters)))))
         return Request("GET", path, headers={"accept": "text/event-stream"}, safe=True)
 
     def opened(self, response: Response) -> None:
-        """Raise what the server refused with."""
+        """Raise the error if the server refused the stream."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if response.status != 200 or kind != "text/event-stream":
             self._refuse(response)
-            raise TransportError("this is no answer of a Callsheet server")
+            raise TransportError("this is not an answer of a Callsheet server")
 
     def receive(self, data: bytes) -> list[Event]:
         """The events that are complete with these bytes."""
         found: list[Event] = []
-        for place, told in self._text.receive(data):
+        for place, content in self._text.receive(data):
             try:
                 self.position = Position.parse(place)
-                if told is not None:
-                    found.append(event_in(_WIRE.decode(told), self.position))
+                if content is not None:
+                    found.append(event_in(_WIRE.decode(content), self.position))
             except (ValueError, msgspec.MsgspecError) as error:
                 raise TransportError(f"an event of the server cannot be read: {error}") from None
         return found
 
     def to_send(self) -> list[bytes]:
-        """Nothing: the server was told all when it was asked."""
+        """Nothing: the request had everything."""
         return []
 
     def resubscribe(self, expressions: Sequence[str], subscriber: Mapping[str, Any] | None = None) -> bool:
-        """Whether this stream can ask for other events: it cannot."""
+        """False: this stream cannot change its expressions."""
         return False
 
 
-def _short(asked: str) -> str:
-    return asked if len(asked) <= ASKED else ""
+def _short(parameters: str) -> str:
+    return parameters if len(parameters) <= LONGEST_PARAMETERS else ""
 
 
 class _Answered(WireEvent, omit_defaults=True, forbid_unknown_fields=False):
-    """An event from a server that may know more of events than this version."""
+    """An event from a server, which may have fields that this version does not know."""
 
 
 _WIRE = msgspec.json.Decoder(_Answered)

@@ -1,4 +1,4 @@
-"""The addresses of the native wire, for a server that answers it."""
+"""The routes of the native wire, for a server."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def _credentials(request: WebRequest) -> Credentials:
     scheme, _, key = request.header("authorization").partition(" ")
     user = request.header("x-callsheet-user") or None
     if scheme.lower() != "bearer" or not key.strip():
-        missing = "no API key came with the request; it travels as `Authorization: Bearer <key>`"
+        missing = "the request has no API key; send it as `Authorization: Bearer <key>`"
         return Credentials(user, "", "bearer", missing)
     return Credentials(user, key.strip(), "bearer")
 
 
 def _refuse(error: CallsheetError) -> Response:
-    """The response to a caller that is not let in, or whose question cannot be read."""
+    """The response to a caller that is refused, or whose request cannot be read."""
     if isinstance(error, QueryError):
         return error_response(Invalid(str(error), details={"position": error.position, "hint": error.hint}))
     if not isinstance(error, ServerError):
@@ -65,16 +65,16 @@ def _question(request: WebRequest) -> EventQuestion:
     subscriber: Mapping[str, Any] = {}
     for name, value in request.pairs:
         if name == "after":
-            # A browser that connects again sends its position in the header, and the address it had at first.
+            # A browser that reconnects sends its position in the header, and its first address.
             after = after or _position(value)
         elif name == "filter":
             expressions.append(value)
         elif name == "subscriber":
             subscriber = _subscriber(value)
         else:
-            raise Invalid(f"`{name:.80}` is no parameter of events; there are `after`, `filter`, `subscriber`")
+            raise Invalid(f"`{name:.80}` is not a parameter of events; use `after`, `filter`, `subscriber`")
     if len(expressions) > EXPRESSIONS:
-        raise Invalid(f"{len(expressions):,} filters; at most {EXPRESSIONS:,} are taken")
+        raise Invalid(f"{len(expressions):,} filters; the limit is {EXPRESSIONS:,}")
     return EventQuestion(after, expressions, subscriber)
 
 

@@ -1,7 +1,7 @@
-"""Rows of a page as Python values: one decoder for each type and choice of attributes, built from the schema.
+"""Rows of a page are decoded to Python values, by one decoder for each type and set of attributes.
 
-The decoder parses a block's rows in one call, dates and datetimes included. Where the rows are not as the
-schema says (it changed meanwhile), they are read untyped and converted value by value.
+The decoder is built from the schema, and parses a block's rows in one call, dates and datetimes included. If the rows
+do not match the schema (because it has changed), they are decoded untyped, and converted value by value.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TEMPORAL: dict[str, Callable[[str], Any]] = {"date": date.fromisoformat, "dateti
 
 
 class RowReader:
-    """Reads blocks of rows by a schema; without one, dates stay text.
+    """Decodes blocks of rows by a schema; without one, dates stay text.
 
     >>> RowReader(None).read("Task", ("name",), b'[["018f",1,"layout"]]').rows
     [('018f', 1, 'layout')]
@@ -46,7 +46,7 @@ class RowReader:
         self._decoders: dict[tuple[str, tuple[str, ...]], msgspec.json.Decoder[Any]] = {}
 
     def read(self, entity_type: str, attributes: tuple[str, ...], rows: bytes | msgspec.Raw) -> Records:
-        """The block; `Malformed` when the rows are not even rows."""
+        """The records of a block; raises `Malformed` if the data are not rows."""
         try:
             decoded = self._decoder(entity_type, attributes).decode(rows)
         except msgspec.ValidationError as error:
@@ -69,7 +69,7 @@ class RowReader:
         return found
 
     def _attributes(self, entity_type: str, names: Sequence[str]) -> list[Attribute | None]:
-        """What the schema says of the names; None for those it does not know."""
+        """The attributes of these names in the schema; None for unknown ones."""
         known = self._schema.types.get(entity_type) if self._schema else None
         return [_attribute(known, name) for name in names]
 
@@ -88,7 +88,7 @@ class RowReader:
         return schema is not None and target in schema.types and schema.polymorphic(target)
 
     def _type_items(self, entity_type: str, attributes: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-        """Turn the dates among custom attributes, each of its own type, into dates, in place."""
+        """Convert the dates among custom attributes from text, in place."""
         known = self._schema.types.get(entity_type) if self._schema else None
         if known is None or not known.custom:
             return
@@ -120,7 +120,7 @@ class RowReader:
         return read
 
     def _convert(self, attribute: Attribute | None, value: Any) -> Any:
-        """The value as the schema says where that can be, else as it came."""
+        """The value converted to the attribute's type if possible, else unchanged."""
         if attribute is None or value is None:
             return value
         if attribute.kind == "scalar":

@@ -1,4 +1,4 @@
-"""The server's half: requests become calls of a `Backend`, its answers and refusals become responses. Pure."""
+"""The server half: requests become calls of a `Backend`, its results and errors become responses. Pure."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Headers: TypeAlias = Mapping[str, str]
 def handle(
     backend: Backend, method: str, path: str, params: Mapping[str, str], headers: Headers, body: bytes
 ) -> Response:
-    """Answer one request, as it is in HTTP: ``path`` still percent-encoded, header names in lower case.
+    """Answer one HTTP request: ``path`` is percent-encoded, header names are in lower case.
 
-    Refusals become responses; any other exception is a fault and goes on up, to the boundary.
+    Callsheet's errors become responses; any other exception is propagated to the error boundary.
     """
     try:
-        if (told := headers.get("x-callsheet-at")) is not None:
-            backend = backend.at(_position(told))
+        if (position := headers.get("x-callsheet-at")) is not None:
+            backend = backend.at(_position(position))
         if headers.get(shapes.WHOLE_SCHEMA) is not None:
             params = {**params, shapes.WHOLE_SCHEMA: "1"}
         return _route(backend, method, path, params, body)
@@ -47,14 +47,14 @@ def handle(
 
 
 def error_response(error: ServerError, status: int | None = None, headers: Headers | None = None) -> Response:
-    """The refusal as a response; the client raises the same again."""
+    """The response of an error; the client raises the same error from it."""
     wire = shapes.WireError(error.kind, str(error), error.operation, error.entity, error.attribute)
     if error.details:
         wire.details = pack(error.details)
-    told = {"content-type": "application/json", **(headers or {})}
+    sent = {"content-type": "application/json", **(headers or {})}
     if isinstance(error, Unavailable) and error.retry_after is not None:
-        told["retry-after"] = f"{error.retry_after:g}"
-    return Response(status or error.status, shapes.encode(shapes.ErrorReply(wire)), told)
+        sent["retry-after"] = f"{error.retry_after:g}"
+    return Response(status or error.status, shapes.encode(shapes.ErrorReply(wire)), sent)
 
 
 def _route(backend: Backend, method: str, path: str, params: Mapping[str, str], body: bytes) -> Response:
@@ -79,10 +79,10 @@ def _route(backend: Backend, method: str, path: str, params: Mapping[str, str], 
     raise NotFound(f"there is nothing at {path!r:.200}; the server's verbs are below /v1/")
 
 
-def _position(told: str) -> int:
-    if not (told.isascii() and told.isdigit() and len(told) <= 18):
-        raise Invalid(f"the header x-callsheet-at holds the position of a commit, not {told!r:.40}")
-    return int(told)
+def _position(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Invalid(f"the header x-callsheet-at must be the position of a commit, not {text!r:.40}")
+    return int(text)
 
 
 def _only(allowed: str, method: str, answer: Callable[[], Response]) -> Response:
@@ -97,17 +97,17 @@ def _answer(data: Any) -> Response:
 
 
 def _describe(backend: Backend, known: str, whole: bool) -> Response:
-    """Clients before 0.3 refuse keys of attributes that they do not know; later ones ask for the whole schema."""
-    told = backend.describe(known)
-    schema = told.schema if told.schema is None or whole else told.schema.told
+    """Clients before 0.3 refuse attributes with unknown keys; later ones request the whole schema."""
+    found = backend.describe(known)
+    schema = found.schema if found.schema is None or whole else found.schema.told
     reply = shapes.DescriptionReply(
-        server=told.server,
-        version=told.version,
-        time=told.time,
-        schema_hash=told.schema_hash if schema is None else schema.hash,
+        server=found.server,
+        version=found.version,
+        time=found.time,
+        schema_hash=found.schema_hash if schema is None else schema.hash,
         schema=None if schema is None or schema.hash == known else dict(schema.document),
-        user=told.user,
-        features=told.features,
+        user=found.user,
+        features=found.features,
     )
     return _answer(reply)
 
@@ -118,7 +118,7 @@ def _select(backend: Backend, body: bytes) -> Response:
 
 
 def page_out(page: Page) -> dict[str, Any]:
-    """A page as plain data: rows stay as they are, since JSON takes them so."""
+    """A page as plain data; rows are unchanged, because the encoder accepts them."""
     return {
         "roots": page.roots,
         "order": page.order if page.order is None or isinstance(page.order, list) else list(page.order),
@@ -141,7 +141,7 @@ def _aggregate(backend: Backend, body: bytes) -> Response:
 
 def _stage(backend: Backend, commit_id: str, number: str, body: bytes) -> Response:
     if not (number.isascii() and number.isdigit() and len(number) <= 6):
-        raise Invalid(f"the number of a part is a small number from 0, not {number!r:.40}")
+        raise Invalid(f"the number of a part is an integer from 0 to 999,999, not {number!r:.40}")
     part = shapes.decode(body, shapes.PartBody)
     backend.stage(_commit_id(commit_id), int(number), operations_from_plain(part.operations, strict=True))
     return _answer({})
@@ -162,7 +162,7 @@ def _call(backend: Backend, action: str, body: bytes) -> Response:
 def _publish(backend: Backend, body: bytes) -> Response:
     event = event_in(shapes.decode(body, WireEvent))
     if not isinstance(backend, EventBackend):
-        raise Invalid("events are published now, not in the past")
+        raise Invalid("events cannot be published in a past state")
     return _answer({"position": list(backend.publish(event))})
 
 

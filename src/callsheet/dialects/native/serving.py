@@ -1,6 +1,6 @@
-"""The server's half for files: parts of at most some megabytes, so that a file of any size takes little memory. Pure.
+"""The server half for files. A file is sent in parts of a few megabytes, so that any size needs little memory. Pure.
 
-An address of a file is ``/v1/files/KEY``, the key being its component's.
+The path of a file is ``/v1/files/KEY`` with the key of its component.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ def answer(
     match [method, *rest]:
         case ["GET"]:
             state = files.state(key)
-            return _told(shapes.FileReply(state.size, state.received))
+            return _json(shapes.FileReply(state.size, state.received))
         case ["DELETE"]:
             files.remove(key)
-            return _told({})
+            return _json({})
         case ["PUT", "data"]:
-            return _told(shapes.FileReply(None, _write(files, key, params, body)))
+            return _json(shapes.FileReply(None, _write(files, key, params, body)))
         case ["GET", "data"]:
             return _read(files, key, _number(params, "offset"), _number(params, "size"))
         case ["POST", "finish"]:
             wanted = shapes.decode(body, shapes.FinishBody)
             files.finish(key, wanted.size, wanted.checksum)
-            return _told({})
+            return _json({})
         case ["GET", "address"]:
-            return _told(shapes.AddressReply(files.address(key)))
+            return _json(shapes.AddressReply(files.address(key)))
     raise NotFound(f"there is no {method:.20} of a file's {'/'.join(rest)!r:.80}")
 
 
 def _write(files: FileBackend, key: str, params: Mapping[str, str], body: bytes) -> int:
-    told = params.get("checksum", "")
+    checksum = params.get("checksum", "")
     if len(body) > LARGEST_PART:
         raise Invalid(f"a part of a file has at most {LARGEST_PART:,} bytes")
-    if not hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), told.encode("utf-8", "replace")):
-        raise Invalid("the part is damaged, or its checksum is not that of its bytes; send it again")
+    if not hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), checksum.encode("utf-8", "replace")):
+        raise Invalid("the part does not match its checksum; send it again")
     return files.write(key, _number(params, "offset"), body)
 
 
@@ -66,11 +66,11 @@ def _read(files: FileBackend, key: str, offset: int, size: int) -> Response:
 
 
 def _number(params: Mapping[str, str], name: str) -> int:
-    told = params.get(name, "")
-    if not (told.isascii() and told.isdigit() and len(told) <= 18):
-        raise Invalid(f"`{name}` is a number of bytes, not {told!r:.40}")
-    return int(told)
+    text = params.get(name, "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Invalid(f"`{name}` is a number of bytes, not {text!r:.40}")
+    return int(text)
 
 
-def _told(data: object) -> Response:
+def _json(data: object) -> Response:
     return Response(200, shapes.encode(data), JSON)

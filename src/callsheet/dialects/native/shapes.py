@@ -1,8 +1,7 @@
 """The shapes of the native wire, as structs, and JSON.
 
-Requests are decoded into these, so what arrives has the right shape and 64-bit numbers, or is refused with
-the place of the fault. A field that this version does not know is refused in a request (its sender counts on
-it) and ignored in an answer.
+Requests are decoded into these: a request has the right structure and 64-bit numbers, or is refused with the place of
+the error. An unknown field is refused in a request, because its sender relies on it, and ignored in an answer.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ __all__ = [
 ]
 
 WHOLE_SCHEMA = "x-callsheet-whole-schema"
-"""The header of clients that ignore what a schema says for the server alone."""
+"""The header of clients that accept the parts of a schema that only servers use."""
 
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 WirePath: TypeAlias = list[str | tuple[str, str]]
@@ -111,7 +110,7 @@ class AggregateBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
 
 class PartBody(Struct, forbid_unknown_fields=True):
-    """``operations`` are read by `callsheet.model.converter`, as all of a commit is."""
+    """``operations`` are decoded by `callsheet.model.converter`, like those of a commit."""
 
     operations: list[Any]
 

@@ -1,9 +1,9 @@
-"""Uploads that nobody finished: what never became a component's file is listed, and removed when it is old.
+"""Abandoned uploads, which never became a component's file, are listed, and removed when they are old.
 
-An upload is kept for some days from its last byte on (the limit ``upload_days``), so that a client may commit the
-component later. One more day passes before it is removed: a commit may be sent in parts, which are kept for a day. So
-what a commit needs that began in time is there when the commit ends. A file whose component exists is never removed.
-The server looks once a day, while files are uploaded.
+An upload is kept for some days after its last byte (the limit ``upload_days``), so that a client may commit the
+component later. It is kept one more day, because a commit may be sent in parts, which are kept for a day: so a commit
+that began in time finds its uploads. A file whose component exists is never removed. The server checks once a day, when
+a file is uploaded.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ __all__ = ["AbandonedUploads", "Unfinished"]
 _log = logging.getLogger("callsheet.server")
 
 COMMITS = timedelta(days=1)
-"""How long a commit may take that is sent in parts."""
+"""How long a commit in parts may take."""
 PACE = timedelta(days=1)
 LEAST = 1.0
-"""Days: what is younger may be under way."""
+"""Days: a younger upload may still be running."""
 _NAME = re.compile(r"([0-9a-f]{64})\.(?:([0-9a-f]{16})\.)?.+")
-"""The digest of a component, that of the account where the file is an account's own, and what it is."""
+"""The digest of a component, the digest of the account if the file is an account's own, and the kind of file."""
 
 
 @frozen
 class Unfinished:
-    """A file that is not a component's: half uploaded, or whole without a component. ``changed`` is its last byte."""
+    """A file that is not a component's: incomplete, or pending. ``changed`` is the time of its last byte."""
 
     path: Path
     component: str
@@ -54,30 +54,30 @@ class AbandonedUploads:
     def __init__(self, store: Store, folder: Callable[[], Path], clock: Callable[[], datetime], days: float) -> None:
         self._store, self._folder, self._clock = store, folder, clock
         self._kept = timedelta(days=days)
-        self._looked: datetime | None = None
-        self._looking = Lock()
+        self._checked: datetime | None = None
+        self._checking = Lock()
 
     def keep(self) -> None:
-        """Remove what is old, where nobody has looked for a day. Called when a file is uploaded."""
+        """Remove old uploads, at most once a day. Called when a file is uploaded."""
         now = self._clock()
-        if (self._looked is not None and now - self._looked < PACE) or not self._looking.acquire(blocking=False):
+        if (self._checked is not None and now - self._checked < PACE) or not self._checking.acquire(blocking=False):
             return
         try:
-            self._looked = now
+            self._checked = now
             self.remove()
         except OSError:
             _log.warning("old uploads cannot be removed", exc_info=True)
         finally:
-            self._looking.release()
+            self._checking.release()
 
     def found(self) -> list[Unfinished]:
-        """What is unfinished now, the oldest first."""
+        """All unfinished uploads, the oldest first."""
         return sorted(_unfinished(self._folder()), key=lambda each: each.changed)
 
     def remove(self, days: float | None = None) -> list[Unfinished]:
-        """Remove what has not changed for so many days (None: the server's own, and a day), and say what it was."""
+        """Remove uploads unchanged for ``days`` (None: ``upload_days`` and one more); returns the removed ones."""
         if days is not None and days < LEAST:
-            raise Invalid(f"what is younger than {LEAST:g} day may be under way, and is not removed")
+            raise Invalid(f"an upload younger than {LEAST:g} day may still be running, and is not removed")
         age = self._kept + COMMITS if days is None else timedelta(days=days)
         before = self._clock() - age
         old = [each for each in _unfinished(self._folder()) if each.changed <= before]
@@ -88,7 +88,7 @@ class AbandonedUploads:
         return gone
 
     def _needed(self, components: set[str]) -> set[str]:
-        """Those of these digests whose component is there, and has no file yet."""
+        """The digests among these whose component exists without a file."""
         schema = self._store.schema
         if not components or "Component" not in schema.types:
             return set()
@@ -113,7 +113,7 @@ def _in_part(folder: Path, part: Path) -> Iterator[Unfinished]:
         try:
             status = file.stat(follow_symlinks=False)
         except FileNotFoundError:
-            continue  # It has become a component's file meanwhile.
+            continue  # It was just renamed to a component's file.
         component, account = named[1], named[2]
         state = "pending" if file.name.endswith(".pending") else "incomplete"
         changed = datetime.fromtimestamp(status.st_mtime, UTC)
@@ -121,7 +121,7 @@ def _in_part(folder: Path, part: Path) -> Iterator[Unfinished]:
 
 
 def _account(folder: Path, digest: str | None) -> str:
-    """The account that a digest stands for; empty where a write to a component's own place was cut off."""
+    """The account of a digest; empty for an interrupted upload to a component's own path."""
     try:
         return "" if digest is None else (folder / "accounts" / digest).read_text(encoding="utf-8")
     except OSError:

@@ -32,7 +32,7 @@ _IMAGES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "ima
 
 
 class FileStore:
-    """The files below a folder, which is asked for when it is first needed; ``begun`` is called with each upload."""
+    """The files in a folder; ``folder`` is called on first use, ``begun`` at the beginning of each upload."""
 
     def __init__(
         self, folder: Callable[[], Path], largest: int = LARGEST, begun: Callable[[], None] = lambda: None
