@@ -45,12 +45,12 @@ __all__ = [
 class Features:
     """What a server supports; the core checks it before it uses a feature.
 
-    ``operations`` and ``bytes`` bound one request of a commit; larger ones are staged in parts, when ``staging``, and
-    ``commit_operations`` bounds all parts together. Without ``atomic`` the server has no transactions, and a commit
-    sends one operation after the other. ``rows`` bounds a page and ``literals`` the values in one ``in`` list.
-    ``handlers`` says that the server keeps the queues of durable handlers, ``schedules`` those of schedules,
-    ``adjustments`` that it counts numbers on from what they are, ``fills`` that it gives new entities required values
-    of which the schema does not say a default.
+    ``operations`` and ``bytes`` limit one request of a commit; larger commits are staged in parts if ``staging``, and
+    ``commit_operations`` limits all parts together. Without ``atomic`` the server has no transactions, and a commit
+    sends one operation after the other. ``rows`` limits a page and ``literals`` the values in one ``in`` list. With
+    ``handlers`` the server has queues of durable handlers, with ``schedules`` those of schedules; with ``adjustments``
+    it applies increments itself; with ``fills`` it sets required values of new entities that have no default in the
+    schema.
     """
 
     atomic: bool = True

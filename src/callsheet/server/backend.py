@@ -136,8 +136,8 @@ class ServiceBackend:
     def call(self, action: str, arguments: Mapping[str, Any]) -> Any:
         """History (``log/history.py``), durable handlers, accounts, roles, grants and the audit (``actions.py``).
 
-        ``own.key`` gives one's own account another key, which everybody may; it expires when the old one would.
-        ``own.user`` says which user the account stands for, where that has another name by now.
+        ``own.key`` gives the caller's own account another key with the same expiry; every account may call it.
+        ``own.user`` returns the account's user, who may have been renamed.
         """
         if action in history.ACTIONS:
             return self._history(action, arguments)
@@ -322,7 +322,7 @@ def apply_changes(
 
 
 def _is_seen(store: Store, changes: ChangeSet, result: CommitResult) -> bool:
-    """Whether a commit may have changed which projects accounts see, or for which users they stand."""
+    """Whether a commit may have changed which projects accounts may read, or which user an account belongs to."""
     if changes.parts or NAME in _names(changes.operations):
         return True
     deciding = deciding_types(store.schema)

@@ -60,9 +60,9 @@ def deciding_types(schema: Schema) -> frozenset[str]:
 
 
 def hidden_from(store: Store, permissions: Permissions, user_key: str | None = None) -> frozenset[str]:
-    """The keys of the projects that an account does not see, because they are their members' alone.
+    """The keys of the confidential projects that the account is not a member of.
 
-    ``user_key`` is that of the user whom the account stands for, where the user was renamed.
+    ``user_key`` is the key of the account's user, if the user was renamed.
     """
     schema = store.schema
     marks = () if permissions.admin else tuple(_marks(schema))
@@ -88,7 +88,7 @@ def _marks(schema: Schema) -> Iterator[Attribute]:
 def _memberships(
     store: Store, connection: Connection, attribute: Attribute, user: str, user_key: str | None
 ) -> set[str]:
-    """The projects that the steps lead from to a user; they are gone backwards."""
+    """The projects from which the steps lead to a user; the steps are followed backwards."""
     schema, found = store.schema, set[str]()
     users = store.tables[schema.types["User"].root] if "User" in schema.types else None
     if users is None or NAME not in users.c:

@@ -174,7 +174,7 @@ def at(scope: HistoryScope, position: int | None = None, time: datetime | None =
         moment = _moment("time", time)
         return {"position": min(log.position_at(scope.store, scope.connection, moment), last)}
     check_position(position, last)
-    log.check_begun(asking.store, asking.connection, position or 0)
+    log.check_begun(scope.store, scope.connection, position or 0)
     return {"position": position}
 
 

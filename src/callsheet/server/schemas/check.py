@@ -155,10 +155,10 @@ def _attribute(outline: Outline, owner: str, name: str, definition: Any) -> Iter
     yield from wrong
     if wrong:
         return
-    if told.get("administrative", False) not in (True, False, CHANGES):
-        yield f'{place}: `administrative` is true, false or "{CHANGES}", not {told["administrative"]!r:.60}'
-    if stated == "json" and (told.get("indexed") or told.get("unique")):
-        yield f"{place}: JSON data is neither indexed nor unique; give what is searched for an attribute of its own"
+    if definition.get("administrative", False) not in (True, False, CHANGES):
+        yield f'{place}: `administrative` is true, false or "{CHANGES}", not {definition["administrative"]!r:.60}'
+    if stated == "json" and (definition.get("indexed") or definition.get("unique")):
+        yield f"{place}: JSON data is neither indexed nor unique; use an attribute of its own for what is searched"
     if stated in SCALARS:
         yield from _value(place, stated, definition)
     elif stated == "mapping":

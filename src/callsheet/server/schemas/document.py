@@ -119,7 +119,7 @@ def _plain(name: str, document: Any) -> dict[str, Any]:
     try:
         copied = json.loads(json.dumps(document, allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise SchemaError(f"{name}: a schema holds texts, numbers, booleans, lists and tables only: {error}") from None
+        raise SchemaError(f"{name}: a schema consists of texts, numbers, booleans, lists and tables: {error}") from None
     if not isinstance(copied, dict):
         raise SchemaError(f"{name}: a schema is a table with the key `types`, not {type(copied).__name__}")
     return copied

@@ -49,13 +49,14 @@ class Members:
 class TypeRules:
     """The rules of one concrete type.
 
-    ``computed`` has every attribute that the server computes; ``stamped`` those among them that tell who and when
-    (``stamped_new``: of a new entity), ``above`` the ancestors' types (it ``covers`` all that a child may ask for),
-    ``numbered`` by what they count. ``typed`` names the columns with the types of references that may lead to several,
-    ``alike`` those that hold the form of texts which must not look alike.
-    ``decided`` are the administrative attributes, ``kept`` those among them that are free when an entity is made;
-    ``paths`` hold paths, which are in folders that other attributes name; ``authored`` hold the acting user where
-    nothing else is given.
+    - ``computed``: each computed attribute with its rule. Of these, ``stamped`` are set on update (``stamped_new``: on
+      create), ``above`` are ancestors with their types (``covers``: no type in the schema stores other ancestors), and
+      ``numbered`` are running numbers with the attribute that groups them.
+    - ``typed``: the columns of the target types of polymorphic references. ``alike``: the columns of `alike_form`.
+    - ``referrers``, ``holders``: references and collections of other entities that may contain this one.
+    - ``decided``: administrative attributes; ``kept``: those of them that anyone may set in a new entity.
+    - ``paths``: attributes with paths, and the attributes that name their allowed folders. ``authored``: references
+      whose default is the acting user.
     """
 
     entity_type: EntityType

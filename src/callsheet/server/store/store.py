@@ -82,10 +82,9 @@ class Store:
     ) -> Store:
         """Open ``memory:``, ``sqlite:///path`` or ``postgresql+psycopg://…``; create the tables of a new database.
 
-        An existing database keeps the schema it was made with; a ``document`` that differs is said in the log, if it
-        was ``stated`` and is no mere default. Raises
-        `StorageError` where it cannot be opened, or another process has it open, or it is being loaded from an archive
-        (unless ``unfinished``).
+        An existing database keeps the schema it was created with. If ``document`` differs from it, and was ``stated``
+        by the user (not a default), a warning is logged. Raises `StorageError` if the database cannot be opened, if
+        another process has it open, or if it is being loaded from an archive (unless ``unfinished``).
         """
         scheme, _, rest = url.partition("://")
         if url in ("memory:", "sqlite://", "sqlite:///:memory:"):
@@ -183,7 +182,7 @@ class Store:
     def _prepare(
         self, connection: Connection, document: Mapping[str, Any] | None, stated: bool, unfinished: bool
     ) -> None:
-        """Know the schema of the database; make its tables where there are none."""
+        """Read the schema of the database, and upgrade its tables; create the tables of a new one."""
         self.created = not inspect(connection).has_table("_meta")
         self._describe(_schema_for(document, self.url) if self.created else _saved_schema(connection, self.url))
         if self.created:

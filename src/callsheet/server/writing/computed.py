@@ -17,7 +17,7 @@ from callsheet.errors import Invalid
 from callsheet.model.normalisation import normalised
 from callsheet.model.record import Identity, equal, new_key
 from callsheet.server.access.people import NAME, keep_user
-from callsheet.server.store.rules import declarer
+from callsheet.server.store.layout import declarer
 from callsheet.server.store.store import CHUNK
 from callsheet.server.writing.overlay import Overlay, Place, WorkingRow
 
@@ -95,7 +95,7 @@ def _stamps(
 
 
 def acting_user(overlay: Overlay, target: str, user: str) -> Identity | None:
-    """The entity that stands for an account: the one with its name as ``username``, or that had it (``people.py``)."""
+    """The entity of an account: the one whose ``username`` is, or was (``people.py``), the account's name."""
     entity_type = overlay.schema.types[target]
     if NAME not in entity_type.attributes:
         return None

@@ -1,8 +1,9 @@
 """Writes that need the right ``decide``: administrative attributes, and paths outside the configured folders.
 
-An account without the right ``decide`` may leave an administrative attribute as it is, or give a new entity the value
-that the server would (any value, where only changes are administrative). It writes a path only if that is relative and
-stays where it begins, or if it is absolute and in a folder that the schema's ``within`` leads to.
+An account without the right may write an administrative attribute only with its present value, or, in a new entity,
+with the value that the server would set (any value if only changes are administrative). It may write a path only if the
+path is relative and does not leave its folder, or if it is absolute and inside a folder that the schema's ``within``
+names.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def _is_decided(overlay: Overlay, entry: WorkingRow, name: str, user: str) -> bo
         return not equal(value, entry.original(name))
     if name in entry.rules.kept:
         return False
-    return value is not None and not equal(value, _given(overlay, entry, name, user))
+    return value is not None and not equal(value, _preset(overlay, entry, name, user))
 
 
 def _preset(overlay: Overlay, entry: WorkingRow, name: str, user: str) -> Any:

@@ -129,5 +129,5 @@ class Warrant:
 
     def _is_safe(self, entity: tuple[str, str]) -> bool:
         place = self.overlay.place(Identity(*entity))
-        # Of what the batch itself names, the author knows already, or is told that there is no such entity.
-        return place in self.overlay.hidden or place not in self.overlay.entries or self.tells(place)
+        # An entity that the batch names is either readable, or the error says that it does not exist.
+        return place in self.overlay.hidden or place not in self.overlay.entries or self.may_reveal(place)
