@@ -565,7 +565,7 @@ HTML = Response(200, b"<html>\n <title>Sign in</title>", {"content-type": "text/
 @pytest.mark.parametrize(
     ("response", "kind", "message"),
     [
-        (HTML, TransportError, "no answer of a Callsheet server: status 200, text/html.*<html> <title>Sign in"),
+        (HTML, TransportError, "not an answer of a Callsheet server: status 200, text/html.*<html> <title>Sign in"),
         (Response(200, b'{"records":[{"ty', JSON_TYPE), TransportError, r'truncated.*\{"records":\[\{"ty'),
         (Response(200, b'{"rows":[]}', JSON_TYPE), TransportError, "missing required field"),
         (Response(200, b"", {}), TransportError, "no content type: nothing"),
