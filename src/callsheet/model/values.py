@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from callsheet.errors import SchemaError
@@ -31,6 +32,7 @@ __all__ = ["key_in", "pack", "pack_values", "unpack", "unpack_values"]
 
 DEPTH = 48
 PLAIN = frozenset({str, int, bool, type(None)})
+_READY = PLAIN | {float}
 _KNOWN = frozenset({float, datetime, date, Identity, list, tuple, dict})
 
 
@@ -51,7 +53,7 @@ def pack(value: Any, depth: int = DEPTH) -> Any:
             raise SchemaError(f"{value!r} cannot be sent; numbers must be finite (None stands for no value)")
         return float(value)
     if isinstance(value, datetime):
-        return {"$datetime": value.isoformat()}
+        return {"$datetime": _text(value)}
     if isinstance(value, date):
         return {"$date": value.isoformat()}
     if isinstance(value, Identity):
@@ -128,23 +130,34 @@ def _packed_value(value: Any) -> Any:
     if kind in PLAIN or (kind is float and math.isfinite(value)):
         return value
     if kind is datetime:
-        return {"$datetime": value.isoformat()}
+        return {"$datetime": _text(value)}
     return {"$identity": [value[0], value[1]]} if kind is Identity else pack(value)
+
+
+def _text(moment: datetime) -> str:
+    return _text_in_utc(moment) if moment.tzinfo is UTC else moment.isoformat()
+
+
+@lru_cache(maxsize=1_024)
+def _text_in_utc(moment: datetime) -> str:
+    # Formatting takes longer than all else, and what one commit changed has one time. Moments of different
+    # zones may be equal, so only those of one are kept.
+    return moment.isoformat()
 
 
 def unpack_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values that `pack_values` was given."""
-    return {name: unpack(value) for name, value in values.items()}
+    return {name: value if type(value) in _READY else unpack(value) for name, value in values.items()}
 
 
 def key_in(key: Any) -> Any:
     """A primary key as it was before JSON: a composite one is a tuple."""
+    if type(key) is str or type(key) is int:
+        return key
     if isinstance(key, list):
         key = tuple(key)
         if key and all(type(part) in (str, int) for part in key):
             return key
-    elif type(key) in (str, int):
-        return key
     raise Malformed(f"{key!r:.80} cannot be a primary key")
 
 
@@ -170,7 +183,7 @@ def _identity(value: Any, _: int) -> Identity:
     entity_type, key = value
     if not isinstance(entity_type, str):
         raise Malformed(f"{entity_type!r:.80} cannot be the name of an entity type")
-    return Identity(entity_type, key_in(key))
+    return Identity(entity_type, key if type(key) is str else key_in(key))
 
 
 _READERS: dict[str, Callable[[Any, int], Any]] = {
