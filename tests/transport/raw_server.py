@@ -92,6 +92,8 @@ class RawServer:
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self.fault: Fault | None = None
         self.path, self.faulty, self.hit = "", 0, 0
+        #: Set when the connection of a fault is closed.
+        self.over = threading.Event()
         self._thread = threading.Thread(target=self._accept, name="raw-server", daemon=True)
 
     def __enter__(self) -> Self:
@@ -106,6 +108,7 @@ class RawServer:
     def break_next(self, fault: Fault, path: str, times: int = 1) -> None:
         """Let the next answers to requests with this path go wrong."""
         self.fault, self.path, self.faulty, self.hit = fault, path, times, 0
+        self.over.clear()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -114,6 +117,12 @@ class RawServer:
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        if self._answer(connection):
+            self.over.set()
+
+    def _answer(self, connection: socket.socket) -> bool:
+        """Answer what comes on a connection, until it is closed; whether that was by a fault."""
+        went_wrong = False
         with suppress(OSError, http.client.HTTPException), connection, connection.makefile("rb") as reading:
             while request := reading.readline():
                 method, path, _ = request.decode().split(" ")
@@ -122,9 +131,11 @@ class RawServer:
                 head, answer = self._passed_on(method, path, dict(headers.items()), body)
                 if self.faulty and self.path in path and self.fault is not None:
                     self.faulty, self.hit = self.faulty - 1, self.hit + 1
+                    went_wrong = True
                     self.fault(connection, head, answer)
-                    return
+                    break
                 connection.sendall(head + answer)
+        return went_wrong
 
     def _passed_on(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[bytes, bytes]:
         """The head and the body of the other server's answer."""

@@ -77,6 +77,7 @@ def test_reading_raises_an_error_of_the_transport(
         session.query("Project").all()
     check(raised.value)
     assert server.hit == 1
+    assert server.over.wait(10)
     assert session.query("Project where name is nobody").all() == []
 
 
@@ -90,6 +91,7 @@ def test_awaited_reading_raises_the_same(name: str, server: RawServer) -> None:
             with pytest.raises(TransportError) as raised:
                 await session.query("Project").all()
             check(raised.value)
+            assert await asyncio.to_thread(server.over.wait, 10)
             assert await session.query("Project where name is nobody").all() == []
 
     asyncio.run(read())
