@@ -110,6 +110,7 @@ def test_a_commit_is_in_doubt_and_then_done_once(
     assert isinstance(raised.value.__cause__, TransportError)
     check(raised.value.__cause__)
     assert len(session.pending) == 1
+    assert server.over.wait(10)
     session.commit()
     assert not session.pending
     assert entity["name"] == project
@@ -129,6 +130,7 @@ def test_what_fails_twice_is_done_by_the_third_attempt(
     except CommitError:
         # What looks like an answer, or does not end in time, is told at once; the work stays.
         server.faulty = 0
+        assert server.over.wait(10)
         session.commit()
     assert not session.pending
     assert projects(server, project) == 1
