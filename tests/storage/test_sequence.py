@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import callsheet
-from callsheet.errors import UsageError
+from callsheet.errors import FileMissing, UsageError
 from callsheet.storage.sequence import parse_sequence
 
 
@@ -48,3 +48,24 @@ def test_missing_frames_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         caplog.clear()
         session.create_component(str(tmp_path / "a.%04d.exr [1-2]"), location=None)
         assert caplog.text == ""
+
+
+def test_missing_frames_are_given_or_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The component gives them, pending or read again; by option nothing is created, or nothing is said."""
+    for frame in (1, 2, 5):
+        (tmp_path / f"a.{frame:04d}.exr").write_bytes(b"x")
+    (tmp_path / "b.exr").write_bytes(b"x")
+    path = str(tmp_path / "a.%04d.exr")
+    with callsheet.Session("memory:", seed=True) as session:
+        with pytest.raises(FileMissing, match=r"2 of its frames are missing: 3-4; nothing was created"):
+            session.create_component(path, location=None, missing="refuse")
+        assert session.pending == ()
+        component = session.create_component(path, location=None, missing="allow")
+        single = session.create_component(str(tmp_path / "b.exr"), location=None, missing="refuse")
+        assert caplog.text == ""
+        assert component.get_missing_frames() == [3, 4]
+        assert single.get_missing_frames() == []
+        session.commit()
+        assert session.fork().get("Component", component.id).get_missing_frames() == [3, 4]
+        with pytest.raises(UsageError, match="`missing` is one of warn, refuse, allow"):
+            session.create_component(path, location=None, missing="drop")  # type: ignore[arg-type]

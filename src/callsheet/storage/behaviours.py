@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from callsheet.storage import finding, placing, recovery, removing
+from callsheet.storage import components, finding, placing, recovery, removing
 from callsheet.storage.intent import STALE_SECONDS
 from callsheet.storage.transfer import OnProgress
 
@@ -88,6 +88,10 @@ class ComponentBehaviour:
     def get_availability(self: Any, locations: Any = None) -> Any:
         """How much of it is in each location, by the location's key, in percent."""
         return self.session.run(_first(finding.availabilities(self.session, [self], locations)))
+
+    def get_missing_frames(self: Any) -> Any:
+        """The frames between its first and last that a sequence has no file of; none of what is no sequence."""
+        return self.session.run(components.missing_frames(self.session, self))
 
 
 def _first(flow: Any) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from callsheet.core import populating
 from callsheet.core.core import Core
 from callsheet.dialects import declarations
 from callsheet.errors import FileMissing, UsageError
@@ -18,7 +19,9 @@ from callsheet.storage.placing import add
 from callsheet.storage.sequence import FileSequence, parse_sequence, ranges
 from callsheet.storage.transfer import OnProgress
 
-__all__ = ["create"]
+__all__ = ["create", "missing_frames"]
+
+MISSING = ("warn", "refuse", "allow")
 
 _log = logging.getLogger("callsheet.storage")
 
@@ -29,18 +32,25 @@ def create(
     data: Mapping[str, Any] | None = None,
     location: Any = "auto",
     progress: OnProgress | None = None,
+    *,
+    missing: Literal["warn", "refuse", "allow"] = "warn",
 ) -> Flow[Any]:
     """A component of a file, of numbered files (``frame.%04d.exr [1-100]``), or of a list of both.
 
     ``data`` has its values (``version``, ``name`` …); ``size`` and ``file_type`` come from the files if not given.
     With a location its files are put there and all that is pending is committed; ``"auto"`` is the preferred one,
     None leaves the files where they are and the component pending. ``progress`` is called with how far it is.
+
+    Frames that are ``missing`` between the first and the last are named in the log, refuse the component
+    (`FileMissing`), or are fine. `get_missing_frames` of the component says which they are.
     """
     check_schema(core)
+    if missing not in MISSING:
+        raise UsageError(f"`missing` is one of {', '.join(MISSING)}, not {missing!r:.40}")
     told = dict(data or {})
     made: list[Any] = []
     try:
-        component = yield from _make(core, path, told, made, strict=location is not None)
+        component = yield from _make(core, path, told, made, strict=location is not None, missing=missing)
         if location == "auto":
             review = any(told.get("name") in each.review_components for each in declarations())
             location = "review" if review else (yield from pick_any(core))
@@ -64,13 +74,22 @@ def _withdraw(core: Core, made: Sequence[Any]) -> None:
             core.locations.origins.pop(entity, None)
 
 
-def _make(core: Core, path: Any, data: dict[str, Any], made: list[Any], strict: bool) -> Flow[Any]:
+def missing_frames(core: Core, component: Any) -> Flow[list[int]]:
+    """The frames between a sequence's first and last that are no member of it."""
+    if component.entity_type != "SequenceComponent":
+        return []
+    yield from populating.populate(core, component, "members.name")
+    frames = {int(name) for member in component["members"] if (name := member.peek("name")).lstrip("-").isdecimal()}
+    return [frame for frame in range(min(frames), max(frames)) if frame not in frames] if frames else []
+
+
+def _make(core: Core, path: Any, data: dict[str, Any], made: list[Any], strict: bool, missing: str) -> Flow[Any]:
     if path is None or isinstance(path, list | tuple):
         component = _new(core, "ContainerComponent", data, made, file_type="")
         for each in path or ():
             name = split_ending(os.fspath(each))[0]
             member = {"container": component, "name": name.partition("%")[0].partition("#")[0].rstrip("._- ") or name}
-            yield from _make(core, each, member, made, strict)
+            yield from _make(core, each, member, made, strict, missing)
         return component
     text = os.fspath(path)
     if not isinstance(text, str):
@@ -80,11 +99,23 @@ def _make(core: Core, path: Any, data: dict[str, Any], made: list[Any], strict: 
     if not is_file:
         sequence = yield Work(lambda: parse_sequence(text))
     if sequence is not None:
+        _check_missing(sequence, missing)
         return (yield from _sequence(core, sequence, data, made, strict))
     size = yield Work(lambda: _size(text, strict))
     component = _new(core, "FileComponent", data, made, size=size, file_type=split_ending(text)[1])
     core.locations.origins[component] = os.path.abspath(text)
     return component
+
+
+def _check_missing(sequence: FileSequence, missing: str) -> None:
+    """Say which frames a sequence lacks, or raise `FileMissing`."""
+    lacking = sequence.missing
+    if not lacking or missing == "allow":
+        return
+    told = f"{sequence}: {len(lacking):,} of its frames are missing: {ranges(lacking)}"
+    if missing == "refuse":
+        raise FileMissing(f"{told}; nothing was created")
+    _log.warning("%s", told)
 
 
 def _sequence(core: Core, sequence: FileSequence, data: dict[str, Any], made: list[Any], strict: bool) -> Flow[Any]:
@@ -93,8 +124,6 @@ def _sequence(core: Core, sequence: FileSequence, data: dict[str, Any], made: li
         # Told as a whole: every member has its share.
         share, rest = divmod(int(data["size"]), len(sizes))
         sizes = [share + (number < rest) for number in range(len(sizes))]
-    if sequence.missing:
-        _log.warning("%s: %s of its frames are missing: %s", sequence, len(sequence.missing), ranges(sequence.missing))
     ending = split_ending(f"name{sequence.tail}")[1]
     values = {"size": sum(sizes), "file_type": ending, "padding": sequence.padding}
     attributes = core.schema.types["SequenceComponent"].attributes
