@@ -99,7 +99,7 @@ def _set_item(held: dict[str, Any], item: str, value: Any) -> None:
 
 
 def _insert(overlay: Overlay, root: str, rows: list[dict[str, Any]]) -> None:
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = set[str]().union(*rows)
     if any(len(row) < len(names) for row in rows):
         rows = [{name: row.get(name) for name in names} for row in rows]
     connection = overlay.connection
