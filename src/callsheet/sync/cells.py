@@ -8,8 +8,9 @@ and the other rows go on being read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
+from math import isfinite
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,7 +20,7 @@ from callsheet.errors import SchemaError, UsageError
 from callsheet.model.moments import read_date, read_datetime
 from callsheet.model.normalisation import KEY_LENGTH, normalised
 from callsheet.model.record import NOT_SET
-from callsheet.model.scalar import Unfit, plain_scalar
+from callsheet.model.scalar import INTEGER_LIMIT, Unfit, plain_scalar
 from callsheet.model.schema import did_you_mean
 from callsheet.sync.layout import RowLayout, Target
 from callsheet.sync.mapping import Column, RowMapping
@@ -115,10 +116,11 @@ class Reader:
             values: dict[str, Any] = {}
             before = len(self.refused)
             given = row.values
-            for column, to, kinds, source in self._ways:
+            for column, to, fitting, source in self._ways:
                 raw = given.get(column)
+                fits = fitting.get(type(raw))
                 # Most cells are what their attribute holds; the others are read with care.
-                if type(raw) in kinds and (type(raw) is not str or _is_plain_text(raw)):
+                if fits is not None and fits(raw):
                     values[to] = raw
                 else:
                     self._cell(row, source, values)
@@ -142,16 +144,24 @@ class Reader:
 
 
 def _is_plain_text(raw: str) -> bool:
-    """Whether a text is its own normal form: beyond ASCII a letter may be written in two ways."""
-    return raw.isascii() and raw.isprintable() and len(raw) <= KEY_LENGTH and not raw.isspace() and bool(raw)
+    """Whether a text is its own normal form: beyond ASCII a letter may be written in two ways.
+
+    What is empty or begins with a space is read with care.
+    """
+    return raw[:1] > " " and len(raw) <= KEY_LENGTH and raw.isascii() and raw.isprintable()
 
 
-def _taken_as_it_is(source: _CellSource) -> frozenset[type]:
-    """The types whose values need no reading: none, if anything is done to the column's values."""
+def _is_bounded(raw: int) -> bool:
+    """Whether every database holds the integer."""
+    return -INTEGER_LIMIT <= raw < INTEGER_LIMIT
+
+
+def _taken_as_it_is(source: _CellSource) -> Mapping[type, Callable[[Any], bool]]:
+    """The types whose values need no reading if they fit; none, if anything is done to the column's values."""
     special = source.constant is not NOT_SET or source.template or source.function is not None
     if special or source.options.values or source.target.writes == "members" or source.target.cell.choices:
-        return frozenset()
-    return _EXACT.get(source.target.cell.data_type, frozenset())
+        return {}
+    return _EXACT.get(source.target.cell.data_type, {})
 
 
 class _Unreadable(Exception):
@@ -362,7 +372,12 @@ def _list(raw: Any, options: Column) -> Any:
     return raw
 
 
-_EXACT = {"string": frozenset({str}), "boolean": frozenset({bool})}
+_EXACT: dict[str, Mapping[type, Callable[[Any], bool]]] = {
+    "string": {str: _is_plain_text},
+    "boolean": {bool: lambda _: True},
+    "integer": {int: _is_bounded},
+    "number": {float: isfinite},
+}
 
 _CONVERSIONS = {
     "string": _text,

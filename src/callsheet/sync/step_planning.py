@@ -63,6 +63,8 @@ class StepPlanning:
     plain: tuple[tuple[str, str], ...] = field(init=False)
     #: The attributes that cannot be empty: an empty cell says nothing of them.
     required: frozenset[str] = field(init=False)
+    #: Whether rows may give the primary key.
+    gives_keys: bool = field(init=False)
     #: The attributes that a new entity needs a value for.
     needed: tuple[str, ...] = field(init=False)
     only: list[tuple[Lookup, dict[tuple[Any, ...], Identity]]] | None = field(init=False, default=None)
@@ -87,6 +89,7 @@ class StepPlanning:
         attributes = self.layout.entity_type.attributes
         self.required = frozenset(name for name, each in attributes.items() if each.required)
         self.needed = () if self.core.features.fills else tuple(_needed(self.layout.entity_type))
+        self.gives_keys = all(name in self.layout.targets for name in self.layout.entity_type.key)
         targets = self.layout.targets.items()
         self.plain = tuple((text, each.name) for text, each in targets if each.writes in ("scalar", "item"))
 
@@ -109,7 +112,7 @@ class StepPlanning:
             raise UsageError(f"row {late.number} has a column {column!r:.60} that {first}: give a mapping")
 
     def _take(self, cells: Cells) -> None:
-        key = tuple(cells.values.get(name) for name in self.layout.keys)
+        key = tuple([cells.values.get(name) for name in self.layout.keys])
         if None in key:
             self.nameless += 1
             if cells.whole:
@@ -270,6 +273,8 @@ class StepPlanning:
 
     def _own_key(self, cells: Cells) -> Any:
         """The primary key that the row gives, None if it gives none or not all of it."""
+        if not self.gives_keys:
+            return None
         parts = tuple(cells.values.get(name) for name in self.layout.entity_type.key)
         return None if None in parts else parts if len(parts) > 1 else parts[0]
 

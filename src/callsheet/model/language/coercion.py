@@ -13,7 +13,7 @@ from attrs import evolve
 
 from callsheet.errors import QueryError, SchemaError
 from callsheet.model.moments import in_utc, read_date, read_datetime
-from callsheet.model.normalisation import normalised
+from callsheet.model.normalisation import INDEXED_BYTES, normalised
 from callsheet.model.query import Literal, Select
 from callsheet.model.record import Identity
 from callsheet.model.scalar import INTEGER_LIMIT, Unfit, plain_scalar, shown
@@ -52,8 +52,8 @@ def coerce(owner: str, attribute: Attribute, value: object, operator: str = "=")
     # A pattern may be any text, and an order comparison may name a text that is no choice.
     if attribute.data_type == "enum" and (operator in ("like", "not_like") or operator[0] in "<>"):
         attribute = Attribute(attribute.name)
-    # A text that is too long to be kept is compared all the same: it is not there. A copy for each number is dear.
-    if attribute.data_type == "string" and (attribute.indexed or attribute.unique):
+    # A text that is too long to be kept is compared all the same: it is not there. A copy for each value is dear.
+    if attribute.data_type == "string" and (attribute.indexed or attribute.unique) and not _is_short(value):
         attribute = evolve(attribute, indexed=False, unique=False)
     convert = _CONVERSIONS.get(attribute.data_type)
     try:
@@ -70,6 +70,11 @@ def coerce(owner: str, attribute: Attribute, value: object, operator: str = "=")
     except ValueError as error:
         raise QueryError(f"{owner}.{attribute.name} takes a {attribute.data_type}: {shown(value)} {error}") from None
     return found
+
+
+def _is_short(value: object) -> bool:
+    """Whether the value is a text that an index surely takes."""
+    return type(value) is str and len(value) <= INDEXED_BYTES and value.isascii()
 
 
 def plain_operand(value: Any) -> Any:
