@@ -17,7 +17,7 @@ from callsheet.dialects.ftrack.client.records import page_in
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.dialects.ftrack.common.codec import literal_out, quoted, value_in, value_out
 from callsheet.dialects.ftrack.common.schema import document_from_vendor
-from callsheet.dialects.ftrack.server.query_text import parse_vendor_query
+from callsheet.dialects.ftrack.server.translation.query_text import parse_vendor_query
 from callsheet.errors import Invalid, QueryError, SchemaError
 from callsheet.model.language.checking import check
 from callsheet.model.language.parser import parse

@@ -18,8 +18,8 @@ import pytest
 from callsheet.dialects.ftrack.common.facts import FactNames, FactTable, facts_of
 from callsheet.dialects.ftrack.common.schema import TypeList, document_from_vendor
 from callsheet.dialects.ftrack.common.wiring import SharedFacts, shared, wiring
-from callsheet.dialects.ftrack.server.store_facts import StoreFacts, store_facts
-from callsheet.dialects.ftrack.server.store_schema import store_document
+from callsheet.dialects.ftrack.server.schema.store_document import store_document
+from callsheet.dialects.ftrack.server.schema.store_facts import StoreFacts, store_facts
 from callsheet.model.schema import Schema
 from dialects.vendor_schema import small_schema
 from ftrack.studio_schema import studio_list

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import exists, select
 from vendor_requests import Requests
 
-from callsheet.dialects.ftrack.server.actions import ACTIONS, AFTERWARDS
-from callsheet.dialects.ftrack.server.catalogue import catalogue_of
+from callsheet.dialects.ftrack.server.actions.offered import ACTIONS, AFTERWARDS
 from callsheet.dialects.ftrack.server.dispatch import handle
-from callsheet.dialects.ftrack.server.vendor_request import VendorRequest
+from callsheet.dialects.ftrack.server.requests.vendor_request import VendorRequest
+from callsheet.dialects.ftrack.server.schema.catalogue import catalogue_of
 from callsheet.flow import Response
 from callsheet.server.log.commits import last_position
 from callsheet.server.service import Service

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from callsheet.cli.commands import callsheet as commands
-from callsheet.dialects.ftrack.server.catalogue import catalogue_of
-from callsheet.dialects.ftrack.server.schema_rendering import rendered
-from callsheet.dialects.ftrack.server.store_schema import store_document
+from callsheet.dialects.ftrack.server.schema.catalogue import catalogue_of
+from callsheet.dialects.ftrack.server.schema.rendering import rendered
+from callsheet.dialects.ftrack.server.schema.store_document import store_document
 from callsheet.errors import Invalid, TooLarge
 from callsheet.model.schema import Schema
 from callsheet.server.files.uploads import FileStore, placeholder

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from callsheet.dialects.ftrack.server.catalogue import Catalogue
+from callsheet.dialects.ftrack.server.schema.catalogue import Catalogue
 
 JUNK: list[Any] = [None, True, False, 0, -1, 1.5, 1e308, 2**63, 2**70, "", "x", "a" * 300, "{b}", "\u0000", "é"]
 JUNK += [[], {}, [None], {"id": 1}, {"__entity_type__": "Task"}, {"__entity_type__": "Task", "id": None}]

@@ -12,7 +12,7 @@ import pytest
 
 from callsheet import AsyncSession, Session
 from callsheet.dialects.ftrack.client.dialect import FtrackDialect
-from callsheet.dialects.ftrack.server.seeding import OBJECT_TYPES
+from callsheet.dialects.ftrack.server.seed.seeding import OBJECT_TYPES
 from callsheet.errors import Invalid, NotLoaded, SchemaError, UnknownAttribute
 from callsheet.session.connection import ServerConnection
 from dialects.embedded import Direct

@@ -12,14 +12,14 @@ from typing import Any
 
 import msgspec
 
-from callsheet.dialects.ftrack.server.actions import ACTIONS, AFTERWARDS, WRITING_ACTIONS
-from callsheet.dialects.ftrack.server.catalogue import catalogue_of
-from callsheet.dialects.ftrack.server.error_response import JSON, UnsupportedAction, error_response
-from callsheet.dialects.ftrack.server.query_text import parse_vendor_query
-from callsheet.dialects.ftrack.server.request_context import RequestContext
-from callsheet.dialects.ftrack.server.server_information import information
-from callsheet.dialects.ftrack.server.store_reader import AnswerFormat, StoreReader
-from callsheet.dialects.ftrack.server.vendor_request import TransactionalBackend, VendorRequest
+from callsheet.dialects.ftrack.server.actions.offered import ACTIONS, AFTERWARDS, WRITING_ACTIONS
+from callsheet.dialects.ftrack.server.reading.store_reader import AnswerFormat, StoreReader
+from callsheet.dialects.ftrack.server.requests.error_response import JSON, UnsupportedAction, error_response
+from callsheet.dialects.ftrack.server.requests.request_context import RequestContext
+from callsheet.dialects.ftrack.server.requests.server_information import information
+from callsheet.dialects.ftrack.server.requests.vendor_request import TransactionalBackend, VendorRequest
+from callsheet.dialects.ftrack.server.schema.catalogue import catalogue_of
+from callsheet.dialects.ftrack.server.translation.query_text import parse_vendor_query
 from callsheet.errors import CallsheetError, Invalid, QueryError, SchemaError, ServerError, TooLarge
 from callsheet.flow import Response
 

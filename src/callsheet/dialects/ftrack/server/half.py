@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from callsheet.dialects.ftrack.common.schema import vendor_schemas
-from callsheet.dialects.ftrack.server.configurations import described
 from callsheet.dialects.ftrack.server.routes import ROUTES
-from callsheet.dialects.ftrack.server.seeding import essential_operations, studio_operations
-from callsheet.dialects.ftrack.server.store_schema import store_document
+from callsheet.dialects.ftrack.server.schema.configurations import described
+from callsheet.dialects.ftrack.server.schema.store_document import store_document
+from callsheet.dialects.ftrack.server.seed.seeding import essential_operations, studio_operations
 from callsheet.dialects.serving import SchemaFormat, ServerHalf
 
 __all__ = ["HALF"]

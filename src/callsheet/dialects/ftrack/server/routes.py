@@ -6,10 +6,10 @@ import html
 from collections.abc import Callable, Mapping
 
 from callsheet.dialects.ftrack.common.socket import Handshake
-from callsheet.dialects.ftrack.server.connection import HubConnection
 from callsheet.dialects.ftrack.server.dispatch import handle
-from callsheet.dialects.ftrack.server.error_response import error_response
-from callsheet.dialects.ftrack.server.vendor_request import VendorRequest
+from callsheet.dialects.ftrack.server.requests.error_response import error_response
+from callsheet.dialects.ftrack.server.requests.vendor_request import VendorRequest
+from callsheet.dialects.ftrack.server.stream.connection import HubConnection
 from callsheet.dialects.routes import (
     Answer,
     AnyRoute,

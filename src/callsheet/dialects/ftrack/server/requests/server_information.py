@@ -1,0 +1,44 @@
+"""What the server says of itself before anything else is asked: its version, its schema, where files are kept.
+
+The storage scenario is the setting ``storage_scenario`` of the group ``STORAGE``, which the vendor's desktop
+application writes, and which any script can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from callsheet.dialects.ftrack.server.reading.store_reader import StoreReader
+from callsheet.model.query import And, Comparison, Path
+
+__all__ = ["information"]
+
+AUTOMATIC = {"scenario": "ftrack.automatic", "data": {}}
+_SCENARIO = And((Comparison(Path.of("name"), "=", "storage_scenario"), Comparison(Path.of("group"), "=", "STORAGE")))
+
+
+def information(reader: StoreReader, schema_hash: str) -> dict[str, Any]:
+    """The answer to ``query_server_information``."""
+    return {
+        "version": "dev",
+        "storage_scenario": _scenario(reader),
+        "is_timezone_support_enabled": True,
+        "schema_hash": schema_hash,
+    }
+
+
+def _scenario(reader: StoreReader) -> Mapping[str, Any]:
+    """What the setting says; where it says nothing that can be read, everybody chooses for themselves."""
+    if "Setting" not in reader.catalogue.types:
+        return AUTOMATIC
+    for row in reader.rows("Setting", _SCENARIO, ["value"]).values():
+        try:
+            told = msgspec.json.decode(str(row["value"]))
+        except msgspec.DecodeError:
+            continue
+        if isinstance(told, dict) and isinstance(told.get("scenario"), str):
+            return told
+    return AUTOMATIC
