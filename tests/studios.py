@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from callsheet.dialects.ftrack.server.seed.seeding import studio_operations
+from callsheet.dialects.ftrack.server.seed.studio import studio_operations
 from callsheet.model.operation import ChangeSet
 from callsheet.server.service import Service
 from recorded import schema_list

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from tests.ftrack.studio_schema import studio_list
 
-from callsheet.dialects.ftrack.server.seed.seeding import studio_operations
+from callsheet.dialects.ftrack.server.seed.studio import studio_operations
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity, new_key
 from callsheet.server.process import Server, serve

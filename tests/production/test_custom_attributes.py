@@ -12,7 +12,7 @@ import pytest
 
 from callsheet import AsyncSession, Session
 from callsheet.dialects.ftrack.client.dialect import FtrackDialect
-from callsheet.dialects.ftrack.server.seed.seeding import OBJECT_TYPES
+from callsheet.dialects.ftrack.server.seed.rows import key_of_row
 from callsheet.errors import Invalid, NotLoaded, SchemaError, UnknownAttribute
 from callsheet.session.connection import ServerConnection
 from dialects.embedded import Direct
@@ -26,7 +26,7 @@ def configure(session: Session, key: str, kind: str, entity_type: str = "task", 
     told = {"key": key, "label": key, "entity_type": entity_type, "config": "{}", "default": None, **values}
     told["type"] = session.query(f'CustomAttributeType where name is "{kind}"').one()
     if entity_type == "task" and "object_type" not in values and not values.get("is_hierarchical"):
-        told["object_type"] = session.get("ObjectType", OBJECT_TYPES["Shot"])
+        told["object_type"] = session.get("ObjectType", key_of_row("ObjectType", "Shot"))
     made = session.create("CustomAttributeConfiguration", told)
     session.commit()
     session.reload_schema()
@@ -281,8 +281,8 @@ def test_links_from_and_to(vendor: Session) -> None:
             "entity_type": "task",
             "entity_type_to": "task",
             "config": "{}",
-            "object_type": vendor.get("ObjectType", OBJECT_TYPES["Shot"]),
-            "object_type_to": vendor.get("ObjectType", OBJECT_TYPES["Task"]),
+            "object_type": vendor.get("ObjectType", key_of_row("ObjectType", "Shot")),
+            "object_type_to": vendor.get("ObjectType", key_of_row("ObjectType", "Task")),
         },
     )
     link = {"configuration": configuration, "from_id": shot["id"], "to_id": other["id"]}
@@ -300,7 +300,7 @@ def test_links_from_and_to(vendor: Session) -> None:
 def _leads(vendor: Session, one_to_one: bool = False) -> str:
     """The key of links from shots to users."""
     key = f"lead_{uuid4().hex[:8]}"
-    shot = vendor.get("ObjectType", OBJECT_TYPES["Shot"])
+    shot = vendor.get("ObjectType", key_of_row("ObjectType", "Shot"))
     ends = {"entity_type": "task", "object_type": shot, "entity_type_to": "user", "one_to_one": one_to_one}
     vendor.create("CustomAttributeLinkConfiguration", {"key": key, "label": "Lead", "config": "{}", **ends})
     vendor.commit()

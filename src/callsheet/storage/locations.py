@@ -16,6 +16,7 @@ from callsheet.errors import ServerError, StorageError, UsageError
 from callsheet.flow import Flow
 from callsheet.model.operation import Create
 from callsheet.model.record import Identity
+from callsheet.model.well_known import LOCATION_KEYS
 from callsheet.storage import scenario
 from callsheet.storage.accessor import Accessor
 from callsheet.storage.disk import DiskAccessor
@@ -25,13 +26,7 @@ from callsheet.storage.structure import EntityIdStructure, OriginStructure, Stru
 
 __all__ = ["WELL_KNOWN", "Locations", "SessionLocation"]
 
-WELL_KNOWN = {
-    "origin": "ce9b348f-8809-11e3-821c-20c9d081909b",
-    "unmanaged": "cb268ecc-8809-11e3-a7e2-20c9d081909b",
-    "review": "cd41be70-8809-11e3-b98a-20c9d081909b",
-    "connect": "07b82a97-8cf9-11e3-9383-20c9d081909b",
-    "server": "3a372bde-05bc-11e4-8908-20c9d081909b",
-}
+WELL_KNOWN = LOCATION_KEYS
 """The keys of the locations that clients know by key; the same on every server."""
 OWN_PREFIX = "callsheet."
 

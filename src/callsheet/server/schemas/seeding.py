@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from callsheet.model.operation import Create, Operation
 from callsheet.model.record import Identity
 from callsheet.model.schema import EntityType, Schema
+from callsheet.model.well_known import LOCATION_KEYS
 
 __all__ = ["SEED_COMMIT", "seed_operations", "well_known_key"]
 
@@ -91,14 +92,7 @@ _ASSET_TYPES = {
     "Upload": "upload",
     "Volume": "vol",
 }
-_LOCATIONS = {
-    # Clients know these by key.
-    "unmanaged": ("cb268ecc-8809-11e3-a7e2-20c9d081909b", 90),
-    "origin": ("ce9b348f-8809-11e3-821c-20c9d081909b", 100),
-    "review": ("cd41be70-8809-11e3-b98a-20c9d081909b", 110),
-    "server": ("3a372bde-05bc-11e4-8908-20c9d081909b", 150),
-    "connect": ("07b82a97-8cf9-11e3-9383-20c9d081909b", 160),
-}
+_LOCATION_PRIORITIES = {"unmanaged": 90, "origin": 100, "review": 110, "server": 150, "connect": 160}
 _NOTE_LABELS = (("Internal", "#78909c"), ("Client feedback", "#e53935"), ("For review", "#fb8c00"), ("Todo", "#fdd835"))
 _WORKFLOW = {
     "Task": tuple(name for name, *_ in _STATUSES),
@@ -122,8 +116,8 @@ def well_known_key(entity_type: str, name: str) -> str:
     >>> well_known_key("Status", "Done")
     '5602ec46-965a-5555-8583-aa5881e6c557'
     """
-    if entity_type == "Location" and name in _LOCATIONS:
-        return _LOCATIONS[name][0]
+    if entity_type == "Location" and name in LOCATION_KEYS:
+        return LOCATION_KEYS[name]
     return str(uuid5(_NAMESPACE, f"{entity_type}/{name}"))
 
 
@@ -174,7 +168,7 @@ def _entities() -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "NoteLabel", name, {"name": name, "color": color, "sort": sort}
     for name in ("Dailies", "Client", "Casting"):
         yield "ListCategory", name, {"name": name}
-    for name, (_, priority) in _LOCATIONS.items():
+    for name, priority in _LOCATION_PRIORITIES.items():
         yield "Location", name, {"name": f"callsheet.{name}", "label": name.capitalize(), "priority": priority}
 
 

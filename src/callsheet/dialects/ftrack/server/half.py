@@ -8,7 +8,8 @@ from callsheet.dialects.ftrack.common.schema import vendor_schemas
 from callsheet.dialects.ftrack.server.routes import ROUTES
 from callsheet.dialects.ftrack.server.schema.configurations import described
 from callsheet.dialects.ftrack.server.schema.store_document import store_document
-from callsheet.dialects.ftrack.server.seed.seeding import essential_operations, studio_operations
+from callsheet.dialects.ftrack.server.seed.essentials import essential_operations
+from callsheet.dialects.ftrack.server.seed.studio import studio_operations
 from callsheet.dialects.serving import SchemaFormat, ServerHalf
 
 __all__ = ["HALF"]

@@ -14,10 +14,13 @@ import msgspec
 from callsheet.dialects.ftrack.server.reading.store_reader import StoreReader
 from callsheet.model.query import And, Comparison, Path
 
-__all__ = ["information"]
+__all__ = ["AUTOMATIC", "SCENARIO", "information"]
 
 AUTOMATIC = {"scenario": "ftrack.automatic", "data": {}}
-_SCENARIO = And((Comparison(Path.of("name"), "=", "storage_scenario"), Comparison(Path.of("group"), "=", "STORAGE")))
+"""The scenario in which everybody chooses for themselves where files are kept."""
+SCENARIO = {"name": "storage_scenario", "group": "STORAGE"}
+"""What identifies the setting."""
+_IS_SCENARIO = And(tuple(Comparison(Path.of(name), "=", value) for name, value in SCENARIO.items()))
 
 
 def information(reader: StoreReader, schema_hash: str) -> dict[str, Any]:
@@ -34,7 +37,7 @@ def _scenario(reader: StoreReader) -> Mapping[str, Any]:
     """What the setting says; where it says nothing that can be read, everybody chooses for themselves."""
     if "Setting" not in reader.catalogue.types:
         return AUTOMATIC
-    for row in reader.rows("Setting", _SCENARIO, ["value"]).values():
+    for row in reader.rows("Setting", _IS_SCENARIO, ["value"]).values():
         try:
             told = msgspec.json.decode(str(row["value"]))
         except msgspec.DecodeError:
