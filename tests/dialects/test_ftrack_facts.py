@@ -26,6 +26,7 @@ from ftrack.studio_schema import studio_list
 
 DOCUMENTS = ("wiring.toml", "client.toml", "store.toml")
 OF_TYPES = {"extends", "views", "labels", "items", "created", "unique", "restricting", "joining", "administrative"}
+OF_TYPES |= {"needed"}
 BY_ATTRIBUTE = {"indexed", "now", "link_ends"}
 WORDS = {"because", "configured"}
 
@@ -142,7 +143,10 @@ def test_every_family_exists() -> None:
     facts = {**shared().extends.facts, **shared().views.facts, **store_facts().extends.facts}
     assert {above for above in facts.values() if above not in family.types} == set()
     assert all(len(set(family.line(name))) == len(family.line(name)) for name in family.types)
+    assert {above for families in store_facts().loose.values() for above in families} <= set(family.types)
     assert store_facts().root_of("Milestone") == "Context"
+    ends = ("Context", "Resource", "Asset", "AssetVersion", "Component", "List")
+    assert store_facts().orphans[-1] == ("CustomAttributeLink", "to_id", ends)
     assert store_facts().rows_of("AssetCustomAttributeLinkFrom") == "CustomAttributeLink"
 
 

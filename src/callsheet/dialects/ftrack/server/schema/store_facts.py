@@ -48,6 +48,8 @@ class StoreFacts(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     rows: dict[str, Related]
     pointers: FactTable[str]
     link_ends: dict[str, str]
+    needed: dict[str, str]
+    loose: dict[str, list[str]]
     computed: FactTable[str]
     unique: dict[str, list[str]]
     marks: dict[str, dict[str, Any]]
@@ -71,6 +73,14 @@ class StoreFacts(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
             for side, through in shared().through.items()
         }
         return FactTable({**self.rows, **pairs})
+
+    @cached_property
+    def orphans(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+        """Rows that name an entity by a text: their type, the attribute, and the families of what it names."""
+        names = ((name.partition("."), tuple(families)) for name, families in self.loose.items())
+        stated = [(kind, attribute, families) for (kind, _, attribute), families in names]
+        ends = tuple(dict.fromkeys(map(self.root_of, self.link_ends.values())))
+        return (*stated, *(("CustomAttributeLink", side, ends) for side in ("from_id", "to_id")))
 
     def rows_of(self, name: str) -> str:
         """The type whose rows a type stands for: itself, unless it is another name."""

@@ -1,10 +1,11 @@
-"""What the server keeps right by itself after a commit: latest versions, and what loses the entity it is about."""
+"""What follows from a commit: which versions are the latest, and which rows are about an entity that is deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
 from callsheet.dialects.ftrack.server.reading.store_reader import StoreReader
+from callsheet.dialects.ftrack.server.schema.store_facts import store_facts
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.query import Comparison, Path
 from callsheet.model.record import Identity
@@ -13,15 +14,6 @@ __all__ = ["follow_up"]
 
 CHUNK = 1_000
 Sending = Callable[[list[Operation]], list[Identity]]
-_LOOSE = (
-    ("Note", "parent_id", ("Context", "AssetVersion", "ReviewSessionObject")),
-    ("StatusChange", "parent_id", ("Context", "AssetVersion")),
-    ("EntitySetting", "parent_id", ("ReviewSession",)),
-    ("ListObject", "entity_id", ("Context", "AssetVersion")),
-    ("CustomAttributeLink", "from_id", ("Context", "Asset", "AssetVersion", "Resource", "List", "Component")),
-    ("CustomAttributeLink", "to_id", ("Context", "Asset", "AssetVersion", "Resource", "List", "Component")),
-)
-"""Rows that name an entity without referring to it: their type, by which attribute, of which families."""
 
 
 def follow_up(reader: StoreReader, operations: Sequence[Operation], send: Sending) -> None:
@@ -46,7 +38,7 @@ def _loose(reader: StoreReader, gone: Iterable[Identity]) -> list[Delete]:
         if entity_type is not None:
             roots.setdefault(entity_type.root, []).append(key)
     found: dict[Identity, None] = {}
-    for kind, name, families in _LOOSE:
+    for kind, name, families in store_facts().orphans:
         keys = [key for family in families for key in roots.get(family, ())]
         for start in range(0, len(keys) if kind in reader.catalogue.types else 0, CHUNK):
             where = Comparison(Path.of(name), "in", tuple(keys[start : start + CHUNK]))

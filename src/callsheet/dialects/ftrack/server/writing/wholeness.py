@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from callsheet.dialects.ftrack.server.schema.catalogue import Catalogue
+from callsheet.dialects.ftrack.server.schema.store_facts import store_facts
 from callsheet.errors import Invalid
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 
 __all__ = ["check_whole"]
-
-#: The reference without which an entity of a type, or of one below it, cannot be.
-_WHOLE = {"TypedContext": "parent", "Asset": "parent", "AssetVersion": "asset"}
 
 
 def check_whole(catalogue: Catalogue, operations: Sequence[Operation]) -> None:
@@ -35,5 +33,5 @@ def check_whole(catalogue: Catalogue, operations: Sequence[Operation]) -> None:
 
 def _needed(catalogue: Catalogue, kind: str) -> str | None:
     """The reference that entities of a type need."""
-    above = (name for base, name in _WHOLE.items() if kind == base or catalogue.is_a(kind, base))
+    above = (name for base, name in store_facts().needed.items() if kind == base or catalogue.is_a(kind, base))
     return next(above, None)
