@@ -11,7 +11,8 @@ from typing import Any
 
 from attrs import define
 
-from callsheet.dialects.ftrack.client.expression import condition_text, path_out
+from callsheet.dialects.ftrack.client.conditions import condition_text
+from callsheet.dialects.ftrack.client.paths import path_out
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.dialects.ftrack.common.codec import value_in
 from callsheet.model.query import Aggregate, Path, Step

@@ -6,8 +6,6 @@ one request, done as a whole or not at all; what becomes of it when no answer co
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -19,6 +17,7 @@ from callsheet.dialects.ftrack.client import responses as answers
 from callsheet.dialects.ftrack.client import transfer
 from callsheet.dialects.ftrack.client.aggregates import Numbers
 from callsheet.dialects.ftrack.client.commit_prefetch import prefetch
+from callsheet.dialects.ftrack.client.description import description
 from callsheet.dialects.ftrack.client.event_stream import FtrackEventStream, Waiting
 from callsheet.dialects.ftrack.client.expression import expression
 from callsheet.dialects.ftrack.client.paging import Keyset, OffsetCursor, keyset
@@ -27,8 +26,6 @@ from callsheet.dialects.ftrack.client.records import page_in
 from callsheet.dialects.ftrack.client.verification import was_done
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, key_out, value_out
-from callsheet.dialects.ftrack.common.custom_attributes import OWN_PROJECTIONS, PROJECTIONS
-from callsheet.dialects.ftrack.common.schema import document_from_vendor, vendor_hash
 from callsheet.dialects.ftrack.declaration import FTRACK
 from callsheet.dialects.protocol import CommitResult, Description, Features
 from callsheet.errors import Invalid, ServerError, StateError, TransportError
@@ -53,9 +50,6 @@ FEATURES = Features(
     literals=500,
     fills=True,
 )
-CONFIGURATION = "CustomAttributeConfiguration"
-INFORMATION: dict[str, Any] = {"action": "query_server_information"}
-SCHEMAS: dict[str, Any] = {"action": "query_schemas"}
 ANY = Attribute("value", data_type="json")
 
 
@@ -101,30 +95,7 @@ class FtrackDialect:
 
         The hash covers the configurations of custom attributes too, which the server's own does not.
         """
-        wanted = [INFORMATION] if known_hash else [INFORMATION, SCHEMAS]
-        (told, *others), rows = yield from self._introduced(wanted)
-        if not isinstance(told, Mapping) or "version" not in told:
-            raise TransportError(f"this is no ftrack server: it says of itself {told!r:.120}")
-        found = _combined(told.get("schema_hash"), rows)
-        if known_hash and found == known_hash:
-            return Description("ftrack", str(told["version"]), datetime.now(UTC), found, None, "", FEATURES)
-        (schemas,) = others or (yield from self.ask([SCHEMAS]))
-        schema = _schema(schemas, rows)
-        found = _combined(told.get("schema_hash") or vendor_hash(schemas), rows)
-        schema.__dict__["hash"] = found
-        return Description("ftrack", str(told["version"]), datetime.now(UTC), found, schema, "", FEATURES)
-
-    def _introduced(self, wanted: Sequence[Mapping[str, Any]]) -> Flow[tuple[list[Any], list[dict[str, Any]]]]:
-        """The answers to these, and the configurations of custom attributes: of ftrack's kind, of ours, or none."""
-        try:
-            *answered, configured = yield from self.ask([*wanted, _configurations(PROJECTIONS)])
-        except Invalid:
-            answered = yield from self.ask([INFORMATION, SCHEMAS])
-            if not _has_own(answered[-1]):
-                return answered, []
-            (configured,) = yield from self.ask([_configurations(OWN_PROJECTIONS)])
-            return answered, _told_of_own(configured.get("data", ()))
-        return answered, _told_in_full(configured.get("data", ()))
+        return (yield from description(self.ask, known_hash, FEATURES))
 
     # -- reading -----------------------------------------------------------------------------------------
 
@@ -269,53 +240,6 @@ class FtrackDialect:
         headers = {"content-type": "application/json"}
         response = yield Request("POST", "/api", encode(list(operations)), headers=headers, safe=safe)
         return answers.results(response, len(operations), operations)
-
-
-def _combined(schema_hash: Any, configurations: Sequence[Any]) -> str:
-    """The hash of the schema and of the configurations; empty where the server tells none."""
-    if not schema_hash:
-        return ""
-    if not configurations:
-        return str(schema_hash)
-    rows = sorted(json.dumps(row, sort_keys=True) for row in configurations)
-    return f"{schema_hash}-{hashlib.md5(''.join(rows).encode(), usedforsecurity=False).hexdigest()}"
-
-
-def _told_in_full(rows: Sequence[Any]) -> list[dict[str, Any]]:
-    """Configurations with the name of their type, which an answer tells once for all of the same."""
-    types = [row["type"] for row in rows if isinstance(row.get("type"), Mapping)]
-    names = {told["id"]: told["name"] for told in types if "name" in told}
-    kept = ("key", "label", "default", "config", "entity_type", "object_type_id", "project_id", "is_hierarchical")
-    return [
-        {
-            "id": row["id"],
-            "type": names.get((row.get("type") or {}).get("id")),
-            **{name: row.get(name) for name in kept},
-        }
-        for row in rows
-    ]
-
-
-def _configurations(projections: Sequence[str]) -> dict[str, Any]:
-    return {"action": "query", "expression": f"select {', '.join(projections)} from {CONFIGURATION}"}
-
-
-def _has_own(schemas: Any) -> bool:
-    """Whether a list of schemas describes configurations of our own kind."""
-    told = schemas if isinstance(schemas, list) else []
-    return any(each.get("id") == CONFIGURATION and "data_type" in each.get("properties", {}) for each in told)
-
-
-def _told_of_own(rows: Sequence[Any]) -> list[dict[str, Any]]:
-    """Configurations of our own kind, which say by a word what an item holds and by name whose it is."""
-    names = ("id", "key", "label", "default", "entity_type", "choices")
-    return [{**{name: row.get(name) for name in names}, "type": row.get("data_type"), "native": True} for row in rows]
-
-
-def _schema(schemas: Any, configurations: list[Any]) -> Schema:
-    if not isinstance(schemas, list) or not all(isinstance(told, Mapping) and "id" in told for told in schemas):
-        raise TransportError(f"the server's schema cannot be read: {schemas!r:.120}")
-    return Schema(document_from_vendor(schemas, configurations=configurations))
 
 
 def _data(result: Any) -> list[Any]:
