@@ -59,7 +59,7 @@ class Requests:
     def _write(self) -> Values:
         name = self.random.choice(self.types if self.random.random() < 0.5 or not self.often else self.often)
         found, action = self.catalogue.types[name], self.random.choice(["create", "update", "update", "delete"])
-        properties = list(found.told["properties"])
+        properties = list(found.description["properties"])
         chosen = self.random.sample(properties, min(len(properties), self.random.randrange(5)))
         data = {each: self._value(name, each) for each in chosen}
         key: Any = self._key(name)
@@ -91,7 +91,7 @@ class Requests:
         return {"__entity_type__": kind, **dict(zip(self.catalogue.types[kind].key, self._key(kind)))}
 
     def _value(self, name: str, attribute: str) -> Any:
-        told = self.catalogue.types[name].told["properties"][attribute]
+        told = self.catalogue.types[name].description["properties"][attribute]
         stated = told.get("type")
         if self.random.random() < 0.12:
             return self.random.choice(JUNK)
@@ -129,7 +129,7 @@ class Requests:
         found = self.catalogue.types.get(name)
         if found is None or depth > 3:
             return "id"
-        attribute, told = self.random.choice(list(found.told["properties"].items()))
+        attribute, told = self.random.choice(list(found.description["properties"].items()))
         target = told.get("items", told).get("$ref")
         if target is None or self.random.random() < 0.3:
             return str(attribute)
@@ -154,5 +154,5 @@ class Requests:
 
     def _relations(self, name: str) -> list[tuple[str, str]]:
         found = self.catalogue.types.get(name)
-        told = {} if found is None else found.told["properties"]
+        told = {} if found is None else found.description["properties"]
         return [(key, each["$ref"]) for key, prop in told.items() if "$ref" in (each := prop.get("items", prop))]

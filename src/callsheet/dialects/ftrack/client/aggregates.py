@@ -1,7 +1,7 @@
 """Numbers about a query's results: the server groups, and counts within groups only.
 
-Asked for numbers about all results at once, it is asked for groups by something that has few values, and
-what comes back is put together. So an average is asked for as a sum and a count.
+For numbers about all results at once, a request groups by an attribute that has few values, and the client combines
+the groups. So an average is requested as a sum and a count.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PARTS = {"count": ("count",), "sum": ("sum",), "minimum": ("min",), "maximum": (
 
 @define
 class Numbers:
-    """One aggregate: how it is asked for, and what its answer means."""
+    """One aggregate: its request, and what the response means."""
 
     aggregate: Aggregate
     vocabulary: Vocabulary
@@ -47,7 +47,7 @@ class Numbers:
         return [path_out(path, self._type, self.vocabulary)]
 
     def _asked(self) -> dict[str, str]:
-        """By the name under which it comes back, each number asked for."""
+        """By its name in the response, each number that is requested."""
         asked: dict[str, str] = {}
         for function in self.aggregate.functions:
             text = self._function_path(function.path)
@@ -68,25 +68,25 @@ class Numbers:
         chosen = ", ".join((*self._asked().values(), *groups))
         return f"select {chosen} from {self._type.name}{condition} group by {', '.join(groups)}"
 
-    def rows(self, told: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    def rows(self, answered: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         """One tuple for each group: the group's values, then the numbers; ordered by the group's values."""
         if not self.aggregate.group:
-            return [tuple(self._number(each.name, each.path, told) for each in self.aggregate.functions)]
+            return [tuple(self._number(each.name, each.path, answered) for each in self.aggregate.functions)]
         groups = self._groups()
         found = []
-        for row in told:
+        for row in answered:
             values = tuple(value_in(attribute, _cell(row, text)) for text, attribute in groups)
             numbers = tuple(self._number(each.name, each.path, [row]) for each in self.aggregate.functions)
             found.append((*values, *numbers))
         return sorted(found, key=lambda row: [(value is not None, value) for value in row[: len(groups)]])
 
-    def _number(self, name: str, path: Path | None, told: Sequence[Mapping[str, Any]]) -> Any:
+    def _number(self, name: str, path: Path | None, groups: Sequence[Mapping[str, Any]]) -> Any:
         """One number of all these groups together."""
         text = self._function_path(path)
         attribute = Attribute("count", data_type="integer") if path is None else self._attribute(path)
 
         def cells(word: str) -> list[Any]:
-            values = [_cell(row, f"{word}_{text}") for row in told]
+            values = [_cell(row, f"{word}_{text}") for row in groups]
             return [value_in(attribute, value) for value in values if value is not None]
 
         if name == "count":

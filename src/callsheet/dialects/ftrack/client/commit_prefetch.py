@@ -1,4 +1,4 @@
-"""What must be known before a change set can be written is asked of the server, in one request."""
+"""What must be known before a change set can be written, read from the server in one request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ABOVE = ("parent", "asset", "version")
 
 
 class QueryRunner(Protocol):
-    """Who asks."""
+    """Runs queries."""
 
     @property
     def vocabulary(self) -> Vocabulary: ...
@@ -87,8 +87,8 @@ def _members(needs: Needs, vocabulary: Vocabulary) -> Iterator[Question]:
         def take(rows: list[Any], place: Any = (owner, name), target: Any = target) -> None:
             for row in rows:
                 for member in row.get(place[1]) or ():
-                    told = vocabulary.schema.types.get(member[ENTITY_TYPE], target)
-                    needs.members[place].append(Identity(told.name, key_in(told, member)))
+                    kind = vocabulary.schema.types.get(member[ENTITY_TYPE], target)
+                    needs.members[place].append(Identity(kind.name, key_in(kind, member)))
 
         parts = ", ".join(f"{name}.{part}" for part in target.key)
         yield f"select {parts} from {owner.entity_type} where id is {quoted(str(owner.key))}", take
@@ -107,10 +107,10 @@ def _projects(needs: Needs, changes: ChangeSet, vocabulary: Vocabulary) -> Itera
         asked = {each.key: each for each in standing if vocabulary.schema.type(each.entity_type).root == root}
 
         def take(rows: list[Any], asked: Any = asked, path: str = path) -> None:
-            told = _in_full(rows)
+            in_full = _in_full(rows)
             for row in rows:
                 for identity in standing.get(asked.get(row["id"]), ()):
-                    needs.projects[identity] = _at(row, path.split("."), told)
+                    needs.projects[identity] = _at(row, path.split("."), in_full)
 
         for keys in chunks(dict.fromkeys(asked), CHUNK):
             yield f"select id, {path} from {root} where id in {listed(keys)}", take
@@ -119,7 +119,7 @@ def _projects(needs: Needs, changes: ChangeSet, vocabulary: Vocabulary) -> Itera
 def _known_project(
     identity: Identity, created: Mapping[Identity, Create], vocabulary: Vocabulary
 ) -> str | Identity | None:
-    """The key of the project, where this change set tells it, or else an entity that exists and is in it."""
+    """The key of the project if this change set has it, or else an entity that exists and is in the project."""
     seen: set[Identity] = set()
     while identity in created and identity not in seen:
         seen.add(identity)
@@ -135,10 +135,10 @@ def _known_project(
     return identity
 
 
-def _in_full(told: Any) -> dict[Any, dict[str, Any]]:
-    """What an answer says of each entity in it, which it says once, by key."""
+def _in_full(answered: Any) -> dict[Any, dict[str, Any]]:
+    """By key, the values of each entity in a response, which holds each entity once."""
     found: dict[Any, dict[str, Any]] = {}
-    waiting = list(told)
+    waiting = list(answered)
     while waiting:
         each = waiting.pop()
         found.setdefault(each.get("id"), {}).update(each)
@@ -146,8 +146,8 @@ def _in_full(told: Any) -> dict[Any, dict[str, Any]]:
     return found
 
 
-def _at(row: Mapping[str, Any], path: Sequence[str], told: Mapping[Any, Mapping[str, Any]]) -> Any:
+def _at(row: Mapping[str, Any], path: Sequence[str], in_full: Mapping[Any, Mapping[str, Any]]) -> Any:
     found: Any = row
     for name in path:
-        found = told.get(found["id"], found).get(name) if isinstance(found, Mapping) else None
+        found = in_full.get(found["id"], found).get(name) if isinstance(found, Mapping) else None
     return found

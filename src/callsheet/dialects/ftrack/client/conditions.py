@@ -1,9 +1,9 @@
-"""Conditions in the text of ftrack's query language; `QueryError` for what that cannot say.
+"""Conditions in the text of ftrack's query language; `QueryError` for what it cannot express.
 
 Conditions here have two values and compare None like anything else; a server that compares in SQL has a third
 value and leaves rows with None out of ``is_not``, ``not_like`` and ``not_in``. So negations are carried down
-to the comparisons, and what holds for None says so (``(name is_not "x" or name is None)``), which either kind
-of server understands alike. What a path through a collection asks becomes ``any (…)``; an item of a mapping
+to the comparisons, and a comparison that holds for None is written so (``(name is_not "x" or name is None)``), which
+both kinds of server read alike. A path through a collection becomes ``any (…)``; an item of a mapping
 is a row of key and value: ``metadata any (key is "colour" and value is "red")``.
 """
 
@@ -113,7 +113,7 @@ class _ConditionWriter:
         return None
 
     def _rows(self, comparison: Comparison, way: ResolvedPath, owner: EntityType) -> str:
-        """What asks about the rows of a mapping of an entity, where the comparison is with the keys in such rows."""
+        """A condition on the rows of a mapping, if the comparison is with the keys in such rows; empty otherwise."""
         value = comparison.value
         if not isinstance(value, Select) or len(value.projections) != 1 or way.steps[-1].name != "id":
             return ""
@@ -138,7 +138,7 @@ class _ConditionWriter:
         return f"{owner.key[0]} is{'_not' if holds else ''} None"
 
     def _through(self, comparison: Comparison, way: ResolvedPath, owner: EntityType, negated: bool) -> str:
-        """A path through a collection asks whether some member has such a value."""
+        """A path through a collection: whether some member has such a value."""
         place = way.collections[0] + 1
         inside = Comparison(Path(way.steps[place:]), comparison.operator, comparison.value)
         start = self.paths.way(Path(way.steps[:place]), owner)

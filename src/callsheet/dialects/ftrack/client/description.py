@@ -1,4 +1,4 @@
-"""What a server says of itself: its version, its schema, and the configurations of custom attributes."""
+"""What a server is: its version, its schema, and the configurations of custom attributes."""
 
 from __future__ import annotations
 

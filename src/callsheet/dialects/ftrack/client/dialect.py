@@ -1,7 +1,7 @@
-"""The client's half: model statements become lists of ftrack's operations, answers become records, or errors.
+"""The client's half: model statements become lists of ftrack's operations, responses become records or errors.
 
-What the vendor lacks is told by `FEATURES`: no versions of entities, no commit ids, no history. A commit is
-one request, done as a whole or not at all; what becomes of it when no answer comes, see ``verification.py``.
+`FEATURES` has what the vendor lacks: versions of entities, commit ids, history. A commit is one request, done as a
+whole or not at all; ``verification.py`` finds out what became of one without a response.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ ANY = Attribute("value", data_type="json")
 
 
 class FtrackDialect:
-    """Flows that speak ftrack's wire.
+    """Flows on ftrack's wire.
 
     >>> request = next(FtrackDialect().describe())
     >>> request.method, request.path, request.safe
@@ -72,7 +72,7 @@ class FtrackDialect:
 
     @staticmethod
     def credentials(user: str, key: str) -> dict[str, str]:
-        """The headers that say who asks; errors come with their own HTTP status."""
+        """The headers that identify the caller; errors come with their own HTTP status."""
         return {"ftrack-user": user, "ftrack-api-key": key, "ftrack-strict-api": "true"}
 
     def learn(self, schema: Schema) -> None:
@@ -82,7 +82,7 @@ class FtrackDialect:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """What is known of the server's schema; `StateError` before anything is."""
+        """The server's schema; `StateError` before the session is open."""
         if self._vocabulary is None:
             raise StateError("this session is not open yet")
         return self._vocabulary
@@ -91,10 +91,7 @@ class FtrackDialect:
 
     @reads_answers
     def describe(self, known_hash: str = "") -> Flow[Description]:
-        """One request, or two where the schema that is known is not right any more.
-
-        The hash covers the configurations of custom attributes too, which the server's own does not.
-        """
+        """What the server is: one request, or two if the known schema is outdated; see `description`."""
         return (yield from description(self.ask, known_hash, FEATURES))
 
     # -- reading -----------------------------------------------------------------------------------------
@@ -165,7 +162,7 @@ class FtrackDialect:
 
     @reads_answers
     def verify(self, changes: ChangeSet) -> Flow[CommitResult | None]:
-        """What became of a commit that was not answered: its result, or None where it was not done."""
+        """What became of a commit without a response: its result, or None if it was not done."""
         done = yield from was_done(changes, self.vocabulary, self)
         return (
             CommitResult(changes.commit_id, 0, datetime.now(UTC), _versions(changes), replayed=True) if done else None
@@ -173,7 +170,7 @@ class FtrackDialect:
 
     @reads_answers
     def call(self, action: str, arguments: Mapping[str, Any]) -> Flow[Any]:
-        """One action of the server by its name; the answer as it came, ``data`` taken out where there is such."""
+        """One action of the server by its name; the response as it is, or its ``data`` if it has such."""
         operation = {"action": action, **{name: _packed(value, self._vocabulary) for name, value in arguments.items()}}
         (result,) = yield from self.ask([operation], safe=action.startswith("query"))
         if isinstance(result, Mapping) and result.get("action") == action and "data" in result:
@@ -182,7 +179,7 @@ class FtrackDialect:
 
     @reads_answers
     def batch(self, operations: Sequence[Mapping[str, Any]]) -> Flow[list[Any]]:
-        """Operations of the vendor's wire in one request; the results as they came, one for each."""
+        """Operations of the vendor's wire in one request; the results as they are, one for each."""
         packed = [_packed(operation, self._vocabulary) for operation in operations]
         return (yield from self.ask(packed, all(str(each.get("action")).startswith("query") for each in packed)))
 
@@ -214,7 +211,7 @@ class FtrackDialect:
 
     @reads_answers
     def publish(self, event: Event) -> Flow[None]:
-        """Have an event sent over the hub's connection; it waits where that is being made again just now."""
+        """Send an event over the hub's connection; while that is being renewed, the event waits."""
         if self._stream is None:
             raise StateError("ftrack takes events over the hub's connection only; `session.event_hub.connect()` first")
         if self._stream.on_queued is None:
@@ -227,7 +224,7 @@ class FtrackDialect:
     def events(
         self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]
     ) -> FtrackEventStream:
-        """A connection for events from now on: ftrack keeps no log, so ``after`` cannot be gone back to."""
+        """A connection for events from now on: ftrack keeps no log, so ``after`` is not used."""
         self._stream = FtrackEventStream(expressions, subscriber, self.vocabulary, self._waiting)
         return self._stream
 
@@ -258,7 +255,7 @@ def _done(changes: ChangeSet) -> CommitResult:
 
 
 def _packed(value: Any, vocabulary: Vocabulary | None) -> Any:
-    """Plain data for a raw call: dates tagged, entities as references."""
+    """Plain data for a raw call: dates are tagged, entities are references."""
     if isinstance(value, date):
         return value_out(ANY, value)
     if isinstance(value, Identity):

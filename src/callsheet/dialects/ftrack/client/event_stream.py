@@ -1,6 +1,6 @@
 """The client's half of ftrack's events: one connection as an `EventStream`, text in, events out.
 
-ftrack's events have no positions: what happens while there is no connection is not told afterwards. What is
+ftrack's events have no positions: what happens while there is no connection is lost. What is
 published meanwhile waits, and is sent with the next connection.
 """
 
@@ -61,7 +61,7 @@ class FtrackEventStream:
     """One connection.
 
     ``path`` is that of the websocket, after `opened`; ``on_queued`` is called when there is something to send, as long
-    as there is a connection; ``begun`` says that the server knows what is asked for.
+    as there is a connection; ``begun`` is true once the server has the subscriptions.
     """
 
     kind = "websocket"
@@ -103,12 +103,12 @@ class FtrackEventStream:
         self.path = f"{PATH}websocket/{handshake.session}"
 
     def receive(self, data: bytes) -> list[Event]:
-        """The events in a message; what the server says of itself is dealt with here."""
+        """The events in a message; messages about the connection itself are handled here."""
         try:
             packet = read_packet(data.decode("utf-8", "surrogatepass"))
             if packet.kind is Kind.EVENT:
                 self._open.clear()
-                return [found for told in read_envelopes(packet) for found in self._events(event_in(told))]
+                return [found for envelope in read_envelopes(packet) for found in self._events(event_in(envelope))]
             self._note(packet)
         except (Malformed, UnicodeDecodeError) as error:
             _log.warning("a packet of the event server cannot be read: %s", error)
@@ -129,7 +129,7 @@ class FtrackEventStream:
         self._wake()
 
     def resubscribe(self, expressions: Sequence[str], subscriber: Mapping[str, Any] | None = None) -> bool:
-        """Ask for the events of these expressions from now on; what was asked before ends only then."""
+        """Subscribe to these expressions; earlier subscriptions end after that."""
         if subscriber is not None:
             self._subscriber = subscriber
         self._ask(expressions)
@@ -140,12 +140,12 @@ class FtrackEventStream:
         topics = {topic for expression in expressions for topic in subscribed_topics(expression)}
         self._translates = ALL in topics or any(OURS in expression for expression in expressions)
         wanted = subscriptions(expressions, self._subscriber)
-        for name, (told, expression) in wanted.items():
-            if self._asked.get(name) == (told, expression):
+        for name, (subscriber, expression) in wanted.items():
+            if self._asked.get(name) == (subscriber, expression):
                 continue
             if name in self._asked:
                 self._meta(UNSUBSCRIBE, {"subscriber": {"id": name}})
-            self._meta(SUBSCRIBE, {"subscriber": told, "subscription": expression})
+            self._meta(SUBSCRIBE, {"subscriber": subscriber, "subscription": expression})
         for name in self._asked.keys() - wanted.keys():
             self._meta(UNSUBSCRIBE, {"subscriber": {"id": name}})
         self._asked = wanted
@@ -170,16 +170,20 @@ class FtrackEventStream:
 
     def _note(self, packet: Packet) -> None:
         if packet.kind is Kind.HEARTBEAT:
-            # A server that acknowledges nothing is heard to live.
+            # A server that acknowledges nothing shows by its packets that it is alive.
             self._open.clear()
             self._queue.append(Packet(Kind.HEARTBEAT))
         elif packet.kind is Kind.DISCONNECT:
             raise Disconnected("the event server has ended the connection")
         elif packet.kind is Kind.ACKNOWLEDGE:
-            told = read_acknowledgement(packet)
-            self._open.discard(told.number)
-            what = self._sent.pop(told.number, "")
-            if not told.success:
-                _log.warning("the event server refused %s: %s", what or f"packet {told.number}", told.message)
+            acknowledgement = read_acknowledgement(packet)
+            self._open.discard(acknowledgement.number)
+            what = self._sent.pop(acknowledgement.number, "")
+            if not acknowledgement.success:
+                _log.warning(
+                    "the event server refused %s: %s",
+                    what or f"packet {acknowledgement.number}",
+                    acknowledgement.message,
+                )
         elif packet.kind is Kind.ERROR:
-            _log.warning("the event server tells of an error: %s", packet.data or packet.path)
+            _log.warning("the event server reports an error: %s", packet.data or packet.path)

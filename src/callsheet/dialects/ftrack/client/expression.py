@@ -1,4 +1,4 @@
-"""A `Select` in the text of ftrack's query language; `QueryError` for what that cannot say, before it is sent."""
+"""A `Select` in the text of ftrack's query language; `QueryError` for what the language cannot express."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["expression"]
 
 
 def expression(select: Select, vocabulary: Vocabulary, offset: int, size: int | None) -> str:
-    """The text that asks for ``size`` results from ``offset`` on, in an order that is total.
+    """The text of a query for ``size`` results from ``offset`` on, in an order that is total.
 
     >>> from callsheet.model.language.parser import parse
     >>> from callsheet.model.schema import Schema

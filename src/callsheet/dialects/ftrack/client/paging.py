@@ -82,7 +82,7 @@ class Keyset:
         return evolve(select, where=where, offset=0)
 
     def values(self, page: Page, vocabulary: Vocabulary) -> tuple[Any, ...] | None:
-        """What the last row of the page has; None where the page does not tell."""
+        """The values of the page's last row; None if the page lacks one."""
         table, last = _table(page, vocabulary)
         found = []
         for path, _ in self.terms:
@@ -129,7 +129,7 @@ def _beyond(path: Path, descending: bool, value: Any) -> Condition | None:
 
 
 def _table(page: Page, vocabulary: Vocabulary) -> tuple[dict[tuple[str, Any], dict[str, Any]], tuple[str, Any]]:
-    """What a page says of each entity, and which is its last result."""
+    """The values of each entity of a page, and its last result."""
     table: dict[tuple[str, Any], dict[str, Any]] = {}
     roots: list[tuple[str, Any]] = []
     for number, records in enumerate(page.records):
@@ -141,7 +141,7 @@ def _table(page: Page, vocabulary: Vocabulary) -> tuple[dict[tuple[str, Any], di
 
 
 def _at(table: Any, identity: tuple[str, Any], path: Path, vocabulary: Vocabulary) -> Any:
-    """The value at a path; something that no cursor holds where it is not told."""
+    """The value at a path; a value that no cursor holds if the page lacks it."""
     for step in path.steps:
         entity_type = vocabulary.schema.type(identity[0])
         if step.name in entity_type.key:

@@ -3,7 +3,7 @@
 An item of ``metadata`` is a row of its own, which is created, updated or deleted; an item of
 ``custom_attributes`` is the value of a configuration for an entity. The pairs of a many-to-many relation are
 rows of a type where the server has one (see ``[pairs]`` in ``data/wiring.toml``); elsewhere it takes nothing but the
-whole list of members. What must be known for this is asked first, in one request: see `Needs`.
+whole list of members. What must be known for this is read first, in one request: see `Needs`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Payload = dict[str, Any]
 class Needs:
     """What must be known before a change set can be written, and then what is known.
 
-    ``metadata`` tells of (parent, key) whether there is such a row; ``links`` the keys of the rows between an
+    ``metadata`` has for (parent, key) whether there is such a row; ``links`` the keys of the rows between an
     owner and members; ``members`` the members of a collection; ``projects`` the project an entity is in.
     """
 
@@ -43,7 +43,7 @@ class Needs:
 
 
 def needs_of(changes: ChangeSet, vocabulary: Vocabulary) -> Needs:
-    """What must be asked: all places are there, nothing is known."""
+    """What must be read: all places are there, and nothing is known yet."""
     needs = Needs()
     born = {operation.identity for operation in changes.operations if isinstance(operation, Create)}
     for operation in changes.operations:

@@ -1,9 +1,9 @@
 """Answers of an ftrack server as records: entities nested in one another become flat blocks of rows.
 
-Theory. Within one answer the server tells each entity in full once, wherever it meets it first, and later
-only by its key; and rows are ragged, since each holds what was asked and what the server adds. So all that an
-answer says of an entity is gathered by identity first, and then cut into blocks of the same type and the same
-attributes. What is not told is not in a row, which is *not loaded*; null is None.
+Theory. Within one response the server writes each entity in full once, at its first place, and later only its key.
+Rows are ragged, since each holds what was requested and what the server adds. So all values of an entity are gathered
+by identity first, and then cut into blocks of the same type and the same attributes. What a response lacks is not in
+a row: it is *not loaded*. A null is None.
 """
 
 from __future__ import annotations
@@ -32,25 +32,27 @@ def page_in(vocabulary: Vocabulary, entity_type: str, rows: Sequence[Any], curso
     roots = [reader.entity(row, vocabulary.schema.type(entity_type)) for row in rows]
     asked = set(roots)
     blocks, order = reader.blocks(roots)
-    related, _ = reader.blocks([identity for identity, told in reader.told.items() if told and identity not in asked])
+    related, _ = reader.blocks(
+        [identity for identity, values in reader.values.items() if values and identity not in asked]
+    )
     in_order = order == list(range(len(order)))
     return Page((*blocks, *related), len(blocks), None if in_order else order, cursor)
 
 
 class _ReplyReader:
-    """All that one answer says, by entity."""
+    """All values of one response, by entity."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary, self._schema = vocabulary, vocabulary.schema
-        self.told: dict[Identity, dict[str, Any]] = {}
+        self.values: dict[Identity, dict[str, Any]] = {}
 
     def entity(self, row: Any, expected: EntityType) -> Identity:
-        """Take what the row says, and what it holds; which entity it is."""
+        """Take the values of a row and of what it holds; the row's entity."""
         if not isinstance(row, Mapping):
             raise Malformed(f"{row!r:.80} is no {expected.name}")
         entity_type = self._schema.types.get(str(row.get(ENTITY_TYPE)), expected)
         identity = Identity(entity_type.name, key_in(entity_type, row))
-        values = self.told.setdefault(identity, {})
+        values = self.values.setdefault(identity, {})
         for name, raw in row.items():
             attribute = entity_type.attributes.get(name)
             if attribute is None:
@@ -60,7 +62,7 @@ class _ReplyReader:
         return identity
 
     def _foreign_key(self, entity_type: EntityType, name: str, raw: Any, values: dict[str, Any]) -> None:
-        """A foreign key tells the reference, unless one must know the type of what it refers to."""
+        """A foreign key gives the reference, unless its target may be of several types."""
         reference = entity_type.aliases.get(name)
         if reference is None:
             return
@@ -119,7 +121,7 @@ class _ReplyReader:
         shapes: dict[tuple[str, tuple[str, ...]], list[tuple[Any, ...]]] = {}
         places: list[tuple[tuple[str, tuple[str, ...]], int]] = []
         for identity in identities:
-            values = self.told[identity]
+            values = self.values[identity]
             names = tuple(sorted(values))
             rows = shapes.setdefault((identity.entity_type, names), [])
             places.append(((identity.entity_type, names), len(rows)))

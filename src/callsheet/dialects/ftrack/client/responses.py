@@ -12,14 +12,14 @@ from callsheet.model.plain import Malformed
 
 __all__ = ["next_offset", "results"]
 
-# Statuses that proxies and gateways use in their own words, and that mean the same in everybody's.
+# Statuses that proxies and gateways send with texts of their own, and that always mean the same.
 STATUSES: dict[int, type[ServerError]] = {401: Unauthorised, 403: Forbidden, 413: TooLarge, 429: Unavailable}
 
 
 def results(response: Response, count: int, payloads: Sequence[Mapping[str, Any]] = ()) -> list[Any]:
     """One result for each of ``count`` operations; every other answer is raised.
 
-    ``payloads`` are the operations, so that an error can say which of them it is about; ``operation`` of the
+    ``payloads`` are the operations, so that an error can name the one that it is about; ``operation`` of the
     error is the index among them.
     """
     try:
@@ -57,18 +57,18 @@ def _raise(answer: Mapping[str, Any], response: Response, payloads: Sequence[Map
     error = kind(content or name, operation=index, attribute=None if attribute is None else str(attribute))
     error.details.update(details)
     if index is not None and "entity_type" in payloads[index]:
-        told = payloads[index]
-        parts = told.get("entity_key")
+        payload = payloads[index]
+        parts = payload.get("entity_key")
         key = parts[0] if isinstance(parts, list) and len(parts) == 1 else parts
-        error.entity = (str(told["entity_type"]), tuple(key) if isinstance(key, list) else key)
+        error.entity = (str(payload["entity_type"]), tuple(key) if isinstance(key, list) else key)
     raise error
 
 
 def _blamed(answer: Mapping[str, Any], content: str, payloads: Sequence[Mapping[str, Any]]) -> int | None:
     """The operation at fault: the one that the server names, the only one, or the only one whose key it quotes."""
-    told = answer.get("operation")
-    if isinstance(told, int) and 0 <= told < len(payloads):
-        return told
+    number = answer.get("operation")
+    if isinstance(number, int) and 0 <= number < len(payloads):
+        return number
     if len(payloads) == 1:
         return 0
     quoted = [

@@ -1,6 +1,6 @@
-"""Which events an ftrack server is asked for, for expressions of ours that it could not read.
+"""Subscriptions that an ftrack server can read, made of expressions of ours that it could not.
 
-The hub looks at every event again, so the server may tell more than was asked for, never less. It is asked for
+The hub checks every event again, so the server may send more events than are wanted, never fewer. It gets
 topics only: those that an expression surely names, or else for all.
 """
 
@@ -22,7 +22,7 @@ _WIRE = {OURS: UPDATE, **{ours: theirs for theirs, ours in TOPICS.items()}}
 
 
 def subscribed_topics(expression: str) -> list[str]:
-    """The topics by which an expression's events are asked for, by their names on the wire.
+    """The topics that an expression's events have, by their names on the wire.
 
     >>> subscribed_topics("topic=callsheet.update and entity.type=Task")
     ['ftrack.update']
@@ -65,10 +65,10 @@ def _named(value: str) -> str:
 
 
 def subscriptions(expressions: Iterable[str], subscriber: Mapping[str, Any]) -> dict[str, tuple[dict[str, Any], str]]:
-    """By subscriber's id, what to tell the server of it, and the expression to subscribe to.
+    """By subscriber's id, the server's data about it, and the expression to subscribe to.
 
-    Replies come to the hub's own id. All else is asked for under an id that changes with what is asked, so that the
-    new can begin before the old ends; and by each subscriber, for whoever aims at one of them.
+    Replies come to the hub's own id. All else is subscribed to under an id that changes with the subscription, so that
+    the new one can begin before the old one ends; and under each subscriber's id, for events that are sent to it alone.
     """
     hub = str(subscriber["id"])
     found = {hub: ({"id": hub}, f"topic={REPLY}")}

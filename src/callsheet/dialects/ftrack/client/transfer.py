@@ -1,6 +1,6 @@
 """The client's half for files: addresses that the server signs, to put parts to and to read from.
 
-The user's key is never part of an address. Where a server signs no addresses for reading, its own is asked with
+The user's key is never part of an address. If a server signs no addresses for reading, its own is used with
 the key in a header. What a signed address leads to is another server, which gets no key at all.
 """
 
@@ -40,19 +40,19 @@ def part_of(size: int) -> int:
 
 
 def begin(dialect: SigningDialect, key: str, name: str, size: int) -> Flow[VendorUpload]:
-    """An upload: in one piece while that is small, else in parts whose addresses are asked for at once."""
+    """An upload: in one piece if it is small, else in parts, whose addresses are requested at once."""
     part = part_of(size)
-    told = {"component_id": key, "file_name": name, "file_size": size}
+    arguments = {"component_id": key, "file_name": name, "file_size": size}
     if size <= 2 * part:
-        return VendorUpload(dialect, told, max(1, size), {}, "")
+        return VendorUpload(dialect, arguments, max(1, size), {}, "")
     count = -(-size // part)
-    answer = yield from dialect.call("get_upload_metadata", {**told, "parts": count})
+    answer = yield from dialect.call("get_upload_metadata", {**arguments, "parts": count})
     try:
         urls = {int(each["part_number"]): str(each["signed_url"]) for each in answer["urls"]}
         upload = str(answer["upload_id"])
     except (KeyError, TypeError, ValueError):
-        raise TransportError(f"the server told no addresses for {count} parts: {answer!r:.120}") from None
-    return VendorUpload(dialect, told, part, urls, upload)
+        raise TransportError(f"the server gave no addresses for {count} parts: {answer!r:.120}") from None
+    return VendorUpload(dialect, arguments, part, urls, upload)
 
 
 class VendorUpload:
@@ -61,9 +61,9 @@ class VendorUpload:
     received = 0
 
     def __init__(
-        self, dialect: SigningDialect, told: Mapping[str, Any], part: int, urls: Mapping[int, str], upload: str
+        self, dialect: SigningDialect, arguments: Mapping[str, Any], part: int, urls: Mapping[int, str], upload: str
     ) -> None:
-        self._dialect, self._told, self._urls, self._upload = dialect, told, urls, upload
+        self._dialect, self._arguments, self._urls, self._upload = dialect, arguments, urls, upload
         self.part = part
         self._tags: list[str] = []
 
@@ -74,7 +74,7 @@ class VendorUpload:
             url, headers = self._urls[number], {"content-type": "application/octet-stream"}
         else:
             checksum = base64.b64encode(digest.digest()).decode()
-            answer = yield from self._dialect.call("get_upload_metadata", {**self._told, "checksum": checksum})
+            answer = yield from self._dialect.call("get_upload_metadata", {**self._arguments, "checksum": checksum})
             url, headers = str(answer["url"]), {str(k).lower(): str(v) for k, v in answer["headers"].items()}
         response = yield Request("PUT", url, data, headers=headers, safe=True)
         if not 200 <= response.status < 300:
@@ -91,12 +91,12 @@ class VendorUpload:
             yield from self.send(b"")
         if self._urls:
             parts = [{"part_number": number, "e_tag": tag} for number, tag in enumerate(self._tags, 1)]
-            told = {"component_id": self._told["component_id"], "upload_id": self._upload, "parts": parts}
-            yield from self._dialect.call("complete_multipart_upload", told)
+            arguments = {"component_id": self._arguments["component_id"], "upload_id": self._upload, "parts": parts}
+            yield from self._dialect.call("complete_multipart_upload", arguments)
 
     def abandon(self) -> Flow[None]:
         if self._tags:
-            yield from remove(str(self._told["component_id"]))
+            yield from remove(str(self._arguments["component_id"]))
 
 
 class Addresses:

@@ -1,6 +1,6 @@
 """An ``ftrack.update`` as updates of our own: so that a handler for ``callsheet.update`` works on an ftrack site.
 
-What ftrack does not tell stays unknown. A reference is told by its key alone, so its type is the one that the schema
+What ftrack does not send stays unknown. A reference is sent as its key alone, so its type is the one that the schema
 names, which may be abstract (a task's parent is a ``Context``). There are no versions of entities and no positions; the
 commit's id is the event's, and the origin is the token that the client gave itself.
 """
@@ -22,26 +22,26 @@ _ACTIONS = {"add": "create", "update": "update", "move": "update", "remove": "de
 
 
 def updates_in(event: Event, vocabulary: Vocabulary) -> list[Event]:
-    """The updates that the event tells, one for each entity; none where it cannot be read."""
+    """The updates in the event, one for each entity; none if it cannot be read."""
     data = event.data
     entities = data.get("entities") if isinstance(data, Mapping) else None
     if not isinstance(entities, list):
         return []
     return [
-        Event(OURS, _update(event, told, vocabulary), f"{event.id}:{index}", event.sent, event.source)
-        for index, told in enumerate(entities)
-        if isinstance(told, Mapping) and told.get("action") in _ACTIONS and isinstance(told.get("entityId"), str)
+        Event(OURS, _update(event, entity, vocabulary), f"{event.id}:{index}", event.sent, event.source)
+        for index, entity in enumerate(entities)
+        if isinstance(entity, Mapping) and entity.get("action") in _ACTIONS and isinstance(entity.get("entityId"), str)
     ]
 
 
-def _update(event: Event, told: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
-    name = str(told.get("entity_type") or told.get("entityType") or "")
+def _update(event: Event, entity: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
+    name = str(entity.get("entity_type") or entity.get("entityType") or "")
     kind = vocabulary.schema.types.get(name)
-    key = told["entityId"]
+    key = entity["entityId"]
     return {
         "entity": {"type": name, "id": key, "types": [name, *(() if kind is None else kind.ancestors)]},
-        "action": _ACTIONS[told["action"]],
-        "changes": _changes(told, kind, vocabulary),
+        "action": _ACTIONS[entity["action"]],
+        "changes": _changes(entity, kind, vocabulary),
         "added": {},
         "removed": {},
         "user": _user(event),
@@ -50,30 +50,30 @@ def _update(event: Event, told: Mapping[str, Any], vocabulary: Vocabulary) -> di
         "time": event.sent,
         "entity_type": name,
         "entity_id": key,
-        "project_id": _project(told),
+        "project_id": _project(entity),
         "version": None,
     }
 
 
 def _user(event: Event) -> str:
-    """The account, where the source tells it; else the name that people know the user by."""
+    """The account if the source has it, else the user's name."""
     source = event.source.get("user")
     name = source.get("username") if isinstance(source, Mapping) else None
     if isinstance(name, str) and name:
         return name
-    told = event.data.get("user")
-    return str(told.get("name") or "") if isinstance(told, Mapping) else ""
+    entity = event.data.get("user")
+    return str(entity.get("name") or "") if isinstance(entity, Mapping) else ""
 
 
-def _project(told: Mapping[str, Any]) -> str | None:
-    parents = told.get("parents")
+def _project(entity: Mapping[str, Any]) -> str | None:
+    parents = entity.get("parents")
     above = parents if isinstance(parents, list) else []
     shows = (each.get("entityId") for each in above if isinstance(each, Mapping) and each.get("entityType") == "show")
     return next(shows, None)
 
 
-def _changes(told: Mapping[str, Any], kind: EntityType | None, vocabulary: Vocabulary) -> dict[str, dict[str, Any]]:
-    changes = told.get("changes")
+def _changes(entity: Mapping[str, Any], kind: EntityType | None, vocabulary: Vocabulary) -> dict[str, dict[str, Any]]:
+    changes = entity.get("changes")
     if not isinstance(changes, Mapping):
         return {}
     columns = {} if kind is None else _columns(kind, vocabulary)
@@ -95,7 +95,7 @@ def _columns(kind: EntityType, vocabulary: Vocabulary) -> dict[str, tuple[str, A
             continue
         for name in (attribute.foreign_key, attribute.name):
             if name:
-                alias = vocabulary.told(kind.name, name).get("alias_for")
+                alias = vocabulary.described(kind.name, name).get("alias_for")
                 found.setdefault(alias if isinstance(alias, str) else name, (attribute.name, attribute))
     return found
 

@@ -25,7 +25,7 @@ __all__ = ["was_done"]
 
 
 class Selecting(Protocol):
-    """Who asks."""
+    """Runs queries."""
 
     def select(self, select: Select, size: int, cursor: str | None = None) -> Flow[Page]: ...
 
@@ -65,7 +65,7 @@ def _keyed(names: Sequence[str], keys: Sequence[Any]) -> Condition:
 
 
 def _all_as_written(updates: Sequence[Update], vocabulary: Vocabulary, selecting: Selecting) -> Flow[bool]:
-    """Whether all that was to be written is there, asked for in as few pages as there are kinds of updates."""
+    """Whether all that was to be written is there, read in as few pages as there are kinds of updates."""
     by_shape: dict[tuple[str, tuple[str, ...]], list[Update]] = {}
     for update in updates:
         names = {name.partition(".")[0] for name in (*update.values, *update.added, *update.removed)}
@@ -76,27 +76,27 @@ def _all_as_written(updates: Sequence[Update], vocabulary: Vocabulary, selecting
             chosen = [members[place] for place in part]
             where = _keyed(vocabulary.schema.type(entity_type).key, [update.identity.key for update in chosen])
             page = yield from selecting.select(Select(entity_type, projections, where), len(chosen))
-            told = _told(page)
-            if not all(_as_written(update, told.get(update.identity.key)) for update in chosen):
+            stored = _rows(page)
+            if not all(_as_written(update, stored.get(update.identity.key)) for update in chosen):
                 return False
     return True
 
 
-def _told(page: Page) -> dict[Any, dict[str, Any]]:
+def _rows(page: Page) -> dict[Any, dict[str, Any]]:
     blocks = page.records[: page.roots]
     return {row[0]: dict(zip(records.attributes, row[2:])) for records in blocks for row in records.rows}
 
 
-def _as_written(update: Update, told: Mapping[str, Any] | None) -> bool:
-    if told is None:
+def _as_written(update: Update, stored: Mapping[str, Any] | None) -> bool:
+    if stored is None:
         return False
     for name, value in update.values.items():
         mapping, dot, key = name.partition(".")
-        found = (told.get(mapping) or {}).get(key) if dot else told.get(name)
+        found = (stored.get(mapping) or {}).get(key) if dot else stored.get(name)
         if not _alike(value, found):
             return False
     for name in {*update.added, *update.removed}:
-        members = {_key(member) for member in told.get(name) or ()}
+        members = {_key(member) for member in stored.get(name) or ()}
         if not all(member.key in members for member in update.added.get(name, ())):
             return False
         if any(member.key in members for member in update.removed.get(name, ())):

@@ -1,4 +1,4 @@
-"""Which names of a schema the vendor knows, and what it says of them beyond the document."""
+"""Which names of a schema the vendor has, and its own description of them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 
 class Vocabulary:
-    """A schema, and the vendor's telling of it. Without that (a document made otherwise), all names count as known."""
+    """A schema, and the vendor's list of it. Without a list (a document made otherwise), all names count as known."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
 
     @cached_property
     def _properties(self) -> dict[str, Mapping[str, Mapping[str, Any]]]:
-        return {told["id"]: told["properties"] for told in vendor_schemas(self.schema.document)}
+        return {each["id"]: each["properties"] for each in vendor_schemas(self.schema.document)}
 
     @property
     def configurations(self) -> list[Mapping[str, Any]]:
@@ -60,12 +60,12 @@ class Vocabulary:
 
     def values_type(self, entity_type: EntityType) -> str | None:
         """The type of the rows that hold the values of custom attributes."""
-        found: str | None = self.told(entity_type.name, "custom_attributes").get("items", {}).get("$ref")
+        found: str | None = self.described(entity_type.name, "custom_attributes").get("items", {}).get("$ref")
         return found
 
     def rows(self, entity_type: EntityType, mapping: str) -> tuple[str, str] | None:
         """The type of the rows of a mapping, and what of them holds the key of the entity."""
-        found = self.schema.types.get(str(self.told(entity_type.name, mapping).get("items", {}).get("$ref")))
+        found = self.schema.types.get(str(self.described(entity_type.name, mapping).get("items", {}).get("$ref")))
         if found is None:
             return None
         owning = [part for part in found.key if part in found.attributes and part != "key"]
@@ -76,21 +76,21 @@ class Vocabulary:
         properties = self._properties.get(owner.name)
         return properties is None or name in properties
 
-    def told(self, owner: str, name: str) -> Mapping[str, Any]:
-        """What the vendor says of a property."""
+    def described(self, owner: str, name: str) -> Mapping[str, Any]:
+        """The vendor's description of a property."""
         return self._properties.get(owner, {}).get(name, {})
 
     def restricted(self, way: ResolvedPath) -> bool:
-        """Whether a relation can only be asked about."""
+        """Whether a relation can stand in conditions only."""
         owner, attribute = way.chain[-1]
-        return bool(self.told(owner.name, attribute.name).get("restricted_projection"))
+        return bool(self.described(owner.name, attribute.name).get("restricted_projection"))
 
     def is_text(self, owner: EntityType, attribute: Attribute) -> bool:
         """Whether JSON data travels as a string."""
         if attribute.data_type != "json" or attribute.kind != "scalar":
             return False
-        told = self.told(owner.name, attribute.name)
-        return told.get("type") == "string" and told.get("format") == "json"
+        description = self.described(owner.name, attribute.name)
+        return description.get("type") == "string" and description.get("format") == "json"
 
     def nullable(self, way: ResolvedPath) -> bool:
         """Whether the value at the end of a way may be None."""
@@ -98,7 +98,7 @@ class Vocabulary:
         return not sure or any(step.cast for step in way.steps)
 
     def plain(self, entity_type: EntityType) -> tuple[Path, ...]:
-        """What is fetched where nothing is said: all but collections, and what the server works out for each row."""
+        """What is fetched by default: all but collections, and what the server computes for each row."""
         return tuple(
             Path((Step(attribute.name),))
             for attribute in entity_type.attributes.values()

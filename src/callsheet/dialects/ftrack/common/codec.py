@@ -59,7 +59,7 @@ def decode(data: bytes) -> Any:
 
 
 def value_out(attribute: Attribute, value: Any, text: bool = False) -> Any:
-    """The value as it is sent; ``text`` says that JSON data travels as a string.
+    """The value as it is sent; with ``text``, JSON data travels as a string.
 
     >>> value_out(Attribute("start", data_type="datetime"), datetime(2026, 1, 31, tzinfo=UTC))
     {'__type__': 'datetime', 'value': '2026-01-31T00:00:00+00:00'}
@@ -74,7 +74,7 @@ def value_out(attribute: Attribute, value: Any, text: bool = False) -> Any:
 
 
 def value_in(attribute: Attribute, value: Any, text: bool = False) -> Any:
-    """The value of an attribute as the server told it.
+    """The value of an attribute, from its form on the wire.
 
     >>> value_in(Attribute("start", data_type="datetime"), {"__type__": "datetime", "value": "2026-01-31T18:30:00"})
     datetime.datetime(2026, 1, 31, 18, 30, tzinfo=datetime.timezone.utc)
@@ -118,7 +118,7 @@ def key_out(key: Any) -> list[Any]:
 
 
 def key_in(entity_type: EntityType, entity: Mapping[str, Any]) -> Any:
-    """The primary key of an entity as the server told it.
+    """The primary key of an entity, from its form on the wire.
 
     >>> key_in(EntityType("Metadata", key=("parent_id", "key")), {"parent_id": "018f", "key": "colour"})
     ('018f', 'colour')

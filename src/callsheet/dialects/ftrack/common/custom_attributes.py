@@ -1,4 +1,4 @@
-"""Custom attributes: what their configurations say, and which of them an entity's item belongs to."""
+"""Custom attributes: what their configurations mean, and which of them an entity's item belongs to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from callsheet.dialects.ftrack.common.wiring import Wiring
 
 __all__ = ["OWN_PROJECTIONS", "PROJECTIONS", "candidates", "configured_types", "custom_items"]
 
-#: What is asked of the configurations.
+#: What is read of the configurations.
 PROJECTIONS = (
     *("id", "key", "label", "default", "config", "type.name"),
     *("entity_type", "object_type_id", "project_id", "is_hierarchical"),
@@ -18,13 +18,13 @@ PROJECTIONS = (
 HIERARCHICAL = ("Context", "Asset", "AssetVersion")
 """What has the hierarchical ones: the tree, and what hangs on it."""
 
-#: What is asked of configurations that are of Callsheet's own kind.
+#: What is read of configurations of Callsheet's own kind.
 OWN_PROJECTIONS = ("id", "key", "label", "default", "entity_type", "data_type", "choices")
 DATA_TYPES = {"text": "string", "number": "number", "boolean": "boolean", "date": "datetime"}
 
 
 class TypeHierarchy(Protocol):
-    """What is asked of a schema list."""
+    """What is needed of a schema list."""
 
     @property
     def types(self) -> Mapping[str, Mapping[str, Any]]: ...
@@ -38,7 +38,7 @@ class TypeHierarchy(Protocol):
 def custom_items(
     configurations: Iterable[Mapping[str, Any]], family: TypeHierarchy
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """By entity type, the items of its custom attributes as a document tells them.
+    """By entity type, the items of its custom attributes in the form of a schema document.
 
     Configurations of the same key for different projects make one item; where they disagree on what it
     holds, it holds anything.
@@ -50,17 +50,17 @@ def custom_items(
             continue
         for name in configured_types(row, family):
             items = found.setdefault(name, {})
-            told = _item(row)
-            items[key] = _merged(items[key], told) if key in items else told
+            item = _item(row)
+            items[key] = _merged(items[key], item) if key in items else item
     return found
 
 
-def _merged(known: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+def _merged(known: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
     """One item for two configurations of a key; one that is not inherited stands first."""
-    first = told if known.get("inherited") and not told.get("inherited") else known
-    if known["type"] != told["type"]:
+    first = added if known.get("inherited") and not added.get("inherited") else known
+    if known["type"] != added["type"]:
         return {"type": "json", **{name: first[name] for name in ("inherited", "computed") if name in first}}
-    choices = dict.fromkeys((*known.get("choices", ()), *told.get("choices", ())))
+    choices = dict.fromkeys((*known.get("choices", ()), *added.get("choices", ())))
     return {**first, "choices": list(choices)} if choices else first
 
 
@@ -85,22 +85,22 @@ def _object_type(schema: Mapping[str, Any]) -> Any:
 
 
 def _item(row: Mapping[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {"type": str(row.get("type")) if row.get("native") else _data_type(row)}
+    item: dict[str, Any] = {"type": str(row.get("type")) if row.get("native") else _data_type(row)}
     if row.get("label"):
-        told["label"] = row["label"]
+        item["label"] = row["label"]
     if row.get("is_hierarchical"):
-        told["inherited"] = True
+        item["inherited"] = True
     if row.get("type") == "expression":
-        told["computed"] = "server"
+        item["computed"] = "server"
     choices = _choices(row)
     if choices:
-        told["choices"] = choices
+        item["choices"] = choices
     default = row.get("default")
     fits: dict[str, Any] = {"string": str, "number": int | float, "integer": int, "boolean": bool}
     fits |= {"json": list, "enum": str}
-    if told["type"] in fits and isinstance(default, fits[told["type"]]):
-        told["default"] = default
-    return told
+    if item["type"] in fits and isinstance(default, fits[item["type"]]):
+        item["default"] = default
+    return item
 
 
 def _choices(row: Mapping[str, Any]) -> list[str]:

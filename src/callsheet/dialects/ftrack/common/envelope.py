@@ -2,7 +2,7 @@
 
 An envelope has exactly seven keys; with any other the vendor's Python client drops the event. Some topics have
 another name on this wire: a reply to a vendor's client must be a reply by the vendor's name. The user of an event
-is filled in by the server, with the key of the user: nobody says themselves who they are.
+is filled in by the server, with the key of the user: a client cannot set it.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def renamed(event: Event) -> Event:
 
 
 def envelope_of(event: Event, user_id: Callable[[str], str | None] | None = None) -> dict[str, Any]:
-    """The envelope of an event; ``user_id`` tells the key of the user of an account.
+    """The envelope of an event; ``user_id`` gives the key of an account's user.
 
-    >>> told = envelope_of(Event("demo", {"take": 3}, id="1"))
-    >>> sorted(told), told["sent"], told["source"]
+    >>> envelope = envelope_of(Event("demo", {"take": 3}, id="1"))
+    >>> sorted(envelope), envelope["sent"], envelope["source"]
     (['data', 'id', 'inReplyToEvent', 'sent', 'source', 'target', 'topic'], None, {})
     """
     return {
@@ -94,17 +94,17 @@ def _text(envelope: Mapping[str, Any], name: str) -> str:
 
 
 def _source(source: Mapping[str, Any], user_id: Callable[[str], str | None] | None) -> dict[str, Any]:
-    told: dict[str, Any] = _plain(source)
-    user = told.get("user")
+    full: dict[str, Any] = _plain(source)
+    user = full.get("user")
     name = user.get("username") if isinstance(user, dict) else user
     if isinstance(name, str):
         key = None if user_id is None else user_id(name)
-        told["user"] = {"username": name} if key is None else {"username": name, "id": key}
-    return told
+        full["user"] = {"username": name} if key is None else {"username": name, "id": key}
+    return full
 
 
 def _sent(value: Any) -> datetime | None:
-    """When an event was sent; nothing where it does not say so in a way that can be read."""
+    """When an event was sent; None if that cannot be read."""
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
@@ -113,7 +113,7 @@ def _sent(value: Any) -> datetime | None:
 
 
 def _moment(value: datetime) -> str:
-    """A moment as the vendor writes it: in UTC, without saying so."""
+    """A moment as the vendor writes it: in UTC, without a time zone."""
     return value.astimezone(UTC).replace(tzinfo=None).isoformat()
 
 

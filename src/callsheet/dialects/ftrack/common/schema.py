@@ -1,6 +1,6 @@
 """ftrack's schema list as a schema document of ours.
 
-The vendor tells each type flat: scalars, among them foreign keys, and relations that do not say how they
+The vendor describes each type flat: scalars, among them foreign keys, and relations without a word of how they
 join. The document has families, references with their foreign keys, collections with their inverses, and
 mappings; what the vendor leaves out is in ``data/wiring.toml``. A foreign key that has no reference of its
 own gets one (``ProjectSchemaOverride.project_schema`` for ``project_schema_id``), so that it can be followed.
@@ -66,7 +66,7 @@ def document_from_vendor(
     {'Status': {'attributes': {}}}
     """
     family = TypeList(schemas, wiring())
-    types = {schema["id"]: _Type(family, schema["id"]).told() for schema in family.ordered()}
+    types = {schema["id"]: _Type(family, schema["id"]).document() for schema in family.ordered()}
     kept = [dict(row) for row in configurations]
     for type_name, items in custom_items(kept, family).items():
         types[type_name]["custom"] = items
@@ -119,31 +119,31 @@ class TypeList:
     def _references(self, name: str) -> dict[str, tuple[str, str | None]]:
         properties, line = self.properties(name), self.line(name)
         found: dict[str, tuple[str, str | None]] = {}
-        for key, told in properties.items():
-            if _is_reference(told) and told["$ref"] in self.types:
+        for key, description in properties.items():
+            if _is_reference(description) and description["$ref"] in self.types:
                 stated = self.wiring.foreign_keys.find(line, key)
                 if stated is None and f"{key}_id" in properties:
                     stated = f"{key}_id"
-                target = self.target(line, key, told["$ref"])
+                target = self.target(line, key, description["$ref"])
                 found[key] = (target, stated if stated in properties else None)
         taken = {foreign_key for _, foreign_key in found.values()}
-        for key, told in properties.items():
-            keyed = self._told_target(told)
+        for key, description in properties.items():
+            keyed = self._described_target(description)
             reference = key.removesuffix("_id")
             plain = reference == key or reference in properties or self.wiring.plain.holds(line, key)
             if keyed and key not in taken and not plain:
                 found[reference] = (keyed, key)
         return found
 
-    def target(self, line: Sequence[str], name: str, told: str) -> str:
+    def target(self, line: Sequence[str], name: str, listed: str) -> str:
         """The type at the other end of a relation."""
-        stated = self.wiring.targets.find(line, name) or told
-        return stated if stated in self.types else told
+        stated = self.wiring.targets.find(line, name) or listed
+        return stated if stated in self.types else listed
 
-    def _told_target(self, told: Mapping[str, Any]) -> str | None:
-        """The type that a foreign key without a reference says it is the key of."""
-        match = FOREIGN_KEY.match(str(told.get("description", "")))
-        if match is None or told.get("format") != "foreign_key" or match[1] not in self.types:
+    def _described_target(self, description: Mapping[str, Any]) -> str | None:
+        """The type that a foreign key without a reference leads to, by its description."""
+        match = FOREIGN_KEY.match(str(description.get("description", "")))
+        if match is None or description.get("format") != "foreign_key" or match[1] not in self.types:
             return None
         return match[1]
 
@@ -154,12 +154,12 @@ def has_object_type(schema: Mapping[str, Any]) -> bool:
     return isinstance(alias, Mapping) and "object_typeid" in alias.get("classifiers", {})
 
 
-def _is_reference(told: Mapping[str, Any]) -> bool:
-    return "$ref" in told and "type" not in told
+def _is_reference(description: Mapping[str, Any]) -> bool:
+    return "$ref" in description and "type" not in description
 
 
 class _Type:
-    """One type on its way from the vendor's telling to ours."""
+    """One type, from the vendor's description to ours."""
 
     def __init__(self, family: TypeList, name: str) -> None:
         self.family, self.name = family, name
@@ -168,33 +168,33 @@ class _Type:
         self.foreign_keys = {key: reference for reference, (_, key) in self.references.items() if key}
         self.key: list[str] = list(self.schema["primary_key"])
 
-    def told(self) -> dict[str, Any]:
-        """What the document says of the type; what it has from its parent is not said again."""
-        told: dict[str, Any] = {}
+    def document(self) -> dict[str, Any]:
+        """The type's part of the document, without what it has from its parent."""
+        document: dict[str, Any] = {}
         if self.family.below(self.name) and self.name not in ("NoteCategory", *_concrete_parents(self.family)):
-            told["abstract"] = True
+            document["abstract"] = True
         parent = self.family.parents[self.name]
         if parent is not None:
-            told["extends"] = parent
+            document["extends"] = parent
         label = self._label()
         if label:
-            told["label"] = label
+            document["label"] = label
         if self.key != ["id"]:
-            told["key"] = self.key
+            document["key"] = self.key
         above = _Type(self.family, parent).attributes() if parent else {}
         attributes = self.attributes()
-        told["attributes"] = {name: found for name, found in attributes.items() if above.get(name) != found}
-        return told
+        document["attributes"] = {name: found for name, found in attributes.items() if above.get(name) != found}
+        return document
 
     def _label(self) -> str | None:
         label = self.family.wiring.labels.of_type(self.name)
         return label if label in self.properties else None
 
     def attributes(self) -> dict[str, dict[str, Any]]:
-        """All attributes in our telling, by name; inherited ones too."""
+        """All attributes in our description, by name; inherited ones too."""
         found: dict[str, dict[str, Any]] = {}
-        for name, told in self.properties.items():
-            ours = self._attribute(name, told)
+        for name, description in self.properties.items():
+            ours = self._attribute(name, description)
             if ours is not None:
                 found[name] = ours
         for name in self.references:
@@ -202,35 +202,35 @@ class _Type:
                 found[name] = self._reference(name)
         return dict(sorted(found.items()))
 
-    def _attribute(self, name: str, told: Mapping[str, Any]) -> dict[str, Any] | None:
-        if name in self.foreign_keys or name == "_link" or (name == "id" and told.get("type") != "integer"):
+    def _attribute(self, name: str, description: Mapping[str, Any]) -> dict[str, Any] | None:
+        if name in self.foreign_keys or name == "_link" or (name == "id" and description.get("type") != "integer"):
             return None
-        stated = told.get("type")
+        stated = description.get("type")
         if stated in ("array", "mapped_array"):
-            return self._collection(name, told)
+            return self._collection(name, description)
         if name in self.references:
             return self._reference(name)
-        return self._scalar(name, told)
+        return self._scalar(name, description)
 
     # -- kinds -------------------------------------------------------------------------------------------
 
-    def _scalar(self, name: str, told: Mapping[str, Any]) -> dict[str, Any] | None:
-        stated = told.get("type", "string" if told.get("format") == "foreign_key" else None)
+    def _scalar(self, name: str, description: Mapping[str, Any]) -> dict[str, Any] | None:
+        stated = description.get("type", "string" if description.get("format") == "foreign_key" else None)
         if stated not in SCALARS:
             return None
-        ours: dict[str, Any] = {"type": self._data_type(name, told, SCALARS[stated])}
-        if told.get("enum"):
-            ours.update(type="enum", choices=list(told["enum"]))
-        default = told.get("default")
+        ours: dict[str, Any] = {"type": self._data_type(name, description, SCALARS[stated])}
+        if description.get("enum"):
+            ours.update(type="enum", choices=list(description["enum"]))
+        default = description.get("default")
         if default is not None and ours["type"] != "datetime":
             ours["default"] = default
         return ours | self._flags(name, name)
 
-    def _data_type(self, name: str, told: Mapping[str, Any], data_type: str) -> str:
+    def _data_type(self, name: str, description: Mapping[str, Any], data_type: str) -> str:
         stated = self.family.wiring.types.find(self.line, name)
         if stated is not None:
             return str(stated)
-        return {"date-time": "datetime", "date": "date", "json": "json"}.get(str(told.get("format")), data_type)
+        return {"date-time": "datetime", "date": "date", "json": "json"}.get(str(description.get("format")), data_type)
 
     def _reference(self, name: str) -> dict[str, Any]:
         target, foreign_key = self.references[name]
@@ -260,28 +260,28 @@ class _Type:
         facts = self.family.wiring
         return facts.read_only.holds(self.line, name) or facts.same.find(self.line, name) is not None
 
-    def _collection(self, name: str, told: Mapping[str, Any]) -> dict[str, Any] | None:
-        target = told.get("items", {}).get("$ref")
-        if name == "metadata" and told["type"] == "mapped_array":
+    def _collection(self, name: str, description: Mapping[str, Any]) -> dict[str, Any] | None:
+        target = description.get("items", {}).get("$ref")
+        if name == "metadata" and description["type"] == "mapped_array":
             return {"type": "mapping"}
-        if name == "custom_attributes" and told["type"] == "mapped_array":
+        if name == "custom_attributes" and description["type"] == "mapped_array":
             return {"type": "mapping", "items": "custom"}
         if target not in self.family.types:
             return None
         target = self.family.target(self.line, name, target)
         ours: dict[str, Any] = {"type": "collection", "target": target}
-        inverse = self._inverse(name, target, told.get("inverse"))
+        inverse = self._inverse(name, target, description.get("inverse"))
         if inverse:
             ours["inverse"] = inverse
         if self._follows(name):
             ours["computed"] = SERVER
         return ours
 
-    def _inverse(self, name: str, target: str, told: str | None = None) -> str | None:
-        """The attribute of the members that leads back to their owner, as told, as known, or the only one."""
+    def _inverse(self, name: str, target: str, listed: str | None = None) -> str | None:
+        """The attribute of the members that leads back to their owner, by the list, by the facts, or the only one."""
         if self.family.wiring.same.find(self.line, name):
             return None
-        stated: str | None = told or self.family.wiring.inverses.find(self.line, name)
+        stated: str | None = listed or self.family.wiring.inverses.find(self.line, name)
         if stated is not None:
             known = stated in self.family.properties(target) or stated in self.family.references[target]
             return stated if known else None

@@ -1,7 +1,7 @@
-"""The packets of Socket.IO 0.9, as far as ftrack speaks it: text in, text out. Pure, and of neither side.
+"""The packets of Socket.IO 0.9, as far as ftrack uses it: text in, text out. Pure, for both halves.
 
 A packet is ``code:id:path:data``. What is left out at the end may be missing (``2``, ``2::``, ``2:::`` are all a
-heartbeat). An id with a ``+`` asks for an acknowledgement, whose data name that id. An event's data are
+heartbeat). An id with a ``+`` requests an acknowledgement, whose data name that id. An event's data are
 ``{"name": "ftrack.event", "args": [envelope]}``; what an envelope holds is in ``envelope.py``.
 """
 
@@ -50,7 +50,7 @@ class Kind(IntEnum):
 
 @frozen
 class Packet:
-    """One packet. ``number`` is its id; ``wants`` says that it is to be acknowledged, which takes a number.
+    """One packet. ``number`` is its id; with ``wants`` it is to be acknowledged, which takes a number.
 
     >>> str(Packet(Kind.HEARTBEAT)), str(Packet(Kind.EVENT, 3, True, data="{}"))
     ('2::', '5:3+::{}')
@@ -91,19 +91,19 @@ def read_packet(text: str) -> Packet:
 
 
 def event_packet(envelope: Mapping[str, Any], number: int | None = None) -> Packet:
-    """The packet that carries an event. One with a number asks to be acknowledged; a server's has none."""
+    """The packet that carries an event. One with a number is to be acknowledged; a server's has none."""
     data = encode({"name": NAMESPACE, "args": [envelope]}).decode()
     return Packet(Kind.EVENT, number, number is not None, "", data)
 
 
 def read_envelopes(packet: Packet) -> list[Mapping[str, Any]]:
     """The envelopes in an event's packet: one, or none where the event is of another name."""
-    told = decode(packet.data.encode("utf-8", "surrogatepass"))
-    if not isinstance(told, dict) or not isinstance(told.get("args", []), list):
+    decoded = decode(packet.data.encode("utf-8", "surrogatepass"))
+    if not isinstance(decoded, dict) or not isinstance(decoded.get("args", []), list):
         raise Malformed("an event's packet holds a name and a list of arguments")
-    if told.get("name") != NAMESPACE:
+    if decoded.get("name") != NAMESPACE:
         return []
-    envelopes = told.get("args", [])
+    envelopes = decoded.get("args", [])
     if len(envelopes) != 1 or not isinstance(envelopes[0], dict):
         raise Malformed("an event's packet has one argument, the event")
     return [envelopes[0]]
@@ -122,13 +122,13 @@ class Acknowledgement:
 
 
 def acknowledgement(number: int, refused: str | None = None) -> Packet:
-    """The packet that says that another was dealt with, or why it was not.
+    """The packet that acknowledges another one, or has the reason why it was refused.
 
     >>> str(acknowledgement(7))
     '6:::7+[{"success":true}]'
     """
-    told: dict[str, Any] = {"success": True} if refused is None else {"success": False, "message": refused}
-    return Packet(Kind.ACKNOWLEDGE, data=f"{number}+{encode([told]).decode()}")
+    answer: dict[str, Any] = {"success": True} if refused is None else {"success": False, "message": refused}
+    return Packet(Kind.ACKNOWLEDGE, data=f"{number}+{encode([answer]).decode()}")
 
 
 def read_acknowledgement(packet: Packet) -> Acknowledgement:
@@ -140,8 +140,8 @@ def read_acknowledgement(packet: Packet) -> Acknowledgement:
     name, _, arguments = packet.data.partition("+")
     if _ID.match(name) is None:
         raise Malformed(f"{name!r:.60} is no packet's id")
-    told = decode(arguments.encode("utf-8", "surrogatepass")) if arguments else []
-    first = told[0] if isinstance(told, Sequence) and told else None
+    decoded = decode(arguments.encode("utf-8", "surrogatepass")) if arguments else []
+    first = decoded[0] if isinstance(decoded, Sequence) and decoded else None
     if not isinstance(first, dict):
         return Acknowledgement(int(name))
     return Acknowledgement(int(name), first.get("success", True) is not False, str(first.get("message") or ""))

@@ -1,4 +1,4 @@
-"""What ftrack's schema does not say of its types and relations, as tables: `wiring.toml` and `client.toml`.
+"""What ftrack's schema leaves out of its types and relations, as tables: `wiring.toml` and `client.toml`.
 
 `shared` has the facts of both halves. `wiring` adds those that only the client needs; the server's half adds its own.
 """

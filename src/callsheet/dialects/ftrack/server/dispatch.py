@@ -1,7 +1,7 @@
 """The server's half: one request of the vendor's client, a list of operations, answered as a whole. Pure.
 
 Reads are answered as they come. Where a request writes, all of it from the first write on happens in one transaction:
-operations that write are gathered into one change set, which is committed when another kind of operation wants to see
+operations that write are gathered into one change set, which is committed when an operation of another kind must see
 it, or at the end.
 """
 
@@ -46,12 +46,12 @@ def handle(backend: TransactionalBackend, asked: VendorRequest) -> Response:
 
 def _operations(body: bytes) -> list[Mapping[str, Any]]:
     try:
-        told = msgspec.json.decode(body)
+        decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"The request is not valid JSON: {error}") from None
     except RecursionError:
         raise Invalid("The request is nested too deep.") from None
-    operations = [told] if isinstance(told, dict) else told
+    operations = [decoded] if isinstance(decoded, dict) else decoded
     if not isinstance(operations, list) or not all(isinstance(each, dict) for each in operations):
         raise Invalid("A request is a list of operations, each of them a table with an action.")
     if len(operations) > MOST:
@@ -75,7 +75,7 @@ def _answers(
     writes = (index for index, each in enumerate(operations) if each.get("action") in (*WRITING, *WRITING_ACTIONS))
     first = next(writes, count)
     _check_alone(operations, first < count)
-    # Nobody waits for what is read before the first write: it needs no transaction.
+    # What is read before the first write needs no transaction.
     answers = answer(backend, 0, first)
     if first < count:
         answers += backend.together(lambda inside: answer(inside, first, count))
@@ -95,33 +95,33 @@ def _check_alone(operations: Sequence[Mapping[str, Any]], writing: bool) -> None
 
 def _all(work: RequestContext, operations: Sequence[Mapping[str, Any]], schema_hash: str, first: int) -> list[Any]:
     """The answers, in the order of the operations, of which the first has this number in its request."""
-    for index, told in enumerate(operations, first):
-        action = told.get("action")
+    for index, operation in enumerate(operations, first):
+        action = operation.get("action")
         if action in WRITING:
-            work.batch.add(index, action, told)
+            work.batch.add(index, action, operation)
         else:
             work.flush()
-            work.answered[index] = _one(work, action, told, schema_hash)
+            work.answered[index] = _one(work, action, operation, schema_hash)
     work.flush()
     return [work.answered[index] for index in range(first, first + len(operations))]
 
 
-def _one(work: RequestContext, action: Any, told: Mapping[str, Any], schema_hash: str) -> Any:
+def _one(work: RequestContext, action: Any, operation: Mapping[str, Any], schema_hash: str) -> Any:
     if action == "query_server_information":
         return information(work.reader, schema_hash)
     if action == "query_schemas":
         return work.catalogue.schemas
     if action == "query":
-        return _query(work, told)
+        return _query(work, operation)
     if action in AFTERWARDS:
         return None
     if not isinstance(action, str) or action not in ACTIONS:
         raise UnsupportedAction(str(action))
-    return ACTIONS[action](work, told)
+    return ACTIONS[action](work, operation)
 
 
-def _query(work: RequestContext, told: Mapping[str, Any]) -> dict[str, Any]:
-    expression = told.get("expression")
+def _query(work: RequestContext, operation: Mapping[str, Any]) -> dict[str, Any]:
+    expression = operation.get("expression")
     if not isinstance(expression, str):
         raise Invalid("A query has an expression, a text.")
     data, following = work.answers.answer(parse_vendor_query(expression))

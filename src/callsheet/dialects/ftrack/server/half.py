@@ -17,14 +17,14 @@ __all__ = ["HALF"]
 _KEYS = ("id", "primary_key", "properties")
 
 
-def _document(told: Any) -> dict[str, Any] | None:
+def _document(data: Any) -> dict[str, Any] | None:
     """The store's document of a site's schemas: tables with ``id``, ``primary_key`` and ``properties``."""
-    if isinstance(told, list) and len(told) == 1 and isinstance(told[0], list):
-        told = told[0]
-    if not isinstance(told, list) or not told:
+    if isinstance(data, list) and len(data) == 1 and isinstance(data[0], list):
+        data = data[0]
+    if not isinstance(data, list) or not data:
         return None
-    fits = all(isinstance(each, dict) and all(key in each for key in _KEYS) for each in told)
-    return store_document(told) if fits else None
+    fits = all(isinstance(each, dict) and all(key in each for key in _KEYS) for each in data)
+    return store_document(data) if fits else None
 
 
 HALF = ServerHalf(

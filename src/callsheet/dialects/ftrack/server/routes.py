@@ -49,7 +49,7 @@ def _in_headers(request: WebRequest) -> Credentials:
 
 
 def _of_a_file(request: WebRequest) -> Credentials:
-    """A signed address to read a file says whose it is. The key is better in a header: addresses end up in logs."""
+    """A signed address to read a file. A key is better in a header: addresses end up in logs."""
     params = request.params
     if request.path != "/component/remove" and "signature" in params:
         return Credentials(None, request.query, "address read")

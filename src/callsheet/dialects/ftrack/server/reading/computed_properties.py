@@ -24,8 +24,8 @@ def fill_made(reader: StoreReader, node: AnswerNode, prop: Property) -> None:
     make = _MADE.get(prop.name)
     values = {} if make is None else make(reader, node, list(node.objects))
     default = False if prop.name == "is_hierarchical" else None
-    for key, told in node.objects.items():
-        told[prop.name] = values.get(key, default)
+    for key, written in node.objects.items():
+        written[prop.name] = values.get(key, default)
 
 
 def _stored(node: AnswerNode, name: str) -> str | None:

@@ -28,7 +28,7 @@ Record = dict[str, Any]
 
 
 def fill_items(reader: StoreReader, node: AnswerNode, prop: Property) -> None:
-    """Make the rows of a mapping that a place asks for."""
+    """Make the rows of a mapping that a place needs."""
     held = node.links.get(prop.name, {})
     child = node.children.get(prop.name, {}).get(None)
     if child is None:
@@ -64,7 +64,7 @@ def _metadata(child: AnswerNode, owner: str, kind: str, items: Mapping[str, Any]
 
 def _value(child: AnswerNode, name: str, owner: str, found: Configuration, items: Mapping[str, Any]) -> str:
     key = joined_key([found.id, owner])
-    value = found.told(items.get(found.item))
+    value = found.on_wire(items.get(found.item))
     child.objects[key] = {
         "__entity_type__": name,
         "configuration_id": found.id,
@@ -127,7 +127,7 @@ def _rows(reader: StoreReader, entity_type: str, keys: Collection[str], name: st
     return dict(reader.rows(entity_type, keys, [name])) if keys else {}
 
 
-# Rows asked for by themselves
+# Rows that are queried by themselves
 
 
 def holders(reader: StoreReader, name: str) -> list[EntityType]:
@@ -136,14 +136,14 @@ def holders(reader: StoreReader, name: str) -> list[EntityType]:
     having: dict[str, EntityType] = {}
     for found in reader.catalogue.types.values():
         entity_type = found.entity_type
-        told = None if entity_type is None else found.properties.get(mapping)
-        if entity_type is not None and told is not None and name in (told.target, "CustomAttributeValue"):
+        prop = None if entity_type is None else found.properties.get(mapping)
+        if entity_type is not None and prop is not None and name in (prop.target, "CustomAttributeValue"):
             having[entity_type.name] = entity_type
     return [each for each in having.values() if not any(above in having for above in each.ancestors)]
 
 
 def item_rows(reader: StoreReader, node: AnswerNode, where: Condition | None, order: Sequence[Order]) -> list[str]:
-    """Make the rows that a condition asks for; their keys in order."""
+    """Make the rows that fit a condition; their keys in order."""
     mapping = "metadata" if node.type.name == METADATA else "custom_attributes"
     keys = _owners(where, "parent_id" if mapping == "metadata" else "entity_id")
     found: list[str] = []
@@ -199,13 +199,13 @@ def _owners(where: Condition | None, name: str) -> frozenset[str] | None:
     for clause in disjuncts(where):
         named: set[str] | None = None
         for literal in clause:
-            told = literal.condition
-            if not isinstance(told, Comparison) or literal.negated or told.path.names != (name,):
+            comparison = literal.condition
+            if not isinstance(comparison, Comparison) or literal.negated or comparison.path.names != (name,):
                 continue
-            if told.operator == "=":
-                named = {str(told.value)}
-            elif told.operator == "in" and isinstance(told.value, tuple):
-                named = {str(value) for value in told.value}
+            if comparison.operator == "=":
+                named = {str(comparison.value)}
+            elif comparison.operator == "in" and isinstance(comparison.value, tuple):
+                named = {str(value) for value in comparison.value}
         if named is None:
             return None
         found |= named

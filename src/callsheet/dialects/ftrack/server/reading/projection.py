@@ -1,4 +1,4 @@
-"""What a query asks for, as a tree: properties at each place, and the places that relations lead to."""
+"""What a query selects, as a tree: properties at each place, and the places that relations lead to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AnswerNode:
     links: dict[str, dict[str, Any]] = field(factory=dict)
 
     def paths(self) -> tuple[Path, ...]:
-        """What the store is asked for."""
+        """What is read from the store."""
         found = [Path.of("id")]
         for prop in self.properties.values():
             if prop.stored and prop.stored != "id" and prop.kind not in ("made", "related", "lineage"):
@@ -35,7 +35,7 @@ class AnswerNode:
 
 
 def projected(catalogue: Catalogue, found: VendorType, paths: Sequence[Path], strict: bool) -> AnswerNode:
-    """The tree of projections; with the default ones where nothing is asked for, and what the server adds."""
+    """The tree of projections; the default ones if none are given, and what the server adds."""
     root = _node(found, strict)
     for path in paths:
         _add(catalogue, root, path, strict)

@@ -1,4 +1,4 @@
-"""Queries answered: the tree of projections is filled level by level, then told as nested objects.
+"""Queries answered: the tree of projections is filled level by level, then written as nested objects.
 
 Each place of the tree costs the backend one select for a thousand entities, however many refer to them.
 """
@@ -56,7 +56,7 @@ class QueryExecutor:
         return data, question.offset + len(keys) if more else None
 
     def values_of(self, select: Select) -> list[Any]:
-        """The values that a query within the query gives, where it asks for what the store does not hold as rows."""
+        """The values of a query within the query, if the store has no rows of its type."""
         if len(select.projections) != 1:
             raise QueryError("A query in parentheses selects one attribute.")
         found = self.catalogue.type(select.entity_type)
@@ -126,5 +126,5 @@ class QueryExecutor:
         names = [".".join(path.names) for path in paths]
         names += [f"{word}_{'.'.join(path.names)}" for word, path in question.functions]
         stop = None if question.limit is None else question.offset + question.limit
-        told = [dict(zip(names, (plain(value) for value in row))) for row in rows]
-        return told[question.offset : stop]
+        answered = [dict(zip(names, (plain(value) for value in row))) for row in rows]
+        return answered[question.offset : stop]

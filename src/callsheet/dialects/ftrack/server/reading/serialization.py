@@ -1,4 +1,4 @@
-"""Filled nodes told as the wire tells them: nested objects, each entity in full once, and dates as tagged texts."""
+"""Filled nodes in the form of the wire: nested objects, each entity in full once, and dates as tagged texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Serializer", "serialized_identity", "serialized_link", "plain", "tag
 
 
 def tagged(value: date) -> dict[str, str]:
-    """A date or datetime as the wire tells it: naive, in UTC.
+    """A date or datetime in the form of the wire: naive, in UTC.
 
     >>> tagged(datetime(2026, 5, 1, 12, 0, 30, 5, UTC))
     {'__type__': 'datetime', 'value': '2026-05-01T12:00:30.000005'}
@@ -51,7 +51,7 @@ _Relation = tuple[str, dict[str, Any], list[tuple[AnswerNode, Any]], dict[Any, A
 
 @define(eq=False)
 class Serializer:
-    """Nested objects out of filled nodes. What an answer has told of an entity it does not tell again."""
+    """Nested objects out of filled nodes. A response writes each value of an entity once."""
 
     denormalize: bool = False
     _known: dict[tuple[str, str], Collection[str]] = field(factory=dict)
@@ -69,26 +69,26 @@ class Serializer:
         return found
 
     def one(self, node: AnswerNode, key: str, relations: list[_Relation]) -> dict[str, Any]:
-        """An entity at a place; only its identity, and what is new of it, where it was told before."""
-        told = node.objects[key]
-        kind: str = told["__entity_type__"]
+        """An entity at a place; only its identity, and new values, if it was written before."""
+        values = node.objects[key]
+        kind: str = values["__entity_type__"]
         place = (kind, key)
         known = self._known.get(place)
         if known is None or self.denormalize:
-            found = dict(told) if self.denormalize else told
-            # Its names are those it will have when its relations are told, too.
+            found = dict(values) if self.denormalize else values
+            # Its names include those of its relations, which are written later.
             self._known[place] = found
             for name, links, _, _ in relations:
                 if key in links:
                     found[name] = None
             names = relations
         else:
-            fresh = [name for name in told if name not in known]
+            fresh = [name for name in values if name not in known]
             names = [each for each in relations if each[0] not in known]
             if not fresh and not names:
-                return self._stub(node, place, told)
+                return self._stub(node, place, values)
             self._known[place] = {*known, *fresh, *(each[0] for each in names)}
-            found = {**self._stub(node, place, told), **{name: told[name] for name in fresh}}
+            found = {**self._stub(node, place, values), **{name: values[name] for name in fresh}}
         for name, links, children, settled in names:
             if key in links:
                 value = links[key]
@@ -99,12 +99,12 @@ class Serializer:
                     found[name] = settled[value] if value in settled else self._end(value, children, settled)
         return found
 
-    def _stub(self, node: AnswerNode, place: tuple[str, str], told: Mapping[str, Any]) -> dict[str, Any]:
+    def _stub(self, node: AnswerNode, place: tuple[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
         found = self._stubs.get(place)
         if found is None:
             found = self._stubs[place] = {
-                "__entity_type__": told["__entity_type__"],
-                **{name: told[name] for name in node.type.key if name in told},
+                "__entity_type__": values["__entity_type__"],
+                **{name: values[name] for name in node.type.key if name in values},
             }
         return found
 
@@ -116,14 +116,14 @@ class Serializer:
             child, relations = children[0]
             if key not in child.objects:
                 return None
-            told = self.one(child, key, relations)
-            if told is self._stubs.get((told["__entity_type__"], key)):
-                # All that stands here has been told before, and so it will be the next time.
-                settled[value] = told
-            return told
+            values = self.one(child, key, relations)
+            if values is self._stubs.get((values["__entity_type__"], key)):
+                # All values here have been written before, and will have been the next time.
+                settled[value] = values
+            return values
         merged: dict[str, Any] | None = None
         for child, relations in children:
             if key in child.objects:
-                told = self.one(child, key, relations)
-                merged = told if merged is None else {**merged, **told}
+                values = self.one(child, key, relations)
+                merged = values if merged is None else {**merged, **values}
         return merged

@@ -1,4 +1,4 @@
-"""What the server half asks of the backend: entities for the places of a tree, rows, configurations."""
+"""What the server half reads from the backend: entities for the places of a tree, rows, configurations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONFIGURATION = "CustomAttributeConfiguration"
 
 @frozen
 class AnswerFormat:
-    """How to answer: only what was asked for, and each entity in full wherever it stands? ``url`` is the server's."""
+    """Whether a response has only what was selected, and each entity in full at each place; the server's URL."""
 
     strict: bool = False
     denormalize: bool = False
@@ -59,8 +59,8 @@ class StoreReader:
     def _block(self, node: AnswerNode, block: Records) -> list[str]:
         if not block.rows:
             return []
-        told_keys, _, *found = zip(*block.rows)
-        keys: list[str] = list(told_keys)
+        block_keys, _, *found = zip(*block.rows)
+        keys: list[str] = list(block_keys)
         columns: dict[str, Sequence[Any]] = dict(zip(block.attributes, found))
         wire = node.type.name if node.type.view else block.entity_type
         names = ["__entity_type__"]
@@ -70,14 +70,14 @@ class StoreReader:
             columns["link"] = [serialized_link(self.catalogue, value) for value in columns["link"]]
         for prop in node.properties.values():
             if prop.stored == "id" and prop.kind == "value":
-                told: Iterable[Any] | None = keys
+                column: Iterable[Any] | None = keys
             elif prop.stored not in columns:
-                told = None
+                column = None
             else:
-                told = self._column(node, concrete, prop, keys, columns[prop.stored])
-            if told is not None:
+                column = self._column(node, concrete, prop, keys, columns[prop.stored])
+            if column is not None:
                 names.append(prop.name)
-                values.append(told)
+                values.append(column)
         for key, row in zip(keys, zip(*values)):
             node.objects[key] = dict(zip(names, row))
         return keys
@@ -85,7 +85,7 @@ class StoreReader:
     def _column(
         self, node: AnswerNode, concrete: VendorType, prop: Property, keys: list[str], column: Sequence[Any]
     ) -> Iterable[Any] | None:
-        """One property of all rows as the wire tells it; what leads to other entities is kept for later."""
+        """One property of all rows in the form of the wire; relations are kept for later."""
         if prop.kind in ("reference", "pointer", "collection", "metadata", "custom"):
             node.links.setdefault(prop.name, {}).update(zip(keys, column))
             return None
@@ -96,7 +96,7 @@ class StoreReader:
             return [None if value is None else tagged(value) for value in column]
         return list(map(str, column)) if prop.name == "_link" and prop.stored == "link" else column
 
-    # What else is asked of the store
+    # What else is read from the store
 
     def configurations(self) -> list[Configuration]:
         """All configurations of custom attributes, the oldest key first."""
@@ -160,12 +160,12 @@ def _is_way(found: VendorType) -> bool:
 def _rows(found: dict[str, dict[str, Any]], block: Records, names: Sequence[str]) -> None:
     for row in block.rows:
         values = dict(zip(block.attributes, row[2:]))
-        told: dict[str, Any] = {}
+        column: dict[str, Any] = {}
         for name in names:
             value = values.get(name, values.get(name.removesuffix("_id")))
-            told[name] = value[1] if isinstance(value, tuple) else value
-        told["@type"] = block.entity_type
-        found[row[0]] = told
+            column[name] = value[1] if isinstance(value, tuple) else value
+        column["@type"] = block.entity_type
+        found[row[0]] = column
 
 
 def keys_in(value: Any) -> Iterable[str]:

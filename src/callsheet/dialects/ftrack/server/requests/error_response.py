@@ -1,4 +1,4 @@
-"""What went wrong, in the vendor's words: a kind, a text without braces, and a status for clients that ask for one."""
+"""What went wrong, in the vendor's words: a kind, a text without braces, and a status for clients that request one."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ class UnsupportedAction(Invalid):
 
 
 def error_response(error: CallsheetError, strict: bool) -> Response:
-    """The refusal of a whole request. Who may not come in is always told so by the status."""
+    """The refusal of a whole request. A caller without access always gets a status of its own."""
     kind, status, code = _kind(error)
-    told: dict[str, str | int] = {"exception": kind, "content": str(error).translate(_BRACES)}
+    body: dict[str, str | int] = {"exception": kind, "content": str(error).translate(_BRACES)}
     if code:
-        told["error_code"] = code
+        body["error_code"] = code
     if isinstance(error, ServerError) and error.operation is not None:
-        told["operation"] = error.operation
+        body["operation"] = error.operation
     if isinstance(error, ServerError) and error.attribute is not None:
-        told["attribute"] = error.attribute
+        body["attribute"] = error.attribute
     always = isinstance(error, Unauthorised | Unavailable | TooLarge)
     headers = dict(JSON)
     if isinstance(error, Unavailable) and error.retry_after is not None:
         headers["retry-after"] = f"{error.retry_after:g}"
-    return Response(status if strict or always else 200, msgspec.json.encode(told), headers)
+    return Response(status if strict or always else 200, msgspec.json.encode(body), headers)
 
 
 def _kind(error: CallsheetError) -> tuple[str, int, str]:

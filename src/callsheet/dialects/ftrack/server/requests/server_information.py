@@ -1,4 +1,4 @@
-"""What the server says of itself before anything else is asked: its version, its schema, where files are kept.
+"""What a client reads of the server first: its version, its schema, where files are kept.
 
 The storage scenario is the setting ``storage_scenario`` of the group ``STORAGE``, which the vendor's desktop
 application writes, and which any script can.
@@ -17,7 +17,7 @@ from callsheet.model.query import And, Comparison, Path
 __all__ = ["AUTOMATIC", "SCENARIO", "information"]
 
 AUTOMATIC = {"scenario": "ftrack.automatic", "data": {}}
-"""The scenario in which everybody chooses for themselves where files are kept."""
+"""The scenario in which each client chooses where files are kept."""
 SCENARIO = {"name": "storage_scenario", "group": "STORAGE"}
 """What identifies the setting."""
 _IS_SCENARIO = And(tuple(Comparison(Path.of(name), "=", value) for name, value in SCENARIO.items()))
@@ -34,14 +34,14 @@ def information(reader: StoreReader, schema_hash: str) -> dict[str, Any]:
 
 
 def _scenario(reader: StoreReader) -> Mapping[str, Any]:
-    """What the setting says; where it says nothing that can be read, everybody chooses for themselves."""
+    """The scenario of the setting; `AUTOMATIC` if it cannot be read."""
     if "Setting" not in reader.catalogue.types:
         return AUTOMATIC
     for row in reader.rows("Setting", _IS_SCENARIO, ["value"]).values():
         try:
-            told = msgspec.json.decode(str(row["value"]))
+            decoded = msgspec.json.decode(str(row["value"]))
         except msgspec.DecodeError:
             continue
-        if isinstance(told, dict) and isinstance(told.get("scenario"), str):
-            return told
+        if isinstance(decoded, dict) and isinstance(decoded.get("scenario"), str):
+            return decoded
     return AUTOMATIC

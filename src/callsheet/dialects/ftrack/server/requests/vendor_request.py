@@ -1,4 +1,4 @@
-"""One request of the vendor's client: who asks, of what, and how it wants the answer."""
+"""One request of the vendor's client: the caller, the server's address, and the form of the response."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ORIGIN", "VendorRequest", "Files", "TransactionalBackend"]
 T = TypeVar("T")
 
 ORIGIN = "ftrack"
-"""The origin of commits of the vendor's clients that told no token."""
+"""The origin of commits of the vendor's clients that sent no token."""
 LONGEST_TOKEN = 255
 
 
@@ -52,7 +52,7 @@ class TransactionalBackend(Backend, Protocol):
 
 @frozen
 class VendorRequest:
-    """One request: who asks, how to answer, the server's own address."""
+    """One request: the caller, the form of the response, the server's own address."""
 
     user: str
     url: str
@@ -68,7 +68,7 @@ class VendorRequest:
     @property
     def manner(self) -> AnswerFormat:
         """Strictness and de-duplication, from two headers."""
-        told = self.headers.get("ftrack-api-options", "").replace("=", ":").split(";")
-        options = {name.strip(): value.strip() for name, _, value in (each.partition(":") for each in told)}
+        given = self.headers.get("ftrack-api-options", "").replace("=", ":").split(";")
+        options = {name.strip(): value.strip() for name, _, value in (each.partition(":") for each in given)}
         strict = self.headers.get("ftrack-strict-api", "").lower() == "true" or options.get("strict") == "1"
         return AnswerFormat(strict, strict and options.get("denormalize") == "1", self.url)

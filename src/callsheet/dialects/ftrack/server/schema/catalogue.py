@@ -1,7 +1,7 @@
-"""What the server answers by: every type and property of the vendor's schema, and what stands for it in the store.
+"""Every type and property of the vendor's schema, and what the store has for it.
 
 Most properties are an attribute of the same name. A foreign key (``status_id``) is the key of a reference.
-The rest is made when it is asked for: rows of another type that name this entity (`Related`), the line of
+The rest is made when it is read: rows of another type that name this entity (`Related`), the line of
 parents (``ancestors``), items of mappings as rows of their own (metadata, custom attributes), values that are
 computed.
 """
@@ -49,7 +49,7 @@ class VendorType:
     """A type on the wire, and the store's type that holds its entities (None: they are made)."""
 
     name: str
-    told: Mapping[str, Any]
+    description: Mapping[str, Any]
     entity_type: EntityType | None
     key: tuple[str, ...]
     defaults: tuple[str, ...]
@@ -76,7 +76,7 @@ class Catalogue:
         self.native = not kept
         self.schemas: Sequence[Mapping[str, Any]] = kept or rendered(schema)
         self._bases = {name: (found.name, *found.ancestors) for name, found in schema.types.items()}
-        self.types = {told["id"]: _vendor_type(told, schema) for told in self.schemas}
+        self.types = {each["id"]: _vendor_type(each, schema) for each in self.schemas}
         for found in self.types.values():
             self._fill(found, schema)
         contexts = {name for name, line in self._bases.items() if "TypedContext" in line}
@@ -92,16 +92,16 @@ class Catalogue:
 
     def property(self, found: VendorType, name: str) -> Property | None:
         """A property of a type, also one that the vendor's schema keeps to itself."""
-        told = found.properties.get(name)
-        if told is None and found.entity_type is not None:
-            told = self._pointer(found, name) or self._stored(found.entity_type, name, name)
-        return told
+        prop = found.properties.get(name)
+        if prop is None and found.entity_type is not None:
+            prop = self._pointer(found, name) or self._stored(found.entity_type, name, name)
+        return prop
 
     def _pointer(self, found: VendorType, name: str) -> Property | None:
         """A relation by a text: who is linked by a custom attribute, whose status has changed."""
         assert found.entity_type is not None
         facts = store_facts()
-        key, target = facts.pointers.find([found.name], name), found.told["properties"].get(name, {}).get("$ref")
+        key, target = facts.pointers.find([found.name], name), found.description["properties"].get(name, {}).get("$ref")
         if found.entity_type.name == LINK:
             target = facts.link_ends.get(name)
         if not key or target is None:
@@ -129,8 +129,8 @@ class Catalogue:
 
     def _fill(self, found: VendorType, schema: Schema) -> None:
         scalars = []
-        for name, told in found.told["properties"].items():
-            made = self._property(found, name, told, schema)
+        for name, description in found.description["properties"].items():
+            made = self._property(found, name, description, schema)
             found.properties[name] = made
             if made.kind in ("value", "key"):
                 scalars.append(name)
@@ -139,14 +139,14 @@ class Catalogue:
             stored = found.properties[name].stored
             found.names[stored] = (*found.names.get(stored, ()), name)
 
-    def _property(self, found: VendorType, name: str, told: Mapping[str, Any], schema: Schema) -> Property:
-        target = told.get("items", told).get("$ref", "")
-        if told.get("type") == "mapped_array" and target == "Metadata":
+    def _property(self, found: VendorType, name: str, description: Mapping[str, Any], schema: Schema) -> Property:
+        target = description.get("items", description).get("$ref", "")
+        if description.get("type") == "mapped_array" and target == "Metadata":
             return Property(name, "metadata", "metadata", target)
-        if told.get("type") == "mapped_array" and target.endswith("CustomAttributeValue"):
+        if description.get("type") == "mapped_array" and target.endswith("CustomAttributeValue"):
             return Property(name, "custom", "custom_attributes", target)
         if found.entity_type is None:
-            kind: Kind = "reference" if "$ref" in told and "type" not in told else "made"
+            kind: Kind = "reference" if "$ref" in description and "type" not in description else "made"
             return Property(name, kind, name, target)
         pointer = self._pointer(found, name)
         if pointer is not None:
@@ -178,29 +178,29 @@ class Catalogue:
             return None
         if attribute.kind == "scalar":
             return Property(name, "value", stored, attribute=attribute)
-        # A list of tasks holds shots too: what the store takes is told, though the vendor names a narrower type.
+        # A list of tasks holds shots too: the store's type counts, though the vendor names a narrower one.
         wider = str(attribute.target) in self._bases.get(target, ())
         kind: Kind = "reference" if attribute.kind == "reference" else "collection"
         return Property(name, kind, stored, str(attribute.target) if wider or not target else target, attribute)
 
 
-def _vendor_type(told: Mapping[str, Any], schema: Schema) -> VendorType:
-    name = told["id"]
+def _vendor_type(listed: Mapping[str, Any], schema: Schema) -> VendorType:
+    name = listed["id"]
     entity_type = schema.types.get(store_facts().rows_of(name)) or schema.types.get(name)
     system = []
-    for each in told.get("system_projections", ()):
-        system += [key for key, prop in told["properties"].items() if each in (key, prop.get("alias_for"))][:1]
-    alias = told.get("alias_for")
+    for each in listed.get("system_projections", ()):
+        system += [key for key, prop in listed["properties"].items() if each in (key, prop.get("alias_for"))][:1]
+    alias = listed.get("alias_for")
     classifiers = alias.get("classifiers", {}) if isinstance(alias, Mapping) else {}
     discriminator = classifiers.get("object_typeid")
     if discriminator is not None and "object_type_id" not in system:
         system.append("object_type_id")
     return VendorType(
         name,
-        told,
+        listed,
         entity_type,
-        tuple(told["primary_key"]),
-        tuple(each for each in told.get("default_projections", ()) if each in told["properties"]),
+        tuple(listed["primary_key"]),
+        tuple(each for each in listed.get("default_projections", ()) if each in listed["properties"]),
         tuple(system),
         discriminator=discriminator,
     )

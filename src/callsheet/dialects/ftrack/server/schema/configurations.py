@@ -65,8 +65,8 @@ class Configuration:
         kinds = {"number": "number", "boolean": "boolean", "date": "datetime"}
         return Attribute("value", data_type=kinds.get(self.kind, "string"))
 
-    def told(self, value: Any) -> Any:
-        """A stored value as the wire tells it. A hierarchical one that is not set is None: it may come from above."""
+    def on_wire(self, value: Any) -> Any:
+        """A stored value in the form of the wire. A hierarchical one that is not set is None: it is inherited."""
         if value is None and self.hierarchical:
             return None
         if value is None:
@@ -222,7 +222,7 @@ def families(found: Configuration) -> Sequence[str]:
 
 
 def described(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """What a store's schema says of the items, by entity type; rows as in `configuration_of`.
+    """The items' part of a store's schema, by entity type; rows as in `configuration_of`.
 
     >>> row = {"id": "c", "key": "fps", "type": "number", "entity_type": "show", "default": 24.0}
     >>> described([row])
@@ -231,16 +231,16 @@ def described(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, dict[str
     types: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows:
         found = configuration_of(row, native=False)
-        told: dict[str, Any] = {"type": _KINDS.get(found.kind, "string"), "label": found.key}
+        form: dict[str, Any] = {"type": _KINDS.get(found.kind, "string"), "label": found.key}
         default = found.default
         if found.kind in _LISTS and isinstance(default, list):
             default = BETWEEN.join(map(str, default))
         if isinstance(default, datetime):
             default = default.isoformat()
-        if default is not None and default != "" and _fits(told["type"], default):
-            told["default"] = default
+        if default is not None and default != "" and _fits(form["type"], default):
+            form["default"] = default
         for name in families(found):
-            types.setdefault(name, {})[found.item] = told
+            types.setdefault(name, {})[found.item] = form
     return types
 
 

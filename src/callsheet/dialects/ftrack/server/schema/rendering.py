@@ -1,8 +1,8 @@
 """A native schema in the vendor's format, so that the vendor's client can work with any store.
 
-Names stay as they are. Metadata and custom attributes become rows of types of their own, as the client wants
+Names stay as they are. Metadata and custom attributes become rows of types of their own, as the client needs
 them; a type without a place for files gets the vendor's ``Location``, without which the client does not start.
-What the vendor's format has no word for is said in words of ours, which its client passes over: ``inverse`` is the
+What the vendor's format has no word for has a word of ours, which its client ignores: ``inverse`` is the
 attribute that mirrors a collection.
 """
 
@@ -15,8 +15,8 @@ from callsheet.model.schema import Attribute, EntityType, Schema
 
 __all__ = ["rendered", "values_type"]
 
-Told = dict[str, Any]
-_PROPERTIES: dict[str, Told] = {
+Table = dict[str, Any]
+_PROPERTIES: dict[str, Table] = {
     "string": {"type": "string"},
     "enum": {"type": "string"},
     "integer": {"type": "integer"},
@@ -26,17 +26,17 @@ _PROPERTIES: dict[str, Told] = {
     "datetime": {"type": "string", "format": "date-time"},
     "json": {"type": "variable"},
 }
-_ID: Told = {"type": "string", "default": "{uid}"}
-_MAPPED: Told = {"type": "mapped_array", "key_value_attributes": {"key": "key", "value": "value"}}
+_ID: Table = {"type": "string", "default": "{uid}"}
+_MAPPED: Table = {"type": "mapped_array", "key_value_attributes": {"key": "key", "value": "value"}}
 CONFIGURATION = "CustomAttributeConfiguration"
 _LOOKED_FOR = ("project_id", "object_type_id", "is_hierarchical")
 
 
-def rendered(schema: Schema) -> list[Told]:
+def rendered(schema: Schema) -> list[Table]:
     """The list of schemas that a vendor's client gets.
 
     >>> schema = Schema({"types": {"Dot": {"attributes": {"size": {"type": "number"}}}}})
-    >>> [told["id"] for told in rendered(schema)]
+    >>> [each["id"] for each in rendered(schema)]
     ['Dot', 'Location']
     """
     found = {name: _type(schema, entity_type) for name, entity_type in schema.types.items()}
@@ -54,7 +54,7 @@ def values_type(entity_type: EntityType) -> str:
     return f"{entity_type.root}CustomAttributeValue"
 
 
-def _made(name: str, key: list[str], properties: Mapping[str, Told], defaults: list[str] | None = None) -> Told:
+def _made(name: str, key: list[str], properties: Mapping[str, Table], defaults: list[str] | None = None) -> Table:
     return {
         "id": name,
         "type": "object",
@@ -66,21 +66,21 @@ def _made(name: str, key: list[str], properties: Mapping[str, Told], defaults: l
     }
 
 
-def _values(name: str) -> Told:
+def _values(name: str) -> Table:
     texts = ("configuration_id", "entity_id", "key")
-    properties: dict[str, Told] = {each: {"type": "string"} for each in texts}
+    properties: dict[str, Table] = {each: {"type": "string"} for each in texts}
     properties["value"] = {"type": "variable"}
     properties["configuration"] = {"$ref": CONFIGURATION}
     return _made(name, ["configuration_id", "entity_id"], properties, list(texts))
 
 
-def _metadata() -> Told:
+def _metadata() -> Table:
     names = ["parent_id", "key", "value", "parent_type"]
     return _made("Metadata", ["parent_id", "key"], {each: {"type": "string"} for each in names}, names)
 
 
-def _type(schema: Schema, entity_type: EntityType) -> Told:
-    properties: dict[str, Told] = {"id": dict(_ID)}
+def _type(schema: Schema, entity_type: EntityType) -> Table:
+    properties: dict[str, Table] = {"id": dict(_ID)}
     immutable, computed = ["id"], []
     for attribute in entity_type.attributes.values():
         if attribute.name == "id":
@@ -92,18 +92,21 @@ def _type(schema: Schema, entity_type: EntityType) -> Told:
     if entity_type.name == CONFIGURATION:
         properties.update({name: {"type": "string"} for name in _LOOKED_FOR if name not in properties})
     label = [entity_type.label] if entity_type.label in properties and entity_type.label != "id" else []
-    told = _made(entity_type.name, ["id"], properties, ["id", *label])
-    told["required"] = ["id", *(a.name for a in entity_type.attributes.values() if a.required and a.kind == "scalar")]
-    return {**told, "immutable": sorted(set(immutable)), "computed": computed}
+    rendered_type = _made(entity_type.name, ["id"], properties, ["id", *label])
+    rendered_type["required"] = [
+        "id",
+        *(a.name for a in entity_type.attributes.values() if a.required and a.kind == "scalar"),
+    ]
+    return {**rendered_type, "immutable": sorted(set(immutable)), "computed": computed}
 
 
-def _property(schema: Schema, entity_type: EntityType, attribute: Attribute) -> dict[str, Told]:
+def _property(schema: Schema, entity_type: EntityType, attribute: Attribute) -> dict[str, Table]:
     name = attribute.name
     if attribute.kind == "scalar":
-        told = dict(_PROPERTIES[attribute.data_type])
+        scalar = dict(_PROPERTIES[attribute.data_type])
         if attribute.default is not None and attribute.data_type not in ("date", "datetime"):
-            told["default"] = attribute.default
-        return {name: told}
+            scalar["default"] = attribute.default
+        return {name: scalar}
     if attribute.kind == "mapping":
         if attribute.data_type != "custom":
             return {name: {**_MAPPED, "items": {"$ref": "Metadata"}}}
@@ -113,7 +116,7 @@ def _property(schema: Schema, entity_type: EntityType, attribute: Attribute) -> 
     if attribute.kind == "collection":
         mirrored = {"inverse": attribute.inverse} if attribute.inverse else {}
         return {name: {"type": "array", "items": {"$ref": attribute.target}, **mirrored}}
-    found: dict[str, Told] = {name: {"$ref": attribute.target}}
+    found: dict[str, Table] = {name: {"$ref": attribute.target}}
     if attribute.foreign_key:
         foreign = f"Foreign key(s): {attribute.target}.id"
         found[attribute.foreign_key] = {"type": "string", "format": "foreign_key", "description": foreign}

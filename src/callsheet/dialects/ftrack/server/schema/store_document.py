@@ -19,7 +19,7 @@ from callsheet.dialects.ftrack.server.schema.store_facts import store_facts
 __all__ = ["store_document"]
 
 Vendor = Mapping[str, Any]
-Told = dict[str, Any]
+Table = dict[str, Any]
 
 MAPPINGS = {"metadata": "string", "custom_attributes": "custom"}
 SCALARS = {"string": "string", "boolean": "boolean", "integer": "integer", "number": "number", "variable": "json"}
@@ -31,8 +31,8 @@ _FOREIGN = re.compile(r"Foreign key\(s\): (\w+)")
 def store_document(schemas: Sequence[Vendor], name: str = "ftrack") -> dict[str, Any]:
     """The native schema document of a store that can serve this list of schemas.
 
-    >>> told = {"id": "Dot", "primary_key": ["id"], "properties": {"size": {"type": "number"}}}
-    >>> store_document([told])["types"]
+    >>> dot = {"id": "Dot", "primary_key": ["id"], "properties": {"size": {"type": "number"}}}
+    >>> store_document([dot])["types"]
     {'Dot': {'label': 'id', 'attributes': {'size': {'type': 'number'}}}}
     """
     return _Maker(schemas).document(name)
@@ -47,7 +47,7 @@ class _Maker:
         self.shared, self.facts = shared(), store_facts()
         self.lines = {name: self._line(name) for name in self.vendor}
         self.kept = [name for name in self.vendor if self._is_kept(name)]
-        self.types: dict[str, Told] = {}
+        self.types: dict[str, Table] = {}
 
     def document(self, name: str) -> dict[str, Any]:
         for each in self.kept:
@@ -83,8 +83,8 @@ class _Maker:
 
     # Types and their values
 
-    def _type(self, name: str) -> Told:
-        found: Told = {}
+    def _type(self, name: str) -> Table:
+        found: Table = {}
         properties = self.vendor[name]["properties"]
         if len(self.lines[name]) > 1:
             found["extends"] = self.lines[name][1]
@@ -101,7 +101,7 @@ class _Maker:
             found["unique"] = unique
         return {**found, "attributes": self._attributes(name)}
 
-    def _attributes(self, name: str) -> Told:
+    def _attributes(self, name: str) -> Table:
         """All attributes but collections."""
         properties = self.vendor[name]["properties"]
         found = dict(self._references(name))
@@ -121,8 +121,8 @@ class _Maker:
             found["metadata"] = {"type": "mapping", "items": "string"}
         return found
 
-    def _marks(self, name: str, attribute: str) -> Told:
-        """What the facts mark an attribute with, said of the type itself."""
+    def _marks(self, name: str, attribute: str) -> Table:
+        """What the facts mark an attribute of the type itself with."""
         signed = SIGNED if self.facts.signed.holds([name], attribute) else {}
         marks = self.facts.marks.get(f"{name}.{attribute}", {})
         if "confidential" in marks:
@@ -134,7 +134,7 @@ class _Maker:
         name, *ends = step.split(".")
         return name in self.lines and all(end in self.vendor[name]["properties"] for end in ends)
 
-    def _scalar(self, name: str, attribute: str, prop: Vendor) -> Told | None:
+    def _scalar(self, name: str, attribute: str, prop: Vendor) -> Table | None:
         line = self.lines[name]
         computed = self.facts.computed.find(line, attribute)
         if computed is None and (attribute.startswith("_") or self.facts.made.holds(line, attribute)):
@@ -150,7 +150,7 @@ class _Maker:
 
     # References
 
-    def _references(self, name: str) -> Iterator[tuple[str, Told]]:
+    def _references(self, name: str) -> Iterator[tuple[str, Table]]:
         """References of a type, and foreign keys that no reference stands for."""
         properties, line = self.vendor[name]["properties"], self.lines[name]
         keys: set[str] = set()
@@ -172,7 +172,7 @@ class _Maker:
         made = self.facts.made.holds(line, attribute) or self.facts.pointers.find(line, attribute)
         return not made and self.shared.same.find(line, attribute) is None
 
-    def _bare_keys(self, name: str, keys: set[str]) -> Iterator[tuple[str, Told]]:
+    def _bare_keys(self, name: str, keys: set[str]) -> Iterator[tuple[str, Table]]:
         """References for foreign keys that the list has no reference for."""
         properties = self.vendor[name]["properties"]
         for key, prop in properties.items():
@@ -184,8 +184,8 @@ class _Maker:
             if target in self.vendor and attribute not in properties:
                 yield attribute, self._reference(name, attribute, target, key)
 
-    def _reference(self, name: str, attribute: str, target: str, key: str) -> Told:
-        found: Told = {"type": "reference", "target": target, "foreign_key": key, "indexed": True}
+    def _reference(self, name: str, attribute: str, target: str, key: str) -> Table:
+        found: Table = {"type": "reference", "target": target, "foreign_key": key, "indexed": True}
         schema, line = self.vendor[name], self.lines[name]
         computed = self.facts.computed.find(line, attribute)
         if computed is not None:
@@ -204,8 +204,8 @@ class _Maker:
 
     # Collections
 
-    def _collections(self, name: str) -> Told:
-        found: Told = {}
+    def _collections(self, name: str) -> Table:
+        found: Table = {}
         for attribute, prop in self.vendor[name]["properties"].items():
             target = self._target(prop.get("items", {}).get("$ref", ""))
             if prop.get("type") == "array" and target in self.types:
@@ -214,7 +214,7 @@ class _Maker:
                     found[attribute] = collection
         return found
 
-    def _collection(self, name: str, attribute: str, target: str) -> Told | None:
+    def _collection(self, name: str, attribute: str, target: str) -> Table | None:
         """A collection that the store has; None where it is made when it is read."""
         line = self.lines[name]
         if not self._has_column(line, attribute) or self.facts.related.find(line, attribute) is not None:
@@ -249,7 +249,7 @@ class _Maker:
 
     def _forget_inherited(self, name: str) -> None:
         """Leave out what the type above has as well."""
-        inherited: Told = {}
+        inherited: Table = {}
         for each in reversed(self.lines[name][1:]):
             inherited.update(self.types[each]["attributes"])
         own = self.types[name]["attributes"]

@@ -14,7 +14,7 @@ __all__ = ["Related", "StoreFacts", "store_facts"]
 
 
 class Related(Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows of another type that name an entity by the attribute ``near``; ``name`` and ``value`` say which of them.
+    """Rows of another type that name an entity by the attribute ``near``; ``name`` and ``value`` restrict them.
 
     With ``far`` the members are not the rows, but what the rows refer to by it.
     """

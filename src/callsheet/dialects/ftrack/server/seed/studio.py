@@ -1,7 +1,7 @@
 """A small studio to try things on: the people and custom attributes of ``data/studio.toml``, and a production.
 
-`studio_operations` needs the essential rows in the store. The document says what a production consists of; here is how
-its entities hang together.
+`studio_operations` needs the essential rows in the store. The document has what a production
+consists of; this file has how its entities hang together.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class StudioTask(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StudioProduction(Struct, frozen=True, forbid_unknown_fields=True):
-    """What ``[production]`` says; ``bid`` and ``logged`` are seconds."""
+    """The table ``[production]``; ``bid`` and ``logged`` are seconds."""
 
     project: str
     full_name: str

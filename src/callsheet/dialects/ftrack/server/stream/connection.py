@@ -1,4 +1,4 @@
-"""One connection of ftrack's event hub: what its client says (``conversation.py``), what the log has for it."""
+"""One connection of ftrack's event hub: its client's packets (``conversation.py``), and the log's events for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["HubConnection"]
 
 
 class HubConnection:
-    """A `callsheet.dialects.routes.SocketConversation`. It does not talk."""
+    """A `callsheet.dialects.routes.SocketConversation`. It does no I/O."""
 
     def __init__(self, backend: Any, hub: SubscriptionHub) -> None:
         self._talk = Conversation(hub)

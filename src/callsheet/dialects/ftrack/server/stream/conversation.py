@@ -1,7 +1,7 @@
-"""One connection of a vendor's event hub, as a machine: packets in, packets and events out. It does not talk.
+"""One connection of a vendor's event hub, as a machine: packets in, packets and events out. It does no I/O.
 
 Each connection has a `Hub` for its subscriptions, so that the vendor's expressions have the same meaning everywhere.
-An event goes to a connection once, whichever of its subscribers it is for: the client tells them apart.
+An event goes to a connection once, even if several of its subscribers get it: the client distributes it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Conversation:
     _since: dict[str, Position] = field(factory=dict)
 
     def receive(self, frame: str, now: Position = BEGINNING) -> FrameOutcome:
-        """What to do about a frame. What cannot be read is answered with an error, and harms nobody.
+        """What follows from a frame. A frame that cannot be read is answered with an error.
 
         A subscription is for the events after ``now``, however late those before it are read.
         """
@@ -54,7 +54,7 @@ class Conversation:
         if packet.kind is Kind.DISCONNECT:
             return FrameOutcome(ended=True)
         if packet.kind is not Kind.EVENT:
-            # A heartbeat is answered by being heard; acknowledgements say nothing that was not known.
+            # Heartbeats and acknowledgements need no answer.
             return FrameOutcome(_acknowledged(packet.number if packet.wants else None))
         number = packet.number if packet.wants else None
         try:
@@ -64,7 +64,7 @@ class Conversation:
             return FrameOutcome(_acknowledged(number, str(error)))
 
     def wants(self, event: Event) -> bool:
-        """Whether anybody here asked for the event, and is meant by it."""
+        """Whether a subscriber of this connection subscribed to the event, and is a target of it."""
         known = renamed(event)
         return self.hub.wants(known.topic) and any(self._began(each.id, event) for each in self.hub.matching(known))
 
@@ -73,7 +73,7 @@ class Conversation:
 
     @property
     def wants_updates(self) -> bool:
-        """Whether anybody here may want what commits changed."""
+        """Whether a subscriber of this connection may get what commits changed."""
         return self.hub.wants(UPDATE)
 
     def _event(self, envelope: Mapping[str, Any], number: int | None, now: Position) -> FrameOutcome:
@@ -118,7 +118,7 @@ def _subscriber(data: Any) -> dict[str, Any]:
 
 
 def _nothing(_: Event) -> None:
-    """Nobody is called here: the subscribers are at the other end."""
+    """No callback runs here: the subscribers are at the other end."""
 
 
 def _acknowledged(number: int | None, refused: str | None = None) -> list[Packet]:

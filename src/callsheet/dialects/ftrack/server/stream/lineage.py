@@ -1,7 +1,7 @@
-"""Where changed entities stand: the line of those above each, which the vendor's update events tell.
+"""The entities above each changed entity, up to the project, which the vendor's update events carry.
 
-It is where they stand when it is asked for: whoever is told late of a change, after which the entity was moved, is told
-the new line, and of one that is gone by then none.
+The line is read when the event is sent: if its entity has been moved since, the event has the new line; if it has been
+deleted, none.
 """
 
 from __future__ import annotations

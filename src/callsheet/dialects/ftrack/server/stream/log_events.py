@@ -48,10 +48,10 @@ class LogEvents:
     def read(self, after: Position, updates: bool) -> ReadEvents:
         """The events after a position; what commits changed only if wanted."""
         batch = self._backend.events(after, () if updates else (PUBLISHED,), {}, BATCH)
-        events = [(event, event_packet(envelope_of(event, self._user))) for event in self._told(batch.events)]
+        events = [(event, event_packet(envelope_of(event, self._user))) for event in self._as_vendor(batch.events)]
         return ReadEvents(events, batch.place, batch.place > after)
 
-    def _told(self, events: Sequence[Event]) -> Iterator[Event]:
+    def _as_vendor(self, events: Sequence[Event]) -> Iterator[Event]:
         lineage = self._lineage()
         for is_update, run in groupby(events, lambda event: event.topic == UPDATE):
             if is_update:
@@ -59,7 +59,7 @@ class LogEvents:
                 found = (update_of(group, catalogue, schema, lineage) for group in grouped(list(run)))
                 yield from (event for event in found if event is not None)
             else:
-                # Only the server says what has changed.
+                # Only the server publishes what has changed.
                 yield from (event for event in run if event.topic != VENDOR_UPDATE)
 
     def _lineage(self) -> Lineage:

@@ -1,4 +1,4 @@
-"""What a commit changed, as the vendor's ``ftrack.update`` tells it: one event a commit, with a list of entities.
+"""What a commit changed, in the form of the vendor's ``ftrack.update``: one event a commit, with a list of entities.
 
 Types and attributes go by the names of the vendor's old tables (``task``, ``statusid``), references by their keys,
 dates as texts in UTC. An entity comes with the line of those above it, itself first, the project last.
@@ -21,7 +21,7 @@ from callsheet.model.schema import Schema
 __all__ = ["ACTIONS", "column_of", "grouped", "legacy_name", "update_of"]
 
 MOST = 500
-"""Entities in one event; larger commits are told by several."""
+"""Entities in one event; larger commits have several."""
 ACTIONS = {"create": "add", "update": "update", "delete": "remove"}
 _TABLES = {"TypedContext": "task", "Project": "show", "Component": "component", "List": "list"}
 
@@ -42,11 +42,11 @@ def update_of(events: Sequence[Event], catalogue: Catalogue, schema: Schema, lin
     """The vendor's event for updates of one commit; None where they are of nothing that the vendor knows."""
     lineage.learn(events)
     names = _Names(catalogue, schema)
-    entities = [told for event in events if (told := _entity(event, names, lineage)) is not None]
+    entities = [entity for event in events if (entity := _entity(event, names, lineage)) is not None]
     if not entities:
         return None
     first = events[0]
-    above = {each["entityId"]: None for told in entities for each in told["parents"]}
+    above = {each["entityId"]: None for entity in entities for each in entity["parents"]}
     origin = first.data["origin"]
     data = {
         "entities": entities,
@@ -68,14 +68,14 @@ def legacy_name(catalogue: Catalogue, schema: Schema, entity_type: str) -> str:
         if name in _TABLES:
             return _TABLES[name]
     found = catalogue.types.get(entity_type)
-    alias = None if found is None else found.told.get("alias_for")
+    alias = None if found is None else found.description.get("alias_for")
     alias = alias.get("id") if isinstance(alias, Mapping) else alias
     return str(alias or entity_type).lower()
 
 
-def column_of(told: Mapping[str, Any], name: str) -> str:
+def column_of(properties: Mapping[str, Any], name: str) -> str:
     """The column that a property has in the old table."""
-    alias = told.get(name, {}).get("alias_for")
+    alias = properties.get(name, {}).get("alias_for")
     return alias if isinstance(alias, str) else name
 
 
@@ -103,7 +103,7 @@ class _Names:
             for accepted in kinds:
                 for prop in found.properties.values():
                     if prop.kind in accepted and prop.stored:
-                        columns.setdefault(prop.stored, column_of(found.told["properties"], prop.name))
+                        columns.setdefault(prop.stored, column_of(found.description["properties"], prop.name))
             self._known[found.name] = columns
         return self._known[found.name]
 
@@ -132,11 +132,11 @@ def _entity(event: Event, names: _Names, lineage: Lineage) -> dict[str, Any] | N
         "action": "move" if moved else ACTIONS[event.data["action"]],
         "keys": list(changes),
         "changes": changes,
-        "parents": [_told(each, names) for each in line],
+        "parents": [_parent(each, names) for each in line],
     }
 
 
-def _told(place: LineagePlace, names: _Names) -> dict[str, Any]:
+def _parent(place: LineagePlace, names: _Names) -> dict[str, Any]:
     found = names.type(place.entity_type)
     return {
         "entityId": place.key.replace(SEPARATOR, ","),
@@ -147,7 +147,7 @@ def _told(place: LineagePlace, names: _Names) -> dict[str, Any]:
 
 
 def _changes(event: Event, found: VendorType, names: _Names, lineage: Lineage) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What changed, by column. Members of collections are told as the keys that went and came."""
+    """What changed, by column. Members of collections are the keys that left and joined."""
     columns = names.columns(found)
     for name, change in event.changes.items():
         stored, _, item = name.partition(".")

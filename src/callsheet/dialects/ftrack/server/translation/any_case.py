@@ -1,7 +1,7 @@
 """Comparisons of text that ignore its case, as the vendor's server documents it.
 
 Letters of ASCII match in either case, as they do in ``like``. Keys are compared as they are, and so are long lists of
-texts: what asks for hundreds of names has them from the server.
+texts: a query with hundreds of names has them from the server.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class ItemConditions:
         return _any_of(ways)
 
     def _owners(self, rows: str, taken: Steps, inner: Condition | None) -> Condition:
-        """The owners of such rows, where no key says which item is meant: the rows are looked through."""
+        """The owners of such rows, if no key names an item: all rows are checked."""
         owners = self.values(Select(rows, (Path.of("parent_id"),), inner))
         return Comparison(Path((*taken, ID)), "in", tuple(owners))
 
@@ -52,14 +52,17 @@ class ItemConditions:
         keys: set[str] | None = None
         others: list[SignedComparison] = []
         for literal in clause:
-            told = literal.condition
+            comparison = literal.condition
             if (
-                isinstance(told, Comparison)
-                and told.path.names == ("key",)
+                isinstance(comparison, Comparison)
+                and comparison.path.names == ("key",)
                 and not literal.negated
-                and told.operator in ("=", "in")
+                and comparison.operator in ("=", "in")
             ):
-                named = {str(key) for key in (told.value if isinstance(told.value, tuple) else (told.value,))}
+                named = {
+                    str(key)
+                    for key in (comparison.value if isinstance(comparison.value, tuple) else (comparison.value,))
+                }
                 keys = named if keys is None else keys & named
             else:
                 others.append(literal)
@@ -71,10 +74,14 @@ class ItemConditions:
             item = Path((*taken, Step("metadata"), Step(key)))
             held: list[Condition] = [Comparison(item, "!=", None)]
             for literal in others:
-                told = literal.condition
-                if not isinstance(told, Comparison) or told.path.names != ("value",) or isinstance(told.value, Select):
+                comparison = literal.condition
+                if (
+                    not isinstance(comparison, Comparison)
+                    or comparison.path.names != ("value",)
+                    or isinstance(comparison.value, Select)
+                ):
                     raise QueryError("A condition on metadata compares key and value.")
-                compared = Comparison(item, told.operator, _texts(told.value))
+                compared = Comparison(item, comparison.operator, _texts(comparison.value))
                 held.append(Not(compared) if literal.negated else compared)
             found_ways.append(And(tuple(held)) if len(held) > 1 else held[0])
         return found_ways
@@ -131,18 +138,18 @@ def _is_value(literal: SignedComparison) -> bool:
 
 
 def _compared(found: Configuration, item: Path, literal: SignedComparison) -> Condition:
-    told = literal.condition
-    assert isinstance(told, Comparison)
-    value: Any = told.value
+    comparison = literal.condition
+    assert isinstance(comparison, Comparison)
+    value: Any = comparison.value
     if isinstance(value, Select):
         raise QueryError("Values of custom attributes cannot be compared with a query.")
     attribute = found.value_attribute
     held = [lenient_value(attribute, each) for each in (value if isinstance(value, tuple) else (value,))]
     for each in held:
-        coerce(found.key, attribute, each, told.operator)
+        coerce(found.key, attribute, each, comparison.operator)
     value = tuple(held) if isinstance(value, tuple) else held[0]
-    condition: Condition = Comparison(item, told.operator, value)
-    if found.kind in ("enumerator", "dynamic enumerator") and told.operator in ("=", "in") and value is not None:
+    condition: Condition = Comparison(item, comparison.operator, value)
+    if found.kind in ("enumerator", "dynamic enumerator") and comparison.operator in ("=", "in") and value is not None:
         wanted = value if isinstance(value, tuple) else (value,)
         patterns = [("{}" + BETWEEN + "%"), ("%" + BETWEEN + "{}"), ("%" + BETWEEN + "{}" + BETWEEN + "%")]
         some: list[Condition] = [Comparison(item, "in", wanted)]

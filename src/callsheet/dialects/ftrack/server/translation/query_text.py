@@ -1,4 +1,4 @@
-"""The vendor's query language, read: the native parser does the work, after what only the vendor says is cut out.
+"""The vendor's query language, read by the native parser, after the vendor's own parts are cut out.
 
 Such are ``group by`` and the functions before it, and a relation named ``from`` among the projections.
 """
@@ -15,14 +15,14 @@ from callsheet.model.query import Condition, Order, Path
 __all__ = ["LONGEST", "VendorQuery", "parse_vendor_query"]
 
 LONGEST = 4 * 2**20
-"""Characters in a query: the vendor's client asks for thousands of keys in one."""
+"""Characters in a query: the vendor's client puts thousands of keys in one."""
 
 _FUNCTIONS = {"count": "count", "sum": "sum", "avg": "average", "min": "minimum", "max": "maximum"}
 
 
 @frozen
 class VendorQuery:
-    """A query as it was asked. ``functions`` are pairs of the word used and the path; ``group`` is what to group by."""
+    """A query as written. ``functions`` are pairs of the word used and the path; ``group`` is what to group by."""
 
     entity_type: str
     projections: tuple[Path, ...] = ()
@@ -35,7 +35,7 @@ class VendorQuery:
 
 
 def parse_vendor_query(text: str) -> VendorQuery:
-    """The question that a text asks; `QueryError` where it cannot be read.
+    """The query of a text; `QueryError` if it cannot be read.
 
     >>> parse_vendor_query('select id from Task where name="a"and id is b offset 2 limit 3').offset
     2

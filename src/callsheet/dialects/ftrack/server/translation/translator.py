@@ -36,7 +36,7 @@ class End(Protocol):
 
 
 class Translator:
-    """Translates conditions; ``configurations`` and ``values`` are asked only when a condition needs them."""
+    """Translates conditions; ``configurations`` and ``values`` are called only if a condition needs them."""
 
     def __init__(
         self,
@@ -56,17 +56,17 @@ class Translator:
         end: End = _Compared(self, condition) if isinstance(condition, Comparison) else _MemberScope(self, condition)
         return self.walk(condition.path.steps, found, (), end)
 
-    def select(self, told: Select) -> Select:
+    def select(self, query: Select) -> Select:
         """A query within a query."""
-        found = self.catalogue.type(told.entity_type)
+        found = self.catalogue.type(query.entity_type)
         assert found.entity_type is not None
         return Select(
             found.entity_type.name,
-            tuple(self.path(path, found) for path in told.projections),
-            None if told.where is None else self.condition(told.where, found),
-            tuple(Order(self.path(each.path, found), each.descending) for each in told.order),
-            told.limit,
-            told.offset,
+            tuple(self.path(path, found) for path in query.projections),
+            None if query.where is None else self.condition(query.where, found),
+            tuple(Order(self.path(each.path, found), each.descending) for each in query.order),
+            query.limit,
+            query.offset,
         )
 
     def path(self, path: Path, found: VendorType) -> Path:
@@ -84,7 +84,7 @@ class Translator:
         return Path(tuple(taken))
 
     def reached(self, prop: Property, step: Step) -> VendorType:
-        """The type that a relation leads to, cast where the step says so."""
+        """The type that a relation leads to, or the one that the step casts to."""
         target = self.catalogue.type(prop.target)
         if step.cast is None:
             return target
@@ -150,22 +150,22 @@ class _Compared:
     """The end of a comparison's path."""
 
     translator: Translator
-    told: Comparison
+    written: Comparison
 
     def arrive(self, prop: Property, taken: Steps, target: VendorType | None) -> Condition:
         path = Path(tuple(taken)) if target is None else Path((*taken, ID))
         attribute = Attribute("id") if target is not None or prop.kind == "key" else prop.attribute
-        compared = Comparison(path, self.told.operator, self._value(attribute or Attribute("id")))
+        compared = Comparison(path, self.written.operator, self._value(attribute or Attribute("id")))
         return compared if attribute is None or holds_key(attribute) else in_any_case(compared)
 
     def inside(self, target: VendorType) -> Condition:
-        return Comparison(Path((ID,)), self.told.operator, self._value(Attribute("id")))
+        return Comparison(Path((ID,)), self.written.operator, self._value(Attribute("id")))
 
     def rest(self, steps: Steps) -> Condition:
-        return Comparison(Path(tuple(steps) or (Step("value"),)), self.told.operator, self.told.value)
+        return Comparison(Path(tuple(steps) or (Step("value"),)), self.written.operator, self.written.value)
 
     def _value(self, attribute: Attribute) -> Any:
-        value = self.told.value
+        value = self.written.value
         if isinstance(value, Select):
             if self.translator.catalogue.type(value.entity_type).entity_type is None:
                 return tuple(self.translator.values(value))
@@ -180,15 +180,15 @@ class _MemberScope:
     """The end of the path of ``any`` and ``has``."""
 
     translator: Translator
-    told: Any_
+    written: Any_
 
     def arrive(self, prop: Property, taken: Steps, target: VendorType | None) -> Condition:
         if target is None:
-            raise QueryError(f"{prop.name} is a value; {self.told.word} asks about related entities.")
-        return Any_(Path(tuple(taken)), self.inside(target), self.told.word)
+            raise QueryError(f"{prop.name} is a value; {self.written.word} asks about related entities.")
+        return Any_(Path(tuple(taken)), self.inside(target), self.written.word)
 
     def inside(self, target: VendorType) -> Condition | None:
-        return None if self.told.condition is None else self.translator.condition(self.told.condition, target)
+        return None if self.written.condition is None else self.translator.condition(self.written.condition, target)
 
     def rest(self, steps: Steps) -> Condition | None:
-        return Any_(Path(tuple(steps)), self.told.condition, self.told.word) if steps else self.told.condition
+        return Any_(Path(tuple(steps)), self.written.condition, self.written.word) if steps else self.written.condition

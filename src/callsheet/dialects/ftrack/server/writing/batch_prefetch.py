@@ -182,8 +182,8 @@ class BatchPrefetch:
         assets: dict[str, None] = {}
         for order in orders:
             if order.action == "create" and order.type.name == "AssetVersion":
-                told = order.data.get("asset_id") or order.data.get("asset")
-                key = told.get("id") if isinstance(told, Mapping) else told
+                given = order.data.get("asset_id") or order.data.get("asset")
+                key = given.get("id") if isinstance(given, Mapping) else given
                 if isinstance(key, str):
                     assets[key] = None
         if not assets:

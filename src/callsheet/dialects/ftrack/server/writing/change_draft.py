@@ -55,7 +55,7 @@ class ChangeDraft:
         return kind
 
     def is_settled(self, order: WireOperation, member: Identity, name: str) -> bool:
-        """Whether the batch says something else of a member, later or more plainly."""
+        """Whether the batch writes the member's side itself, later, or deletes the member."""
         if member.key in self.deleted or (member.key, "") in self.known.deletes:
             return True
         written = self.known.writes.get((member.key, name))

@@ -54,7 +54,7 @@ class CreatedDefaults:
         return self._actor[0]
 
     def supply(self, found: VendorType, key: str, values: dict[str, Any]) -> None:
-        """Fill in what was not said."""
+        """Fill in the values that were not given."""
         entity_type = found.entity_type
         if self.reader.catalogue.native or entity_type is None:
             return
@@ -95,12 +95,12 @@ class CreatedDefaults:
         assert found.entity_type is not None
         entity_type = found.entity_type
         made: dict[str, Any] = {}
-        required, facts = found.told.get("required", ()), store_facts()
+        required, facts = found.description.get("required", ()), store_facts()
         for prop in found.properties.values():
             attribute = prop.attribute
             if attribute is None or attribute.computed is not None or prop.stored == "id":
                 continue
-            default = found.told["properties"][prop.name].get("default")
+            default = found.description["properties"][prop.name].get("default")
             if prop.kind == "value":
                 value = scalar(found, attribute, default) if default != "{uid}" else None
                 if value is None and (prop.name in required or prop.name in facts.now):
@@ -113,9 +113,9 @@ class CreatedDefaults:
                 self._add_existing(made, prop.stored, "Priority", default)
         for name in (entity_type.name, *entity_type.ancestors):
             for word, value in facts.created.get(name, {}).items():
-                told = found.properties.get(word)
-                if told is not None and told.stored in entity_type.attributes:
-                    made[told.stored] = value
+                fixed = found.properties.get(word)
+                if fixed is not None and fixed.stored in entity_type.attributes:
+                    made[fixed.stored] = value
         return made
 
     def _filler(self, data_type: str, name: str) -> Any:

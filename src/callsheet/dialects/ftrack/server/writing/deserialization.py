@@ -1,4 +1,4 @@
-"""What the wire says of an entity, as the store takes it: scalars, identities, lists of members."""
+"""The data of an entity on the wire as the store takes them: scalars, identities, lists of members."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ Reading = Callable[[Any], Any]
 def deserialized(catalogue: Catalogue, found: VendorType, data: Mapping[str, Any]) -> DeserializedValues:
     """The attributes of an entity; `Invalid` for what its type has not, or does not take.
 
-    Where both a reference and its key are told, the reference counts: the vendor's client sends the default of a key
+    If both a reference and its key are given, the reference counts: the vendor's client sends the default of a key
     beside the reference that was set.
     """
-    told, referred = DeserializedValues(), set()
+    result, referred = DeserializedValues(), set()
     readers = found.readers
     for name, value in data.items():
         if name == "__entity_type__":
@@ -46,12 +46,12 @@ def deserialized(catalogue: Catalogue, found: VendorType, data: Mapping[str, Any
         if isinstance(stored, Property):
             if not isinstance(value, list):
                 raise Invalid(f"{found.name}.{name} takes a list of entities.")
-            told.lists[name] = (stored, list(dict.fromkeys(read(each) for each in value)))
+            result.lists[name] = (stored, list(dict.fromkeys(read(each) for each in value)))
         elif stored and stored not in referred:
-            told.values[stored] = None if value is None else read(value)
+            result.values[stored] = None if value is None else read(value)
             if isinstance(value, dict):
                 referred.add(stored)
-    return told
+    return result
 
 
 def _reader(catalogue: Catalogue, found: VendorType, name: str) -> tuple[str | Property, Reading]:
@@ -87,22 +87,22 @@ def _keyed(found: VendorType, attribute: Attribute, target: str, value: Any) -> 
 def reference(catalogue: Catalogue, value: Any, prop: Property) -> Identity:
     """Who a reference on the wire means: a table with the type and the key, or the key alone."""
     if isinstance(value, str):
-        told: Mapping[str, Any] = {"__entity_type__": prop.target, "id": value}
+        given: Mapping[str, Any] = {"__entity_type__": prop.target, "id": value}
     elif isinstance(value, Mapping):
-        told = value
+        given = value
     else:
         raise Invalid(f"{prop.name} takes entities, as tables with __entity_type__ and a key.")
-    name = told.get("__entity_type__", prop.target)
+    name = given.get("__entity_type__", prop.target)
     found = catalogue.types.get(name) if isinstance(name, str) else None
     if found is None:
         raise Invalid(f"{prop.name}: there is no entity type {name!r:.80}.")
     kind = found.name if found.entity_type is None else found.entity_type.name
-    if len(found.key) == 1 and isinstance(key := told.get(found.key[0]), str):
+    if len(found.key) == 1 and isinstance(key := given.get(found.key[0]), str):
         return Identity(kind, key)
-    missing = [each for each in found.key if not isinstance(told.get(each), str)]
+    missing = [each for each in found.key if not isinstance(given.get(each), str)]
     if missing:
         raise Invalid(f"{prop.name}: the reference to a {found.name} lacks {missing[0]}.")
-    return Identity(kind, joined_key([told[each] for each in found.key]))
+    return Identity(kind, joined_key([given[each] for each in found.key]))
 
 
 def scalar(found: VendorType, attribute: Attribute, value: Any) -> Any:
@@ -113,8 +113,8 @@ def scalar(found: VendorType, attribute: Attribute, value: Any) -> Any:
     if data_type == "string" and isinstance(value, str):
         return value
     if data_type in ("datetime", "date"):
-        told = moment(f"{found.name}.{attribute.name}", value)
-        return told if data_type == "datetime" else told.date()
+        given = moment(f"{found.name}.{attribute.name}", value)
+        return given if data_type == "datetime" else given.date()
     if data_type in ("string", "enum") and isinstance(value, bool | int | float):
         return str(value)
     if data_type == "integer" and isinstance(value, float) and value.is_integer():
@@ -147,16 +147,16 @@ def moment(name: str, value: Any) -> datetime:
     return found.replace(microsecond=0)
 
 
-def key_of(found: VendorType, told: Any, data: Mapping[str, Any]) -> str | None:
-    """The key of an operation: a text, a list in the order of the key's parts, or told among the data."""
+def key_of(found: VendorType, given: Any, data: Mapping[str, Any]) -> str | None:
+    """The key of an operation: a text, a list in the order of the key's parts, or among the data."""
     if len(found.key) == 1:
-        only = data.get(found.key[0]) if told is None else told
+        only = data.get(found.key[0]) if given is None else given
         if isinstance(only, str) and only:
             return only
-    if isinstance(told, str):
-        parts: Sequence[Any] = [told]
-    elif isinstance(told, list) and told:
-        parts = told
+    if isinstance(given, str):
+        parts: Sequence[Any] = [given]
+    elif isinstance(given, list) and given:
+        parts = given
     else:
         parts = [data[name] for name in found.key if data.get(name) is not None]
     if not parts:

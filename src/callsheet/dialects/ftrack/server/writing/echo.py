@@ -1,6 +1,6 @@
-"""What the server tells of what was written: the values sent, as they were sent, and what it added to them.
+"""The response to writes: the values sent, as they were sent, and what the server added to them.
 
-The client forgets its own values after a commit, so whatever is not told would look as if it had been undone.
+The client forgets its own values after a commit, so a value that the response lacks looks undone.
 """
 
 from __future__ import annotations
@@ -79,19 +79,19 @@ def _made(found: VendorType) -> Iterator[Property]:
 
 def _added(each: Echo, stored: Mapping[str, Any]) -> dict[str, Any]:
     """All scalars of a new entity that have a value."""
-    told = {name: value for name, value in stored.items() if value is not None}
+    answer = {name: value for name, value in stored.items() if value is not None}
     names = each.found.names
     for attribute, value in each.values.items():
         if value is not None:
             for name in names.get(attribute, ()):
-                if name not in told:
-                    told[name] = value[1] if isinstance(value, Identity) else plain(value)
-    return told
+                if name not in answer:
+                    answer[name] = value[1] if isinstance(value, Identity) else plain(value)
+    return answer
 
 
 def _sent(catalogue: Catalogue, each: Echo) -> dict[str, Any]:
     """The attributes sent, and the other side of each reference and its key."""
-    told = {**each.data, "__entity_type__": each.type.name}
+    answer = {**each.data, "__entity_type__": each.type.name}
     sides = each.found.sides
     for name, value in each.data.items():
         if name not in sides:
@@ -100,13 +100,13 @@ def _sent(catalogue: Catalogue, each: Echo) -> dict[str, Any]:
         if side is None:
             continue
         if not side.reference:
-            told.setdefault(side.name, value.get("id") if isinstance(value, Mapping) else value)
+            answer.setdefault(side.name, value.get("id") if isinstance(value, Mapping) else value)
         elif side.name not in each.data:
             if value is None:
-                told[side.name] = None
+                answer[side.name] = None
             elif side.target is not None:
-                told[side.name] = serialized_identity(side.target, value)
-    return told
+                answer[side.name] = serialized_identity(side.target, value)
+    return answer
 
 
 @frozen

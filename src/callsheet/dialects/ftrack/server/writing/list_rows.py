@@ -1,4 +1,4 @@
-"""A list's ``items`` and its ``ListObject`` rows say the same: whichever a batch changes, the other follows.
+"""A list's ``items`` and its ``ListObject`` rows agree: if a batch changes one, the other follows.
 
 The vendor's clients write either. The store keeps both, since a row has a key, and custom attributes, of its own.
 """
@@ -37,7 +37,7 @@ def _concerns(operation: Operation) -> bool:
 
 @define(eq=False)
 class _Membership:
-    """Who joins and leaves which list, said by rows and said by members; with the place where it is said."""
+    """Who joins and leaves which list, by rows and by members; with the place of the operation."""
 
     reader: StoreReader
     operations: Sequence[Operation]
@@ -117,7 +117,7 @@ def _is_row_gone(operation: Operation) -> bool:
 
 
 def _pairs(operation: Update, links: Any) -> Iterator[Pair]:
-    """Lists and their members, said from either side."""
+    """Lists and their members, written from either side."""
     for member in links.get("items", ()):
         yield operation.identity.key, member.key
     for held in links.get("lists", ()):

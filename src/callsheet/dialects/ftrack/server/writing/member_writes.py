@@ -23,7 +23,7 @@ class MemberWrites:
     draft: ChangeDraft
 
     def replace(self, order: WireOperation, owner: Identity, values: DeserializedValues) -> None:
-        """Make the collections of an entity what an operation says they are."""
+        """Make the listed members those of the entity's collections."""
         for prop, members in values.lists.values():
             place = (order.key, prop.name)
             present = self.draft.known.members.get(place, {})

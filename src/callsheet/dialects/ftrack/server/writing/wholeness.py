@@ -16,7 +16,7 @@ __all__ = ["check_whole"]
 def check_whole(catalogue: Catalogue, operations: Sequence[Operation]) -> None:
     """`Invalid` for an entity that a batch makes, or leaves, without what it is part of.
 
-    What is missing may be said later in the batch, as when the parent's children are set.
+    The reference may be set later in the batch, as when the parent's children are set.
     """
     state: dict[Identity, tuple[int, object]] = {}
     for index, operation in enumerate(operations):

@@ -1,4 +1,4 @@
-"""One write as the vendor's client asks for it."""
+"""One write of the vendor's client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["WireOperation"]
 
 @frozen
 class WireOperation:
-    """One operation as it came: ``key`` is the store's, ``data`` the attributes on the wire."""
+    """One operation of a request: ``key`` is the store's, ``data`` the attributes on the wire."""
 
     index: int
     action: str
