@@ -8,34 +8,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from callsheet.dialects.answers import reads_answers
 from callsheet.dialects.ftrack.client import responses as answers
-from callsheet.dialects.ftrack.client import transfer
-from callsheet.dialects.ftrack.client.aggregates import Numbers
-from callsheet.dialects.ftrack.client.commit_prefetch import prefetch
 from callsheet.dialects.ftrack.client.description import description
-from callsheet.dialects.ftrack.client.event_stream import FtrackEventStream, Waiting
 from callsheet.dialects.ftrack.client.expression import expression
 from callsheet.dialects.ftrack.client.paging import Keyset, OffsetCursor, keyset
-from callsheet.dialects.ftrack.client.payloads import Payloads, needs_of
 from callsheet.dialects.ftrack.client.records import page_in
-from callsheet.dialects.ftrack.client.verification import was_done
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, key_out, value_out
 from callsheet.dialects.ftrack.declaration import FTRACK
 from callsheet.dialects.protocol import CommitResult, Description, Features
 from callsheet.errors import Invalid, ServerError, StateError, TransportError
 from callsheet.flow import Flow, Request
+from callsheet.later import Later
 from callsheet.model.event import Event, Position
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.plain import Malformed, encode
 from callsheet.model.query import Aggregate, Select
 from callsheet.model.record import Identity, Page
 from callsheet.model.schema import Attribute, Leniency, Schema
+
+if TYPE_CHECKING:
+    from callsheet.dialects.ftrack.client import (
+        aggregates,
+        commit_prefetch,
+        event_stream,
+        payloads,
+        transfer,
+        verification,
+    )
+else:
+    # A session that opens and reads needs none of these.
+    aggregates = Later("callsheet.dialects.ftrack.client.aggregates")
+    commit_prefetch = Later("callsheet.dialects.ftrack.client.commit_prefetch")
+    event_stream = Later("callsheet.dialects.ftrack.client.event_stream")
+    payloads = Later("callsheet.dialects.ftrack.client.payloads")
+    transfer = Later("callsheet.dialects.ftrack.client.transfer")
+    verification = Later("callsheet.dialects.ftrack.client.verification")
 
 __all__ = ["FEATURES", "FtrackDialect"]
 
@@ -66,9 +80,15 @@ class FtrackDialect:
 
     def __init__(self) -> None:
         self._vocabulary: Vocabulary | None = None
-        self._addresses = transfer.Addresses(self)
-        self._waiting = Waiting()
-        self._stream: FtrackEventStream | None = None
+        self._stream: event_stream.FtrackEventStream | None = None
+
+    @cached_property
+    def _addresses(self) -> transfer.Addresses:
+        return transfer.Addresses(self)
+
+    @cached_property
+    def _waiting(self) -> event_stream.Waiting:
+        return event_stream.Waiting()
 
     @staticmethod
     def credentials(user: str, key: str) -> dict[str, str]:
@@ -135,7 +155,7 @@ class FtrackDialect:
 
     @reads_answers
     def aggregate(self, aggregate: Aggregate) -> Flow[list[tuple[Any, ...]]]:
-        numbers = Numbers(aggregate, self.vocabulary)
+        numbers = aggregates.Numbers(aggregate, self.vocabulary)
         (result,) = yield from self.ask([{"action": "query", "expression": numbers.expression()}])
         return numbers.rows(_data(result))
 
@@ -148,22 +168,22 @@ class FtrackDialect:
 
     @reads_answers
     def commit(self, changes: ChangeSet) -> Flow[CommitResult]:
-        needs = needs_of(changes, self.vocabulary)
-        yield from prefetch(needs, changes, self)
-        payloads = Payloads(changes, self.vocabulary, needs)
-        written = payloads.write()
+        needs = payloads.needs_of(changes, self.vocabulary)
+        yield from commit_prefetch.prefetch(needs, changes, self)
+        batch = payloads.Payloads(changes, self.vocabulary, needs)
+        written = batch.write()
         try:
             yield from self.ask(written, safe=False)
         except ServerError as error:
             if error.operation is not None:
-                error.operation = payloads.sources[error.operation]
+                error.operation = batch.sources[error.operation]
             raise
         return _done(changes)
 
     @reads_answers
     def verify(self, changes: ChangeSet) -> Flow[CommitResult | None]:
         """What became of a commit without a response: its result, or None if it was not done."""
-        done = yield from was_done(changes, self.vocabulary, self)
+        done = yield from verification.was_done(changes, self.vocabulary, self)
         return (
             CommitResult(changes.commit_id, 0, datetime.now(UTC), _versions(changes), replayed=True) if done else None
         )
@@ -223,9 +243,9 @@ class FtrackDialect:
 
     def events(
         self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]
-    ) -> FtrackEventStream:
+    ) -> event_stream.FtrackEventStream:
         """A connection for events from now on: ftrack keeps no log, so ``after`` is not used."""
-        self._stream = FtrackEventStream(expressions, subscriber, self.vocabulary, self._waiting)
+        self._stream = event_stream.FtrackEventStream(expressions, subscriber, self.vocabulary, self._waiting)
         return self._stream
 
     # -- the wire ----------------------------------------------------------------------------------------

@@ -32,35 +32,36 @@ class FactTable(Generic[T]):
     def __init__(self, facts: Mapping[str, T]) -> None:
         self.facts = facts
         self._patterns = sorted((name for name in facts if "*" in name), key=len, reverse=True)
-        self._fitting: dict[str, list[tuple[str, T]]] = {}
+        self._exact: dict[str, dict[str, T]] = {}
+        for name, fact in facts.items():
+            kind, _, attribute = name.partition(".")
+            self._exact.setdefault(attribute, {})[kind] = fact
+        # Patterns by attribute, so that most look-ups try none.
+        ends = {name: name.partition(".")[2] for name in self._patterns}
+        self._open = [name for name in self._patterns if "*" in ends[name]]
+        self._fitting = {
+            attribute: [name for name in self._patterns if ends[name] == attribute or "*" in ends[name]]
+            for attribute in ends.values()
+        }
 
     def find(self, line: Sequence[str], attribute: str) -> T | None:
         """The fact of an attribute: by the exact name of the nearest type, else by the longest pattern."""
-        for name in line:
-            found = self.facts.get(f"{name}.{attribute}")
-            if found is not None:
-                return found
-        for pattern, fact in self._of_attribute(attribute):
-            if any(fnmatchcase(name, pattern) for name in line):
-                return fact
+        exact = self._exact.get(attribute)
+        if exact is not None:
+            for name in line:
+                if name in exact:
+                    return exact[name]
+        for pattern in self._fitting.get(attribute, self._open):
+            if any(fnmatchcase(f"{name}.{attribute}", pattern) for name in line):
+                return self.facts[pattern]
         return None
 
     def of_type(self, name: str) -> T | None:
         """The fact of a type; None also where the fact is the type itself."""
         patterns = (pattern for pattern in self._patterns if fnmatchcase(name, pattern))
-        found = self.facts.get(name)
-        if found is None:
-            found = next((self.facts[pattern] for pattern in patterns), None)
+        nearest = name if name in self.facts else next(patterns, None)
+        found = None if nearest is None else self.facts[nearest]
         return None if found == name else found
-
-    def _of_attribute(self, attribute: str) -> list[tuple[str, T]]:
-        """Patterns of types, with the fact that each has for the attribute."""
-        known = self._fitting.get(attribute)
-        if known is None:
-            parts = [(name.partition("."), self.facts[name]) for name in self._patterns]
-            known = [(kind, fact) for (kind, _, ends), fact in parts if fnmatchcase(attribute, ends)]
-            self._fitting[attribute] = known
-        return known
 
 
 class FactNames:

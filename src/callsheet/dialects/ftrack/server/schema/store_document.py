@@ -46,6 +46,7 @@ class _Maker:
         self.vendor = {schema["id"]: schema for schema in schemas}
         self.shared, self.facts = shared(), store_facts()
         self.lines = {name: self._line(name) for name in self.vendor}
+        self.targets = {name: self._rows_of(name) for name in self.vendor}
         self.kept = [name for name in self.vendor if self._is_kept(name)]
         self.types: dict[str, Table] = {}
 
@@ -77,9 +78,13 @@ class _Maker:
     def _root(self, name: str) -> str:
         return self.lines[name][-1]
 
-    def _target(self, name: str) -> str:
+    def _rows_of(self, name: str) -> str:
         rows = self.facts.rows_of(name)
         return rows if rows in self.vendor else name
+
+    def _target(self, name: str) -> str:
+        """The type whose rows a type stands for."""
+        return self.targets.get(name, name)
 
     # Types and their values
 
