@@ -8,7 +8,15 @@ from typing import Any, Protocol
 
 from callsheet.dialects.ftrack.common.wiring import Wiring
 
-__all__ = ["OWN_PROJECTIONS", "PROJECTIONS", "candidates", "configured_types", "custom_items"]
+__all__ = [
+    "DATA_TYPES",
+    "HIERARCHICAL",
+    "OWN_PROJECTIONS",
+    "PROJECTIONS",
+    "candidates",
+    "configured_types",
+    "custom_items",
+]
 
 #: What is read of the configurations.
 PROJECTIONS = (
@@ -21,6 +29,7 @@ HIERARCHICAL = ("Context", "Asset", "AssetVersion")
 #: What is read of configurations of Callsheet's own kind.
 OWN_PROJECTIONS = ("id", "key", "label", "default", "entity_type", "data_type", "choices")
 DATA_TYPES = {"text": "string", "number": "number", "boolean": "boolean", "date": "datetime"}
+"""What an item holds, by the type of its configuration. For a client all others hold JSON data, in a store a text."""
 
 
 class TypeHierarchy(Protocol):

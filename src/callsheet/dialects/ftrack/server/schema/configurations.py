@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from callsheet.dialects.ftrack.common.custom_attributes import HIERARCHICAL
+from callsheet.dialects.ftrack.common.custom_attributes import DATA_TYPES, HIERARCHICAL
 from callsheet.dialects.ftrack.common.wiring import shared
 from callsheet.dialects.ftrack.server.schema.store_facts import store_facts
 from callsheet.errors import Invalid
@@ -26,15 +26,6 @@ __all__ = ["Configuration", "configuration_of", "described"]
 BETWEEN = "\x1f"
 """Between the choices of an enumerator that holds several."""
 
-_KINDS = {
-    "text": "string",
-    "url": "string",
-    "number": "number",
-    "boolean": "boolean",
-    "date": "datetime",
-    "enumerator": "string",
-    "dynamic enumerator": "string",
-}
 _LISTS = ("enumerator", "dynamic enumerator")
 
 
@@ -62,8 +53,7 @@ class Configuration:
     @property
     def value_attribute(self) -> Attribute:
         """What its values are, as an attribute."""
-        kinds = {"number": "number", "boolean": "boolean", "date": "datetime"}
-        return Attribute("value", data_type=kinds.get(self.kind, "string"))
+        return Attribute("value", data_type=DATA_TYPES.get(self.kind, "string"))
 
     def on_wire(self, value: Any) -> Any:
         """A stored value in the form of the wire. A hierarchical one that is not set is None: it is inherited."""
@@ -231,7 +221,7 @@ def described(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, dict[str
     types: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows:
         found = configuration_of(row, native=False)
-        form: dict[str, Any] = {"type": _KINDS.get(found.kind, "string"), "label": found.key}
+        form: dict[str, Any] = {"type": found.value_attribute.data_type, "label": found.key}
         default = found.default
         if found.kind in _LISTS and isinstance(default, list):
             default = BETWEEN.join(map(str, default))
