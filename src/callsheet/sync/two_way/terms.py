@@ -132,6 +132,8 @@ def to_base(values: Mapping[str, Any]) -> dict[str, Any]:
 def _kept(value: Any) -> Any:
     if isinstance(value, frozenset):
         return sorted(map(_kept, value), key=str)
+    if isinstance(value, list | tuple):
+        return [_kept(each) for each in value]
     return Identity(value.type, value.id) if isinstance(value, SideReference) else value
 
 
