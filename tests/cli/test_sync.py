@@ -131,3 +131,52 @@ def test_a_draft_is_a_sync_file(show: Path) -> None:
     assert '# "Foo" = ""  # like "x"' in drafted.output
     (show / "draft.toml").write_text(drafted.output)
     assert "1 created" in run(show / "draft.toml", "--dry-run").output
+
+
+CONFLICTS = """
+[[sync]]
+type = "Sequence"
+rows = "sequences.csv"
+key = { external = "tracker", column = "id" }
+conflicts = { description = "raise" }
+adopt = ["parent.name", "name"]
+columns = { name = "name", note = "description" }
+constants = { "parent.name" = "sintel" }
+"""
+
+
+def test_edits_of_both_sides_end_with_four(show: Path) -> None:
+    """The conflict is shown with all values, and nothing is written until it is decided."""
+    (show / "show.toml").write_text(CONFLICTS)
+    (show / "sequences.csv").write_text("id,name,note\n7,sq7,old\n")
+    assert run(show / "show.toml", "--yes").exit_code == 0
+    with Session(f"sqlite:///{show / 'show.db'}") as session:
+        session.external("tracker", "Sequence", "7")["description"] = "theirs"
+        session.commit()
+    (show / "sequences.csv").write_text("id,name,note\n7,sq7,mine\n")
+    result = run(show / "show.toml", "--yes")
+    assert result.exit_code == 4
+    assert "? 7  description: the source has 'mine', the target 'theirs' (was 'old')" in result.output
+    assert "decide on the conflicts" in result.output
+    (show / "show.toml").write_text(CONFLICTS.replace('"raise"', '"target"'))
+    assert "< 7  description: 'theirs' of the target overrides 'mine'" in run(show / "show.toml", "--yes").output
+    assert run(show / "show.toml", "--yes").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('key = { external = "tracker", colum = "id" }', "`colum` is unknown; did you mean `column`"),
+        ('conflicts = "perhaps"', "'perhaps' is no policy"),
+        ('gone = "perhaps"', "gone is one of leave, create, conflict"),
+    ],
+)
+def test_a_wrong_line_of_external_ids_is_told(show: Path, line: str, message: str) -> None:
+    """With the names that exist."""
+    name = line.partition(" ")[0]
+    text = "\n".join(each for each in CONFLICTS.splitlines() if not each.startswith(name))
+    (show / "show.toml").write_text(text.replace('type = "Sequence"', f'type = "Sequence"\n{line}'))
+    (show / "sequences.csv").write_text("id,name,note\n7,sq7,old\n")
+    result = run(show / "show.toml", "--yes")
+    assert result.exit_code == 1
+    assert message in result.output + (result.stderr if result.stderr_bytes else "") + str(result.exception)

@@ -48,6 +48,8 @@ class RowLinks:
     lost: list[LostEntity] = field(factory=list)
     #: Rows that cannot be linked: the column's target, and why.
     refused: dict[KeyTuple, tuple[str, str]] = field(factory=dict)
+    #: Keys without a row whose entities a refused row names: they are not gone.
+    meant: set[KeyTuple] = field(factory=set)
 
     def foreign_id(self, key: KeyTuple) -> str:
         """The key as one text."""
@@ -105,13 +107,21 @@ class RowLinks:
             if len(entities) > 1:
                 reason = f"{len(entities)} entities have the {self._natural(own)}; link one of them, or adopt by more"
                 self.refused[key] = (self.adopt[-1], reason)
-            elif link := taken.get(str(entities[0].identity.key)):
+            elif (link := taken.get(str(entities[0].identity.key))) is not None:
+                if self._moves(rows, link, own):
+                    continue
+                self.meant.add((link.foreign_id,))
                 reason = f"the entity with the {self._natural(own)} is linked to {link.foreign_id!r:.60} already"
                 self.refused[key] = (self.adopt[-1], reason)
             else:
                 adopted[key] = entities
                 self.linked.append(Linked(rows[key].number, key, entities[0].identity, own))
         return adopted
+
+    def _moves(self, rows: Mapping[KeyTuple, Cells], link: ForeignLink, own: KeyTuple) -> bool:
+        """Whether the entity that has the natural key now gets another one by its own row."""
+        cells = rows.get((link.foreign_id,))
+        return cells is not None and tuple(cells.values.get(name) for name in self.adopt) != own
 
     def _natural(self, own: KeyTuple) -> str:
         return " and ".join(f"{name} {value!r:.60}" for name, value in zip(self.adopt, own))

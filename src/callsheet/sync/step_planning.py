@@ -394,8 +394,9 @@ class StepPlanning:
         else:
             found = yield from find_all(self.core, layout.entity_type, paths, projections, self.scope)
         self.in_scope = len(found)
+        meant = self.linking.meant if self.linking is not None else ()
         for each in found:
-            if each.key in self.named:
+            if each.key in self.named or each.key in meant:
                 continue
             if ending is None:
                 self.removals.append(Removal(each.key, each.identity, each.version))
