@@ -15,10 +15,15 @@ from callsheet.events.hub import Hub
 from callsheet.model.event import Event, Position
 
 
+def envelope_frame(topic: str, data: Any, **more: Any) -> str:
+    """An event as a frame that asks to be acknowledged."""
+    envelope = {"topic": topic, "id": "e", "data": data, **more}
+    return "5:4+::" + json.dumps({"name": "ftrack.event", "args": [envelope]})
+
+
 def said(talk: Conversation, topic: str, data: Any = None, **more: Any) -> Any:
     """What follows from an event that asks to be acknowledged."""
-    envelope = {"topic": topic, "id": "e", "data": data, **more}
-    return talk.receive("5:4+::" + json.dumps({"name": "ftrack.event", "args": [envelope]}))
+    return talk.receive(envelope_frame(topic, data, **more))
 
 
 def subscribed(talk: Conversation, expression: Any, **subscriber: Any) -> Any:
@@ -105,6 +110,22 @@ def test_unsubscribing() -> None:
         (packet,) = said(talk, "ftrack.meta.unsubscribe", {"subscriber": {"id": "s"}}).answers
         assert read_acknowledgement(packet).success is success
     assert not talk.wants(Event("demo"))
+
+
+def test_what_happened_before_a_subscription_ended_is_delivered() -> None:
+    """However late it is read; what comes later is not, and nothing is kept for longer than that."""
+    talk = Conversation(Hub())
+    subscribed(talk, "topic=demo", id="s", role="farm")
+    ended = envelope_frame("ftrack.meta.unsubscribe", {"subscriber": {"id": "s"}})
+    again = envelope_frame("ftrack.meta.subscribe", {"subscriber": {"id": "s"}, "subscription": "topic=other"})
+    talk.receive(ended, Position(7, 0))
+    talk.receive(again, Position(7, 0))
+    assert talk.wants(Event("demo", target="role=farm", position=Position(7, 0)))
+    assert not talk.wants(Event("demo", target="role=desk", position=Position(7, 0)))
+    assert not talk.wants(Event("other", position=Position(7, 0)))
+    assert talk.wants(Event("other", position=Position(8, 0)))
+    assert not talk.wants(Event("demo", position=Position(8, 0)))
+    assert not talk._ended
 
 
 def test_a_subscription_is_for_what_comes_later() -> None:

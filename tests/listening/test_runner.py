@@ -129,7 +129,7 @@ def test_a_handler_that_hangs_harms_only_itself(desk: Desk, gate: Gate) -> None:
     names = [f"{number:02}" for number in range(20)]
     desk.shots(*names)
     until(lambda: desk.notes() == names)
-    assert gate.entered.is_set()
+    assert gate.entered.wait(60)
     gate.door.set()
     until(desk.idle)
 

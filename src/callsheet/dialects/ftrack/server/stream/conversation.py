@@ -6,6 +6,7 @@ An event goes to a connection once, even if several of its subscribers get it: t
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from callsheet.dialects.ftrack.common.socket import Kind, Packet, acknowledgemen
 from callsheet.dialects.routes import FrameOutcome, SubscriptionHub
 from callsheet.errors import CallsheetError, QueryError, UsageError
 from callsheet.model.event import Event, Position
-from callsheet.model.language.events import parse_expression
+from callsheet.model.language.events import parse_expression, record_of
 from callsheet.model.plain import Malformed
 
 __all__ = ["Conversation"]
@@ -25,6 +26,19 @@ __all__ = ["Conversation"]
 SUBSCRIPTIONS = 1_000
 BEGINNING = Position(0, 0)
 LONGEST_ID = 255
+
+
+@frozen
+class _Ended:
+    """A subscription that has ended, and the positions between which its events are."""
+
+    subscriber: Any
+    since: Position
+    until: Position
+
+    def is_for(self, event: Event, record: Mapping[str, Any]) -> bool:
+        within = event.position is not None and self.since < event.position <= self.until
+        return within and self.subscriber.fulfils(record) and self.subscriber.is_target(event)
 
 
 @frozen
@@ -41,11 +55,13 @@ class Conversation:
 
     hub: SubscriptionHub
     _since: dict[str, Position] = field(factory=dict)
+    _ended: deque[_Ended] = field(factory=lambda: deque(maxlen=SUBSCRIPTIONS))
 
     def receive(self, frame: str, now: Position = BEGINNING) -> FrameOutcome:
         """What follows from a frame. A frame that cannot be read is answered with an error.
 
-        A subscription is for the events after ``now``, however late those before it are read.
+        A subscription is for the events after ``now``, however late those before it are read; and when it ends, for
+        those up to ``now``. So a client that replaces one by another misses nothing between them.
         """
         try:
             packet = read_packet(frame)
@@ -66,7 +82,17 @@ class Conversation:
     def wants(self, event: Event) -> bool:
         """Whether a subscriber of this connection subscribed to the event, and is a target of it."""
         known = renamed(event)
-        return self.hub.wants(known.topic) and any(self._began(each.id, event) for each in self.hub.matching(known))
+        if self.hub.wants(known.topic) and any(self._began(each.id, event) for each in self.hub.matching(known)):
+            return True
+        return bool(self._ended) and self._wanted(known)
+
+    def _wanted(self, event: Event) -> bool:
+        """Whether an event was asked for by a subscription that ended after it."""
+        while event.position is not None and self._ended and self._ended[0].until < event.position:
+            self._ended.popleft()
+        record = record_of(event)
+        # Frames are received in another thread than events are read.
+        return any(each.is_for(event, record) for each in tuple(self._ended))
 
     def _began(self, subscriber: str, event: Event) -> bool:
         return event.position is None or event.position > self._since.get(subscriber, BEGINNING)
@@ -74,7 +100,7 @@ class Conversation:
     @property
     def wants_updates(self) -> bool:
         """Whether a subscriber of this connection may get what commits changed."""
-        return self.hub.wants(UPDATE)
+        return self.hub.wants(UPDATE) or bool(self._ended)
 
     def _event(self, envelope: Mapping[str, Any], number: int | None, now: Position) -> FrameOutcome:
         topic = envelope.get("topic")
@@ -82,7 +108,7 @@ class Conversation:
             self._since[_subscribe(self.hub, envelope.get("data"))] = now
             return FrameOutcome(_acknowledged(number))
         if topic == UNSUBSCRIBE:
-            self._since.pop(_unsubscribe(self.hub, envelope.get("data")), None)
+            self._end(envelope.get("data"), now)
             return FrameOutcome(_acknowledged(number))
         if topic == UPDATE or (isinstance(topic, str) and topic.startswith(META) and topic != REPLY):
             raise UsageError(f"`{topic:.80}` is the server's own; publish under another topic")
@@ -92,6 +118,12 @@ class Conversation:
         except QueryError as error:
             raise UsageError(f"the target of the event cannot be read: {error}") from None
         return FrameOutcome(publish=event, published=partial(_acknowledged, number))
+
+    def _end(self, data: Any, now: Position) -> None:
+        """End a subscription; what happened until now may not have been read."""
+        known = {each.id: each for each in self.hub.subscribers}
+        name = _unsubscribe(self.hub, data)
+        self._ended.append(_Ended(known[name], self._since.pop(name, BEGINNING), now))
 
 
 def _subscribe(hub: SubscriptionHub, data: Any) -> str:
