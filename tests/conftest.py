@@ -24,6 +24,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in dropped]
+    if any(getattr(getattr(item, "obj", None), "is_hypothesis_test", False) for item in items):
+        _know_unicode()
+
+
+def _know_unicode() -> None:
+    """Let Hypothesis make its table of Unicode, which takes over a second where there is none yet.
+
+    Else the first test that draws a text makes it, and is called too slow on a busy machine.
+    """
+    from hypothesis import strategies
+
+    strategies.characters(exclude_categories=["Cs"]).validate()
 
 
 @pytest.fixture
