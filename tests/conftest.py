@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,3 +45,12 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def session() -> Iterator[Any]:
+    """A session on a new production with its standard statuses and types; folders with other needs have their own."""
+    from callsheet import Session
+
+    with Session("memory:", seed=True) as opened:
+        yield opened

@@ -15,64 +15,21 @@ from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Upda
 from callsheet.model.record import Identity
 from callsheet.server.service import Service
 from callsheet.server.store.store import Store
+from documents import CONFIGURATION, NODE, TAG, TASK, USER, VERSION
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 DOCUMENT: dict[str, Any] = {
     "name": "happenings",
     "types": {
-        "Node": {
-            "abstract": True,
-            "attributes": {
-                "name": {"type": "string", "required": True},
-                "parent": {"type": "reference", "target": "Node", "inverse": "children", "on_delete": "cascade"},
-                "children": {"type": "collection", "target": "Node", "inverse": "parent"},
-                "project": {"type": "reference", "target": "Project", "computed": "ancestor:Project"},
-                "created_at": {"type": "datetime", "computed": "created_at"},
-                "updated_at": {"type": "datetime", "computed": "updated_at"},
-                "metadata": {"type": "mapping"},
-                "custom_attributes": {"type": "mapping", "items": "custom"},
-            },
-        },
+        "Node": {"abstract": True, "attributes": NODE},
         "Project": {"extends": "Node"},
-        "Task": {
-            "extends": "Node",
-            "attributes": {
-                "bid": {"type": "number", "default": 5},
-                "due": {"type": "date"},
-                "data": {"type": "json"},
-                "code": {"type": "string", "immutable": True},
-                "status": {"type": "reference", "target": "Status", "on_delete": "restrict"},
-                "buddy": {"type": "reference", "target": "Task"},
-                "about": {"type": "reference", "target": "Node"},
-                "tags": {"type": "collection", "target": "Tag", "inverse": "tasks"},
-                "watchers": {"type": "collection", "target": "User"},
-            },
-        },
+        "Task": {"extends": "Node", "attributes": {**TASK, "bid": {"type": "number", "default": 5}}},
         "Status": {"attributes": {"name": {"type": "string", "unique": True}}},
-        "Tag": {
-            "attributes": {
-                "name": {"type": "string"},
-                "tasks": {"type": "collection", "target": "Task", "inverse": "tags"},
-            }
-        },
-        "User": {"attributes": {"username": {"type": "string", "unique": True}}},
-        "Version": {
-            "attributes": {
-                "task": {"type": "reference", "target": "Task", "on_delete": "cascade", "required": True},
-                "number": {"type": "integer", "computed": "next:task"},
-            }
-        },
-        "CustomAttributeConfiguration": {
-            "attributes": {
-                "key": {"type": "string"},
-                "entity_type": {"type": "string"},
-                "data_type": {"type": "string"},
-                "choices": {"type": "json"},
-                "default": {"type": "json"},
-                "label": {"type": "string"},
-            }
-        },
+        "Tag": TAG,
+        "User": USER,
+        "Version": VERSION,
+        "CustomAttributeConfiguration": CONFIGURATION,
     },
 }
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from callsheet.dialects.ftrack.server.seed.studio import studio_operations
 from callsheet.model.operation import ChangeSet
+from callsheet.server.process import Server, serve
 from callsheet.server.service import Service
 from recorded import schema_list
 
-__all__ = ["KEY", "furnish", "vendor_studio"]
+__all__ = ["KEY", "furnish", "served_vendor_studio", "vendor_studio"]
 
 KEY = "the key of these tests"
 """The key of the account ``admin``."""
@@ -30,3 +31,13 @@ def vendor_studio(url: str = "memory:", schemas: Path | None = None, **options: 
     """A store with the vendor's schema and a small studio in it; by default the schema of `ftrack/studio.toml`."""
     with Service.open(url, schemas or schema_list(), KEY, **options) as service:
         yield furnish(service)
+
+
+@contextmanager
+def served_vendor_studio(folder: Path, schemas: Path | None = None) -> Iterator[Server]:
+    """A server in a process of its own, on such a studio that is kept in the folder, as are its files."""
+    url = f"sqlite:///{(folder / 'studio.db').as_posix()}"
+    with vendor_studio(url, schemas):
+        pass
+    with serve(schemas or schema_list(), url, files=folder / "files") as server:
+        yield server

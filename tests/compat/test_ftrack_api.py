@@ -13,19 +13,13 @@ import pytest
 
 import callsheet
 import callsheet.compat.ftrack_api as ftrack_api
-from callsheet.server.process import serve
-from recorded import schema_list
-from studios import KEY, vendor_studio
+from studios import KEY, served_vendor_studio
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A served studio with the vendor's schema."""
-    folder = tmp_path_factory.mktemp("studio")
-    url = f"sqlite:///{(folder / 'studio.db').as_posix()}"
-    with vendor_studio(url, schema_list()):
-        pass
-    with serve(schema_list(), url, files=folder / "files") as server:
+    with served_vendor_studio(tmp_path_factory.mktemp("studio")) as server:
         yield server.url
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import callsheet
 from timelines import Write, otio
 
 
@@ -27,10 +25,3 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return to
-
-
-@pytest.fixture
-def session() -> Iterator[callsheet.Session]:
-    """A session on a new production with its standard statuses and types."""
-    with callsheet.Session("memory:", seed=True) as opened:
-        yield opened

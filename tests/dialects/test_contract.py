@@ -15,7 +15,7 @@ from callsheet.dialects.native.client import NativeDialect
 from callsheet.dialects.native.server import handle
 from callsheet.flow import Request, Response
 from callsheet.session.connection import ServerConnection
-from callsheet.testing import memory_service, session_on
+from callsheet.testing import session_on
 from callsheet.testing.contract import DialectContract
 from callsheet.transport.local import LocalTransport
 
@@ -32,13 +32,6 @@ class Direct:
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Any]:
-    service = memory_service()
-    yield service
-    service.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -11,16 +11,8 @@ import pytest
 
 from callsheet import Session
 from callsheet.errors import Detached
-from callsheet.testing import memory_service
 from callsheet.testing.contract import VALUES, DialectContract
 from dialects.embedded import Direct, session_over
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Any]:
-    service = memory_service()
-    yield service
-    service.close()
 
 
 class TestFtrackInProcess(DialectContract):

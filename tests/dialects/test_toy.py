@@ -16,7 +16,6 @@ from callsheet import dialects as known
 from callsheet.config import resolve
 from callsheet.flow import Request, Response
 from callsheet.session.connection import ServerConnection
-from callsheet.testing import memory_service
 from callsheet.testing.contract import DialectContract
 
 FOLDER = Path(__file__).with_name("toy")
@@ -44,13 +43,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def server() -> Iterator[Server]:
     with serve(admin_key=KEY) as one:
         yield one
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Any]:
-    one = memory_service()
-    yield one
-    one.close()
 
 
 class Direct:

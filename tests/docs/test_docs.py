@@ -27,8 +27,7 @@ from attrs import frozen
 
 import callsheet
 from callsheet import errors
-from recorded import schema_list
-from studios import KEY, vendor_studio
+from studios import KEY, served_vendor_studio
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -107,11 +106,7 @@ def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def ftrack_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A server with a schema of ftrack's and a small studio in it."""
-    folder = tmp_path_factory.mktemp("site")
-    url = f"sqlite:///{(folder / 'studio.db').as_posix()}"
-    with vendor_studio(url):
-        pass
-    with callsheet.serve(schema_list(), url, files=folder / "files") as server:
+    with served_vendor_studio(tmp_path_factory.mktemp("site")) as server:
         yield server
 
 

@@ -14,9 +14,7 @@ import pytest
 import callsheet.compat.ftrack_api as ftrack_api
 from callsheet import Session
 from callsheet.errors import QueryError
-from callsheet.server.process import serve
-from recorded import schema_list
-from studios import KEY, vendor_studio
+from studios import KEY, served_vendor_studio
 
 #: What is asked, and how many there are. Of the six shots two each are called sh0010, sh0020 and sh0030.
 IDIOMS = (
@@ -105,10 +103,7 @@ IDIOMS = (
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A served studio, in which two tasks have metadata."""
-    url = f"sqlite:///{(tmp_path_factory.mktemp('idioms') / 'studio.db').as_posix()}"
-    with vendor_studio(url, schema_list()):
-        pass
-    with serve(schema_list(), url) as server:
+    with served_vendor_studio(tmp_path_factory.mktemp("idioms")) as server:
         with Session(server.url, "admin", KEY, dialect="ftrack", schema_cache=False) as session:
             first, second = session.query("Task where name is animation order by parent.name, id").all()[:2]
             first["metadata"] = {"a": "b"}

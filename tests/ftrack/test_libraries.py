@@ -18,9 +18,7 @@ from typing import Any
 import filelock
 import pytest
 
-from callsheet.server.process import serve
-from recorded import schema_list
-from studios import KEY, vendor_studio
+from studios import KEY, served_vendor_studio
 
 HERE = Path(__file__).parent / "libraries"
 LIBRARIES = ("ftrack-query==2.0.0", "trackteroid==0.1.0rc5")
@@ -86,10 +84,7 @@ def client(request: pytest.FixtureRequest) -> tuple[str, str]:
 def test_a_library_works_on_both(module: str, client: tuple[str, str], libraries: Path, tmp_path: Path) -> None:
     """Every step gives the same on Callsheet's modules and on the vendor's client."""
     python, standing_in = client
-    schemas, url = schema_list(), f"sqlite:///{(tmp_path / 'studio.db').as_posix()}"
-    with vendor_studio(url, schemas):
-        pass
-    with serve(schemas, url) as server:
+    with served_vendor_studio(tmp_path) as server:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(HERE), str(libraries)]),

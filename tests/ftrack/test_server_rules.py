@@ -16,10 +16,9 @@ from callsheet.model.record import Identity, new_key
 from callsheet.production.asking import is_
 from callsheet.server.access.confidential import deciding_types
 from callsheet.server.files.uploads import FileStore
-from callsheet.server.process import serve
 from callsheet.server.service import Service
 from recorded import schema_list
-from studios import KEY, vendor_studio
+from studios import KEY, served_vendor_studio, vendor_studio
 
 exception = ftrack_api.exception
 
@@ -27,11 +26,7 @@ exception = ftrack_api.exception
 @pytest.fixture(scope="module")
 def address(list_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A served studio, one for each list of schemas."""
-    folder = tmp_path_factory.mktemp("rules")
-    url = f"sqlite:///{(folder / 'studio.db').as_posix()}"
-    with vendor_studio(url, schema_list(list_name)):
-        pass
-    with serve(schema_list(list_name), url, files=folder / "files") as server:
+    with served_vendor_studio(tmp_path_factory.mktemp("rules"), schema_list(list_name)) as server:
         yield server.url
 
 

@@ -32,13 +32,6 @@ def cut_ingest(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     sys.modules.pop("cut_ingest", None)
 
 
-@pytest.fixture
-def session() -> Iterator[Session]:
-    """A session on a new production with its standard statuses and types."""
-    with Session("memory:", seed=True) as opened:
-        yield opened
-
-
 def write(folder: Path, text: str, name: str = "edit.csv") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")

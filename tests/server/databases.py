@@ -1,10 +1,11 @@
-"""Databases for tests: a throw-away PostgreSQL database, where a server answers."""
+"""Databases for tests: in memory, in a file, and throw-away ones on PostgreSQL, where a server answers."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -32,3 +33,13 @@ def postgres_database(template: str = "") -> Iterator[str]:
         with engine.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
         engine.dispose()
+
+
+@contextmanager
+def new_database(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of a new database: ``memory``, ``file`` (in the folder) or ``postgres``."""
+    if kind == "postgres":
+        with postgres_database() as url:
+            yield url
+    else:
+        yield {"memory": "memory:", "file": f"sqlite:///{(folder / 'new.db').as_posix()}"}[kind]

@@ -12,9 +12,11 @@ from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Upda
 from callsheet.model.record import Identity
 from callsheet.server.log.commits import EntityChange, entries
 from callsheet.server.service import Service
+from documents import CONFIGURATION, NODE, TAG, TASK, USER, VERSION
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
+_WHO = {"type": "reference", "target": "User"}
 DOCUMENT: dict[str, Any] = {
     "name": "studio",
     "types": {
@@ -22,16 +24,9 @@ DOCUMENT: dict[str, Any] = {
             "abstract": True,
             "unique": [["parent", "name"]],
             "attributes": {
-                "name": {"type": "string", "required": True},
-                "parent": {"type": "reference", "target": "Node", "inverse": "children", "on_delete": "cascade"},
-                "children": {"type": "collection", "target": "Node", "inverse": "parent"},
-                "project": {"type": "reference", "target": "Project", "computed": "ancestor:Project"},
-                "created_at": {"type": "datetime", "computed": "created_at"},
-                "updated_at": {"type": "datetime", "computed": "updated_at"},
-                "created_by": {"type": "reference", "target": "User", "computed": "created_by"},
-                "updated_by": {"type": "reference", "target": "User", "computed": "updated_by"},
-                "metadata": {"type": "mapping"},
-                "custom_attributes": {"type": "mapping", "items": "custom"},
+                **NODE,
+                "created_by": {**_WHO, "computed": "created_by"},
+                "updated_by": {**_WHO, "computed": "updated_by"},
             },
         },
         "Project": {"extends": "Node"},
@@ -39,44 +34,16 @@ DOCUMENT: dict[str, Any] = {
         "Task": {
             "extends": "Node",
             "attributes": {
-                "bid": {"type": "number"},
-                "due": {"type": "date"},
+                **TASK,
                 "note": {"type": "string"},
-                "data": {"type": "json"},
-                "status": {"type": "reference", "target": "Status", "on_delete": "restrict"},
-                "buddy": {"type": "reference", "target": "Task"},
-                "about": {"type": "reference", "target": "Node"},
-                "code": {"type": "string", "immutable": True},
                 "started": {"type": "datetime", "default": "{now}"},
-                "tags": {"type": "collection", "target": "Tag", "inverse": "tasks"},
-                "watchers": {"type": "collection", "target": "User"},
             },
         },
         "Status": {"attributes": {"name": {"type": "string", "required": True, "unique": True}}},
-        "Tag": {
-            "attributes": {
-                "name": {"type": "string"},
-                "tasks": {"type": "collection", "target": "Task", "inverse": "tags"},
-            }
-        },
-        "User": {"attributes": {"username": {"type": "string", "unique": True}}},
-        "Version": {
-            "unique": [["task", "number"]],
-            "attributes": {
-                "task": {"type": "reference", "target": "Task", "on_delete": "cascade", "required": True},
-                "number": {"type": "integer", "computed": "next:task"},
-            },
-        },
-        "CustomAttributeConfiguration": {
-            "attributes": {
-                "key": {"type": "string"},
-                "entity_type": {"type": "string"},
-                "data_type": {"type": "string"},
-                "choices": {"type": "json"},
-                "default": {"type": "json"},
-                "label": {"type": "string"},
-            }
-        },
+        "Tag": TAG,
+        "User": USER,
+        "Version": {**VERSION, "unique": [["task", "number"]]},
+        "CustomAttributeConfiguration": CONFIGURATION,
     },
 }
 

@@ -12,7 +12,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from databases import postgres_database
+from databases import new_database
 from sqlalchemy import Connection, Engine, create_engine
 from studio import DOCUMENT, Identity, Studio, task, update
 from test_guard import KEY, PROTOCOLS, Accounts, listening
@@ -35,13 +35,9 @@ ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELEC
 
 @pytest.fixture(params=["memory", "file", "postgres"])
 def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
-    if request.param == "postgres":
-        with postgres_database() as url, Service.open(url, DOCUMENT) as opened:
-            yield opened
-    else:
-        url = "memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/x.db"
-        with Service.open(url, DOCUMENT) as opened:
-            yield opened
+    """A service on each kind of database."""
+    with new_database(request.param, tmp_path) as url, Service.open(url, DOCUMENT) as opened:
+        yield opened
 
 
 def tasks(service: Service) -> list[str]:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
-from databases import postgres_database
+from databases import new_database, postgres_database
 
 import callsheet
 from callsheet.errors import Forbidden, Invalid, NotFound, ServerError
@@ -38,13 +38,10 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["file", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A new database of each kind that keeps."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{(tmp_path / 'show.db').as_posix()}"
-        return
-    with postgres_database() as url:
+    with new_database(request.param, tmp_path) as url:
         yield url
 
 

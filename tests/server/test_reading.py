@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
-from databases import postgres_database
+from databases import new_database
 from sqlalchemy import Connection, Engine, event
 
 from callsheet.errors import Invalid
@@ -101,20 +102,13 @@ def fill(store: Store, connection: Connection) -> None:
         connection.execute(link.table.insert(), {link.near.name: user, link.far.name: task})
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+@pytest.fixture(scope="module", params=["memory", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A filled store on each database; nothing here changes it."""
-    if request.param == "postgres":
-        with postgres_database() as url:
-            opened = Store.open(url, DOCUMENT)
-            opened.write(lambda connection: fill(opened, connection))
-            yield opened
-            opened.close()
-        return
-    opened = Store.open("memory:", DOCUMENT)
-    opened.write(lambda connection: fill(opened, connection))
-    yield opened
-    opened.close()
+    folder = tmp_path_factory.mktemp("reading")
+    with new_database(request.param, folder) as url, closing(Store.open(url, DOCUMENT)) as opened:
+        opened.write(lambda connection: fill(opened, connection))
+        yield opened
 
 
 def select_of(store: Store, text: str) -> Select:

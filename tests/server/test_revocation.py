@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
-from studio import DOCUMENT, Identity, Studio, Update, open_studio, project, task, update
+from studio import DOCUMENT, Create, Identity, Studio, Update, open_studio, project, task, update
 from test_streaming import House, running
 from test_vendor_events import Hub, handshake
 
@@ -83,6 +83,16 @@ def secrets(reader: Any) -> list[str]:
     return [event["id"] for event in told if event["data"]["entity_id"] != "q"]
 
 
+def tasks(count: int) -> list[Create]:
+    """Tasks of the project that is taken away."""
+    return [task(f"t{number}", P) for number in range(count)]
+
+
+def end(studio: Studio) -> None:
+    """Publish the event behind which a reader need not wait for more."""
+    studio.service.backend("admin").publish(Event("studio.done", id="end"))
+
+
 @each_way
 def test_an_open_stream_tells_nothing_more(studio: Studio, take: Callable[[Service], None]) -> None:
     """Not one event more, also of what happened before, and it ends where the key or the account did."""
@@ -94,7 +104,7 @@ def test_an_open_stream_tells_nothing_more(studio: Studio, take: Callable[[Servi
         await gina.until(lambda: len(secrets(gina)) == 1)
         await house.do(lambda: take(studio.service))
         await house.do(lambda: studio.commit(update(A, bid=1.0)))
-        await house.do(lambda: studio.service.backend("admin").publish(Event("studio.done", id="end")))
+        await house.do(lambda: end(studio))
         await gina.until(lambda: gina.over or "end" in gina.ids())
         assert len(secrets(gina)) == 1
 
@@ -106,13 +116,13 @@ def test_no_shared_answer_tells_what_was_taken(studio: Studio, take: Callable[[S
     """A reader that comes to the same place with the same question gets another answer."""
 
     async def test(house: House) -> None:
-        await house.do(lambda: studio.commit(*(task(f"t{number}", P) for number in range(50))))
+        await house.do(lambda: studio.commit(*tasks(50)))
         first = house.reader(("after", "0"), key=OWN_KEY)
         await first.until(lambda: len(secrets(first)) == 51)
         await house.do(lambda: take(studio.service))
         second = house.reader(("after", "0"), key=OWN_KEY)
         await second.until(lambda: bool(second.text))
-        await house.do(lambda: studio.service.backend("admin").publish(Event("studio.done", id="end")))
+        await house.do(lambda: end(studio))
         await second.until(lambda: "end" in second.ids())
         assert secrets(second) == []
 
@@ -138,7 +148,7 @@ def test_what_was_read_before_is_not_sent(
         gina = house.reader(key=OWN_KEY)
         await gina.until(lambda: bool(gina.text))
         await house.do(lambda: studio.commit(task("a", P)))
-        await house.do(lambda: studio.service.backend("admin").publish(Event("studio.done", id="end")))
+        await house.do(lambda: end(studio))
         await gina.until(lambda: gina.over or "end" in gina.ids())
         assert secrets(gina) == []
 
@@ -157,7 +167,7 @@ def test_a_slow_reader_gets_no_rest(
         await gina.until(lambda: bool(gina.text))
         gina.taking.clear()
         sends = gina.sends
-        await house.do(lambda: studio.commit(*(task(f"t{number}", P) for number in range(50))))
+        await house.do(lambda: studio.commit(*tasks(50)))
         while gina.sends == sends:
             await asyncio.sleep(0.005)
         await house.do(lambda: take(studio.service))
@@ -177,7 +187,7 @@ def test_changes_of_others_interrupt_nothing(studio: Studio, monkeypatch: pytest
         await gina.until(lambda: bool(gina.text))
         gina.taking.clear()
         sends = gina.sends
-        await house.do(lambda: studio.commit(*(task(f"t{number}", P) for number in range(50))))
+        await house.do(lambda: studio.commit(*tasks(50)))
         while gina.sends == sends:
             await asyncio.sleep(0.005)
         await house.do(lambda: studio.service.accounts.add("ben", "user"))
@@ -195,7 +205,7 @@ def test_a_reader_that_comes_back_is_told_nothing(studio: Studio, take: Callable
         await house.do(lambda: studio.commit(task("a", P)))
         await house.do(lambda: take(studio.service))
         gina = house.reader(("after", "0"), key=OWN_KEY)
-        await house.do(lambda: studio.service.backend("admin").publish(Event("studio.done", id="end")))
+        await house.do(lambda: end(studio))
         await gina.until(lambda: gina.status in (401, 403) or "end" in gina.ids())
         assert secrets(gina) == []
 
@@ -240,15 +250,19 @@ def claim(studio: Studio, worker: str = "w") -> list[dict[str, Any]]:
     return found
 
 
+def named(delivery: dict[str, Any]) -> dict[str, Any]:
+    """What a worker names a delivery by."""
+    position, index = delivery["event"]["position"]
+    return {"handler": "h", "position": position, "index": index, "lease": delivery["lease"]}
+
+
 @pytest.mark.parametrize("take", OF_RIGHTS)
 def test_a_claim_gives_nothing_of_what_was_taken(studio: Studio, take: Callable[[Service], None]) -> None:
     """Neither new events, nor those in the queue, nor those leased before, nor dead letters."""
     claim(studio)
-    studio.commit(*(task(f"t{number}", P) for number in range(10)))
+    studio.commit(*tasks(10))
     (first, second) = claim(studio)
-    place = first["event"]["position"]
-    told = {"handler": "h", "position": place[0], "index": place[1], "lease": first["lease"], "error": "x"}
-    studio.service.backend("gina").call("handlers.fail", {**told, "delay": None})
+    studio.service.backend("gina").call("handlers.fail", {**named(first), "error": "x", "delay": None})
     assert second["lease"]
     take(studio.service)
     try:
@@ -261,7 +275,7 @@ def test_a_claim_gives_nothing_of_what_was_taken(studio: Studio, take: Callable[
 def test_a_right_taken_while_a_claim_waits_counts(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim looks at the rights in its own transaction, not when it was asked for."""
     claim(studio)
-    studio.commit(*(task(f"t{number}", P) for number in range(3)))
+    studio.commit(*tasks(3))
     write = studio.service.store.write
 
     def late(function: Any) -> Any:
@@ -282,9 +296,7 @@ def test_a_claim_tells_no_reference_to_what_was_taken(studio: Studio) -> None:
     take_grant(studio.service)
     (first,) = claim(studio, "another") or claim(studio)
     backend = studio.service.backend("gina")
-    place = first["event"]["position"]
-    told = {"handler": "h", "position": place[0], "index": place[1], "lease": first["lease"]}
-    assert backend.call("handlers.settle", told)
+    assert backend.call("handlers.settle", named(first))
     (second,) = claim(studio)
     assert second["event"]["data"]["changes"]["about"] == {"old": None, "new": None}
 
@@ -296,7 +308,7 @@ def rows(page: Page) -> int:
 @pytest.mark.parametrize("take", OF_RIGHTS)
 def test_pages_and_the_past_are_by_the_rights_of_now(studio: Studio, take: Callable[[Service], None]) -> None:
     """The next page after a cursor, a view of a moment before, and the history that was read once."""
-    studio.commit(*(task(f"t{number}", P) for number in range(10)))
+    studio.commit(*tasks(10))
     gina = studio.service.backend("gina")
     position = studio.service.broker.last
     page = gina.select(Select("Task"), 3)

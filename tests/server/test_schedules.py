@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import postgres_database
+from databases import new_database
 
 from callsheet.errors import AlreadyHandled, Forbidden, Invalid, NotFound
 from callsheet.model.operation import ChangeSet, Create, Effect
@@ -68,15 +69,10 @@ class Nights:
         return self.admin.call(f"handlers.{action}", told)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def nights(request: pytest.FixtureRequest) -> Iterator[Nights]:
+@pytest.fixture(params=["memory", "postgres"])
+def nights(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Nights]:
     """A server on each database."""
-    if request.param == "sqlite":
-        opened = Nights()
-        yield opened
-        opened.service.close()
-        return
-    with postgres_database() as url:
+    with new_database(request.param, tmp_path) as url:
         opened = Nights(url)
         yield opened
         opened.service.close()

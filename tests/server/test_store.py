@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import postgres_database
+from databases import new_database, postgres_database
 from sqlalchemy import Connection, Engine, event, func, inspect, select
 
 from callsheet import Session
@@ -24,6 +24,7 @@ from callsheet.server.service import Service
 from callsheet.server.store.store import Store
 from callsheet.server.writing.overlay import Overlay
 from callsheet.session.connection import over
+from documents import CONFIGURATION
 
 DOCUMENT: dict[str, Any] = {
     "name": "small",
@@ -50,16 +51,7 @@ DOCUMENT: dict[str, Any] = {
             },
         },
         "Tag": {"attributes": {"name": {"type": "string", "unique": True}}},
-        "CustomAttributeConfiguration": {
-            "attributes": {
-                "key": {"type": "string"},
-                "entity_type": {"type": "string"},
-                "data_type": {"type": "string"},
-                "choices": {"type": "json"},
-                "default": {"type": "json"},
-                "label": {"type": "string"},
-            }
-        },
+        "CustomAttributeConfiguration": CONFIGURATION,
     },
 }
 
@@ -67,15 +59,8 @@ DOCUMENT: dict[str, Any] = {
 @pytest.fixture(params=["memory", "file", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A new store of each kind."""
-    if request.param == "postgres":
-        with postgres_database() as url:
-            opened = Store.open(url, DOCUMENT)
-            yield opened
-            opened.close()
-        return
-    opened = Store.open("memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/store.db", DOCUMENT)
-    yield opened
-    opened.close()
+    with new_database(request.param, tmp_path) as url, closing(Store.open(url, DOCUMENT)) as opened:
+        yield opened
 
 
 def add(store: Store, key: str, **values: Any) -> None:

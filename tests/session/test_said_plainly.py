@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,6 @@ import pytest
 
 import callsheet
 from callsheet.errors import ConflictError, Invalid, QueryError, SchemaError, UsageError
-
-
-@pytest.fixture
-def session() -> Iterator[Any]:
-    with callsheet.Session("memory:", seed=True) as opened:
-        yield opened
 
 
 @pytest.fixture

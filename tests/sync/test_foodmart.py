@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 
 from callsheet import RowMapping, Session, rows
 from callsheet.errors import StateError
-from server.databases import postgres_database
+from server.databases import new_database
 
 HERE = Path(__file__).with_name("foodmart")
 WHOLE = Path(__file__).parents[3] / "shared" / "data" / "foodmart" / "foodmart.tar.xz"
@@ -33,16 +33,12 @@ SALE = {
 KEY = ("product.number", "day.number", "customer.number")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["file", "postgres"])
 def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]:
     """A session on an empty server with the schema of the shops."""
     schema = str(HERE / "schema.toml")
-    if request.param == "sqlite":
-        with Session(f"sqlite:///{tmp_path / 'shops.db'}", schema=schema) as opened:
-            yield opened
-    else:
-        with postgres_database() as url, Session(url, schema=schema) as opened:
-            yield opened
+    with new_database(request.param, tmp_path) as url, Session(url, schema=schema) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ import callsheet
 from callsheet.errors import CallsheetError
 from callsheet.flow import Request, Response
 from callsheet.transport.http import HttpTransport
-from recorded import schema_list
-from studios import KEY, vendor_studio
+from studios import KEY, served_vendor_studio
 
 Change = Callable[[Response], Response]
 Script = Callable[[callsheet.Session], object]
@@ -43,11 +42,7 @@ def native() -> Iterator[tuple[str, str, str]]:
 
 @pytest.fixture(scope="module")
 def ftrack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, str]]:
-    folder = tmp_path_factory.mktemp("site")
-    url = f"sqlite:///{(folder / 'studio.db').as_posix()}"
-    with vendor_studio(url):
-        pass
-    with callsheet.serve(schema_list(), url, files=folder / "files") as server:
+    with served_vendor_studio(tmp_path_factory.mktemp("site")) as server:
         yield server.url, KEY, "ftrack"
 
 
