@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class PlanStep:
     conflicts: str | Mapping[str, str] | None = None
     gone: str = "leave"
     updated_at: str = ""
+    since: Any = None
 
 
 @frozen
@@ -88,6 +90,7 @@ class _StepTable:
     conflicts: str | dict[str, Any] | None = None
     gone: str = "leave"
     updated_at: str = ""
+    since: int | datetime | None = None
 
 
 @frozen
@@ -121,7 +124,8 @@ def _structured(document: dict[str, Any], path: Path) -> _Document:
         converter.register_structure_hook(either, _or_table(converter, table))
     converter.register_structure_hook(str | tuple[str, ...], lambda value, _: _texts(value))
     converter.register_structure_hook(str | tuple[str, ...] | _ExternalTable, _key(converter))
-    converter.register_structure_hook(str | dict[str, Any] | None, lambda value, _: value)
+    for loose in (str | dict[str, Any] | None, int | datetime | None):
+        converter.register_structure_hook(loose, lambda value, _: value)
     converter.register_structure_hook(str | dict[str, Any], lambda value, _: value)
     converter.register_structure_hook(Column, _loose_column(converter))
     try:
@@ -220,7 +224,8 @@ def _step(step: _StepTable, folder: Path) -> PlanStep:
     found = PlanStep(step.type, _source(step, folder), key, mapping, step.delete, step.scope)
     found = evolve(found, max_deleted=step.max_deleted, on_error=step.on_error)
     adopt = (step.adopt,) if isinstance(step.adopt, str) else step.adopt
-    return evolve(found, adopt=adopt, conflicts=step.conflicts, gone=step.gone, updated_at=step.updated_at)
+    found = evolve(found, adopt=adopt, conflicts=step.conflicts, gone=step.gone)
+    return evolve(found, updated_at=step.updated_at, since=step.since)
 
 
 def _source(step: _StepTable, folder: Path) -> Any:

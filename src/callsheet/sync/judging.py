@@ -25,7 +25,7 @@ from callsheet.sync.finding import Found
 from callsheet.sync.policies import Policies, decide
 from callsheet.sync.steps import Difference, Disagreement
 
-__all__ = ["Judge", "Judged", "same"]
+__all__ = ["Judge", "Judged", "based", "same"]
 
 
 @frozen
@@ -61,7 +61,7 @@ class Judge:
         for name, source in values.items():
             if self._policy(name) != "newest" or name not in there or same(there[name], source):
                 continue
-            old = _based(base, name, source)
+            old = based(base, name, source)
             if old is NOT_SET or not (same(old, source) or same(there[name], old)):
                 yield name
 
@@ -100,7 +100,7 @@ class Judge:
             target = there[name]
             if isinstance(source, frozenset):
                 target = target or frozenset()
-            old = _based(base, name, source)
+            old = based(base, name, source)
             newer = self._is_newer(cells, found.identity, name)
             verdict = decide(self._policy(name), old, source, target, same, newer)
             if verdict.value is not NOT_SET:
@@ -124,7 +124,7 @@ class Judge:
         return other is None or time > other
 
 
-def _based(base: Mapping[str, Any], name: str, source: Any) -> Any:
+def based(base: Mapping[str, Any], name: str, source: Any) -> Any:
     """The value in the base; of a collection a set, as everywhere."""
     old = base.get(name, NOT_SET)
     return frozenset(old) if isinstance(source, frozenset) and isinstance(old, list) else old

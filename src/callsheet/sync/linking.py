@@ -22,6 +22,7 @@ from callsheet.sync.cells import Cells
 from callsheet.sync.finding import Found, find
 from callsheet.sync.layout import RowLayout
 from callsheet.sync.registry import ForeignLink, link_operation, links_by_foreign_id, links_in, links_to
+from callsheet.sync.since import Since
 from callsheet.sync.steps import Linked, LostEntity
 
 __all__ = ["GONE", "RowLinks"]
@@ -43,6 +44,8 @@ class RowLinks:
     external: bool
     adopt: tuple[str, ...] = ()
     gone: str = "leave"
+    #: Since when the target is read; None: all of it.
+    since: Since | None = None
     links: dict[KeyTuple, ForeignLink] = field(factory=dict)
     linked: list[Linked] = field(factory=list)
     lost: list[LostEntity] = field(factory=list)
@@ -50,6 +53,9 @@ class RowLinks:
     refused: dict[KeyTuple, tuple[str, str]] = field(factory=dict)
     #: Keys without a row whose entities a refused row names: they are not gone.
     meant: set[KeyTuple] = field(factory=set)
+    #: Rows whose entity is what the base says, and rows that need no look.
+    believed: dict[KeyTuple, Found] = field(factory=dict)
+    skipped: set[KeyTuple] = field(factory=set)
 
     def foreign_id(self, key: KeyTuple) -> str:
         """The key as one text."""
@@ -60,24 +66,58 @@ class RowLinks:
     def find(self, rows: Mapping[KeyTuple, Cells], held: Iterable[Path]) -> Flow[dict[KeyTuple, list[Found]]]:
         """The entities of the rows' keys."""
         held = list(held)
+        changed = None if self.since is None else (yield from self.since.changed(self.core, self.layout.entity_type))
+        if self.since is not None and changed is not None:
+            rows = yield from self._looked_at(self.since, changed, rows)
         named = {self.foreign_id(key): key for key in rows}
         found = yield from links_by_foreign_id(self.core, self.system, self.type, named)
         self.links = {named[foreign_id]: link for foreign_id, link in found.items()}
+        if self.since is not None and changed is not None:
+            trusted = {
+                key: link for key, link in self.links.items() if link.base and str(link.entity.key) not in changed
+            }
+            self.believed = {key: self.since.believed(link) for key, link in trusted.items()}
+        present = yield from self._read({key: cells for key, cells in rows.items() if key not in self.believed}, held)
+        if self.adopt:
+            present |= yield from self._adopted(rows, held)
+        return present | {key: [found] for key, found in self.believed.items()}
+
+    def read(self, rows: Mapping[KeyTuple, Cells], held: Iterable[Path]) -> Flow[dict[KeyTuple, list[Found]]]:
+        """The entities of rows that were believed to be what the base says."""
+        for key in rows:
+            self.believed.pop(key, None)
+        return (yield from self._read(rows, list(held)))
+
+    def _looked_at(
+        self, since: Since, changed: set[str], rows: Mapping[KeyTuple, Cells]
+    ) -> Flow[Mapping[KeyTuple, Cells]]:
+        """The rows without the old ones whose entities nobody changed."""
+        old = {key for key, cells in rows.items() if since.is_old(cells)}
+        if not old:
+            return rows
+        links = yield from links_to(self.core, self.system, self.type, changed)
+        touched = {link.foreign_id for link in links.values()}
+        self.skipped = {key for key in old if self.foreign_id(key) not in touched}
+        return {key: cells for key, cells in rows.items() if key not in self.skipped}
+
+    def _read(self, rows: Mapping[KeyTuple, Cells], held: list[Path]) -> Flow[dict[KeyTuple, list[Found]]]:
+        """The entities of these rows as the server has them; what is gone is noted."""
+        links = {key: link for key, link in self.links.items() if key in rows}
         if self.external:
-            present = yield from self._linked_entities(held)
+            present = yield from self._linked_entities(links, held)
         else:
             paths = [self.layout.targets[name].path for name in self.layout.keys]
             present = yield from find(self.core, self.layout.entity_type, paths, rows, held)
-        for key, link in self.links.items():
+        for key, link in links.items():
             if key not in present and key not in self.refused:
                 self.lost.append(LostEntity(rows[key].number, key, link.entity))
-        if self.adopt:
-            present |= yield from self._adopted(rows, held)
         return present
 
-    def _linked_entities(self, held: list[Path]) -> Flow[dict[KeyTuple, list[Found]]]:
-        keys = {str(link.entity.key): key for key, link in self.links.items()}
-        for key, link in self.links.items():
+    def _linked_entities(
+        self, links: Mapping[KeyTuple, ForeignLink], held: list[Path]
+    ) -> Flow[dict[KeyTuple, list[Found]]]:
+        keys = {str(link.entity.key): key for key, link in links.items()}
+        for key, link in links.items():
             if (other := keys[str(link.entity.key)]) != key:
                 reason = f"is linked to {_shown(link.entity)}, as {other[0]!r:.60} is"
                 self.refused[key] = (self.layout.keys[0], reason)

@@ -40,6 +40,8 @@ class PlanData:
     conflicts: tuple[Disagreement, ...] = ()
     overridden: tuple[Disagreement, ...] = ()
     links: Mapping[Identity, Operation] = field(factory=dict)
+    #: How many rows say that they are older than what the plan looks at.
+    skipped: int = 0
 
     @property
     def is_empty(self) -> bool:

@@ -9,6 +9,7 @@ cannot go in is refused with its reason and takes no part in the rest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -46,6 +47,7 @@ def plan(
     conflicts: str | Mapping[str, str] | None = None,
     gone: str = "leave",
     updated_at: str = "",
+    since: int | datetime | None = None,
 ) -> Flow[Any]:
     """Compare rows with the entities of a type, by key; gives a `Plan` that changes nothing until it is applied.
 
@@ -62,7 +64,8 @@ def plan(
 
     ``conflicts`` says what happens to values that were changed here since the last run: ``"source"``, ``"target"``,
     ``"newest"`` (by the time in the column ``updated_at``), ``"merge"`` or ``"raise"``, for all attributes or by path.
-    Without it the row decides, and nothing is noted for later runs.
+    Without it the row decides, and nothing is noted for later runs. ``since``, a position in the server's log or a
+    time, reads only what was changed here since; with a time, rows that are older (``updated_at``) are passed over.
 
     Raises `UsageError` for a mapping, key or scope that makes no sense, with all that is wrong.
 
@@ -76,6 +79,7 @@ def plan(
     step = evolve(step, mapping=mapping, delete=delete, scope=scope)
     step = evolve(step, max_deleted=max_deleted, on_error=on_error)
     step = evolve(step, adopt=_paths("adopt", adopt), conflicts=conflicts, gone=gone, updated_at=updated_at)
+    step = evolve(step, since=since)
     return (yield from plan_steps(core, [step], name or step.entity_type))
 
 

@@ -18,6 +18,7 @@ from callsheet.sync.mapping import RowMapping, as_mapping
 from callsheet.sync.policies import Policies, as_policies
 from callsheet.sync.references import Born
 from callsheet.sync.registry import BASES, registry_type
+from callsheet.sync.since import Since, as_moment
 from callsheet.sync.step_planning import StepPlanning
 
 __all__ = ["lay_step"]
@@ -93,6 +94,7 @@ def _columns(rows: Iterable[Row]) -> list[str]:
 def _linking(
     core: Core, step: PlanStep, layout: RowLayout, external: External | None, policies: Policies | None, name: str
 ) -> RowLinks | None:
+    since = _since(step, layout, policies)
     if external is None and policies is None:
         return None
     registry_type(core.schema)
@@ -103,8 +105,19 @@ def _linking(
             f"{entity_type.name} has the key ({parts}); the registry keeps entities with a key of one part"
         )
     if external is None:
-        return RowLinks(core, layout, f"{BASES}{name}", entity_type.name, False, (), step.gone)
-    return RowLinks(core, layout, external.system, external.type or entity_type.name, True, step.adopt, step.gone)
+        return RowLinks(core, layout, f"{BASES}{name}", entity_type.name, False, (), step.gone, since)
+    own = external.type or entity_type.name
+    return RowLinks(core, layout, external.system, own, True, step.adopt, step.gone, since)
+
+
+def _since(step: PlanStep, layout: RowLayout, policies: Policies | None) -> Since | None:
+    moment = as_moment(step.since)
+    if moment is None:
+        return None
+    if policies is None:
+        raise UsageError("since needs conflicts=: only then a run notes what the next one need not read")
+    names = tuple(target.name for target in layout.written)
+    return Since(moment, names, _time(step) if step.updated_at else "")
 
 
 def _judge(core: Core, step: PlanStep, layout: RowLayout, policies: Policies | None, name: str) -> Judge | None:

@@ -155,15 +155,32 @@ class StepPlanning:
         fresh = self._born({identities[key]: self.keys[key].values for key in new})
         self.born += fresh
         self.references = yield from look_up(self.core, layout, self.rows, self.born)
+        if self.linking is not None and self.linking.believed:
+            yield from self._doubt(self.linking)
         if self.judge is not None:
             yield from self.judge.learn_times(self._contested())
         with collector.paused():
             self._compare_all(self.references, identities)
             self._leave_out({each.identity for each in fresh})
 
+    def _doubt(self, linking: RowLinks) -> Flow[None]:
+        """Read the entities of rows that differ from their base after all."""
+        before, differing = len(self.reader.refused), {}
+        for key, found in linking.believed.items():
+            values = self._values(self.keys[key], self.references)
+            if linking.since is None or values is None or not linking.since.agrees(found, values):
+                differing[key] = self.keys[key]
+        del self.reader.refused[before:]
+        present = yield from linking.read(differing, self.held)
+        self.present = {key: found for key, found in self.present.items() if key not in differing} | present
+        # An entity that was gone before the moment is left out now; a run that reads all of it may make it again.
+        out = differing.keys() - present.keys()
+        self.rows = [cells for key, cells in self.keys.items() if key not in out]
+        self.keys = {key: cells for key, cells in self.keys.items() if key not in out}
+
     def _heed(self, linking: RowLinks) -> None:
         """Leave out the rows that cannot be linked, and those whose entity is gone, if the policy says so."""
-        out = set(linking.refused)
+        out = set(linking.refused) | linking.skipped
         for key, (target, reason) in linking.refused.items():
             cells = self.keys[key]
             self._refuse(cells.number, target, cells.values.get(target, NOT_SET), reason)
@@ -450,6 +467,7 @@ class StepPlanning:
             tuple(each for each in conflicts if each.row in rows or not each.attribute),
             tuple(each for each in judge.overridden if each.row in rows) if judge else (),
             self._links(rows),
+            len(linking.skipped) if linking else 0,
         )
 
     def _links(self, rows: set[int]) -> dict[Identity, Operation]:

@@ -1,0 +1,79 @@
+"""What changed in the target since a moment: only that is read, and the rest is what the base says.
+
+Theory. An entity that nobody changed since the moment is as the last run left it, and the base says how. So a row that
+equals its base needs no reading; one that differs is read after all, and compared as ever. Where rows say when they
+were changed, older ones are not even looked up, unless somebody changed their entity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from attrs import frozen
+
+from callsheet.core.core import Core
+from callsheet.core.past.history import commits_where
+from callsheet.errors import UsageError
+from callsheet.flow import Flow
+from callsheet.model.moments import in_utc
+from callsheet.model.query import Comparison, Path
+from callsheet.model.record import NOT_SET
+from callsheet.model.schema import EntityType
+from callsheet.sync.cells import Cells
+from callsheet.sync.finding import Found, find_all
+from callsheet.sync.judging import based
+from callsheet.sync.registry import ForeignLink
+
+__all__ = ["Since", "as_moment"]
+
+
+def as_moment(given: Any) -> int | datetime | None:
+    """A moment from what a caller gives: a position in the server's log, a time with a zone, or None."""
+    if given is None or (isinstance(given, int) and not isinstance(given, bool) and given >= 0):
+        return given
+    if isinstance(given, datetime) and given.tzinfo is not None:
+        return in_utc(given)
+    raise UsageError(f"since is a position in the server's log or a time with its zone, not {given!r:.80}")
+
+
+@frozen
+class Since:
+    """A moment, the names of what is compared, and the target of the cell that says when a row was changed."""
+
+    moment: int | datetime
+    names: tuple[str, ...]
+    time: str = ""
+
+    def changed(self, core: Core, entity_type: EntityType) -> Flow[set[str]]:
+        """The keys of the entities that were changed since."""
+        if core.features.history:
+            where = {"since": self.moment} if isinstance(self.moment, datetime) else {}
+            after = self.moment if isinstance(self.moment, int) else 0
+            kinds = frozenset(core.schema.concrete(entity_type.name))
+            commits = yield from commits_where(core, after, None, **where)
+            changes = (change.identity for commit in commits for change in commit.changes)
+            return {str(each.key) for each in changes if each.entity_type in kinds}
+        time = next((each.name for each in entity_type.attributes.values() if each.computed == "updated_at"), None)
+        if time is None or isinstance(self.moment, int):
+            raise UsageError("since: this server keeps no history, and nothing else says what was changed")
+        where_time = Comparison(Path.of(time), ">=", self.moment)
+        found = yield from find_all(core, entity_type, [Path.of(entity_type.key[0])], (), where_time)
+        return {str(each.identity.key) for each in found}
+
+    def is_old(self, cells: Cells) -> bool:
+        """Whether the row says that it was changed before."""
+        time = cells.values.get(self.time) if self.time else None
+        return isinstance(time, datetime) and isinstance(self.moment, datetime) and time < self.moment
+
+    def believed(self, link: ForeignLink) -> Found:
+        """The entity as the base has it; `NOT_SET` for what the base does not know."""
+        base: Mapping[str, Any] = link.base or {}
+        values = tuple(base.get(name, NOT_SET) for name in self.names)
+        return Found(link.entity, None, (link.entity.key,), values)
+
+    def agrees(self, found: Found, values: Mapping[str, Any]) -> bool:
+        """Whether a row has the values that are believed, so that nothing has to be read."""
+        known = dict(zip(self.names, found.values))
+        return all(based(known, name, value) == value for name, value in values.items() if name in known)
