@@ -19,6 +19,7 @@ from callsheet.model.record import Identity
 from callsheet.model.schema import Attribute, EntityType
 from callsheet.sync.finding import Found, find, find_all
 from callsheet.sync.side import SideChange, SideChanges, SideOutcome, SideReference, SideRow
+from callsheet.sync.two_way.labels import ReferenceLabels, reference_of, relabels
 
 __all__ = ["SessionSide"]
 
@@ -31,7 +32,8 @@ class SessionSide:
     """A session as a side; ``name`` is what the registry calls its server.
 
     ``scope`` is a condition for each type: what the sync is about. Entities that have the status ``omitted`` are gone,
-    as are deleted ones. Attributes are values, items (``metadata.lens``), references and many-to-many collections.
+    as are deleted ones. Attributes are values, items (``metadata.lens``), references (``status.name``: by a unique text
+    of what they refer to) and many-to-many collections.
 
     >>> SessionSide(session, "spring", {"Shot": 'project.name is "spring"'}).name  # doctest: +SKIP
     'spring'
@@ -63,6 +65,8 @@ class SessionSide:
         found: dict[str, set[str]] = {name: set() for name in types}
         kinds = {kind: name for name in types for kind in core.schema.concrete(name)}
         for commit in (yield from commits_where(core, since, None)):
+            if relabels(core, types, commit):
+                return SideChanges(position)
             if commit.origin.startswith(origin):
                 continue
             for change in commit.changes:
@@ -103,8 +107,8 @@ class SessionSide:
     def _attribute(self, entity_type: EntityType, name: str) -> Attribute:
         first, *rest = parse_path(name).names
         attribute = entity_type.attribute(first)
-        if rest and attribute.kind != "mapping":
-            raise UsageError(f"{entity_type.name}.{name} leads through a reference; a sync carries `{first}` itself")
+        if rest and attribute.kind != "mapping" and reference_of(self.session, entity_type, name) is None:
+            raise UsageError(f"{entity_type.name}.{name} leads through `{first}`; a sync carries `{first}` itself")
         return attribute
 
     def _condition(self, entity_type: EntityType) -> Condition | None:
@@ -129,12 +133,17 @@ class SessionSide:
         """Write the changes in one commit, without those that the server refuses."""
         outcomes: dict[int, SideOutcome] = {}
         made = yield from self._made([each for each in changes if each.kind == "create"])
+        labels = ReferenceLabels(self.session)
+        yield from labels.look_up(changes)
         left: list[tuple[int, Operation]] = []
         for index, each in enumerate(changes):
             if each.kind == "create" and each.token in made:
                 outcomes[index] = SideOutcome("done", each.token)
                 continue
-            operation = yield from self._operation(each)
+            try:
+                operation = yield from self._operation(each, labels)
+            except KeyError as missing:
+                operation = str(missing.args[0])
             if isinstance(operation, str):
                 outcomes[index] = SideOutcome("refused", each.id, operation)
             else:
@@ -180,19 +189,19 @@ class SessionSide:
         changed = isinstance(error, Conflict) or error.status == GONE
         return SideOutcome("conflict" if changed else "refused", own, str(error))
 
-    def _operation(self, change: SideChange) -> Flow[Operation | str]:
+    def _operation(self, change: SideChange, labels: ReferenceLabels) -> Flow[Operation | str]:
         """The operation of a change, or why there is none."""
         entity_type = self._type(change.type)
         identity = Identity(entity_type.name, change.token if change.kind == "create" else change.id)
         if change.kind == "create":
-            values, members = self._values(entity_type, change.values)
+            values, members = self._values(entity_type, labels.references(entity_type, change.values))
             return Create(identity, values, {name: tuple(sorted(each)) for name, each in members.items() if each})
         if change.kind == "delete":
             return Delete(identity)
         if change.kind == "omit":
             return (yield from self._omission(entity_type, identity))
-        values, members = self._values(entity_type, change.values)
-        before, held = self._values(entity_type, change.before)
+        values, members = self._values(entity_type, labels.references(entity_type, change.values))
+        before, held = self._values(entity_type, labels.references(entity_type, change.before))
         added = {name: tuple(sorted(each - held.get(name, frozenset()))) for name, each in members.items()}
         removed = {name: tuple(sorted(held.get(name, frozenset()) - each)) for name, each in members.items()}
         return Update(
