@@ -10,16 +10,19 @@ and who is not an administrator sees no events of people, so all of them are rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from json import dumps
 from typing import Any
 
 from attrs import define
 
+from callsheet.chunks import chunks
 from callsheet.errors import Forbidden
 from callsheet.flow import Flow
 from callsheet.sync.side import SideChanges
 from kitsu_sync.account import KitsuAccount
+from kitsu_sync.reading import IDS
 from kitsu_sync.studio import StudioLists
 
 __all__ = ["ProjectLog"]
@@ -33,6 +36,11 @@ KEPT = timedelta(days=80)
 MOST = 1_000
 """Events in one answer, whatever is requested."""
 
+ENTITIES = ("Episode", "Sequence", "Asset", "Shot")
+
+PAIRS = 20_000
+"""Possible assignments of changed tasks; of more, everything is read."""
+
 _IDS = {
     "episode": ("Episode", "episode_id"),
     "sequence": ("Sequence", "sequence_id"),
@@ -44,7 +52,7 @@ _IDS = {
     "person": ("Person", "person_id"),
     "entity-link": ("Shot", "entity_in_id"),
 }
-_BY_ETAG = frozenset({"Episode", "Sequence", "Shot", "Asset", "Task", "Comment"})
+_BY_ETAG = frozenset({"Project", "Episode", "Sequence", "Shot", "Asset", "Task", "Assignment", "Comment"})
 
 
 @define(eq=False)
@@ -77,9 +85,25 @@ class ProjectLog:
         ids = yield from self._logged(_utc(since["time"]) - OVERLAP)
         if ids is None:
             return whole
-        if "Person" in types:
+        if "Task" in types:
+            ids.setdefault("Task", set()).update((yield from self._tasks_of(ids)))
+        if {"Person", "Assignment"} & set(types):
             ids["Person"] = {row["id"] for row in (yield from self.account.rows("/data/persons", fields="id"))}
+        if "Assignment" in types:
+            pairs = {f"{task}:{person}" for task in ids.get("Task", ()) for person in ids["Person"]}
+            if len(pairs) > PAIRS:
+                return whole
+            ids["Assignment"] = pairs
         return SideChanges(position, {each: sorted(ids.get(each, ())) for each in types})
+
+    def _tasks_of(self, ids: Mapping[str, Iterable[str]]) -> Flow[list[str]]:
+        """The tasks of entities that changed: they are gone where the entity was cancelled."""
+        entities = sorted({each for name in ENTITIES for each in ids.get(name, ())})
+        found: list[str] = []
+        for some in chunks(entities, IDS):
+            rows = yield from self.account.rows("/data/tasks", entity_id=dumps(list(some)), fields="id")
+            found += [row["id"] for row in rows]
+        return found
 
     def _etag(self) -> Flow[str]:
         headers = yield from self.account.headers("/data/shots/with-tasks", project_id=self.project)

@@ -16,7 +16,13 @@ from kitsu_sync.account import KitsuAccount
 from kitsu_sync.studio import NOT_ASSETS, StudioLists
 from kitsu_sync.tables import KitsuColumn, KitsuType, columns_of, type_named
 
-__all__ = ["ProjectReader"]
+__all__ = ["IDS", "MAIN", "ProjectReader", "halves"]
+
+ENTITY = "entity type of the side"
+"""What is added to a task: the type of what it belongs to."""
+
+MAIN = "main"
+"""What Kitsu calls a task that is the only one of its type."""
 
 IDS = 90
 """Ids in one request: Kitsu's web server refuses request lines above 4,094 bytes."""
@@ -36,10 +42,20 @@ class ProjectReader:
     def rows(self, type: str, attributes: Sequence[str], ids: Sequence[str] | None) -> Flow[list[SideRow]]:
         """The rows of a type with these attributes; of all the project, or of these ids."""
         kind = type_named(type)
+        if kind.name == "Assignment":
+            return (yield from self._assignments(ids))
         columns = columns_of(kind, attributes)
         raw = yield from self.raw(kind, ids)
         context = yield from self._context(columns.values(), raw)
         return [_row(each, kind, columns, context) for each in raw]
+
+    def _assignments(self, ids: Sequence[str] | None) -> Flow[list[SideRow]]:
+        """Who is assigned to which task: a row for each, whose id is those of task and person."""
+        tasks = None if ids is None else sorted({halves(each)[0] for each in ids})
+        raw = yield from self.raw(type_named("Task"), tasks)
+        found = [_assignment(task["id"], person) for task in raw for person in task["assignees"]]
+        wanted = None if ids is None else set(ids)
+        return [row for row in found if wanted is None or row.id in wanted]
 
     def raw(self, kind: KitsuType, ids: Sequence[str] | None) -> Flow[list[dict[str, Any]]]:
         """The rows as Kitsu serves them, without those that are gone or of another project or type."""
@@ -50,11 +66,18 @@ class ProjectReader:
             for some in chunks(ids, IDS):
                 found += yield from self.account.rows(f"/data/{kind.plural}", id=dumps(list(some)), **_options(kind))
         types = (yield from self.lists.load("entity-types")) if kind.entity else {}
-        return [row for row in found if self._belongs(row, kind, types)]
+        rows = [row for row in found if self._belongs(row, kind, types)]
+        if kind.name != "Task" or not rows:
+            return rows
+        # What belongs to a cancelled entity is gone with it.
+        entities = yield from self._entities({row["entity_id"] for row in rows})
+        return [{**row, ENTITY: entities[row["entity_id"]]} for row in rows if row["entity_id"] in entities]
 
     def _all(self, kind: KitsuType) -> Flow[list[dict[str, Any]]]:
         if kind.name == "Person":
             return (yield from self.account.rows("/data/persons"))
+        if kind.name == "Project":
+            return (yield from self.account.rows("/data/projects", id=dumps([self.project])))
         if kind.name == "Asset":
             return (yield from self.account.rows(f"/data/projects/{self.project}/assets"))
         if kind.entity:
@@ -72,6 +95,8 @@ class ProjectReader:
             return False
         if kind.name == "Person":
             return not row.get("is_bot")
+        if kind.name == "Project":
+            return bool(row["id"] == self.project)
         if kind.name == "Comment":
             return bool(row.get("object_type") == "Task")
         if not kind.entity:
@@ -83,44 +108,37 @@ class ProjectReader:
         """What is needed to say values in the side's words."""
         names: dict[str, dict[str, str]] = {}
         casting: dict[str, set[str]] = {}
-        kinds: dict[str, str] = {}
         for column in columns:
-            if column.kind == "name":
+            if column.kind in ("name", "label"):
                 for row in raw:
                     # An id that the list does not have yet is read again, once.
-                    yield from self.lists.name(column.target, row.get(column.column))
+                    yield from self.lists.name(column.target, row.get(_named_by(column)))
                 names[column.target] = yield from self.lists.load(column.target)
             elif column.kind == "casting":
                 links = yield from self.links()
                 for link in links:
                     casting.setdefault(link["entity_in_id"], set()).add(link["entity_out_id"])
-            elif column.kind == "entity":
-                kinds = yield from self._types_of({row[column.column] for row in raw if row[column.column]})
-        return _ReadingContext(names, casting, kinds)
+        return _ReadingContext(self.project, names, casting)
 
     def links(self) -> Flow[list[dict[str, Any]]]:
         """The casting of the project: which asset is seen in which shot, how often."""
         return (yield from self.account.rows(f"/data/projects/{self.project}/entity-links"))
 
-    def _types_of(self, ids: set[str]) -> Flow[dict[str, str]]:
-        """The side's type of each entity: few by id, many by one list of the project."""
+    def _entities(self, ids: set[str]) -> Flow[dict[str, str]]:
+        """The side's type of each entity that is not gone: few by id, many by one list of the project."""
         names = yield from self.lists.load("entity-types")
-        if len(ids) <= IDS:
-            rows = []
-            if ids:
-                rows = yield from self.account.rows("/data/entities", id=dumps(sorted(ids)), fields="id,entity_type_id")
-        else:
-            rows = yield from self.account.rows("/data/entities", project_id=self.project, fields="id,entity_type_id")
-        return {row["id"]: _side_type(names.get(row["entity_type_id"], "")) for row in rows}
+        wanted = {"id": dumps(sorted(ids))} if len(ids) <= IDS else {"project_id": self.project}
+        rows = yield from self.account.rows("/data/entities", **wanted, fields="id,entity_type_id,canceled")
+        return {row["id"]: _side_type(names.get(row["entity_type_id"], "")) for row in rows if not row["canceled"]}
 
 
 @define(eq=False)
 class _ReadingContext:
-    """Names of the studio's lists, assets of each shot, and the type of each entity."""
+    """Names of the studio's lists, assets of each shot, and the project."""
 
+    project: str
     names: Mapping[str, Mapping[str, str]]
     casting: Mapping[str, set[str]]
-    kinds: Mapping[str, str]
 
 
 def _options(kind: KitsuType) -> dict[str, Any]:
@@ -143,20 +161,55 @@ def _row(
 def _value(raw: Mapping[str, Any], column: KitsuColumn, context: _ReadingContext) -> Any:
     if column.kind == "data":
         return (raw.get("data") or {}).get(column.column)
+    if column.kind == "number":
+        return _number((raw.get("data") or {}).get(column.column))
     if column.kind == "casting":
         return frozenset(SideReference(column.target, each) for each in context.casting.get(raw["id"], ()))
+    if column.kind == "entries":
+        entries = raw.get(column.column) or ()
+        return frozenset(SideReference(column.target, each["entity_id"]) for each in entries)
     value = raw.get(column.column)
+    if column.kind == "parent":
+        return SideReference("Project", context.project) if value is None else SideReference(column.target, value)
     if column.kind == "members":
         return frozenset(SideReference(column.target, each) for each in value or ())
     if value is None or column.kind == "plain":
         return value
     if column.kind == "day":
         return date.fromisoformat(value[:10])
+    if column.kind == "label":
+        return context.names[column.target].get(raw["task_type_id"], value) if value == MAIN else value
     if column.kind == "name":
         return context.names[column.target].get(value, value)
     if column.kind == "entity":
-        return SideReference(context.kinds.get(value, "Asset"), value)
+        return SideReference(raw[ENTITY], value)
     return SideReference(column.target, value)
+
+
+def _named_by(column: KitsuColumn) -> str:
+    """The column that has the id of what names a value."""
+    return "task_type_id" if column.kind == "label" else column.column
+
+
+def halves(assignment: str) -> tuple[str, str]:
+    """The ids of task and person of an assignment's id."""
+    task, _, person = assignment.partition(":")
+    return task, person
+
+
+def _assignment(task: str, person: str) -> SideRow:
+    values = {"task": SideReference("Task", task), "person": SideReference("Person", person)}
+    return SideRow(f"{task}:{person}", values)
+
+
+def _number(value: Any) -> Any:
+    """Numbers that were typed into a page are texts there."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value) if "." in value else int(value)
+    except ValueError:
+        return value or None
 
 
 def _moment(text: str | None) -> datetime | None:

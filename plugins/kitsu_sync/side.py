@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from callsheet.errors import NoResult
 from callsheet.flow import Flow
+from callsheet.model.schema import did_you_mean
 from callsheet.sync.side import SideChange, SideChanges, SideOutcome, SideRow
 from callsheet.transport.drive import run
 from callsheet.transport.http import HttpTransport
@@ -36,6 +38,22 @@ class KitsuSide:
         self._reader = ProjectReader(account, lists, project)
         self._writer = ProjectWriter(account, lists, self._reader, project)
         self._log = ProjectLog(account, lists, project, full_every)
+
+    @classmethod
+    def named(
+        cls, url: str, account: KitsuAccount, project: str, full_every: timedelta = timedelta(hours=1)
+    ) -> KitsuSide:
+        """The side of the project of this exact name. Raises `NoResult` where Kitsu has none."""
+        side = cls(url, account, "", full_every)
+        try:
+            projects = side.run(account.rows("/data/projects", fields="id,name"))
+        finally:
+            side.close()
+        found = {each["name"]: each["id"] for each in projects}
+        if project not in found:
+            # Kitsu itself looks for names by LIKE, and would give another one.
+            raise NoResult(f"Kitsu has no project {project!r:.60}{did_you_mean(project, found)}: make it there first")
+        return cls(url, account, found[project], full_every)
 
     @property
     def name(self) -> str:

@@ -26,12 +26,15 @@ class StudioLists:
 
     account: KitsuAccount
     _names: dict[str, dict[str, str]] = field(factory=dict)
+    _default: str = ""
 
     def load(self, which: str) -> Flow[dict[str, str]]:
         """The list as id → name."""
         if which not in self._names:
             rows = yield from self.account.rows(f"/data/{which}")
             self._names[which] = {row["id"]: row["name"] for row in rows}
+            if which == "task-status":
+                self._default = next((row["id"] for row in rows if row.get("is_default")), rows[0]["id"])
         return self._names[which]
 
     def digest(self) -> Flow[str]:
@@ -41,6 +44,11 @@ class StudioLists:
         for which in LISTS:
             found.append(sorted((yield from self.load(which)).items()))
         return sha256(repr(found).encode()).hexdigest()[:32]
+
+    def first_status(self) -> Flow[str]:
+        """The id of the status that new tasks have."""
+        yield from self.load("task-status")
+        return self._default
 
     def name(self, which: str, id: str | None) -> Flow[str | None]:
         """The name of an id."""

@@ -16,7 +16,21 @@ from callsheet.model.schema import did_you_mean
 
 __all__ = ["TYPES", "KitsuColumn", "KitsuType", "columns_of", "type_named"]
 
-ColumnKind: TypeAlias = Literal["plain", "day", "reference", "entity", "name", "members", "casting", "data"]
+ColumnKind: TypeAlias = Literal[
+    "plain",
+    "day",
+    "reference",
+    "parent",
+    "entity",
+    "name",
+    "members",
+    "casting",
+    "entries",
+    "label",
+    "data",
+    "number",
+    "half",
+]
 
 
 @frozen
@@ -27,11 +41,16 @@ class KitsuColumn:
     plain     a value as it is
     day       a date, served as a time at midnight
     reference the id of a row of ``target``
+    parent    the same; where it is empty, the parent is the project
     entity    the id of a row whose type only that row says
     name      the id of a row of the studio's list ``target``, known by its name
     members   a list of ids of rows of ``target``
     casting   the assets seen in a shot, kept as links with a count
+    entries   the shots of a playlist, in its order
+    label     a task's name; that of its type where Kitsu calls it ``main``, as it calls nearly all
     data      a key of the free JSON of the row
+    number    the same, a number that Kitsu's pages keep as text
+    half      one of the two halves of an assignment's id
     ========= =================================================================================
     """
 
@@ -60,6 +79,7 @@ def _entity(name: str, **columns: KitsuColumn) -> KitsuType:
 TYPES: Mapping[str, KitsuType] = {
     each.name: each
     for each in (
+        KitsuType("Project", "projects", {"name": KitsuColumn("name")}),
         KitsuType(
             "Person",
             "persons",
@@ -70,27 +90,27 @@ TYPES: Mapping[str, KitsuType] = {
                 "active": KitsuColumn("active"),
             },
         ),
-        _entity("Episode"),
-        _entity("Sequence", episode=KitsuColumn("parent_id", "reference", "Episode")),
+        _entity("Episode", parent=KitsuColumn("parent_id", "parent", "Project")),
+        _entity("Sequence", parent=KitsuColumn("parent_id", "parent", "Episode")),
         _entity(
             "Asset",
             type=KitsuColumn("entity_type_id", "name", "entity-types"),
-            episode=KitsuColumn("source_id", "reference", "Episode"),
+            parent=KitsuColumn("source_id", "parent", "Episode"),
         ),
         _entity(
             "Shot",
-            sequence=KitsuColumn("parent_id", "reference", "Sequence"),
+            parent=KitsuColumn("parent_id", "parent", "Sequence"),
             nb_frames=KitsuColumn("nb_frames"),
-            frame_in=KitsuColumn("frame_in", "data"),
-            frame_out=KitsuColumn("frame_out", "data"),
-            fps=KitsuColumn("fps", "data"),
+            frame_in=KitsuColumn("frame_in", "number"),
+            frame_out=KitsuColumn("frame_out", "number"),
+            fps=KitsuColumn("fps", "number"),
             assets=KitsuColumn("entity_out_id", "casting", "Asset"),
         ),
         KitsuType(
             "Task",
             "tasks",
             {
-                "name": KitsuColumn("name"),
+                "name": KitsuColumn("name", "label", "task-types"),
                 "description": KitsuColumn("description"),
                 "entity": KitsuColumn("entity_id", "entity"),
                 "type": KitsuColumn("task_type_id", "name", "task-types"),
@@ -111,7 +131,20 @@ TYPES: Mapping[str, KitsuType] = {
                 "author": KitsuColumn("person_id", "reference", "Person"),
             },
         ),
-        KitsuType("Playlist", "playlists", {"name": KitsuColumn("name"), "for_client": KitsuColumn("for_client")}),
+        KitsuType(
+            "Assignment",
+            "tasks",
+            {"task": KitsuColumn("task", "half", "Task"), "person": KitsuColumn("person", "half", "Person")},
+        ),
+        KitsuType(
+            "Playlist",
+            "playlists",
+            {
+                "name": KitsuColumn("name"),
+                "project": KitsuColumn("project_id", "reference", "Project"),
+                "shots": KitsuColumn("shots", "entries", "Shot"),
+            },
+        ),
     )
 }
 """Every type of the side, those that others refer to first."""

@@ -21,9 +21,9 @@ from callsheet.errors import Disconnected, Invalid, NotFound, ServerError, Timeo
 from callsheet.flow import Flow
 from callsheet.sync.side import SideChange, SideOutcome, SideReference
 from kitsu_sync.account import KitsuAccount
-from kitsu_sync.reading import ProjectReader
+from kitsu_sync.reading import MAIN, ProjectReader, halves
 from kitsu_sync.studio import NOT_ASSETS, StudioLists
-from kitsu_sync.tables import KitsuColumn, KitsuType, columns_of, type_named
+from kitsu_sync.tables import KitsuType, columns_of, type_named
 
 __all__ = ["ProjectWriter"]
 
@@ -48,9 +48,39 @@ class ProjectWriter:
         outcomes: list[SideOutcome] = []
         for (kind, type), group in groupby(changes, key=lambda each: (each.kind == "create", each.type)):
             for some in chunks(list(group), CREATES if kind else RUN):
-                work = self._create(type_named(type), some) if kind else self._change(type_named(type), some)
-                outcomes += yield from work
+                if type == "Assignment":
+                    outcomes += yield from self._assign(some)
+                elif kind:
+                    outcomes += yield from self._create(type_named(type), some)
+                else:
+                    outcomes += yield from self._change(type_named(type), some)
         return outcomes
+
+    # -- assigning -------------------------------------------------------------------------------------------
+
+    def _assign(self, changes: Sequence[SideChange]) -> Flow[list[SideOutcome]]:
+        """People of tasks, each task's written once. Assigning who is assigned, or nobody, is done already."""
+        wanted = [_assignment_of(change) for change in changes]
+        tasks = yield from self.reader.raw(type_named("Task"), sorted({task for task, _ in wanted}))
+        now = {task["id"]: set(task["assignees"]) for task in tasks}
+        then = {id: set(people) for id, people in now.items()}
+        for change, (task, person) in zip(changes, wanted):
+            if task in then:
+                (then[task].add if change.kind == "create" else then[task].discard)(person)
+        refused: dict[str, str] = {}
+        for task, people in then.items():
+            if people != now[task]:
+                try:
+                    yield from self.account.put(f"/data/tasks/{task}", {"assignees": sorted(people)})
+                except ServerError as error:
+                    refused[task] = str(error)
+        if then != now:
+            # Kitsu drops people that it does not have without a word.
+            tasks = yield from self.reader.raw(type_named("Task"), list(then))
+            then = {task["id"]: set(task["assignees"]) for task in tasks}
+        return [
+            _assigned(change, pair, then.get(pair[0]), refused.get(pair[0])) for change, pair in zip(changes, wanted)
+        ]
 
     # -- creating --------------------------------------------------------------------------------------------
 
@@ -74,7 +104,7 @@ class ProjectWriter:
 
     def _there(self, kind: KitsuType, ids: Sequence[str]) -> Flow[set[str]]:
         """Those ids that have a row, cancelled ones included."""
-        if kind.name == "Person":
+        if kind.name in ("Person", "Project"):
             return set()
         found: set[str] = set()
         for some in chunks(ids, CREATES):
@@ -86,18 +116,21 @@ class ProjectWriter:
         """Why some must not be created: Kitsu takes two sequences or assets of one name."""
         if not kind.entity or not changes:
             return {}
-        names = ["name", *(name for name in ("episode", "sequence", "type") if name in kind.columns)]
+        names = ["name", *(name for name in ("parent", "type") if name in kind.columns)]
         rows = yield from self.reader.rows(kind.name, names, None)
         taken = {tuple(row.values.get(name) for name in names) for row in rows}
         reasons: dict[str, str] = {}
         for change in changes:
-            key = tuple(change.values.get(name) for name in names)
+            given = {"parent": SideReference("Project", self.project), **change.values}
+            key = tuple(given.get(name) for name in names)
             if key in taken:
                 reasons[change.token] = f"Kitsu has a {kind.name} {change.values.get('name')!r} here already"
             taken.add(key)
         return reasons
 
     def _new_row(self, kind: KitsuType, change: SideChange) -> Flow[dict[str, Any]]:
+        if kind.name == "Project":
+            raise Invalid("a Kitsu project is made by hand, since it comes with a team and settings")
         row: dict[str, Any] = {"id": change.token, "type": kind.name}
         if kind.name not in ("Person", "Comment"):
             row["project_id"] = self.project
@@ -107,7 +140,7 @@ class ProjectWriter:
             some_asset = next(name for name in named if name not in NOT_ASSETS)
             row |= {"entities_out": [], "data": {}, "entity_type_id": named.get(kind.name, named[some_asset])}
         if kind.name == "Task":
-            row |= {"name": "main", "assignees": []}
+            row |= {"name": MAIN, "assignees": [], "task_status_id": (yield from self.lists.first_status())}
         if kind.name == "Comment":
             row |= {"object_type": "Task", "checklist": [], "mentions": [], "acknowledgements": [], "data": None}
             task = change.values.get("task")
@@ -118,19 +151,25 @@ class ProjectWriter:
             row["shots"] = []
         if kind.name == "Person":
             row |= {"first_name": "", "last_name": ""}
-        columns = columns_of(kind, change.values)
-        row |= yield from self._columns(columns, change.values, dict(row.get("data") or {}))
-        return row
+        own = yield from self._columns(kind, change.values, {}, dict(row.get("data") or {}))
+        return row | {name: value for name, value in own.items() if value is not None or name not in row}
 
     def _columns(
-        self, columns: Mapping[str, KitsuColumn], values: Mapping[str, Any], data: dict[str, Any]
+        self, kind: KitsuType, values: Mapping[str, Any], now: Mapping[str, Any], data: dict[str, Any]
     ) -> Flow[dict[str, Any]]:
-        """Values as Kitsu's columns. ``data`` is merged into the row's by the server, key by key."""
+        """Values as Kitsu's columns, of a row that has other values ``now``. The server merges ``data``, key by key."""
+        columns = columns_of(kind, values)
         found: dict[str, Any] = {}
         for name, column in columns.items():
             value = values[name]
-            if column.kind == "data":
+            if column.kind in ("data", "number"):
                 data[column.column] = value
+            elif column.kind == "label":
+                found[column.column] = MAIN if value in (None, values.get("type", now.get("type"))) else value
+            elif column.kind == "entries":
+                found[column.column] = [{"entity_id": each.id} for each in sorted(value)]
+            elif column.kind == "parent":
+                found[column.column] = None if value is None or value.type == "Project" else value.id
             elif column.kind == "name":
                 found[column.column] = yield from self.lists.id(column.target, value)
             elif column.kind == "members":
@@ -201,8 +240,10 @@ class ProjectWriter:
 
     def _change(self, kind: KitsuType, changes: Sequence[SideChange]) -> Flow[list[SideOutcome]]:
         """Updates, deletes and omissions, each after a look at what is there now."""
-        names = sorted({name for change in changes for name in (*change.values, *change.before)})
-        rows = yield from self.reader.rows(kind.name, names, [str(change.id) for change in changes])
+        names = {name for change in changes for name in (*change.values, *change.before)}
+        if kind.name == "Task":
+            names.add("type")
+        rows = yield from self.reader.rows(kind.name, sorted(names), [str(change.id) for change in changes])
         now = {row.id: row.values for row in rows}
         outcomes = []
         for change in changes:
@@ -221,7 +262,7 @@ class ProjectWriter:
             return SideOutcome("conflict", id, f"`{differing[0]}` is {now[differing[0]]!r:.80} now")
         try:
             if change.kind == "update":
-                yield from self._update(kind, id, change.values)
+                yield from self._update(kind, id, change.values, now)
             elif change.kind == "delete":
                 yield from self._delete(kind, id)
             elif kind.archives:
@@ -234,8 +275,8 @@ class ProjectWriter:
             return SideOutcome("refused", id, str(error))
         return SideOutcome("done", id)
 
-    def _update(self, kind: KitsuType, id: str, values: Mapping[str, Any]) -> Flow[None]:
-        columns = yield from self._columns(columns_of(kind, values), values, {})
+    def _update(self, kind: KitsuType, id: str, values: Mapping[str, Any], now: Mapping[str, Any]) -> Flow[None]:
+        columns = yield from self._columns(kind, values, now, {})
         if columns:
             yield from self.account.put(f"/data/{kind.plural}/{id}", columns)
         assets = _casting(kind, values)
@@ -265,6 +306,23 @@ def _casting(kind: KitsuType, values: Mapping[str, Any]) -> frozenset[SideRefere
         if column.kind == "casting" and name in values:
             return frozenset(values[name])
     return None
+
+
+def _assignment_of(change: SideChange) -> tuple[str, str]:
+    """The ids of task and person."""
+    if change.id is not None:
+        return halves(change.id)
+    return change.values["task"].id, change.values["person"].id
+
+
+def _assigned(change: SideChange, pair: tuple[str, str], people: set[str] | None, reason: str | None) -> SideOutcome:
+    id = ":".join(pair)
+    if reason is not None:
+        return SideOutcome("refused", id, reason)
+    if change.kind == "create" and (people is None or pair[1] not in people):
+        what = "the task is gone" if people is None else "Kitsu does not have this person"
+        return SideOutcome("refused", None, what)
+    return SideOutcome("done", id)
 
 
 def _created(

@@ -34,19 +34,20 @@ class TestRowsOfAKitsuProject:
         """Each type is read with the values it was created with, references by type and id."""
         me = SideReference("Person", side.run(account.id()))
         episode = create(side, "Episode", name="ep01")
-        sequence = create(side, "Sequence", name="sq01", episode=episode)
-        hero = create(side, "Asset", name="hero", type="Character", episode=episode)
-        shot = {"name": "sh010", "sequence": sequence, "nb_frames": 12, "frame_in": 1001, "assets": frozenset({hero})}
+        sequence = create(side, "Sequence", name="sq01", parent=episode)
+        hero = create(side, "Asset", name="hero", type="Character", parent=episode)
+        shot = {"name": "sh010", "parent": sequence, "nb_frames": 12, "frame_in": 1001, "assets": frozenset({hero})}
         made = create(side, "Shot", **shot, **{"data.lens": "35"})
         task = {"entity": made, "type": "Animation", "status": "Todo", "assignees": frozenset({me})}
         animation = create(side, "Task", **task, due_date=date(2026, 12, 24), priority=2)
         create(side, "Comment", task=animation, text="a little slower", author=me)
-        create(side, "Playlist", name="dailies")
+        create(side, "Playlist", name="dailies", shots=frozenset({made}))
+        project = SideReference("Project", side.project)
 
-        assert read(side, "Episode", "name") == [{"name": "ep01"}]
-        assert read(side, "Sequence", "name", "episode") == [{"name": "sq01", "episode": episode}]
-        assert read(side, "Asset", "name", "type", "episode") == [
-            {"name": "hero", "type": "Character", "episode": episode}
+        assert read(side, "Episode", "name", "parent") == [{"name": "ep01", "parent": project}]
+        assert read(side, "Sequence", "name", "parent") == [{"name": "sq01", "parent": episode}]
+        assert read(side, "Asset", "name", "type", "parent") == [
+            {"name": "hero", "type": "Character", "parent": episode}
         ]
         assert read(side, "Shot", *shot, "data.lens") == [{**shot, "data.lens": "35"}]
         assert read(side, "Task", *task, "due_date", "priority") == [
@@ -55,13 +56,14 @@ class TestRowsOfAKitsuProject:
         assert read(side, "Comment", "task", "text", "author") == [
             {"task": animation, "text": "a little slower", "author": me}
         ]
-        assert read(side, "Playlist", "name") == [{"name": "dailies"}]
+        assert read(side, "Assignment", "task", "person") == [{"task": animation, "person": me}]
+        assert read(side, "Playlist", "name", "shots") == [{"name": "dailies", "shots": frozenset({made})}]
         assert "admin@example.com" in [row["email"] for row in read(side, "Person", "email")]
 
     def test_a_thousand_tasks_cost_a_handful_of_requests(self, side: KitsuSide, account: KitsuAccount) -> None:
         """Tasks with shot, type, status and people are one list of the project, not four requests for each."""
         sequence = create(side, "Sequence", name="sq01")
-        shots = [create(side, "Shot", name=f"sh{number:04}", sequence=sequence) for number in range(4)]
+        shots = [create(side, "Shot", name=f"sh{number:04}", parent=sequence) for number in range(4)]
         kinds = ("Animation", "Layout", "Lighting", "Compositing", "FX")
         for shot in shots:
             for kind in kinds:
@@ -96,7 +98,7 @@ class TestWritingToKitsu:
         parents = (sequence, nowhere, sequence, sequence)
         names = ("sh010", "sh020", "sh030", "sh010")
         changes = [
-            SideChange("create", "Shot", None, {"name": name, "sequence": parent}, token=token)
+            SideChange("create", "Shot", None, {"name": name, "parent": parent}, token=token)
             for name, parent, token in zip(names, parents, tokens)
         ]
         outcomes = side.run(side.write(changes, ""))
@@ -137,6 +139,23 @@ class TestWritingToKitsu:
         links = {link["asset_id"]: link for link in side.run(account.get(address))}
         assert (links[hero.id]["nb_occurences"], links[hero.id]["label"]) == (3, "fixed")
         assert links[chair.id]["nb_occurences"] == 1
+
+    def test_people_are_assigned_and_taken_off(self, side: KitsuSide, account: KitsuAccount) -> None:
+        """An assignment is a row of its own; what is so already is done, and an unknown person is refused."""
+        me, nobody = SideReference("Person", side.run(account.id())), SideReference("Person", str(uuid4()))
+        shot = create(side, "Shot", name="sh010")
+        task = create(side, "Task", entity=shot, type="Layout")
+        changes = [
+            SideChange("create", "Assignment", None, {"task": task, "person": each}, token=str(uuid4()))
+            for each in (me, nobody)
+        ]
+        outcomes = side.run(side.write(changes, ""))
+        assert outcomes == side.run(side.write(changes, ""))
+        assert outcomes[0] == SideOutcome("done", f"{task.id}:{me.id}")
+        assert outcomes[1] == SideOutcome("refused", None, "Kitsu does not have this person")
+        ending = SideChange("delete", "Assignment", outcomes[0].id)
+        assert side.run(side.write([ending], "")) == side.run(side.write([ending], "")) == [outcomes[0]]
+        assert read(side, "Assignment", "task") == []
 
     def test_what_is_set_aside_or_deleted_is_gone(self, side: KitsuSide) -> None:
         """There is one meaning of gone: a cancelled shot is not read either; ending it again is done already."""
@@ -182,7 +201,9 @@ class TestWhatChangedInKitsu:
     def test_everything_is_read_where_the_log_does_not_say_what(self, side: KitsuSide) -> None:
         """A renamed status changes the value of tasks that no event names."""
         status = side.run(
-            side.account.post("/data/task-status", {"name": uuid4().hex, "short_name": "odd", "color": "#123456"})
+            side.account.post(
+                "/data/task-status", {"name": uuid4().hex, "short_name": uuid4().hex[:9], "color": "#123456"}
+            )
         )
         position = side.run(side.changes(["Task"], None, "")).position
         side.run(side.account.put(f"/data/task-status/{status['id']}", {"name": uuid4().hex}))
