@@ -1,1 +1,1 @@
-"""The only room with a network, a thread or a loop in it: it answers what flows ask."""
+"""The only package with a network, threads or an event loop: it answers the requests of flows."""

@@ -1,4 +1,4 @@
-"""Where a server is: its URL, checked, and whether that is this machine."""
+"""The address of a server: its URL is checked, and whether it is this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Address", "is_loopback", "read_address"]
 
 @frozen
 class Address:
-    """``url`` has no final slash; ``host`` (with its port) is what messages show."""
+    """``url`` has no final slash; ``host`` (with its port) is shown in messages."""
 
     url: str
     host: str
@@ -23,7 +23,7 @@ class Address:
 
 
 def read_address(url: str) -> Address:
-    """The address a URL stands for; `UsageError`, which tells no password, where it can be none.
+    """Parse a URL; raises `UsageError`, without showing a password, if it cannot be a server's.
 
     >>> read_address("https://callsheet.example.org:8443/").host
     'callsheet.example.org:8443'
@@ -36,17 +36,17 @@ def read_address(url: str) -> Address:
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError("the server's URL must look like `https://callsheet.example.org`")
     if parts.username or parts.password:
-        raise UsageError(f"the URL of {host} holds a user name or password; give `user` and `key` instead")
+        raise UsageError(f"the URL of {host} contains a user name or password; give `user` and `key` instead")
     if parts.query or parts.fragment:
         raise UsageError(f"the URL of {host} must end with its path, without `?` or `#`")
     if not _is_host(host):
-        raise UsageError(f"the server's URL names a host that cannot be one: {host!r:.80}")
+        raise UsageError(f"the server's URL has an invalid host name: {host!r:.80}")
     shown = f"{host}:{port}" if port else host
     return Address(url.rstrip("/"), shown, is_loopback(host), parts.scheme == "https")
 
 
 def _is_host(host: str) -> bool:
-    """Whether it can be the name or address of a machine."""
+    """Whether this can be the name or address of a machine."""
     if any(character.isspace() or not character.isprintable() for character in host):
         return False
     try:

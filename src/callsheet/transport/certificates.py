@@ -1,4 +1,4 @@
-"""Which certificates a transport trusts. What cannot be read is an error that names the setting."""
+"""The certificates that a transport trusts. An error for unreadable ones names the setting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from callsheet.errors import UsageError
 __all__ = ["BUNDLES", "checked_verify", "trusted"]
 
 BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR")
-"""The variables that name a file or a folder of certificates; the first that is set counts."""
+"""The variables with a file or a folder of certificates; the first one that is set is used."""
 
 
 def checked_verify(verify: object) -> bool | Path:
@@ -27,7 +27,7 @@ def checked_verify(verify: object) -> bool | Path:
 
 
 def trusted(verify: bool | Path) -> ssl.SSLContext | bool:
-    """What an HTTP library takes: certificates, False for none, or True for its own."""
+    """The argument for httpx: certificates, False for no verification, or True for the default ones."""
     if isinstance(verify, Path):
         return _context(verify, "verify")
     if not verify:

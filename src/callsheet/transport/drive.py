@@ -1,10 +1,9 @@
-"""Drive a flow: answer what it yields, blocking (`run`) or awaiting (`arun`). The only reader of flows.
+"""Drivers of flows: `run` blocks, `arun` awaits. Nothing else runs flows.
 
-Both treat a flow alike. A `Request` goes to the transport, `Work` is done here (in a worker thread under
-`arun`, so that the loop stays free; a `Call` in the loop's own), an `Overlap` is both at once, and the answer is
-sent into the flow. An error of either is thrown into the flow, which may catch it and go on. Whatever stops the
-driver itself (a cancelled task, Ctrl-C) is no answer: the flow is closed, so that its ``finally`` blocks run, and the
-interruption goes on up.
+Both treat a flow alike. A `Request` is sent by the transport; `Work` is done here (under `arun` in a worker thread, so
+that the event loop is not blocked; a `Call` in the loop's own thread); an `Overlap` is both at once. The result is sent
+into the flow. An error is thrown into the flow, which may catch it and continue. If the driver itself is interrupted (a
+cancelled task, Ctrl-C), the flow is closed, so that its ``finally`` blocks run, and the interruption is propagated.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ T = TypeVar("T")
 
 
 class Transport(Protocol):
-    """Sends a request and blocks until the answer is there."""
+    """Sends a request and blocks until it has the response."""
 
     def send(self, request: Request) -> Response: ...
 
@@ -29,7 +28,7 @@ class Transport(Protocol):
 
 
 class AsyncTransport(Protocol):
-    """Sends a request; the answer is awaited."""
+    """Sends a request; the response is awaited."""
 
     async def send(self, request: Request) -> Response: ...
 
@@ -37,7 +36,7 @@ class AsyncTransport(Protocol):
 
 
 def run(flow: Flow[T], transport: Transport) -> T:
-    """The flow's answer, blocking until it is there.
+    """Run a flow to its result, blocking.
 
     >>> from callsheet.transport.local import LocalTransport
     >>> def sum_of_two():
@@ -70,7 +69,7 @@ def run(flow: Flow[T], transport: Transport) -> T:
 
 
 async def arun(flow: Flow[T], transport: AsyncTransport) -> T:
-    """The flow's answer, awaited; under asyncio and under trio."""
+    """Run a flow to its result, awaiting; under asyncio and trio."""
     from anyio import to_thread
 
     try:

@@ -1,6 +1,6 @@
-"""One exchange with a server, as the blocking and the awaiting transport agree on it. It sends nothing itself.
+"""One exchange with a server: the common part of the blocking and the awaiting transport. It sends nothing itself.
 
-An error names the server's host and never a header, since headers hold the API key.
+An error's text has the server's host, and never a header, because a header has the API key.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 OnExchange: TypeAlias = Callable[[Request, Response | None, int, int, float, int], None]
-"""Called as ``(request, response, bytes_out, bytes_in, seconds, attempts)``; no response: it failed."""
+"""Called as ``(request, response, bytes_out, bytes_in, seconds, attempts)``; the response is None after a failure."""
 
 COMPRESSED_FROM = 4 * 2**10
 LARGEST_RESPONSE = 512 * 2**20
@@ -51,7 +51,7 @@ CUT = "; a server that restarts does that, or a proxy: try again, and see what t
 
 
 class TransportOptions(TypedDict, total=False):
-    """The options of a session that its transport gets; `HttpTransport` says what each means."""
+    """The options of a session for its transport; `HttpTransport` describes them."""
 
     timeout: Timeouts | float | None
     retries: RetryPolicy | int | None
@@ -59,14 +59,14 @@ class TransportOptions(TypedDict, total=False):
 
 
 class Options(TransportOptions, total=False):
-    """The options of a transport besides its address and headers."""
+    """The options of a transport, except its address and headers."""
 
     on_exchange: OnExchange | None
     random: Callable[[], float] | None
 
 
 class TransportSettings:
-    """What both transports know: where to send, with which headers, and how patiently."""
+    """The settings of both transports: address, headers, time limits and retries."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class TransportSettings:
         return Attempts(self.policy, self.budget, request.safe, start, self._random)
 
     def content(self, request: Request) -> tuple[bytes, dict[str, str]]:
-        """The body as it travels and the headers that go with it."""
+        """The body as it is sent, and its headers."""
         headers = dict(request.headers)
         packed = headers.get("content-type") == "application/octet-stream"
         packed = packed or is_elsewhere(request)
@@ -112,20 +112,20 @@ class TransportSettings:
             self._compresses = "gzip" in response.headers[ACCEPTS]
 
     def url(self, request: Request) -> str:
-        """Where a request goes: a path on the server, or an address elsewhere that the server has signed."""
+        """The URL of a request: a path on the server, or another address that the server has signed."""
         if not is_elsewhere(request):
             return self.address.url + request.path
         if self.address.encrypted and not request.path.startswith("https://"):
-            raise TransportError(f"{self.host} leads to an address without encryption: {_place(request)}")
+            raise TransportError(f"{self.host} redirects to an address without encryption: {_place(request)}")
         return request.path
 
     def proxy(self, url: str = "") -> str | None:
-        """The proxy for an address, or for the server. One for the outer world is not asked for this machine."""
+        """The proxy for an address, or for the server; None for this machine."""
         address = read_address(_origin(url)) if url else self.address
         return None if address.loopback else proxy_for(url or address.url)
 
     def options(self, elsewhere: bool = False, proxy: str | None = None) -> dict[str, Any]:
-        """The arguments of an httpx client. One that asks elsewhere knows nothing of the user and the key."""
+        """The arguments of an httpx client. A client for other addresses does not get the user and the key."""
         import httpx
 
         proxy = proxy if elsewhere else self.proxy()
@@ -135,12 +135,12 @@ class TransportSettings:
             "limits": httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=30.0),
             "verify": self._certificates(elsewhere, proxy),
             "proxy": proxy,
-            # The environment is read here, where what it says can be checked.
+            # The environment is read by Callsheet, which checks it.
             "trust_env": False,
         }
 
     def timeout(self, attempts: Attempts) -> httpx.Timeout:
-        """The time limits of one attempt: none reaches beyond the deadline."""
+        """The time limits of one attempt, cut at the deadline."""
         import httpx
 
         left = max(0.001, attempts.remaining(time.monotonic()))
@@ -149,7 +149,7 @@ class TransportSettings:
     def _certificates(self, elsewhere: bool, proxy: str | None) -> ssl.SSLContext | bool:
         if elsewhere or self.address.encrypted or (proxy or "").startswith("https:"):
             return trusted(self.verify)
-        # Reading the system's certificates takes longer than a session's start; plain HTTP needs none.
+        # Plain HTTP needs no certificates, and reading the system's takes longer than starting a session.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -159,10 +159,10 @@ def is_elsewhere(request: Request) -> bool:
 
 
 class Exchange:
-    """A request and its attempts: all of sending but the sending itself.
+    """A request and its attempts: everything except the sending itself.
 
-    Each attempt begins with `arguments`, collects its answer by `add`, and ends with `answered` or `failed`. Then
-    `wait` gives the seconds until the next attempt, or None when there is none: `conclude` gives the answer.
+    Each attempt begins with `arguments`, collects its response by `add`, and ends with `answered` or `failed`. Then
+    `wait` returns the seconds until the next attempt, or None if there is none: then `conclude` returns the response.
     """
 
     def __init__(self, settings: TransportSettings, request: Request) -> None:
@@ -179,7 +179,7 @@ class Exchange:
         self._failure: Failure | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """Begin an attempt; gives what httpx needs for it."""
+        """Begin an attempt; returns the arguments for httpx."""
         self._begin()
         return {
             "method": self._request.method,
@@ -191,7 +191,7 @@ class Exchange:
         }
 
     def add(self, chunk: bytes) -> None:
-        """Add bytes of the answer, which is bounded in time and size."""
+        """Add bytes of the response, which is limited in time and size."""
         self._chunks.append(chunk)
         self._size += len(chunk)
         if self._size > LARGEST_RESPONSE:
@@ -214,7 +214,7 @@ class Exchange:
         return Timeout(f"still sending after {self._attempts.policy.deadline:g} s")
 
     def answered(self, answer: httpx.Response) -> None:
-        """The attempt has an answer; its status may ask for another attempt."""
+        """The attempt has a response; its status may require another attempt."""
         headers = {name.lower(): value for name, value in answer.headers.items()}
         self._received = answer.num_bytes_downloaded
         self._response = Response(answer.status_code, b"".join(self._chunks), headers)
@@ -230,7 +230,7 @@ class Exchange:
         return self._attempts.wait(number, self._failure, time.monotonic()) if self._failure else None
 
     def conclude(self) -> Response:
-        """Count the exchange and return its answer, or raise what stands for none."""
+        """Report the exchange and return its response, or raise the error of its last attempt."""
         settings, request, response, number = self._settings, self._request, self._response, self._number
         seconds = time.monotonic() - self._attempts.start
         if settings.on_exchange is not None:
@@ -245,14 +245,14 @@ class Exchange:
         if failure.reason == CLOSED:
             raise_closed(settings.host)
         tried = f" ({number} attempts in {seconds:.1f} s)" if number > 1 else ""
-        doubt = "" if request.safe or not failure.sent else "; whether the server did what was asked is not known"
+        doubt = "" if request.safe or not failure.sent else "; it is unknown whether the server processed the request"
         kind = Timeout if failure.timeout else Disconnected
         raise kind(f"{settings.host}: {request.method} {_place(request)}: {failure.reason}{tried}{doubt}")
 
 
 @cache
 def _failures() -> tuple[tuple[tuple[type[Exception], ...], Failure, bool], ...]:
-    """What the errors of httpx mean for another attempt, and whether their own text is shown; the first that fits."""
+    """The failures of httpx's errors, and whether an error's own text is shown; the first match is used."""
     import httpx
 
     return (
@@ -272,9 +272,9 @@ def _failures() -> tuple[tuple[tuple[type[Exception], ...], Failure, bool], ...]
 
 
 def failure_of_error(error: Exception, closed: bool) -> Failure:
-    """What an exception of an attempt means. No library's own exception passes; those of this package do.
+    """The failure of an attempt's exception. Exceptions of libraries are converted, Callsheet's own are raised.
 
-    Only the system's words are kept, never the exception: it refers to the request, and so to the key.
+    Only the text is kept, never the exception, because it refers to the request, and so to the key.
     """
     import httpx
 
@@ -295,7 +295,7 @@ def failure_of_error(error: Exception, closed: bool) -> Failure:
 
 
 def error_of_connection(error: Exception, settings: TransportSettings, what: str) -> Exception:
-    """What an error of a connection for events (``what``) is to those who listen."""
+    """The error to raise for an exception of a connection for events (``what``)."""
     if isinstance(error, CallsheetError):
         return error
     failure = failure_of_error(error, closed=False)
@@ -306,7 +306,7 @@ def error_of_connection(error: Exception, settings: TransportSettings, what: str
 
 
 def _place(request: Request) -> str:
-    """Where a request went, without what an address may be signed with."""
+    """The address of a request, without its signature."""
     return request.path.partition("?")[0]
 
 
@@ -315,7 +315,7 @@ def raise_closed(host: str) -> NoReturn:
 
 
 def _checked_headers(headers: Mapping[str, str], loopback: bool) -> dict[bytes, bytes]:
-    """Headers as bytes (UTF-8: account names may have any letters), none of which HTTP would refuse."""
+    """Headers as bytes (UTF-8, because account names may have any letters); raises for those that HTTP forbids."""
     from callsheet import __version__
 
     checked = {
@@ -336,6 +336,6 @@ def _checked_headers(headers: Mapping[str, str], loopback: bool) -> dict[bytes, 
 
 
 def _origin(url: str) -> str:
-    """An address without what it may be signed with."""
+    """An address without its path and signature."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"

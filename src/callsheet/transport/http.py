@@ -1,7 +1,7 @@
 """HTTP: pooled keep-alive connections, time limits, retries. httpx is imported at the first send.
 
-`HttpTransport` blocks, `AsyncHttpTransport` awaits. They share their clients' life here and an exchange's in
-``exchange.py``; only the sending itself is written for each.
+`HttpTransport` blocks, `AsyncHttpTransport` awaits. They share the management of clients here, and the exchange in
+``exchange.py``; only the sending is written twice.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = ["AsyncHttpTransport", "HttpTransport", "OnExchange", "Timeouts"]
 
 
 class Clients:
-    """The settings of a transport and its httpx clients: one for the server, one for addresses elsewhere."""
+    """The settings of a transport and its httpx clients: one for the server, others for other addresses."""
 
     _kind: str
 
@@ -58,9 +58,9 @@ class Clients:
         return f"<{type(self).__name__} {self._settings.host}>"
 
     def _client(self, request: Request) -> Any:
-        """The client, made when it is first needed; it is not given the key if it is for addresses elsewhere."""
+        """The client for a request, made on first use; clients for other addresses do not get the key."""
         elsewhere = is_elsewhere(request)
-        # One for the server, and one for each proxy on the way to addresses elsewhere.
+        # One client for the server, and one for each proxy to other addresses.
         name = self._settings.proxy(request.path) or "" if elsewhere else None
         client = self._clients.get(name)
         if client is not None and self._process == os.getpid():
@@ -71,7 +71,7 @@ class Clients:
             if self._closed:
                 raise_closed(self._settings.host)
             if self._process != os.getpid():
-                # After a fork the parent's sockets are not ours to talk on.
+                # After a fork, the parent's sockets must not be used.
                 self._clients, self._process = {}, os.getpid()
             if name not in self._clients:
                 options = self._settings.options(elsewhere, name or None)
@@ -83,7 +83,7 @@ class Clients:
         return client
 
     def _take_clients(self) -> list[Any]:
-        """Close the transport; gives the clients that are to be closed with it."""
+        """Mark the transport as closed; returns the clients to close."""
         with self._lock:
             clients, self._clients, self._closed = list(self._clients.values()), {}, True
         return clients
@@ -114,7 +114,7 @@ class HttpTransport(Clients):
         return client
 
     def send(self, request: Request) -> Response:
-        """The server's answer, whatever its status; `Timeout` or `Disconnected` when none came."""
+        """The server's response, whatever its status; raises `Timeout` or `Disconnected` if there is none."""
         client, exchange = self._client(request), Exchange(self._settings, request)
         while True:
             try:
@@ -133,17 +133,17 @@ class HttpTransport(Clients):
     def listen(
         self, open_stream: OpenStream, deliver: Deliver, on_state: OnState, after: Position | None = None
     ) -> Listener:
-        """A listener to the server's events (``listen.py`` says how it is used), on a connection of its own."""
+        """A listener to the server's events on a connection of its own (for its use see ``listen.py``)."""
         return Listener(Listening(open_stream, self._settings, after), deliver, on_state)
 
     def close(self) -> None:
-        """Close the connections; later requests raise `Closed`. May be called again."""
+        """Close the connections; later requests raise `Closed`. Idempotent."""
         for client in self._take_clients():
             client.close()
 
 
 class AsyncHttpTransport(Clients):
-    """The same, awaited, under asyncio or trio; belongs to the event loop of its first request."""
+    """The same, awaited, under asyncio or trio; it belongs to the event loop of its first request."""
 
     _kind = "AsyncClient"
 
@@ -154,7 +154,7 @@ class AsyncHttpTransport(Clients):
         await self.aclose()
 
     async def send(self, request: Request) -> Response:
-        """The server's answer, whatever its status; `Timeout` or `Disconnected` when none came."""
+        """The server's response, whatever its status; raises `Timeout` or `Disconnected` if there is none."""
         import anyio
 
         client, exchange = self._client(request), Exchange(self._settings, request)
@@ -183,6 +183,6 @@ class AsyncHttpTransport(Clients):
         return AsyncListener(Listening(open_stream, self._settings, after), deliver, on_state)
 
     async def aclose(self) -> None:
-        """Close the connections; later requests raise `Closed`. May be called again."""
+        """Close the connections; later requests raise `Closed`. Idempotent."""
         for client in self._take_clients():
             await client.aclose()

@@ -1,9 +1,9 @@
-"""Change sets on disk before they are sent, so that no crash of the client loses or doubles work.
+"""The journal: change sets are written to disk before they are sent, so that a crash loses and repeats nothing.
 
-A journal is one small SQLite file. A commit is written to it, and flushed to the disk, before its first
-request; when the server's answer is known the entry goes. Whatever is found in a journal later was under way
-when the client died: sending it again, under the same commit id, either does it or brings the first answer.
-An entry that the server refuses for good stays, with the reason, until somebody has looked at it.
+A journal is a small SQLite file. A commit is written to it, and flushed to disk, before its first request; when the
+server's reply is received, the entry is deleted. An entry found later was being sent when the client crashed: sending
+it again with the same commit id either applies it, or returns the first result. An entry that the server refuses stays,
+with the reason, until a person has decided about it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS outcome (
 
 @frozen
 class JournalEntry:
-    """A change set whose outcome is not known; or, with a ``refusal``, one that the server would not take."""
+    """A change set with an unknown outcome; or, with a ``refusal``, one that the server has refused."""
 
     changes: ChangeSet
     server: str
@@ -53,9 +53,9 @@ class JournalEntry:
 
 
 class Journal:
-    """The journal at a path, opened when first used. ``server`` and ``user`` are noted with each entry.
+    """The journal at a path, opened on first use. ``server`` and ``user`` are recorded with each entry.
 
-    Raises `StorageError` where the file cannot be read or written; nothing has been sent then.
+    Raises `StorageError` if the file cannot be read or written; nothing has been sent then.
     """
 
     def __init__(self, path: str | Path, server: str = "", user: str = "") -> None:
@@ -69,10 +69,10 @@ class Journal:
         return f"<Journal {self.path}>"
 
     def write(self, changes: ChangeSet) -> None:
-        """Keep a change set; it is on the disk when this returns. Writing it again changes nothing."""
+        """Write a change set; it is on disk when this returns. Writing it again changes nothing."""
         written = encode(changes_to_plain(changes))
         row = (changes.commit_id, self._server, self._user, datetime.now(UTC).isoformat(), written)
-        # Noted first: a fork in another thread may look at what is left behind at any moment.
+        # Recorded first: a fork in another thread may call `left_behind` at any time.
         self._written.add(changes.commit_id)
         with self._writing() as connection:
             connection.execute(
@@ -80,30 +80,30 @@ class Journal:
             )
 
     def finish(self, commit_id: str) -> None:
-        """The outcome is known: the entry goes."""
+        """The outcome is known: delete the entry."""
         with self._writing() as connection:
             connection.execute("DELETE FROM entry WHERE commit_id = ?", (commit_id,))
             connection.execute("DELETE FROM outcome WHERE commit_id = ?", (commit_id,))
 
     def refuse(self, commit_id: str, reason: str) -> None:
-        """The server will not take it: the entry stays, with the reason, and is not sent again."""
+        """The server refused it: the entry stays, with the reason, and is not sent again."""
         with self._writing() as connection:
             connection.execute("UPDATE entry SET refusal = ? WHERE commit_id = ?", (reason, commit_id))
 
     def note(self, commit_id: str, states: Mapping[int, tuple[str, str]]) -> None:
-        """Keep what is known of single operations, by place: state and reason; on the disk when this returns."""
+        """Write the outcomes of single operations by index: state and reason; on disk when this returns."""
         rows = [(commit_id, place, state, reason) for place, (state, reason) in states.items()]
         with self._writing() as connection:
             connection.executemany("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?)", rows)
 
     def noted(self, commit_id: str) -> dict[int, tuple[str, str]]:
-        """What is known of the operations of a commit to a server without transactions."""
+        """The known outcomes of a commit's operations, on a server without transactions."""
         with self._open() as connection:
             rows = connection.execute("SELECT place, state, reason FROM outcome WHERE commit_id = ?", (commit_id,))
             return {place: (state, reason) for place, state, reason in rows}
 
     def entries(self) -> list[JournalEntry]:
-        """Everything in the journal, oldest first."""
+        """All entries, oldest first."""
         with self._open() as connection:
             rows = connection.execute(
                 "SELECT commit_id, server, user, time, changes, refusal FROM entry ORDER BY number"
@@ -115,7 +115,7 @@ class Journal:
         return [entry for entry in self.entries() if entry.refusal is None]
 
     def left_behind(self) -> list[JournalEntry]:
-        """The entries to send again that somebody else wrote: a session that ended before it knew their outcome."""
+        """The entries to send again that another session wrote, which ended before it knew their outcome."""
         return [entry for entry in self.unfinished() if entry.changes.commit_id not in self._written]
 
     def close(self) -> None:
@@ -138,14 +138,14 @@ class Journal:
                 yield self._connection
             except sqlite3.Error as error:
                 raise StorageError(
-                    f"the journal {self.path} cannot be used: {error}; what is pending stays pending. "
+                    f"the journal {self.path} cannot be used: {error}; pending changes stay pending. "
                     "Free some space or choose another path, then commit again"
                 ) from error
 
     def _connect(self) -> sqlite3.Connection:
-        with suppress(OSError):  # What is wrong with the file, SQLite says.
+        with suppress(OSError):  # SQLite reports what is wrong with the file.
             make_file(self.path)
-        # Answers of a flow may come from worker threads; the lock lets in one at a time.
+        # Steps of a flow may run in worker threads; the lock admits one at a time.
         connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -1,22 +1,22 @@
-"""Listening to a server's events: connect, read, deliver, and begin again where it ended.
+"""Listening to a server's events: connect, read, deliver, and reconnect at the last position.
 
-How to use it. A transport makes a listener: ``transport.listen(open_stream, deliver, on_state, after=…)`` gives a
-`Listener`, whose thread begins with ``start()`` and ends with ``stop()``; ``alisten(…)`` gives an
-`AsyncListener`, which runs the same listener in a worker thread for a task, under asyncio or trio: ``await run()`` ends
-when the task is cancelled or after ``stop()``. ``LocalTransport`` has both.
+How to use it. A transport makes a listener: ``transport.listen(open_stream, deliver, on_state, after=…)`` returns a
+`Listener`, whose thread begins with ``start()`` and ends with ``stop()``; ``alisten(…)`` returns an `AsyncListener`,
+which runs the same listener in a worker thread for a task, under asyncio or trio: ``await run()`` ends when the task is
+cancelled or after ``stop()``. ``LocalTransport`` has both.
 
-- ``open_stream(position)`` gives a new `EventStream` for the events after a position (None: from now on); it is
+- ``open_stream(position)`` returns a new `EventStream` for the events after a position (None: from now on); it is
   called for each attempt. A dialect's ``events`` bound to expressions and subscriber is one.
-- ``deliver(events)`` is given events in order, each once, as long as they have positions. While it works nothing more
-  is read, so that a slow one delays only itself. (``await``-ed by `AsyncListener`.) It must not raise.
-- ``on_state(State)`` is called with ``connected``, ``disconnected`` (with the error, if any; another attempt is made)
-  and ``failed``: the server refused (a key, a right, an expression), no other attempt is made.
-- ``resubscribe()`` has a new stream opened at once, from the position where the old one was.
-- ``position`` is behind everything that was delivered; ``connected`` says whether there is a connection now.
+- ``deliver(events)`` gets events in order, each once, if they have positions. While it runs, nothing more is read, so
+  that a slow one delays only itself. (`AsyncListener` awaits it.) It must not raise.
+- ``on_state(State)`` is called with ``connected``, ``disconnected`` (with the error, if any; another attempt follows)
+  and ``failed``: the server refused (a key, a right, an expression), and no other attempt follows.
+- ``resubscribe()`` opens a new stream at once, from the position of the old one.
+- ``position`` is after all delivered events; ``connected`` is whether there is a connection now.
 
-Theory. Who listens keeps a position and asks for what comes after it, so nothing is lost between two connections, and
-what is told twice is recognised by its position. A server that tells nothing for ``keep_alive`` seconds, not even that
-it lives, is taken for gone. Waits between attempts grow and are random (``retry.py``); there is no last attempt.
+Theory. A listener keeps a position and requests the events after it, so nothing is lost between two connections, and
+repeated events are recognised by their position. A server that sends nothing for ``keep_alive`` seconds, not even a
+keep-alive, is considered gone. Waits between attempts grow and are random (``retry.py``); the attempts never end.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 STEADY = 5.0
-"""Seconds that a connection must have lasted for the next wait to be short again."""
+"""After a connection of at least so many seconds, the next wait is short again."""
 REMEMBERED = 1_000
 
 Deliver: TypeAlias = Callable[[Sequence[Event]], None]
@@ -57,7 +57,7 @@ DeliverAsync: TypeAlias = Callable[[Sequence[Event]], Awaitable[None]]
 
 @frozen
 class State:
-    """What became of the connection. ``error`` says why it is not there."""
+    """The state of the connection. ``error`` is the reason why there is none."""
 
     kind: Literal["connected", "disconnected", "failed"]
     error: Exception | None = None
@@ -67,7 +67,7 @@ OnState: TypeAlias = Callable[[State], None]
 
 
 class ListenProgress:
-    """Where a listener is, and how long it waits: what both kinds agree on. It does nothing itself.
+    """The position of a listener, and its waits, without input or output.
 
     >>> course = ListenProgress(Position(4, 0), RetryPolicy(first=1.0, longest=30.0), lambda: 1.0)
     >>> [event.position.index for event in course.fresh([Event("x", position=Position(4, n)) for n in range(3)])]
@@ -83,7 +83,7 @@ class ListenProgress:
         self._seen: dict[str, None] = {}
 
     def fresh(self, events: Sequence[Event]) -> list[Event]:
-        """Those that have not been here before."""
+        """The events that were not delivered before."""
         found = []
         reached = self.position
         for event in events:
@@ -100,33 +100,33 @@ class ListenProgress:
         return found
 
     def delivered(self, events: Sequence[Event], stream: EventStream) -> None:
-        """These were delivered: the next connection begins behind them, or where the stream says that it is."""
+        """These were delivered: the next connection begins after them, or at the stream's own position."""
         places = [event.position for event in events if event.position is not None]
-        told = getattr(stream, "position", None)
-        places += [place for place in (self.position, told) if place is not None]
+        reached = getattr(stream, "position", None)
+        places += [place for place in (self.position, reached) if place is not None]
         self.position = max(places, default=None)
 
     def wait(self, lasted: float, error: Exception | None) -> float:
-        """The seconds until the next attempt, after a connection that lasted so long."""
+        """The seconds until the next attempt, after a connection that lasted ``lasted`` seconds."""
         if lasted >= STEADY:
             self._failures = 0
         longest = min(self._policy.longest, self._policy.first * 2.0 ** min(self._failures, 30))
         self._failures += 1
-        asked = error.retry_after if isinstance(error, Unavailable) and error.retry_after is not None else 0.0
-        return asked + self._random() * longest
+        least = error.retry_after if isinstance(error, Unavailable) and error.retry_after is not None else 0.0
+        return least + self._random() * longest
 
 
 def has_begun(stream: EventStream) -> bool:
-    """Whether it is known where the stream begins: one of events from now on is told when now is.
+    """Whether the stream's first position is known: for a stream from now on, the server sends it.
 
-    One whose events have no positions says itself whether it has ``begun``.
+    A stream whose events have no positions has an attribute ``begun``.
     """
     begun: bool | None = getattr(stream, "begun", None)
     return getattr(stream, "position", "nowhere") is not None if begun is None else begun
 
 
 def is_final(error: Exception) -> bool:
-    """Whether another attempt would meet the same: all but silence, losses, and servers that cannot answer now."""
+    """Whether another attempt would fail again: true except for timeouts, lost connections and unavailable servers."""
     return not isinstance(error, Disconnected | Timeout | Unavailable)
 
 
@@ -135,7 +135,7 @@ class Listener:
 
     def __init__(self, listening: Listening, deliver: Deliver, on_state: OnState) -> None:
         self._listening, self._deliver, self._on_state = listening, deliver, on_state
-        self._course = ListenProgress(listening.after, listening.policy, listening.random)
+        self._progress = ListenProgress(listening.after, listening.policy, listening.random)
         self._lock = threading.Lock()
         self._connection: EventConnection | None = None
         self._thread: threading.Thread | None = None
@@ -144,17 +144,17 @@ class Listener:
 
     @property
     def position(self) -> Position | None:
-        """Behind everything that was delivered."""
-        return self._course.position
+        """The position after all delivered events."""
+        return self._progress.position
 
     def start(self) -> None:
-        """Begin, in a thread."""
+        """Start the thread."""
         if self._thread is None:
             self._thread = threading.Thread(target=self.run, name="callsheet-listener", daemon=True)
             self._thread.start()
 
     def stop(self, timeout: float = 1.0) -> bool:
-        """End it; whether the thread has ended within so many seconds. What is being delivered is not cut off."""
+        """Stop; returns whether the thread ended within ``timeout`` seconds. A running delivery is completed."""
         self._stopped.set()
         self._interrupt()
         thread = self._thread
@@ -163,7 +163,7 @@ class Listener:
         return thread is None or not thread.is_alive()
 
     def resubscribe(self) -> None:
-        """Open another stream at once, from where this one is."""
+        """Open another stream at once, from the position of this one."""
         self._interrupt()
 
     def _interrupt(self) -> None:
@@ -174,7 +174,7 @@ class Listener:
             connection.interrupt()
 
     def run(self) -> None:
-        """Listen in this thread until it is stopped, or the server refuses."""
+        """Listen in this thread until `stop`, or until the server refuses."""
         while not self._stopped.is_set():
             self._hurry.clear()
             begun = time.monotonic()
@@ -184,18 +184,18 @@ class Listener:
             if self._hurry.is_set():
                 continue
             if error is not None and is_final(error):
-                self._tell(State("failed", error))
+                self._set_state(State("failed", error))
                 return
-            wait = self._course.wait(time.monotonic() - begun, error)
-            self._tell(State("disconnected", error))
+            wait = self._progress.wait(time.monotonic() - begun, error)
+            self._set_state(State("disconnected", error))
             self._hurry.wait(wait)
-        self._tell(State("disconnected"))
+        self._set_state(State("disconnected"))
 
     def _listen_once(self) -> Exception | None:
-        """Connect and deliver until the end; why it ended."""
+        """Connect and deliver until the connection ends; returns its error."""
         connection: EventConnection | None = None
         try:
-            stream = self._listening.open_stream(self._course.position)
+            stream = self._listening.open_stream(self._progress.position)
             connection = connected(self._listening, stream)
             with self._lock:
                 self._connection = connection
@@ -212,27 +212,27 @@ class Listener:
         return None
 
     def _pump(self, connection: EventConnection, stream: EventStream) -> None:
-        told = False
+        reported = False
         while not self._stopped.is_set():
-            if not told and has_begun(stream):
-                told = True
-                self._course.delivered((), stream)
-                self._tell(State("connected"))
+            if not reported and has_begun(stream):
+                reported = True
+                self._progress.delivered((), stream)
+                self._set_state(State("connected"))
             received = connection.receive()
-            # Who asks for another stream wants what comes from then on by it: this one did not look for all of that.
-            if received is None or (told and self._hurry.is_set()):
+            # After `resubscribe`, events must come from the new stream: this one has the old expressions.
+            if received is None or (reported and self._hurry.is_set()):
                 return
-            if events := self._course.fresh(received):
+            if events := self._progress.fresh(received):
                 self._deliver(events)
-            self._course.delivered(events, stream)
+            self._progress.delivered(events, stream)
 
-    def _tell(self, state: State) -> None:
+    def _set_state(self, state: State) -> None:
         self.connected = state.kind == "connected"
         self._on_state(state)
 
 
 class AsyncListener:
-    """A `Listener` for a task: it listens in a worker thread, and what it delivers is awaited in the task's loop."""
+    """A `Listener` for a task: it listens in a worker thread, and deliveries are awaited in the task's loop."""
 
     def __init__(self, listening: Listening, deliver: DeliverAsync, on_state: OnState) -> None:
         self._deliver, self._on_state = deliver, on_state
@@ -241,7 +241,7 @@ class AsyncListener:
 
     @property
     def position(self) -> Position | None:
-        """Behind everything that was delivered."""
+        """The position after all delivered events."""
         return self._listener.position
 
     @property
@@ -250,15 +250,15 @@ class AsyncListener:
         return self._listener.connected
 
     def stop(self) -> None:
-        """Have `run` return soon."""
+        """Make `run` return soon."""
         self._listener.stop()
 
     def resubscribe(self) -> None:
-        """Open another stream at once, from where this one is."""
+        """Open another stream at once, from the position of this one."""
         self._listener.resubscribe()
 
     async def run(self) -> None:
-        """Listen until it is stopped or cancelled, or the server refuses."""
+        """Listen until `stop`, until it is cancelled, or until the server refuses."""
         from anyio import CapacityLimiter, create_task_group, sleep_forever, to_thread
 
         async def stop_when_cancelled() -> None:
@@ -275,7 +275,7 @@ class AsyncListener:
             group.cancel_scope.cancel()
 
     def _hand_over(self, events: Sequence[Event]) -> None:
-        """Deliver in the task's loop; the thread waits meanwhile, and reads nothing more."""
+        """Deliver in the task's loop; the thread waits for it, and reads nothing more."""
         from anyio import from_thread
 
         from_thread.run(self._awaited, events)
@@ -290,6 +290,6 @@ class AsyncListener:
     def _report(self, state: State) -> None:
         from anyio import from_thread
 
-        # Nobody waits for the last state of a task that was cancelled: its loop may have ended.
+        # The last state of a cancelled task is not needed: its loop may be closed.
         with suppress(RuntimeError):
             from_thread.run_sync(self._on_state, state)

@@ -1,4 +1,4 @@
-"""The transport of a session whose server lives in the same process: there is nobody to send to."""
+"""The transport of a session with a server in the same process: it sends nothing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LocalTransport:
         return AsyncListener(Listening(open_stream, after=after), deliver, on_state)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """There is nothing to close."""
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """There is nothing to close."""

@@ -1,7 +1,7 @@
-"""A request under way while something else is done, blocking (`overlap`) or awaiting (`aoverlap`).
+"""A request is sent while a function runs, blocking (`overlap`) or awaiting (`aoverlap`).
 
-Neither returns before both have ended, so nothing outlives the flow that asked for it. The request is sent by a
-thread of its own, or by a task of its own; what is done meanwhile stays where the flow is.
+Both return when the request and the function have ended, so nothing outlives the flow. The request is sent by a thread
+or a task of its own; the function runs in the flow's own thread.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from callsheet.flow import Overlap, Request, Response
 
 __all__ = ["aoverlap", "overlap"]
 
-#: How often the loop is let go before it is kept busy: so often that the request gets out of the house first.
+#: Checkpoints before the function blocks the event loop, so that the request is sent first.
 TURNS = 8
 
 
 def overlap(step: Overlap, transmit: Callable[[Request], Response]) -> tuple[Any, Any]:
-    """What the function returned, and the response or the error instead of it."""
+    """The function's result, and the response or the exception of the request."""
     outcome: list[Any] = []
 
     def send() -> None:
@@ -29,7 +29,7 @@ def overlap(step: Overlap, transmit: Callable[[Request], Response]) -> tuple[Any
         except BaseException as error:
             outcome.append(error)
 
-    # In a copy of the context, so that what is sent is counted for the same session.
+    # In a copy of the context, so that the exchange is counted for the same session.
     thread = Thread(target=copy_context().run, args=(send,), name="callsheet-ahead", daemon=True)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""The options that say how patient a transport is, checked when it is made."""
+"""The options of time limits and retries are checked when a transport is made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_RETRIES = 1_000
 
 @frozen
 class Timeouts:
-    """Seconds to wait for a connection, and for the next bytes of an answer."""
+    """Seconds to wait for a connection, and for the next bytes of a response."""
 
     connect: float = 3.0
     read: float = 30.0

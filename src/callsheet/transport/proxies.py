@@ -1,8 +1,8 @@
-"""Which proxy a request goes through, by the variables that all programs read.
+"""The proxy of a request is found by the usual environment variables.
 
-``HTTP_PROXY``, ``HTTPS_PROXY`` and ``ALL_PROXY`` name proxies. ``NO_PROXY`` lists what is asked directly: ``*``, a host
-with all below it, an address, a network (``10.0.0.0/8``, ``fd00::/8``), each with a port if need be. What is none of
-these matches nothing, as in other programs.
+``HTTP_PROXY``, ``HTTPS_PROXY`` and ``ALL_PROXY`` are addresses of proxies. ``NO_PROXY`` lists exceptions: ``*``, a host
+with its subdomains, an address, or a network (``10.0.0.0/8``, ``fd00::/8``), each with an optional port. Other texts
+match nothing, as in other programs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy for an address; None if it is asked directly. Raises `UsageError` for a proxy that is no address."""
+    """The proxy for an address; None for a direct connection. Raises `UsageError` for an invalid proxy address."""
     found = getproxies()
     parts = urlsplit(url)
     name = parts.scheme if found.get(parts.scheme) else "all"
@@ -32,7 +32,7 @@ def proxy_for(url: str) -> str | None:
 
 
 def _checked(proxy: str, variable: str) -> str:
-    """The proxy's address. Its text stays out of messages: it may hold a password."""
+    """The proxy's address. Messages do not contain it, because it may have a password."""
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     try:
         parts = urlsplit(proxy)
@@ -42,7 +42,7 @@ def _checked(proxy: str, variable: str) -> str:
     except ValueError:
         sound = False
     if not sound:
-        raise UsageError(f"{variable} is no address of a proxy; one looks like http://proxy.example.org:3128")
+        raise UsageError(f"{variable} is not the address of a proxy, such as http://proxy.example.org:3128")
     if parts.scheme.startswith("socks"):
         _need_socks(variable)
     return proxy

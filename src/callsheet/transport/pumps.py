@@ -1,7 +1,7 @@
 """The connections that listeners read from (``listen.py``), one for each kind of event stream.
 
-``sse`` is an HTTP answer that does not end; ``local`` is a server in this process; ``websocket`` has a file of its
-own. An error is one of the network's (`Disconnected`, `Timeout`) or what the server's refusal stands for.
+``sse`` is an HTTP response that does not end; ``local`` is a server in this process; ``websocket`` has a file of its
+own. Errors are those of the network (`Disconnected`, `Timeout`), or the one that the server sent.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["EventConnection", "Listening", "OpenStream", "connected"]
 
 KEEP_ALIVE = 30.0
-"""Seconds of silence after which a server is taken for gone; it speaks every ten."""
+"""Seconds without data after which a server is considered gone; it sends a keep-alive every ten."""
 POLICY = RetryPolicy(first=0.25, longest=30.0)
 
-LOOK = 0.2
+READ_SECONDS = 0.2
 """Seconds that a call of a server in this process may block."""
 
 
@@ -40,7 +40,7 @@ OpenStream: TypeAlias = Callable[[Position | None], EventStream]
 
 @frozen
 class Listening:
-    """What a listener is told. ``settings`` say where the server is; a server in this process needs none."""
+    """The arguments of a listener. ``settings`` have the server's address; a server in this process needs none."""
 
     open_stream: OpenStream
     settings: TransportSettings | None = None
@@ -54,17 +54,17 @@ class EventConnection(Protocol):
     """One open connection. `connected` makes those of each kind of stream."""
 
     def receive(self) -> Sequence[Event] | None:
-        """The events that came, perhaps none; None at the end. Raises `Timeout` after too long a silence."""
+        """The received events, perhaps none; None at the end. Raises `Timeout` after ``keep_alive`` without data."""
 
     def interrupt(self) -> None:
-        """End it, from any thread: who receives returns or raises."""
+        """End the connection, from any thread: `receive` returns or raises."""
 
     def close(self) -> None:
-        """Let go of it, in the thread that receives."""
+        """Close the connection, in the thread that receives."""
 
 
 def connected(listening: Listening, stream: EventStream) -> EventConnection:
-    """A connection for a stream, opened; blocks until it is there."""
+    """Open a connection for a stream; blocks until it is open."""
     if stream.kind == "sse":
         return StreamedAnswer(listening, stream)
     if stream.kind == "local":
@@ -78,7 +78,7 @@ def connected(listening: Listening, stream: EventStream) -> EventConnection:
 
 
 def _begin(stream: Any) -> None:
-    """Who is connected hears of everything from then on, so a stream that begins now must know when that is."""
+    """Read the first position of a stream from now on, so that no event after the connection is missed."""
     if stream.position is None:
         stream.read(0.0)
 
@@ -91,17 +91,17 @@ class Called:
         self._interrupted = threading.Event()
 
     def receive(self) -> Sequence[Event] | None:
-        return None if self._interrupted.is_set() else self._stream.read(LOOK)
+        return None if self._interrupted.is_set() else self._stream.read(READ_SECONDS)
 
     def interrupt(self) -> None:
         self._interrupted.set()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """There is nothing to close."""
 
 
 class StreamedAnswer:
-    """An answer over HTTP that does not end, read by a client of its own."""
+    """An HTTP response that does not end, read by a client of its own."""
 
     def __init__(self, listening: Listening, stream: EventStream) -> None:
         import httpx
@@ -127,7 +127,7 @@ class StreamedAnswer:
         return None if chunk is None else self._stream.receive(chunk)
 
     def interrupt(self) -> None:
-        """Shut the connection down: nothing else wakes a thread that waits for bytes."""
+        """Shut down the socket, because nothing else wakes a thread that waits for bytes."""
         connection = self._answer.extensions.get("network_stream")
         raw = None if connection is None else connection.get_extra_info("socket")
         if raw is not None:
@@ -146,7 +146,7 @@ def _settings(listening: Listening) -> TransportSettings:
 
 
 def _request(listening: Listening, stream: EventStream) -> dict[str, Any]:
-    """The arguments of a request for a stream. A silence longer than the keep-alive is the end."""
+    """The arguments of a request for a stream; its read timeout is the keep-alive."""
     import httpx
 
     settings, request = _settings(listening), stream.opening()
@@ -154,7 +154,7 @@ def _request(listening: Listening, stream: EventStream) -> dict[str, Any]:
         "method": request.method,
         "url": settings.url(request),
         "params": dict(request.params) or None,
-        # In pieces as they are written: a compressor would hold events back.
+        # Not compressed: a compressor would delay events.
         "headers": {**request.headers, "accept-encoding": "identity"},
         "timeout": httpx.Timeout(listening.keep_alive, connect=settings.timeouts.connect),
     }

@@ -1,11 +1,10 @@
-"""Which attempt may be repeated, and after how long. No clock, no sleep: the transport has those.
+"""Retries: which attempts may be repeated, and after how long. Without clock or sleep, which the transport has.
 
-Theory. When a server comes back after an outage, clients that all wait alike arrive together and push it
-over again. So waits are random between nothing and a bound that doubles ("full jitter"), what the server
-asks for (``Retry-After``) is obeyed, and a *budget* bounds how much of all traffic may be retries: every
-request puts a tenth of a token into a bucket, every retry takes a whole one out. While all goes well the
-bucket is full and single failures are repeated at once; when everything fails, retries dry up to a tenth
-of the requests and the caller hears of it.
+Theory. After an outage, clients that all wait the same time arrive together and overload the server again. So waits are
+random between zero and a limit that doubles ("full jitter"), ``Retry-After`` is obeyed, and a *budget* limits the share
+of retries: every request adds a tenth of a token to a bucket, every retry takes a whole one. In normal operation the
+bucket is full, and single failures are retried at once; when everything fails, retries are at most a tenth of the
+requests, and the caller gets the error.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ GATEWAY = frozenset({502, 504})
 
 @frozen
 class RetryPolicy:
-    """How often and how long: at most ``retries`` repetitions, all within ``deadline`` seconds.
+    """The limits of retries: at most ``retries``, all within ``deadline`` seconds.
 
     The wait before repetition n (from 0) is random between 0 and ``min(longest, first * 2**n)`` seconds.
     """
@@ -39,10 +38,10 @@ class RetryPolicy:
 
 @frozen
 class Failure:
-    """Why an attempt gave no answer worth returning.
+    """The reason why an attempt has no usable response.
 
-    ``sent`` says whether the server may have seen the request; ``status`` is its answer, if any;
-    ``retry_after`` the seconds it asked to wait; ``lasting`` marks what no repetition can heal.
+    ``sent`` is whether the server may have received the request; ``status`` is its status, if any; ``retry_after`` are
+    the seconds it requires to wait; ``lasting`` marks failures that a retry cannot cure.
     """
 
     reason: str
@@ -53,7 +52,7 @@ class Failure:
     timeout: bool = False
 
     def may_be_repeated(self, safe: bool) -> bool:
-        """Whether sending again cannot do something twice (a ``safe`` request never does).
+        """Whether a retry cannot repeat an effect (a ``safe`` request never does).
 
         >>> Failure("connection refused", sent=False).may_be_repeated(safe=False)
         True
@@ -81,7 +80,7 @@ class Budget:
             self._tokens = min(self._most, self._tokens + self._share)
 
     def take(self) -> bool:
-        """Whether one more retry may be made now; if so, it is paid for."""
+        """Whether another retry is allowed now; if so, its token is taken."""
         with self._lock:
             if self._tokens < 1.0:
                 return False
@@ -114,7 +113,7 @@ class Attempts:
             return None
         seconds = self.random() * min(self.policy.longest, self.policy.first * 2.0**number)
         if failure.retry_after is not None:
-            # The jitter comes on top: all who were told the same moment must not come at that moment.
+            # The jitter is added: clients with the same Retry-After must not come at the same time.
             seconds += failure.retry_after
         if seconds >= self.remaining(now) or not self.budget.take():
             return None
@@ -122,14 +121,14 @@ class Attempts:
 
 
 def status_failure(status: int, retry_after: str | None, now: datetime | None = None) -> Failure | None:
-    """The failure a status stands for, or None where the answer is to be returned as it is."""
+    """The failure of a status; None if the response is to be returned."""
     if status not in OVERLOADED and status not in GATEWAY:
         return None
     return Failure(f"status {status}", status=status, retry_after=retry_after_seconds(retry_after, now))
 
 
 def retry_after_seconds(value: str | None, now: datetime | None = None) -> float | None:
-    """The seconds a ``Retry-After`` header asks for (RFC 9110 §10.2.3: a number or a date); None if unreadable.
+    """The seconds of a ``Retry-After`` header (RFC 9110 §10.2.3: a number or a date); None if invalid.
 
     >>> retry_after_seconds("3")
     3.0

@@ -1,8 +1,7 @@
 """Websockets for listeners: a handshake over HTTP, then a socket, by the library ``websockets`` (the extra ``events``).
 
 The socket is read in a thread, by the library's blocking client, for both kinds of listeners: so it works the same
-under asyncio and trio, and what a stream has to send can be sent at once from any thread. Nobody waits longer than
-`LOOK` for a thread that reads.
+under asyncio and trio, and a stream can send at once from any thread. A read blocks at most `READ_SECONDS`.
 """
 
 from __future__ import annotations
@@ -26,23 +25,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Socket", "SocketStream"]
 
-LOOK = 0.2
+READ_SECONDS = 0.2
 """Seconds that a read may block."""
 LARGEST = 64 * 2**20
 CLOSING = 1.0
-#: Headers that the library writes itself.
-LIBRARYS = (b"user-agent", b"accept", b"accept-encoding")
+#: Headers that the library sets itself.
+LIBRARY_HEADERS = (b"user-agent", b"accept", b"accept-encoding")
 
 
 class SocketStream(EventStream, Protocol):
-    """A stream of the kind ``"websocket"``: ``path`` is where its socket is, once it was opened."""
+    """A stream of the kind ``"websocket"``: ``path`` is the path of its socket, set by ``opened``."""
 
     path: str
     on_queued: Any
 
 
-class Waits(Protocol):
-    """What is needed of a listener's settings."""
+class SocketSettings(Protocol):
+    """What a socket needs of a listener's arguments."""
 
     @property
     def settings(self) -> TransportSettings | None: ...
@@ -54,7 +53,7 @@ class Waits(Protocol):
 class Socket:
     """An open websocket, read by one thread; any may send."""
 
-    def __init__(self, listening: Waits, stream: SocketStream) -> None:
+    def __init__(self, listening: SocketSettings, stream: SocketStream) -> None:
         settings = listening.settings
         if settings is None:
             raise StateError("a listener to a server elsewhere needs the settings of a transport")
@@ -64,7 +63,7 @@ class Socket:
         self._sending = threading.Lock()
         self._open = ExitStack()
         try:
-            cookies, verify = self._shake_hands()
+            cookies, verify = self._handshake()
             opening = connect(
                 _websocket(settings.address.url) + stream.path,
                 ssl=_context(verify) if settings.address.encrypted else None,
@@ -77,8 +76,8 @@ class Socket:
             )
             self._socket: ClientConnection = self._open.enter_context(opening)
         except Exception as error:
-            raise _meaning(error, settings) from None
-        self._heard = monotonic()
+            raise _translated(error, settings) from None
+        self._last_received = monotonic()
         try:
             stream.on_queued = self._flush
             self._flush()
@@ -87,34 +86,34 @@ class Socket:
             raise
 
     def receive(self) -> Sequence[Event] | None:
-        """The events that came within a moment; None at the end."""
+        """The events received within `READ_SECONDS`; None at the end."""
         if self._interrupted.is_set():
             return None
         try:
-            frame = self._socket.recv(timeout=LOOK)
+            frame = self._socket.recv(timeout=READ_SECONDS)
         except TimeoutError:
-            if monotonic() - self._heard > self._keep_alive:
-                raise Timeout(f"{self._settings.host} told nothing for {self._keep_alive:g} s") from None
+            if monotonic() - self._last_received > self._keep_alive:
+                raise Timeout(f"{self._settings.host} sent nothing for {self._keep_alive:g} s") from None
             return []
         except Exception as error:
-            raise _meaning(error, self._settings) from None
-        self._heard = monotonic()
+            raise _translated(error, self._settings) from None
+        self._last_received = monotonic()
         events = self._stream.receive(frame.encode("utf-8", "surrogatepass") if isinstance(frame, str) else frame)
         self._flush()
         return events
 
     def interrupt(self) -> None:
-        """End it, from any thread."""
+        """End the connection, from any thread."""
         self._interrupted.set()
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
         self._stream.on_queued = None
         with suppress(Exception):
             self._open.close()
 
     def _flush(self) -> None:
-        """Send what the stream has to send, in its order."""
+        """Send the stream's messages, in order."""
         with self._sending:
             try:
                 for message in self._stream.to_send():
@@ -122,17 +121,17 @@ class Socket:
             except CallsheetError:
                 raise
             except Exception as error:
-                raise _meaning(error, self._settings) from None
+                raise _translated(error, self._settings) from None
 
-    def _shake_hands(self) -> tuple[str, Any]:
-        """Ask for a session; the cookies that came, by which a site finds the same server again."""
+    def _handshake(self) -> tuple[str, Any]:
+        """Request a session; returns the cookies, by which a load balancer finds the same server again."""
         import httpx
 
         request, options = self._stream.opening(), self._settings.options()
         with httpx.Client(**options) as client:
             answer = client.request(request.method, self._settings.url(request), headers=dict(request.headers))
-            told = {name.lower(): value for name, value in answer.headers.items()}
-            self._stream.opened(Response(answer.status_code, answer.content, told))
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            self._stream.opened(Response(answer.status_code, answer.content, headers))
             return _cookies(client), options["verify"]
 
 
@@ -141,7 +140,7 @@ def _library() -> Any:
         from websockets.sync.client import connect
     except ImportError:
         raise UsageError(
-            "this server's events come over a websocket, which needs the package websockets: "
+            "this server sends events over a websocket, which needs the package websockets: "
             "install callsheet with its extra, `callsheet[events]`"
         ) from None
     return connect
@@ -158,8 +157,8 @@ def _context(verify: Any) -> ssl.SSLContext:
 
 
 def _own_headers(settings: TransportSettings, cookies: str) -> dict[str, str]:
-    """The headers of the session, which a proxy on the way may need, with the cookies of the handshake."""
-    own = {name.decode(): value.decode() for name, value in settings.headers.items() if name not in LIBRARYS}
+    """The headers of the session, which a proxy may need, with the cookies of the handshake."""
+    own = {name.decode(): value.decode() for name, value in settings.headers.items() if name not in LIBRARY_HEADERS}
     joined = "; ".join(filter(None, (own.pop("cookie", ""), cookies)))
     return {**own, "cookie": joined} if joined else own
 
@@ -168,8 +167,8 @@ def _cookies(client: httpx.Client) -> str:
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
 
 
-def _meaning(error: Exception, settings: TransportSettings) -> Exception:
-    """What an error of a connection is to who listens."""
+def _translated(error: Exception, settings: TransportSettings) -> Exception:
+    """The error to raise for an exception of the connection."""
     import httpx
 
     if isinstance(error, CallsheetError | httpx.HTTPError | httpx.InvalidURL):
