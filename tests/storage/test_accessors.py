@@ -187,7 +187,7 @@ def test_urls_and_paths(tmp_path: Path) -> None:
     assert DiskAccessor(tmp_path).url("a b") == f"file://{tmp_path.resolve().as_posix()}/a%20b"
     memory = FsspecAccessor("memory://bucket")
     assert memory.url("a/b") == "memory://bucket/a/b"
-    with pytest.raises(Unsupported, match="no disk"):
+    with pytest.raises(Unsupported, match="not a disk"):
         memory.filesystem_path("a/b")
 
 

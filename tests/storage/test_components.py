@@ -211,7 +211,7 @@ def test_the_server_has_no_path_and_an_unknown_place_no_accessor(studio: Any) ->
     """The errors tell what to do instead."""
     session = studio.session
     component = session.create_component(studio.file("a.txt", b"a"), {"version": studio.version}, "server")
-    with pytest.raises(Unsupported, match="no disk"):
+    with pytest.raises(Unsupported, match="not a disk"):
         session.location("server").get_filesystem_path(component)
     bare = session.create("Location", {"name": "elsewhere"})
     session.commit()
@@ -277,7 +277,7 @@ def test_a_copy_that_is_not_what_was_read_is_removed(studio: Any) -> None:
             return upload
 
     studio.session.locations.add("studio", accessor=Lying(studio.disk), structure=StandardStructure(), priority=1)
-    with pytest.raises(DamagedCopy, match="not what was read"):
+    with pytest.raises(DamagedCopy, match="differs from its source"):
         studio.session.create_component(studio.file("a.txt", b"abc"), {"version": studio.version})
     assert studio.stored() == []
     assert studio.session.pending == ()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from callsheet.dialects.ftrack.declaration import FTRACK
 from callsheet.errors import FileMissing, StructureError, UsageError
 from callsheet.storage.accessor import parts_of
-from callsheet.storage.naming import split_ending
+from callsheet.storage.naming import split_extension
 from callsheet.storage.scenario import read_scenario
 from callsheet.storage.sequence import parse_sequence, ranges
 from callsheet.storage.structure import (
@@ -123,7 +123,7 @@ def test_paths_tell_components_apart(names: list[tuple[str, str, str]]) -> None:
 )
 def test_an_ending_is_what_follows_the_last_dot(path: str, parts: tuple[str, str]) -> None:
     """Where blanks follow the dot, or nothing, the dot belongs to the name."""
-    assert split_ending(path) == parts
+    assert split_extension(path) == parts
 
 
 def test_a_path_of_a_version_needs_the_version() -> None:
@@ -138,7 +138,7 @@ def test_a_path_of_a_version_needs_the_version() -> None:
 def test_the_origin_is_where_a_file_comes_from() -> None:
     """Or there is none."""
     assert OriginStructure().identifier(Described("1", "x", source="/tmp/x")) == "/tmp/x"
-    with pytest.raises(StructureError, match="comes from"):
+    with pytest.raises(StructureError, match="has no source path"):
         OriginStructure().identifier(Described("1", "x"))
 
 

@@ -1,4 +1,4 @@
-"""Files of components: locations, how they are reached and laid out, and the flows that move data."""
+"""Files of components: locations with their accessors and structures, and the flows that move data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["register"]
 
 
 def register(session: Any) -> None:
-    """Let the types of a session that has components and locations have their methods; they load when first used."""
+    """Register the methods of components and locations, if the schema has these types; they load on first use."""
     types = session.types
     if {"Component", "Location", "ComponentLocation"} <= types.schema.types.keys():
         types.behave("Location", _location)

@@ -1,7 +1,7 @@
-"""Accessors: how the files of a location are reached. An identifier is a text with forward slashes.
+"""Accessors read and write the files of a location. An identifier is a text with forward slashes.
 
-Theory. Files become visible whole or not at all: an `Upload` writes beside its place under a name of its own
-and is *published* when all of it is there. Nothing is ever overwritten. Accessors block; flows call them in
+Theory. A file becomes visible only when it is complete: an `Upload` writes under a temporary name next to the final
+path, and is *published* when it is complete. Existing files are never overwritten. Accessors block; flows call them in
 `Work`.
 """
 
@@ -14,11 +14,11 @@ from callsheet.errors import UnsafePath
 __all__ = ["HIDDEN", "Accessor", "Upload", "parts_of"]
 
 HIDDEN = ".callsheet"
-"""The folder of a location where Callsheet notes what is under way."""
+"""The folder of a location in which Callsheet records running operations."""
 
 
 class Upload(Protocol):
-    """A file on its way to its place. ``received`` counts the bytes that are there from an attempt before."""
+    """A file that is being written. ``received`` counts the bytes kept from an earlier attempt."""
 
     received: int
 
@@ -26,57 +26,57 @@ class Upload(Protocol):
         """Add bytes at the end."""
 
     def kept(self, size: int) -> BinaryIO:
-        """What was received before, to be compared with what should be there; at most ``size`` bytes count."""
+        """The bytes of an earlier attempt (at most ``size``), to be compared with the source."""
 
     def truncate(self, size: int) -> None:
-        """Forget what was received beyond this size."""
+        """Discard received bytes beyond this size."""
 
     def checksum(self) -> str:
-        """SHA-256 of what is stored now, read back from where it is."""
+        """SHA-256 of the stored bytes, read back from storage."""
 
     def publish(self) -> None:
-        """Give the file its name; `AlreadyThere` where that is taken."""
+        """Give the file its final name; raises `AlreadyThere` if that exists."""
 
     def close(self) -> None:
-        """Let go of it. What was received stays for another attempt."""
+        """Close it. Received bytes are kept for another attempt."""
 
 
 class Accessor(Protocol):
-    """Reaches the files of a location. Errors are `StorageError`; what fails tells the identifier."""
+    """Reads and writes the files of a location. Errors are `StorageError`, whose text has the identifier."""
 
     def exists(self, identifier: str) -> bool:
         """Whether there is a file."""
 
     def size(self, identifier: str) -> int:
-        """Bytes of a file; `FileMissing` where there is none."""
+        """The size of a file in bytes; raises `FileMissing` if there is none."""
 
     def open(self, identifier: str) -> BinaryIO:
-        """A file to read from its beginning; `FileMissing` where there is none."""
+        """Open a file for reading; raises `FileMissing` if there is none."""
 
     def begin(self, identifier: str, token: str) -> Upload:
-        """Begin to write a file, or go on with what an earlier upload of the same token left."""
+        """Begin to write a file, or resume an earlier upload with the same token."""
 
     def forget(self, identifier: str, token: str) -> None:
-        """Remove what an upload left that was not published; there need not be any."""
+        """Remove an unpublished upload, if there is one."""
 
     def write(self, identifier: str, data: bytes) -> None:
-        """Write a small file at once, in place of what is there."""
+        """Write a small file at once, replacing an existing one."""
 
     def remove(self, identifier: str) -> None:
-        """Remove a file; `FileMissing` where there is none."""
+        """Remove a file; raises `FileMissing` if there is none."""
 
     def list(self, folder: str = "") -> list[str]:
-        """The identifiers of all files below a folder, sorted; none where there is no folder."""
+        """The identifiers of all files below a folder, sorted; empty if there is no folder."""
 
     def filesystem_path(self, identifier: str) -> str:
-        """The path on this machine; `Unsupported` where there is none."""
+        """The path on this machine; raises `Unsupported` if there is none."""
 
     def url(self, identifier: str) -> str:
-        """An address others can use; `Unsupported` where there is none."""
+        """A URL for others; raises `Unsupported` if there is none."""
 
 
 def parts_of(identifier: str) -> tuple[str, ...]:
-    """The parts of an identifier; `UnsafePath` for one that is absolute, leads upwards, or hides a separator.
+    """The parts of an identifier; raises `UnsafePath` if it is absolute, leads upwards, or has other separators.
 
     >>> parts_of("sintel/sq010/plate.0001.exr")
     ('sintel', 'sq010', 'plate.0001.exr')
@@ -84,7 +84,7 @@ def parts_of(identifier: str) -> tuple[str, ...]:
     parts = tuple(part for part in identifier.split("/") if part not in ("", "."))
     wrong = not parts or identifier.startswith("/") or any(map(_is_unsafe, parts))
     if wrong:
-        raise UnsafePath(f"{identifier!r:.200} is no place within a location; write it as folder/file")
+        raise UnsafePath(f"{identifier!r:.200} is not a path within a location; write it as folder/file")
     return parts
 
 

@@ -1,7 +1,6 @@
-"""What components and locations can do: the methods of their entities.
+"""The methods of component and location entities.
 
-Each runs a flow through the session of the entity, so it blocks in a `Session` and is awaited in an
-`AsyncSession`.
+Each runs a flow in the session of the entity, so it blocks in a `Session` and is awaited in an `AsyncSession`.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ __all__ = ["ComponentBehaviour", "LocationBehaviour"]
 
 
 class LocationBehaviour:
-    """A place for files: components are put in, found, and taken out."""
+    """The methods of locations: components are added, found, and removed."""
 
     __slots__ = ()
 
     def add_component(
         self: Any, component: Any, source: Any = None, recursive: bool = True, progress: OnProgress | None = None
     ) -> Any:
-        """Put a component here, from another location or wherever it is; with its members where ``recursive``."""
+        """Add a component, from another location or wherever it is; with its members if ``recursive``."""
         flow = placing.add(self.session, self, [component], source, recursive, progress)
         return self.session.run(flow)
 
@@ -35,58 +34,58 @@ class LocationBehaviour:
         recursive: bool = True,
         progress: OnProgress | None = None,
     ) -> Any:
-        """Put several components here: all of them, or none. ``sources`` is one location, or one for each."""
+        """Add several components: all of them, or none. ``sources`` is one location, or one for each."""
         flow = placing.add(self.session, self, list(components), sources, recursive, progress)
         return self.session.run(flow)
 
     def remove_component(self: Any, component: Any, recursive: bool = True) -> Any:
-        """Take a component out, and remove its files."""
+        """Remove a component from this location, with its files."""
         return self.session.run(removing.remove(self.session, self, [component], recursive))
 
     def remove_components(self: Any, components: Sequence[Any], recursive: bool = True) -> Any:
-        """Take several components out, and remove their files."""
+        """Remove several components from this location, with their files."""
         return self.session.run(removing.remove(self.session, self, list(components), recursive))
 
     def get_component_availability(self: Any, component: Any) -> Any:
-        """How much of a component is here, in percent."""
+        """How much of a component is in this location, in percent."""
         return self.session.run(_only_share(self, [component], True))
 
     def get_component_availabilities(self: Any, components: Sequence[Any]) -> Any:
-        """How much of each component is here, in percent."""
+        """How much of each component is in this location, in percent."""
         return self.session.run(_only_share(self, list(components), False))
 
     def get_resource_identifier(self: Any, component: Any) -> Any:
-        """What a component is called here."""
+        """The resource identifier of a component in this location."""
         return self.session.run(_first(finding.identifiers(self.session, self, [component])))
 
     def get_resource_identifiers(self: Any, components: Sequence[Any]) -> Any:
-        """What each component is called here."""
+        """The resource identifier of each component in this location."""
         return self.session.run(finding.identifiers(self.session, self, list(components)))
 
     def get_filesystem_path(self: Any, component: Any) -> Any:
-        """Where a component is on this machine."""
+        """The path of a component on this machine."""
         return self.session.run(_first(finding.filesystem_paths(self.session, self, [component])))
 
     def get_filesystem_paths(self: Any, components: Sequence[Any]) -> Any:
-        """Where each component is on this machine."""
+        """The path of each component on this machine."""
         return self.session.run(finding.filesystem_paths(self.session, self, list(components)))
 
     def get_url(self: Any, component: Any) -> Any:
-        """An address of a component's file; it holds no key."""
+        """A URL of a component's file, without a key."""
         return self.session.run(finding.url(self.session, self, component))
 
     def recover(self: Any, older_than: float = STALE_SECONDS) -> Any:
-        """Finish or undo what interrupted sessions left here more than so many seconds ago."""
+        """Finish or undo operations of sessions that were interrupted more than ``older_than`` seconds ago."""
         return self.session.run(recovery.recover(self.session, self, older_than))
 
 
 class ComponentBehaviour:
-    """Knows where it is."""
+    """The methods of components."""
 
     __slots__ = ()
 
     def get_availability(self: Any, locations: Any = None) -> Any:
-        """How much of it is in each location, by the location's key, in percent."""
+        """How much of the component is in each location, by the location's key, in percent."""
         return self.session.run(_first(finding.availabilities(self.session, [self], locations)))
 
     def get_missing_frames(self: Any) -> Any:

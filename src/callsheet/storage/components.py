@@ -1,4 +1,4 @@
-"""Components out of paths: a file, numbered files, or a container of several."""
+"""Components are created from paths: a file, numbered files, or a container of several."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from callsheet.errors import FileMissing, UsageError
 from callsheet.flow import Flow, Work
 from callsheet.storage.finding import pick_any
 from callsheet.storage.lookup import check_schema, is_born
-from callsheet.storage.naming import split_ending
+from callsheet.storage.naming import split_extension
 from callsheet.storage.placing import add
 from callsheet.storage.sequence import FileSequence, parse_sequence, ranges
 from callsheet.storage.transfer import OnProgress
@@ -52,7 +52,7 @@ def create(
     try:
         component = yield from _make(core, path, told, made, strict=location is not None, missing=missing)
         if location == "auto":
-            review = any(told.get("name") in each.review_components for each in declarations())
+            review = any(values.get("name") in each.review_components for each in declarations())
             location = "review" if review else (yield from pick_any(core))
         if location is not None:
             place = yield from core.locations.resolve(location)
@@ -65,7 +65,7 @@ def create(
 
 
 def _withdraw(core: Core, made: Sequence[Any]) -> None:
-    """Nothing of a component that could not be placed is left pending."""
+    """Delete the pending entities of a component that could not be added to its location."""
     if core.unit.doubtful is not None:
         return
     for entity in reversed(made):
@@ -87,7 +87,7 @@ def _make(core: Core, path: Any, data: dict[str, Any], made: list[Any], strict: 
     if path is None or isinstance(path, list | tuple):
         component = _new(core, "ContainerComponent", data, made, file_type="")
         for each in path or ():
-            name = split_ending(os.fspath(each))[0]
+            name = split_extension(os.fspath(each))[0]
             member = {"container": component, "name": name.partition("%")[0].partition("#")[0].rstrip("._- ") or name}
             yield from _make(core, each, member, made, strict, missing)
         return component
@@ -102,7 +102,7 @@ def _make(core: Core, path: Any, data: dict[str, Any], made: list[Any], strict: 
         _check_missing(sequence, missing)
         return (yield from _sequence(core, sequence, data, made, strict))
     size = yield Work(lambda: _size(text, strict))
-    component = _new(core, "FileComponent", data, made, size=size, file_type=split_ending(text)[1])
+    component = _new(core, "FileComponent", data, made, size=size, file_type=split_extension(text)[1])
     core.locations.origins[component] = os.path.abspath(text)
     return component
 
@@ -121,7 +121,7 @@ def _check_missing(sequence: FileSequence, missing: str) -> None:
 def _sequence(core: Core, sequence: FileSequence, data: dict[str, Any], made: list[Any], strict: bool) -> Flow[Any]:
     sizes: list[int] = yield Work(lambda: [_size(sequence.member(frame), strict) for frame in sequence.frames])
     if "size" in data:
-        # Told as a whole: every member has its share.
+        # The size of all: divide it among the members.
         share, rest = divmod(int(data["size"]), len(sizes))
         sizes = [share + (number < rest) for number in range(len(sizes))]
     ending = split_ending(f"name{sequence.tail}")[1]
@@ -133,7 +133,7 @@ def _sequence(core: Core, sequence: FileSequence, data: dict[str, Any], made: li
     core.locations.origins[component] = os.path.abspath(str(sequence))
     for frame, size in zip(sequence.frames, sizes):
         member = {"container": component, "name": sequence.index(frame)}
-        entity = _new(core, "FileComponent", member, made, size=size, file_type=ending)
+        entity = _new(core, "FileComponent", member, made, size=size, file_type=extension)
         core.locations.origins[entity] = os.path.abspath(sequence.member(frame))
     return component
 
@@ -141,8 +141,8 @@ def _sequence(core: Core, sequence: FileSequence, data: dict[str, Any], made: li
 def _new(core: Core, kind: str, data: Mapping[str, Any], made: list[Any], **values: Any) -> Any:
     system = {"FileComponent": "file", "SequenceComponent": "sequence", "ContainerComponent": "container"}[kind]
     attributes = core.schema.types[kind].attributes
-    told: dict[str, Any] = {"name": "main", "system_type": system, **values, **data}
-    entity = core.create(kind, {name: value for name, value in told.items() if name in attributes or name in data})
+    every: dict[str, Any] = {"name": "main", "system_type": system, **values, **data}
+    entity = core.create(kind, {name: value for name, value in every.items() if name in attributes or name in data})
     made.append(entity)
     return entity
 

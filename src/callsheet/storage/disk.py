@@ -1,4 +1,4 @@
-"""Files on a disk of this machine, below one folder that may have another name on each operating system."""
+"""Files on a disk of this machine, in one folder, whose path may differ between operating systems."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.E
 
 
 def system_name() -> str:
-    """What the mount points call this operating system: ``linux``, ``macos`` or ``windows``."""
+    """The name of this operating system in mount points: ``linux``, ``macos`` or ``windows``."""
     return {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")
 
 
 class DiskAccessor:
-    """Files below ``prefix``: a folder, or a mount point for each of ``linux``, ``macos`` and ``windows``.
+    """Files in ``prefix``: a folder, or a mount point for each of ``linux``, ``macos`` and ``windows``.
 
-    ``prefix`` may begin with ``~`` and hold environment variables. Identifiers are relative to it; absolute paths
-    are taken where they lie within it. Links that lead out of it are refused. With ``must_exist`` the folder has
-    to be there before anything is written: a disk that is not mounted is not replaced by an empty folder.
-    An empty prefix takes absolute paths only.
+    ``prefix`` may begin with ``~`` and contain environment variables. Identifiers are relative to it; absolute paths
+    are accepted if they are within it. Links that lead out of it are refused. With ``must_exist``, the folder must
+    exist before anything is written, so that an unmounted disk is not replaced by an empty folder. An empty prefix
+    accepts only absolute paths.
     """
 
     def __init__(self, prefix: str | os.PathLike[str] | Mapping[str, str], must_exist: bool = False) -> None:
@@ -43,15 +43,15 @@ class DiskAccessor:
 
     @property
     def root(self) -> Path | None:
-        """The folder on this machine; None where any path is taken. `MountMissing` where it is not there."""
-        told = self.prefix
-        if isinstance(told, Mapping):
+        """The folder on this machine; None if any path is accepted. Raises `MountMissing` if it does not exist."""
+        prefix = self.prefix
+        if isinstance(prefix, Mapping):
             system = system_name()
-            if not told.get(system):
-                known = ", ".join(sorted(told)) or "none"
+            if not prefix.get(system):
+                known = ", ".join(sorted(prefix)) or "none"
                 raise MountMissing(f"the disk has no mount point for {system}; it has one for: {known}")
-            told = told[system]
-        text = os.fspath(told)
+            prefix = prefix[system]
+        text = os.fspath(prefix)
         if not text:
             return None
         root = Path(os.path.realpath(os.path.expanduser(os.path.expandvars(text))))
@@ -60,16 +60,16 @@ class DiskAccessor:
         return root
 
     def path(self, identifier: str) -> Path:
-        """Where a file is; `UnsafePath` where the identifier leads out of the prefix, through links too."""
+        """The path of a file; raises `UnsafePath` if the identifier leads out of the prefix, also through links."""
         root = self.root
         if os.path.isabs(identifier):
             path = Path(os.path.normpath(identifier))
         elif root is None:
-            raise UnsafePath(f"{identifier!r:.200} is relative, and this accessor has no prefix it is relative to")
+            raise UnsafePath(f"{identifier!r:.200} is relative, and this accessor has no prefix")
         else:
             path = root.joinpath(*parts_of(identifier))
         if "\0" in identifier:
-            raise UnsafePath(f"{identifier!r:.200} holds a character that no path has")
+            raise UnsafePath(f"{identifier!r:.200} contains a character that paths cannot have")
         if root is not None and not Path(os.path.realpath(path)).is_relative_to(root):
             raise UnsafePath(f"{identifier!r:.200} leads out of {root}")
         return path
@@ -151,7 +151,7 @@ class DiskAccessor:
 
 
 class DiskUpload:
-    """A file beside its place, under a name that begins with a dot."""
+    """A temporary file next to the final path, with a name that begins with a dot."""
 
     def __init__(self, path: Path, unfinished: Path) -> None:
         self._path, self._unfinished = path, unfinished
@@ -185,7 +185,7 @@ class DiskUpload:
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     raise
-                # Without links the check and the move are two steps.
+                # Without hard links, the check and the move are two steps.
                 if self._path.exists():
                     raise FileExistsError(errno.EEXIST, "exists", str(self._path)) from None
                 self._unfinished.replace(self._path)
@@ -202,19 +202,19 @@ class DiskUpload:
 
 
 def _unfinished(path: Path, token: str) -> Path:
-    """The name of a file that is not whole. Long names are cut, since the ending makes them longer."""
+    """The path of an unfinished file. Long names are truncated, because the suffix makes them longer."""
     return path.with_name(f".{path.name[-150:]}.{token}.part")
 
 
 def _sync_folder(folder: Path) -> None:
-    """See that the names in a folder outlast a power cut, where the system can."""
+    """Flush the names in a folder to disk, if the system supports it."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError:
-        # Some network file systems cannot.
+        # Some network file systems do not support it.
         pass
     finally:
         os.close(handle)
@@ -226,5 +226,5 @@ def _typed(error: OSError, identifier: str) -> StorageError:
         (FileExistsError, AlreadyThere),
     )
     kind = next((ours for theirs, ours in kinds if isinstance(error, theirs)), StorageError)
-    words = {FileMissing: "there is no such file", AlreadyThere: "there is a file already, which is kept as it is"}
+    words = {FileMissing: "there is no such file", AlreadyThere: "there is a file already, which is kept"}
     return kind(f"{identifier}: {words.get(kind) or error.strerror or error}")

@@ -1,6 +1,6 @@
-"""Anything that fsspec reaches: S3, GCS, Azure, SFTP, WebDAV, a zip file, memory.
+"""All file systems of fsspec: S3, GCS, Azure, SFTP, WebDAV, a zip file, memory.
 
-Which of them work depends on what is installed beside fsspec (``s3fs`` for ``s3://``, and so on).
+Most of them need another package besides fsspec (``s3fs`` for ``s3://``, and so on).
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ CHUNK = 2**22
 
 
 class FsspecAccessor:
-    """Files below an address of fsspec: ``FsspecAccessor("s3://bucket/studio", profile="renders")``.
+    """Files at an address of fsspec: ``FsspecAccessor("s3://bucket/studio", profile="renders")``.
 
-    ``options`` go to the file system of fsspec as they are. Object stores cannot move a file without a moment in
-    which it has both names or none; a file is put under another name first, read back, and then moved.
-    Half written files are begun anew.
+    ``options`` are passed to the file system of fsspec. A file is written under another name, read back, and then
+    moved, which is not atomic in object stores. Unfinished files are begun again.
     """
 
     def __init__(self, url: str, **options: Any) -> None:
@@ -35,7 +34,7 @@ class FsspecAccessor:
 
     @property
     def files(self) -> Any:
-        """The file system; fsspec is imported when it is first used."""
+        """The file system; fsspec is imported on first use."""
         if self._files is None:
             try:
                 import fsspec
@@ -50,7 +49,7 @@ class FsspecAccessor:
         return self._files
 
     def path(self, identifier: str) -> str:
-        """The path in fsspec's file system; `UnsafePath` where the identifier leads out of the address."""
+        """The path in fsspec's file system; raises `UnsafePath` if the identifier leads out of the address."""
         inner = "/".join(parts_of(identifier))
         _ = self.files
         return f"{self._root.rstrip('/')}/{inner}"
@@ -93,13 +92,13 @@ class FsspecAccessor:
         _ = self.files
         root = self._root.rstrip("/")
         start = f"{root}/{'/'.join(parts_of(folder))}" if folder else self._root
-        # A listing that is remembered would hide what others have put there since.
+        # A cached listing would not have newer files of others.
         self.files.invalidate_cache()
         found = _done(folder, lambda: self.files.find(start))
         return sorted(path.lstrip("/")[len(root.lstrip("/")) :].lstrip("/") for path in found)
 
     def filesystem_path(self, identifier: str) -> str:
-        raise Unsupported(f"{identifier} is at {self._url}, which is no disk of this machine; `get_url` may tell more")
+        raise Unsupported(f"{identifier} is at {self._url}, which is not a disk of this machine; try `get_url`")
 
     def url(self, identifier: str) -> str:
         path = self.path(identifier)
@@ -110,7 +109,7 @@ class FsspecAccessor:
 
 
 class FsspecUpload:
-    """A file under another name beside its place."""
+    """A file under a temporary name next to the final path."""
 
     def __init__(self, files: Any, path: str, unfinished: str) -> None:
         self._files, self._path, self._unfinished = files, path, unfinished
@@ -124,7 +123,7 @@ class FsspecUpload:
         return BytesIO()
 
     def truncate(self, size: int) -> None:
-        """Nothing is received before."""
+        """There are never bytes of an earlier attempt."""
 
     def checksum(self) -> str:
         self.close()
@@ -141,7 +140,7 @@ class FsspecUpload:
         self.close()
         self._files.invalidate_cache()
         if _done(self._path, lambda: self._files.exists(self._path)):
-            raise AlreadyThere(f"{self._path}: there is a file already, which is kept as it is")
+            raise AlreadyThere(f"{self._path}: there is a file already, which is kept")
         _done(self._path, lambda: self._files.mv(self._unfinished, self._path))
 
     def close(self) -> None:
@@ -154,7 +153,7 @@ def _unfinished(path: str, token: str) -> str:
 
 
 def _done(identifier: str, function: Any) -> Any:
-    """What the function gives; the errors of any file system become ours."""
+    """The function's result; errors of any file system become `StorageError`."""
     try:
         return function()
     except FileNotFoundError:
@@ -162,5 +161,5 @@ def _done(identifier: str, function: Any) -> Any:
     except StorageError:
         raise
     except Exception as error:
-        # Each file system of fsspec raises what its library raises.
+        # Each file system of fsspec raises the exceptions of its own library.
         raise StorageError(f"{identifier}: {error}") from error

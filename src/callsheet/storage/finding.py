@@ -1,4 +1,4 @@
-"""Where components are: how much of them is in which location, under which identifier, and how to reach it."""
+"""Finding components: their availability in locations, their identifiers, paths and URLs."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ __all__ = [
 
 
 def named(core: Core, name: str) -> Flow[Any]:
-    """The location of this name, or ``"server"``, ``"unmanaged"`` and the like; made where there is none."""
+    """The location of this name, or ``"server"``, ``"unmanaged"`` and the like; created if there is none."""
     return (yield from _entity(core, (yield from core.locations.resolve(name))))
 
 
 def locations_of(core: Core, locations: Any) -> Flow[list[Any]]:
-    """The entities of the locations that are told, or of all that the server has."""
+    """The entities of the given locations, or of all locations of the server."""
     if locations is None:
         return (yield from find(core, "Location", None, ("name",)))
     found = []
-    for told in locations if isinstance(locations, list | tuple) else [locations]:
-        place = yield from core.locations.resolve(told)
+    for given in locations if isinstance(locations, list | tuple) else [locations]:
+        place = yield from core.locations.resolve(given)
         if place.entity is not None:
             found.append(place.entity)
     return found
@@ -49,7 +49,7 @@ def locations_of(core: Core, locations: Any) -> Flow[list[Any]]:
 def availabilities(core: Core, components: Sequence[Any], locations: Any = None) -> Flow[list[dict[str, float]]]:
     """How much of each component is in each location, by the location's key, in percent.
 
-    A file is there or not. Of a sequence or container it is the mean of its members.
+    It is 0 or 100 for a file, and the mean of the members for a sequence or container.
     """
     components = list(components)
     places = yield from locations_of(core, locations)
@@ -137,11 +137,11 @@ def pick_any(core: Core) -> Flow[SessionLocation | None]:
     return places[0] if places else None
 
 
-def source_of(core: Core, item: Item, told: Any) -> Flow[tuple[SessionLocation, str]]:
-    """Where a component's file is to be copied from: a place and an identifier in it."""
+def source_of(core: Core, item: Item, given: Any) -> Flow[tuple[SessionLocation, str]]:
+    """The source of a component's file: a location and the identifier in it."""
     origins = core.locations.origins
     component = item.entity
-    place = None if told is None else (yield from core.locations.resolve(told))
+    place = None if given is None else (yield from core.locations.resolve(given))
     if (place is None or place.kind == "origin") and component in origins:
         return core.locations["origin"], origins[component]
     if place is None and item.described.kind == "file":
@@ -149,7 +149,7 @@ def source_of(core: Core, item: Item, told: Any) -> Flow[tuple[SessionLocation, 
     if place is None or place.kind == "origin":
         if item.described.kind != "file":
             return core.locations["origin"], ""
-        raise NotInLocation(f"{component!r} is in no location that this session can reach; tell the source")
+        raise NotInLocation(f"{component!r} is in no location that this session can reach; give its source")
     if item.described.kind == "container":
         return place, ""
     try:
@@ -162,7 +162,7 @@ def source_of(core: Core, item: Item, told: Any) -> Flow[tuple[SessionLocation, 
 
 
 def identifiers(core: Core, location: Any, components: Sequence[Any]) -> Flow[list[str]]:
-    """What each component is called in a location; `NotInLocation` tells which of them are not there."""
+    """The identifier of each component in a location; raises `NotInLocation` with those that are not there."""
     place = yield from core.locations.resolve(location)
     if place.kind == "origin":
         known = {each: path for each, path in core.locations.origins.items() if each in components}
@@ -181,12 +181,12 @@ def identifiers(core: Core, location: Any, components: Sequence[Any]) -> Flow[li
 
 
 def filesystem_paths(core: Core, location: Any, components: Sequence[Any]) -> Flow[list[str]]:
-    """The path of each component on this machine; `Unsupported` where the location is no disk of it."""
+    """The path of each component on this machine; raises `Unsupported` if the location is not a disk of it."""
     place = yield from core.locations.resolve(location)
     found = yield from identifiers(core, place, components)
     accessor = place.accessor
     if accessor is None:
-        raise Unsupported(f"{place.name!r} is no disk of this machine; copy the component to one, or ask for its URL")
+        raise Unsupported(f"{place.name!r} is not a disk of this machine; copy the component to one, or use its URL")
     paths = []
     for identifier in found:
         path = yield Work(partial(accessor.filesystem_path, identifier))
@@ -195,7 +195,7 @@ def filesystem_paths(core: Core, location: Any, components: Sequence[Any]) -> Fl
 
 
 def url(core: Core, location: Any, component: Any) -> Flow[str]:
-    """An address of a component's file. The server signs its own; they end after some hours and hold no key."""
+    """A URL of a component's file. URLs of the server are signed, contain no key, and expire after some hours."""
     place = yield from core.locations.resolve(location)
     (identifier,) = yield from identifiers(core, place, [component])
     keeper = place.keeper(core)

@@ -1,11 +1,11 @@
-"""What is under way in a location, noted in the location itself before anything of it happens.
+"""Running operations on a location are recorded in the location itself before they begin.
 
-Theory. Files and the server's rows cannot change in one step. So a file gets its name before its row is
-committed: whoever finds a row finds the file. And before a file gets its name, or is begun, an *intent* is
-written: which rows will be committed, for which files of which size. Whatever is interrupted leaves an intent,
-and from the intent and the rows it follows what to do: a row is there, so the file stays; there is none, so the
-file goes. For a removal the row goes first, under the same rule. An intent is renewed while its work goes on, and
-is left alone by others until it is old: by then no request of it can still be on its way.
+Theory. Files and the server's rows cannot change atomically. So a file gets its final name before its row is committed:
+a file exists for every row. And before a file is begun, an *intent* is written: the rows to be committed, with their
+files and sizes. An interrupted operation leaves its intent, and the intent and the rows determine what to do: if the
+row exists, the file stays; if not, it is removed. For a removal, the row is deleted first, under the same rule. An
+intent is renewed while its operation runs, and other sessions do not touch it until it is old: by then, none of its
+requests can still be running.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ __all__ = ["STALE_SECONDS", "Intent", "Intents", "Planned"]
 
 FOLDER = f"{HIDDEN}/pending"
 STALE_SECONDS = 600.0
-"""After this long without a sign of life an intent is taken over. Longer than any request may take."""
+"""After this time without renewal, others may settle an intent. Longer than any request may take."""
 RENEWED_SECONDS = 60.0
 
 
 @frozen
 class Planned:
-    """A file that is to have a row, or to lose it: the keys of row and component, where, and how many bytes."""
+    """A file whose row is to be created or deleted: the keys of row and component, the identifier, and the size."""
 
     row: str
     component: str
     identifier: str
     size: int | None
-    """None: there is no file, as of a sequence as a whole."""
+    """None: there is no file, as for a sequence as a whole."""
     told: str
-    """The identifier as the row has it."""
+    """The identifier in the row. (The name is part of the stored format.)"""
 
 
 @frozen
 class Intent:
-    """Work that has begun. ``origin`` is the session that does it, ``renewed`` a time in seconds since 1970."""
+    """A running operation. ``origin`` is its session, ``renewed`` a time in seconds since 1970."""
 
     items: tuple[Planned, ...]
     origin: str
@@ -67,13 +67,13 @@ class Intents:
         return self._clock()
 
     def begin(self, items: tuple[Planned, ...], origin: str) -> Flow[Intent]:
-        """Note what is going to happen."""
+        """Write an intent."""
         intent = Intent(items, origin, self._clock())
         yield from self._write(intent)
         return intent
 
     def renew(self, intent: Intent) -> Flow[Intent]:
-        """Say that the work goes on, where it is some time since that was said."""
+        """Renew an intent if it is due."""
         if self._clock() - intent.renewed < RENEWED_SECONDS:
             return intent
         renewed = evolve(intent, renewed=self._clock())
@@ -81,19 +81,19 @@ class Intents:
         return renewed
 
     def forget_half(self, planned: Planned) -> Flow[None]:
-        """Remove what there is of a file that did not get its name."""
+        """Remove an unpublished file, if there is one."""
         if planned.size is not None:
             yield Work(partial(self._accessor.forget, planned.identifier, planned.component))
 
     def end(self, intent: Intent) -> Flow[None]:
-        """All of it is done, or undone."""
+        """Remove the intent: its operation is done or undone."""
         try:
             yield Work(lambda: self._accessor.remove(_name(intent.token)))
         except FileMissing:
             return
 
     def all(self) -> Flow[list[Intent]]:
-        """What is under way, or was interrupted."""
+        """The intents of running and interrupted operations."""
         names: list[str] = yield Work(lambda: self._accessor.list(FOLDER))
         found = []
         for name in names:
@@ -110,11 +110,11 @@ class Intents:
     def _read(self, name: str) -> Intent | None:
         try:
             with self._accessor.open(name) as file:
-                told: Any = json.loads(file.read())
-            items = tuple(Planned(**each) for each in told["items"])
-            return Intent(items, str(told["origin"]), float(told["renewed"]), str(told["token"]))
+                content: Any = json.loads(file.read())
+            items = tuple(Planned(**each) for each in content["items"])
+            return Intent(items, str(content["origin"]), float(content["renewed"]), str(content["token"]))
         except (FileMissing, ValueError, TypeError, KeyError):
-            # It ended meanwhile, or is no intent of ours.
+            # It has just ended, or is not an intent.
             return None
 
 

@@ -1,7 +1,7 @@
-"""What a location does with data, as flows: `Kept` through an accessor, `ServerFiles` by the server itself.
+"""Reading and writing the files of a location as flows: `Kept` by an accessor, `ServerFiles` by the server.
 
-Readers and writers hold files open; ``close`` lets go of them at once and never talks, so that it can be called
-while a flow is being closed.
+Readers and writers have open files; ``close`` closes them at once and sends nothing, so that it can be called while a
+flow is being closed.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class FileReader(Protocol):
 
 
 class FileWriter(Protocol):
-    """A file that is being written, and seen by nobody until it is published."""
+    """A file that is being written, and becomes visible when it is published."""
 
     part: int
 
     def write(self, data: bytes) -> Flow[None]: ...
 
     def seal(self, checksum: str) -> Flow[str]:
-        """The checksum of what is stored."""
+        """The checksum of the stored bytes."""
         ...
 
     def publish(self) -> Flow[None]: ...
@@ -46,10 +46,10 @@ class FileWriter(Protocol):
 
 
 class Keeper(Protocol):
-    """Keeps the files of a location."""
+    """Reads and writes the files of a location."""
 
     def size(self, identifier: str) -> Flow[int | None]:
-        """Bytes of a file; None where there is none."""
+        """The size of a file in bytes; None if there is none."""
         ...
 
     def reader(self, identifier: str, size: int) -> Flow[FileReader]: ...
@@ -57,12 +57,12 @@ class Keeper(Protocol):
     def writer(self, identifier: str, token: str, name: str, size: int) -> Flow[FileWriter]: ...
 
     def remove(self, identifier: str) -> Flow[None]:
-        """Remove a file; it need not be there."""
+        """Remove a file, if there is one."""
         ...
 
 
 class Kept:
-    """Files behind an accessor."""
+    """The files of an accessor."""
 
     def __init__(self, accessor: Accessor) -> None:
         self.accessor = accessor
@@ -104,7 +104,7 @@ class StreamReader:
 
 
 class KeptWriter:
-    """Writes through an upload. What an earlier attempt left is compared with what comes, and kept where equal."""
+    """Writes through an upload. Bytes of an earlier attempt are compared with the source, and kept if equal."""
 
     def __init__(self, upload: Upload, accessor: Accessor, identifier: str, token: str) -> None:
         self._upload, self._accessor, self._identifier, self._token = upload, accessor, identifier, token
@@ -128,7 +128,7 @@ class KeptWriter:
         self._position += len(data)
 
     def _forget_rest(self, position: int) -> None:
-        """From here on what was kept is not what should be there, or ends."""
+        """Discard the kept bytes from this position on."""
         if self._kept is not None:
             self._kept.close()
             self._kept = None
@@ -157,17 +157,17 @@ class KeptWriter:
         try:
             self.close()
         except StorageError:
-            # A full disk refuses what was buffered; it is not wanted any more.
+            # A full disk refuses the buffered bytes, which are not needed.
             pass
         self._accessor.forget(self._identifier, self._token)
 
 
 class ServerFiles:
-    """Files that the server keeps, by the keys of their components."""
+    """The files on the server, by the keys of their components."""
 
     def __init__(self, dialect: Any) -> None:
         if not isinstance(dialect, FileDialect):
-            raise Unsupported(f"the dialect {dialect.name!r} moves no files")
+            raise Unsupported(f"the dialect {dialect.name!r} cannot transfer files")
         self._dialect = dialect
 
     def size(self, identifier: str) -> Flow[int | None]:
@@ -188,7 +188,7 @@ class ServerFiles:
             return
 
     def address(self, identifier: str) -> Flow[str]:
-        """Where the file can be read for some hours: a URL, or a path on the server."""
+        """A URL, or a path on the server, at which the file can be read for some hours."""
         return (yield from self._dialect.file_address(identifier))
 
 
@@ -210,11 +210,11 @@ class ServedReader:
         return data
 
     def close(self) -> None:
-        """Nothing is open."""
+        """There is nothing to close."""
 
 
 class ServedWriter:
-    """Sends a file to the server part by part, which makes it whole when it is published."""
+    """Sends a file to the server part by part; `publish` completes it."""
 
     def __init__(self, upload: FileUpload) -> None:
         self._upload = upload
@@ -236,7 +236,7 @@ class ServedWriter:
             raise AlreadyThere(str(error)) from error
 
     def close(self) -> None:
-        """Nothing is open."""
+        """There is nothing to close."""
 
     def discard(self) -> Flow[None]:
         yield from self._upload.abandon()

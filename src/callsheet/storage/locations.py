@@ -33,10 +33,10 @@ OWN_PREFIX = "callsheet."
 
 @define(eq=False)
 class SessionLocation:
-    """A location as this session reaches it.
+    """A location with this session's accessor and structure.
 
-    Lower ``priority`` is preferred. ``kind`` is ``managed`` (files are copied in), ``unmanaged`` (files stay where
-    they are and only their paths are kept), or ``origin`` (known to this session alone).
+    Lower ``priority`` is preferred. ``kind`` is ``managed`` (files are copied), ``unmanaged`` (files stay where they
+    are, and only their paths are stored), or ``origin`` (paths in this session only).
     """
 
     name: str
@@ -55,19 +55,19 @@ class SessionLocation:
         return self.accessor is not None or self.is_served or self.kind == "origin"
 
     def keeper(self, core: Core) -> Keeper:
-        """What moves its data; `StorageError` where the session cannot reach it."""
+        """The keeper of its files; raises `StorageError` if the session cannot reach them."""
         if self.is_served:
             return ServerFiles(core._dialect)
         if self.accessor is None:
             raise StorageError(
-                f"this session cannot reach the files of {self.name!r}: tell how, by "
+                f"this session cannot reach the files of {self.name!r}: configure it by "
                 f"`session.locations.add({self.name!r}, accessor=…, structure=…)`"
             )
         return Kept(self.accessor)
 
 
 class Locations:
-    """Where files are kept, as this session reaches it: ``session.locations``.
+    """The locations of a session: ``session.locations``.
 
     >>> from callsheet.storage.disk import DiskAccessor
     >>> from callsheet.storage.structure import StandardStructure
@@ -81,7 +81,7 @@ class Locations:
         self._waiting: list[Callable[[Any], None]] = []
         self._ready = False
         self._learns = False
-        #: Where the files of components are that were made by this session, by component.
+        #: The paths of the files of components that this session created.
         self.origins: dict[Any, str] = {}
         for name, place in _built_in().items():
             self._places[name] = place
@@ -111,10 +111,10 @@ class Locations:
         priority: float = 95,
         transformer: Transformer | None = None,
     ) -> SessionLocation:
-        """Tell how the files of a location are reached and laid out (by the components' keys if nothing is told).
+        """Configure the accessor and the structure of a location (default: by the components' keys).
 
-        ``location`` is an entity, or a name: where the server has no location of this name, it is made when it is
-        first used. Nothing is sent now. Adding it again replaces what was told before.
+        ``location`` is an entity, or a name: if the server has no location of this name, it is created on first use.
+        Nothing is sent now. Adding a location again replaces its configuration.
         """
         name = location if isinstance(location, str) else str(value_of(location, "name", location._key))
         key = None if isinstance(location, str) else str(location._key)
@@ -130,9 +130,9 @@ class Locations:
         self._ready = False
 
     def learn(self) -> None:
-        """Take locations as their rows on the server describe them, too.
+        """Use also the accessors and structures in the server's rows of locations.
 
-        Whoever may change such a row decides where the files of this session go; so it is asked for.
+        This must be called explicitly, because an account that may change such a row decides where files are written.
         """
         self._learns, self._ready = True, False
 
@@ -151,7 +151,7 @@ class Locations:
     # -- flows -------------------------------------------------------------------------------------------
 
     def prepare(self) -> Flow[None]:
-        """Learn of the locations that plugins and the server configure."""
+        """Read the configuration of locations by plugins and by the server."""
         if self._ready:
             return
         check_schema(self._core)
@@ -167,25 +167,25 @@ class Locations:
                 self._learn(entity)
 
     def _learn_scenario(self) -> Flow[None]:
-        told = yield from scenario.told(self._core)
-        if told is not None and told.name not in self._places:
-            self._places[told.name] = SessionLocation(told.name, told.accessor, told.structure, 1, key=told.key)
+        found = yield from scenario.server_scenario(self._core)
+        if found is not None and found.name not in self._places:
+            self._places[found.name] = SessionLocation(found.name, found.accessor, found.structure, 1, key=found.key)
 
     def _learn(self, entity: Any) -> None:
-        """Take what a location's own row tells, unless a script has told otherwise."""
-        name, told = str(value_of(entity, "name")), value_of(entity, "accessor")
-        if name in self._places or not isinstance(told, Mapping) or "type" not in told:
+        """Use the configuration in a location's row, unless a script has configured it."""
+        name, accessor = str(value_of(entity, "name")), value_of(entity, "accessor")
+        if name in self._places or not isinstance(accessor, Mapping) or "type" not in accessor:
             return
         structure = value_of(entity, "structure")
         place = SessionLocation(
-            name, _accessor_of(dict(told)), priority=value_of(entity, "priority", 95), key=entity._key
+            name, _accessor_of(dict(accessor)), priority=value_of(entity, "priority", 95), key=entity._key
         )
         if isinstance(structure, Mapping):
             place.structure = structure_of(dict(structure))
         self._places[name] = place
 
     def resolve(self, location: Any) -> Flow[SessionLocation]:
-        """The place that an entity, a name or a well-known word stands for, with its entity."""
+        """The location of an entity, a name or a well-known name, with its entity."""
         yield from self.prepare()
         place = self._find(location)
         if place is None:
@@ -213,7 +213,7 @@ class Locations:
         return entity is not None and self._core.unit.is_alive(entity)
 
     def entity(self, place: SessionLocation) -> Flow[Any]:
-        """The location on the server, made where there is none."""
+        """The location's entity on the server, created if there is none."""
         if (yield from self.recognise([place])):
             return place.entity
         key = place.key or str(uuid5(NAMESPACE_URL, f"urn:callsheet:location/{place.name}"))
@@ -222,14 +222,14 @@ class Locations:
         try:
             yield from send_alone(self._core, [Create(Identity("Location", key), values)])
         except ServerError:
-            # Somebody else may have made it at the same time.
+            # Another session may have created it at the same time.
             if not (yield from self.recognise([place])):
                 raise
             return place.entity
         return (yield from reading.get(self._core, "Location", key))
 
     def recognise(self, places: Sequence[SessionLocation]) -> Flow[list[SessionLocation]]:
-        """Those of the places that the server has, each with its entity; nothing is made."""
+        """The locations among these that the server has, each with its entity; nothing is created."""
         lost = [place for place in places if not self._is_usable(place.entity)]
         if lost:
             entities = yield from find(self._core, "Location", None, ("name",))
@@ -243,13 +243,13 @@ class Locations:
         return [place for place in places if place.entity is not None]
 
     def accessible(self) -> Flow[list[SessionLocation]]:
-        """The places that this session can reach, preferred ones first."""
+        """The locations that this session can reach, preferred ones first."""
         yield from self.prepare()
         return sorted((place for place in self if place.is_accessible), key=lambda place: place.priority)
 
 
 def _prefixes() -> tuple[str, ...]:
-    """What the names of well-known locations may begin with: a database may have rows made under any dialect."""
+    """The possible prefixes of names of well-known locations: a database may have rows of any dialect."""
     return OWN_PREFIX, *(each.location_prefix for each in declarations() if each.location_prefix)
 
 
@@ -280,14 +280,14 @@ def _without_entity(place: SessionLocation) -> SessionLocation:
     )
 
 
-def _accessor_of(told: dict[str, Any]) -> Accessor | None:
-    """The accessor that a location's row describes; None for kinds that this version does not know."""
-    kind = told.pop("type")
+def _accessor_of(row: dict[str, Any]) -> Accessor | None:
+    """The accessor that a location's row describes; None for unknown types."""
+    kind = row.pop("type")
     if kind == "disk":
-        prefix = told.get("prefix") or {name: told[name] for name in ("linux", "macos", "windows") if name in told}
+        prefix = row.get("prefix") or {name: row[name] for name in ("linux", "macos", "windows") if name in row}
         return DiskAccessor(prefix, must_exist=True)
-    if kind == "fsspec" and isinstance(told.get("url"), str):
+    if kind == "fsspec" and isinstance(row.get("url"), str):
         from callsheet.storage.filesystem import FsspecAccessor
 
-        return FsspecAccessor(told["url"])
+        return FsspecAccessor(row["url"])
     return None

@@ -1,4 +1,4 @@
-"""What storage asks the server: which components are where, who their members are, what a structure must know."""
+"""The queries of storage: where components are, their members, and the values that structures need."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEEDED = ("Component", "ComponentLocation", "Location")
 
 @define(eq=False)
 class Item:
-    """A component, what is known of it, and the items of its members."""
+    """A component, its description for structures, and the items of its members."""
 
     entity: Any
     described: Described
@@ -33,15 +33,15 @@ class Item:
 
     @property
     def all(self) -> list[Item]:
-        """Itself, and all below it; members first."""
+        """This item and all below it; members first."""
         return [*(each for member in self.members for each in member.all), self]
 
 
 def check_schema(core: Core) -> None:
-    """Raise `SchemaError` where the server's schema has no components and locations."""
+    """Raise `SchemaError` if the server's schema has no components and locations."""
     missing = [name for name in NEEDED if name not in core.schema.types]
     if missing:
-        raise SchemaError(f"the schema {core.schema.name!r} has no {', '.join(missing)}; it can keep no files")
+        raise SchemaError(f"the schema {core.schema.name!r} has no {', '.join(missing)}, which files need")
 
 
 def find(core: Core, entity_type: str, where: Condition | None, projections: Sequence[str] = ()) -> Flow[list[Any]]:
@@ -52,13 +52,13 @@ def find(core: Core, entity_type: str, where: Condition | None, projections: Seq
 
 
 def among(core: Core, path: str, keys: Iterable[Any]) -> list[Condition]:
-    """Conditions that a path is one of the keys, each with no more keys than the server takes at once."""
-    told, size = list(dict.fromkeys(keys)), core.features.literals
-    return [Comparison(Path.of(path), "in", tuple(told[at : at + size])) for at in range(0, len(told), size)]
+    """Conditions that a path is one of the keys, each with no more keys than the server accepts."""
+    unique, size = list(dict.fromkeys(keys)), core.features.literals
+    return [Comparison(Path.of(path), "in", tuple(unique[at : at + size])) for at in range(0, len(unique), size)]
 
 
 def rows_of(core: Core, components: Iterable[Any], locations: Iterable[Any] | None = None) -> Flow[list[Any]]:
-    """The rows that say where components are; of these locations only, where some are told."""
+    """The ``ComponentLocation`` rows of components; only those of ``locations``, if given."""
     keys = [component._key for component in components if not is_born(component)]
     found: list[Any] = []
     for condition in among(core, "component.id", keys):
@@ -71,12 +71,12 @@ def rows_of(core: Core, components: Iterable[Any], locations: Iterable[Any] | No
 
 
 def is_born(entity: Any) -> bool:
-    """Whether an entity is created here and not committed yet."""
+    """Whether an entity was created in this session and is not committed yet."""
     return entity._changes is not None and entity._changes.born
 
 
 def value_of(entity: Any, name: str, default: Any = None) -> Any:
-    """What is known of an attribute; never fetches."""
+    """The loaded value of an attribute, else the default; never sends a request."""
     value = entity.peek(name) if name in entity._type.names else NOT_SET
     return default if value is NOT_SET or value is None else value
 
@@ -90,7 +90,7 @@ def members_of(core: Core, containers: Sequence[Any]) -> Flow[dict[Any, list[Any
             by_type.setdefault(container._name, []).append(container._key)
     for name, keys in by_type.items():
         for condition in among(core, "id", keys):
-            # Asked of the containers: not every server tells of a member which sequence it is in.
+            # Read from the containers, because not every server sends the container of a member.
             brought = ("members", "members.name", "members.file_type", "members.size")
             for container in (yield from find(core, name, condition, brought)):
                 known = value_of(container, "members")
@@ -106,7 +106,7 @@ def members_of(core: Core, containers: Sequence[Any]) -> Flow[dict[Any, list[Any
 
 
 def gather(core: Core, components: Sequence[Any], recursive: bool = True) -> Flow[list[Item]]:
-    """Components with all that a structure must know of them, and their members."""
+    """Components with all values that a structure needs, and their members."""
     yield from _load(core, components)
     containers = [found for each in components if (found := value_of(each, "container")) is not None]
     yield from _load(core, containers)
@@ -171,5 +171,5 @@ def _described(component: Any, container: Described | None) -> Described:
 
 
 def is_none_or_born(version: Any) -> bool:
-    """Whether there is no version, or one whose number is not known yet."""
+    """Whether there is no version, or one without a number yet."""
     return version is None or is_born(version)

@@ -1,4 +1,4 @@
-"""Pictures that stand for an entity, and films made for review. Both are components in the server's own location."""
+"""Thumbnails of entities, and encoded media for review. Both are components in the server's own location."""
 
 from __future__ import annotations
 
@@ -18,48 +18,48 @@ __all__ = ["Encodable", "Pictured", "create_thumbnail", "encode", "thumbnail_add
 
 
 class Pictured:
-    """Methods of what has a thumbnail."""
+    """The methods of entities with a thumbnail."""
 
     __slots__ = ()
     session: Any
 
     def create_thumbnail(self, path: Any, data: Mapping[str, Any] | None = None) -> Any:
-        """A picture for this: the component of a file that is sent to the server. Commits what is pending."""
+        """Upload a file as thumbnail; returns its component. Commits pending changes."""
         return self.session.run(create_thumbnail(self.session, self, path, data))
 
     def get_thumbnail_url(self) -> Any:
-        """The address of the picture, without a key in it; None where there is none."""
+        """The URL of the thumbnail, without a key; None if there is none."""
         return self.session.run(thumbnail_address(self.session, self))
 
 
 class Encodable:
-    """Methods of versions."""
+    """The methods of versions."""
 
     __slots__ = ()
     session: Any
     id: Any
 
     def create_component(self, path: Any = None, data: Mapping[str, Any] | None = None, location: Any = "auto") -> Any:
-        """A component of this version, of a file, a sequence or a list of such."""
-        told = {**(data or {}), "version": self}
-        return self.session.run(components.create(self.session, path, told, location))
+        """A component of this version, from a file, a sequence or a list of these."""
+        values = {**(data or {}), "version": self}
+        return self.session.run(components.create(self.session, path, values, location))
 
     def encode_media(self, media: Any, keep_original: bool | str = "auto") -> Any:
-        """Let the server make pictures and films of a file for the review of this version; the job of it."""
+        """Let the server encode a file for the review of this version; returns the job."""
         return self.session.run(encode(self.session, media, self.id, keep_original))
 
 
 def create_thumbnail(core: Core, entity: Any, path: Any, data: Mapping[str, Any] | None = None) -> Flow[Any]:
-    """The component of a picture in the server's location, and the reference to it."""
-    told = {"name": "thumbnail", **(data or {})}
-    component = yield from components.create(core, path, told, "server")
+    """Create the component of a picture in the server's location, and set it as thumbnail."""
+    values = {"name": "thumbnail", **(data or {})}
+    component = yield from components.create(core, path, values, "server")
     core.unit.assign(entity, "thumbnail", component)
     yield from commit(core)
     return component
 
 
 def thumbnail_address(core: Core, entity: Any) -> Flow[str | None]:
-    """Where the picture of an entity is."""
+    """The URL of an entity's thumbnail."""
     yield from populating.populate(core, entity, "thumbnail")
     component = entity.peek("thumbnail")
     if not component:
@@ -68,7 +68,7 @@ def thumbnail_address(core: Core, entity: Any) -> Flow[str | None]:
 
 
 def encode(core: Core, media: Any, version_id: str | None = None, keep_original: bool | str = "auto") -> Flow[Any]:
-    """Let the server make pictures and films of a file (a path, or a component) for review; gives the job.
+    """Let the server encode a file (a path, or a component) for review; returns the job.
 
     A path is sent to the server first.
     """
@@ -85,8 +85,8 @@ def encode(core: Core, media: Any, version_id: str | None = None, keep_original:
         component = yield from components.create(core, media, {}, "server")
     else:
         raise UsageError(f"media is a path or a FileComponent, not {media!r:.80}")
-    told = {"component_id": component.id, "version_id": version_id, "keep_original": keep}
-    answer = yield from calls.call(core, "encode_media", told)
+    arguments = {"component_id": component.id, "version_id": version_id, "keep_original": keep}
+    answer = yield from calls.call(core, "encode_media", arguments)
     if not isinstance(answer, Mapping) or "job_id" not in answer:
         raise TransportError(f"the server's answer has no job_id: {answer!r:.120}")
     return (yield from reading.get(core, "Job", answer["job_id"]))

@@ -1,10 +1,10 @@
-"""Names of components and folders as parts of paths: readable, legal on every system, and never the same for two.
+"""Names of components and folders as parts of paths: readable, valid on every system, and unique.
 
-A name that is canonical stays as it is: lower-case ASCII letters, digits, ``_``, ``-`` and inner dots. Any other name
-loses something on its way into a path, so a tag made of the whole name follows after ``~``, which no canonical name
-has: two names that look alike in a path still have different ones, also where a file system ignores case.
+A canonical name is unchanged: lower-case ASCII letters, digits, ``_``, ``-`` and inner dots. Any other name loses
+characters in a path, so a tag derived from the whole name is appended after ``~``, which no canonical name contains.
+So two names that become equal in a path have different tags, also on a file system that ignores case.
 
-The tag is 40 bits of SHA-256 in base 32, so it is the same tomorrow, on every machine, and whatever else exists.
+The tag is 40 bits of SHA-256 in base 32, so it is the same at any time, on every machine.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import unicodedata
 from base64 import b32encode
 from hashlib import sha256
 
-__all__ = ["part_of", "readable", "split_ending"]
+__all__ = ["part_of", "readable", "split_extension"]
 
 LONGEST = 80
-"""Characters of a name that stay readable in a path; 255 bytes is what file systems take for a part."""
+"""The most characters of a name in a path; file systems accept 255 bytes for a part."""
 _RESERVED = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 )
-_ENDING = re.compile(r"\.[\w.\-]{1,40}")
+_EXTENSION = re.compile(r"\.[\w.\-]{1,40}")
 
 
 def part_of(name: str, safe: str, plain: bool = True) -> str:
-    """``safe``, the name in characters that file systems take; with a tag where that is not the whole name.
+    """``safe``, the name in characters that file systems accept; with a tag if it differs from the name.
 
-    ``plain=False`` demands the tag although nothing is lost: the part would have a second meaning.
+    ``plain=False`` adds the tag in any case, because the part would be ambiguous.
 
     >>> part_of("sq010", "sq010"), part_of("SQ010", "sq010")
     ('sq010', 'sq010~hzkvnwa2')
@@ -54,14 +54,14 @@ def readable(name: str, substitute: str) -> str:
     return safe if safe.strip(".") else substitute * max(1, len(safe))
 
 
-def split_ending(path: str) -> tuple[str, str]:
-    """The name of a file and its ending; a last dot that no ending follows belongs to the name.
+def split_extension(path: str) -> tuple[str, str]:
+    """The name of a file and its extension; a last dot that is not followed by one belongs to the name.
 
-    >>> split_ending("plates/plate.0001.exr"), split_ending("Notes Mr. Smith"), split_ending(".profile")
+    >>> split_extension("plates/plate.0001.exr"), split_extension("Notes Mr. Smith"), split_extension(".profile")
     (('plate.0001', '.exr'), ('Notes Mr. Smith', ''), ('.profile', ''))
     """
     name = re.split(r"[/\\]", path)[-1]
-    stem, dot, ending = name.rpartition(".")
-    if not stem.strip(".") or not _ENDING.fullmatch(dot + ending):
+    stem, dot, extension = name.rpartition(".")
+    if not stem.strip(".") or not _EXTENSION.fullmatch(dot + extension):
         return name, ""
-    return stem, dot + ending
+    return stem, dot + extension

@@ -1,6 +1,6 @@
-"""Puts components into locations, such that files and rows agree whatever fails, and when.
+"""Adds components to locations, so that files and rows agree after any failure.
 
-See ``intent.py`` for the order of steps and why.
+See ``intent.py`` for the order of steps and the reasons.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from callsheet.storage.keeping import Keeper
 from callsheet.storage.locations import SessionLocation
 from callsheet.storage.lookup import Item, find, gather, rows_of, value_of
 from callsheet.storage.recovery import settle_leftovers
-from callsheet.storage.registration import Placement, check_turn, flat, forget_rows, is_in_doubt, register, tell
+from callsheet.storage.registration import Placement, announce, check_turn, flat, forget_rows, is_in_doubt, register
 from callsheet.storage.transfer import Copy, OnProgress, transfer
 
 __all__ = ["add"]
@@ -36,21 +36,21 @@ def add(
     recursive: bool = True,
     progress: OnProgress | None = None,
 ) -> Flow[None]:
-    """Put components, with their members, into a location: copy their files, then commit where they are.
+    """Add components, with their members, to a location: copy their files, then commit their rows.
 
-    ``sources`` is where the files come from: a location, one for each component, or None for wherever they are.
-    Components that are committed already get their rows in a commit of their own, and what is pending stays
-    pending. A component that is still pending is committed together with its rows and all else that is pending.
+    ``sources`` is the location of the files, one for each component, or None for any location that has them. The rows
+    of committed components are committed alone, and pending changes stay pending. A pending component is committed
+    together with its rows and all other pending changes.
     """
     check_turn(core)
     place = yield from core.locations.resolve(location)
     items = yield from gather(core, components, recursive)
-    told = _sources(sources, len(items))
+    given = _sources(sources, len(items))
     everything = list(flat(items))
     if place.kind == "origin":
-        raise UsageError("the origin is where components come from; `create_component(path)` tells it")
+        raise UsageError("components cannot be added to the origin; `create_component(path)` sets their origin")
     yield from _check_absent(core, place, everything)
-    placements = yield from _placements(core, place, items, told)
+    placements = yield from _placements(core, place, items, given)
     _check_distinct(placements)
     intents = None
     if place.kind == "managed" and place.accessor is not None:
@@ -59,7 +59,7 @@ def add(
     yield from _check_free(core, place, placements)
     yield from _place(core, place, placements, intents, progress)
     forget_rows(place, [item.entity for item in everything])
-    yield from tell(core, COMPONENT_ADDED, place, [item.entity for item in everything])
+    yield from announce(core, COMPONENT_ADDED, place, [item.entity for item in everything])
 
 
 def _sources(sources: Any, count: int) -> list[Any]:
@@ -80,17 +80,17 @@ def _check_absent(core: Core, place: SessionLocation, items: Sequence[Item]) -> 
 def _placements(
     core: Core, place: SessionLocation, items: Sequence[Item], sources: Sequence[Any]
 ) -> Flow[list[Placement]]:
-    """What goes where from where; raises before anything is copied."""
+    """The placement of every component; raises before anything is copied."""
     found: dict[Any, Placement] = {}
-    for item, told in zip(items, sources):
+    for item, given in zip(items, sources):
         for each in item.all:
             if each.entity not in found:
-                found[each.entity] = yield from _placement(core, place, each, told)
+                found[each.entity] = yield from _placement(core, place, each, given)
     return list(found.values())
 
 
-def _placement(core: Core, place: SessionLocation, item: Item, told: Any) -> Flow[Placement]:
-    source, identifier = yield from source_of(core, item, told)
+def _placement(core: Core, place: SessionLocation, item: Item, given: Any) -> Flow[Placement]:
+    source, identifier = yield from source_of(core, item, given)
     path = identifier
     if place.kind == "unmanaged" and identifier and source.accessor is not None:
         path = source.accessor.filesystem_path(identifier) if item.described.kind == "file" else identifier
@@ -111,14 +111,14 @@ def _check_distinct(placements: Sequence[Placement]) -> None:
         if folded in seen:
             other = seen[folded].item.described.name
             raise AlreadyThere(
-                f"components {other!r} and {each.item.described.name!r} would have the same place {each.identifier!r}; "
+                f"components {other!r} and {each.item.described.name!r} would have the same path {each.identifier!r}; "
                 "give them different names"
             )
         seen[folded] = each
 
 
 def _check_free(core: Core, place: SessionLocation, placements: Sequence[Placement]) -> Flow[None]:
-    """Raise where a file is in the way. What the server keeps is under a component's own key."""
+    """Raise if a file exists already. Files on the server are stored by the component's key."""
     if place.kind != "managed" or place.is_served:
         return
     keeper = place.keeper(core)
@@ -131,7 +131,7 @@ def _check_free(core: Core, place: SessionLocation, placements: Sequence[Placeme
 
 
 def _owner(core: Core, place: SessionLocation, identifier: str) -> Flow[str]:
-    """Whose file is in the way, as far as this account may read it."""
+    """The component of an existing file, as far as this account may read it."""
     if place.transformer is not None:
         return ""
     where = And(
@@ -206,7 +206,7 @@ def _copy_all(
         try:
             yield from transfer(copy, progress, alive)
         except Exception as error:
-            # It may have got its name before the failure; nothing was there when this began.
+            # The file may have been published before the failure; it did not exist before.
             if not isinstance(error, AlreadyThere | TransportError) and (yield from _is_whole(target, each)):
                 published.append(each)
             raise
@@ -226,12 +226,12 @@ def _undo(
     intent: Intent | None,
     error: Exception,
 ) -> Flow[None]:
-    """Take the files away that got their names. What cannot be undone now is left to `recover`."""
+    """Remove the published files. What cannot be undone now is left to `recover`."""
     keeper = place.keeper(core)
     try:
         for each in published:
             yield from keeper.remove(each.identifier)
-        # Half a file is kept for the next attempt where the network failed, and the intent tells of it.
+        # After a network failure, the unfinished file and the intent are kept for the next attempt.
         if intents is not None and intent is not None and not isinstance(error, TransportError):
             for planned in intent.items:
                 yield from intents.forget_half(planned)

@@ -1,4 +1,4 @@
-"""What was interrupted in a location is finished or undone, by what its intents say and the server's rows."""
+"""Interrupted operations on a location are finished or undone, by their intents and the server's rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Recovered", "recover", "settle", "settle_leftovers"]
 
 @frozen
 class Recovered:
-    """What became of one file: its row is there, and it is ``kept``; or there is none, and it was ``removed``."""
+    """The outcome for one file: ``kept`` if its row exists, else ``removed``."""
 
     component: str
     identifier: str
@@ -29,15 +29,15 @@ class Recovered:
 
 
 def recover(core: Core, location: Any, older_than: float = STALE_SECONDS) -> Flow[list[Recovered]]:
-    """Finish or undo what interrupted sessions left in a location.
+    """Finish or undo the operations of interrupted sessions in a location.
 
-    What is younger than so many seconds may still be under way and is left alone, unless this session began it.
+    Operations younger than ``older_than`` seconds may still be running and are not touched, except this session's own.
     """
     if core.unit.doubtful is not None:
         raise StateError("the last commit of this session is in doubt; `commit()` sends it again, then recover")
     place = yield from core.locations.resolve(location)
     if place.accessor is None or place.kind != "managed":
-        raise Unsupported(f"{place.name!r} keeps no files through an accessor; there is nothing to recover")
+        raise Unsupported(f"{place.name!r} has no accessor for managed files; there is nothing to recover")
     intents = Intents(place.accessor)
     done: list[Recovered] = []
     for intent in (yield from intents.all()):
@@ -48,16 +48,16 @@ def recover(core: Core, location: Any, older_than: float = STALE_SECONDS) -> Flo
 
 
 def settle_leftovers(core: Core, place: SessionLocation, intents: Intents, identifiers: Collection[str]) -> Flow[None]:
-    """Settle what an interrupted session left of these files, so that they can be copied again.
+    """Settle interrupted operations on these files, so that they can be copied again.
 
-    Halves of files stay: the copy goes on with them. `AlreadyThere` where another session is at work.
+    Unfinished files are kept, and the copy resumes them. Raises `AlreadyThere` if another session is copying them.
     """
     for intent in (yield from intents.all()):
         if not any(each.identifier in identifiers for each in intent.items):
             continue
         if intent.origin != core.origin and not intent.is_old(intents.now()):
             raise AlreadyThere(
-                f"another session is putting the same files into {place.name!r} now; if it has ended, try again in "
+                f"another session is adding the same files to {place.name!r} now; if it has ended, try again in "
                 f"{STALE_SECONDS / 60:g} minutes or call `location.recover(older_than=0)`"
             )
         yield from settle(core, place, intent, keep=identifiers)
@@ -65,7 +65,7 @@ def settle_leftovers(core: Core, place: SessionLocation, intents: Intents, ident
 
 
 def settle(core: Core, place: SessionLocation, intent: Intent, keep: Collection[str] = ()) -> Flow[list[Recovered]]:
-    """Keep the files whose rows are there, remove the others. Halves of files in ``keep`` stay."""
+    """Keep the files whose rows exist, remove the others. Unfinished files in ``keep`` are kept."""
     assert place.accessor is not None
     accessor = place.accessor
     found: set[str] = set()
@@ -86,7 +86,7 @@ def settle(core: Core, place: SessionLocation, intent: Intent, keep: Collection[
 
 
 def _is_ours(core: Core, place: SessionLocation, planned: Planned) -> Flow[bool]:
-    """Whether the file is the one that the intent tells of: its size is right, and no other row names it."""
+    """Whether the file is the one of the intent: it has the planned size, and no other row refers to it."""
     assert place.accessor is not None
     if (yield from Kept(place.accessor).size(planned.identifier)) != planned.size:
         return False

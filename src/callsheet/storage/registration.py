@@ -1,4 +1,4 @@
-"""The rows that say where components are: committed alone where that can be, else with all that is pending."""
+"""The rows of components in locations are committed alone if possible, else with all pending changes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from callsheet.storage.intent import Planned
 from callsheet.storage.locations import SessionLocation
 from callsheet.storage.lookup import Item, is_born
 
-__all__ = ["Placement", "alone", "check_turn", "flat", "forget_rows", "is_in_doubt", "register", "tell"]
+__all__ = ["Placement", "alone", "announce", "check_turn", "flat", "forget_rows", "is_in_doubt", "register"]
 
 
 @define(eq=False)
 class Placement:
-    """One component on its way into a location. Without a ``size`` it has no file of its own."""
+    """One component to be added to a location. Without a ``size`` it has no file of its own."""
 
     item: Item
     source: SessionLocation
@@ -54,7 +54,7 @@ def flat(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def register(core: Core, place: SessionLocation, placements: Sequence[Placement]) -> Flow[None]:
-    """Commit the rows: alone where that can be, else with all that is pending."""
+    """Commit the rows: alone if the components are committed, else with all pending changes."""
     if not any(is_born(each.item.entity) for each in placements):
         location = place.entity.identity
         yield from alone(core, place, [row_of(each, place, location) for each in placements])
@@ -86,9 +86,9 @@ def alone(core: Core, place: SessionLocation, operations: Sequence[Operation]) -
     except (ServerError, UsageError):
         raise
     except Exception as error:
-        # Only the server's own refusal, and what is wrong before anything is sent, say that nothing was done.
+        # Only the server's own refusal, or an error before sending, means that nothing was done.
         raise RegistrationInDoubt(
-            f"{error}; the files of {place.name!r} are left as they are, `location.recover()` finds out"
+            f"{error}; the files of {place.name!r} are not changed, call `location.recover()` to settle them"
         ) from error
 
 
@@ -108,18 +108,18 @@ def encoded(placement: Placement, place: SessionLocation) -> str:
 
 
 def is_in_doubt(core: Core, error: Exception) -> bool:
-    """Whether the rows may have been committed: then files and intent stay, and `recover` finds out."""
+    """Whether the rows may have been committed: then files and intent stay for `recover`."""
     return isinstance(error, RegistrationInDoubt) or core.unit.doubtful is not None
 
 
-def tell(core: Core, topic: str, place: SessionLocation, components: Sequence[Any]) -> Flow[None]:
+def announce(core: Core, topic: str, place: SessionLocation, components: Sequence[Any]) -> Flow[None]:
     for component in components:
-        told, where = str(component._key), str(place.entity._key)
-        yield from occasions.tell(core, topic, component_id=told, location_id=where)
+        key, location_key = str(component._key), str(place.entity._key)
+        yield from occasions.tell(core, topic, component_id=key, location_id=location_key)
 
 
 def forget_rows(place: SessionLocation, components: Sequence[Any]) -> None:
-    """What was loaded of the rows of these entities is to be asked for again."""
+    """Mark the loaded rows of these entities as stale, so that they are read again."""
     for entity, name in [(place.entity, "component_locations"), (place.entity, "location_components")] + [
         (component, "component_locations") for component in components
     ]:

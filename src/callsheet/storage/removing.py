@@ -1,4 +1,4 @@
-"""Takes components out of locations: the rows go first, then the files."""
+"""Removes components from locations: first the rows, then the files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from callsheet.model.operation import Delete
 from callsheet.storage.intent import Intents, Planned
 from callsheet.storage.locations import SessionLocation
 from callsheet.storage.lookup import Item, gather, rows_of, value_of
-from callsheet.storage.registration import alone, check_turn, flat, forget_rows, is_in_doubt, tell
+from callsheet.storage.registration import alone, announce, check_turn, flat, forget_rows, is_in_doubt
 
 __all__ = ["remove"]
 
 
 def remove(core: Core, location: Any, components: Sequence[Any], recursive: bool = True) -> Flow[None]:
-    """Take components, with their members, out of a location: commit that they are gone, then remove the files."""
+    """Remove components, with their members, from a location: commit the deletion of rows, then remove the files."""
     check_turn(core)
     place = yield from core.locations.resolve(location)
     items = yield from gather(core, components, recursive)
@@ -50,7 +50,7 @@ def remove(core: Core, location: Any, components: Sequence[Any], recursive: bool
     yield from _remove_files(core, place, planned)
     if intents is not None and intent is not None:
         yield from intents.end(intent)
-    yield from tell(core, COMPONENT_REMOVED, place, list(known))
+    yield from announce(core, COMPONENT_REMOVED, place, list(known))
 
 
 def _check_all_there(place: SessionLocation, items: Sequence[Item], known: dict[Any, Any]) -> None:
@@ -62,12 +62,12 @@ def _check_all_there(place: SessionLocation, items: Sequence[Item], known: dict[
 
 
 def _leaving(core: Core, place: SessionLocation, item: Item, row: Any) -> Flow[Planned]:
-    told = str(value_of(row, "resource_identifier", ""))
-    identifier = told if place.transformer is None else place.transformer.decode(told, item.described)
+    stored = str(value_of(row, "resource_identifier", ""))
+    identifier = stored if place.transformer is None else place.transformer.decode(stored, item.described)
     size = None
     if place.kind == "managed" and item.described.kind == "file":
         size = yield from place.keeper(core).size(identifier)
-    return Planned(str(row._key), str(item.entity._key), identifier, size, told)
+    return Planned(str(row._key), str(item.entity._key), identifier, size, stored)
 
 
 def _remove_files(core: Core, place: SessionLocation, planned: Sequence[Planned]) -> Flow[None]:

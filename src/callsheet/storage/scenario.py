@@ -1,4 +1,4 @@
-"""Centralised storage: all sessions use one disk that every machine mounts, and the server says which."""
+"""Centralised storage: the server configures one mounted disk for all sessions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from callsheet.flow import Flow
 from callsheet.storage.disk import DiskAccessor
 from callsheet.storage.structure import StandardStructure, Structure
 
-__all__ = ["Scenario", "read_scenario", "told"]
+__all__ = ["Scenario", "read_scenario", "server_scenario"]
 
 
 @frozen
 class Scenario:
-    """The location that a server names."""
+    """The location that a server configures."""
 
     name: str
     key: str | None
@@ -28,8 +28,8 @@ class Scenario:
     structure: Structure
 
 
-def told(core: Core) -> Flow[Scenario | None]:
-    """What the server says of its storage; None where it leaves that to everybody."""
+def server_scenario(core: Core) -> Flow[Scenario | None]:
+    """The centralised storage of the server; None if it configures none."""
     name = core.declaration.storage_scenario
     if not name or not isinstance(core._dialect, FileDialect):
         return None
@@ -41,7 +41,7 @@ def told(core: Core) -> Flow[Scenario | None]:
 
 
 def read_scenario(storage: Any, scenario: str) -> Scenario | None:
-    """The location of the centralised scenario, if it is that one. Its disk must be mounted before anything is written.
+    """The location of the centralised scenario, if this is one. Its disk must be mounted.
 
     >>> found = read_scenario({"scenario": "studio.storage", "data": {"location_id": "1",
     ...     "location_name": "studio", "accessor": {"mount_points": {"linux": "/mnt", "osx": "/Volumes/x"}}}},

@@ -17,12 +17,12 @@ _EXPRESSION = re.compile(
 )
 _RANGE = re.compile(r"\s*-?[0-9]{1,12}\s*(-\s*-?[0-9]{1,12}\s*([xy:]\s*-?[0-9]{1,6}\s*)?)?")
 LARGEST = 1_000_000
-"""Files of one sequence."""
+"""The most files of one sequence."""
 
 
 @frozen
 class FileSequence:
-    """Files that differ in a number: ``head``, the frame with ``padding`` digits (0: as many as it takes), ``tail``."""
+    """Files that differ in a number: ``head``, the frame with ``padding`` digits (0: no padding), ``tail``."""
 
     head: str
     tail: str
@@ -34,7 +34,7 @@ class FileSequence:
         return f"{self.head}{digits}{self.tail} [{ranges(self.frames)}]"
 
     def index(self, frame: int) -> str:
-        """The frame's number as the file has it.
+        """The frame's number as in the file's name.
 
         >>> FileSequence("a.", ".exr", 4, (7,)).index(7)
         '0007'
@@ -55,10 +55,10 @@ class FileSequence:
 
 
 def parse_sequence(text: str) -> FileSequence | None:
-    """The sequence that an expression tells, or None where it tells none. Without a range, the disk is asked.
+    """Parse an expression; None if it is not a sequence. Without a range, the frames are found on disk.
 
-    Raises `UsageError` for a range that cannot be read, `FileMissing` where the disk has no such file. Ranges
-    are those of fileseq: ``1-5``, ``1-5, 8``, ``1-20x2``.
+    Raises `UsageError` for an invalid range, `FileMissing` if there is no such file on disk. Ranges are those of
+    fileseq: ``1-5``, ``1-5, 8``, ``1-20x2``.
 
     >>> parse_sequence("plate.%04d.exr [1-3, 5]").frames
     (1, 2, 3, 5)
@@ -70,35 +70,35 @@ def parse_sequence(text: str) -> FileSequence | None:
         return None
     number = match["number"]
     padding = len(number) if number[0] == "#" else int(number.strip("%d") or 0)
-    head, tail, told = match["head"], match["tail"], match["range"]
-    frames = _frames(told, text) if told is not None else find_frames(head, tail, padding)
+    head, tail, given = match["head"], match["tail"], match["range"]
+    frames = _frames(given, text) if given is not None else find_frames(head, tail, padding)
     if not frames:
         raise FileMissing(f"{text}: there is no file of this sequence")
     return FileSequence(head, tail, padding, frames)
 
 
-def _frames(told: str, text: str) -> tuple[int, ...]:
+def _frames(given: str, text: str) -> tuple[int, ...]:
     try:
         from fileseq.frameset import FrameSet
     except ImportError as error:
         raise UsageError(f"sequences need the extra `storage`: pip install 'callsheet[storage]' ({error})") from error
-    wrong = next((each for each in told.split(",") if not _RANGE.fullmatch(each)), None)
+    wrong = next((each for each in given.split(",") if not _RANGE.fullmatch(each)), None)
     if wrong is not None:
         raise UsageError(f"{text}: the range {wrong.strip()!r:.40} cannot be read; write frames as [1-5, 8, 10-20x2]")
     try:
-        found = FrameSet(told.replace(" ", ""))
+        found = FrameSet(given.replace(" ", ""))
         if len(found) > LARGEST:
             raise UsageError(f"{text}: a sequence has at most {LARGEST:,} files")
         return tuple(sorted({int(frame) for frame in found}))
     except UsageError:
         raise
     except Exception as error:
-        # fileseq raises errors of its own and, for far too large ranges, of others.
+        # fileseq raises its own errors, and others for very large ranges.
         raise UsageError(f"{text}: the range cannot be read; write frames as [1-5, 8, 10-20x2]") from error
 
 
 def find_frames(head: str, tail: str, padding: int) -> tuple[int, ...]:
-    """The numbers of the files that are on disk."""
+    """The frames of the files on disk."""
     folder, name = os.path.split(head)
     pattern = re.compile(re.escape(name) + r"(-?\d+)" + re.escape(tail))
     try:
@@ -110,12 +110,12 @@ def find_frames(head: str, tail: str, padding: int) -> tuple[int, ...]:
 
 
 def _fits(digits: str, padding: int) -> bool:
-    """Whether a number is written as the padding says."""
+    """Whether a number has this padding."""
     return digits == str(int(digits)).zfill(padding)
 
 
 def ranges(frames: Iterable[int]) -> str:
-    """Frames in few words.
+    """Frames as a short text.
 
     >>> ranges([1, 2, 3, 5, 8, 9])
     '1-3, 5, 8-9'

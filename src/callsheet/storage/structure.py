@@ -1,6 +1,6 @@
-"""Structures: where in a location a component's file is. Pure functions on what is known of the component.
+"""Structures give each component its path within a location. They are pure functions of the component's description.
 
-A transformer changes identifiers on their way to the server and back, say to keep paths relative to something.
+A transformer converts identifiers between the location and the server, for example to store relative paths.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = [
 
 @frozen
 class Described:
-    """What structures know of a component.
+    """The description of a component for structures.
 
-    ``kind`` is file, sequence or container. ``way`` are the names from the project to what the version is made
-    for, ``version`` counts from 1 (None: not known yet). ``source`` is where the file comes from.
+    ``kind`` is file, sequence or container. ``way`` has the names from the project down to the parent of the asset,
+    ``version`` counts from 1 (None: no number yet). ``source`` is the source path of the file.
     """
 
     key: str
@@ -49,25 +49,25 @@ class Structure(Protocol):
     """Gives every component of a location its identifier."""
 
     def identifier(self, component: Described) -> str:
-        """Where it is; `StructureError` where none can be made."""
+        """The identifier; raises `StructureError` if there is none."""
 
 
 class Transformer(Protocol):
     """Changes identifiers between the location and the server."""
 
     def encode(self, identifier: str, component: Described) -> str:
-        """What the server is told."""
+        """The identifier for the server."""
 
     def decode(self, identifier: str, component: Described) -> str:
-        """What the location knows it as."""
+        """The identifier for the location."""
 
 
 class OriginStructure:
-    """Files stay where they come from: the identifier is the path of the source."""
+    """Files stay at their source: the identifier is its path."""
 
     def identifier(self, component: Described) -> str:
         if component.source is None:
-            raise StructureError(f"component {component.name!r}: nobody told where its file comes from")
+            raise StructureError(f"component {component.name!r} has no source path")
         return component.source
 
 
@@ -79,7 +79,7 @@ class EntityIdStructure:
 
 
 class IdStructure:
-    """Folders of the key's first characters, so that no folder grows large: ``prefix/1/2/3/4/rest.exr``.
+    """Folders named by the key's first characters, so that no folder becomes large: ``prefix/1/2/3/4/rest.exr``.
 
     >>> IdStructure("show").identifier(Described("1234-5", "main", file_type=".exr"))
     'show/1/2/3/4/-5.exr'
@@ -91,27 +91,27 @@ class IdStructure:
     def identifier(self, component: Described) -> str:
         container = component.container
         if container is not None and container.kind == "sequence":
-            return f"{self._folder(container.key)}/file.{_number(component, container)}{_ending(component)}"
+            return f"{self._folder(container.key)}/file.{_number(component, container)}{_extension(component)}"
         if component.kind == "sequence":
-            return f"{self._folder(component.key)}/file.{_digits(component)}{_ending(component)}"
-        return f"{self._folder(component.key)}{_ending(component) if component.kind == 'file' else ''}"
+            return f"{self._folder(component.key)}/file.{_digits(component)}{_extension(component)}"
+        return f"{self._folder(component.key)}{_extension(component) if component.kind == 'file' else ''}"
 
     def _folder(self, key: str) -> str:
         if len(key) < 5 or not re.fullmatch(r"[\w-]+", key):
-            raise StructureError(f"the key {key!r:.80} has no four characters to make folders of")
+            raise StructureError(f"the key {key!r:.80} cannot be split into folders of one character")
         return "/".join((*([self._prefix] if self._prefix else []), *key[:4], key[4:]))
 
 
 class StandardStructure:
     """``project/sequence/shot/asset/v001/name.ext``, in lower-case ASCII; for components of committed versions.
 
-    Two components never have the same path, also where the file system ignores case: a name that loses something on
-    its way (capitals, accents, blanks, letters that are not Latin) is followed by ``~`` and a short tag of the whole
-    name. ``tagged=False`` leaves the tags out, as other tools do; then names that look alike meet, and the second
+    Two components never have the same path, also on a file system that ignores case: a name that loses characters in
+    the path (capitals, accents, spaces, letters that are not Latin) is followed by ``~`` and a short tag of the whole
+    name. ``tagged=False`` omits the tags, as other tools do; then similar names may have the same path, and the second
     component is refused.
 
-    ``project_versions_prefix`` is a folder below the project's, before all others. What file systems do not take
-    becomes ``illegal_character_substitute``.
+    ``project_versions_prefix`` is a folder in the project's folder, above all others. Characters that file systems do
+    not accept are replaced by ``illegal_character_substitute``.
 
     >>> version = {"way": ("sintel", "SQ 010"), "asset": "comp", "version": 1}
     >>> StandardStructure().identifier(Described("12345", "main", file_type=".exr", **version))
@@ -140,46 +140,47 @@ class StandardStructure:
     def _member(self, component: Described, container: Described) -> str:
         if container.container is not None or component.kind != "file":
             raise StructureError(
-                f"component {component.name!r} is nested in containers deeper than one level; place it by IdStructure"
+                f"component {component.name!r} is nested in more than one container; use IdStructure"
             )
         if container.kind == "sequence":
-            name = self._file(container, f".{_number(component, container)}", _ending(component))
+            name = self._file(container, f".{_number(component, container)}", _extension(component))
             return "/".join((*self._folders(container), name))
         return "/".join((*self._folders(container), self._container(container.name), self._file(component)))
 
     def _folders(self, component: Described) -> list[str]:
         if component.version is None or component.asset is None or not component.way:
             raise StructureError(
-                f"component {component.name!r} belongs to no committed version, which its path is made of; "
-                "commit the version first, or place it by IdStructure"
+                f"component {component.name!r} needs a committed version for its path; "
+                "commit the version first, or use IdStructure"
             )
         project, *rest = map(self._folder, component.way)
         prefix = [readable(part, self._substitute) for part in self._prefix.split("/") if part]
         return [project, *prefix, *rest, self._folder(component.asset), f"v{component.version:03d}"]
 
     def _folder(self, name: str) -> str:
-        """A folder's name; one that could be the folder of a version has a tag."""
+        """A folder's name; it gets a tag if it looks like the folder of a version."""
         safe = readable(name, self._substitute)
         return part_of(name, safe, not re.fullmatch(r"v\d+", safe)) if self._tagged else safe
 
     def _container(self, name: str) -> str:
-        """The name of a container's folder, which stands beside files: those have a dot or a tag."""
+        """The name of a container's folder; it differs from files in the same folder, which have a dot or a tag."""
         safe = readable(name, self._substitute)
         return part_of(name, safe, "." not in safe) if self._tagged else safe
 
-    def _file(self, component: Described, number: str = "", ending: str | None = None) -> str:
-        """A file's name; one in which the name, the frame and the ending could be parted otherwise has a tag."""
-        ending = _ending(component) if ending is None else ending
+    def _file(self, component: Described, number: str = "", extension: str | None = None) -> str:
+        """A file's name; it gets a tag if name, frame and extension could be split in another way."""
+        extension = _extension(component) if extension is None else extension
         safe = readable(component.name, self._substitute)
         if not self._tagged:
-            return f"{safe}{number}{ending}"
-        plain = "." not in safe and bool(ending or number) and not _AMBIGUOUS.match(ending) and ending == ending.lower()
-        tagged = part_of(component.name, safe) if plain else part_of(f"{component.name}\0{ending}", safe, False)
-        return f"{tagged}{number}{ending}"
+            return f"{safe}{number}{extension}"
+        clear = not _AMBIGUOUS.match(extension) and extension == extension.lower()
+        plain = "." not in safe and bool(extension or number) and clear
+        tagged = part_of(component.name, safe) if plain else part_of(f"{component.name}\0{extension}", safe, False)
+        return f"{tagged}{number}{extension}"
 
 
 _AMBIGUOUS = re.compile(r"\.-?\d+(\.|$)")
-"""Endings that begin like the number of a frame."""
+"""Extensions that begin like the number of a frame."""
 
 
 def _digits(component: Described) -> str:
@@ -187,18 +188,18 @@ def _digits(component: Described) -> str:
 
 
 def _number(component: Described, container: Described) -> str:
-    """The frame of a member, with the digits of its sequence."""
+    """The frame of a member, with the padding of its sequence."""
     try:
         return str(int(component.name)).zfill(container.padding)
     except ValueError:
-        raise StructureError(f"{component.name!r} is no frame of sequence {container.name!r}") from None
+        raise StructureError(f"{component.name!r} is not a frame of sequence {container.name!r}") from None
 
 
-def _ending(component: Described) -> str:
-    ending = component.file_type
-    if ending and (not re.fullmatch(r"\.[\w.\-]{1,40}", ending) or ending.endswith(".")):
-        raise StructureError(f"{ending!r:.60} is no ending of a file name, such as `.exr`")
-    return ending
+def _extension(component: Described) -> str:
+    extension = component.file_type
+    if extension and (not re.fullmatch(r"\.[\w.\-]{1,40}", extension) or extension.endswith(".")):
+        raise StructureError(f"{extension!r:.60} is not the extension of a file name, such as `.exr`")
+    return extension
 
 
 _KINDS: dict[str, Any] = {
@@ -209,18 +210,18 @@ _KINDS: dict[str, Any] = {
 }
 
 
-def structure_of(told: Any) -> Structure:
-    """The structure that plain data describes, as a location on the server has it.
+def structure_of(description: Any) -> Structure:
+    """The structure of a description in plain data, as in a location on the server.
 
     >>> structure_of({"type": "id", "prefix": "a"}).identifier(Described("12345", "main"))
     'a/1/2/3/4/5'
     """
-    options = dict(told)
+    options = dict(description)
     kind = _KINDS.get(options.pop("type", None))
     if kind is None:
-        raise UsageError(f"a structure's type is one of {', '.join(_KINDS)}: {told!r:.120}")
+        raise UsageError(f"a structure's type is one of {', '.join(_KINDS)}: {description!r:.120}")
     try:
         found: Structure = kind(**options)
     except TypeError as error:
-        raise UsageError(f"the structure {told!r:.120} cannot be read: {error}") from None
+        raise UsageError(f"the structure {description!r:.120} cannot be read: {error}") from None
     return found

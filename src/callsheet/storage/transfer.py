@@ -1,4 +1,4 @@
-"""Copies the file of one component, in parts, and makes sure that what was written is what was read."""
+"""Copies the file of one component, in parts, and verifies its checksum."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Copy", "OnProgress", "Progress", "transfer"]
 
 @frozen
 class Progress:
-    """How far a transfer is: bytes copied of all bytes, and the identifier of the file that is being copied."""
+    """The progress of a transfer: copied bytes, total bytes, and the identifier of the current file."""
 
     identifier: str
     done: int
@@ -29,7 +29,7 @@ OnProgress: TypeAlias = Callable[[Progress], None]
 
 @define
 class Copy:
-    """One file to copy. ``done`` counts the bytes of the whole transfer when it begins, of ``total``."""
+    """One file to copy. ``done`` counts the bytes copied before this file, of ``total`` in the whole transfer."""
 
     source: Keeper
     source_identifier: str
@@ -43,10 +43,10 @@ class Copy:
 
 
 def transfer(copy: Copy, progress: OnProgress | None, alive: Callable[[], Flow[None]]) -> Flow[str]:
-    """Copy a file and give it its name; its SHA-256. ``alive`` is run after every part.
+    """Copy a file and publish it; returns its SHA-256. ``alive`` is run after every part.
 
-    Half a copy is removed, unless the network failed: then the next attempt goes on with it. When the flow is
-    closed in the middle, half a copy stays.
+    An unfinished copy is removed, except after a network failure: then the next attempt resumes it. If the flow is
+    closed, the unfinished copy stays.
     """
     reader = yield from copy.source.reader(copy.source_identifier, copy.size)
     try:
@@ -82,17 +82,17 @@ def _copy(
         yield from alive()
     if position != copy.size:
         raise FileMissing(
-            f"{copy.source_identifier}: {position:,} bytes could be read instead of {copy.size:,}; it is being changed"
+            f"{copy.source_identifier}: {position:,} bytes were read instead of {copy.size:,}; the file is changing"
         )
     expected = digest.hexdigest()
     stored = yield from writer.seal(expected)
     if stored != expected:
-        raise DamagedCopy(f"{copy.identifier}: what was written is not what was read from {copy.source_identifier}")
+        raise DamagedCopy(f"{copy.identifier}: the copy differs from its source {copy.source_identifier}")
     return expected
 
 
 def _fill(reader: FileReader, size: int) -> Flow[bytes]:
-    """A part of this size, or what is left of the file."""
+    """A part of this size, or the rest of the file."""
     part: bytes = yield from reader.read(size)
     if not part or len(part) == size:
         return part
