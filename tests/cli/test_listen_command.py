@@ -295,7 +295,7 @@ def test_with_a_state_file_it_does_not_start_anew(server: Server, desk: callshee
         until(lambda: health(tmp_path)["handlers"][0]["handled"])
     log = (tmp_path / "log").read_text()
     assert "Timeout: the handler did not end within its 0.5 s" in log
-    assert "starts anew" not in log
+    assert "and restarts" not in log
 
 
 def test_a_missing_folder_is_named(invoke: Invoke, tmp_path: Path) -> None:

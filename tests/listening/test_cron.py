@@ -54,12 +54,12 @@ def test_an_hourly_job_is_done_every_hour_when_clocks_change() -> None:
     [
         ("61 2 * * *", "schedule `x`: the minute of the cron expression '61 2 * * *' cannot be read"),
         ("0 2 * * mon-fry", "the day-of-week of the cron expression '0 2 [*] [*] mon-fry' cannot be read"),
-        ("0 2 * *", "'0 2 [*] [*]' is no cron expression: that is five fields"),
-        ("* * * * * *", "is no cron expression: that is five fields"),
-        ("@daily", "'@daily' is no cron expression"),
+        ("0 2 * *", "'0 2 [*] [*]' is not a cron expression, which has five fields"),
+        ("* * * * * *", "is not a cron expression, which has five fields"),
+        ("@daily", "'@daily' is not a cron expression"),
         ("0 0 30 2 *", "the day-of-month of the cron expression '0 0 30 2 [*]' cannot be read"),
-        (" ".join(["1" * 300, *"****"]), "is no cron expression"),
-        (5, "5 is no cron expression"),
+        (" ".join(["1" * 300, *"****"]), "is not a cron expression"),
+        (5, "5 is not a cron expression"),
     ],
 )
 def test_an_expression_that_cannot_be_read_is_named(expression: str, message: str) -> None:

@@ -86,7 +86,7 @@ class Caller:
 )
 def test_what_would_not_run_is_no_handler(function: Any, given: str) -> None:
     """A coroutine or a generator does nothing when it is called, and nobody would run it."""
-    with pytest.raises(UsageError, match=f"`x` is an ordinary function, .* nobody would run {given}"):
+    with pytest.raises(UsageError, match=f"`x` must be an ordinary function, .* {given} would not be run"):
         callsheet.handler("topic=x", name="x")(function)
 
 

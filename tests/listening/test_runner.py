@@ -422,7 +422,7 @@ def test_an_attempt_that_takes_too_long_has_failed(desk: Desk, gate: Gate) -> No
     assert f"{GATE}.pass_through()" in dead["traceback"]
     health = runner.health()
     assert (health["handlers"][0]["stuck"], health["handlers"][0]["timeouts"]) == (1, 2)
-    assert health["problems"]["handler hangs"].startswith("stuck: its last attempt did not end in its time")
+    assert health["problems"]["handler hangs"].startswith("stuck: its last attempt exceeded its timeout")
     assert 'callsheet_handler_stuck{handler="hangs"} 1\n' in prometheus(health["handlers"])
     gate.door.set()
     until(lambda: not runner.stations["hangs"].hangs)

@@ -105,7 +105,7 @@ def test_a_function_that_cannot_be_called_so_is_refused() -> None:
 
     with pytest.raises(UsageError, match=r"schedule `x` is called as <lambda>\(tick, session\)"):
         callsheet.schedule("0 2 * * *", name="x")(lambda session: None)  # type: ignore[misc]
-    with pytest.raises(UsageError, match="schedule `x` is an ordinary function"):
+    with pytest.raises(UsageError, match="schedule `x` must be an ordinary function"):
         callsheet.schedule("0 2 * * *", name="x")(later)
 
 
@@ -310,7 +310,7 @@ def test_a_server_of_before_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch
     """It keeps no schedules; a file beside the listener does."""
     session: Session = desk.connect()
     monkeypatch.setattr(type(session), "features", callsheet.Features(handlers=True))
-    with pytest.raises(UsageError, match=r"schedule `s`: this server keeps no schedules; .*--state FILE"):
+    with pytest.raises(UsageError, match=r"schedule `s`: this server has no schedules; .*--state FILE"):
         TickSource(WorkQueue(session, "w"), declared(nothing)).claim(1, [])
 
 

@@ -173,7 +173,7 @@ def test_what_anybody_may_write_is_not_run(tmp_path: Path) -> None:
     shelf = Shelf([tmp_path])
     shelf.refresh()
     assert shelf.handlers == {}
-    assert "anybody may write" in shelf.problems[str(path)]
+    assert "all users may write" in shelf.problems[str(path)]
     allowed = Shelf([tmp_path], allow_writable=True)
     allowed.refresh()
     assert values(allowed) == {"a": 1}

@@ -1,1 +1,1 @@
-"""Durable handlers: run by `callsheet listen`, each event handled, its effect once."""
+"""Durable handlers, run by `callsheet listen`: every event is handled, and its effect happens once."""

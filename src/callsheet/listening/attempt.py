@@ -1,22 +1,22 @@
-"""One attempt to handle one event: a fresh session, the handler, its commit with the checkpoint in it.
+"""One attempt to handle one event: a fresh session, the handler, and its commit with the checkpoint in it.
 
-What can go wrong, and what follows from it:
+What can go wrong, and the consequence:
 
-- The handler, or the commit of its changes, raises: nothing was done, and the event is tried again later, or is
-  put to the dead letters after the last attempt.
-- No answer comes to the commit: it may have been done. The same is sent until an answer comes, which is safe.
-- The commit is refused because the event is another's by now: nothing was done, and somebody else sees to it.
-- The commit is in conflict: what the handler read and wrote over is not there any more. Nothing was done, and the
-  handler is called again at once, on fresh values. Only if that comes to nothing several times is it a failure.
-- The event is the end of a long chain of handlers that answered one another: it is put to the dead letters unhandled,
-  since such a chain may have no end. How long it is, the id of a handler's commit says.
-- The handler does not end in its time: its station reports that as a failure (``station.py``). What it would still
-  commit is refused by the server, or here where the server does not fence attempts off from each other.
-- The server is away, or refuses the report of a failure: the report is sent again, less and less often, for as long
-  as the lease lasts. Then the lease runs out, and the event is given to somebody again.
+- The handler, or the commit of its changes, raises: nothing was done. The event is retried later, or becomes a dead
+  letter after the last attempt.
+- The commit has no reply: it may have been applied. The same commit is sent until there is a reply, which is safe.
+- The commit is refused because another worker has the event: nothing was done, and the other worker handles it.
+- The commit is in conflict, because another commit changed what the handler read. Nothing was done, and the handler is
+  called again at once, with fresh values. Only after several conflicts does the attempt fail.
+- The event is the end of a long chain of handlers that react to each other: it becomes a dead letter unhandled, because
+  such a chain may be endless. The id of a handler's commit has the length of the chain.
+- The handler exceeds its timeout: its station reports that as a failure (``station.py``). A later commit of this
+  attempt is refused by the server, or here if the server does not fence attempts.
+- The server is unreachable, or refuses the report of a failure: the report is sent again, at increasing intervals,
+  until the lease expires. Then the event is leased again.
 
-Whatever a handler raises is a failure of that attempt: `SystemExit` and `KeyboardInterrupt` too, since Python raises
-a real Ctrl-C in the main thread and handlers run in others. So nothing a handler does ends its worker.
+Every exception of a handler is a failure of that attempt, also `SystemExit` and `KeyboardInterrupt`, because Python
+raises a real Ctrl-C in the main thread, and handlers run in others. So a handler cannot end its worker.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from callsheet.session.blocking import Session
 
 __all__ = ["OUTCOMES", "Outcome", "Supervision", "answered", "attempt", "note_outcome", "origin_of", "report"]
 
-#: What an attempt can come to: handled; failed and to be tried again; failed for good; another's by now; cut off.
+#: The outcomes of an attempt: handled; failed, with a retry; failed finally; taken by another worker; interrupted.
 OUTCOMES = ("handled", "failed", "dead", "overtaken", "interrupted")
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 CONFLICTS = 10
@@ -65,7 +65,7 @@ log = logging.getLogger("callsheet.listening")
 
 @frozen
 class Outcome:
-    """What became of an attempt; ``error`` is what a handler raised."""
+    """The outcome of an attempt; ``error`` is the text of the handler's exception."""
 
     kind: str
     commit_id: str | None = None
@@ -76,10 +76,10 @@ class Outcome:
 
 @define(eq=False)
 class Supervision:
-    """What the supervisor of an attempt and the attempt let each other know.
+    """The state that an attempt and its supervisor share.
 
-    ``stopping``: the process is to end. ``given_up``: the attempt took too long, and its failure has been reported.
-    ``in_doubt``: the commit was sent and has no answer yet, so that the handler is no longer what takes time.
+    ``stopping``: the process stops. ``given_up``: the attempt exceeded its timeout, and its failure was reported.
+    ``in_doubt``: the commit was sent and has no reply yet, so the time is no longer the handler's.
     """
 
     stopping: Flag = field(factory=Flag)
@@ -88,12 +88,12 @@ class Supervision:
 
 
 def origin_of(handler: str) -> str:
-    """The origin of the commits that a handler makes."""
+    """The origin of a handler's commits."""
     return f"handler:{handler}"
 
 
 def answered(event: Event) -> int:
-    """How many commits of handlers, each an answer to the one before, led to this event; 0 where a person did.
+    """The length of the chain of handlers' commits that led to this event; 0 if a person caused it.
 
     >>> answered(Event("callsheet.update", {"commit_id": f"handler:roll-up:{32 * 'a'}:3"}))
     3
@@ -112,12 +112,12 @@ def attempt(
     queue: WorkQueue,
     supervision: Supervision | None = None,
 ) -> Outcome:
-    """Handle an event and say what became of it; it raises nothing, and nothing of a failed attempt is done."""
+    """Handle an event; returns the outcome and never raises. A failed attempt has no effect."""
     start = time.perf_counter()
     try:
         kind, result, operations, error = _handle(handler, claimed, session, queue, supervision or Supervision())
     except BaseException as lost:
-        # Not even that it failed could be told.
+        # The failure could not be reported either.
         kind, result, operations, error = "interrupted", None, 0, failure_of(lost).error
     commit_id = None if result is None else result.commit_id
     outcome = Outcome(kind, commit_id, operations, time.perf_counter() - start, error)
@@ -149,7 +149,7 @@ def _handle(
 
 
 def _pause(number: int) -> float:
-    """Seconds to wait after a conflict, so that those who met do not meet again."""
+    """Random seconds to wait after a conflict, so that the same commits do not conflict again."""
     return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**number / 4))
 
 
@@ -161,14 +161,14 @@ def _try(
     supervision: Supervision,
     number: int,
 ) -> tuple[str, CommitResult | None, int, str]:
-    """Call the handler and commit. Raises `ConflictError` where the commit, and nothing else, is in conflict."""
+    """Call the handler and commit. Raises `ConflictError` only if the final commit is in conflict."""
     fork = _fork(claimed, session, queue, number)
     try:
         _check_result(handler.call(claimed.event, fork))
         assert fork.errand is not None
         fork.errand.running = False
         if supervision.given_up.is_set():
-            return "overtaken", None, 0, f"it ended after its {handler.timeout:g} seconds; nothing of it was done"
+            return "overtaken", None, 0, f"it ended after its {handler.timeout:g} seconds; its changes were dropped"
         operations = len(fork.errand.operations) + len(fork.pending)
         result = _commit(fork, supervision)
         if result is None or not queue.joined:
@@ -188,7 +188,7 @@ def _try(
 
 
 def _check_result(result: Any) -> None:
-    """Raise `UsageError` for what a handler returns instead of doing its work."""
+    """Raise `UsageError` if the handler returned a coroutine or a generator."""
     if kind := deferred(result):
         abandon(result)
         raise UsageError(
@@ -198,7 +198,7 @@ def _check_result(result: Any) -> None:
 
 
 def _fork(claimed: Claimed, session: Session, queue: WorkQueue, number: int) -> Session:
-    """The session of one attempt, or of its repetition after so many conflicts."""
+    """The session of one attempt; ``number`` counts its repetitions after conflicts."""
     fork = session.fork()
     fork.origin = origin_of(claimed.handler)
     effect = claimed.effect if queue.joined else None
@@ -210,16 +210,16 @@ def _fork(claimed: Claimed, session: Session, queue: WorkQueue, number: int) -> 
 
 
 def _commit_id(claimed: Claimed, joined: bool, number: int) -> str:
-    """The id of the commit: of the event, and where the server fences attempts off from each other, of this one."""
-    told = f"{claimed.handler}\n{claimed.event.id}\n{claimed.lease if joined else ''}"
+    """The commit id: derived from the event, and if the server fences attempts, from the lease of this one."""
+    seed = f"{claimed.handler}\n{claimed.event.id}\n{claimed.lease if joined else ''}"
     if joined and number:
-        told += f"\n{number}"
-    digest = hashlib.sha256(told.encode()).hexdigest()[:32]
+        seed += f"\n{number}"
+    digest = hashlib.sha256(seed.encode()).hexdigest()[:32]
     return f"handler:{claimed.handler[:60]}:{digest}:{answered(claimed.event) + 1}"
 
 
 def _commit(fork: Session, supervision: Supervision) -> CommitResult | None:
-    """Commit, and where no answer comes, send the same again until one does, or the process is to stop."""
+    """Commit; without a reply, send the same again until there is one, or until the process stops."""
     pause = FIRST_PAUSE
     while True:
         try:
@@ -232,7 +232,7 @@ def _commit(fork: Session, supervision: Supervision) -> CommitResult | None:
 
 
 def _report(handler: Declared, claimed: Claimed, queue: WorkQueue, error: BaseException, stopping: Flag) -> str:
-    """Report a failure to the server. What the server's absence brought about is never the end of an event."""
+    """Report a failure to the server. A failure caused by an unreachable server never makes a dead letter."""
     failures = claimed.failures + 1
     away = _is_away(error)
     delay = handler.wait(failures) if away else handler.pause(failures)
@@ -242,10 +242,10 @@ def _report(handler: Declared, claimed: Claimed, queue: WorkQueue, error: BaseEx
 
 
 def report(claimed: Claimed, queue: WorkQueue, failure: FailureText, delay: float | None, stopping: Flag) -> bool:
-    """Have the server note a failure; whether the event was still this worker's.
+    """Report a failure to the server; returns whether this worker still had the event.
 
-    A report that is refused is sent again without the texts, one without an answer as it is, for as long as the lease
-    lasts; then what kept it from the server is raised.
+    A refused report is sent again without the texts, one without a reply unchanged, until the lease expires; then the
+    last error is raised.
     """
     end, pause = time.monotonic() + queue.lease, FIRST_PAUSE
     while True:
@@ -261,12 +261,12 @@ def report(claimed: Claimed, queue: WorkQueue, failure: FailureText, delay: floa
 
 
 def _is_away(error: BaseException) -> bool:
-    """Whether the server's absence is the reason."""
+    """Whether the cause is that the server is unreachable."""
     return _cause(error, TransportError) or _cause(error, Unavailable)
 
 
 def _cause(error: BaseException | None, kind: type[CallsheetError]) -> bool:
-    """Whether an error is of this kind, or was raised from one that is."""
+    """Whether an error is of this class, or was raised from one that is."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, kind):
@@ -280,7 +280,7 @@ _LEVELS: dict[str, Callable[..., Any]] = {"handled": log.info, "dead": log.error
 
 
 def note_outcome(claimed: Claimed, outcome: Outcome) -> None:
-    """Write what became of an attempt to the log."""
+    """Log the outcome of an attempt."""
     facts = {
         "handler": claimed.handler,
         "event_id": claimed.event.id,

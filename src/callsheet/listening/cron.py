@@ -1,8 +1,8 @@
-"""When a schedule is due: cron expressions in a time zone, by the package cronsim.
+"""The times of schedules: cron expressions in a time zone, by the package cronsim.
 
-As in Debian's cron, clock changes go by what is fixed. If neither minute nor hour begins with ``*``, a time that a
-clock change leaves out is due at the first moment after the gap, and one that exists twice is due the first time only.
-Any other expression follows the clock on the wall: what is left out is not due, what exists twice is due twice.
+Clock changes are handled as in Debian's cron. If neither minute nor hour begins with ``*``, a time that a clock change
+skips is due at the first moment after the gap, and a repeated time is due only the first time. Any other expression
+follows the wall clock: a skipped time is not due, and a repeated time is due twice.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ _SPANS = tuple(timedelta(hours=hours) for hours in (1, 24, 32 * 24, 366 * 24, 9 
 
 
 def is_there() -> bool:
-    """Whether the package that reads cron expressions is installed."""
+    """Whether the package cronsim is installed."""
     from importlib.util import find_spec
 
     return find_spec("cronsim") is not None
 
 
 def check_cron(whose: str, expression: str, zone: str) -> None:
-    """Raise `UsageError` for an expression or a zone that cannot be read, and for one that is never due."""
+    """Raise `UsageError` for an invalid expression or time zone, and for an expression that is never due."""
     if not isinstance(expression, str) or len(expression) > LENGTH or len(expression.split()) != 5:
         raise UsageError(
-            f'{whose}: {expression!r:.80} is no cron expression: that is five fields, {FIELDS}, as in "0 2 * * mon-fri"'
+            f"{whose}: {expression!r:.80} is not a cron expression, which has five fields: {FIELDS}, as in "
+            '"0 2 * * mon-fri"'
         )
     zone_of(whose, zone)
     if not is_there():
@@ -49,7 +50,7 @@ def check_cron(whose: str, expression: str, zone: str) -> None:
 
 
 def zone_of(whose: str, zone: str) -> ZoneInfo:
-    """The time zone of a name. Raises `UsageError` for a name that no zone has."""
+    """The time zone of a name. Raises `UsageError` if there is none."""
     try:
         return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
@@ -58,7 +59,7 @@ def zone_of(whose: str, zone: str) -> ZoneInfo:
 
 
 def ticks(expression: str, zone: str, after: datetime) -> Iterator[datetime]:
-    """The moments after a moment at which an expression is due, each once, in the zone.
+    """The times at which an expression is due, after a time, each once, in the zone.
 
     >>> found = ticks("0 2 * * mon-fri", "Europe/Stockholm", datetime(2026, 11, 27, 12, tzinfo=UTC))
     >>> [str(next(found)), str(next(found))]
@@ -68,14 +69,14 @@ def ticks(expression: str, zone: str, after: datetime) -> Iterator[datetime]:
 
     last = after.astimezone(UTC)
     for found in CronSim(expression, after.astimezone(ZoneInfo(zone))):
-        # Two times of a gap are one moment, and a search that begins in a repeated hour may find the hour before.
+        # Two skipped times are the same moment, and a search in a repeated hour may find an earlier moment.
         if (moment := found.astimezone(UTC)) > last:
             last = moment
             yield found
 
 
 def latest(expression: str, zone: str, after: datetime, until: datetime) -> datetime | None:
-    """The last moment at which an expression is due, after one moment and until another; None where there is none.
+    """The last time at which an expression is due, after one time and until another; None if there is none.
 
     >>> week_ago, now = datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 29, 12, tzinfo=UTC)
     >>> str(latest("0 2 * * mon-fri", "Europe/Stockholm", week_ago, now))

@@ -1,4 +1,4 @@
-"""What a plugin file says of its durable handlers: ``@callsheet.handler(…)`` marks a function as one."""
+"""The declaration of durable handlers in plugin files: ``@callsheet.handler(…)`` marks a function as one."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ F = TypeVar("F", bound=Callable[[Any, Any], Any])
 
 @frozen
 class Handler(Retrying):
-    """A function, the events it is for, and what is done when it fails.
+    """A function, its events, and its retries.
 
-    ``retries`` counts the attempts after the first; before each, ``delay`` seconds double, up to five minutes.
-    ``ignore_own`` leaves out events of commits this handler made; ``chain`` is how many handlers may have answered one
-    another before it, since such chains can be endless; ``from_start`` begins a handler that the server
-    does not know at the first event of its log, and not at the next one. An attempt that takes longer than ``timeout``
-    seconds has failed.
+    ``retries`` counts the attempts after the first; ``delay`` is the wait in seconds before the first retry, which
+    doubles up to five minutes. ``ignore_own`` excludes events of this handler's own commits; ``chain`` limits how many
+    handlers may have reacted to each other before it, because such chains can be endless; with ``from_start``, a new
+    handler begins at the first event of the log, not at the next one. An attempt that takes longer than ``timeout``
+    seconds fails.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Handler(Retrying):
         check_expression(self.expression, schema)
 
 
-#: What a listener runs: a function for events, or one for certain times.
+#: What a listener runs: a function for events, or one for times.
 Declared: TypeAlias = Handler | Schedule
 
 
@@ -76,12 +76,12 @@ def handler(
     chain: int = CHAIN,
     timeout: float = TIMEOUT,
 ) -> Callable[[F], F]:
-    """Mark a function in a plugin file as the durable handler ``name``, for the events the expression is true of.
+    """Mark a function in a plugin file as the durable handler ``name``, for events that fulfil the expression.
 
     The function is called as ``function(event, session)``, with a session of its own, whose changes are committed
-    after it returns, together with the note that the event is handled. `callsheet listen` runs it; the function
-    itself stays what it was. The name is what its place in the log is kept under: keep it when you rewrite the
-    function. Raises `QueryError` for an expression that cannot be read, or that no event can fulfil.
+    after it returns, together with the checkpoint of the event. `callsheet listen` runs it; the function itself is not
+    changed. The server stores the handler's position under its name: keep the name when you rewrite the function.
+    Raises `QueryError` for an invalid expression, or one that no event can fulfil.
 
     >>> @handler("topic=callsheet.update and changes.status", name="tell")
     ... def tell(event, session):
@@ -99,7 +99,7 @@ def handler(
 
 
 def handlers_of(namespace: dict[str, Any], file: str = "") -> list[Declared]:
-    """The handlers and schedules among the values of a module, each once, in the order of the file."""
+    """The handlers and schedules of a module, each once, in the order of the file."""
     found: dict[tuple[str, int], Declared] = {}
     for value in namespace.values():
         for each in marks(value):
@@ -108,4 +108,4 @@ def handlers_of(namespace: dict[str, Any], file: str = "") -> list[Declared]:
 
 
 def _nothing(event: Any, session: Any) -> None:
-    """Stands where the function will be."""
+    """A placeholder for the function."""

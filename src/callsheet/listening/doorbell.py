@@ -1,7 +1,7 @@
-"""Wakes a listener when the server tells that something happened, so that it need not ask all the time.
+"""Wakes a listener when the server sends an event, so that it need not poll.
 
-What is told is let go: the events that are handled come from the queue, in order and leased. So a doorbell that
-cannot be heard costs half a second, and nothing else.
+The event itself is ignored: events to handle come from the queue, in order and leased. So without a connection, events
+are handled up to half a second later, and nothing else changes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = logging.getLogger("callsheet.listening")
 
 
 class Doorbell:
-    """Calls ``ring`` when an event comes that one of the expressions is true of."""
+    """Calls ``ring`` when an event is received that fulfils one of the expressions."""
 
     def __init__(self, session: Session, ring: Callable[[], None], name: str) -> None:
         self._session, self._ring, self._name = session, ring, name
@@ -28,12 +28,12 @@ class Doorbell:
         self._listener: Any = None
 
     @property
-    def heard(self) -> bool:
+    def connected(self) -> bool:
         """Whether there is a connection now."""
         return self._listener is not None and bool(self._listener.connected)
 
     def listen_for(self, expressions: Sequence[str]) -> None:
-        """Hear of these events from now on."""
+        """Listen for these events from now on."""
         wanted = tuple(sorted(set(expressions)))
         if wanted == self._expressions or not isinstance(self._session._dialect, EventDialect):
             return
@@ -42,13 +42,13 @@ class Doorbell:
             self.close()
         elif self._listener is None:
             transport = self._session._connection.transport
-            self._listener = transport.listen(self._stream, self._heard, self._told)
+            self._listener = transport.listen(self._stream, self._on_events, self._on_state)
             self._listener.start()
         else:
             self._listener.resubscribe()
 
     def close(self) -> None:
-        """Hear nothing more."""
+        """Stop listening."""
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.stop()
@@ -58,11 +58,11 @@ class Doorbell:
         assert isinstance(dialect, EventDialect)
         return dialect.events(position, self._expressions, {"id": self._name})
 
-    def _heard(self, events: Sequence[Event]) -> None:
+    def _on_events(self, events: Sequence[Event]) -> None:
         self._ring()
 
-    def _told(self, state: Any) -> None:
+    def _on_state(self, state: Any) -> None:
         if state.kind == "failed":
-            log.warning("the server's events cannot be heard (%s); it is asked twice a second", state.error)
+            log.warning("the server's events cannot be received (%s); it is polled twice a second", state.error)
         elif state.kind == "connected":
             self._ring()

@@ -1,4 +1,4 @@
-"""How a listener does, over HTTP on this machine: ``/health`` as JSON, ``/metrics`` for Prometheus."""
+"""The health of a listener over HTTP, on this machine only: ``/health`` as JSON, ``/metrics`` for Prometheus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def address_of(text: str) -> tuple[str, int]:
-    """The host and port of ``HOST:PORT`` or ``PORT``; `UsageError` for a host that other machines can reach.
+    """Parse ``HOST:PORT`` or ``PORT``; raises `UsageError` for a host that other machines can reach.
 
     >>> address_of("9100"), address_of("127.0.0.1:0")
     (('127.0.0.1', 9100), ('127.0.0.1', 0))
@@ -28,14 +28,14 @@ def address_of(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise UsageError(f"`{text}` is no address; write 127.0.0.1:9100")
+        raise UsageError(f"`{text}` is not an address; write 127.0.0.1:9100")
     if not is_loopback(host) and host != "localhost":
-        raise UsageError(f"the health page needs no key, so it is for this machine alone: 127.0.0.1:{port}, not {host}")
+        raise UsageError(f"the health page needs no key, so it is only for this machine: 127.0.0.1:{port}, not {host}")
     return host, int(port)
 
 
 class _HealthServer(ThreadingHTTPServer):
-    """A client that hangs up is no error of ours; what else breaks is logged in one line."""
+    """An HTTP server that ignores clients that disconnect, and logs other errors in one line."""
 
     daemon_threads = True
 
@@ -58,7 +58,7 @@ class HealthPage:
 
     def __init__(self, runner: Runner, address: tuple[str, int]) -> None:
         class HealthHandler(_Page):
-            told = runner
+            listener = runner
 
         self._server = _bound(address, HealthHandler)
         self.port: int = self._server.server_address[1]
@@ -73,15 +73,16 @@ class HealthPage:
 
 
 class _Page(BaseHTTPRequestHandler):
-    told: Runner
+    listener: Runner
     server_version = "callsheet"
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/metrics":
-            self._answer(200, prometheus(self.told.health()["handlers"]), "text/plain; version=0.0.4; charset=utf-8")
+            handlers = self.listener.health()["handlers"]
+            self._answer(200, prometheus(handlers), "text/plain; version=0.0.4; charset=utf-8")
         elif path in ("/", "/health", "/healthz"):
-            health = self.told.health()
+            health = self.listener.health()
             status = 503 if "server" in health["problems"] else 200
             self._answer(status, json.dumps(health, default=str), "application/json")
         else:
@@ -97,4 +98,4 @@ class _Page(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """A page that is asked every few seconds tells nothing of it."""
+        """Requests are not logged, because the page is polled every few seconds."""

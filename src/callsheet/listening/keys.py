@@ -1,4 +1,4 @@
-"""Keys made of an event, so that handling it again creates nothing a second time."""
+"""Keys derived from an event, so that handling it again creates no entity a second time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["key_maker"]
 
 
 def key_maker(handler: str, event_id: str) -> Callable[[], str]:
-    """Keys for the entities that a handler creates for an event: the same when it is handled again.
+    """A function that returns keys for the entities that a handler creates for an event, the same on every attempt.
 
     >>> first, again = key_maker("roll-up", "e1"), key_maker("roll-up", "e1")
     >>> [first(), first()] == [again(), again()], len(first())
@@ -19,9 +19,9 @@ def key_maker(handler: str, event_id: str) -> Callable[[], str]:
     ordinals = count()
 
     def next_key() -> str:
-        told = f"callsheet handler\n{handler}\n{event_id}\n{next(ordinals)}"
-        value = int.from_bytes(hashlib.sha256(told.encode()).digest()[:16], "big")
-        # Version 8 of RFC 9562: a UUID made in a way of one's own.
+        seed = f"callsheet handler\n{handler}\n{event_id}\n{next(ordinals)}"
+        value = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big")
+        # Version 8 of RFC 9562: a UUID with a custom algorithm.
         value = value & ~(0xF << 76) & ~(0x3 << 62) | 0x8 << 76 | 0x2 << 62
         text = f"{value:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

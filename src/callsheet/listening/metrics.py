@@ -1,4 +1,4 @@
-"""What a listener did, by handler: numbers for its health page and for Prometheus."""
+"""The metrics of a listener by handler, for its health page and for Prometheus."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ WINDOW = 60.0
 
 
 class Metrics:
-    """The counts of one handler in this process; threads may share it."""
+    """The counts of one handler in this process. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, timeouts: int = 0) -> None:
         self._clock, self._lock = clock, Lock()
-        #: Attempts given up, also by the process that this one took the place of.
+        #: Attempts given up, including those of the process that this one replaced.
         self.timeouts = timeouts
         self._started = clock()
         self.outcomes = dict.fromkeys(OUTCOMES, 0)
@@ -33,12 +33,12 @@ class Metrics:
         self._recent: deque[tuple[int, int]] = deque(maxlen=int(WINDOW) + 2)
 
     def count_timeout(self) -> None:
-        """Take note that an attempt was given up."""
+        """Count an attempt that was given up."""
         with self._lock:
             self.timeouts += 1
 
     def count(self, outcome: Outcome, attempt: int, position: Position) -> None:
-        """Take note of an attempt."""
+        """Count an attempt."""
         with self._lock:
             self.outcomes[outcome.kind] += 1
             self.retries += attempt > 1
@@ -56,37 +56,37 @@ class Metrics:
             self._recent.append((now, 1))
 
     def rate(self) -> float:
-        """Events handled in a second, over the last minute."""
+        """Handled events per second, over the last minute."""
         now = self._clock()
         with self._lock:
             counted = sum(count for second, count in self._recent if second >= now - WINDOW)
         return counted / max(1.0, min(WINDOW, now - self._started))
 
-    def told(self) -> dict[str, Any]:
-        """All of it as plain data."""
+    def plain(self) -> dict[str, Any]:
+        """All metrics as plain data."""
         with self._lock:
-            told: dict[str, Any] = {**self.outcomes, "retries": self.retries, "timeouts": self.timeouts}
-            told["seconds"] = round(self.seconds, 3)
-            told["last_position"] = None if self.last_position is None else str(self.last_position)
-            told["last_error"] = self.last_error
-        return {**told, "rate": round(self.rate(), 3)}
+            plain: dict[str, Any] = {**self.outcomes, "retries": self.retries, "timeouts": self.timeouts}
+            plain["seconds"] = round(self.seconds, 3)
+            plain["last_position"] = None if self.last_position is None else str(self.last_position)
+            plain["last_error"] = self.last_error
+        return {**plain, "rate": round(self.rate(), 3)}
 
 
-#: Name on the page, the kind of number, what it is in the health of a handler, and what it says.
+#: The metric's name, its kind, its key in the health of a handler, and its description.
 _LINES = (
     ("handled_total", "counter", "handled", "Events handled"),
-    ("failures_total", "counter", "failed", "Attempts that failed and are tried again"),
+    ("failures_total", "counter", "failed", "Attempts that failed and are retried"),
     ("dead_letters_total", "counter", "dead", "Events given up after their last attempt"),
     ("retries_total", "counter", "retries", "Attempts after the first"),
     ("timeouts_total", "counter", "timeouts", "Attempts given up since they took longer than the handler's timeout"),
-    ("overtaken_total", "counter", "overtaken", "Attempts whose event was another worker's by the end"),
-    ("interrupted_total", "counter", "interrupted", "Attempts cut off from the server"),
+    ("overtaken_total", "counter", "overtaken", "Attempts whose event another worker had taken by the end"),
+    ("interrupted_total", "counter", "interrupted", "Attempts whose connection to the server was lost"),
     ("handler_seconds_total", "counter", "seconds", "Seconds spent in attempts"),
     ("rate", "gauge", "rate", "Events handled in a second, over the last minute"),
     ("stuck", "gauge", "stuck", "1 if the handler does not end: its last attempt was given up"),
     ("busy", "gauge", "busy", "Events being handled in this process"),
     ("claimed", "gauge", "claimed", "Events this process has a lease on"),
-    ("lag_commits", "gauge", "behind", "Commits of the log that were not looked at yet"),
+    ("lag_commits", "gauge", "behind", "Commits of the log that were not read yet"),
     ("lag_seconds", "gauge", "waiting_seconds", "Age of the oldest event that is not handled"),
     ("queue", "gauge", "queued", "Events in the queue that are not handled"),
     ("dead_letters", "gauge", "dead_letters", "Events in the dead letters"),
@@ -95,7 +95,7 @@ _LINES = (
 
 
 def prometheus(handlers: Iterable[Mapping[str, Any]]) -> str:
-    """The health of handlers in the text format that Prometheus reads.
+    """The health of handlers in the text format of Prometheus.
 
     >>> print(prometheus([{"name": "roll-up", "handled": 3}]), end="")
     # HELP callsheet_handler_handled_total Events handled

@@ -1,7 +1,7 @@
-"""A listener starts itself anew, in the same process of the system: nothing else ends a thread that hangs.
+"""A listener restarts itself in the same operating system process, because a hanging thread cannot be ended otherwise.
 
-The program is executed again with the arguments it was started with. What must outlive that goes by an environment
-variable: how many attempts of which handlers were given up, and where the health page is.
+The program is executed again with its arguments. An environment variable passes on what must be kept: how many attempts
+of which handlers were given up, and the port of the health page.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ VARIABLE = "CALLSHEET_LISTEN_LEGACY"
 
 @frozen
 class Legacy:
-    """What a listener leaves to the one that takes its place: attempts given up, by handler; its health page's port."""
+    """What a listener passes to its successor: attempts given up, by handler; the port of its health page."""
 
     timeouts: Mapping[str, int] = field(factory=dict)
     port: int | None = None
 
 
 def begin_anew(left: Legacy) -> NoReturn:
-    """Execute this program again, and leave it this."""
+    """Execute this program again, and pass this on."""
     os.environ[VARIABLE] = json.dumps(asdict(left))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -36,7 +36,7 @@ def begin_anew(left: Legacy) -> NoReturn:
 
 
 def legacy(environment: MutableMapping[str, str]) -> Legacy:
-    """What the process left that this one took the place of; taken out of the environment.
+    """What the previous listener passed on; it is removed from the environment.
 
     >>> legacy({VARIABLE: '{"timeouts": {"roll-up": 2}, "port": 9100}'})
     Legacy(timeouts={'roll-up': 2}, port=9100)

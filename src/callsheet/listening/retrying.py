@@ -1,4 +1,4 @@
-"""What handlers and schedules have in common: a function in a plugin file that is called again when it fails."""
+"""The common part of handlers and schedules: a function in a plugin file that is retried when it fails."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ CHAIN = 10
 TIMEOUT = 600.0
 _MARK = "__callsheet_handlers__"
 
-#: What is called: with the event or the tick, and a session that is its alone.
+#: Called with the event or the tick, and a session of its own.
 Function: TypeAlias = Callable[[Any, Any], Any]
 F = TypeVar("F", bound=Callable[[Any, Any], Any])
 
 
 class Retrying:
-    """When a failed attempt is tried again: ``delay`` seconds later, twice as many each time, ``retries`` times."""
+    """The retries of a failed attempt: after ``delay`` seconds, doubled each time, at most ``retries`` times."""
 
     __slots__ = ()
     retries: int
     delay: float
 
     def pause(self, failures: int, jitter: Callable[[], float] = random.random) -> float | None:
-        """Seconds until the next attempt after so many failures; None where there is none.
+        """Seconds until the next attempt after this many failures; None if there is none.
 
         >>> from callsheet.listening.declaration import Handler
         >>> declared = Handler("x", "topic=*", lambda event, session: None, retries=3)
@@ -53,19 +53,19 @@ class Retrying:
         return None if failures > self.retries else self.wait(failures, jitter)
 
     def wait(self, failures: int, jitter: Callable[[], float] = random.random) -> float:
-        """Seconds to wait after so many failures: a quarter more or less, so that not all come back at once."""
+        """Seconds to wait after this many failures, plus or minus a quarter, so that not all retry at once."""
         seconds = min(LONGEST_DELAY, self.delay * 2.0 ** min(failures - 1, 40))
         return float(seconds * (0.75 + jitter() / 2))
 
 
 def check_name(name: Any, kind: str) -> None:
-    """Raise `UsageError` for what cannot be the name of a handler or a schedule."""
+    """Raise `UsageError` for an invalid name of a handler or a schedule."""
     if not isinstance(name, str) or not 0 < len(name) <= NAME or not name.isprintable():
         raise UsageError(f"the name of a {kind} has 1 to {NAME} printable characters, not {name!r:.80}")
 
 
 def check_numbers(whose: str, **numbers: Any) -> None:
-    """Raise `UsageError` for a count or a number of seconds that is none."""
+    """Raise `UsageError` for an invalid count or number of seconds."""
     for argument, value in numbers.items():
         counts = argument in ("retries", "chain")
         kinds = int if counts else int | float
@@ -75,12 +75,12 @@ def check_numbers(whose: str, **numbers: Any) -> None:
 
 
 def marked(function: F, declared: Any, whose: str, called_with: str) -> F:
-    """The function, marked as what it is declared to be. Raises `UsageError` for one that cannot be called so."""
+    """The function, marked with its declaration. Raises `UsageError` if it cannot be called with two arguments."""
     if not callable(function) or deferring(function):
         given = deferring(function) if callable(function) else repr(function)[:80]
         raise UsageError(
-            f"{whose} is an ordinary function, without `async` and `yield`: it runs in a thread, with a "
-            f"blocking session, and nobody would run {given}"
+            f"{whose} must be an ordinary function, without `async` and `yield`: it runs in a thread, with a "
+            f"blocking session, and {given} would not be run"
         )
     if not _takes_two(function):
         raise UsageError(f"{whose} is called as {getattr(function, '__name__', declared.name)}({called_with}, session)")
@@ -89,7 +89,7 @@ def marked(function: F, declared: Any, whose: str, called_with: str) -> F:
 
 
 def marks(value: Any) -> tuple[Any, ...]:
-    """What a value of a module is marked as: handlers, schedules."""
+    """The declarations that a value of a module is marked with."""
     return tuple(getattr(value, _MARK, ())) if inspect.isroutine(value) else ()
 
 

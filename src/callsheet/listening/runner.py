@@ -1,13 +1,13 @@
-"""A listener: the handlers of some plugin files at work, until it is told to stop.
+"""A listener runs the handlers of plugin files until it is stopped.
 
-Everything that must survive is on the server: which events a handler still has to do, and which it has done. So a
-listener may be killed at any moment and started again, and any number of them may run the same plugins: each gets
-the events that no other has a lease on. What plugins subscribe to on the session's hub is heard here as well, while
-it runs and by each listener: that is not kept anywhere.
+All state that must survive is on the server: the open and the handled events of each handler. So a listener may be
+killed at any time and started again, and any number of listeners may run the same plugins: each gets the events that no
+other one has leased. Subscriptions of plugins on the session's hub are served as well, in each running listener; these
+events are not stored.
 
-A thread that hangs can only be ended with its process. So where a listener can be started anew (``restarts``), `run`
-returns when a handler hangs: all others end what they have begun, for `DRAIN` seconds at most, and `hung` says which
-handlers are why, for the listener that follows (``restart.py``).
+A hanging thread ends only with its process. So if a listener can be restarted (``restarts``), `run` returns when a
+handler hangs: all others finish what they have begun, within `DRAIN` seconds, and `hung` has the hanging handlers, for
+the next listener (``restart.py``).
 """
 
 from __future__ import annotations
@@ -37,28 +37,27 @@ from callsheet.session.blocking import Session
 
 __all__ = ["Runner", "worker_name"]
 
-LOOK = 0.5
-"""Seconds between two looks at the plugin files."""
+POLL_SECONDS = 0.5
+"""Seconds between two checks of the plugin files."""
 PATIENCE = 30.0
 """Seconds between two attempts to connect the hub."""
 STOP_SECONDS = 3.5
 DRAIN = 30.0
-STUCK = "stuck: its last attempt did not end in its time; `callsheet events list` says which event, `show` where it was"
+STUCK = "stuck: its last attempt exceeded its timeout; `callsheet events list` has the event, `show` the traceback"
 
 log = logging.getLogger("callsheet.listening")
 
 
 def worker_name() -> str:
-    """A name for this process that no other has had."""
+    """A unique name for this process."""
     return f"{socket.gethostname()[:60]}:{os.getpid()}:{uuid4().hex[:12]}"
 
 
 class Runner:
     """Runs the handlers of a shelf. ``run`` returns after ``stop``, which any thread or signal may call.
 
-    ``session`` is what handlers work with; the queues are on its server, or in a ``state`` file. ``restarts`` says
-    that whoever runs it starts another when a handler hangs, ``timeouts`` how many attempts of which handlers were
-    given up before.
+    ``session`` is the session of the handlers; the queues are on its server, or in a ``state`` file. With ``restarts``,
+    the caller starts another runner when a handler hangs; ``timeouts`` are the attempts given up before, by handler.
     """
 
     def __init__(
@@ -78,24 +77,24 @@ class Runner:
         self.queue = WorkQueue(session, name, lease) if state is None else state.queue(name, lease)
         self.stations: dict[str, Station] = {}
         self.restarts, self.timeouts = restarts, dict(timeouts or {})
-        #: Attempts given up, by handler, when `run` returned since one hangs.
+        #: Attempts given up, by handler, if `run` returned because a handler hangs.
         self.hung: dict[str, int] = {}
         self._stopping, self._stop_seconds = Flag(), stop_seconds
         self._status: tuple[float, dict[str, dict[str, Any]]] = (0.0, {})
-        self._asking = Lock()
+        self._status_lock = Lock()
         self._doorbell = Doorbell(self.queue.session, self.wake, self.queue.worker)
         self.problem = ""
-        self._hear_at, self.deaf = 0.0, ""
+        self._connect_at, self.hub_problem = 0.0, ""
         self._looked = False
 
     def run(self) -> bool:
-        """Work until stopped; whether everything that was begun came to its end in time."""
+        """Run until `stop`; returns whether all running attempts ended in time."""
         self.session.open()
         self.queue.session.open()
         self.shelf.schema = self.session.schema
         if not self.queue.session.features.handlers:
             raise UsageError(
-                "this server keeps no queues of handlers; keep them in a file beside the listener: --state FILE"
+                "this server has no queues of handlers; keep them in a local file: --state FILE"
             )
         try:
             while not self._stopping.is_set():
@@ -105,19 +104,19 @@ class Runner:
                     places = ", ".join(map(str, self.shelf.paths))
                     log.warning("no file in %s marks a handler with `@callsheet.handler(…)`; waiting for one", places)
                 self._looked = True
-                self._hear()
+                self._serve_hub()
                 for station in self.stations.values():
                     station.give_up_late()
                 if self.restarts and any(station.hangs for station in self.stations.values()):
                     self._begin_anew()
                     break
-                self._stopping.wait(LOOK)
+                self._stopping.wait(POLL_SECONDS)
         finally:
             ended = self._end()
         return ended
 
     def stop(self) -> None:
-        """Finish what was begun, and end `run`."""
+        """Finish running attempts, and end `run`."""
         self._stopping.set()
 
     @property
@@ -125,12 +124,12 @@ class Runner:
         return self._stopping.is_set()
 
     def wake(self) -> None:
-        """Something happened: look for it now."""
+        """Make all handlers look for events now."""
         for station in list(self.stations.values()):
             station.wake()
 
     def _arrange(self) -> None:
-        """A station for each handler of the shelf, with its newest code."""
+        """Create, update and stop stations, so that each handler of the shelf runs with its newest code."""
         wanted = self.shelf.handlers
         for name in [name for name in self.stations if name not in wanted]:
             log.info("%s: is no longer in any file; stops", name, extra={"facts": {"handler": name}})
@@ -147,7 +146,7 @@ class Runner:
         self._doorbell.listen_for(expressions)
 
     def _begin(self, handler: Declared) -> None:
-        """Put a handler, or a schedule, to work. Ticks are done one after the other, so one thread is enough."""
+        """Start a handler or a schedule. Ticks are handled one after the other, so a schedule needs one thread."""
         pace = evolve(self.pace, workers=1) if isinstance(handler, Schedule) else self.pace
         given_up = self.timeouts.pop(handler.name, 0)
         self.stations[handler.name] = Station(handler, self.session, self.queue, pace, given_up)
@@ -162,28 +161,28 @@ class Runner:
         self.stations.pop(handler.name).stop(time.monotonic() + self._stop_seconds)
         self._begin(handler)
 
-    def _hear(self) -> None:
-        """Call what plugins subscribed on the session's hub, in a thread of its own, which has the session then."""
+    def _serve_hub(self) -> None:
+        """Serve the plugins' subscriptions on the session's hub in a thread, which then owns the session."""
         hub = self.session.event_hub
-        if hub.listening or not hub.asks_server or time.monotonic() < self._hear_at:
+        if hub.listening or not hub.asks_server or time.monotonic() < self._connect_at:
             return
         try:
             hub.connect(timeout=2.0)
         except CallsheetError as error:
-            self._hear_at, self.deaf = time.monotonic() + PATIENCE, str(error)
-            log.warning("the server's events are not heard: %s", error, extra={"facts": {"error": str(error)}})
+            self._connect_at, self.hub_problem = time.monotonic() + PATIENCE, str(error)
+            log.warning("cannot receive the server's events: %s", error, extra={"facts": {"error": str(error)}})
             return
-        self.deaf = ""
+        self.hub_problem = ""
         with suppress(WrongThread):
-            # One that was opened elsewhere stays with the thread it was opened in.
+            # A session that was opened in another thread stays with that thread.
             self.session.hand_over()
         hub.start()
 
     def _begin_anew(self) -> None:
-        """Let all that does not hang come to its end, for another listener is to follow."""
+        """Let all attempts that do not hang finish, before another listener starts."""
         stations = list(self.stations.values())
         names = ", ".join(station.handler.name for station in stations if station.hangs)
-        log.error("%s: does not end; the listener ends what else is being handled, and starts anew", names)
+        log.error("%s: does not end; the listener finishes the other attempts, and restarts", names)
         for station in stations:
             station.begin_stop()
         end = time.monotonic() + DRAIN
@@ -207,39 +206,40 @@ class Runner:
         ended = [station.stop(until) for station in stations]
         return all(ended)
 
-    # -- how it does -----------------------------------------------------------------------------------------
+    # -- health ----------------------------------------------------------------------------------------------
 
     def health(self) -> dict[str, Any]:
-        """How every handler does, here and on the server."""
+        """The state of every handler, in this process and on the server."""
         server = self._server_status()
-        handlers = [self._told(name, station, server.get(name, {})) for name, station in sorted(self.stations.items())]
+        stations = sorted(self.stations.items())
+        handlers = [self._handler_health(name, station, server.get(name, {})) for name, station in stations]
         problems = dict(self.shelf.problems)
         if self.problem:
             problems["server"] = self.problem
-        if self.deaf:
-            problems["hub"] = self.deaf
+        if self.hub_problem:
+            problems["hub"] = self.hub_problem
         problems |= {f"handler {name}": STUCK for name, station in list(self.stations.items()) if station.stuck}
         state = "stopping" if self.stopping else "degraded" if problems else "ok"
         return {"status": state, "worker": self.queue.worker, "handlers": handlers, "problems": problems}
 
-    def _told(self, name: str, station: Station, server: dict[str, Any]) -> dict[str, Any]:
-        told = {"name": name, "file": station.handler.file, "busy": station.busy, "claimed": station.claimed}
-        told |= {"stuck": int(station.stuck), **station.metrics.told()}
+    def _handler_health(self, name: str, station: Station, server: dict[str, Any]) -> dict[str, Any]:
+        health = {"name": name, "file": station.handler.file, "busy": station.busy, "claimed": station.claimed}
+        health |= {"stuck": int(station.stuck), **station.metrics.plain()}
         position = station.metrics.last_position
-        told["last_commit"] = None if position is None else position.commit
+        health["last_commit"] = None if position is None else position.commit
         if isinstance(station.handler, Schedule):
             due = station.handler.next_due()
-            told["next_due"] = None if due is None else due.isoformat()
+            health["next_due"] = None if due is None else due.isoformat()
         if server:
-            told |= {key: server[key] for key in ("behind", "waiting_seconds") if key in server}
-            told |= {"queued": server["ready"] + server["leased"], "dead_letters": server["dead"]}
-        return told
+            health |= {key: server[key] for key in ("behind", "waiting_seconds") if key in server}
+            health |= {"queued": server["ready"] + server["leased"], "dead_letters": server["dead"]}
+        return health
 
     def _server_status(self) -> dict[str, dict[str, Any]]:
-        """What the server says, at most once a second."""
-        with self._asking:
-            asked, known = self._status
-            if time.monotonic() - asked < 1.0:
+        """The server's state of the handlers, read at most once a second."""
+        with self._status_lock:
+            read_at, known = self._status
+            if time.monotonic() - read_at < 1.0:
                 return known
             try:
                 known = {each["handler"]: each for each in self.queue.status()}
@@ -252,11 +252,11 @@ class Runner:
 
 
 def _note_due(declared: Declared) -> None:
-    """Write to the log when a schedule is due."""
+    """Log when a schedule is due next."""
     if isinstance(declared, Schedule):
         due = declared.next_due()
         facts = {"schedule": declared.name, "next_due": None if due is None else due.isoformat()}
-        told = "never" if due is None else f"{due:%Y-%m-%d %H:%M %Z}"
+        text = "never" if due is None else f"{due:%Y-%m-%d %H:%M %Z}"
         log.info(
-            "%s: %s in %s, next %s", declared.name, declared.expression, declared.zone, told, extra={"facts": facts}
+            "%s: %s in %s, next %s", declared.name, declared.expression, declared.zone, text, extra={"facts": facts}
         )

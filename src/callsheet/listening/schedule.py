@@ -1,4 +1,4 @@
-"""What a plugin file says is done at certain times: ``@callsheet.schedule(…)`` marks a function as a schedule."""
+"""The declaration of schedules in plugin files: ``@callsheet.schedule(…)`` marks a function as one."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ F = TypeVar("F", bound=Callable[[Any, Any], Any])
 
 @frozen
 class Tick:
-    """A moment at which a schedule is due.
+    """A time at which a schedule is due.
 
-    ``due`` is when, in the schedule's time zone; ``previous`` is when the tick was due that was done last, or None
-    where none was. So what happened since the last run is what happened since ``previous``.
+    ``due`` is the time, in the schedule's time zone; ``previous`` is the time of the last handled tick, or None. So the
+    changes since the last run are those since ``previous``.
     """
 
     schedule: str
@@ -45,7 +45,7 @@ class Tick:
 
 @frozen
 class Schedule(Retrying):
-    """A function, when it is called, and what is done when it fails or was missed; see `schedule`."""
+    """A function, its times, and its rules for failures and missed ticks; see `schedule`."""
 
     name: str
     expression: str
@@ -59,15 +59,15 @@ class Schedule(Retrying):
     file: str = field(default="", eq=False)
 
     def call(self, event: Event, session: Any) -> Any:
-        """Do what is due. The event is the tick as the queue holds it."""
+        """Call the function. The event is the tick in the form of the queue."""
         return self.function(self.tick(event), session)
 
     def check(self, schema: Schema | None) -> None:
-        """Raise `UsageError` for an expression or a zone that cannot be read."""
+        """Raise `UsageError` for an invalid expression or time zone."""
         cron.check_cron(f"schedule `{self.name}`", self.expression, self.zone)
 
     def tick(self, event: Event) -> Tick:
-        """The tick that an event of the queue is."""
+        """The tick of an event of the queue."""
         zone = cron.zone_of(f"schedule `{self.name}`", self.zone)
         previous = event.data.get("previous")
         return Tick(
@@ -75,7 +75,7 @@ class Schedule(Retrying):
         )
 
     def next_due(self, after: datetime | None = None) -> datetime | None:
-        """When it is due next, after a moment or now.
+        """The next time at which it is due, after a time (default: now).
 
         >>> declared = Schedule("nightly", "0 2 * * *", "Europe/Stockholm", lambda tick, session: None)
         >>> str(declared.next_due(datetime(2026, 11, 30, 12, tzinfo=UTC)))
@@ -84,8 +84,10 @@ class Schedule(Retrying):
         return next(cron.ticks(self.expression, self.zone, after or datetime.now(UTC)), None)
 
     def due(self, after: int, until: float) -> list[int]:
-        """The ticks after one second since 1970 and until another: at most `MOST`, and of those that are missed
-        together only the last, unless each is to be done."""
+        """The ticks after one time and until another, in seconds since 1970.
+
+        With the policy ``all`` at most `MOST`, otherwise only the last one.
+        """
         start = datetime.fromtimestamp(after, UTC)
         if until <= after:
             return []
@@ -110,12 +112,12 @@ def schedule(
     """Mark a function in a plugin file as a schedule: it is called at the times of a cron expression in a time zone.
 
     The function is called as ``function(tick, session)``, with a `Tick` and a session of its own, whose changes are
-    committed after it returns, together with the note that the tick is done. `callsheet listen` runs it; each tick
-    is done once, however many listeners there are, and one after the other. ``missed`` says what becomes of ticks at
-    which nobody listened, or the one before was still under way: ``"once"``, the latest of them is done; ``"all"``,
-    each is; ``"skip"``, none is. ``name`` is what its place is kept under, the function's name if none is given.
-    Failures are tried again and end as dead letters, as a handler's do. Raises `UsageError` for an expression or a
-    zone that cannot be read.
+    committed after it returns, together with the checkpoint of the tick. `callsheet listen` runs it; each tick is
+    handled once, however many listeners there are, one after the other. ``missed`` is the policy for ticks at which no
+    listener was running, or the previous one was still being handled: ``"once"`` handles the latest of them, ``"all"``
+    handles each, ``"skip"`` none. The server stores the schedule's position under ``name`` (default: the function's
+    name). Failed ticks are retried, and become dead letters, as with handlers. Raises `UsageError` for an invalid
+    expression or time zone.
 
     >>> @schedule("0 2 * * mon-fri", zone="Europe/Stockholm")
     ... def nightly(tick, session):
@@ -134,7 +136,7 @@ def schedule(
         check_numbers(whose, retries=retries, delay=delay, timeout=timeout)
         declared = Schedule(called, expression, zone, function, missed, retries, delay, timeout)
         if cron.is_there():
-            # Where it is not, the file's other contents are of use all the same; a listener refuses the schedule.
+            # Without the package, the rest of the file can be used; a listener refuses the schedule.
             declared.check(None)
         return marked(function, declared, whose, "tick")
 

@@ -1,9 +1,9 @@
-"""The plugin files of a listener: which handlers and schedules they hold, read again when a file changes.
+"""The plugin files of a listener, with their handlers and schedules; a changed file is read again.
 
-Files are watched by looking at them (time and size, twice a second): that is a few system calls for a folder, and
-it works on the network file systems where studios keep their plugins, which tell nobody of what others write. A
-file is run only if it marks a handler, so that modules which plugins import are left alone. One that cannot be read
-or run keeps the handlers it had, and is reported.
+Files are polled (time and size, twice a second). That needs a few system calls for a folder, and works on the network
+file systems where studios keep their plugins, which do not notify about changes by other machines. A file is run only
+if it marks a handler, so that modules imported by plugins are not run. If a file cannot be read or run, its previous
+handlers are kept, and the error is reported.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 @define
 class _LoadedFile:
-    """A file as it was read last: its stamp, the handlers that are in use, and what is wrong with it since."""
+    """A file when it was last read: its stamp, the handlers in use, and its error since then."""
 
     stamp: tuple[int, int]
     handlers: list[Declared] = field(factory=list)
@@ -42,11 +42,11 @@ class _LoadedFile:
 
 
 class Shelf:
-    """Handlers by name, from the plugin files in some folders (and below) or of some names."""
+    """Handlers by name, from plugin files and the files in folders (recursively)."""
 
     def __init__(self, paths: Iterable[str | Path], allow_writable: bool = False) -> None:
         self.paths = [Path(path) for path in paths]
-        #: What expressions are checked against, once it is known.
+        #: The schema that expressions are checked against; set when it is known.
         self.schema: Schema | None = None
         self._allow_writable = allow_writable or os.environ.get("CALLSHEET_ALLOW_WRITABLE_PLUGINS", "") == "1"
         self._held: dict[Path, _LoadedFile] = {}
@@ -55,11 +55,11 @@ class Shelf:
 
     @property
     def problems(self) -> dict[str, str]:
-        """Files that cannot be used as they are now, each with the reason."""
+        """Files that cannot be used, each with the reason."""
         return {str(path): held.problem for path, held in self._held.items() if held.problem} | self._doubles
 
     def refresh(self) -> bool:
-        """Look at the files; whether the handlers changed."""
+        """Read changed files; returns whether the handlers changed."""
         found = {path: (root, stamp) for path, root, stamp in _files(self.paths)}
         changed = False
         for path in [path for path in self._held if path not in found]:
@@ -79,7 +79,7 @@ class Shelf:
             handlers = load_handlers(path, root, self._allow_writable, self.schema)
         except PluginError as error:
             held.problem = str(error)
-            kept = "; its handlers stay as they were" if held.handlers else ""
+            kept = "; its previous handlers are kept" if held.handlers else ""
             log.error("%s%s", error, kept, extra={"facts": {"file": str(path), "error": str(error)}})
             return False
         changed = bool(handlers or held.handlers)
@@ -90,7 +90,7 @@ class Shelf:
         return changed
 
     def _sort(self) -> None:
-        """One handler for each name: a file that has the name keeps it; among new ones the first by path gets it."""
+        """Choose one handler for each name: the file that has the name keeps it; among new files, the first by path."""
         owners = {name: each.file for name, each in self.handlers.items()}
         self.handlers, self._doubles = {}, {}
         every = [each for path in sorted(self._held) for each in self._held[path].handlers]
@@ -100,13 +100,13 @@ class Shelf:
                 self._refuse(each, owner)
 
     def _refuse(self, double: Declared, owner: Declared) -> None:
-        told = f"the name `{double.name}` is taken by {owner.file}; this one does not run"
-        self._doubles[f"{double.file} ({double.name})"] = told
-        log.error("%s: %s", double.file, told, extra={"facts": {"file": double.file, "handler": double.name}})
+        problem = f"the name `{double.name}` is taken by {owner.file}; this one does not run"
+        self._doubles[f"{double.file} ({double.name})"] = problem
+        log.error("%s: %s", double.file, problem, extra={"facts": {"file": double.file, "handler": double.name}})
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path, tuple[int, int]]]:
-    """The Python files, each with the path it was found below and what tells whether it changed."""
+    """The Python files, each with the path it was found in, and its stamp, which changes with the file."""
     for path in paths:
         if path.is_file():
             stat = path.stat()
@@ -126,9 +126,9 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path, tuple[int, int]]
 def load_handlers(
     path: Path, root: Path | None = None, allow_writable: bool = False, schema: Schema | None = None
 ) -> list[Declared]:
-    """Run a plugin file that marks handlers or schedules, if it was not run as it is now; these.
+    """Run a plugin file if it marks handlers or schedules; returns these.
 
-    Raises `PluginError` for a file that cannot be read, parsed or run, that anybody may write, or that has a handler
+    Raises `PluginError` for a file that cannot be read, parsed or run, that all users may write, or that has a handler
     whose expression no event can fulfil.
     """
     try:
@@ -139,10 +139,10 @@ def load_handlers(
         return []
     if not allow_writable and (place := plugins.writable_by_all(path, root or path)) is not None:
         raise PluginError(
-            f"anybody may write {place}, and so decide what is run here: `chmod o-w` it, or allow it with "
+            f"all users may write {place}, and so run code here: `chmod o-w` it, or allow it with "
             "CALLSHEET_ALLOW_WRITABLE_PLUGINS=1"
         )
-    # Bytecode is kept by the second, and a file may be edited twice in one.
+    # Cached bytecode has a resolution of a second, and a file may be edited twice in one.
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         found = handlers_of(vars(plugins.run(path)), str(path))
@@ -169,7 +169,7 @@ def _check(handler: Declared, schema: Schema | None) -> None:
 def marks_handlers(tree: ast.Module) -> bool:
     """Whether a file marks a function with ``@callsheet.handler(…)`` or ``@callsheet.schedule(…)``.
 
-    It may have imported them under other names.
+    Imports under other names are recognised.
 
     >>> marks_handlers(ast.parse("from callsheet import handler as on\\n@on('x', name='y')\\ndef f(event, session): 1"))
     True

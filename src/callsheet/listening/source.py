@@ -1,4 +1,4 @@
-"""Where a station's work comes from: the events of a handler, or the ticks of a schedule."""
+"""The source of a station's work: the events of a handler, or the ticks of a schedule."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ __all__ = ["EventSource", "Source", "TickSource", "source_of"]
 
 
 class Source(Protocol):
-    """Gives what is to be done."""
+    """A source of claimed events or ticks."""
 
     def claim(self, most: int, known: Collection[str]) -> list[Claimed]: ...
 
 
 @define
 class EventSource:
-    """The events of a handler, as its queue has them."""
+    """The events of a handler, from its queue."""
 
     queue: WorkQueue
     handler: Handler
     outstanding: int
 
     def claim(self, most: int, known: Collection[str]) -> list[Claimed]:
-        """At most so many events, of which ``known`` are the leases that this process has."""
+        """At most ``most`` events; ``known`` are the leases that this process has."""
         return self.queue.claim(self.handler, most, known, self.outstanding)
 
 
 @define
 class TickSource:
-    """The ticks of a schedule, which are computed here and arbitrated by the queue's clock and its row.
+    """The ticks of a schedule, which are computed here, and decided by the queue's clock and its row.
 
-    What time it is there is known from the last answer and what has gone by since, so this machine's clock may be
-    wrong. A clock that was set, and a machine that slept, are noticed with the next answer.
+    The queue's time is the one in its last reply plus the time since then, so this machine's clock may be wrong. A
+    clock that was changed, or a machine that slept, is noticed with the next reply.
     """
 
     queue: WorkQueue
     schedule: Schedule
     monotonic: Callable[[], float] = time.monotonic
-    #: Up to when ticks have been seen to, the queue's time, and when that was.
+    #: The time up to which ticks are deliveries, the queue's time, and this machine's monotonic time for it.
     _seen: tuple[int, int, float] | None = field(default=None, init=False)
-    #: The first tick after the one that was seen to last.
+    #: The first tick after the last one that is a delivery.
     _next: tuple[int, float] | None = field(default=None, init=False)
 
     def claim(self, most: int, known: Collection[str]) -> list[Claimed]:
-        """The tick that is due, if there is one and nobody else has it."""
+        """The tick that is due, if there is one that no other worker has."""
         due = self._due()
-        claimed = self._ask(due, known)
+        claimed = self._claim(due, known)
         if not claimed and not due and (due := self._due()):
-            claimed = self._ask(due, known)
+            claimed = self._claim(due, known)
         return claimed
 
-    def _ask(self, due: list[int], known: Collection[str]) -> list[Claimed]:
+    def _claim(self, due: list[int], known: Collection[str]) -> list[Claimed]:
         at = self.monotonic()
-        told = self.queue.claim_tick(self.schedule, due, known)
-        self._seen = (told.due, told.now, at)
-        return told.claimed
+        ticks = self.queue.claim_tick(self.schedule, due, known)
+        self._seen = (ticks.due, ticks.now, at)
+        return ticks.claimed
 
     def _due(self) -> list[int]:
         if self._seen is None:
@@ -78,7 +78,7 @@ class TickSource:
 
 
 def source_of(declared: Declared, queue: WorkQueue, outstanding: int) -> Source:
-    """Where the work of a handler or a schedule comes from."""
+    """The source of a handler or a schedule."""
     if isinstance(declared, Schedule):
         return TickSource(queue, declared)
     return EventSource(queue, declared, outstanding)

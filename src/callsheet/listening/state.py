@@ -1,10 +1,10 @@
-"""Queues of handlers in a file beside the listener, for servers that keep none.
+"""Queues of handlers in a local file, for servers that have none.
 
-The file is a small Callsheet database with no entities in it: what the session's event hub hears is written to its
-log, once for each event id, and from there on everything is as on a server, with the same code. What cannot be had
-is one transaction for the effect and the checkpoint, since they are in two places: an effect is done first, and
-settled then. An attempt that may be a repetition looks whether its commit was done before (`Errand`), for which
-entities that a handler creates get keys made of the event (``keys.py``).
+The file is a small Callsheet database without entities: events received by the session's hub are written to its log,
+once for each event id; everything else is done by the server's own code. The effect and the checkpoint cannot be in one
+transaction, because they are in two databases: the effect is committed first, then the event is settled. An attempt
+that may be a repetition checks whether its commit was applied before (`Errand`); for that, entities that a handler
+creates get keys derived from the event (``keys.py``).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ log = logging.getLogger("callsheet.listening")
 
 
 class StateFile:
-    """A file of queues; one process has it open at a time. Close it, or use it as a context manager."""
+    """A file with queues, for one process at a time. Close it, or use it as a context manager."""
 
     def __init__(self, path: str | Path) -> None:
         from callsheet.server.service import Service
 
         self.path = Path(path)
-        # A schema has at least one type; nothing is ever made of this one.
+        # A schema needs at least one type; this one is never used.
         document = {"name": "handlers", "types": {"Nothing": {}}}
         self._service = Service.open(f"sqlite:///{self.path}", document, administrator=False)
         self._session = Session(connection=over(self._service.backend(OWNER)), plugin_paths=False)
@@ -48,16 +48,16 @@ class StateFile:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._session.close()
         self._service.close()
 
     def queue(self, worker: str, lease: float = 30.0) -> WorkQueue:
-        """The queues of this file, as a worker sees them."""
+        """The queues of this file for a worker."""
         return WorkQueue(self._session, worker, lease, joined=False)
 
     def record(self, event: Event) -> bool:
-        """Write an event to the log, if it is not there; whether it was not."""
+        """Write an event to the log unless it is there; returns whether it was written."""
         from sqlalchemy import insert, select
 
         from callsheet.model.values import pack
@@ -90,15 +90,15 @@ class StateFile:
         return bool(position)
 
     def follow(self, session: Session, expressions: Sequence[str]) -> None:
-        """Record the events of a session's hub that any of these expressions is true of; who connects it is another."""
+        """Record events of a session's hub that fulfil any of these expressions; the caller connects the hub."""
         hub = session.event_hub
         for expression in set(self._subscriptions) - set(expressions):
             hub.unsubscribe(self._subscriptions.pop(expression))
         for expression in expressions:
             if expression not in self._subscriptions:
-                self._subscriptions[expression] = hub.subscribe(expression, self._heard)
+                self._subscriptions[expression] = hub.subscribe(expression, self._on_event)
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         try:
             self.record(event)
         except CallsheetError:

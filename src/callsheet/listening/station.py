@@ -1,13 +1,13 @@
-"""One handler or schedule at work in this process: a thread that claims, and threads that handle.
+"""One handler or schedule in this process: a thread that claims events, and threads that handle them.
 
-Each handler has threads of its own, so that one that hangs or fails holds up nobody else. What it has claimed
-beyond what it works on is bounded, and so is what the server has ready for it; all else waits in the log. A lease
-is renewed while its event waits or is worked on; one that was lost is dropped before its turn. One whose attempt was
-interrupted is neither renewed nor given back: the server gives the event to somebody when the lease runs out, so an
-event whose outcome cannot be reported is tried once in the time of a lease, and not at once again.
+Each handler has threads of its own, so that one that hangs or fails delays no other. The claimed events that wait are
+limited, and so are the server's open deliveries; all other events wait in the log. A lease is renewed while its event
+waits or is handled; an event whose lease was lost is dropped before its turn. After an interrupted attempt, the lease
+is neither renewed nor released: the server leases the event again when it expires, so an event whose outcome cannot be
+reported is tried once per lease time, not again at once.
 
-An attempt that takes longer than its handler allows is given up (``under_way.py``), and a new thread takes its place.
-When as many threads hang as may work, in the code that is still the handler's, nothing more is begun.
+An attempt that exceeds its handler's timeout is given up (``under_way.py``), and a new thread replaces its thread. If
+all threads hang in the handler's present code, no further event is begun.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ log = logging.getLogger("callsheet.listening")
 
 @define
 class Pace:
-    """How many events of a handler are handled at once, how often an idle one looks for more (seconds), and how many
-    of its events the server has ready at most."""
+    """The parallel attempts of a handler, the seconds between polls when idle, and the most open deliveries."""
 
     workers: int = 4
     poll: float = 0.5
@@ -52,22 +51,22 @@ class Pace:
 
 
 class Station:
-    """A handler's threads. ``start`` it, ``replace`` its code, ``stop`` it; ``wake`` it when something happened.
+    """The threads of a handler: ``start``, ``replace`` its code, ``stop``; ``wake`` it when there may be events.
 
-    ``timeouts`` is how many attempts were given up before, by the process that this one took the place of.
+    ``timeouts`` is how many attempts the previous process had given up.
     """
 
     def __init__(self, handler: Declared, session: Session, queue: WorkQueue, pace: Pace, timeouts: int = 0) -> None:
         self.handler, self.metrics = handler, Metrics(timeouts=timeouts)
         self.problem = ""
-        # Whether the last attempt that came to an end was given up.
+        # Whether the last finished attempt was given up.
         self._gave_up = bool(timeouts)
         self._session, self._queue, self._pace = session, queue, pace
         self._source = source_of(handler, queue, pace.outstanding)
         self._change = Condition()
         self._waiting: deque[Claimed] = deque()
         self._held: dict[str, Claimed] = {}
-        # Leases of interrupted attempts, and when each will have run out.
+        # Leases of interrupted attempts, and when each expires.
         self._left: dict[str, float] = {}
         self._stopping, self._woken = Flag(), False
         self._running: list[UnderWay] = []
@@ -80,30 +79,30 @@ class Station:
         self._thread(self._claim_on, "claim")
 
     def replace(self, handler: Declared) -> None:
-        """Handle what comes from now on with this; what is being handled ends as it began."""
+        """Use this code for later events; running attempts finish with the old code."""
         self.handler, self._gave_up = handler, False
         self._source = source_of(handler, self._queue, self._pace.outstanding)
         self.wake()
 
     def wake(self) -> None:
-        """There may be something to claim."""
+        """Claim now: there may be events."""
         with self._change:
             self._woken = True
             self._change.notify_all()
 
     @property
     def busy(self) -> int:
-        """How many events are being handled."""
+        """The number of running attempts."""
         return len(self._running)
 
     @property
     def claimed(self) -> int:
-        """How many events this process has a lease on."""
+        """The number of events that this process has leased."""
         return len(self._held)
 
     @property
     def hangs(self) -> bool:
-        """Whether a thread is still in an attempt that was given up."""
+        """Whether a thread still runs an attempt that was given up."""
         return bool(self._hanging)
 
     @property
@@ -112,21 +111,21 @@ class Station:
         return self.hangs or self._gave_up
 
     def begin_stop(self) -> None:
-        """Take nothing up any more, and give back what was not begun."""
+        """Begin no further attempts, and release the waiting events."""
         self._stopping.set()
         self.wake()
-        self._give_back(self._drained())
+        self._release(self._drained())
 
     def stop(self, until: float) -> bool:
-        """Let what is being handled end, until a time of the monotonic clock; whether it did. Leases are given back."""
+        """Wait for running attempts until a monotonic time; returns whether all ended. Leases are released."""
         self.begin_stop()
         hanging = {late.thread for late in self._hanging}
         for thread in [thread for thread in self._threads if thread not in hanging]:
             thread.join(max(0.0, until - time.monotonic()))
         left = list(self._held.values())
         if self._queue.joined:
-            # What these would still commit is refused, so somebody else may have their events now.
-            self._give_back(left)
+            # A later commit of these attempts is refused, so their events may be leased by others now.
+            self._release(left)
         return not left and not self.hangs
 
     # -- the thread that claims ------------------------------------------------------------------------------
@@ -152,10 +151,10 @@ class Station:
         return {"handler": self.handler.name, "error": failure_of(error).error}
 
     def _turn(self) -> bool:
-        """Renew and claim; whether there was anything."""
+        """Renew leases and claim events; returns whether there were any."""
         self.renew()
         if self._is_blocked():
-            self._give_back(self._drained())
+            self._release(self._drained())
             return False
         room = self._pace.workers * AHEAD - len(self._held)
         if room < self._pace.workers * AHEAD // 2:
@@ -172,18 +171,18 @@ class Station:
         return bool(claimed)
 
     def _is_blocked(self) -> bool:
-        """Whether the handler's present code holds as many threads as may work."""
+        """Whether all threads hang in the handler's present code."""
         return sum(late.handler is self.handler for late in self._hanging) >= self._pace.workers
 
     def _known(self) -> list[str]:
-        """The leases of this process, also those it lets run out."""
+        """The leases of this process, including those that it lets expire."""
         now = time.monotonic()
         with self._change:
             self._left = {lease: end for lease, end in self._left.items() if end > now}
             return [*self._held, *self._left]
 
     def renew(self) -> None:
-        """Keep the leases, when it is time to."""
+        """Renew the leases if they are due."""
         if time.monotonic() - self._renewed <= self._queue.lease / 3:
             return
         self._renewed = time.monotonic()
@@ -198,7 +197,7 @@ class Station:
                 del self._held[each.lease]
 
     def _rest(self, pause: float) -> None:
-        """Wait until it is time again: sooner when woken."""
+        """Wait for ``pause`` seconds, or until woken."""
         with self._change:
             if not self._woken and not self._stopping.is_set():
                 self._change.wait_for(lambda: self._woken or self._stopping.is_set(), pause)
@@ -212,11 +211,11 @@ class Station:
             outcome = attempt(under_way.handler, claimed, self._session, self._queue, under_way.supervision)
             self.metrics.count(outcome, claimed.attempt, claimed.place)
             if not self._finished(under_way, outcome):
-                # Another thread has taken the place of this one.
+                # Another thread has replaced this one.
                 return
 
     def _next(self) -> UnderWay | None:
-        """Begin with the next event, when there is one; None at the end."""
+        """Begin the next attempt, when there is an event; None when stopped."""
         with self._change:
             self._change.wait_for(lambda: self._stopping.is_set() or (self._waiting and not self._is_blocked()))
             if self._stopping.is_set():
@@ -226,42 +225,42 @@ class Station:
             return begun
 
     def _finished(self, ended: UnderWay, outcome: Outcome) -> bool:
-        """An attempt came to its end; whether that was in time."""
+        """Record the end of an attempt; returns whether it was in time."""
         with self._change:
-            # What it held back may be free now.
+            # The next event of the same stream may be due now.
             self._woken = True
             self._change.notify_all()
             if ended in self._hanging:
                 self._hanging.remove(ended)
                 return False
             self._running.remove(ended)
-            self._let_go(ended.claimed, outcome.kind == "interrupted")
+            self._forget(ended.claimed, outcome.kind == "interrupted")
             if ended.handler is self.handler:
                 self._gave_up = False
             return True
 
-    def _let_go(self, claimed: Claimed, runs_out: bool) -> None:
+    def _forget(self, claimed: Claimed, expires: bool) -> None:
         self._held.pop(claimed.lease, None)
-        if runs_out:
+        if expires:
             self._left[claimed.lease] = time.monotonic() + self._queue.lease
 
-    # -- attempts that take too long ---------------------------------------------------------------------------
+    # -- attempts that exceed their timeout --------------------------------------------------------------------
 
     def give_up_late(self) -> None:
-        """Give up the attempts that take too long."""
+        """Give up the attempts that exceed their timeout."""
         with self._change:
             late = [each for each in self._running if each.is_late]
             for each in late:
                 each.supervision.given_up.set()
                 self._running.remove(each)
                 self._hanging.append(each)
-                self._let_go(each.claimed, True)
+                self._forget(each.claimed, True)
                 self._gave_up |= each.handler is self.handler
         for each in late:
             self.metrics.count_timeout()
-            self._thread(partial(self._take_the_place_of, each), "work")
+            self._thread(partial(self._replace_thread, each), "work")
 
-    def _take_the_place_of(self, late: UnderWay) -> None:
+    def _replace_thread(self, late: UnderWay) -> None:
         outcome = give_up(late, self._queue, self._stopping)
         note_outcome(late.claimed, outcome)
         self.metrics.count(outcome, late.claimed.attempt, late.claimed.place)
@@ -271,7 +270,7 @@ class Station:
     # -- the end -----------------------------------------------------------------------------------------------
 
     def _drained(self) -> list[Claimed]:
-        """What was claimed and not begun."""
+        """Remove and return the claimed events that were not begun."""
         with self._change:
             found = list(self._waiting)
             self._waiting.clear()
@@ -279,12 +278,12 @@ class Station:
                 self._held.pop(each.lease, None)
             return found
 
-    def _give_back(self, claimed: list[Claimed]) -> None:
+    def _release(self, claimed: list[Claimed]) -> None:
         for each in claimed:
             try:
                 self._queue.release(each)
             except CallsheetError:
-                # The lease runs out by itself.
+                # The lease expires without it.
                 return
 
     def _thread(self, target: Callable[[], None], what: str) -> None:

@@ -1,8 +1,8 @@
-"""An attempt under way, as its supervisor sees it: since when, and what to do when it takes too long.
+"""A running attempt for its supervisor: when it began, and what to do if it exceeds its timeout.
 
-A thread cannot be ended from outside. So an attempt that takes longer than its handler's ``timeout`` is given up: its
-failure is reported like any other, with what the thread does right now as the traceback, and another thread takes the
-place of this one. The server refuses what it would still commit. The thread itself ends with the process only.
+A thread cannot be ended from outside. So an attempt that exceeds its handler's ``timeout`` is given up: its failure is
+reported like any other, with the thread's present stack as traceback, and another thread replaces this one. The server
+refuses a later commit of the attempt. The thread itself ends only with the process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["UnderWay", "give_up"]
 
 @define(eq=False)
 class UnderWay:
-    """An attempt in a thread: which handler it began with, on which event."""
+    """An attempt in a thread, with its handler and its event."""
 
     handler: Declared
     claimed: Claimed
@@ -35,27 +35,27 @@ class UnderWay:
 
     @property
     def is_late(self) -> bool:
-        """Whether its time is over. While the server does not answer, that is not the handler's time."""
+        """Whether it exceeds its timeout. Waiting for the server's reply does not count."""
         return not self.supervision.in_doubt and time.monotonic() - self.since > self.handler.timeout
 
     @property
     def stack(self) -> str:
-        """What the thread does right now."""
+        """The present stack of the thread."""
         frame = sys._current_frames().get(self.thread.ident or 0)
         lines = [] if frame is None else traceback.format_stack(frame)
-        return writable("".join(["The handler was at work here:\n", *lines]))[-TRACEBACK:]
+        return writable("".join(["The handler was running here:\n", *lines]))[-TRACEBACK:]
 
 
 def give_up(late: UnderWay, queue: WorkQueue, stopping: Flag) -> Outcome:
-    """Report that an attempt takes too long; what became of it."""
+    """Report that an attempt exceeded its timeout; returns the outcome."""
     handler, claimed = late.handler, late.claimed
-    told = FailureText(f"Timeout: the handler did not end within its {handler.timeout:g} s", late.stack)
+    failure = FailureText(f"Timeout: the handler did not end within its {handler.timeout:g} s", late.stack)
     delay = handler.pause(claimed.failures + 1)
     try:
-        kind = _kind(report(claimed, queue, told, delay, stopping), delay)
+        kind = _kind(report(claimed, queue, failure, delay, stopping), delay)
     except Exception:
         kind = "interrupted"
-    return Outcome(kind, error=told.error, seconds=time.monotonic() - late.since)
+    return Outcome(kind, error=failure.error, seconds=time.monotonic() - late.since)
 
 
 def _kind(noted: bool, delay: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The queue of events as a worker sees it: claims, and what is told of what became of them."""
+"""The queue of events for a worker: claims, and reports of their outcomes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Claimed", "Ticks", "WorkQueue"]
 
 @frozen
 class Claimed:
-    """An event this worker has a lease on. ``attempt`` counts from 1; ``failures`` were told of before."""
+    """An event leased to this worker. ``attempt`` counts from 1; ``failures`` counts earlier reported failures."""
 
     handler: str
     event: Event
@@ -30,20 +30,23 @@ class Claimed:
 
     @property
     def place(self) -> Position:
-        """Where the event is in the log."""
+        """The position of the event in the log."""
         assert self.event.position is not None
         return self.event.position
 
     @property
     def effect(self) -> Effect:
-        """What a commit that answers it bears."""
+        """The checkpoint for the commit that answers the event."""
         return Effect(self.handler, *self.place, self.lease)
 
 
 @frozen
 class Ticks:
-    """What a claim of a schedule gives: up to when ticks have been seen to and what time it is on the server (both
-    in seconds since 1970), and the ticks this worker has a lease on."""
+    """The result of a claim of a schedule.
+
+    ``due`` is the time up to which ticks are deliveries, ``now`` the server's time (both in seconds since 1970), and
+    ``claimed`` are the ticks leased to this worker.
+    """
 
     due: int
     now: int
@@ -51,10 +54,10 @@ class Ticks:
 
 
 class WorkQueue:
-    """Talks to the server that keeps the queues, in the name of one worker process.
+    """The queues on a server, for one worker process.
 
-    ``joined`` says that this is the server the handlers work on, so that an effect and its checkpoint are one
-    commit. Each thread has a session of its own, since a session belongs to one thread.
+    ``joined`` is true if this is also the server of the handlers' sessions, so that an effect and its checkpoint are
+    one commit. Each thread has a session of its own, because a session belongs to one thread.
     """
 
     def __init__(self, session: Session, worker: str, lease: float = 30.0, joined: bool = True) -> None:
@@ -62,7 +65,7 @@ class WorkQueue:
         self._own = threading.local()
 
     def call(self, action: str, **arguments: Any) -> Any:
-        """An action of the server's."""
+        """Call an action of the server."""
         session = getattr(self._own, "session", None)
         if session is None:
             session = self._own.session = self.session.fork()
@@ -71,7 +74,7 @@ class WorkQueue:
     def claim(
         self, handler: Handler, most: int, known: Collection[str] = (), outstanding: int = 1_000
     ) -> list[Claimed]:
-        """At most so many events, one of each entity; ``known`` are the leases this worker has already."""
+        """At most ``most`` events, one of each entity; ``known`` are the leases that this worker has."""
         given = self.call(
             "claim",
             handler=handler.name,
@@ -87,13 +90,12 @@ class WorkQueue:
         return [_claimed(handler.name, each) for each in given]
 
     def claim_tick(self, schedule: Schedule, due: Collection[int], known: Collection[str] = ()) -> Ticks:
-        """At most one tick of a schedule; ``due`` are those that are due by this worker's reckoning."""
+        """At most one tick of a schedule; ``due`` are the ticks that this worker considers due."""
         if not self.session.features.schedules:
             raise UsageError(
-                f"schedule `{schedule.name}`: this server keeps no schedules; keep them in a file beside the listener: "
-                "--state FILE"
+                f"schedule `{schedule.name}`: this server has no schedules; keep them in a local file: --state FILE"
             )
-        told = self.call(
+        found = self.call(
             "claim_ticks",
             schedule=schedule.name,
             expression=schedule.expression,
@@ -104,31 +106,31 @@ class WorkQueue:
             lease_seconds=self.lease,
             known=list(known),
         )
-        return Ticks(told["due"], told["now"], [_claimed(schedule.name, each) for each in told["ticks"]])
+        return Ticks(found["due"], found["now"], [_claimed(schedule.name, each) for each in found["ticks"]])
 
     def settle(self, claimed: Claimed) -> bool:
-        """It is handled."""
+        """The event was handled."""
         return bool(self._about(claimed, "settle"))
 
     def fail(self, claimed: Claimed, error: str, traceback: str, delay: float | None) -> bool:
-        """It failed, and is to be tried again after a delay, or not again (None)."""
+        """The attempt failed: retry the event after a delay, or not again (None)."""
         return bool(self._about(claimed, "fail", error=error, traceback=traceback, delay=delay))
 
     def release(self, claimed: Claimed) -> bool:
-        """It was not tried."""
+        """The event was not tried."""
         return bool(self._about(claimed, "release"))
 
     def renew(self, handler: str, leases: Collection[str]) -> set[str]:
-        """The leases that are still held, for longer now."""
+        """Extend leases; returns those that still exist."""
         return set(self.call("renew", handler=handler, leases=list(leases), lease_seconds=self.lease))
 
     def status(self) -> list[dict[str, Any]]:
-        """How each handler of the account does."""
+        """The state of each handler of the account."""
         found: list[dict[str, Any]] = self.call("status")
         return found
 
     def schedules(self) -> list[dict[str, Any]]:
-        """How each schedule of the account does."""
+        """The state of each schedule of the account."""
         found: list[dict[str, Any]] = self.call("schedules") if self.session.features.schedules else []
         return found
 
