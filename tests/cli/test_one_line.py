@@ -28,7 +28,7 @@ ANYWHERE = {"CALLSHEET_API_KEY": "k", "CALLSHEET_API_USER": "a"}
     ("arguments", "told"),
     [
         (("query", "Shot", "--server", "http://["), "Error: the server's URL cannot be read"),
-        (("query", "Shot", "--server", "http://a b"), "Error: the server's URL names a host that cannot be one"),
+        (("query", "Shot", "--server", "http://a b"), "Error: the server's URL has an invalid host name"),
         (("query", "Shot", "--server", "sqlite:////nonexistent/x.db"), "Error: cannot open /nonexistent/x.db"),
         (("demo", "--cut", "/nonexistent.csv"), "Error: the edit /nonexistent.csv cannot be read"),
         (

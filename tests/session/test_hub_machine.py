@@ -41,7 +41,7 @@ class HubMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         # A broken connection is noticed when the call under way returns.
-        self.look, pumps.LOOK = pumps.LOOK, 0.002
+        self.look, pumps.READ_SECONDS = pumps.READ_SECONDS, 0.002
         self.service = Service.open("memory:", DOCUMENT)
         connection = evolve(over(self.service.backend("admin")), transport=Hasty())
         self.listening = Session(connection=connection, plugin_paths=False)
@@ -59,7 +59,7 @@ class HubMachine(RuleBasedStateMachine):
         self.first = next(iter(self.kinds))
 
     def teardown(self) -> None:
-        pumps.LOOK = self.look
+        pumps.READ_SECONDS = self.look
         self.settle()
         self.listening.close()
         self.working.close()

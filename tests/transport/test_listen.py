@@ -361,7 +361,7 @@ class TestInATask:
             transport = AsyncHttpTransport(cable.url, client.headers)
             listening = evolve(client.listening(), settings=transport._settings)
             listener = transport.alisten(listening.open_stream, ears.adeliver, ears.tell)
-            listener._listener._course._policy = QUICK
+            listener._listener._progress._policy = QUICK
             with anyio.fail_after(PATIENCE):
                 async with anyio.create_task_group() as group:
                     group.start_soon(listener.run)

@@ -115,7 +115,7 @@ def test_proxies_that_are_none(name: str, value: str, monkeypatch: pytest.Monkey
     """The variable is named; what it holds is not, since that may be a password. Both transports say the same."""
     _without_proxies(monkeypatch)
     monkeypatch.setenv(name, value)
-    told = f"{name.upper()} is no address of a proxy"
+    told = f"{name.upper()} is not the address of a proxy"
     with pytest.raises(UsageError, match=told) as raised:
         make()
     assert "secret" not in str(raised.value)
@@ -168,9 +168,9 @@ def test_a_socks_proxy_without_its_package(monkeypatch: pytest.MonkeyPatch) -> N
     ("url", "told"),
     [
         ("https://[", "the server's URL cannot be read"),
-        ("http://a b", "names a host that cannot be one"),
-        ("https://ex..com", "names a host that cannot be one"),
-        ("http://" + "a" * 300, "names a host that cannot be one"),
+        ("http://a b", "has an invalid host name"),
+        ("https://ex..com", "has an invalid host name"),
+        ("http://" + "a" * 300, "has an invalid host name"),
         ("http://a:99999", "the server's URL cannot be read"),
         ("https://a\0b", "no server address"),
         ("sqlite:///a\0b", "no server address"),

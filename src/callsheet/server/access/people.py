@@ -1,8 +1,8 @@
-"""Which user (an entity) an account stands for: the one with its name, and the same one still when that is renamed.
+"""The user entity of an account: the one with its name, also after that user was renamed.
 
-Accounts are known by their names, which never change; `User.username` may. When it changes from the name of an account,
-the user's key is kept for the account. So what the account does later is still this user's, under the new name, and
-nobody else becomes the author of it by taking the name that has become free.
+An account is identified by its name, which never changes; `User.username` may. When it changes from the name of an
+account, the user's key is stored for the account. So later work of the account still belongs to this user, and another
+user who takes the old name does not become its author.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from callsheet.server.store.store import Store
 __all__ = ["NAME", "keep_user", "kept_user"]
 
 NAME = "username"
-"""The attribute that says for which account a user stands."""
+"""The attribute with the name of a user's account."""
 
 
 def kept_user(store: Store, connection: Connection, account: str) -> str | None:
-    """The key of the user that an account stands for, where that was renamed."""
+    """The key of an account's user if the user was renamed; None if not."""
     table = store.table("_account_user")
     found = connection.execute(select(table.c.key).where(table.c.account == account)).scalar()
     return None if found is None else str(found)
 
 
 def keep_user(store: Store, connection: Connection, account: str, key: str) -> None:
-    """Note that an account stands for this user, if there is such an account that stands for no other."""
+    """Store this user as the account's, if the account exists and has no other stored user."""
     accounts = store.table("_account")
     there = connection.execute(select(accounts.c.name).where(accounts.c.name == account)).first() is not None
     if there and kept_user(store, connection, account) is None:
