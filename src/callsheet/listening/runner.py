@@ -93,9 +93,7 @@ class Runner:
         self.queue.session.open()
         self.shelf.schema = self.session.schema
         if not self.queue.session.features.handlers:
-            raise UsageError(
-                "this server has no queues of handlers; keep them in a local file: --state FILE"
-            )
+            raise UsageError("this server has no queues of handlers; keep them in a local file: --state FILE")
         try:
             while not self._stopping.is_set():
                 if self.shelf.refresh():

@@ -37,20 +37,21 @@ def create(
 ) -> Flow[Any]:
     """A component of a file, of numbered files (``frame.%04d.exr [1-100]``), or of a list of both.
 
-    ``data`` has its values (``version``, ``name`` …); ``size`` and ``file_type`` come from the files if not given.
-    With a location its files are put there and all that is pending is committed; ``"auto"`` is the preferred one,
-    None leaves the files where they are and the component pending. ``progress`` is called with how far it is.
+    ``data`` has its values (``version``, ``name`` …); the defaults of ``size`` and ``file_type`` come from the files.
+    With a location, its files are copied there, and all pending changes are committed; ``"auto"`` is the preferred
+    location; with None the files stay where they are, and the component stays pending. ``progress`` is called with a
+    `Progress`.
 
-    Frames that are ``missing`` between the first and the last are named in the log, refuse the component
-    (`FileMissing`), or are fine. `get_missing_frames` of the component says which they are.
+    ``missing`` decides about gaps between the first and the last frame: ``warn`` logs them, ``refuse`` raises
+    `FileMissing`, ``allow`` accepts them. `get_missing_frames` of the component lists them.
     """
     check_schema(core)
     if missing not in MISSING:
         raise UsageError(f"`missing` is one of {', '.join(MISSING)}, not {missing!r:.40}")
-    told = dict(data or {})
+    values = dict(data or {})
     made: list[Any] = []
     try:
-        component = yield from _make(core, path, told, made, strict=location is not None, missing=missing)
+        component = yield from _make(core, path, values, made, strict=location is not None, missing=missing)
         if location == "auto":
             review = any(values.get("name") in each.review_components for each in declarations())
             location = "review" if review else (yield from pick_any(core))
@@ -112,10 +113,10 @@ def _check_missing(sequence: FileSequence, missing: str) -> None:
     lacking = sequence.missing
     if not lacking or missing == "allow":
         return
-    told = f"{sequence}: {len(lacking):,} of its frames are missing: {ranges(lacking)}"
+    message = f"{sequence}: {len(lacking):,} of its frames are missing: {ranges(lacking)}"
     if missing == "refuse":
-        raise FileMissing(f"{told}; nothing was created")
-    _log.warning("%s", told)
+        raise FileMissing(f"{message}; nothing was created")
+    _log.warning("%s", message)
 
 
 def _sequence(core: Core, sequence: FileSequence, data: dict[str, Any], made: list[Any], strict: bool) -> Flow[Any]:
@@ -124,8 +125,8 @@ def _sequence(core: Core, sequence: FileSequence, data: dict[str, Any], made: li
         # The size of all: divide it among the members.
         share, rest = divmod(int(data["size"]), len(sizes))
         sizes = [share + (number < rest) for number in range(len(sizes))]
-    ending = split_ending(f"name{sequence.tail}")[1]
-    values = {"size": sum(sizes), "file_type": ending, "padding": sequence.padding}
+    extension = split_extension(f"name{sequence.tail}")[1]
+    values = {"size": sum(sizes), "file_type": extension, "padding": sequence.padding}
     attributes = core.schema.types["SequenceComponent"].attributes
     if "first_frame" in attributes:
         values |= {"first_frame": sequence.frames[0], "last_frame": sequence.frames[-1]}

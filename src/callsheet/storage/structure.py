@@ -139,9 +139,7 @@ class StandardStructure:
 
     def _member(self, component: Described, container: Described) -> str:
         if container.container is not None or component.kind != "file":
-            raise StructureError(
-                f"component {component.name!r} is nested in more than one container; use IdStructure"
-            )
+            raise StructureError(f"component {component.name!r} is nested in more than one container; use IdStructure")
         if container.kind == "sequence":
             name = self._file(container, f".{_number(component, container)}", _extension(component))
             return "/".join((*self._folders(container), name))
