@@ -245,7 +245,8 @@ class CommitError(CallsheetError):
     its identity, ``attribute`` its attribute. Commit again after a repair, or ``rollback()``.
 
     A server without transactions may have done a part: ``outcomes`` says of each operation what became of it, and
-    only what was not done is still pending. Elsewhere it is empty.
+    only what was not done is still pending. Elsewhere it is empty. Of a plan that was being applied, ``result`` is the
+    `SyncResult` of the commits before this one.
     """
 
     def __init__(
@@ -261,6 +262,7 @@ class CommitError(CallsheetError):
         super().__init__(message)
         self.operation, self.index, self.entity, self.attribute = operation, index, entity, attribute
         self.outcomes = outcomes
+        self.result: Any = None
 
 
 class ConflictError(CommitError):

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from callsheet.sync import reading, spill
+
+
+@pytest.fixture(scope="module", params=["few", "many"])
+def size(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Rows are planned at once, or two at a time, with all that is found of them on disk."""
+    with pytest.MonkeyPatch.context() as patched:
+        if request.param == "many":
+            patched.setattr(reading, "MANY", 2)
+            patched.setattr(spill, "BLOCK", 2)
+            patched.setattr(spill, "KEPT", 1)
+        yield request.param
 
 
 @pytest.fixture

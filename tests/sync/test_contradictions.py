@@ -10,6 +10,8 @@ import pytest
 from callsheet import AsyncSession, Column, RowMapping, Session
 from callsheet.errors import CommitError, StateError, UsageError
 
+pytestmark = pytest.mark.usefixtures("size")
+
 FOLDERS = {"n": "name", "p": "parent.name"}
 
 

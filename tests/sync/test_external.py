@@ -10,6 +10,8 @@ import callsheet
 from callsheet import Column, ForeignId, RowMapping, Session
 from callsheet.errors import CommitError, SchemaError, StateError, UsageError
 
+pytestmark = pytest.mark.usefixtures("size")
+
 KEY = callsheet.external("tracker", column="id")
 SEQUENCES = RowMapping({"name": "name"}, constants={"parent.name": "sintel"})
 SHOTS = RowMapping({"name": "name", "in": "fstart", "sequence": Column("parent", external="tracker")})

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from callsheet import Column, RowMapping, Session
 
+pytestmark = pytest.mark.usefixtures("size")
+
 NAMES = ["a", "b", "c", "d", "e"]
 ROWS = st.lists(
     st.fixed_dictionaries(

@@ -9,6 +9,9 @@ import pytest
 import callsheet
 from callsheet import Column, ConflictError, RowMapping, Session
 from callsheet.errors import CommitError, StateError, UsageError
+from callsheet.sync import reading
+
+pytestmark = pytest.mark.usefixtures("size")
 
 SHOTS = RowMapping(
     {"Shot": "name", "Seq": "parent.name", "Status": "status.name", "In": "fstart", "Lens": "metadata.lens"},
@@ -306,8 +309,9 @@ def test_a_new_entity_needs_what_the_schema_requires(show: Session) -> None:
 # -- how many requests -------------------------------------------------------------------------------------------------
 
 
-def test_a_plan_takes_few_requests(show: Session) -> None:
+def test_a_plan_takes_few_requests(show: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """3,000 unchanged rows: three pages of shots, one lookup for each reference."""
+    monkeypatch.setattr(reading, "MANY", 20_000)
     rows = [row(f"sh{number:04}", In=str(number)) for number in range(3_000)]
     plan(show, rows).apply()
     before = show.statistics.requests

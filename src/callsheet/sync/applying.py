@@ -7,7 +7,9 @@ leaves whole commits behind; planning again finds what they did, so nothing is r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from attrs import define, field, frozen
 
@@ -18,15 +20,16 @@ from callsheet.core.meter import Meter, ProgressFunction, meter_for
 from callsheet.core.populating import refresh
 from callsheet.core.sending import explain
 from callsheet.dialects.protocol import CommitResult
-from callsheet.errors import ConflictError, ServerError, StateError, UsageError
+from callsheet.errors import CommitError, ConflictError, ServerError, StateError, UsageError
 from callsheet.flow import Flow
 from callsheet.model.operation import Change, Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 from callsheet.sync.plan_data import PlanData
 from callsheet.sync.report import conflict_text, too_many
+from callsheet.sync.shipment import Shipment
 from callsheet.sync.steps import Disagreement
 
-__all__ = ["Shipment", "SyncResult", "apply"]
+__all__ = ["SyncResult", "apply"]
 
 REFUSALS = 100
 """Operations of a chunk that the server may refuse one by one, each at the price of sending the others again."""
@@ -46,30 +49,6 @@ class SyncResult:
     commits: tuple[CommitResult, ...] = ()
     refused: tuple[tuple[Operation, str], ...] = ()
     linked: int = 0
-
-
-@frozen
-class Shipment:
-    """What is sent: operations, which of them are links in the registry (with the entity of each), and the origin."""
-
-    operations: Sequence[Operation]
-    links: Mapping[Identity, Identity]
-    origin: str
-
-    def entity(self, operation: Operation) -> Identity:
-        """The entity that an operation is about; of a link the one that it links."""
-        return self.links.get(operation.identity, operation.identity)
-
-    def chunks(self, size: int) -> Iterator[list[Operation]]:
-        """The operations in runs of about this size; an entity and its link are not torn apart."""
-        run: list[Operation] = []
-        for operation in self.operations:
-            if len(run) >= size and self.entity(operation) != self.entity(run[-1]):
-                yield run
-                run = []
-            run.append(operation)
-        if run:
-            yield run
 
 
 def apply(
@@ -93,21 +72,24 @@ def apply(
     where somebody else changed the same since; `CommitError` otherwise.
     """
     _check(steps, chunk)
-    operations = shipment.operations
-    meter = meter_for(progress, len(operations), "sync")
+    meter = meter_for(progress, len(shipment.operations), "sync")
     work = _Applying(core, shipment, meter)
     try:
         if core.errand is not None and core.errand.running:
-            yield from work.hand_over(core.errand, operations, atomic)
+            yield from work.hand_over(core.errand, atomic)
             return work.result()
         if not atomic:
             for part in shipment.chunks(chunk):
                 yield from work.send_part(part)
-        elif operations:
-            yield from work.send_whole(operations)
+        elif len(shipment.operations):
+            yield from work.send_whole(tuple(shipment.operations))
+    except CommitError as error:
+        error.result = work.result()
+        raise
     finally:
         meter.close()
-    yield from _show_in_session(core, work.done)
+    if work.held:
+        yield from refresh(core, list(work.held.values()))
     return work.result()
 
 
@@ -140,19 +122,26 @@ class _Applying:
     core: Core
     shipment: Shipment
     meter: Meter
-    done: list[Operation] = field(factory=list)
+    done: int = 0
+    counts: Counter[str] = field(factory=Counter)
     refused: list[tuple[Operation, str]] = field(factory=list)
     commits: list[CommitResult] = field(factory=list)
+    #: Entities that the session holds and that were written to: they get the new values.
+    held: dict[Identity, Any] = field(factory=dict)
+    #: What was created and updated, if something may be both, or the latter twice.
+    _created: set[Identity] = field(factory=set)
+    _changed: set[Identity] = field(factory=set)
 
-    def hand_over(self, errand: Errand, operations: Sequence[Operation], atomic: bool) -> Flow[None]:
+    def hand_over(self, errand: Errand, atomic: bool) -> Flow[None]:
         """Leave the operations to the commit that is made when the handler has returned."""
         if not atomic:
             raise StateError(
                 "what a handler or a schedule changes is one commit; to commit in chunks, plan and apply in a session "
                 "of your own, `session.fork()`, which may then happen more than once"
             )
+        operations = tuple(self.shipment.operations)
         errand.take(operations, self.shipment.origin)
-        self.done += operations
+        self._count(operations)
         yield from self._announce()
 
     def send_whole(self, operations: Sequence[Operation]) -> Flow[None]:
@@ -161,7 +150,7 @@ class _Applying:
             self.commits.append((yield from sent))
         except ServerError as error:
             raise explain(error, operations, rest="") from error
-        self.done += operations
+        self._count(operations)
 
     def send_part(self, operations: Sequence[Operation]) -> Flow[None]:
         """Send a chunk without what the server refuses of it."""
@@ -185,33 +174,40 @@ class _Applying:
                 self.refused.append((left[index], str(error)))
                 left = [each for each in left if self.shipment.entity(each) != concerned]
             else:
-                self.done += left
+                self._count(left)
                 break
         yield from self._announce()
 
     def _announce(self) -> Flow[None]:
-        return self.meter.report(len(self.done) + len(self.refused))
+        return self.meter.report(self.done + len(self.refused))
+
+    def _count(self, operations: Sequence[Operation]) -> None:
+        """Note what was done; what is not needed of it is let go, since there may be millions."""
+        links = self.shipment.links
+        own = [each for each in operations if each.identity not in links]
+        created = {each.identity for each in own if isinstance(each, Create)}
+        changed = {each.identity for each in own if isinstance(each, Update)} - created - self._created - self._changed
+        made = {links[each.identity] for each in operations if each.identity in links and isinstance(each, Create)}
+        self.done += len(operations)
+        self.counts["created"] += len(created)
+        self.counts["changed"] += len(changed)
+        self.counts["deleted"] += sum(isinstance(each, Delete) for each in own)
+        self.counts["linked"] += len(made - created)
+        if self.shipment.has_circles:
+            self._created |= created
+            self._changed |= changed
+        self._note_held(own)
+
+    def _note_held(self, operations: Sequence[Operation]) -> None:
+        for operation in operations:
+            if isinstance(operation, Create):
+                continue
+            root = self.core.schema.types[operation.identity.entity_type].root
+            entity = self.core.identities.family(root).get(operation.identity.key)
+            if entity is not None and self.core.unit.is_alive(entity):
+                self.held[operation.identity] = entity
 
     def result(self) -> SyncResult:
-        links = self.shipment.links
-        own = [each for each in self.done if each.identity not in links]
-        created = {each.identity for each in own if isinstance(each, Create)}
-        changed = {each.identity for each in own if isinstance(each, Update)} - created
-        deleted = sum(isinstance(each, Delete) for each in own)
-        made = {links[each.identity] for each in self.done if each.identity in links and isinstance(each, Create)}
-        counts = (len(created), len(changed), deleted)
-        return SyncResult(*counts, tuple(self.commits), tuple(self.refused), len(made - created))
-
-
-def _show_in_session(core: Core, operations: Sequence[Operation]) -> Flow[None]:
-    """Entities that the session holds get the values that were written."""
-    held = []
-    for operation in operations:
-        if isinstance(operation, Create):
-            continue
-        root = core.schema.types[operation.identity.entity_type].root
-        entity = core.identities.family(root).get(operation.identity.key)
-        if entity is not None and core.unit.is_alive(entity):
-            held.append(entity)
-    if held:
-        yield from refresh(core, held)
+        counts = self.counts
+        three = (counts["created"], counts["changed"], counts["deleted"])
+        return SyncResult(*three, tuple(self.commits), tuple(self.refused), counts["linked"])

@@ -9,6 +9,7 @@ and the other rows go on being read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from datetime import UTC, date, datetime, time
 from math import isfinite
 from typing import Any
@@ -105,6 +106,12 @@ class Reader:
             self._sources.append(_CellSource(layout.targets[text], column, Column(text)))
         self.columns = frozenset((*mapping.columns, *(beside or {}).values()))
         self._ways = [(each.column, each.options.to, _taken_as_it_is(each), each) for each in self._sources]
+
+    def afresh(self) -> Reader:
+        """The same reader, which has refused nothing yet."""
+        other = copy(self)
+        other.refused = []
+        return other
 
     def column(self, target: str) -> str:
         """The column that fills a target, for messages."""

@@ -8,8 +8,8 @@ runs, so that no list is longer than the server takes and an answer has about as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 from attrs import frozen
@@ -25,7 +25,7 @@ from callsheet.model.query import And, Comparison, Condition, Path, Select
 from callsheet.model.record import Identity, Page, Records
 from callsheet.model.schema import EntityType
 
-__all__ = ["Found", "find", "find_all"]
+__all__ = ["Found", "find", "find_all", "find_each"]
 
 KeyTuple = tuple[Any, ...]
 
@@ -68,13 +68,27 @@ def find_all(
     core: Core, entity_type: EntityType, paths: Sequence[Path], projections: Sequence[Path], where: Condition | None
 ) -> Flow[list[Found]]:
     """All entities under a condition."""
+    found: list[Found] = []
+    yield from find_each(core, entity_type, paths, projections, where, found.extend)
+    return found
+
+
+def find_each(
+    core: Core,
+    entity_type: EntityType,
+    paths: Sequence[Path],
+    projections: Sequence[Path],
+    where: Condition | None,
+    take: Callable[[list[Found]], object],
+) -> Flow[None]:
+    """Let the function have all entities under a condition, a page at a time."""
     select = check(Select(entity_type.name, tuple(dict.fromkeys((*paths, *projections))), where), core.schema)
 
-    def read(page: Page) -> list[Found]:
+    def read(page: Page) -> None:
         with collector.paused():
-            return list(_read(core, page, paths, projections))
+            take(list(_read(core, page, paths, projections)))
 
-    return list(chain.from_iterable((yield from every_page(core, select, core.page_size, read))))
+    yield from every_page(core, select, core.page_size, read)
 
 
 def _any_of(path: Path, values: set[Any]) -> Condition:

@@ -51,6 +51,10 @@ class Judge:
     overridden: list[Disagreement] = field(factory=list)
     _times: dict[tuple[Identity, str], datetime] = field(factory=dict)
 
+    def afresh(self) -> Judge:
+        """The judge of other rows of the step."""
+        return Judge(self.core, self.policies, self.name, self.time, self.paths)
+
     @property
     def asks(self) -> bool:
         """Whether a policy asks when values were changed."""

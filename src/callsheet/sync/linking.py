@@ -57,6 +57,12 @@ class RowLinks:
     believed: dict[KeyTuple, Found] = field(factory=dict)
     skipped: set[KeyTuple] = field(factory=set)
 
+    def afresh(self) -> RowLinks:
+        """The links of other rows of the step: none is known yet."""
+        return RowLinks(
+            self.core, self.layout, self.system, self.type, self.external, self.adopt, self.gone, self.since
+        )
+
     def foreign_id(self, key: KeyTuple) -> str:
         """The key as one text."""
         if len(key) == 1 and isinstance(key[0], str):

@@ -11,11 +11,13 @@ from callsheet.core.verb import Awaiting, Blocking, Verb
 from callsheet.flow import Flow
 from callsheet.model.operation import Operation
 from callsheet.model.record import Identity
-from callsheet.sync.applying import Shipment, SyncResult, apply
+from callsheet.sync.applying import SyncResult, apply
 from callsheet.sync.cells import RefusedRow
 from callsheet.sync.plan_data import PlanData
 from callsheet.sync.report import COLUMNS, as_json, lines, summary, table
 from callsheet.sync.runs import run_origin
+from callsheet.sync.shipment import LargeOperations, Shipment, operations_of
+from callsheet.sync.spill import joined
 from callsheet.sync.steps import (
     Addition,
     Disagreement,
@@ -24,8 +26,6 @@ from callsheet.sync.steps import (
     Modification,
     Removal,
     Same,
-    operations,
-    with_links,
 )
 
 __all__ = ["AsyncPlan", "Plan", "plan_class"]
@@ -46,47 +46,47 @@ class PlanVerbs:
     @property
     def created(self) -> Sequence[Addition]:
         """The rows whose key no entity has."""
-        return tuple(each for step in self.steps for each in step.created)
+        return joined([step.created for step in self.steps])
 
     @property
     def changed(self) -> Sequence[Modification]:
         """The entities that get other values, with each value before and after."""
-        return tuple(each for step in self.steps for each in step.changed)
+        return joined([step.changed for step in self.steps])
 
     @property
     def deleted(self) -> Sequence[Removal]:
         """The entities that no row names, and that are deleted."""
-        return tuple(each for step in reversed(self.steps) for each in step.deleted)
+        return joined([step.deleted for step in reversed(self.steps)])
 
     @property
     def unchanged(self) -> Sequence[Same]:
         """The rows whose entity has all their values."""
-        return tuple(each for step in self.steps for each in step.unchanged)
+        return joined([step.unchanged for step in self.steps])
 
     @property
     def refused(self) -> Sequence[RefusedRow]:
         """The rows that cannot go in: row, column, value, reason."""
-        return tuple(each for step in self.steps for each in step.refused)
+        return joined([step.refused for step in self.steps])
 
     @property
     def linked(self) -> Sequence[Linked]:
         """The pairs of rows and entities that were there on both sides and are linked from now on."""
-        return tuple(each for step in self.steps for each in step.linked)
+        return joined([step.linked for step in self.steps])
 
     @property
     def gone(self) -> Sequence[LostEntity]:
         """The rows whose entity was deleted here since they were linked."""
-        return tuple(each for step in self.steps for each in step.gone)
+        return joined([step.gone for step in self.steps])
 
     @property
     def conflicts(self) -> Sequence[Disagreement]:
         """What was changed on both sides and is left as it is until somebody decides."""
-        return tuple(each for step in self.steps for each in step.conflicts)
+        return joined([step.conflicts for step in self.steps])
 
     @property
     def overridden(self) -> Sequence[Disagreement]:
         """The edits of one side that the other's value overrides, by policy."""
-        return tuple(each for step in self.steps for each in step.overridden)
+        return joined([step.overridden for step in self.steps])
 
     @property
     def links(self) -> Mapping[Identity, Operation]:
@@ -94,7 +94,7 @@ class PlanVerbs:
         return {identity: link for step in self.steps for identity, link in step.links.items()}
 
     @property
-    def operations(self) -> tuple[Operation, ...]:
+    def operations(self) -> tuple[Operation, ...] | LargeOperations:
         """What applying sends."""
         types = self._core.schema.types
 
@@ -102,7 +102,7 @@ class PlanVerbs:
             attribute = types[identity.entity_type].attributes.get(name)
             return attribute is not None and attribute.required
 
-        return with_links(operations(self.created, self.changed, self.deleted, required), self.links)
+        return operations_of(self.steps, required, self.links)
 
     @property
     def is_empty(self) -> bool:

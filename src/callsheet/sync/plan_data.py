@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -20,28 +20,31 @@ class PlanData:
 
     ``ended`` of the ``in_scope`` entities have no row. ``nameless`` rows have no key that can be read: because of them
     nothing is taken for gone. ``links`` are what the registry gets, by the entity that it is about.
+    The sequences are tuples, or on disk, if there are many rows; ``refers`` says whether new entities may refer to each
+    other.
     """
 
     entity_type: str
     keys: tuple[str, ...]
-    created: tuple[Addition, ...] = ()
-    changed: tuple[Modification, ...] = ()
-    deleted: tuple[Removal, ...] = ()
-    unchanged: tuple[Same, ...] = ()
-    refused: tuple[RefusedRow, ...] = ()
+    created: Sequence[Addition] = ()
+    changed: Sequence[Modification] = ()
+    deleted: Sequence[Removal] = ()
+    unchanged: Sequence[Same] = ()
+    refused: Sequence[RefusedRow] = ()
     scope: str = ""
     in_scope: int = 0
     ended: int = 0
     max_deleted: float = 0.1
     on_error: str = "stop"
     nameless: int = 0
-    linked: tuple[Linked, ...] = ()
-    gone: tuple[LostEntity, ...] = ()
-    conflicts: tuple[Disagreement, ...] = ()
-    overridden: tuple[Disagreement, ...] = ()
+    linked: Sequence[Linked] = ()
+    gone: Sequence[LostEntity] = ()
+    conflicts: Sequence[Disagreement] = ()
+    overridden: Sequence[Disagreement] = ()
     links: Mapping[Identity, Operation] = field(factory=dict)
     #: How many rows say that they are older than what the plan looks at.
     skipped: int = 0
+    refers: bool = True
 
     @property
     def is_empty(self) -> bool:
@@ -51,6 +54,8 @@ class PlanData:
     @property
     def noted(self) -> int:
         """How many bases are noted of rows that change nothing else."""
+        if not self.links:
+            return 0
         others = {each.identity for each in self.created} | {each.identity for each in self.changed}
         others |= {each.identity for each in self.deleted} | {each.identity for each in self.linked}
         return len(self.links.keys() - others)

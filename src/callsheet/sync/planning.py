@@ -19,14 +19,17 @@ from callsheet.core.core import Core
 from callsheet.entity.entity import type_name
 from callsheet.errors import UsageError
 from callsheet.flow import Flow, Work
+from callsheet.model.record import Identity
 from callsheet.sync.definition import PlanStep, read_definition
 from callsheet.sync.external import External
+from callsheet.sync.large_planning import LargePlanning
 from callsheet.sync.plan import plan_class
+from callsheet.sync.reading import next_rows, read_rows
 from callsheet.sync.references import Born
 from callsheet.sync.rows import open_rows
 from callsheet.sync.runs import digest_of
 from callsheet.sync.step_layout import lay_step
-from callsheet.sync.step_planning import StepPlanning, next_rows
+from callsheet.sync.step_planning import StepPlanning
 
 __all__ = ["plan", "plan_file", "plan_steps"]
 
@@ -97,31 +100,34 @@ def _paths(name: str, given: Any) -> tuple[str, ...]:
 
 def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
     """The plan of several types, each of which may refer to what the ones before it create."""
-    works: list[StepPlanning] = []
+    works: list[StepPlanning | LargePlanning] = []
     born: list[Born] = []
     for step in steps:
         chosen = _chosen(step.delete, step.on_error, step.max_deleted)
         source = open_rows((yield from _in_hand(core, step.rows)))
         first = yield from next_rows(source)
-        work = lay_step(core, step, chosen, first, name, born)
-        yield from work.read(first, source)
+        laid = lay_step(core, step, chosen, first, name, born)
+        many = yield from read_rows(laid, first, source)
+        work = laid if many is None else LargePlanning(laid, many, step, is_followed=len(works) + 1 < len(steps))
         yield from work.compare()
         if chosen:
             yield from work.end_the_rest()
         works.append(work)
-    _keep_what_rows_name(works)
+    yield from _keep_what_rows_name(works)
     planned = [work.data(step) for work, step in zip(works, steps)]
     digest = yield Work(lambda: digest_of(step.rows for step in steps))
     return plan_class(core)(core, planned, name, digest)
 
 
-def _keep_what_rows_name(works: Sequence[StepPlanning]) -> None:
+def _keep_what_rows_name(works: Sequence[StepPlanning | LargePlanning]) -> Flow[None]:
     """What a row refers to is not deleted, and the row is refused: the one contradicts the other."""
     removed = {each.identity for work in works for each in work.removals}
     if not removed:
         return
     reason = "has no row of its own and would be deleted, and this row refers to it"
-    kept = set().union(*(work.refuse_users(removed, reason) for work in works))
+    kept: set[Identity] = set()
+    for work in works:
+        kept |= yield from work.refuse(removed, reason)
     for work in works:
         work.removals = [each for each in work.removals if each.identity not in kept]
 

@@ -21,7 +21,7 @@ from callsheet.sync.finding import find
 from callsheet.sync.layout import Lookup, RowLayout, Target, path_text
 from callsheet.sync.registry import links_of
 
-__all__ = ["Born", "References", "look_up"]
+__all__ = ["Born", "References", "born_key", "look_up", "reference_keys"]
 
 
 @frozen
@@ -55,6 +55,11 @@ class References:
         """The entities of the keys that exactly one has."""
         found = self._found[lookup.attribute.name]
         return {key: entities[0].identity for key, entities in found.items() if len(entities) == 1}
+
+    @property
+    def entities(self) -> set[Identity]:
+        """All that were found."""
+        return {each.identity for found in self._found.values() for entities in found.values() for each in entities}
 
     def resolve(self, lookup: Lookup, key: tuple[Any, ...], cells: Mapping[str, Any]) -> Identity | str:
         """The entity of a key, or why there is not exactly one."""
@@ -148,6 +153,13 @@ def reference_keys(lookup: Lookup, values: Mapping[str, Any]) -> Iterable[tuple[
     return (tuple(cells),)
 
 
+def born_key(lookup: Lookup, born: Born) -> tuple[Any, ...] | None:
+    """The key by which a lookup finds a new entity; None if it never does."""
+    if lookup.external is not None:
+        return None if born.foreign is None else (born.foreign[2],)
+    return tuple(born.cells.get(path_text(target.rest)) for target in lookup.targets)
+
+
 def _near(core: Core, lookup: Lookup) -> Flow[list[str]]:
     """Names that exist, for the hints of those that do not; one page is enough for statuses, types and people."""
     path = lookup.targets[0].rest
@@ -180,7 +192,7 @@ def _add_born(
     for each in born:
         if not schema.is_a(each.identity.entity_type, lookup.target_type):
             continue
-        key = tuple(each.cells.get(path_text(target.rest)) for target in lookup.targets)
+        key = born_key(lookup, each)
         if key in keys:
             near = {name: each.cells[text] for name, path in beside.items() if (text := path_text(path)) in each.cells}
             held.setdefault(key, []).append(_Candidate(each.identity, near))

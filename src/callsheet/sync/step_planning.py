@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from attrs import define, evolve, field
@@ -11,14 +10,14 @@ from attrs import define, evolve, field
 from callsheet import collector
 from callsheet.core.core import Core
 from callsheet.errors import UsageError
-from callsheet.flow import Call, Flow
+from callsheet.flow import Flow
 from callsheet.model.operation import Operation
 from callsheet.model.query import Condition, Path
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.model.schema import EntityType
 from callsheet.sync.cells import Cells, Reader, RefusedRow, Row
 from callsheet.sync.definition import PlanStep
-from callsheet.sync.finding import Found, find, find_all
+from callsheet.sync.finding import Found, find, find_each
 from callsheet.sync.identity import new_identities
 from callsheet.sync.judging import Judge, same
 from callsheet.sync.layout import Lookup, RowLayout, Target, lay_out, path_text
@@ -28,16 +27,10 @@ from callsheet.sync.plan_data import PlanData
 from callsheet.sync.references import Born, References, look_up, reference_keys
 from callsheet.sync.steps import Addition, Difference, Disagreement, LostEntity, Modification, Removal, Same
 
-__all__ = ["StepPlanning", "next_rows"]
+__all__ = ["StepPlanning"]
 
-RUN = 2_000
-"""Rows read at once, so that other tasks get their turn."""
-
-
-def next_rows(source: Any) -> Flow[list[Row]]:
-    """The next rows; the source belongs to whoever called, so it is read in their thread."""
-    found: list[Row] = yield Call(lambda: list(islice(source, RUN)))
-    return found
+Ending = list[tuple[Target, Any]]
+"""What entities without a row get."""
 
 
 @define(eq=False)
@@ -72,6 +65,9 @@ class StepPlanning:
     rows: list[Cells] = field(factory=list)
     keys: dict[tuple[Any, ...], Cells] = field(factory=dict)
     present: dict[tuple[Any, ...], list[Found]] = field(factory=dict)
+    #: The identities of rows whose key no entity has, and what they make.
+    identities: Mapping[tuple[Any, ...], Identity] = field(factory=dict)
+    fresh: list[Born] = field(factory=list)
     additions: list[Addition] = field(factory=list)
     modifications: list[Modification] = field(factory=list)
     removals: list[Removal] = field(factory=list)
@@ -93,30 +89,42 @@ class StepPlanning:
         targets = self.layout.targets.items()
         self.plain = tuple((text, each.name) for text, each in targets if each.writes in ("scalar", "item"))
 
+    def part(self) -> StepPlanning:
+        """The planning of a part of the rows: it knows of no row yet."""
+        return StepPlanning(
+            self.core,
+            self.layout,
+            self.reader.afresh(),
+            self.scope,
+            self.ending,
+            self.born,
+            self.alike,
+            None if self.linking is None else self.linking.afresh(),
+            None if self.judge is None else self.judge.afresh(),
+        )
+
     # -- reading ---------------------------------------------------------------------------------------------
 
-    def read(self, first: list[Row], source: Any) -> Flow[None]:
-        run = first
-        while run:
-            self._check_columns(run)
-            with collector.paused():
-                for cells in self.reader.read(run):
-                    self._take(cells)
-            run = yield from next_rows(source)
-
-    def _check_columns(self, run: list[Row]) -> None:
+    def check_columns(self, run: list[Row], known_from: int) -> None:
+        """Raise where rows have a column that those which named the columns do not have."""
         known = self.reader.columns
         if self.alike and (late := next((row for row in run if not known.issuperset(row.values)), None)):
             column = next(name for name in late.values if name not in known)
-            first = f"the first {RUN:,} rows do not have"
+            first = f"the first {known_from:,} rows do not have"
             raise UsageError(f"row {late.number} has a column {column!r:.60} that {first}: give a mapping")
 
-    def _take(self, cells: Cells) -> None:
+    def key_of(self, cells: Cells) -> tuple[Any, ...] | None:
+        """The key of a row, None if it has not all of it."""
         key = tuple([cells.values.get(name) for name in self.layout.keys])
-        if None in key:
+        return None if None in key else key
+
+    def take(self, cells: Cells) -> None:
+        """Plan a row, too; a second row of a key is refused if it contradicts the first."""
+        key = self.key_of(cells)
+        if key is None:
             self.nameless += 1
             if cells.whole:
-                name = self.layout.keys[key.index(None)]
+                name = next(name for name in self.layout.keys if cells.values.get(name) is None)
                 self._refuse(cells.number, name, NOT_SET, "is empty, and it is part of the key")
             return
         self.named.add(key)
@@ -143,6 +151,12 @@ class StepPlanning:
     # -- comparing -------------------------------------------------------------------------------------------
 
     def compare(self) -> Flow[None]:
+        """Compare the rows with what is there."""
+        yield from self.locate()
+        yield from self.settle()
+
+    def locate(self) -> Flow[None]:
+        """Find the entities of the rows' keys, and give identities to the rows that have none."""
         layout = self.layout
         if self.linking is None:
             paths = [layout.targets[name].path for name in layout.keys]
@@ -151,17 +165,21 @@ class StepPlanning:
             self.present = yield from self.linking.find(self.keys, self.held)
             self._heed(self.linking)
         new = [key for key in self.keys if key not in self.present]
-        identities = yield from self._identities(new)
-        fresh = self._born({identities[key]: self.keys[key].values for key in new})
-        self.born += fresh
-        self.references = yield from look_up(self.core, layout, self.rows, self.born)
+        self.identities = yield from self._identities(new)
+        self.fresh = self._born({self.identities[key]: self.keys[key].values for key in new})
+
+    def settle(self, known: bool = False) -> Flow[None]:
+        """Decide what becomes of each row; ``known``: others were told already what these rows create."""
+        if not known:
+            self.born += self.fresh
+        self.references = yield from look_up(self.core, self.layout, self.rows, self.born)
         if self.linking is not None and self.linking.believed:
             yield from self._doubt(self.linking)
         if self.judge is not None:
             yield from self.judge.learn_times(self._contested())
         with collector.paused():
-            self._compare_all(self.references, identities)
-            self._leave_out({each.identity for each in fresh})
+            self._compare_all(self.references, self.identities)
+            self._leave_out({each.identity for each in self.fresh})
 
     def _doubt(self, linking: RowLinks) -> Flow[None]:
         """Read the entities of rows that differ from their base after all."""
@@ -227,6 +245,11 @@ class StepPlanning:
             before = {each.identity for each in self.additions}
             self.refuse_users(gone, "is a row that was refused")
             gone = before - {each.identity for each in self.additions}
+
+    def refuse(self, gone: set[Identity], reason: str) -> Flow[set[Identity]]:
+        """Refuse the rows that refer to one of these; gives those that rows do refer to."""
+        return self.refuse_users(gone, reason)
+        yield
 
     def refuse_users(self, gone: set[Identity], reason: str) -> set[Identity]:
         """Refuse the rows that refer to one of these; gives those that rows do refer to."""
@@ -400,32 +423,47 @@ class StepPlanning:
         """Plan the end of the entities in scope that no row names; of none if a row's key could not be read."""
         if self.nameless:
             return
+        found: list[Found] = []
+        ending = yield from self.find_scope(found.extend)
+        self.in_scope = len(found)
+        for each in found:
+            if each.key not in self.named:
+                self.end(each, ending)
+        yield from self.learn_links()
+
+    def find_scope(self, take: Callable[[list[Found]], object]) -> Flow[Ending | None]:
+        """Let the function have all entities in scope; gives what those without a row get, None if they are deleted."""
         layout = self.layout
         paths = [layout.targets[name].path for name in layout.keys]
-        ending, projections = None, []
+        ending: Ending | None = None
+        projections: list[Path] = []
         if isinstance(self.ending, Mapping):
             ending = yield from self._ending_values()
             projections = [target.held for target, _ in ending]
         if self.linking is not None and self.linking.external:
-            found = yield from self.linking.linked_entities(projections, self.scope)
+            take((yield from self.linking.linked_entities(projections, self.scope)))
         else:
-            found = yield from find_all(self.core, layout.entity_type, paths, projections, self.scope)
-        self.in_scope = len(found)
-        meant = self.linking.meant if self.linking is not None else ()
-        for each in found:
-            if each.key in self.named or each.key in meant:
-                continue
-            if ending is None:
-                self.removals.append(Removal(each.key, each.identity, each.version))
-                continue
-            changes = [(target.name, now, value) for now, (target, value) in zip(each.values, ending)]
-            differences = tuple(Difference(*change) for change in changes if not same(*change[1:]))
-            if differences:
-                self.modifications.append(Modification(0, each.key, each.identity, each.version, differences))
+            yield from find_each(self.core, layout.entity_type, paths, projections, self.scope, take)
+        return ending
+
+    def end(self, each: Found, ending: Ending | None) -> None:
+        """Plan the end of an entity that no row names, unless a refused row means it."""
+        if self.linking is not None and each.key in self.linking.meant:
+            return
+        if ending is None:
+            self.removals.append(Removal(each.key, each.identity, each.version))
+            return
+        changes = [(target.name, now, value) for now, (target, value) in zip(each.values, ending)]
+        differences = tuple(Difference(*change) for change in changes if not same(*change[1:]))
+        if differences:
+            self.modifications.append(Modification(0, each.key, each.identity, each.version, differences))
+
+    def learn_links(self) -> Flow[None]:
+        """Read the links of what is deleted."""
         if self.linking is not None and not self.linking.external:
             yield from self.linking.learn(each.key for each in self.removals)
 
-    def _ending_values(self) -> Flow[list[tuple[Target, Any]]]:
+    def _ending_values(self) -> Flow[Ending]:
         """What entities without a row get, looked up as a row of its own."""
         keys = self.layout.keys
         layout = lay_out(self.core.schema, self.layout.entity_type.name, self.ending, ())

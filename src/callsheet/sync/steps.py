@@ -19,7 +19,11 @@ __all__ = [
     "Modification",
     "Removal",
     "Same",
+    "create",
+    "creates",
+    "delete",
     "operations",
+    "update",
     "with_links",
 ]
 
@@ -117,22 +121,22 @@ def operations(
     required: Callable[[Identity, str], bool] = lambda identity, name: False,
 ) -> tuple[Operation, ...]:
     """The operations, each referring to what exists by then; ``required`` says which references cannot wait."""
-    return (*_creates(list(additions), required), *map(_update, modifications), *map(_delete, removals))
+    return (*creates(additions, required), *map(update, modifications), *map(delete, removals))
 
 
-def with_links(done: Iterable[Operation], links: Mapping[Identity, Operation]) -> tuple[Operation, ...]:
+def with_links(done: Iterable[Operation], links: Mapping[Identity, Operation]) -> Iterator[Operation]:
     """The operations, each followed by what the registry gets of its entity; the rest of the registry comes last."""
     left = dict(links)
-    found: list[Operation] = []
     for operation in done:
-        found.append(operation)
+        yield operation
         if (link := left.pop(operation.identity, None)) is not None:
-            found.append(link)
-    return (*found, *left.values())
+            yield link
+    yield from left.values()
 
 
-def _creates(additions: list[Addition], required: Callable[[Identity, str], bool]) -> Iterator[Operation]:
+def creates(additions: Iterable[Addition], required: Callable[[Identity, str], bool]) -> Iterator[Operation]:
     """Creates in an order in which what they refer to comes first; a circle is closed by updates at the end."""
+    additions = list(additions)
     ordered = list(_in_order(additions, lambda identity, name: True))
     if any(required(each.identity, name) for each, early in ordered for name in early):
         # The circle has to be opened elsewhere: only what is required decides on the order.
@@ -190,7 +194,13 @@ def _references(addition: Addition) -> Iterator[tuple[str, Identity]]:
             yield name, member
 
 
-def _update(modification: Modification) -> Update:
+def create(addition: Addition) -> Create:
+    """What makes the entity of a row, where all that it refers to is there."""
+    return Create(addition.identity, addition.values, addition.members)
+
+
+def update(modification: Modification) -> Update:
+    """What gives an entity its other values, if it still has those that the plan saw."""
     values: dict[str, Any] = {}
     before: dict[str, Any] = {}
     added: dict[str, tuple[Identity, ...]] = {}
@@ -206,5 +216,6 @@ def _update(modification: Modification) -> Update:
     return Update(modification.identity, values, before, added, removed, modification.version)
 
 
-def _delete(removal: Removal) -> Delete:
+def delete(removal: Removal) -> Delete:
+    """What deletes an entity, if it still is as the plan saw it."""
     return Delete(removal.identity, removal.version)

@@ -1,0 +1,87 @@
+"""The rows of a step are read as cells: few are kept as they are, many are spilled, sorted by key.
+
+Theory. Planning compares rows with entities by key, so rows with different keys do not concern each other: a plan of
+many rows is made of plans of a bounded number of them, one after the other, with all rows of a key in one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from callsheet import collector
+from callsheet.flow import Call, Flow
+from callsheet.sync.cells import Cells, Row
+from callsheet.sync.spill import SortedSpill
+from callsheet.sync.step_planning import StepPlanning
+
+__all__ = ["ManyRows", "next_rows", "read_rows"]
+
+RUN = 2_000
+"""Rows read at once, so that other tasks get their turn."""
+MANY = 20_000
+"""Rows that are planned at once."""
+
+
+def next_rows(source: Any) -> Flow[list[Row]]:
+    """The next rows; the source belongs to whoever called, so it is read in their thread."""
+    found: list[Row] = yield Call(lambda: list(islice(source, RUN)))
+    return found
+
+
+class ManyRows:
+    """The cells of rows that are not planned at once, sorted by key, and how many had none."""
+
+    def __init__(self) -> None:
+        self._sorted: SortedSpill[Cells] = SortedSpill(MANY)
+
+    def add(self, work: StepPlanning, cells: Cells) -> None:
+        """Keep a row for later; one without a key is refused now."""
+        key = work.key_of(cells)
+        if key is None:
+            work.take(cells)
+        else:
+            self._sorted.add(key, cells.number, cells)
+
+    def keys(self) -> Iterator[tuple[str, ...]]:
+        """The texts of the keys of all rows, in order."""
+        return (key for key, _, _ in self._sorted)
+
+    def batches(self) -> Iterator[list[Cells]]:
+        """The rows in parts of about the number that is planned at once; no key is in two of them."""
+        part: list[Cells] = []
+        last: tuple[str, ...] = ()
+        for key, _, cells in self._sorted:
+            if len(part) >= MANY and key != last:
+                yield part
+                part = []
+            part.append(cells)
+            last = key
+        if part:
+            yield part
+
+
+def read_rows(work: StepPlanning, first: list[Row], source: Any) -> Flow[ManyRows | None]:
+    """Let the planning have all rows; of more than it takes at once it has none, and they are given back."""
+    few: list[Cells] = []
+    many: ManyRows | None = None
+    run = first
+    while run:
+        work.check_columns(run, RUN)
+        with collector.paused():
+            for cells in work.reader.read(run):
+                if many is not None:
+                    many.add(work, cells)
+                else:
+                    few.append(cells)
+            if many is None and len(few) > MANY:
+                many = ManyRows()
+                for cells in few:
+                    many.add(work, cells)
+                few = []
+        run = yield from next_rows(source)
+    with collector.paused():
+        for cells in few:
+            work.take(cells)
+    return many
