@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,6 +100,17 @@ TAKEN: list[tuple[str, Any, Any]] = [
     ("number", Real(1.5), 1.5),
     ("number", 2**53, 2.0**53),
     ("number", np.float64(1.5), 1.5),
+    ("number", pa.scalar(1.5), 1.5),
+    ("number", pa.scalar(Decimal("23.5")), 23.5),
+    ("integer", pa.scalar(1001), 1001),
+    ("integer", pa.scalar(7, pa.uint8()), 7),
+    ("string", pa.scalar("x"), "x"),
+    ("string", pa.array(["x"]).dictionary_encode()[0], "x"),
+    ("string", pa.scalar(None, pa.string()), None),
+    ("boolean", pa.scalar(True), True),
+    ("date", pa.scalar(date(2026, 1, 31)), date(2026, 1, 31)),
+    ("datetime", pa.scalar(NOON, pa.timestamp("ns", "Europe/Berlin")), NOON),
+    ("json", pa.scalar({"a": [1, None]}), {"a": [1, None]}),
     ("number", np.float32(0.5), 0.5),
     ("number", np.longdouble(2), 2.0),
     ("number", np.int32(7), 7.0),
@@ -168,6 +180,10 @@ REFUSED: list[Any] = [
     ("datetime", datetime(2026, 1, 1), r"a datetime with a time zone.*`.astimezone\(\)` adds the local one"),
     ("datetime", datetime(2026, 1, 1, tzinfo=Nowhere()), "a datetime with a time zone"),
     ("datetime", pd.Timestamp("2026-01-01"), "a datetime with a time zone"),
+    ("datetime", pa.scalar(NOON.replace(tzinfo=None)), "a datetime with a time zone"),
+    ("datetime", pa.scalar(1, pa.timestamp("ns", "UTC")), "whole microseconds"),
+    ("string", pa.scalar(b"x"), "a string"),
+    ("integer", pa.scalar(1.5), "an integer"),
     ("datetime", np.datetime64("2026-01-01T10"), "a datetime with a time zone"),
     ("datetime", "2026-01-01T10:00", "a datetime with a time zone.*end the text with the offset"),
     ("datetime", date(2026, 1, 1), "takes a datetime.datetime, not date"),

@@ -21,7 +21,7 @@ from tests.model.test_normalisation import DATA, KINDS, Colour, Nowhere, Word, e
 from tests.server.databases import postgres_database
 
 from callsheet import CommitError, Event, SchemaError, Session, serve
-from callsheet.errors import Conflict, Invalid
+from callsheet.errors import Conflict, Invalid, UsageError
 from callsheet.model.normalisation import normalised
 from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity, same
@@ -346,3 +346,43 @@ def test_what_no_wire_carries_is_refused_alike(place: tuple[str, Connect], value
             session.event_hub.publish(Event("studio.values", {"value": value}))
         with pytest.raises(SchemaError, match=r"cannot be sent|are strings"):
             session.call("history", value=value)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", ZoneInfo("Europe/Berlin")])
+def test_naive_times_are_in_the_zone_of_the_session(zone: Any) -> None:
+    """Set as a value or as text, in conditions, in forks too; the first of a repeated hour."""
+    with Session("memory:", naive_times=zone) as session:
+        noon = datetime(2026, 7, 1, 12)
+        data = {"name": "shoot", "start": noon, "end": "2026-01-01T12:00:00"}
+        event = session.create("CalendarEvent", data)
+        assert event["start"] == datetime(2026, 7, 1, 10, tzinfo=UTC)
+        assert event["end"] == datetime(2026, 1, 1, 11, tzinfo=UTC)
+        session.commit()
+        kind = session.types["CalendarEvent"]
+        assert session.query("CalendarEvent").where(kind.start == noon).one() is event
+        fork = session.fork()
+        assert fork.create("CalendarEvent", data)["start"] == datetime(2026, 7, 1, 10, tzinfo=UTC)
+        for fold, hour in ((0, 0), (1, 1)):
+            event["start"] = datetime(2026, 10, 25, 2, 30, fold=fold)
+            assert event["start"] == datetime(2026, 10, 25, hour, 30, tzinfo=UTC)
+        with pytest.raises(SchemaError, match="does not exist in Europe/Berlin, where clocks are put forward"):
+            event["start"] = datetime(2026, 3, 29, 2, 30)
+        event["start"] = datetime(2026, 7, 1, 12, tzinfo=UTC)
+        assert event["start"] == datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+def test_the_local_zone_is_that_of_the_system() -> None:
+    """At each time by itself, in summer and in winter."""
+    with Session("memory:", naive_times="local") as session:
+        for moment in (datetime(2026, 1, 1, 12), datetime(2026, 7, 1, 12)):
+            event = session.create("CalendarEvent", {"name": "x", "start": moment, "end": moment})
+            assert event["start"] == moment.astimezone(UTC)
+
+
+@pytest.mark.parametrize("zone", ["Nowhere/At All", "", 3, True, b"UTC"])
+def test_what_is_no_zone_is_refused(zone: Any) -> None:
+    """When the session is made; without a zone naive times are refused, and the option is named."""
+    with pytest.raises(UsageError, match="`naive_times` is a time zone, its name"):
+        Session("memory:", naive_times=zone)
+    with Session("memory:") as session, pytest.raises(SchemaError, match="the option `naive_times` of a session"):
+        session.create("CalendarEvent", {"name": "x", "start": datetime(2026, 1, 1)})

@@ -15,7 +15,7 @@ from callsheet.errors import Closed, StateError, UsageError
 from callsheet.later import Later
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from callsheet import dialects
     from callsheet.core import announcements, defaults
@@ -69,8 +69,11 @@ class Core(Counting):
         conflicts: str = "raise",
         journal: JournalProtocol | None = None,
         account: str = "",
+        naive_times: tzinfo | None = None,
     ) -> None:
         self._dialect = dialect
+        #: The zone of times that name none; None where they are refused.
+        self.naive_times = naive_times
         #: What is particular to the dialect.
         self.declaration = dialects.declaration_of(dialect)
         self._who = who
@@ -171,6 +174,8 @@ class Core(Counting):
     def opened(self, description: Description, schema: Schema) -> None:
         """Take what the server said; types already built are kept."""
         self._description = description
+        if self.naive_times is not None:
+            schema = schema.in_zone(self.naive_times)
         if self._types is None:
             self._types = types.Types(schema)
             self._types.constructing = announcements.constructing(ref(self))

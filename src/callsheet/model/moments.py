@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
-__all__ = ["in_utc", "looks_like_date", "looks_like_datetime", "read_date", "read_datetime", "read_moment"]
+__all__ = ["in_utc", "looks_like_date", "looks_like_datetime", "placed", "read_date", "read_datetime", "read_moment"]
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATETIME = re.compile(
@@ -63,6 +63,24 @@ def read_datetime(text: str) -> datetime:
     """
     found = read_moment(text)
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def placed(moment: datetime, zone: tzinfo | None) -> datetime:
+    """A time without a zone, in the zone that is meant; ``ValueError`` where no clock there ever shows it.
+
+    Of an hour that the clocks repeat it is in the first, or with ``fold=1`` in the second.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> placed(datetime(2026, 3, 29, 2, 30), ZoneInfo("Europe/Berlin"))
+    Traceback (most recent call last):
+    ValueError: does not exist in Europe/Berlin, where clocks are put forward then
+    """
+    if zone is None or _offset(moment) is not None:
+        return moment
+    found = moment.replace(tzinfo=zone)
+    if in_utc(found).astimezone(zone).replace(tzinfo=None, fold=0) != moment.replace(tzinfo=None, fold=0):
+        raise ValueError(f"does not exist in {zone}, where clocks are put forward then")
+    return found
 
 
 def in_utc(moment: datetime) -> datetime:

@@ -14,7 +14,7 @@ from unicodedata import normalize
 
 from callsheet.errors import SchemaError
 from callsheet.model.json_data import json_data
-from callsheet.model.moments import in_utc, read_date, read_moment
+from callsheet.model.moments import in_utc, placed, read_date, read_moment
 from callsheet.model.scalar import Unfit, bounded, exact_float, finite, plain_scalar, plain_text, shown
 from callsheet.model.schema import Attribute, EntityType
 
@@ -169,7 +169,7 @@ def _date(_: Attribute, value: Any) -> date | None:
     return found
 
 
-def _datetime(_: Attribute, value: Any) -> datetime | None:
+def _datetime(attribute: Attribute, value: Any) -> datetime | None:
     value = plain_scalar(value)
     if value is None:
         return None
@@ -177,14 +177,16 @@ def _datetime(_: Attribute, value: Any) -> datetime | None:
         value = _read(read_moment, value, "a datetime.datetime")
         cure = "end the text with the offset from UTC, as in 2026-01-31T18:30:00+01:00"
     else:
-        cure = "`.astimezone()` adds the local one"
+        cure = "`.astimezone()` adds the local one, and the option `naive_times` of a session says which is meant"
     if type(value) is not datetime:
         raise Unfit("a datetime.datetime")
     try:
-        return in_utc(value)
+        return in_utc(placed(value, attribute.zone))
     except ValueError as error:
         if "zone" in str(error):
             raise Unfit("a datetime with a time zone", cure) from None
+        if attribute.zone is not None and "exist" in str(error):
+            raise Unfit("a datetime that exists", f"this time {error}") from None
         raise Unfit("a time of the years 1 to 9999 in UTC") from None
 
 

@@ -1,8 +1,8 @@
 """Scalars of any origin as values of Python's own types, exactly.
 
 One wire takes a subclass of ``str``, another refuses it, and an integer of numpy is no ``int`` at all. So what comes in
-is made plain: its type is then one of str, int, float, bool, date, datetime, or it is None. numpy and pandas are
-recognised by what their scalars have; they are not imported.
+is made plain: its type is then one of str, int, float, bool, date, datetime, or it is None. numpy, pandas and
+Arrow are recognised by what their scalars have; they are not imported.
 """
 
 from __future__ import annotations
@@ -60,8 +60,11 @@ def plain_scalar(value: Any) -> Any:
         return value
     if kind is float:
         return value if value == value else None
-    if (kind.__module__.partition(".")[0], kind.__name__) in _EMPTY:
+    origin = kind.__module__.partition(".")[0]
+    if (origin, kind.__name__) in _EMPTY:
         return None
+    if origin == "pyarrow" and hasattr(kind, "as_py"):
+        return _arrow(value)
     for base, convert in _CONVERSIONS:
         if isinstance(value, base):
             return convert(value)
@@ -131,6 +134,17 @@ def shown(value: object) -> str:
 
 def _as_it_is(value: Any) -> Any:
     return value
+
+
+def _arrow(value: Any) -> Any:
+    """A scalar of Arrow; lists and structures of such become those of Python."""
+    try:
+        return plain_scalar(value.as_py())
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, Unfit):
+            raise
+        # Without pandas, Arrow has no type of Python's for nanoseconds.
+        raise Unfit(f"{_MICROSECOND}, of the years 1 to 9999") from None
 
 
 def _float(value: Any) -> float | None:

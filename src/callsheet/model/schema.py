@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import tzinfo
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Literal
@@ -55,7 +56,8 @@ class Attribute:
     attribute that users cannot write; ``default`` is a value, ``{uid}``, ``{now}`` or ``{user}``. A custom attribute
     that is ``inherited`` has, where it is not set, the value of the nearest entity above. ``agree`` says whether two
     writers who saw the same value, and wrote the same, agree or are in conflict (None: as its kind has it, `agrees`).
-    The text of a ``composed`` one is kept in Unicode's composed form (NFC).
+    The text of a ``composed`` one is kept in Unicode's composed form (NFC). ``zone`` is that of times which name none;
+    a session has it as an option, and where it is None such times are refused.
     What is ``administrative`` decides where files go or who somebody is: only who has the right ``decide`` sets it,
     or (``"changes"``) changes what was given when the entity was made.
     ``within`` names attributes (``Disk.linux``) that hold folders: a path here is relative, or in one of them.
@@ -79,6 +81,7 @@ class Attribute:
     inherited: bool = False
     agree: bool | None = None
     composed: bool = False
+    zone: tzinfo | None = None
     administrative: bool | Literal["changes"] = False
     within: tuple[str, ...] | None = None
     confidential: tuple[str, ...] | None = None
@@ -197,15 +200,15 @@ class Schema:
 
     ``types`` maps names to `EntityType`; ``document`` is the plain data it was made from (see
     ``docs/reference/schema.md``) and ``hash`` identifies it. ``leniency`` is None where queries are taken word for
-    word; the dialect of a server that takes more sets it.
+    word; the dialect of a server that takes more sets it. ``zone`` is what times are in that name no zone.
 
     >>> schema = Schema({"name": "tiny", "types": {"Dot": {"attributes": {"name": {"type": "string"}}}}})
     >>> schema.types["Dot"].attribute("name").data_type
     'string'
     """
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self.document = document
+    def __init__(self, document: Mapping[str, Any], zone: tzinfo | None = None) -> None:
+        self.document, self._zone = document, zone
         self.name: str = document.get("name", "")
         self.types: dict[str, EntityType] = {}
         self.leniency: Leniency | None = None
@@ -222,6 +225,12 @@ class Schema:
         """SHA-256 of the document in canonical JSON, in hexadecimal."""
         canonical = json.dumps(self.document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def in_zone(self, zone: tzinfo) -> Schema:
+        """The same schema, where times that name no zone are in this one."""
+        found = Schema(self.document, zone)
+        found.leniency = self.leniency
+        return found
 
     @cached_property
     def told(self) -> Schema:
@@ -337,6 +346,8 @@ class Schema:
                 attributes[attribute] = evolve(attributes[attribute], composed=True)
         for item, value in described.get("custom", {}).items():
             custom[item] = _attribute(name, item, value)
+        if self._zone is not None:
+            attributes, custom = _in_zone(attributes, self._zone), _in_zone(custom, self._zone)
         built = EntityType(
             name=name,
             parent=described.get("extends"),
@@ -357,6 +368,14 @@ class Schema:
             raise SchemaError(f"the key of {name} names `{missing[0]}`{did_you_mean(missing[0], built.names)}")
         self.types[name] = built
         return built
+
+
+def _in_zone(attributes: dict[str, Attribute], zone: tzinfo) -> dict[str, Attribute]:
+    """The attributes, with the zone of times that name none."""
+    return {
+        name: evolve(each, zone=zone) if each.data_type == "datetime" and each.zone is None else each
+        for name, each in attributes.items()
+    }
 
 
 def _for_clients(described: Any) -> Any:

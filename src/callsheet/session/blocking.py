@@ -40,7 +40,8 @@ class Session(Blocking, FrontDoor):
     of certificates; ``schema_cache`` is a folder, or False; ``journal`` is a file to which every commit is written
     before it is sent (see `resume`); ``plugin_paths`` are folders and files of plugins (None: CALLSHEET_PLUGIN_PATH,
     False: none), which get ``plugin_arguments``; ``strict_plugins`` raises if a plugin fails; ``headers`` are sent with
-    each request. A session belongs to one thread; see `fork`.
+    each request; ``naive_times`` is the zone of times that name none (else they are refused). A session belongs to one
+    thread; see `fork`.
 
     Nothing is sent before the first use, except that a session with plugin paths opens at once. Raises `UsageError` for
     an invalid address, and for an unknown option.

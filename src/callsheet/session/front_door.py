@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextvars import Token
+from datetime import tzinfo
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack
 
@@ -68,6 +69,7 @@ class FrontDoor(SessionVerbs):
         strict_plugins: bool = False,
         allow_writable_plugins: bool = False,
         headers: Mapping[str, str] | None = None,
+        naive_times: str | tzinfo | None = None,
         connection: ServerConnection | None = None,
         **transport: Unpack[TransportOptions],
     ) -> None:
@@ -106,6 +108,7 @@ class FrontDoor(SessionVerbs):
             conflicts=conflicts,
             journal=connecting.journal_at(journal, connection),
             account=connection.user,
+            naive_times=options.zone_of(naive_times) if naive_times is not None else None,
         )
         self._made()
 
@@ -143,6 +146,7 @@ class FrontDoor(SessionVerbs):
             page_size=self.page_size,
             window=self._window,
             conflicts=self.conflicts,
+            naive_times=self.naive_times,
         )
         forked._owns_connection = False
         forked._event_hub, forked.plugging = self._shared_hub(), self.plugging
@@ -160,6 +164,7 @@ class FrontDoor(SessionVerbs):
             auto_populate=self.auto_populate,
             page_size=self.page_size,
             window=self._window,
+            naive_times=self.naive_times,
         )
         past._owns_connection = False
         past.plugging = self.plugging

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from callsheet.errors import UsageError
 
-__all__ = ["check_kinds"]
+__all__ = ["LocalZone", "check_kinds", "zone_of"]
 
 _TEXT = (str,)
 _PATH = (str, os.PathLike)
@@ -36,6 +37,47 @@ def check_kinds(given: Mapping[str, Any]) -> None:
             raise UsageError(f"`{name}` is a count, not {size!r:.80}")
     _check_texts(given.get("headers") or {})
     _check_paths(given.get("plugin_paths"))
+
+
+def zone_of(naive_times: Any) -> tzinfo:
+    """The zone that the option ``naive_times`` names: a ``tzinfo``, a name such as ``Europe/Berlin``, or ``local``."""
+    if isinstance(naive_times, tzinfo):
+        return naive_times
+    if naive_times == "local":
+        return LocalZone()
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(naive_times)
+    except Exception:
+        raise UsageError(
+            f"`naive_times` is a time zone, its name (`Europe/Berlin`, `UTC`) or `local`, not {naive_times!r:.80}"
+        ) from None
+
+
+class LocalZone(tzinfo):
+    """The zone of this machine, as the system knows it at each time.
+
+    >>> from datetime import datetime
+    >>> here = datetime(2026, 7, 1, tzinfo=LocalZone())
+    >>> here.utcoffset() == datetime(2026, 7, 1).astimezone().utcoffset()
+    True
+    """
+
+    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+        return None if moment is None else moment.replace(tzinfo=None).astimezone().utcoffset()
+
+    def dst(self, moment: datetime | None) -> timedelta | None:
+        return None
+
+    def tzname(self, moment: datetime | None) -> str:
+        return "local"
+
+    def fromutc(self, moment: datetime) -> datetime:
+        return moment.replace(tzinfo=UTC).astimezone().replace(tzinfo=self)
+
+    def __repr__(self) -> str:
+        return "local"
 
 
 def _shown(name: str, value: Any) -> str:
