@@ -155,13 +155,86 @@ def test_a_policy_decides_and_says_so(sides: Any, policy: str, value: int) -> No
 
 
 def test_the_own_changes_are_not_read_back(sides: Any) -> None:
-    """What a run wrote is no change of anybody, so nothing echoes."""
+    """What a run wrote is no change of anybody, so nothing is read again and nothing echoes."""
     left, right = sides
     both(left, right)
-    before = [session.statistics.requests for session in (left, right)]
-    assert [len(found) for found in before] == [2, 2] if isinstance(before[0], list) else True
+    change(right, fstart=990)
+    run(left, right)
     plan = synced(left, right).plan()
     assert all(work.unchanged == 0 for work in plan.pairs)
+    position = left.commits(limit=None)[-1].position
+    synced(left, right).plan().apply()
+    assert left.commits(after=position) == []
+
+
+def test_a_row_without_its_place_is_not_made(sides: Any) -> None:
+    """A shot whose sequence has no partner and gets none is refused with the reason; so is what is in it."""
+    left, right = sides
+    shot(left, "sh010")
+    left.commit()
+    plan = Sync(left.fork(), SessionSide(right.fork(), "mirror"), [PROJECT, SHOT]).plan()
+    assert plan.right == ()
+    (refused,) = plan.refused
+    assert (refused.label, refused.attribute) == ("sh010", "parent")
+    assert refused.reason.startswith("refers to Sequence ")
+    assert refused.reason.endswith("which has no partner on the right")
+    plan.apply()
+    assert state(right) == {}
+    run(left, right)
+    assert state(right) == state(left)
+
+
+def test_what_refers_to_what_has_no_partner_goes_without_it(sides: Any) -> None:
+    """An attribute that cannot be carried is refused, the rest of the row goes."""
+    left, right = sides
+    shot(left, "sh010", fstart=7, tags=[left.create("Tag", {"name": "hero"})])
+    left.commit()
+    plan = Sync(left.fork(), SessionSide(right.fork(), "mirror"), [PROJECT, SEQUENCE, SHOT]).plan()
+    assert [(each.label, each.attribute) for each in plan.refused] == [("sh010", "tags")]
+    plan.apply()
+    assert state(right) == {"sh010": ("sq1", 7, None, frozenset(), None)}
+
+
+def test_rows_that_refer_to_each_other_are_made(sides: Any) -> None:
+    """A reference in a circle waits until its row is there."""
+    left, right = sides
+    notes = TypePair("Note", "Note", ["content", "parent", "in_reply_to", "author"], adopt=[])
+    users = TypePair("User", "User", ["username"], adopt=["username"])
+    first = shot(left, "sh010")
+    second = left.create("Note", {"content": "b", "parent": first})
+    left.create("Note", {"content": "a", "parent": first, "in_reply_to": second})
+    left.commit()
+    sync = Sync(left.fork(), SessionSide(right.fork(), "mirror"), [*pairs(), users, notes])
+    assert sync.plan().apply(chunk=1).refused == ()
+    found = right.fork().query('select content, in_reply_to.content from Note where content is "a"').one()
+    assert found["in_reply_to"]["content"] == "b"
+    assert sync.plan(whole=True).is_empty
+
+
+def test_a_side_that_refuses_one_row_takes_the_others(sides: Any) -> None:
+    """The refused row has the server's reason, stays open, and is tried again by every run."""
+    left, right = sides
+    shot(left, "sh010")
+    shot(left, "sh020")
+    left.commit()
+    project = right.query("Project").one()
+    right.create("Sequence", {"name": "sq1", "parent": project})
+    right.commit()
+    never = TypePair("Sequence", "Sequence", ["name", "parent"], adopt=["name"])
+    run(left, right)
+    assert state(right) == state(left)
+    own = right.fork()
+    parent = own.query("Sequence").one()
+    own.create("Shot", {"name": "sh030", "parent": parent})
+    own.commit()
+    shot(left, "sh030", fstart=3)
+    left.commit()
+    mapping = [STATUS, PROJECT, TAG, never, TypePair("Shot", "Shot", ["name", "parent", "fstart"])]
+    result = Sync(left.fork(), SessionSide(right.fork(), "mirror"), mapping).plan().apply()
+    assert len(result.refused) == 2
+    assert all("exists already" in each.outcome.reason for each in result.refused)
+    plan = synced(left, right).plan()
+    assert [each.label for each in plan.linked] == ["sh030"]
 
 
 def test_deletes_travel_by_policy(sides: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callsheet import Session
+from callsheet import Session, SessionSide, Sync, TypePair
 from callsheet.errors import UsageError
 from dialects.embedded import Direct, session_over
 from studios import vendor_studio
@@ -57,3 +57,32 @@ def test_a_server_without_history_has_no_runs(studio: Session) -> None:
         studio.sync_runs()
     with pytest.raises(UsageError, match="keeps no history"):
         studio.undo_sync("x")
+
+
+def test_a_vendor_server_is_a_side_of_a_two_way_sync(studio: Session) -> None:
+    """It keeps no history, so it is read whole; made, edited and deleted rows go both ways."""
+    pilot = project(studio)
+    scope = {"Project": 'name is "pilot"', "Sequence": 'project.name is "pilot"'}
+    attributes = ["name", "parent", "description"]
+    mapping = [
+        TypePair("Project", "Project", ["name"], adopt=["name"], creates="none"),
+        TypePair("Sequence", "Sequence", attributes, adopt=["parent", "name"], delete="delete", max_deleted=0.5),
+    ]
+    with Session("memory:") as ours:
+        ours.create("Sequence", {"name": "sq1", "parent": ours.create("Project", {"name": "pilot"})})
+        ours.commit()
+        sync = Sync(ours, SessionSide(studio, "studio", scope), mapping)
+        assert sync.plan().apply().refused == ()
+        theirs = studio.query('Sequence where project.name is "pilot"').one()
+        theirs["description"] = "theirs"
+        studio.create("Sequence", {"name": "sq2", "parent": pilot})
+        studio.commit()
+        assert sync.plan().apply().refused == ()
+        found = ours.fork().query("select name, description from Sequence")
+        assert {each["name"]: each["description"] for each in found} == {"sq1": "theirs", "sq2": None}
+        assert sync.plan().is_empty
+        studio.delete(theirs)
+        studio.commit()
+        assert [(each.kind, each.label) for each in sync.plan().left] == [("delete", "sq1")]
+        sync.plan().apply()
+        assert [each["name"] for each in ours.fork().query("Sequence")] == ["sq2"]

@@ -13,7 +13,7 @@ nothing of either: each is a *side*, an object with the four methods of `Side`. 
 side gives the same value in the same form each time, and two values that mean the same are equal. An attribute that a
 row does not give is not known, and takes no part; None says that it is empty. A ``SideReference`` has the exact type
 of the row it refers to, not one that it inherits from. What it refers to need not be part of the sync; then the
-attribute cannot be carried over, and the plan says so.
+attribute (or the new row, if rows are paired by that attribute) cannot be carried over, and the plan says so.
 
 **Gone.** There is one meaning: a row is gone if `Side.read` does not give it. A side whose system archives, cancels or
 omits what is deleted leaves such rows out of its readings.

@@ -21,7 +21,7 @@ from callsheet.sync.side import Side, SideChange, SideOutcome, SideReference
 from callsheet.sync.two_way.conversation import Conversation, Turn
 from callsheet.sync.two_way.notes import SyncState, note, state_operation
 from callsheet.sync.two_way.outcome import PairPlan, SideWrite
-from callsheet.sync.two_way.pairing import SideName
+from callsheet.sync.two_way.pairing import SideName, mapping_names
 from callsheet.sync.two_way.planning import Findings
 from callsheet.sync.two_way.terms import RightOnly, Unpaired, from_base, references, to_base
 
@@ -303,7 +303,8 @@ class TwoWayApplying:
                 write = result.write
                 leave(write.pair.left, write.left, write.pair.right, write.right)
         left, right = self.found.positions
-        return SyncState(left, right, _sorted(lefts), _sorted(rights))
+        names = mapping_names([plan.pair for plan in self.found.plans])
+        return SyncState(left, right, _sorted(lefts), _sorted(rights), names)
 
 
 def check(plans: Iterable[PairPlan]) -> None:

@@ -32,6 +32,8 @@ def compared(system: str, pairs: Pairs, read: Iterable[tuple[TypePair, Rows, Row
     for work in works:
         work.compare()
     coming = {reference for work in works for reference in work.coming()}
+    while sum(work.refuse_without_place(coming) for work in works):
+        coming = {reference for work in works for reference in work.coming()}
     return [work.plan(coming) for work in works]
 
 
@@ -261,6 +263,21 @@ class PairComparison:
             if each.kind == "create":
                 yield RightOnly(self.pair.right, each.right) if each.right else self._left(each.left or "")
 
+    def refuse_without_place(self, coming: set[SideReference | RightOnly]) -> bool:
+        """Refuse rows whose natural key refers to what has no partner and gets none; whether there were any."""
+        refused = [each for each in self.writes if each.kind == "create" and self._lost_place(each, coming)]
+        for write in refused:
+            name, lost = self._lost_place(write, coming)[0]
+            own = (write.left, write.right, write.label)
+            self.refused.append(TwoWayRefusal(self.pair.left, *own, name, _without_partner(lost, write.side)))
+        self.writes = [each for each in self.writes if each not in refused]
+        return bool(refused)
+
+    def _lost_place(self, write: SideWrite, coming: set[SideReference | RightOnly]) -> list[tuple[str, Any]]:
+        values = ((name, write.values.get(name)) for name in self.pair.adopt)
+        found = ((name, each) for name, value in values for each in references(value))
+        return [(name, each) for name, each in found if not self._has_partner(write.side, each, coming)]
+
     def plan(self, coming: set[SideReference | RightOnly]) -> PairPlan:
         """The plan, without values that refer to what has no partner and gets none."""
         writes = [write for each in self.writes if (write := self._carried(each, coming)) is not None]
@@ -283,7 +300,7 @@ class PairComparison:
             lost = [each for each in references(value) if not self._has_partner(write.side, each, coming)]
             if lost:
                 del values[name]
-                reason = f"refers to {lost[0].type} {lost[0].id}, which has no partner on the {write.side}"
+                reason = _without_partner(lost[0], write.side)
                 own = (write.left, write.right, write.label)
                 self.refused.append(TwoWayRefusal(self.pair.left, *own, name, reason))
         if write.kind == "update" and not values:
@@ -294,6 +311,10 @@ class PairComparison:
         if isinstance(reference, RightOnly):
             return side == "right" or reference in coming
         return side == "left" or reference in coming or self.pairs.right_of(reference) is not None
+
+
+def _without_partner(reference: SideReference | RightOnly, side: SideName) -> str:
+    return f"refers to {reference.type} {reference.id}, which has no partner on the {side}"
 
 
 def _newest(left: SideRow, right: SideRow) -> str:

@@ -29,6 +29,8 @@ class SyncState:
     right: Any = None
     open_left: Mapping[str, Sequence[str]] = {}
     open_right: Mapping[str, Sequence[str]] = {}
+    #: What was read: with another mapping, all has to be read again.
+    mapping: Any = None
 
 
 def load_state(core: Core, name: str) -> Flow[tuple[SyncState, ForeignLink | None]]:
@@ -36,13 +38,16 @@ def load_state(core: Core, name: str) -> Flow[tuple[SyncState, ForeignLink | Non
     found = yield from links_by_foreign_id(core, f"{BASES}{name}", STATE, [STATE])
     link = found.get(STATE)
     base = link.base if link is not None and link.base is not None else {}
-    known = {key: base[key] for key in ("left", "right", "open_left", "open_right") if base.get(key) is not None}
+    known = {
+        key: base[key] for key in ("left", "right", "open_left", "open_right", "mapping") if base.get(key) is not None
+    }
     return SyncState(**known), link
 
 
 def state_operation(name: str, state: SyncState, old: ForeignLink | None) -> Operation | None:
     """What makes the registry keep a state; None if it keeps it already."""
     base = {"left": state.left, "right": state.right, "open_left": state.open_left, "open_right": state.open_right}
+    base["mapping"] = state.mapping
     new = ForeignLink(f"{BASES}{name}", STATE, STATE, Identity("", ""), base)
     return link_operation(new if old is None else evolve(old, base=base), old)
 

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from callsheet.errors import UsageError
 
-__all__ = ["Carried", "SideName", "TypePair", "checked"]
+__all__ = ["Carried", "SideName", "TypePair", "checked", "mapping_names"]
 
 SideName: TypeAlias = Literal["left", "right"]
 POLICIES = ("left", "right", "newest", "raise", "merge")
@@ -78,6 +78,18 @@ class TypePair:
     def creates_on(self, side: SideName) -> bool:
         """Whether rows that are missing on a side are made there."""
         return self.creates in ("both", side)
+
+
+def mapping_names(pairs: Sequence[TypePair]) -> list[list[str]]:
+    """The types and attributes that are read, as plain data: what was read for others has to be read again.
+
+    >>> mapping_names([TypePair("Shot", "Shot", {"name": "code"})])
+    [['Shot', 'Shot', 'name', 'code']]
+    """
+    return [
+        [pair.left, pair.right, *(text for name, each in sorted(pair.columns.items()) for text in (name, each.to))]
+        for pair in pairs
+    ]
 
 
 def checked(pairs: Any) -> tuple[TypePair, ...]:

@@ -18,7 +18,7 @@ from callsheet.sync.two_way.comparing import OTHER, compared
 from callsheet.sync.two_way.conversation import Conversation, Turn
 from callsheet.sync.two_way.notes import SyncState, learn, load, load_state
 from callsheet.sync.two_way.outcome import PairPlan
-from callsheet.sync.two_way.pairing import SideName, TypePair
+from callsheet.sync.two_way.pairing import SideName, TypePair, mapping_names
 from callsheet.sync.two_way.terms import Pairs, references
 
 __all__ = ["Findings", "TwoWayPlanning"]
@@ -56,6 +56,8 @@ class TwoWayPlanning:
     def plan(self) -> Conversation[Findings]:
         """Read both sides and compare them."""
         state, link = yield Turn(self.registry, self._state())
+        if state.mapping != mapping_names(self.mapping):
+            state = SyncState()
         changed, positions = yield from self._changes(state)
         types = [pair.right for pair in self.mapping]
         if changed is None:
