@@ -35,7 +35,7 @@ def test_every_room_has_a_floor() -> None:
         {"entity", "events", "plugins", "transport", "config"},
         {"dialects"},
         {"model", "flow"},
-        {"errors", "collector", "chunks", "deferred", "failure", "later", "private"},
+        {"errors", "collector", "chunks", "bounded", "deferred", "failure", "later", "private"},
     ]
 
 

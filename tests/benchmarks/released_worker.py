@@ -11,10 +11,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 from callsheet import Session
+from callsheet.dialects.native.client import NativeDialect
+from callsheet.dialects.native.server import handle
+from callsheet.errors import Conflict
 from callsheet.model.operation import ChangeSet, Create, Update
 from callsheet.model.record import Identity
 from callsheet.server.process import serve
@@ -22,6 +26,7 @@ from callsheet.server.service import Service
 
 KEY = "the-key-of-the-benchmark"
 TASKS = 64
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SHOT = Identity("Shot", "shot")
 
 
@@ -43,6 +48,27 @@ def answer(database: str) -> None:
     with serve("production", database, admin_key=KEY) as server:
         print(json.dumps({"url": server.url, "process": server.process_id}), flush=True)
         sys.stdin.read()
+
+
+class Refusing:
+    """The backend of a server that has read a commit, and refuses it."""
+
+    def commit(self, changes: ChangeSet) -> None:
+        assert len(changes.operations) == 5_000
+        raise Conflict("enough")
+
+
+def many_operations() -> tuple[Create | Update, ...]:
+    """5,000 operations: creates with references and a moment, and updates with what was there."""
+    created = [
+        Create(
+            Identity("Task", f"many-{n}"),
+            {"name": f"task {n}", "parent": SHOT, "bid": float(n), "start": NOON},
+        )
+        for n in range(2_500)
+    ]
+    changed = [Update(Identity("Task", f"task-{n}"), {"name": f"new {n}"}, {"name": f"old {n}"}) for n in range(2_500)]
+    return (*created, *changed)
 
 
 def cpu() -> float:
@@ -78,9 +104,7 @@ class Work:
         task = Identity("Task", "task-1")
         return self.timed(
             turns,
-            lambda: self.backend.commit(
-                ChangeSet(f"c{self.next()}", (Update(task, {"bid": float(self.number)}, {}),))
-            ),
+            lambda: self.backend.commit(ChangeSet(f"c{self.next()}", (Update(task, {"bid": float(self.number)}, {}),))),
         )
 
     def commit(self, turns: int) -> float:
@@ -104,6 +128,17 @@ class Work:
             self.backend.commit(ChangeSet(f"c{number}", tuple(made)))
 
         return self.timed(turns, turn)
+
+    def encode_operations(self, turns: int) -> float:
+        """5,000 operations become the request of a commit."""
+        changes = ChangeSet("many", many_operations())
+        return self.timed(turns, lambda: next(NativeDialect().commit(changes)))
+
+    def decode_operations(self, turns: int) -> float:
+        """5,000 operations are read from the request of a commit, for a server that refuses it."""
+        request = next(NativeDialect().commit(ChangeSet("many", many_operations())))
+        backend: Any = Refusing()
+        return self.timed(turns, lambda: handle(backend, "POST", "/v1/commits/many", {}, {}, request.content))
 
     def empty_commit(self, turns: int) -> float:
         """Nothing is pending."""

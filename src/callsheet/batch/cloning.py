@@ -304,7 +304,7 @@ def _is_link(schema: Schema, entity_type: EntityType, attribute: Attribute) -> b
     if is_passed_over(target.name) or BACK & target.attributes.keys():
         return False
     if attribute.inverse is not None:
-        return target.attributes[attribute.inverse].kind == "collection"
+        return not schema.is_one_to_many(attribute)
     owner = entity_type.root
     return all(schema.types[str(a.target)].root != owner for a in target.attributes.values() if a.kind == "reference")
 

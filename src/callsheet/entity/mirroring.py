@@ -39,9 +39,7 @@ class Mirroring(Recording):
             toggle(self.collection(member, inverse.name), entity, present)
 
     def inverse(self, attribute: Attribute) -> Attribute | None:
-        if attribute.inverse is None or attribute.target is None:
-            return None
-        return self._types.schema.types[attribute.target].attributes.get(attribute.inverse)
+        return self._types.schema.inverse(attribute)
 
     def is_near_side(self, type_name: str, attribute: Attribute, inverse: Attribute) -> bool:
         """Whether this side of a many-to-many relation is the one that operations name."""

@@ -280,21 +280,13 @@ def _change_problem(schema: Schema, types: list[str], name: str) -> str:
 def _members_problem(schema: Schema, types: list[str], name: str) -> str:
     """Why the members added to an entity of these types, or removed from it, are never told under this name."""
     found = [each for each in _attributes(schema, types, name) if each.kind == "collection"]
-    if not types or any(not _mirrored(schema, each) for each in found):
+    if not types or any(not schema.is_one_to_many(each) for each in found):
         return ""
     for each in found:
         cure = f"`entity.type={each.target} and changes.{each.inverse}`"
         return f"`{name}` changes with the `{each.inverse}` of its members: {cure}"
     near = did_you_mean(name, _changing(schema, types, "collection"))
     return f"{_of(types)} no collection `{name}` whose members are told{near}"
-
-
-def _mirrored(schema: Schema, collection: Attribute) -> bool:
-    """Whether the members refer to the entity, so that it is they who change."""
-    if collection.inverse is None or collection.target not in schema.types:
-        return False
-    inverse: Attribute | None = schema.types[collection.target].attributes.get(collection.inverse)
-    return inverse is not None and inverse.kind == "reference"
 
 
 def _changing(schema: Schema, types: Iterable[str], *kinds: str) -> list[str]:

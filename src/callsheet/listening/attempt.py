@@ -49,9 +49,10 @@ from callsheet.listening.declaration import Declared
 from callsheet.listening.keys import key_maker
 from callsheet.listening.work import Claimed, WorkQueue
 from callsheet.model.event import Event
+from callsheet.model.operation import handler_origin
 from callsheet.session.blocking import Session
 
-__all__ = ["OUTCOMES", "Outcome", "Supervision", "answered", "attempt", "note_outcome", "origin_of", "report"]
+__all__ = ["OUTCOMES", "Outcome", "Supervision", "answered", "attempt", "note_outcome", "report"]
 
 #: The outcomes of an attempt: handled; failed, with a retry; failed finally; taken by another worker; interrupted.
 OUTCOMES = ("handled", "failed", "dead", "overtaken", "interrupted")
@@ -85,11 +86,6 @@ class Supervision:
     stopping: Flag = field(factory=Flag)
     given_up: Flag = field(factory=Flag)
     in_doubt: bool = False
-
-
-def origin_of(handler: str) -> str:
-    """The origin of a handler's commits."""
-    return f"handler:{handler}"
 
 
 def answered(event: Event) -> int:
@@ -200,7 +196,7 @@ def _check_result(result: Any) -> None:
 def _fork(claimed: Claimed, session: Session, queue: WorkQueue, number: int) -> Session:
     """The session of one attempt; ``number`` counts its repetitions after conflicts."""
     fork = session.fork()
-    fork.origin = origin_of(claimed.handler)
+    fork.origin = handler_origin(claimed.handler)
     effect = claimed.effect if queue.joined else None
     commit_id = _commit_id(claimed, queue.joined, number)
     fork.errand = Errand(commit_id, effect, repeated=claimed.attempt + claimed.failures > 1)

@@ -10,7 +10,9 @@ from attrs import field, frozen
 from callsheet.model.adjustment import Adjustment
 from callsheet.model.record import Identity
 
-__all__ = ["Change", "ChangeSet", "Create", "Delete", "Effect", "Operation", "OperationOutcome", "Update"]
+__all__ = [
+    "Change", "ChangeSet", "Create", "Delete", "Effect", "Operation", "OperationOutcome", "Update", "handler_origin",
+]  # fmt: skip
 
 
 @frozen
@@ -84,6 +86,15 @@ class Effect:
     position: int
     index: int
     lease: str
+
+
+def handler_origin(handler: str) -> str:
+    """The origin of the commits that a handler makes.
+
+    >>> handler_origin("roll-up")
+    'handler:roll-up'
+    """
+    return f"handler:{handler}"
 
 
 @frozen

@@ -282,6 +282,24 @@ class Schema:
                 return ancestor
         return name
 
+    def inverse(self, attribute: Attribute) -> Attribute | None:
+        """The attribute at the other end of a relation that mirrors this one, if there is one."""
+        if attribute.inverse is None or attribute.target not in self.types:
+            return None
+        return self.types[attribute.target].attributes.get(attribute.inverse)
+
+    def is_one_to_many(self, attribute: Attribute) -> bool:
+        """Whether a collection follows from a reference of its members; one that does not is many to many.
+
+        >>> parent = {"type": "reference", "target": "Folder", "inverse": "children"}
+        >>> children = {"type": "collection", "target": "Folder", "inverse": "parent"}
+        >>> schema = Schema({"types": {"Folder": {"attributes": {"parent": parent, "children": children}}}})
+        >>> schema.is_one_to_many(schema.types["Folder"].attributes["children"])
+        True
+        """
+        inverse = self.inverse(attribute)
+        return inverse is not None and inverse.kind == "reference"
+
     def references_to(self, root: str) -> tuple[Reference, ...]:
         """The references that may lead to entities of a root type or of the types below it.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from attrs import evolve
 
+from callsheet.bounded import BoundedDict
 from callsheet.dialects import declaration_of
 from callsheet.dialects.protocol import EventDialect, EventStream
 from callsheet.errors import StateError, TransportError, UsageError
@@ -63,7 +64,7 @@ class Subscribing:
         #: The dialect's name of each topic that has one.
         self._theirs = {topic: name for name, topic in self._declaration.topics.items()}
         self._lock = threading.RLock()
-        self._replies: dict[str, Callback] = {}
+        self._replies: BoundedDict[str, Callback] = BoundedDict(AWAITED_REPLIES)
         self._stream: EventStream | None = None
         self._listener: Any = None
         #: The position of the last dispatched event in the server's log, or where the hub began to listen.
@@ -247,8 +248,6 @@ class Subscribing:
 
     def _await_replies(self, event: Event, callback: Callback) -> None:
         self._replies[event.id] = callback
-        if len(self._replies) > AWAITED_REPLIES:
-            self._replies.pop(next(iter(self._replies)), None)
 
     def _replies_here(self, event: Event, results: list[Any]) -> list[Event]:
         """Replies without a server: the results of the subscribers here."""

@@ -180,7 +180,7 @@ def _target(schema: Schema, entity_type: EntityType, text: str) -> Target:
     cell = _cell(schema, target_type, path.steps[1:])
     if attribute.kind == "reference":
         return Target(path, "nothing" if attribute.computed else "reference", attribute, cell, text)
-    if _is_one_to_many(schema, target_type, attribute):
+    if schema.is_one_to_many(attribute):
         other = f"{target_type.name}.{attribute.inverse}"
         raise SchemaError(f"{entity_type.name}.{attribute.name} is written from its other side: {other}")
     return Target(path, "members", attribute, cell, text)
@@ -190,11 +190,6 @@ def _written(entity_type: EntityType, attribute: Attribute) -> str:
     if attribute.name in entity_type.key:
         return "key"
     return "nothing" if attribute.computed else "scalar"
-
-
-def _is_one_to_many(schema: Schema, target_type: EntityType, attribute: Attribute) -> bool:
-    inverse = target_type.attributes.get(attribute.inverse or "")
-    return inverse is not None and inverse.kind == "reference"
 
 
 def _cell(schema: Schema, entity_type: EntityType, steps: Sequence[Step]) -> Attribute:

@@ -93,9 +93,7 @@ class Scene:
 
     def is_link(self, attribute: Attribute) -> bool:
         """Whether a collection is many to many."""
-        if attribute.kind != "collection" or attribute.inverse is None:
-            return attribute.kind == "collection"
-        return self.core.schema.types[str(attribute.target)].attributes[attribute.inverse].kind != "reference"
+        return attribute.kind == "collection" and not self.core.schema.is_one_to_many(attribute)
 
     def _fetch(self, name: str, identities: Iterable[Identity], projections: tuple[Path, ...]) -> Flow[None]:
         entity_type = self.core.schema.types[name]

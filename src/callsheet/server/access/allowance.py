@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from attrs import define
 
+from callsheet.bounded import BoundedDict
+
 __all__ = ["Allowance"]
 
 PLACES = 4096
@@ -37,7 +39,7 @@ class Allowance:
         self.most = most
         self._rate, self._clock = most / seconds, clock
         self._lock = threading.Lock()
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: BoundedDict[str, _Bucket] = BoundedDict(PLACES)
 
     def wait(self, place: str, amount: float) -> float:
         """Seconds until a place has this amount; 0 if it has it now."""
@@ -52,10 +54,8 @@ class Allowance:
 
     def _bucket(self, place: str) -> _Bucket:
         now = self._clock()
-        bucket = self._buckets.pop(place, None) or _Bucket(self.most, now)
+        bucket = self._buckets.get(place) or _Bucket(self.most, now)
         bucket.left = min(self.most, bucket.left + (now - bucket.at) * self._rate)
         bucket.at = now
-        while len(self._buckets) >= PLACES:
-            self._buckets.pop(next(iter(self._buckets)))
-        self._buckets[place] = bucket
+        self._buckets.renew(place, bucket)
         return bucket

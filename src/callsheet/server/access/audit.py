@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from attrs import define, frozen
 from sqlalchemy import delete, func, insert, select
 
+from callsheet.bounded import BoundedDict
 from callsheet.errors import CallsheetError
 from callsheet.server.store.store import Store
 
@@ -53,7 +54,7 @@ class Audit:
         self._store, self._clock, self._kept = store, clock, kept
         self._table = store.table("_audit")
         self._lock = threading.Lock()
-        self._paces: dict[tuple[str, str], _Pace] = {}
+        self._paces: BoundedDict[tuple[str, str], _Pace] = BoundedDict(KINDS)
         self._written = 0
 
     def note(
@@ -103,8 +104,6 @@ class Audit:
             missed = 0
             if pace is None or now - pace.since >= timedelta(minutes=1):
                 missed = max(0, pace.count - A_MINUTE) if pace is not None else 0
-                while len(self._paces) >= KINDS:
-                    self._paces.pop(next(iter(self._paces)))
                 pace = self._paces[kind] = _Pace(now)
             pace.count += 1
             return missed if pace.count <= A_MINUTE else None

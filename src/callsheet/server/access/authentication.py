@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from attrs import evolve
 
+from callsheet.bounded import BoundedDict
 from callsheet.dialects.routes import Credentials, TooManyAttempts
 from callsheet.errors import Unauthorised
 from callsheet.server.access.allowance import Allowance
@@ -144,7 +145,7 @@ class Authentication:
         self._of_addresses = KeyAttempts(clock, limits.address_attempts, limits.attempt_seconds)
         self._of_accounts = KeyAttempts(clock, limits.account_attempts, limits.attempt_seconds, "named this account")
         self._lock = threading.Lock()
-        self._known: dict[_Place, _CachedPrincipal] = {}
+        self._known: BoundedDict[_Place, _CachedPrincipal] = BoundedDict(MOST_REMEMBERED)
 
     def remembered(self, credentials: Credentials, address: str = "") -> Principal | None:
         """The caller, if these credentials are in the cache. Never blocks."""
@@ -183,10 +184,7 @@ class Authentication:
     def _remember(self, place: _Place, cached: _CachedPrincipal) -> None:
         """Cache a caller; the least recently used one is evicted."""
         with self._lock:
-            self._known.pop(place, None)
-            self._known[place] = cached
-            while len(self._known) > MOST_REMEMBERED:
-                self._known.pop(next(iter(self._known)))
+            self._known.renew(place, cached)
 
     def _remembered(self, place: _Place, address: str) -> Principal | None:
         found = self._known.get(place)

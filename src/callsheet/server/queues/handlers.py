@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, select
 
 from callsheet.errors import Invalid, NotFound
 from callsheet.model.event import Event, Position
+from callsheet.model.operation import handler_origin
 from callsheet.server.log import commits as log
 from callsheet.server.log.events import beginning, end_of, events_after, readable_now
 from callsheet.server.log.filters import filter_of
@@ -27,7 +28,7 @@ from callsheet.server.queues.delivery import Delivery
 from callsheet.server.queues.request import HandlerRequest
 from callsheet.server.store.store import Store
 
-__all__ = ["ACTIONS", "answer", "origin_of", "stream_of"]
+__all__ = ["ACTIONS", "answer", "stream_of"]
 
 OUTSTANDING = 1_000
 """The most open deliveries of a handler."""
@@ -35,11 +36,6 @@ BATCH = 500
 """The most events read by one claim."""
 NAME = 200
 STATES = ("ready", "leased", "dead")
-
-
-def origin_of(handler: str) -> str:
-    """The origin of a handler's commits."""
-    return f"handler:{handler}"
 
 
 def answer(request: HandlerRequest, action: str, arguments: Mapping[str, Any]) -> Any:
@@ -141,7 +137,7 @@ def _read(
     wanted = filter_of([expression])
     store, access, recent = request.store, request.access, request.recent
     events, place = events_after(store, connection, access, after, room, wanted, recent=recent)
-    own = origin_of(row.name) if ignore_own else None
+    own = handler_origin(row.name) if ignore_own else None
     kept = tuple((event, stream_of(store, event)) for event in events if own is None or _origin(event) != own)
     return _Read(None if place == after else place, after, kept)
 

@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 from sqlalchemy import Column, Dialect, Index, LargeBinary, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from callsheet.bounded import BoundedDict
 from callsheet.errors import SchemaError
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 from callsheet.server.store.alike import alike_columns
@@ -62,15 +63,13 @@ def stored(attribute: Attribute) -> bool:
     return attribute.kind != "collection" and attribute.computed != "link"
 
 
-_LAYOUTS: dict[str, Layout] = {}
+_LAYOUTS: BoundedDict[str, Layout] = BoundedDict(16)
 
 
 def layout_of(schema: Schema) -> Layout:
     """The tables of a schema, made once in a process, so that compiled statements are shared."""
     layout = _LAYOUTS.get(schema.hash)
     if layout is None:
-        while len(_LAYOUTS) >= 16:
-            _LAYOUTS.pop(next(iter(_LAYOUTS)), None)
         layout = _LAYOUTS[schema.hash] = _layout(schema)
     return layout
 
@@ -82,7 +81,7 @@ def _layout(schema: Schema) -> Layout:
     links: dict[tuple[str, str], Link] = {}
     for entity_type in schema.types.values():
         for attribute in entity_type.attributes.values():
-            if attribute.kind == "collection" and not _one_to_many(schema, entity_type, attribute):
+            if attribute.kind == "collection" and not _follows(schema, entity_type, attribute):
                 links[entity_type.name, attribute.name] = _link(schema, entity_type, attribute, metadata)
     return Layout(metadata, tables, links)
 
@@ -171,18 +170,15 @@ def _unique_at_root(root: EntityType) -> list[tuple[str, ...]]:
     return singles + [names for names in (*root.unique, *distinct) if names not in singles]
 
 
-def _one_to_many(schema: Schema, entity_type: EntityType, attribute: Attribute) -> bool:
-    """Whether the members of a collection refer to its owner."""
+def _follows(schema: Schema, entity_type: EntityType, attribute: Attribute) -> bool:
+    """Whether a collection follows from a reference of its members; `SchemaError` where it names none that is there."""
     target = schema.type(str(attribute.target))
-    if attribute.inverse is None:
-        return False
-    inverse = target.attributes.get(attribute.inverse)
-    if inverse is None:
+    if attribute.inverse is not None and schema.inverse(attribute) is None:
         raise SchemaError(
             f"{entity_type.name}.{attribute.name}: its inverse `{attribute.inverse}` is not an attribute of "
             f"{target.name}{did_you_mean(attribute.inverse, target.attributes)}"
         )
-    return inverse.kind == "reference"
+    return schema.is_one_to_many(attribute)
 
 
 def declarer(schema: Schema, entity_type: EntityType, attribute: Attribute) -> str:

@@ -7,20 +7,25 @@ that a small commit, which runs a handful of statements with one row each, costs
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Dialect, bindparam
+from attrs import frozen
+from sqlalchemy import ColumnElement, Connection, Dialect, Table, bindparam, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import Select
 
-__all__ = ["PLACES", "Prepared", "PreparedStatements", "places", "sent"]
+from callsheet.bounded import BoundedDict
+
+__all__ = ["PLACES", "Inserting", "Prepared", "PreparedStatements", "places", "sent"]
 
 KEPT = 512
 PLACES = 64
 """The most keys in a prepared IN list. Longer lists are rare, and their own cost is high."""
 
 Statement = Select[Any] | UpdateBase
+Row = dict[str, Any]
 
 
 class Prepared:
@@ -77,19 +82,57 @@ def _read(row: Sequence[Any], readers: Sequence[tuple[int, Callable[[Any], Any]]
     return values
 
 
+@frozen
+class Inserting:
+    """New rows of one table go to the driver without SQLAlchemy's work per row.
+
+    ``writers`` are the bind processors of its columns, ``shaped`` orders a row.
+    """
+
+    text: str
+    writers: dict[str, Callable[[Any], Any]]
+    shaped: Callable[[Row], Any]
+
+    @staticmethod
+    def of(table: Table, names: tuple[str, ...], dialect: Dialect) -> Inserting:
+        """The statement for a table and a choice of its columns."""
+        compiled: Any = insert(table).compile(dialect=dialect, column_keys=list(names))
+        writers = {name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
+        shaped: Callable[[Row], Any] = itemgetter(*compiled.positiontup) if compiled.positional else _whole
+        return Inserting(str(compiled), {name: write for name, write in writers.items() if write is not None}, shaped)
+
+    def run(self, connection: Connection, rows: list[Row]) -> None:
+        """Insert the rows; each must have all columns."""
+        for name, write in self.writers.items():
+            for row in rows:
+                row[name] = write(row[name])
+        with sent(connection, self.text, *[self.shaped(row) for row in rows]):
+            pass
+
+
+def _whole(row: Row) -> Row:
+    return row
+
+
 class PreparedStatements:
     """The prepared statements of one database by name."""
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, Prepared] = {}
+        self._known: BoundedDict[Hashable, Prepared] = BoundedDict(KEPT)
+        self._inserting: BoundedDict[tuple[str, tuple[str, ...]], Inserting] = BoundedDict(KEPT)
 
     def get(self, name: Hashable, connection: Connection, build: Callable[[], Statement]) -> Prepared:
         """The statement of this name; ``build`` is called the first time."""
         found = self._known.get(name)
         if found is None:
-            while len(self._known) >= KEPT:
-                self._known.pop(next(iter(self._known)), None)
             found = self._known[name] = Prepared(build(), connection.dialect)
+        return found
+
+    def inserting(self, table: Table, names: tuple[str, ...], connection: Connection) -> Inserting:
+        """The insert statement for these columns of a table."""
+        found = self._inserting.get((table.name, names))
+        if found is None:
+            found = self._inserting[table.name, names] = Inserting.of(table, names, connection.dialect)
         return found
 
     def by_keys(

@@ -17,7 +17,7 @@ from callsheet.model.schema import CHANGES, Attribute, EntityType, Schema
 from callsheet.server.store.alike import alike_columns
 from callsheet.server.store.layout import declarer, stored
 
-__all__ = ["Combination", "Members", "Referrer", "Rules", "TypeRules", "one_to_many", "rules_of"]
+__all__ = ["Combination", "Members", "Referrer", "Rules", "TypeRules", "rules_of"]
 
 
 @frozen
@@ -134,7 +134,7 @@ def _type_rules(schema: Schema, entity_type: EntityType, ancestors: frozenset[st
         alike=alike_columns(entity_type),
         unique=tuple(_combinations(schema, entity_type)),
         referrers=tuple(_referrers(schema, entity_type)),
-        collections=tuple(a.name for a in attributes if a.kind == "collection" and not one_to_many(schema, a)),
+        collections=tuple(a.name for a in attributes if a.kind == "collection" and not schema.is_one_to_many(a)),
         holders=tuple(_holders(schema, entity_type)),
         decided=frozenset(a.name for a in attributes if a.administrative),
         kept=frozenset(a.name for a in attributes if a.administrative == CHANGES),
@@ -153,14 +153,6 @@ def _argued(computed: dict[str, str], word: str) -> dict[str, str]:
 
 def _several(schema: Schema, attribute: Attribute) -> bool:
     return schema.polymorphic(str(attribute.target))
-
-
-def one_to_many(schema: Schema, attribute: Attribute) -> bool:
-    """Whether the collection's inverse is a reference of its members."""
-    if attribute.inverse is None:
-        return False
-    return schema.types[str(attribute.target)].attributes[attribute.inverse].kind == "reference"
-
 
 
 def _combinations(schema: Schema, entity_type: EntityType) -> Iterator[Combination]:

@@ -23,7 +23,6 @@ from callsheet.server.log.commits import EntityChange
 from callsheet.server.store.alike import alike_form
 from callsheet.server.store.layout import stored
 from callsheet.server.store.store import CHUNK
-from callsheet.server.writing.inserting import inserting
 from callsheet.server.writing.overlay import Overlay, WorkingRow
 
 __all__ = ["save_log", "save_rows"]
@@ -103,7 +102,8 @@ def _insert(overlay: Overlay, root: str, rows: list[dict[str, Any]]) -> None:
     if any(len(row) < len(names) for row in rows):
         rows = [{name: row.get(name) for name in names} for row in rows]
     connection = overlay.connection
-    inserting(overlay.store.tables[root], tuple(sorted(names)), connection.dialect).run(connection, rows)
+    table = overlay.store.tables[root]
+    overlay.store.prepared.inserting(table, tuple(sorted(names)), connection).run(connection, rows)
     _forget_tombstones(overlay, root, [row["id"] for row in rows])
 
 
@@ -193,4 +193,4 @@ def save_log(overlay: Overlay, changes: ChangeSet, user: str, digest: str, resul
         "result": receipts.encode_result(result),
     }
     table = overlay.store.table("_log")
-    inserting(table, tuple(sorted(row)), overlay.connection.dialect).run(overlay.connection, [row])
+    overlay.store.prepared.inserting(table, tuple(sorted(row)), overlay.connection).run(overlay.connection, [row])

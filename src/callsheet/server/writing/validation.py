@@ -192,7 +192,7 @@ class _OperationChecker:
             name, attribute = self._find(entity_type, given)
             if attribute.kind != "collection":
                 raise self._invalid(f"{entity_type.name}.{name} is not a collection", name)
-            if self._one_to_many(attribute):
+            if self.schema.is_one_to_many(attribute):
                 raise self._invalid(
                     f"{entity_type.name}.{name} follows from {attribute.target}.{attribute.inverse}: "
                     "write that reference of the members",
@@ -205,12 +205,6 @@ class _OperationChecker:
                 if self._reference(entity_type, name, attribute, member) is None:
                     raise self._invalid(f"{entity_type.name}.{name} cannot hold None", name)
         return found
-
-    def _one_to_many(self, attribute: Attribute) -> bool:
-        if attribute.inverse is None:
-            return False
-        target = self.schema.types[str(attribute.target)]
-        return target.attributes[attribute.inverse].kind == "reference"
 
 
 def _storable(key: Any) -> bool:
