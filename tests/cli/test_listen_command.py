@@ -316,3 +316,14 @@ def test_schedules_are_listed_with_the_next_time_they_are_due(
     assert "No dead letters." in listed
     invoke("events", "remove", "nightly")
     assert "nightly" not in invoke("events", "list").output
+
+
+def test_a_schedule_that_this_machine_cannot_read_is_listed_too(
+    server: Server, desk: callsheet.Session, invoke: Invoke
+) -> None:
+    """Of another client's expression, or a zone that is not on this machine, the rest is shown."""
+    told = {"schedule": "odd", "expression": "H 2 * * *", "zone": "Mars/Olympus", "worker": "w"}
+    desk.call("handlers.claim_ticks", **told)
+    listed = invoke("events", "list")
+    assert (listed.exit_code, "in Mars/Olympus; this machine cannot read when" in listed.output) == (0, True)
+    desk.call("handlers.remove", handler="odd")

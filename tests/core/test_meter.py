@@ -137,7 +137,8 @@ def test_without_a_terminal_lines_of_the_log_say_how_far_it_is(session: Any, cap
     tags(session, 5)
     with caplog.at_level(logging.INFO, "callsheet.progress"):
         session.commit(progress=True)
-    first, last = caplog.records
+    first, sent, last = caplog.records
+    assert sent.message == "commit: 5 operations are sent, the server applies them"
     assert (first.message.split(",")[0], last.message) == ("commit: 2 of 5 operations", "commit: 5 of 5 operations")
     facts: Any = last
     assert (facts.facts["what"], facts.facts["done"], facts.facts["total"]) == ("commit", 5, 5)
@@ -176,7 +177,7 @@ def test_a_bar_shows_number_rate_and_time_left(session: Any, monkeypatch: pytest
     monkeypatch.setattr(meters, "_bar", lambda what, total: ProgressBar(what, total, console))
     tags(session, 5)
     session.commit(progress=True)
-    assert "commit" in output.getvalue()
+    assert "commit: applying" in output.getvalue()
     assert "5/5" in output.getvalue()
     assert "/s" in output.getvalue()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ from callsheet.listening.source import TickSource
 from callsheet.listening.state import StateFile
 from callsheet.listening.station import Pace
 from callsheet.listening.work import WorkQueue
+from callsheet.model.event import Event, event_to_plain
+from callsheet.model.values import pack
 from callsheet.server.service import Service
 from callsheet.session.blocking import Session
 from callsheet.testing.events import FakeEvents, HandlerFailed
@@ -46,7 +49,7 @@ def declared(function: Any, **facts: Any) -> Schedule:
     return found
 
 
-class Bench:
+class TickBench:
     """A listener without threads, on a desk whose clock is moved by hours."""
 
     def __init__(self, desk: Desk, function: Any, **facts: Any) -> None:
@@ -132,7 +135,7 @@ def test_a_wrong_expression_is_a_problem_of_its_file(desk: Desk) -> None:
 def test_the_tick_says_when_it_is_due_and_what_was_done_before(desk: Desk) -> None:
     """In the schedule's zone; in UTC, what the server's clock says."""
     seen: list[Tick] = []
-    bench = Bench(desk, lambda tick, session: seen.append(tick), zone="Asia/Tokyo")
+    bench = TickBench(desk, lambda tick, session: seen.append(tick), zone="Asia/Tokyo")
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     assert bench.hours(1) == bench.hours(1) == ["handled"]
     assert [each.due for each in seen] == [start + HOUR, start + 2 * HOUR]
@@ -142,7 +145,7 @@ def test_the_tick_says_when_it_is_due_and_what_was_done_before(desk: Desk) -> No
 
 def test_changes_and_checkpoint_of_a_tick_are_one_commit(desk: Desk) -> None:
     """The commit says whose it is; a tick that changes nothing is settled without one."""
-    bench = Bench(desk, lambda tick, session: session.create("Note", {"text": tick.schedule}))
+    bench = TickBench(desk, lambda tick, session: session.create("Note", {"text": tick.schedule}))
     assert bench.hours(1) == ["handled"]
     assert desk.notes() == ["s"]
     assert desk.session.commits()[-1].origin == "handler:s"
@@ -153,7 +156,7 @@ def test_missed_ticks_go_by_the_policy(desk: Desk) -> None:
     """Five hours without a listener: one tick is done, or five, or none."""
     counted = {}
     for missed in ("once", "all"):
-        counted[missed] = len(Bench(desk, nothing, missed=missed).hours(5))
+        counted[missed] = len(TickBench(desk, nothing, missed=missed).hours(5))
         desk.session.call("handlers.remove", handler="s")
     assert counted == {"once": 1, "all": 5}
 
@@ -167,7 +170,7 @@ def test_a_failure_is_tried_again_and_ends_as_a_dead_letter(desk: Desk) -> None:
         if broken[0]:
             raise ValueError("no such luck")
 
-    bench = Bench(desk, work, retries=1, delay=1e-9)
+    bench = TickBench(desk, work, retries=1, delay=1e-9)
     assert bench.hours(1) == ["failed", "dead"]
     (dead,) = desk.dead()
     assert (dead["handler"], dead["error"], desk.notes()) == ("s", "ValueError: no such luck", [])
@@ -190,7 +193,7 @@ def test_a_plan_that_is_applied_goes_with_the_ticks_commit(desk: Desk) -> None:
             raise ValueError("too soon")
 
     broken.insert(0, False)
-    bench = Bench(desk, work, retries=1, delay=1e-9)
+    bench = TickBench(desk, work, retries=1, delay=1e-9)
     assert bench.hours(1) == ["failed", "handled"]
     (run,) = desk.session.sync_runs("nightly")
     assert (run.count("create"), len(run.commits), desk.notes()) == (3, 1, ["done"])
@@ -206,7 +209,7 @@ def test_chunks_are_refused_in_a_schedule(desk: Desk) -> None:
             session.plan("Shot", [{"name": "a"}], key="name").apply(atomic=False)
         failures.append(str(refused.value))
 
-    assert Bench(desk, work).hours(1) == ["handled"]
+    assert TickBench(desk, work).hours(1) == ["handled"]
     assert failures[0].startswith("what a handler or a schedule changes is one commit; to commit in chunks")
 
 
@@ -258,6 +261,27 @@ def test_a_listener_shows_when_a_schedule_is_due(desk: Desk, caplog: pytest.LogC
     assert any("hourly: 0 * * * * in Europe/Stockholm, next 20" in record.message for record in caplog.records)
 
 
+def test_one_that_does_not_end_in_its_time_has_failed(desk: Desk) -> None:
+    """As a handler has: it is a dead letter that says where it was, and what it would still commit is refused."""
+    desk.restarts = True
+    desk.plugin("""
+        import time
+
+        @callsheet.schedule("0 * * * *", name="endless", timeout=0.1, retries=0)
+        def endless(tick, session):
+            time.sleep(3)
+            session.create("Note", {"text": "too late"})
+    """)
+    runner = desk.listen()
+    desk.ahead += HOUR
+    until(desk.dead)
+    (dead,) = desk.dead()
+    assert dead["error"] == "Timeout: the handler did not end within its 0.1 s"
+    assert "time.sleep(3)" in dead["traceback"]
+    until(lambda: runner.hung == {"endless": 1})
+    assert desk.notes() == []
+
+
 def test_an_edited_schedule_is_used(desk: Desk) -> None:
     """A handler may become a schedule of another name, and a function gets another time."""
     path = desk.plugin(HOURLY)
@@ -282,7 +306,7 @@ def test_queues_in_a_file_keep_schedules(desk: Desk, tmp_path: Path) -> None:
         runner = Runner(desk.connect(), Shelf([desk.folder]), state, Pace(poll=0.05))
         source = TickSource(runner.queue, next(iter(_loaded(desk).handlers.values())))  # type: ignore[arg-type]
         (claimed,) = source.claim(1, [])
-        assert attempt(source.schedule, claimed, desk.session, DeafQueue(runner.queue)).kind == "handled"
+        assert attempt(source.schedule, claimed, desk.session, UnsettledQueue(runner.queue)).kind == "handled"
         # The checkpoint was lost: the tick is given again, and its commit is known to have been done.
         (again,) = source.claim(1, [])
         assert attempt(source.schedule, again, desk.session, runner.queue).kind == "handled"
@@ -296,7 +320,7 @@ def _loaded(desk: Desk) -> Shelf:
     return shelf
 
 
-class DeafQueue(WorkQueue):
+class UnsettledQueue(WorkQueue):
     """A queue whose listener is killed before it settles anything."""
 
     def __init__(self, queue: WorkQueue) -> None:
@@ -326,6 +350,10 @@ def test_a_test_has_a_schedule_done(desk: Desk, fake: FakeEvents) -> None:
     def broken(tick: Any, session: Any) -> None:
         raise ValueError(f"not at {tick.due:%H:%M}")
 
+    tick = Event("callsheet.tick", {"schedule": "hourly", "due": due + HOUR, "previous": None})
+    (desk.folder / "events.jsonl").write_text(json.dumps(pack(event_to_plain(tick))))
+    assert [each.kind for each in fake.replay(desk.folder / "events.jsonl")] == ["handled"]
+    assert "04:00" in desk.notes()
     fake.add(broken)
     with pytest.raises(HandlerFailed, match=r"(?s)the schedule `broken` failed:.*ValueError: not at 02:00"):
         fake.tick("broken", due)

@@ -182,6 +182,10 @@ def _due(schedule: dict[str, Any]) -> str:
 
     if not cron.is_there():
         return f"in {schedule['zone']}; `pip install cronsim` tells when"
+    try:
+        cron.check_cron(schedule["schedule"], schedule["expression"], schedule["zone"])
+    except UsageError:
+        return f"in {schedule['zone']}; this machine cannot read when"
     seen = datetime.fromtimestamp(schedule["due"], UTC)
     found = next(cron.ticks(schedule["expression"], schedule["zone"], seen), None)
     return "never" if found is None else f"{found:%Y-%m-%d %H:%M %Z}"

@@ -37,24 +37,32 @@ class _Display(Protocol):
 
     def show(self, done: int, total: int) -> Any: ...
 
+    def applying(self, total: int) -> None:
+        """All is sent, and the server applies it: how far it is with that, nobody knows."""
+
     def close(self) -> None: ...
 
 
 @define
 class Meter:
-    """What a flow reports to. ``before`` operations were done by commits before the present one."""
+    """What a flow reports to: how many of the operations are done."""
 
     total: int = 0
     display: _Display | None = None
-    before: int = 0
 
     def report(self, done: int) -> Flow[None]:
-        """So many operations of the present commit are done."""
-        display, reached = self.display, self.before + done
-        if display is None:
-            return
+        """So many operations are done."""
+        if (display := self.display) is not None:
+            yield from self._show(lambda: display.show(done, self.total))
+
+    def applying(self) -> Flow[None]:
+        """All parts of a commit are sent; what follows takes the server the longest."""
+        if (display := self.display) is not None:
+            yield from self._show(lambda: display.applying(self.total))
+
+    def _show(self, function: Callable[[], Any]) -> Flow[None]:
         try:
-            result = yield Call(lambda: display.show(reached, self.total))
+            result = yield Call(function)
             if kind := deferred(result):
                 abandon(result)
                 raise UsageError(f"the function of `progress` returned {kind}, and nobody here would run it")
@@ -95,6 +103,9 @@ class _CalledDisplay:
 
     show: ProgressFunction
 
+    def applying(self, total: int) -> None:
+        """Its numbers stay as they are."""
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -123,6 +134,11 @@ class ProgressLines:
         facts = {"what": self.what, "done": done, "total": total, "rate": round(rate, 1), "seconds_left": left}
         told = f", {rate:,.0f} a second, {left:,.0f} s left" if left else ""
         log.info("%s: %s of %s operations%s", self.what, f"{done:,}", f"{total:,}", told, extra={"facts": facts})
+
+    def applying(self, total: int) -> None:
+        """Write that all is sent."""
+        facts = {"what": self.what, "done": total, "total": total}
+        log.info("%s: %s operations are sent, the server applies them", self.what, f"{total:,}", extra={"facts": facts})
 
     def close(self) -> None:
         """Nothing is held."""

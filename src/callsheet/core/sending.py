@@ -107,6 +107,7 @@ def send(core: Core, changes: ChangeSet, meter: Meter) -> Flow[CommitResult]:
         staged += len(part)
         if staged < len(changes.operations):
             yield from meter.report(staged)
+    yield from meter.applying()
     core.statistics.count("commit")
     result = yield from core._dialect.commit(evolve(changes, operations=(), parts=len(parts)))
     yield from meter.report(len(changes.operations))

@@ -32,6 +32,8 @@ from callsheet.testing import session_on
 
 __all__ = ["FakeEvents", "HandlerFailed"]
 
+TICK = "callsheet.tick"
+"""The topic of ticks in the queue."""
 MADE_UP = 1_000_000_000
 """Places in the log where no commit has events."""
 
@@ -113,7 +115,10 @@ class FakeEvents:
         return self.deliver(event, check)
 
     def deliver(self, event: Event, check: bool = True) -> list[Outcome]:
-        """Have an event handled, as `emit` does."""
+        """Have an event handled, as `emit` does; a tick of a schedule is done, if the schedule is in use here."""
+        if event.topic == TICK:
+            name, due = event.data["schedule"], event.data["due"]
+            return self.tick(name, due, check) if name in self.schedules else []
         found = [each for each in self.handlers.values() if event_matches(parse_expression(each.expression), event)]
         for handler in found:
             self._put(handler, event)
