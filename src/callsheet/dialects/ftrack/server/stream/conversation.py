@@ -29,7 +29,7 @@ LONGEST_ID = 255
 
 
 @frozen
-class _Ended:
+class _ConversationEnded:
     """A subscription that has ended, and the positions between which its events are."""
 
     subscriber: Any
@@ -55,7 +55,7 @@ class Conversation:
 
     hub: SubscriptionHub
     _since: dict[str, Position] = field(factory=dict)
-    _ended: deque[_Ended] = field(factory=lambda: deque(maxlen=SUBSCRIPTIONS))
+    _ended: deque[_ConversationEnded] = field(factory=lambda: deque(maxlen=SUBSCRIPTIONS))
 
     def receive(self, frame: str, now: Position = BEGINNING) -> FrameOutcome:
         """What follows from a frame. A frame that cannot be read is answered with an error.
@@ -123,7 +123,7 @@ class Conversation:
         """End a subscription; what happened until now may not have been read."""
         known = {each.id: each for each in self.hub.subscribers}
         name = _unsubscribe(self.hub, data)
-        self._ended.append(_Ended(known[name], self._since.pop(name, BEGINNING), now))
+        self._ended.append(_ConversationEnded(known[name], self._since.pop(name, BEGINNING), now))
 
 
 def _subscribe(hub: SubscriptionHub, data: Any) -> str:
