@@ -27,7 +27,7 @@ from ftrack.studio_schema import studio_list
 DOCUMENTS = ("wiring.toml", "client.toml", "store.toml")
 OF_TYPES = {"extends", "views", "labels", "items", "created", "unique", "restricting", "joining", "administrative"}
 OF_TYPES |= {"needed"}
-BY_ATTRIBUTE = {"indexed", "now", "link_ends"}
+BY_ATTRIBUTE = {"indexed", "now", "link_ends", "upwards"}
 WORDS = {"because", "configured"}
 
 
@@ -154,8 +154,8 @@ def test_every_family_exists() -> None:
     ("tables", "kind", "message"),
     [
         ({"inverse": {}}, SharedFacts, "facts.toml: Object contains unknown field `inverse`"),
-        ({"extends": {"Shot": 3}}, SharedFacts, r"facts.toml: `Shot` is a text, not 3 - at `\$.extends`"),
-        ({"plain": "Feed"}, SharedFacts, r"facts.toml: a list of names is expected here - at `\$.plain`"),
+        ({"extends": {"Shot": 3}}, SharedFacts, r"facts.toml: `Shot` must be a text, not 3 - at `\$.extends`"),
+        ({"plain": "Feed"}, SharedFacts, r"facts.toml: this must be a list of names - at `\$.plain`"),
         ({"rows": {"Context.notes": {"near": "x"}}}, StoreFacts, r"required field `entity_type` - at `\$.rows\[...\]`"),
         ({}, StoreFacts, "facts.toml: Object missing required field"),
     ],

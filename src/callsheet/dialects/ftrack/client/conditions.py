@@ -145,9 +145,9 @@ class _ConditionWriter:
         none_counts = _accepts_none(comparison)
         if none_counts and start.steps[-1].cast:
             raise QueryError(
-                f"this server cannot tell what has no `{path_text(comparison.path)}` through a cast",
+                f"this server cannot find entities without `{path_text(comparison.path)}` through a cast",
                 comparison.path.position,
-                f"ask about members of the type: `{path_text(Path(start.steps))} any (…)`",
+                f"use a condition on members of the type: `{path_text(Path(start.steps))} any (…)`",
             )
         text = f"{self.paths.path(start)} any ({_bare(self.condition(inside, start.target))})"
         if none_counts and place > 1:

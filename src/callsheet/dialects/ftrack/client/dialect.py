@@ -163,7 +163,7 @@ class FtrackDialect:
 
     @reads_answers
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> Flow[None]:
-        raise StateError("an ftrack server takes a commit in one request; commit more often")
+        raise StateError("an ftrack server takes a commit in one request only; commit more often")
         yield  # pragma: no cover
 
     @reads_answers
@@ -233,7 +233,9 @@ class FtrackDialect:
     def publish(self, event: Event) -> Flow[None]:
         """Send an event over the hub's connection; while that is being renewed, the event waits."""
         if self._stream is None:
-            raise StateError("ftrack takes events over the hub's connection only; `session.event_hub.connect()` first")
+            raise StateError(
+                "ftrack takes events over the hub's connection only; call `session.event_hub.connect()` first"
+            )
         if self._stream.on_queued is None:
             self._waiting.put(event)
         else:

@@ -1,9 +1,9 @@
 """Pages that neither skip nor double rows while others write.
 
-The server pages by offset, and an offset shifts when a row before it comes or goes. So the next page is asked
-for by what the last row had: everything that comes after these values, in this order. Where the order is by
-values that the server rounds on their way (numbers, dates) or that a cursor cannot hold, or where it does not
-take the question, pages go by offset.
+The server pages by offset, and an offset shifts when a row before it comes or goes. So the next page is
+requested by the values of the last row: all rows that come after them, in this order. If the order is by values that
+the server rounds (numbers, dates) or that a cursor cannot hold, or if the server refuses the condition, pages go by
+offset.
 """
 
 from __future__ import annotations

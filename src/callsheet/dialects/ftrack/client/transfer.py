@@ -141,7 +141,7 @@ def _follow(url: str, headers: Mapping[str, str]) -> Flow[Response]:
         if response.status not in (301, 302, 303, 307, 308) or not place:
             return response
         url = place
-    raise TransportError("the address of the file leads on and on")
+    raise TransportError("too many redirects from the address of the file")
 
 
 def size_of(addresses: Addresses, key: str) -> Flow[int | None]:

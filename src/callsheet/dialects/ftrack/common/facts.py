@@ -102,7 +102,7 @@ def _table(kind: type[Any], found: Any) -> Any:
         wrong = next((name for name, fact in found.items() if not isinstance(fact, str)), None)
         if wrong is None:
             return FactTable(found)
-        raise ValueError(f"`{wrong}` is a text, not {found[wrong]!r:.80}")
+        raise ValueError(f"`{wrong}` must be a text, not {found[wrong]!r:.80}")
     if kind is FactNames and isinstance(found, list) and all(isinstance(name, str) for name in found):
         return FactNames(found)
-    raise ValueError("a list of names is expected here" if kind is FactNames else "a table of texts is expected here")
+    raise ValueError("this must be a list of names" if kind is FactNames else "this must be a table of texts")

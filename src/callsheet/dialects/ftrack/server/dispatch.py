@@ -53,7 +53,7 @@ def _operations(body: bytes) -> list[Mapping[str, Any]]:
         raise Invalid("The request is nested too deep.") from None
     operations = [decoded] if isinstance(decoded, dict) else decoded
     if not isinstance(operations, list) or not all(isinstance(each, dict) for each in operations):
-        raise Invalid("A request is a list of operations, each of them a table with an action.")
+        raise Invalid("A request must be a list of operations, each a table with an action.")
     if len(operations) > MOST:
         raise TooLarge(f"{len(operations):,} operations in one request; at most {MOST:,} are taken.")
     return operations
@@ -123,6 +123,6 @@ def _one(work: RequestContext, action: Any, operation: Mapping[str, Any], schema
 def _query(work: RequestContext, operation: Mapping[str, Any]) -> dict[str, Any]:
     expression = operation.get("expression")
     if not isinstance(expression, str):
-        raise Invalid("A query has an expression, a text.")
+        raise Invalid("The expression of a query must be a text.")
     data, following = work.answers.answer(parse_vendor_query(expression))
     return {"action": "query", "data": data, "metadata": {"next": {"offset": following}}}

@@ -19,7 +19,7 @@ def text_of(arguments: Arguments, name: str, optional: bool = False) -> str:
     if value is None and optional:
         return ""
     if not isinstance(value, str) or not 0 < len(value) <= 255:
-        raise Invalid(f"{name} is a text of 1 to 255 characters.")
+        raise Invalid(f"{name} must be a text of 1 to 255 characters.")
     return value
 
 

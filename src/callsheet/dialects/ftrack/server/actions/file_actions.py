@@ -24,10 +24,10 @@ def get_upload_metadata(work: RequestContext, arguments: Arguments) -> dict[str,
     key, name = text_of(arguments, "component_id"), arguments.get("file_name") or ""
     size, parts = arguments.get("file_size", 0), arguments.get("parts")
     if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise Invalid("file_name is a text and file_size a number of bytes.")
+        raise Invalid("file_name must be a text, and file_size a number of bytes.")
     if parts:
         if not isinstance(parts, int) or isinstance(parts, bool) or not 0 < parts <= PART:
-            raise Invalid(f"parts is a number from 1 to {PART:,}.")
+            raise Invalid(f"parts must be a number from 1 to {PART:,}.")
         upload = work.files.new_upload(key, parts)
         numbers = range(1, parts + 1)
         urls = [
@@ -46,7 +46,7 @@ def complete_multipart_upload(work: RequestContext, arguments: Arguments) -> dic
         [part.get("part_number") for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else []
     )
     if not numbers or len(numbers) != len(parts or ()) or not all(type(number) is int for number in numbers):
-        raise Invalid("parts is a list of tables with part_number and e_tag.")
+        raise Invalid("parts must be a list of tables with part_number and e_tag.")
     work.files.join(key, upload, [int(number) for number in numbers if number is not None])
     url = f"{work.asked.url}/component/get?id={quote(key, safe='')}"
     return {"action": "complete_multipart_upload", "component_id": key, "url": url}

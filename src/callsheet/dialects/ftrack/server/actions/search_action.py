@@ -20,13 +20,13 @@ def search(work: RequestContext, arguments: Arguments) -> dict[str, Any]:
     """Entities of a type whose names hold all the words, within a context if one is given."""
     expression = arguments.get("expression") or text_of(arguments, "entity_type")
     if not isinstance(expression, str):
-        raise Invalid("expression is a text.")
+        raise Invalid("expression must be a text.")
     question = parse_vendor_query(expression)
     found = work.catalogue.type(question.entity_type)
     parts: list[Condition] = [] if question.where is None else [question.where]
     terms = arguments.get("terms") or []
     if not isinstance(terms, list) or not all(isinstance(term, str) for term in terms):
-        raise Invalid("terms is a list of texts.")
+        raise Invalid("terms must be a list of texts.")
     names = [name for name in _SEARCHED.get(found.name, ("name",)) if name.partition(".")[0] in found.properties]
     for term in terms if names else ():
         pattern = "%" + term.replace("\\", "\\\\").replace("%", "\\%") + "%"

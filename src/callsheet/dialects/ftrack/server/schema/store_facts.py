@@ -35,6 +35,7 @@ class StoreFacts(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     parts: FactNames
     made: FactNames
     indexed: frozenset[str]
+    upwards: tuple[str, ...]
     acting_user: FactNames
     signed: FactNames
     first: FactNames

@@ -12,14 +12,13 @@ from typing import Any
 from attrs import define, field, frozen
 
 from callsheet.dialects.ftrack.server.reading.store_reader import StoreReader
+from callsheet.dialects.ftrack.server.schema.store_facts import store_facts
 from callsheet.model.event import Event
 from callsheet.model.query import Comparison, Path
 from callsheet.model.schema import EntityType, Schema
 
 __all__ = ["Lineage", "LineagePlace"]
 
-ABOVE = ("parent", "asset", "version", "asset_version", "context", "container", "review_session", "project")
-"""The references that lead upwards; the first that is set counts."""
 STEPS = 32
 Key = tuple[str, str]
 
@@ -111,7 +110,9 @@ class Lineage:
     def _read(self, wanted: Mapping[str, Mapping[str, None]]) -> None:
         for name, keys in wanted.items():
             kind = self._type(name)
-            above = {each: str(kind.attributes[each].target) for each in ABOVE if _is_reference(kind, each)}
+            above = {
+                each: str(kind.attributes[each].target) for each in store_facts().upwards if _is_reference(kind, each)
+            }
             asked = [*above, *(each for each in ("object_type", "parent_id") if each in kind.attributes)]
             rows = self.reader.rows(name, list(keys), asked)
             for key in keys:
@@ -123,7 +124,7 @@ class Lineage:
         """The place of an entity that is gone, by what it held."""
         kind = self._type(event.entity["type"])
         row = {name: _key(change.get("old")) for name, change in event.changes.items()}
-        above = {each: str(kind.attributes[each].target) for each in ABOVE if _is_reference(kind, each)}
+        above = {each: str(kind.attributes[each].target) for each in store_facts().upwards if _is_reference(kind, each)}
         return _place(event.entity["id"], {**row, "@type": kind.name}, above)
 
 

@@ -36,7 +36,7 @@ def disjuncts(condition: Condition, negated: bool = False) -> list[tuple[SignedC
             for part in parts:
                 number *= len(part)
             if number > MOST:
-                raise QueryError("The condition has too many alternatives; ask in several queries.")
+                raise QueryError("The condition has too many alternatives; use several queries.")
             found = [tuple(literal for clause in way for literal in clause) for way in product(*parts)]
         return found
     return [(SignedComparison(condition, negated),)]

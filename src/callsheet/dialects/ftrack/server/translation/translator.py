@@ -184,7 +184,7 @@ class _MemberScope:
 
     def arrive(self, prop: Property, taken: Steps, target: VendorType | None) -> Condition:
         if target is None:
-            raise QueryError(f"{prop.name} is a value; {self.written.word} asks about related entities.")
+            raise QueryError(f"{prop.name} is a value; {self.written.word} needs a relation.")
         return Any_(Path(tuple(taken)), self.inside(target), self.written.word)
 
     def inside(self, target: VendorType) -> Condition | None:

@@ -51,7 +51,7 @@ class Batch:
         """Add an operation; `Invalid` or `QueryError` if it cannot be read."""
         data = written.get("entity_data", {}) if action != "delete" else {}
         if not isinstance(data, Mapping):
-            raise Invalid("entity_data is a table of attributes.")
+            raise Invalid("entity_data must be a table of attributes.")
         found = self._type(written.get("entity_type"))
         given = written.get("entity_key")
         key = key_of(found, given if given else None, data)
@@ -63,7 +63,7 @@ class Batch:
 
     def _type(self, name: Any) -> VendorType:
         if not isinstance(name, str):
-            raise Invalid("entity_type is the name of a type.")
+            raise Invalid("entity_type must be the name of a type.")
         return self.reader.catalogue.type(name)
 
     def run(self) -> dict[int, Any]:
