@@ -166,6 +166,17 @@ def test_the_other_way_round(linked: Session) -> None:
         linked.external("tracker", "Shot", 1)
 
 
+def test_a_run_counts_entities_and_is_taken_back_with_its_links(show: Session) -> None:
+    """The log's counts are the plan's; after the run is undone, the same rows are new again."""
+    rows = [{"id": "s1", "name": "sq8"}, {"id": "s2", "name": "sq9"}]
+    sequences(show, rows, name="nightly").apply()
+    (made,) = show.sync_runs("nightly")
+    assert [made.count(kind) for kind in ("create", "update", "delete")] == [2, 0, 0]
+    show.fork().undo_sync(made)
+    assert show.fork().query("ExternalId").count() == 0
+    assert len(sequences(show.fork(), rows).created) == 2
+
+
 def test_a_reference_to_what_is_not_linked_is_refused(linked: Session) -> None:
     """With the reason: nobody has the id, or what had it is gone."""
     linked.delete(linked.query('Sequence where name is "sq9"').one())

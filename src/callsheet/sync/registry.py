@@ -25,6 +25,7 @@ from callsheet.model.record import Identity
 from callsheet.model.schema import EntityType, Schema
 from callsheet.model.values import pack, unpack
 from callsheet.sync.finding import Found, find
+from callsheet.sync.runs import PREFIX, REGISTRY
 
 __all__ = [
     "BASES",
@@ -40,9 +41,8 @@ __all__ = [
     "registry_type",
 ]
 
-NAME = "ExternalId"
 ATTRIBUTES = ("system", "type", "foreign_id", "entity_type", "entity_id", "base", "seen")
-BASES = "sync/"
+BASES = PREFIX
 """What the system of links begins with that keep only the base of a sync, whose name follows."""
 NAMESPACE = UUID("0b5a2f4e-58d6-5d0c-8a55-6f1d0f3f7c11")
 
@@ -62,15 +62,15 @@ class ForeignLink:
 
     @identity.default
     def _identity(self) -> Identity:
-        return Identity(NAME, str(uuid5(NAMESPACE, repr((self.system, self.type, self.foreign_id)))))
+        return Identity(REGISTRY, str(uuid5(NAMESPACE, repr((self.system, self.type, self.foreign_id)))))
 
 
 def registry_type(schema: Schema) -> EntityType:
     """The type that keeps external ids; `SchemaError` with the cure where the schema has none."""
-    found = schema.types.get(NAME)
+    found = schema.types.get(REGISTRY)
     missing = [name for name in ATTRIBUTES if found is None or name not in found.attributes]
     if found is None or missing:
-        what = f"has no type {NAME}" if found is None else f"has a type {NAME} without {', '.join(missing)}"
+        what = f"has no type {REGISTRY}" if found is None else f"has a type {REGISTRY} without {', '.join(missing)}"
         cure = "external ids and bases are kept there; docs/reference/sync.md has the lines to add to a schema"
         raise SchemaError(f"the server's schema {what}: {cure}")
     return found
@@ -118,7 +118,7 @@ def links_in(core: Core, system: str, type: str) -> Flow[list[ForeignLink]]:
 def count_links(core: Core, system: str, type: str) -> Flow[int]:
     """How many links there are to rows of a type of another system."""
     both = And((Comparison(Path.of("system"), "=", system), Comparison(Path.of("type"), "=", type)))
-    rows = yield from reading.aggregate(core, Aggregate(check(Select(NAME, (), both), core.schema)))
+    rows = yield from reading.aggregate(core, Aggregate(check(Select(REGISTRY, (), both), core.schema)))
     return int(rows[0][0]) if rows else 0
 
 

@@ -29,6 +29,7 @@ from callsheet.model.record import new_key
 __all__ = ["SyncRun", "digest_of", "run_origin", "sync_runs", "undo_sync"]
 
 PREFIX = "sync/"
+REGISTRY = "ExternalId"
 
 
 @frozen
@@ -46,8 +47,9 @@ class SyncRun:
     commits: tuple[Commit, ...] = field(repr=False)
 
     def count(self, kind: str) -> int:
-        """How many entities it touched by ``create``, ``update`` or ``delete``."""
-        return sum(change.kind == kind for commit in self.commits for change in commit.changes)
+        """How many entities it touched by ``create``, ``update`` or ``delete``; links to other systems do not count."""
+        changes = (change for commit in self.commits for change in commit.changes)
+        return sum(change.kind == kind and change.identity.entity_type != REGISTRY for change in changes)
 
 
 def run_origin(name: str, digest: str = "") -> str:
