@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from callsheet.errors import CallsheetError
 from callsheet.listening.work import WorkQueue
 from callsheet.model.event import Event
@@ -60,22 +58,12 @@ class StateFile:
         """Write an event to the log unless it is there; returns whether it was written."""
         from sqlalchemy import insert, select
 
-        from callsheet.model.values import pack
+        from callsheet.server.log.publications import received_row
         from callsheet.server.store.counter import next_position
 
         store = self._service.store
         table = store.table("_event")
-        row = {
-            "id": event.id,
-            "topic": event.topic,
-            "data": msgspec.json.encode(pack(event.data)),
-            "source": msgspec.json.encode(pack(dict(event.source))),
-            "target": event.target,
-            "in_reply_to": event.in_reply_to_event,
-            "user_name": OWNER,
-            "sent": event.sent,
-            "time": self._service.clock(),
-        }
+        row = received_row(event, OWNER, self._service.clock())
 
         def save(connection: Any) -> int:
             if connection.execute(select(table.c.position).where(table.c.id == event.id)).first() is not None:

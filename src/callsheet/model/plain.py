@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -28,11 +28,18 @@ def encode(data: Any) -> bytes:
         raise SchemaError(f"a value cannot be sent: {error}") from None
 
 
-def decode(data: bytes, shape: type[T]) -> T:
-    """The data of this shape that JSON holds; `Malformed` with the reason and the place."""
+@overload
+def decode(data: bytes) -> Any: ...
+
+
+@overload
+def decode(data: bytes, shape: type[T]) -> T: ...
+
+
+def decode(data: bytes, shape: Any = Any) -> Any:
+    """The data of this shape (without one: any) that JSON holds; `Malformed` with the reason and the place."""
     try:
-        found: T = _decoder(shape).decode(data)
-        return found
+        return _decoder(shape).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Malformed(str(error)) from None
     except RecursionError:

@@ -9,18 +9,19 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
+from attrs import evolve
 from sqlalchemy import Connection, delete, insert, select
 
 from callsheet.errors import Forbidden, Invalid, SchemaError, TooLarge
 from callsheet.events.topics import REPLY
 from callsheet.model.event import Event
 from callsheet.model.moments import in_utc
+from callsheet.model.plain import encode
 from callsheet.model.values import pack
 from callsheet.server.store.counter import next_position
 from callsheet.server.store.store import Store
 
-__all__ = ["KEPT", "LARGEST", "drop_old_events", "event_row", "save_event"]
+__all__ = ["KEPT", "LARGEST", "drop_old_events", "event_row", "received_row", "save_event"]
 
 KEPT = timedelta(days=7)
 """How long published events are kept; changes of commits are kept for ever."""
@@ -51,15 +52,28 @@ def save_event(store: Store, connection: Connection, row: Mapping[str, Any]) -> 
 def event_row(event: Event, user: str, now: datetime) -> dict[str, Any]:
     """The row of an event, with the authenticated user as publisher; raises if the event cannot be stored."""
     _check_texts(event)
+    source = {**event.source, "user": _user(event.source.get("user"), user)}
+    row = received_row(evolve(event, source=source, sent=_moment(event.sent)), user, now)
+    for name in ("data", "source"):
+        if len(row[name]) > LARGEST:
+            raise TooLarge(
+                f"an event's `{name}` has {len(row[name]):,} bytes; the limit is {LARGEST:,}: "
+                "publish where the data is, not the data itself"
+            )
+    return row
+
+
+def received_row(event: Event, user: str, now: datetime) -> dict[str, Any]:
+    """The row of an event that another server has checked and stored."""
     return {
         "id": event.id,
         "topic": event.topic,
         "data": _json("data", event.data),
-        "source": _json("source", {**event.source, "user": _user(event.source.get("user"), user)}),
+        "source": _json("source", dict(event.source)),
         "target": event.target,
         "in_reply_to": event.in_reply_to_event,
         "user_name": user,
-        "sent": _moment(event.sent),
+        "sent": event.sent,
         "time": now,
     }
 
@@ -99,12 +113,6 @@ def _moment(sent: Any) -> datetime | None:
 
 def _json(name: str, value: Any) -> bytes:
     try:
-        data = msgspec.json.encode(pack(value))
-    except (SchemaError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError) as error:
+        return encode(pack(value))
+    except SchemaError as error:
         raise Invalid(f"an event's `{name}` cannot be stored: {error}") from None
-    if len(data) > LARGEST:
-        raise TooLarge(
-            f"an event's `{name}` has {len(data):,} bytes; the limit is {LARGEST:,}: "
-            "publish where the data is, not the data itself"
-        )
-    return data

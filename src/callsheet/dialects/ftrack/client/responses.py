@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from callsheet.dialects.ftrack.common.codec import EXCEPTIONS, decode
+from callsheet.dialects.ftrack.common.codec import EXCEPTIONS
 from callsheet.errors import Forbidden, Invalid, ServerError, TooLarge, TransportError, Unauthorised, Unavailable
 from callsheet.flow import Response
-from callsheet.model.plain import Malformed
+from callsheet.model.plain import Malformed, decode
 
 __all__ = ["next_offset", "results"]
 

@@ -23,7 +23,6 @@ from callsheet.model.schema import Attribute, EntityType, Schema
 __all__ = [
     "ENTITY_TYPE",
     "EXCEPTIONS",
-    "decode",
     "key_in",
     "key_out",
     "literal_out",
@@ -48,14 +47,6 @@ EXCEPTIONS: dict[str, type[ServerError]] = {
     "IntegrityError": errors.Conflict,
     "NotFoundError": errors.NotFound,
 }
-
-
-def decode(data: bytes) -> Any:
-    """What the JSON holds; `Malformed` where it is none."""
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(str(error)) from None
 
 
 def value_out(attribute: Attribute, value: Any, text: bool = False) -> Any:

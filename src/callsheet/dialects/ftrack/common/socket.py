@@ -14,8 +14,7 @@ from typing import Any
 
 from attrs import frozen
 
-from callsheet.dialects.ftrack.common.codec import decode
-from callsheet.model.plain import Malformed, encode
+from callsheet.model.plain import Malformed, decode, encode
 
 __all__ = [
     "Acknowledgement",
