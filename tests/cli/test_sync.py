@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +182,83 @@ def test_a_wrong_line_of_external_ids_is_told(show: Path, line: str, message: st
     result = run(show / "show.toml", "--yes")
     assert result.exit_code == 1
     assert message in result.output + (result.stderr if result.stderr_bytes else "") + str(result.exception)
+
+
+WRONG = [
+    "max_deleted = 'x'",
+    "on_error = 'go'",
+    "delete = 'dele'",
+    "conflicts = 'mine'",
+    "kee = 'name'",
+    "columns = { a = 3 }",
+    "columns = { a = { too = 'name' } }",
+    "key = 3",
+]
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_the_schema_of_sync_files_refuses_what_is_wrong(line: str) -> None:
+    """Unknown keys, other kinds, words that there are not."""
+    checked = validator()
+    document = tomllib.loads(SYNC)
+    assert list(checked.iter_errors(document)) == []
+    changed = {**document, "sync": [{**document["sync"][0], **tomllib.loads(line)}]}
+    assert list(checked.iter_errors(changed)) != []
+
+
+def validator() -> Any:
+    """The printed schema, itself checked."""
+    from jsonschema import Draft202012Validator
+
+    schema = json.loads(run("schema").output)
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def test_the_schema_is_published() -> None:
+    """The file beside the reference is what the command prints, and every key of a sync file is described."""
+    published = Path(__file__).parents[2] / "docs" / "reference" / "sync.schema.json"
+    assert published.read_text() == run("schema").output
+    for name, each in json.loads(published.read_text())["properties"]["sync"]["items"]["properties"].items():
+        assert each.get("description"), name
+
+
+def test_real_sync_files_fit_the_schema() -> None:
+    """Those of the tests, and those of the pages."""
+    root = Path(__file__).parents[2]
+    checked = validator()
+    texts = [(root / "tests" / "sync" / "foodmart" / "sync.toml").read_text()]
+    for page in (root / "docs").rglob("*.md"):
+        texts += [text for text in re.findall(r"```toml\n(.*?)```", page.read_text(), re.S) if "[[sync]]" in text]
+    assert len(texts) > 1
+    for text in texts:
+        assert list(checked.iter_errors(tomllib.loads(text))) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [["run"], ["--nix"], ["show.toml", "--chunk", "0"], ["show.toml", "--nix"], ["log", "x"]]
+)
+def test_wrong_usage_is_not_taken_for_pending_changes(show: Path, wrong: list[str]) -> None:
+    """Its exit status is 1, since 2 says that changes are pending."""
+    done = run(*wrong)
+    assert (done.exit_code, "Error: " in done.output) == (1, True)
+
+
+def test_a_chunk_without_an_answer_says_what_was_done_before(show: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So whoever reads the output knows how far it came."""
+    from callsheet.errors import CommitError
+    from callsheet.sync import applying
+
+    send, sent = applying.send_alone, []
+
+    def failing(core: Any, operations: Any, **options: Any) -> Any:
+        sent.append(operations)
+        if len(sent) > 1:
+            raise CommitError("no answer to commit x: lost; it may have been done or not")
+        return (yield from send(core, operations, **options))
+
+    monkeypatch.setattr(applying, "send_alone", failing)
+    done = run(show / "show.toml", "--yes", "--chunk", "2")
+    assert done.exit_code == 1
+    assert "Done before: 2 created, 0 changed, 0 deleted, in 1 commit; run it again." in done.output
+    assert "it may have been done or not" in done.output

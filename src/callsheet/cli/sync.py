@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -13,10 +15,11 @@ from callsheet.cli.connection import connected
 from callsheet.cli.logs import log_options, set_up
 from callsheet.cli.terminal import Terminal, counted, data
 from callsheet.config import log_level
-from callsheet.errors import ConflictError, UsageError
+from callsheet.errors import CommitError, ConflictError, UsageError
 
 if TYPE_CHECKING:
     from callsheet.session.blocking import Session
+    from callsheet.sync.applying import SyncResult
     from callsheet.sync.plan import Plan
     from callsheet.sync.runs import SyncRun
 
@@ -32,6 +35,24 @@ class SyncGroup(click.Group):
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with _usage_is_no_plan():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _usage_is_no_plan():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _usage_is_no_plan() -> Iterator[None]:
+    """Wrong usage exits with 1: the 2 that click has for it says here that changes are pending."""
+    try:
+        yield
+    except click.UsageError as error:
+        vars(error)["exit_code"] = 1
+        raise
 
 
 @click.group("sync", cls=SyncGroup, short_help="Bring rows of files into a server, by a plan shown first.")
@@ -115,7 +136,11 @@ def _apply(terminal: Terminal, plan: Plan, chunk: int | None, as_json: bool) -> 
         for each in error.conflicts[:20]:
             changed = f"{each.base!r:.40} became {each.theirs!r:.40}, the plan says {each.ours!r:.40}"
             Terminal(err=True).say(f"  {each.identity.entity_type} {each.identity.key}.{each.attribute}: {changed}")
+        _say_what_was_done(error.result)
         sys.exit(CONFLICT)
+    except CommitError as error:
+        _say_what_was_done(error.result)
+        raise
     if not as_json:
         did = f"{result.created:,} created, {result.changed:,} changed, {result.deleted:,} deleted"
         did += f", {result.linked:,} linked" if result.linked else ""
@@ -124,6 +149,13 @@ def _apply(terminal: Terminal, plan: Plan, chunk: int | None, as_json: bool) -> 
         Terminal(err=True).say(f"refused: {operation.identity.entity_type} {operation.identity.key}: {reason}")
     if result.refused:
         sys.exit(REFUSED)
+
+
+def _say_what_was_done(result: SyncResult | None) -> None:
+    """What the commits before the one that failed did."""
+    if result is not None and result.commits:
+        did = f"{result.created:,} created, {result.changed:,} changed, {result.deleted:,} deleted"
+        Terminal(err=True).say(f"Done before: {did}, in {counted(len(result.commits), 'commit')}; run it again.")
 
 
 @command.command("log")
@@ -167,3 +199,11 @@ def draft(session: Session, rows_file: Path, entity_type: str) -> None:
     from callsheet.sync.rows.opening import rows
 
     data(drafted(session.schema, rows(rows_file), entity_type).rstrip())
+
+
+@command.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of sync files, for editors and checks."""
+    from callsheet.sync.definition_schema import definition_schema
+
+    data(msgspec.json.format(msgspec.json.encode(definition_schema()), indent=2).decode())

@@ -15,10 +15,12 @@ from attrs import evolve, field, fields, frozen
 from callsheet.errors import StorageError, UsageError
 from callsheet.model.schema import did_you_mean
 from callsheet.sync.external import External, as_external
+from callsheet.sync.linking import GONE
 from callsheet.sync.mapping import Column, RowMapping
+from callsheet.sync.policies import POLICIES
 from callsheet.sync.rows.opening import rows
 
-__all__ = ["Definition", "PlanStep", "read_definition"]
+__all__ = ["Definition", "Document", "PlanStep", "read_definition"]
 
 
 @frozen
@@ -48,55 +50,72 @@ class Definition:
     steps: tuple[PlanStep, ...]
 
 
+def _is(text: str, words: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What a key of a table is, for editors, and the words that it may be, if there are only some."""
+    return {"is": text, "words": words}
+
+
 @frozen
-class _RowsTable:
+class RowsTable:
     """``rows`` of a step: a file and how it is read, or a database and what is asked of it."""
 
-    file: str = ""
-    format: str = ""
-    encoding: str = ""
-    separator: str = ""
-    sheet: str = ""
-    columns: tuple[str, ...] = ()
-    database: str = ""
-    query: str = ""
-    parameters: dict[str, Any] = field(factory=dict)
+    file: str = field(default="", metadata=_is("A file, beside the sync file."))
+    format: str = field(default="", metadata=_is("How the file is read; its ending says it."))
+    encoding: str = field(default="", metadata=_is("The encoding of text; it is found."))
+    separator: str = field(default="", metadata=_is("The character between cells of text; it is found."))
+    sheet: str = field(default="", metadata=_is("The sheet of Excel; the first."))
+    columns: tuple[str, ...] = field(default=(), metadata=_is("The columns of a file that has no header."))
+    database: str = field(
+        default="", metadata=_is("The address of a database; ${NAME} is a variable of the environment.")
+    )
+    query: str = field(default="", metadata=_is("What is asked of the database, in SQL."))
+    parameters: dict[str, Any] = field(factory=dict, metadata=_is("The values of :name in the query."))
 
 
 @frozen
-class _ExternalTable:
+class ExternalTable:
     """``key`` of a step, or ``external`` of a column: ids of another system."""
 
-    external: str
-    column: str = "id"
-    type: str = ""
+    external: str = field(metadata=_is("What the registry calls the other system."))
+    column: str = field(default="id", metadata=_is("The column with its ids."))
+    type: str = field(default="", metadata=_is("Its name of the type; the entity type's own."))
 
 
 @frozen
-class _StepTable:
+class StepTable:
     """A table ``[[sync]]`` as it is written."""
 
-    type: str
-    rows: str | _RowsTable
-    key: str | tuple[str, ...] | _ExternalTable
-    columns: dict[str, str | Column] = field(factory=dict)
-    constants: dict[str, Any] = field(factory=dict)
-    templates: dict[str, str] = field(factory=dict)
-    delete: str | dict[str, Any] = "keep"
-    scope: str = ""
-    max_deleted: float = 0.1
-    on_error: str = "stop"
-    adopt: str | tuple[str, ...] = ()
-    conflicts: str | dict[str, Any] | None = None
-    gone: str = "leave"
-    updated_at: str = ""
-    since: int | datetime | None = None
+    type: str = field(metadata=_is("The entity type."))
+    rows: str | RowsTable = field(metadata=_is("A file, or a table that says how rows are read."))
+    key: str | tuple[str, ...] | ExternalTable = field(metadata=_is("The attribute paths that tell entities apart."))
+    columns: dict[str, str | Column] = field(factory=dict, metadata=_is("Column to attribute path."))
+    constants: dict[str, Any] = field(factory=dict, metadata=_is("Attribute path to a value that all rows have."))
+    templates: dict[str, str] = field(factory=dict, metadata=_is("Attribute path to text with columns in braces."))
+    delete: str | dict[str, Any] = field(
+        default="keep",
+        metadata=_is("What becomes of entities in scope without a row.", words=("keep", "delete", "omit")),
+    )
+    scope: str = field(default="", metadata=_is("A condition: what may be taken away."))
+    max_deleted: float = field(default=0.1, metadata=_is("The largest share of the scope that may go."))
+    on_error: str = field(default="stop", metadata=_is("Whether refused rows stop the run.", words=("stop", "skip")))
+    adopt: str | tuple[str, ...] = field(default=(), metadata=_is("The natural key of entities that get a link."))
+    conflicts: str | dict[str, Any] | None = field(
+        default=None,
+        metadata=_is("What happens to values that both sides changed, for all or by path.", words=POLICIES),
+    )
+    gone: str = field(default="leave", metadata=_is("What happens to rows whose entity was deleted here.", words=GONE))
+    updated_at: str = field(default="", metadata=_is("The column that says when a row was changed."))
+    since: int | datetime | None = field(
+        default=None, metadata=_is("Only what was changed here since this position or time.")
+    )
 
 
 @frozen
-class _Document:
-    sync: tuple[_StepTable, ...]
-    name: str = ""
+class Document:
+    """A sync file as it is written."""
+
+    sync: tuple[StepTable, ...] = field(metadata=_is("One table for each entity type, in order."))
+    name: str = field(default="", metadata=_is("What the log calls the runs; the file's name."))
 
 
 def read_definition(path: Path) -> Definition:
@@ -111,7 +130,7 @@ def read_definition(path: Path) -> Definition:
     return Definition(read.name or path.stem, tuple(_step(each, path.parent) for each in read.sync))
 
 
-def _structured(document: dict[str, Any], path: Path) -> _Document:
+def _structured(document: dict[str, Any], path: Path) -> Document:
     import cattrs
 
     steps = document.get("sync", [{}])
@@ -120,16 +139,16 @@ def _structured(document: dict[str, Any], path: Path) -> _Document:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(float, _number)
-    for either, table in ((str | _RowsTable, _RowsTable), (str | Column, Column)):
+    for either, table in ((str | RowsTable, RowsTable), (str | Column, Column)):
         converter.register_structure_hook(either, _or_table(converter, table))
     converter.register_structure_hook(str | tuple[str, ...], lambda value, _: _texts(value))
-    converter.register_structure_hook(str | tuple[str, ...] | _ExternalTable, _key(converter))
+    converter.register_structure_hook(str | tuple[str, ...] | ExternalTable, _key(converter))
     for loose in (str | dict[str, Any] | None, int | datetime | None):
         converter.register_structure_hook(loose, lambda value, _: value)
     converter.register_structure_hook(str | dict[str, Any], lambda value, _: value)
     converter.register_structure_hook(Column, _loose_column(converter))
     try:
-        return converter.structure(document, _Document)
+        return converter.structure(document, Document)
     except Exception as error:
         problems = [_in_words(each) for each in cattrs.transform_error(error, "", _reason)]
         raise UsageError(f"{path.name} cannot be used: {'; '.join(problems)}") from None
@@ -181,7 +200,7 @@ def _or_table(converter: Any, table: type) -> Any:
 
 def _key(converter: Any) -> Any:
     def structure(value: Any, _: Any) -> Any:
-        return converter.structure(value, _ExternalTable) if isinstance(value, dict) else _texts(value)
+        return converter.structure(value, ExternalTable) if isinstance(value, dict) else _texts(value)
 
     return structure
 
@@ -215,9 +234,9 @@ def _external(value: Any) -> External:
     return as_external(External, **value)
 
 
-def _step(step: _StepTable, folder: Path) -> PlanStep:
+def _step(step: StepTable, folder: Path) -> PlanStep:
     key: Any = (step.key,) if isinstance(step.key, str) else step.key
-    if isinstance(key, _ExternalTable):
+    if isinstance(key, ExternalTable):
         key = as_external(External, system=key.external, column=key.column, type=key.type)
     mapped = step.columns or step.constants or step.templates
     mapping = RowMapping(step.columns, step.constants, step.templates) if mapped else None
@@ -228,8 +247,8 @@ def _step(step: _StepTable, folder: Path) -> PlanStep:
     return evolve(found, updated_at=step.updated_at, since=step.since)
 
 
-def _source(step: _StepTable, folder: Path) -> Any:
-    given = _RowsTable(step.rows) if isinstance(step.rows, str) else step.rows
+def _source(step: StepTable, folder: Path) -> Any:
+    given = RowsTable(step.rows) if isinstance(step.rows, str) else step.rows
     if bool(given.file) == bool(given.database):
         raise UsageError(f"rows of {step.type}: either a `file` or a `database` with its `query` is needed")
     if given.database:
