@@ -20,8 +20,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from attrs import Factory, define
+
 from callsheet.entity.collection import Collection
-from callsheet.entity.entity import Entity, PendingChanges
+from callsheet.entity.entity import PendingChanges
 from callsheet.entity.frozen import freeze
 from callsheet.entity.identity_map import Slot, forget
 from callsheet.entity.peers import Peers
@@ -160,68 +162,96 @@ def _agree_with_reference(collection: Collection, member: Any, name: str) -> Non
         entity._core.unit.collection(entity, collection.attribute).removed[member] = None
 
 
+@define
+class _Steps:
+    """The lines of a loader, by the place in `_LOADER` where they go; one variable (``v0``, ``v1`` …) per attribute."""
+
+    setup: list[str] = Factory(list)
+    converts: list[str] = Factory(list)
+    stores: list[str] = Factory(list)
+    collections: list[str] = Factory(list)
+    values: list[str] = Factory(list)
+    relations: int = 0
+
+    def reference(self, name: str, slot: str, variable: str, polymorphic: bool) -> None:
+        """Replace the key by the live entity, or by a ghost, and store it."""
+        number, key = self.relations, f"{variable}[1]" if polymorphic else variable
+        self.relations += 1
+        self.setup += [f"r{number} = relations[{number}]", f"s{number} = r{number}.slots.get"]
+        self.setup += [f"g{number} = r{number}.ghost"]
+        self.converts += [
+            f"if {variable} is not None:",
+            f"    slot = s{number}({key})",
+            "    other = slot() if slot is not None else None",
+            f"    {variable} = other if other is not None else g{number}({variable})",
+        ]
+        self.value(name, slot, variable)
+
+    def collection(self, name: str, variable: str) -> None:
+        """Merge the members into the entity's collection, after its other values."""
+        number = self.relations
+        self.relations += 1
+        self.setup += [f"c{number} = relations[{number}].find_all"]
+        self.collections += [f"merge_collection(entity, {name!r}, c{number}({variable}))"]
+
+    def json(self, name: str, slot: str, variable: str) -> None:
+        """Freeze lists and mappings, and store them."""
+        self.converts += [f"if type({variable}) in (dict, list): {variable} = freeze({variable})"]
+        self.value(name, slot, variable)
+
+    def value(self, name: str, slot: str, variable: str) -> None:
+        """Store the value as it is."""
+        self.stores += [f"entity.{slot} = {variable}"]
+        self.values += [f"{name!r}: {variable}"]
+
+
 def _compile(types: Types, type_name: str, attributes: tuple[str, ...]) -> Callable[..., list[Any]]:
+    """The loader of a shape."""
     entity_class: Any = types[type_name]
-    names = [f"v{index}" for index in range(len(attributes))]
-    converts: list[str] = []
-    stores: list[str] = []
-    collections: list[str] = []
-    setup: list[str] = []
-    relation = 0
-    for name, variable in zip(attributes, names):
+    variables = [f"v{index}" for index in range(len(attributes))]
+    steps = _Steps()
+    for name, variable in zip(attributes, variables):
         attribute = entity_class._type.attributes[name]
         slot = slot_name(attribute)
         if attribute.kind == "reference":
-            key = f"{variable}[1]" if types.schema.polymorphic(attribute.target or "") else variable
-            setup += [f"r{relation} = relations[{relation}]", f"s{relation} = r{relation}.slots.get"]
-            setup += [f"g{relation} = r{relation}.ghost"]
-            converts += [
-                f"if {variable} is not None:",
-                f"    slot = s{relation}({key})",
-                "    other = slot() if slot is not None else None",
-                f"    {variable} = other if other is not None else g{relation}({variable})",
-            ]
-            relation += 1
+            steps.reference(name, slot, variable, types.schema.polymorphic(attribute.target or ""))
         elif attribute.kind == "collection":
-            setup += [f"c{relation} = relations[{relation}].find_all"]
-            collections += [f"merge_collection(entity, {name!r}, c{relation}({variable}))"]
-            relation += 1
-            continue
+            steps.collection(name, variable)
         elif attribute.data_type == "json":
-            converts += [f"if type({variable}) in (dict, list): {variable} = freeze({variable})"]
-        stores += [f"entity.{slot} = {variable}"]
-    values = ", ".join(f"{name!r}: {v}" for name, v in zip(attributes, names) if not _is_collection(entity_class, name))
-    source = _LOADER.format(
-        setup=_indent(setup, 4),
-        unpack=", ".join(["key", "version", *names]) + ("," if not names else ""),
-        converts=_indent(converts, 8),
-        stores=_indent(stores, 12),
-        collections=_indent(collections, 8),
-        values=values,
-    )
-    scope: dict[str, Any] = {
-        "new": object.__new__,
-        "become": object.__setattr__,
-        "Storage": entity_class._storage,
-        "Class": entity_class,
-        "Slot": Slot,
-        "forget": forget,
-        "freeze": freeze,
-        "merge_changed": merge_changed,
-        "merge_collection": merge_collection,
-    }
-    exec(compile(source, f"<loader of {type_name}>", "exec"), scope)
+            steps.json(name, slot, variable)
+        else:
+            steps.value(name, slot, variable)
+    scope = {**_SCOPE, "Storage": entity_class._storage, "Class": entity_class}
+    exec(compile(_source(steps, variables), f"<loader of {type_name}>", "exec"), scope)
     load: Callable[..., list[Any]] = scope["load"]
     return load
 
 
-def _is_collection(entity_class: type[Entity], name: str) -> bool:
-    return entity_class._type.attributes[name].kind == "collection"
+def _source(steps: _Steps, variables: list[str]) -> str:
+    return _LOADER.format(
+        setup=_indent(steps.setup, 4),
+        unpack=", ".join(["key", "version", *variables]) + ("," if not variables else ""),
+        converts=_indent(steps.converts, 8),
+        stores=_indent(steps.stores, 12),
+        collections=_indent(steps.collections, 8),
+        values=", ".join(steps.values),
+    )
 
 
 def _indent(lines: list[str], width: int) -> str:
     return "\n".join(" " * width + line for line in lines)
 
+
+_SCOPE: dict[str, Any] = {
+    "new": object.__new__,
+    "become": object.__setattr__,
+    "Slot": Slot,
+    "forget": forget,
+    "freeze": freeze,
+    "merge_changed": merge_changed,
+    "merge_collection": merge_collection,
+}
+"""The names that every loader uses."""
 
 _LOADER = """
 def load(rows, core, slots, peers, relations):
