@@ -13,7 +13,7 @@ import callsheet.compat.ftrack_api as ftrack_api
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.query import Aggregate, Condition, Select
 from callsheet.model.record import Identity, new_key
-from callsheet.production.asking import is_
+from callsheet.production.queries import is_
 from callsheet.server.access.confidential import deciding_types
 from callsheet.server.files.uploads import FileStore
 from callsheet.server.service import Service

@@ -1,1 +1,1 @@
-"""Subscriptions, and who gets an event."""
+"""Subscriptions, and the dispatch of events to subscribers."""

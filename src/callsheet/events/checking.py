@@ -1,9 +1,9 @@
-"""Whether an event can ever fulfil an expression: names and values against what events hold.
+"""Expressions that no event can fulfil are errors: their names and values are checked against the data of events.
 
-A name that no event has, a topic that nobody publishes, an entity type or an attribute that the schema lacks: such an
-expression is never true, and what is never called looks like what has nothing to do. So it is an error.
-What people publish under topics of their own is theirs to name; but the expression has to name such a topic, else it
-is taken to be about updates of entities.
+An unknown field, a topic that is never published, an entity type or an attribute that is not in the schema: such an
+expression is never true, and a callback that is never called looks like one without events. Events under your own
+topics may have any data, but the expression must name such a topic; otherwise it is checked as one for updates of
+entities.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _TYPE_PATHS = {("entity", "type"), ("entity", "types", "name"), ("entity_type",)
 def check_expression(expression: str | Condition, schema: Schema | None = None, *, local: bool = False) -> None:
     """Raise `QueryError` for an expression that no event can fulfil.
 
-    Without a schema, entity types and attributes are not checked. Durable handlers get what servers publish; with
-    ``local``, the expression may also name what is published within a session.
+    Without a schema, entity types and attributes are not checked. Durable handlers get only events of servers; with
+    ``local``, the expression may also name topics of a session.
 
     >>> check_expression("topic=callsheet.update and chnges.status")
     Traceback (most recent call last):
@@ -50,7 +50,7 @@ def check_expression(expression: str | Condition, schema: Schema | None = None, 
 
 
 def check_event(event: Event, schema: Schema) -> None:
-    """Raise `UsageError` for an event that no server publishes: its topic, or names and values of its data."""
+    """Raise `UsageError` for an event that no server publishes, by its topic or its data."""
     if problem := _topic_problem(event.topic, local=False):
         raise UsageError(problem)
     payload = PAYLOADS.get(event.topic)
@@ -77,7 +77,7 @@ def _check_update(event: Event, schema: Schema) -> None:
 
 @frozen
 class _Scope:
-    """What holds of an event where a part of an expression is matched: conditions on its topic, the types it is of."""
+    """The conditions on the topic, and the entity types, that hold wherever a part of an expression is evaluated."""
 
     topics: tuple[Condition, ...] = ()
     types: tuple[str, ...] | None = None
@@ -101,7 +101,7 @@ class _Scope:
 
     @property
     def keys(self) -> Collection[str] | None:
-        """What the data may have; None where it is not known."""
+        """The possible fields of the data; None if unknown."""
         topics = topics_of(And(self.topics)) if self.topics else None
         if topics is None or not all(PAYLOADS.get(topic) for topic in topics):
             return None
@@ -110,7 +110,7 @@ class _Scope:
 
 @frozen
 class _Check:
-    """Walks through an expression, and raises at the first part that nothing can fulfil."""
+    """Walks through an expression, and raises at the first part that no event can fulfil."""
 
     text: str
     schema: Schema | None
@@ -155,7 +155,7 @@ class _Check:
             self._refuse(self._update_problem(held, scope), path)
 
     def _update_problem(self, held: tuple[str, ...], scope: _Scope) -> str:
-        """What is wrong with a path into the data of an update."""
+        """The error of a path into the data of an update; empty if there is none."""
         part, name, *rest = held
         if part == "entity" and name not in ("type", "id", "types"):
             return (
@@ -188,7 +188,7 @@ class _Check:
             self._known(comparison, self.schema.types, "there is no entity type")
 
     def _known(self, comparison: Comparison, names: Collection[str], problem: str) -> None:
-        """Raise where a value that is compared for equality is none of these, or no name is like a pattern."""
+        """Raise if a compared value is not one of these names, or if no name matches a pattern."""
         for value in _texts(comparison):
             if comparison.operator in ("like", "not_like"):
                 found = any(_is_like(comparison.value, name) for name in names)
@@ -202,7 +202,7 @@ class _Check:
 
 
 def _held(path: Path) -> tuple[str, ...]:
-    """The way into the data of the event that a path leads; empty for one to anything else."""
+    """The part of a path that is within the event's data; empty for other paths."""
     first, *rest = path.names
     return tuple(rest) if first == "data" else path.names if first in SHORT else ()
 
@@ -224,33 +224,33 @@ def _published(local: bool) -> list[str]:
 
 def _topic_problem(topic: str, local: bool) -> str:
     if topic.startswith(LOCAL) and not local:
-        return f"`{topic}` is published within a session only: no handler ever gets it; subscribe on its event hub"
+        return f"`{topic}` is published only within a session, never to handlers; subscribe on its event hub"
     if topic in PAYLOADS:
         return ""
-    told = _published(local)
+    published = _published(local)
     if topic.startswith("callsheet."):
-        return f"there is no topic `{topic}`{did_you_mean(topic, told)}"
-    near = get_close_matches(topic, told, 1, NEAR)
+        return f"there is no topic `{topic}`{did_you_mean(topic, published)}"
+    near = get_close_matches(topic, published, 1, NEAR)
     return f"nobody publishes `{topic}`; did you mean `{near[0]}`?" if near else ""
 
 
 def _pattern_problem(pattern: str, local: bool) -> str:
-    told = _published(local)
-    if not pattern.lower().startswith("callsheet.") or any(_is_like(pattern, topic) for topic in told):
+    published = _published(local)
+    if not pattern.lower().startswith("callsheet.") or any(_is_like(pattern, topic) for topic in published):
         return ""
     those = "there are" if local else "those of a server are"
-    return f"there is no topic like `{pattern.replace('%', '*')}`; {those} {', '.join(told)}"
+    return f"there is no topic like `{pattern.replace('%', '*')}`; {those} {', '.join(published)}"
 
 
 def _types(schema: Schema, names: tuple[str, ...] | None) -> list[str]:
-    """The entity types that an entity of one of these types may be of."""
+    """The possible entity types of an entity of one of these types."""
     if names is None:
         return list(schema.types)
     return [each for name in names if name in schema.types for each in (name, *schema.concrete(name))]
 
 
 def _attributes(schema: Schema, types: Iterable[str], name: str) -> list[Attribute]:
-    """What the types have under this name; a dotted one is an item of a mapping."""
+    """The attributes of the types with this name; a dotted name is an item of a mapping."""
     mapping, dot, item = name.partition(".")
     found = [schema.types[each] for each in types if mapping in schema.types[each].attributes]
     if not dot:
@@ -264,12 +264,12 @@ def _attributes(schema: Schema, types: Iterable[str], name: str) -> list[Attribu
 
 
 def _change_problem(schema: Schema, types: list[str], name: str) -> str:
-    """Why the changes of an entity of these types never have this name."""
+    """The reason why changes of these types never have this name; empty if they may."""
     kinds = {each.kind for each in _attributes(schema, types, name)}
     if not types or kinds & {"scalar", "reference"}:
         return ""
     if "mapping" in kinds:
-        return f"the changes of a mapping are told by item: `changes.'{name}.KEY'`"
+        return f"the changes of a mapping are listed by item: `changes.'{name}.KEY'`"
     if "collection" in kinds:
         return f"`{name}` is a collection: its changes are in `data.added` and `data.removed`, or those of its members"
     alias = next((schema.types[each].aliases[name] for each in types if name in schema.types[each].aliases), "")
@@ -278,7 +278,7 @@ def _change_problem(schema: Schema, types: list[str], name: str) -> str:
 
 
 def _members_problem(schema: Schema, types: list[str], name: str) -> str:
-    """Why the members added to an entity of these types, or removed from it, are never told under this name."""
+    """The reason why added or removed members of these types never have this name; empty if they may."""
     found = [each for each in _attributes(schema, types, name) if each.kind == "collection"]
     if not types or any(not schema.is_one_to_many(each) for each in found):
         return ""
@@ -286,7 +286,7 @@ def _members_problem(schema: Schema, types: list[str], name: str) -> str:
         cure = f"`entity.type={each.target} and changes.{each.inverse}`"
         return f"`{name}` changes with the `{each.inverse}` of its members: {cure}"
     near = did_you_mean(name, _changing(schema, types, "collection"))
-    return f"{_of(types)} no collection `{name}` whose members are told{near}"
+    return f"{_of(types)} no collection `{name}` whose members are in events{near}"
 
 
 def _changing(schema: Schema, types: Iterable[str], *kinds: str) -> list[str]:

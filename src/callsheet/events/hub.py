@@ -1,9 +1,9 @@
-"""`Hub`: who subscribed to what, and the delivery of one event to those it concerns.
+"""`Hub`: the subscriptions, and the dispatch of an event to the matching subscribers.
 
-A pure machine: it starts nothing and waits for nothing. Subscriptions are found by the literal topic their
-expressions ask for, so an event costs what the subscriptions of its topic cost, and those that name no topic.
-The tables are replaced, never changed, so an event under way is delivered to those who had subscribed when it
-began, whatever a callback or another thread does meanwhile.
+It is a pure state machine: it starts no threads and never waits. Subscriptions are indexed by the literal topic of
+their expressions, so an event is compared only with the subscriptions of its topic, and with those without a topic.
+The tables are replaced, never changed, so an event is dispatched to the subscribers at the beginning of its
+dispatch, whatever a callback or another thread does.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _log = logging.getLogger("callsheet.events")
 
 @frozen(eq=False)
 class Subscriber:
-    """A callback, which events it is for, and its place among others: low priorities first, then by age.
+    """A callback with its condition; subscribers are called in order of priority (low first), then of age.
 
-    ``metadata`` is what the targets of events are matched with; it has the ``id``.
+    ``metadata`` is matched against the targets of events; it includes the ``id``.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Subscriber:
         return predicate(self.condition)
 
     def is_target(self, event: Event) -> bool:
-        """Whether the event is meant for this one: it has no target, or one that the metadata fulfil."""
+        """Whether the event has no target, or one that the metadata fulfil."""
         return not event.target or target_matches(event.target, self.metadata)
 
 
@@ -71,7 +71,7 @@ class Hub:
 
     def __init__(self, aliases: Mapping[str, str] | None = None) -> None:
         self.id = new_key()
-        #: What is called with the subscriber after each `subscribe` and `unsubscribe`.
+        #: Called with the subscriber after each `subscribe` and `unsubscribe`.
         self.on_change: list[Callable[[Subscriber], None]] = []
         self._aliases: dict[str, list[str]] = {}
         self._subscribers: dict[str, Subscriber] = {}
@@ -84,7 +84,7 @@ class Hub:
         return f"<Hub {self.id}: {len(self._subscribers)} subscribers>"
 
     def alias(self, names: Mapping[str, str]) -> None:
-        """Know topics by further names: name → the topic it stands for."""
+        """Add alternative names of topics: name → topic."""
         for name, topic in names.items():
             self._aliases.setdefault(topic, []).append(name)
 
@@ -100,10 +100,10 @@ class Hub:
         subscriber: Mapping[str, Any] | None = None,
         priority: int = 100,
     ) -> str:
-        """Have a callback called with every event that fulfils an expression; gives the subscription's id.
+        """Call a callback for every event that fulfils an expression; returns the subscription's id.
 
-        ``subscriber`` is data about the subscriber that targets can ask for; its ``id`` is the subscription's.
-        Raises `QueryError` for an expression that cannot be read, `UsageError` for an id that is taken.
+        ``subscriber`` is the metadata for targets; its ``id`` is the subscription's. Raises `QueryError` for an invalid
+        expression, `UsageError` for an id that is taken.
         """
         if not callable(callback):
             raise UsageError(f"a subscription takes a callback, not {callback!r:.80}")
@@ -124,7 +124,7 @@ class Hub:
         return name
 
     def unsubscribe(self, name: str) -> None:
-        """End a subscription. Raises `UsageError` where there is none of this id."""
+        """End a subscription. Raises `UsageError` if there is none with this id."""
         gone = self._subscribers.get(name)
         if gone is None:
             raise UsageError(f"there is no subscriber `{name}`")
@@ -143,13 +143,13 @@ class Hub:
         return self._subscribers.get(identifier)
 
     def wants(self, topic: str) -> bool:
-        """Whether anybody may want events of this topic; cheap, so that nobody makes an event for nobody."""
+        """Whether there may be subscribers for this topic; cheap, so that unneeded events are not made."""
         if self._of_any or topic in self._by_topic:
             return True
         return any(name in self._by_topic for name in self._aliases.get(topic, ()))
 
     def matching(self, event: Event) -> list[Subscriber]:
-        """The subscribers that an event concerns, in the order in which they are called."""
+        """The matching subscribers of an event, in the order in which they are called."""
         record = record_of(event)
         names = self._aliases.get(event.topic)
         if names is None:
@@ -165,17 +165,17 @@ class Hub:
         return [each for each in self._candidates(topic) if each.fulfils(record)]
 
     def calls(self, event: Event) -> Iterator[tuple[Subscriber, Callable[[], Any]]]:
-        """Each subscriber that the event concerns and what calls it, until one stops the event."""
+        """Each matching subscriber with a function that calls it, until one stops the event."""
         for subscriber in self.matching(event):
             if event.is_stopped():
                 return
             yield subscriber, lambda callback=subscriber.callback: callback(event)  # type: ignore[misc]
 
     def dispatch(self, event: Event, raises: tuple[type[Exception], ...] = ()) -> list[Any]:
-        """Tell everybody whom the event concerns; what they returned, in order.
+        """Call the matching subscribers; returns their results, in order.
 
-        What a callback raises is logged with the event and the subscriber, and touches no one else; errors of
-        the classes ``raises`` go to the caller instead, and no further subscriber is called.
+        An exception of a callback is logged with the event and the subscriber, and the others are still called. An
+        exception of the classes ``raises`` is raised instead, and no further subscriber is called.
         """
         results = []
         for subscriber, call in self.calls(event):
@@ -205,7 +205,7 @@ class Hub:
 
 
 def target_matches(target: str, metadata: Mapping[str, Any]) -> bool:
-    """Whether the target of an event, an expression, is fulfilled by what is known of a subscriber.
+    """Whether a subscriber's metadata fulfil the target of an event, which is an expression.
 
     >>> target_matches("id=a17 or role=farm*", {"id": "b2", "role": "farm-3"})
     True
@@ -218,7 +218,7 @@ def target_matches(target: str, metadata: Mapping[str, Any]) -> bool:
 
 
 def report(event: Event, subscriber: Subscriber) -> None:
-    """Log that a callback raised; called while its error is being handled."""
+    """Log the exception of a callback; called while it is being handled."""
     _log.exception(
         "the subscriber %s (%s) raised for the event %s of %s",
         subscriber.id,

@@ -1,7 +1,7 @@
-"""A condition made into a function, for conditions that are matched with very many events.
+"""Conditions are compiled to functions, because subscriptions are matched with very many events.
 
-It answers what `matches` answers. Texts compared for equality, and what joins conditions, are what nearly every
-subscription is made of, so these are functions of their own; everything else is left to `matches`.
+The result is that of `matches`. Equality with a text, ``and``, ``or`` and ``not`` make up nearly all subscriptions, so
+they have functions of their own; everything else is evaluated by `matches`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Predicate: TypeAlias = Callable[[Mapping[str, Any]], bool]
 
 
 def predicate(condition: Condition) -> Predicate:
-    """A function that says whether a record fulfils the condition.
+    """A function that returns whether a record fulfils the condition.
 
     >>> from callsheet.model.language.parser import parse_condition
     >>> predicate(parse_condition("topic = a and not data.x = b"))({"topic": "a", "data": {"x": "c"}})
@@ -39,7 +39,7 @@ def predicate(condition: Condition) -> Predicate:
 
 def _both(parts: tuple[Predicate, ...]) -> Predicate:
     def holds(record: Mapping[str, Any]) -> bool:
-        # A generator would cost more than what it asks.
+        # A loop, because a generator would cost more than the tests.
         for part in parts:  # noqa: SIM110
             if not part(record):
                 return False

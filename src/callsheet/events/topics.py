@@ -1,8 +1,8 @@
-"""Every topic that Callsheet publishes, and the shape of its data. The page is ``docs/reference/events.md``.
+"""All topics that Callsheet publishes, and the structure of their data; see ``docs/reference/events.md``.
 
-Topics of a session are published in this process, while the session waits: their data may hold live objects, and what
-their subscribers return may count. Those of the server come from its log, to everybody who is connected. A dialect may
-have further names for topics (`DialectDeclaration.topics`).
+Topics of a session are published in this process, while the session waits: their data may contain live objects, and the
+results of subscribers may be used. Topics of the server come from its log, to all connected hubs. A dialect may have
+alternative names for topics (`DialectDeclaration.topics`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 
 #: The session is open: its schema is known, its plugins are registered.
 READY: Final = "callsheet.session.ready"
-#: The session forgot everything local.
+#: The session was reset: all local state was discarded.
 RESET: Final = "callsheet.session.reset"
 #: The session was closed.
 CLOSED: Final = "callsheet.session.closed"
@@ -47,21 +47,21 @@ CLOSED: Final = "callsheet.session.closed"
 CONFIGURE_LOCATION: Final = "callsheet.session.configure-location"
 #: The class of an entity type is being made; a class that a subscriber returns becomes a behaviour of it.
 CONSTRUCT_ENTITY_TYPE: Final = "callsheet.session.construct-entity-type"
-#: A commit is about to be sent. Subscribers may still change what is pending; a `UsageError` stops the commit.
+#: A commit is about to be sent. Subscribers may still change pending operations; a `UsageError` stops the commit.
 BEFORE_COMMIT: Final = "callsheet.session.before-commit"
-#: A commit was done.
+#: A commit was applied.
 AFTER_COMMIT: Final = "callsheet.session.after-commit"
-#: A component has a file in a location now.
+#: A component was added to a location.
 COMPONENT_ADDED: Final = "callsheet.location.component-added"
-#: A component has no file in a location any more.
+#: A component was removed from a location.
 COMPONENT_REMOVED: Final = "callsheet.location.component-removed"
 #: An entity was created, changed or deleted; from the server, one event for each entity of a commit.
 UPDATE: Final = "callsheet.update"
-#: The answer of a subscriber to an event, for who published that.
+#: The reply of a subscriber to an event, for its publisher.
 REPLY: Final = "callsheet.reply"
-#: The hub's connection to the server is there (again).
+#: The hub is connected to the server (again).
 CONNECTED: Final = "callsheet.hub.connected"
-#: The hub's connection to the server is lost; it will be made again, unless it was ended.
+#: The hub has lost its connection to the server; it reconnects, unless it was disconnected.
 DISCONNECTED: Final = "callsheet.hub.disconnected"
 
 
@@ -80,7 +80,7 @@ class ConstructEntityType(TypedDict):
 
 
 class AfterCommit(TypedDict):
-    """``result`` is the `CommitResult`, ``operations`` what was sent."""
+    """``result`` is the `CommitResult`, ``operations`` are the sent operations."""
 
     session: Any
     result: Any
@@ -88,7 +88,7 @@ class AfterCommit(TypedDict):
 
 
 class InLocation(TypedDict):
-    """Keys of a component and of a location; where it is published in this process, the session that did it."""
+    """Keys of a component and a location; ``session`` only if it is published in this process."""
 
     session: NotRequired[Any]
     component_id: str
@@ -96,13 +96,13 @@ class InLocation(TypedDict):
 
 
 class ConnectionData(TypedDict):
-    """``reason`` says why, where there is a reason."""
+    """``reason`` is the reason, empty if there is none."""
 
     reason: str
 
 
 class UpdateData(TypedDict):
-    """What happened to one entity in a commit.
+    """The change of one entity in a commit.
 
     ``entity`` has ``type``, ``id`` and ``types`` (its type and those that extends); ``action`` is ``create``,
     ``update`` or ``delete``; ``changes`` has ``old`` and ``new`` for each attribute; ``added`` and ``removed`` are
@@ -124,7 +124,7 @@ class UpdateData(TypedDict):
     version: int | None
 
 
-#: The shape of the data of each topic; that of a reply is what a subscriber returned.
+#: The structure of the data of each topic; the data of a reply is the subscriber's result.
 PAYLOADS: Final[Mapping[str, type | None]] = {
     READY: OfSession,
     RESET: OfSession,

@@ -1,4 +1,4 @@
-"""Behaviours of production entities: notes, lists, timers and what else has methods of its own."""
+"""Behaviours of production entities: the methods of notes, assignments, timers and others."""
 
 from callsheet.production.registry import register
 

@@ -1,6 +1,6 @@
-"""Users as accounts: invitations, keys, and roles, which some servers let be changed by actions only.
+"""The methods of users as accounts: invitations, keys, and security roles.
 
-These happen at once, on the server; they are no part of what is pending.
+They take effect on the server at once, and are not part of the pending changes.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ __all__ = ["UserMethods", "check_committed", "new_key_of"]
 
 
 class UserMethods:
-    """Methods of users."""
+    """The methods of users."""
 
     __slots__ = ()
     session: Any
     id: Any
 
     def send_invite(self) -> Any:
-        """Let the server send the mail that invites the user."""
+        """Send the user an invitation by mail."""
         check_committed(self)
         return self.session.run(calls.call(self.session, "send_user_invite", {"user_id": self.id}))
 
     def reset_api_key(self) -> Any:
-        """A new API key, which is told once; the old one is no longer taken."""
+        """Create a new API key, and return it, once; the old one stops working."""
         check_committed(self)
         return self.session.run(new_key_of(self.session, self))
 
@@ -38,31 +38,31 @@ class UserMethods:
         return self._change_role("add_user_security_role", role_id=role.id)
 
     def remove_security_role(self, role: Any) -> Any:
-        """Take a security role from the user."""
+        """Remove a security role from the user."""
         return self._change_role("remove_user_security_role", role_id=role.id)
 
     def replace_security_role(self, role: Any, new_role: Any) -> Any:
-        """Give the user another security role instead of one."""
+        """Replace a security role of the user by another one."""
         return self._change_role("update_user_security_role", role_id=role.id, new_role_id=new_role.id)
 
     def grant_project(self, role: Any, project: Any) -> Any:
-        """Let a security role of the user hold in a project."""
+        """Extend a security role of the user to a project."""
         return self._change_role("grant_user_security_role_project", role_id=role.id, project_id=project.id)
 
     def revoke_project(self, role: Any, project: Any) -> Any:
-        """Let a security role of the user hold in a project no longer."""
+        """End a security role of the user in a project."""
         return self._change_role("revoke_user_security_role_project", role_id=role.id, project_id=project.id)
 
-    def _change_role(self, action: str, **told: Any) -> Any:
+    def _change_role(self, action: str, **arguments: Any) -> Any:
         check_committed(self)
-        return self.session.run(calls.call(self.session, action, {"user_id": self.id, **told}))
+        return self.session.run(calls.call(self.session, action, {"user_id": self.id, **arguments}))
 
 
 def new_key_of(core: Core, user: Any) -> Flow[str]:
     """A user's new key: by the dialect's own action, or by Callsheet's."""
     if "reset_remote" in core.declaration.actions:
-        told = {"reset_type": "api_key", "entity_type": user.entity_type, "entity_key": user.id}
-        answer = yield from calls.call(core, "reset_remote", told)
+        arguments = {"reset_type": "api_key", "entity_type": user.entity_type, "entity_key": user.id}
+        answer = yield from calls.call(core, "reset_remote", arguments)
         return str(answer["api_key"])
     yield from populating.populate(core, user, "username")
     name = user.peek("username")
@@ -72,6 +72,6 @@ def new_key_of(core: Core, user: Any) -> Flow[str]:
 
 
 def check_committed(entity: Any) -> None:
-    """Raise `StateError` for what the server does not know yet."""
+    """Raise `StateError` for an entity that is not committed yet."""
     if entity._changes is not None and entity._changes.born:
         raise StateError(f"{entity!r} is not on the server yet; `commit()` first")

@@ -1,7 +1,7 @@
-"""Who works on what: assignments to contexts, allocations to projects, members of groups.
+"""Assignments to contexts, allocations to projects, and members of groups.
 
-Some schemas have one type for assignments and allocations, `Appointment`, whose rows say of what kind they are; the
-preset of Callsheet has a type for each. The methods are the same. Nobody is assigned twice.
+Some schemas have one type for assignments and allocations, `Appointment`, whose rows have a kind; Callsheet's preset
+has a type for each. The methods are the same. Nobody is assigned twice.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from typing import Any
 from callsheet.core.core import Core
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
-from callsheet.production.asking import entities, is_
+from callsheet.production.queries import entities, is_
 
 __all__ = ["Allocatable", "Assignable", "Membered", "join", "joined", "leave"]
 
 Kind = tuple[str, str, str, dict[str, str]]
-"""The type of the rows, the names of its two references, and what else its rows say."""
+"""The type of the rows, the names of its two references, and the other values of its rows."""
 
 
 class Assignable:
-    """Methods of what people are assigned to."""
+    """The methods of entities that people are assigned to."""
 
     __slots__ = ()
     session: Any
 
     def assign(self, resource: Any) -> Any:
-        """The assignment of a user or group, made where there is none; pending until the next commit."""
+        """Assign a user or group, unless it is assigned; returns the assignment, pending until the next commit."""
         return self.session.run(join(self.session, _kind(self.session, "assignment"), self, resource))
 
     def unassign(self, resource: Any) -> Any:
-        """End the assignment of a user or group with the next commit; gives how many ended."""
+        """Delete the assignment of a user or group with the next commit; returns how many."""
         return self.session.run(leave(self.session, _kind(self.session, "assignment"), self, resource))
 
     def get_assignees(self) -> Any:
@@ -39,17 +39,17 @@ class Assignable:
 
 
 class Allocatable:
-    """Methods of what people are allocated to."""
+    """The methods of entities that people are allocated to."""
 
     __slots__ = ()
     session: Any
 
     def allocate(self, resource: Any) -> Any:
-        """The allocation of a user or group, made where there is none; pending until the next commit."""
+        """Allocate a user or group, unless it is allocated; returns the allocation, pending until the next commit."""
         return self.session.run(join(self.session, _kind(self.session, "allocation"), self, resource))
 
     def deallocate(self, resource: Any) -> Any:
-        """End the allocation of a user or group with the next commit; gives how many ended."""
+        """Delete the allocation of a user or group with the next commit; returns how many."""
         return self.session.run(leave(self.session, _kind(self.session, "allocation"), self, resource))
 
     def get_allocated(self) -> Any:
@@ -58,17 +58,17 @@ class Allocatable:
 
 
 class Membered:
-    """Methods of groups."""
+    """The methods of groups."""
 
     __slots__ = ()
     session: Any
 
     def add_member(self, user: Any) -> Any:
-        """The membership of a user, made where there is none; pending until the next commit."""
+        """Add a user, unless it is a member; returns the membership, pending until the next commit."""
         return self.session.run(join(self.session, MEMBERSHIP, self, user))
 
     def remove_member(self, user: Any) -> Any:
-        """End the membership of a user with the next commit; gives how many ended."""
+        """Delete the membership of a user with the next commit; returns how many."""
         return self.session.run(leave(self.session, MEMBERSHIP, self, user))
 
     def get_members(self) -> Any:
@@ -87,7 +87,7 @@ def _kind(core: Core, word: str) -> Kind:
 
 
 def join(core: Core, kind: Kind, owner: Any, member: Any) -> Flow[Any]:
-    """The row between two entities, created where there is none."""
+    """The row between two entities, created if there is none."""
     type_name, near, far, more = kind
     core.unit.check_target(type_name, core.schema.types[type_name].attributes[far], member)
     found = yield from _rows(core, kind, owner)
@@ -100,7 +100,7 @@ def join(core: Core, kind: Kind, owner: Any, member: Any) -> Flow[Any]:
 def leave(core: Core, kind: Kind, owner: Any, member: Any) -> Flow[int]:
     """Delete the rows between two entities."""
     if member is None:
-        raise UsageError("say who is to leave")
+        raise UsageError("a member to remove is required, not None")
     found = yield from _rows(core, kind, owner)
     gone = [row for row in found if row.peek(kind[2]) is member]
     for row in gone:
@@ -109,7 +109,7 @@ def leave(core: Core, kind: Kind, owner: Any, member: Any) -> Flow[int]:
 
 
 def joined(core: Core, kind: Kind, owner: Any) -> Flow[list[Any]]:
-    """Who is at the other end."""
+    """The entities at the other end."""
     found = yield from _rows(core, kind, owner)
     return list(dict.fromkeys(row.peek(kind[2]) for row in found))
 

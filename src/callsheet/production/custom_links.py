@@ -1,7 +1,7 @@
 """Custom attributes that are links, by their keys and from both ends.
 
 They are rows: `CustomAttributeLink` has the entities at both ends (``from_id``, ``to_id``), its configuration has the
-key and the types allowed at each end. An entity at the end of a link sees it backwards.
+key and the types allowed at each end. An entity at the ``to`` end can follow a link backwards.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from callsheet.core.core import Core
 from callsheet.errors import Invalid
 from callsheet.flow import Flow
 from callsheet.model.schema import EntityType, did_you_mean
-from callsheet.production.asking import entities, is_, known, one_of
+from callsheet.production.queries import entities, is_, known, one_of
 
 __all__ = ["CustomLinked"]
 
@@ -28,32 +28,32 @@ ENDS = {
     "list": "List",
     "component": "Component",
 }
-"""What a configuration calls the types at its ends."""
+"""The entity types, by their names in a configuration."""
 
 
 class CustomLinked:
-    """Methods of what custom attributes can link."""
+    """The methods of entities with custom links."""
 
     __slots__ = ()
     session: Any
 
     def add_custom_link(self, key: str, other: Any) -> Any:
-        """The link of a key to another entity, made where there is none; pending until the next commit.
+        """Link another entity under a key, unless it is linked; returns the link, pending until the next commit.
 
-        Where the configuration allows one link only, this takes the place of the one that was there.
+        If the configuration allows only one link, it replaces the existing one.
         """
         return self.session.run(_add(self.session, self, key, other))
 
     def remove_custom_link(self, key: str, other: Any) -> Any:
-        """End the link of a key to another entity with the next commit; gives how many ended."""
+        """Delete the link of a key to another entity with the next commit; returns how many."""
         return self.session.run(_remove(self.session, self, key, other))
 
     def get_custom_links(self, key: str) -> Any:
-        """What the links of a key lead to."""
+        """The entities that the links of a key lead to."""
         return self.session.run(_ends(self.session, self, key, ("from_id", "to_id")))
 
     def get_custom_links_from(self, key: str) -> Any:
-        """Where the links of a key come from that lead here."""
+        """The entities whose links of a key lead to this one."""
         return self.session.run(_ends(self.session, self, key, ("to_id", "from_id")))
 
 
@@ -78,9 +78,9 @@ def _remove(core: Core, entity: Any, key: str, other: Any) -> Flow[int]:
     return len(gone)
 
 
-def _ends(core: Core, entity: Any, key: str, ways: tuple[str, str]) -> Flow[list[Any]]:
+def _ends(core: Core, entity: Any, key: str, direction: tuple[str, str]) -> Flow[list[Any]]:
     """The entities at the far ends of an entity's links, in the order of the links."""
-    near, far = ways
+    near, far = direction
     configurations = yield from _fitting(core, entity, key, backwards=near == "to_id")
     rows = yield from _rows(core, entity, configurations, near)
     found: dict[str, Any] = {}
@@ -107,7 +107,7 @@ def _rows(core: Core, entity: Any, configurations: Sequence[Any], near: str) -> 
 
 
 def _configuration(core: Core, entity: Any, key: str, backwards: bool) -> Flow[Any]:
-    """The one that stands first: for a type of object before one for all."""
+    """The configuration of a key: one for an object type comes before one for all."""
     found = yield from _fitting(core, entity, key, backwards)
     side = "object_type_to" if backwards else "object_type"
     return min(found, key=lambda each: each.peek(side) is None)
@@ -116,17 +116,17 @@ def _configuration(core: Core, entity: Any, key: str, backwards: bool) -> Flow[A
 def _fitting(core: Core, entity: Any, key: str, backwards: bool) -> Flow[list[Any]]:
     """The configurations of a key that have this entity at their near end."""
     bring = "key, entity_type, entity_type_to, one_to_one, object_type.id, object_type_to.id"
-    told = yield from entities(core, CONFIGURATION, bring=bring)
+    every = yield from entities(core, CONFIGURATION, bring=bring)
     side = ("entity_type_to", "object_type_to") if backwards else ("entity_type", "object_type")
     kind = None
     if "object_type" in entity._type.attributes:
         (kind,) = yield from known(core, entity, "object_type")
-    fitting = [each for each in told if _is_end(entity._type, each, side, kind)]
+    fitting = [each for each in every if _is_end(entity._type, each, side, kind)]
     found = [each for each in fitting if each.peek("key") == key]
     if not found:
         hint = did_you_mean(key, [str(each.peek("key")) for each in fitting])
-        way = "leads to" if backwards else "starts at"
-        raise Invalid(f"no link of custom attributes `{key}` {way} {entity.entity_type}{hint}")
+        direction = "leads to" if backwards else "starts at"
+        raise Invalid(f"no link of custom attributes `{key}` {direction} {entity.entity_type}{hint}")
     return found
 
 
@@ -137,7 +137,7 @@ def _is_end(entity_type: EntityType, configuration: Any, side: tuple[str, str], 
 
 
 def _row_type(core: Core, configuration: Any, other: Any) -> str:
-    """The type of a link to this entity; `Invalid` where the configuration has something else at that end."""
+    """The type of a link to this entity; raises `Invalid` if the configuration does not allow it."""
     families = (other.entity_type, *other._type.ancestors)
     if not _is_end(other._type, configuration, ("entity_type_to", "object_type_to"), _kind(other)):
         objects = configuration.peek("object_type_to")

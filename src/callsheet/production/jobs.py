@@ -1,4 +1,4 @@
-"""Jobs: long work that somebody waits for, with words about it and how far it is."""
+"""Jobs: long operations with a state, a description and a progress."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from typing import Any
 from callsheet.core.core import Core
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
-from callsheet.production.asking import known
+from callsheet.production.queries import known
 
-__all__ = ["Progressing", "told"]
+__all__ = ["Progressing", "update_job"]
 
 
 class Progressing:
-    """Methods of jobs. Each changes the job; the next commit tells the others."""
+    """The methods of jobs. Each changes the job; the next commit sends it to the server."""
 
     __slots__ = ()
     session: Any
 
     def start(self, description: str | None = None) -> Any:
-        """The job runs."""
-        return self.session.run(told(self.session, self, "running", 0.0, description))
+        """Mark the job as running."""
+        return self.session.run(update_job(self.session, self, "running", 0.0, description))
 
     def report(self, progress: float, description: str | None = None, **data: Any) -> Any:
-        """The job is so far, from 0 to 1; ``description`` is for people, more ``data`` for programs."""
-        return self.session.run(told(self.session, self, None, progress, description, data))
+        """Set the progress, from 0 to 1; ``description`` is for people, more ``data`` for programs."""
+        return self.session.run(update_job(self.session, self, None, progress, description, data))
 
     def finish(self, description: str | None = None) -> Any:
-        """The job is done."""
-        return self.session.run(told(self.session, self, "done", 1.0, description))
+        """Mark the job as done."""
+        return self.session.run(update_job(self.session, self, "done", 1.0, description))
 
     def fail(self, description: str | None = None) -> Any:
-        """The job could not be done."""
-        return self.session.run(told(self.session, self, "failed", None, description))
+        """Mark the job as failed."""
+        return self.session.run(update_job(self.session, self, "failed", None, description))
 
 
-def told(
+def update_job(
     core: Core,
     job: Any,
     state: str | None,
@@ -46,7 +46,7 @@ def told(
     description: str | None,
     data: Mapping[str, Any] | None = None,
 ) -> Flow[Any]:
-    """Write down where a job stands: in attributes where the type has them, else in its ``data``."""
+    """Set state, progress and description of a job: in its attributes if the type has them, else in its ``data``."""
     if progress is not None and not (math.isfinite(progress) and 0 <= progress <= 1):
         raise UsageError(f"the progress of a job is a number from 0 to 1, not {progress!r}")
     (before,) = yield from known(core, job, "data")
@@ -61,11 +61,11 @@ def told(
     if kept != (before or {}):
         core.unit.assign(job, "data", kept)
     if state is not None:
-        _stand(core, job, state)
+        _set_state(core, job, state)
     return job
 
 
-def _stand(core: Core, job: Any, state: str) -> None:
+def _set_state(core: Core, job: Any, state: str) -> None:
     names = job._type.attributes
     core.unit.assign(job, "state" if "state" in names else "status", state)
     moment = {"running": "started_at", "done": "finished_at", "failed": "finished_at"}[state]

@@ -1,4 +1,4 @@
-"""Links: what waits for what, and what is made of what. An incoming link comes from what this depends on."""
+"""Links are dependencies between entities. An incoming link comes from an entity that this one depends on."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ __all__ = ["Linking"]
 
 
 class Linking:
-    """Methods of what can be linked."""
+    """The methods of entities with links."""
 
     __slots__ = ()
     session: Any
 
     def link_from(self, other: Any) -> Any:
-        """The link by which this depends on another, made where there is none; pending until the next commit."""
+        """Make this depend on another entity, unless it does; returns the link, pending until the next commit."""
         return self.session.run(join(self.session, _kind(self, "incoming_links"), self, other))
 
     def link_to(self, other: Any) -> Any:
-        """The link by which another depends on this, made where there is none; pending until the next commit."""
+        """Make another entity depend on this one, unless it does; returns the link, pending until the next commit."""
         return self.session.run(join(self.session, _kind(self, "outgoing_links"), self, other))
 
     def unlink(self, other: Any) -> Any:
-        """End the links between this and another with the next commit; gives how many ended."""
+        """Delete the links between this and another entity with the next commit; returns how many."""
         return self.session.run(_unlink(self.session, self, other))
 
     def get_dependencies(self) -> Any:
-        """What this depends on."""
+        """The entities that this one depends on."""
         return self.session.run(joined(self.session, _kind(self, "incoming_links"), self))
 
     def get_dependents(self) -> Any:
-        """What depends on this."""
+        """The entities that depend on this one."""
         return self.session.run(joined(self.session, _kind(self, "outgoing_links"), self))
 
 

@@ -1,6 +1,6 @@
-"""Notes: something that is said about an entity, to somebody, under labels; and answers to it.
+"""Notes on entities, with recipients and labels; and replies to notes.
 
-A note is one new row that names what it is about. Notes that are there already are neither fetched nor sent.
+A note is one new row that refers to its entity. Existing notes are neither loaded nor sent.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from callsheet.core import loading
 from callsheet.core.core import Core
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
-from callsheet.production.asking import acting_user
+from callsheet.production.queries import acting_user
 
 __all__ = ["Answerable", "Noteable", "create_note", "create_reply"]
 
 
 class Noteable:
-    """Methods of everything that has notes."""
+    """The methods of entities with notes."""
 
     __slots__ = ()
     session: Any
@@ -32,10 +32,10 @@ class Noteable:
         labels: Iterable[Any] = (),
         **values: Any,
     ) -> Any:
-        """A new note about this, pending until the next commit.
+        """A new note on this entity, pending until the next commit.
 
-        ``author`` is a user (the session's own, where None), ``recipients`` are users and groups, ``labels`` what
-        the note is filed under; ``category`` is one label by its older name. More ``values`` go to the note.
+        ``author`` is a user (default: the session's), ``recipients`` are users and groups, ``labels`` are the note's
+        labels; ``category`` is one label, by its older name. More ``values`` are set on the note.
         """
         return self.session.run(
             create_note(self.session, self, content, author, recipients, labels=labels, category=category, **values)
@@ -43,13 +43,13 @@ class Noteable:
 
 
 class Answerable:
-    """Methods of notes."""
+    """The methods of notes."""
 
     __slots__ = ()
     session: Any
 
     def create_reply(self, content: str, author: Any = None, **values: Any) -> Any:
-        """An answer to this note, pending until the next commit."""
+        """A reply to this note, pending until the next commit."""
         return self.session.run(create_reply(self.session, self, content, author, **values))
 
 
@@ -64,10 +64,10 @@ def create_note(
     category: Any = None,
     **values: Any,
 ) -> Flow[Any]:
-    """A note about an entity."""
+    """A note on an entity."""
     filed = list(labels)
     if filed and category is not None:
-        raise UsageError("a note takes labels or a category, which is one label by another name, not both")
+        raise UsageError("a note takes either labels or a category, which is one label")
     if category is not None:
         filed = [category]
     if entity._type.abstract:
@@ -83,7 +83,7 @@ def create_note(
 
 
 def create_reply(core: Core, note: Any, content: str, author: Any = None, **values: Any) -> Flow[Any]:
-    """An answer to a note."""
+    """A reply to a note."""
     return (yield from _written(core, {"in_reply_to": note, "content": content, **values}, author))
 
 
@@ -94,7 +94,7 @@ def _written(core: Core, data: dict[str, Any], author: Any) -> Flow[Any]:
 
 
 def _show(core: Core, entity: Any, name: str, member: Any) -> None:
-    """Let a collection have a member that is in it by other means."""
+    """Add a member to a loaded collection without recording a change."""
     with core.operation_recording(False):
         core.unit.link(entity, name, member, True)
 
@@ -110,5 +110,5 @@ def _label(core: Core, note: Any, labels: Iterable[Any]) -> None:
         if "labels" in note._type.attributes:
             core.unit.link(note, "labels", label, True)
         else:
-            # By its key: a category is a label by another name, and so of another type.
+            # By its key, because a category is a label of another type.
             core.create("NoteLabelLink", {"note": note, "label_id": label.identity.key})

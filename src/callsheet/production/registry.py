@@ -1,8 +1,7 @@
-"""Which entity types have which methods.
+"""The table of behaviours and their entity types.
 
-A behaviour is for the types that have what it needs: `Noteable` for every type with ``notes``, `Worker` for users
-where there are timers. The table is read when a session opens; a behaviour is imported when a type that has it is
-first used.
+A behaviour is for the types with the attributes it needs: `Noteable` for every type with ``notes``, `Worker` for users
+if there are timers. The table is read when a session opens; a behaviour is imported on the first use of its type.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ __all__ = ["BEHAVIOURS", "Behaviour", "register"]
 
 @frozen
 class Behaviour:
-    """A class, and who has its methods: the types with these ``attributes`` (or those called ``name``).
+    """A class of methods, for the types with these ``attributes`` (or the type called ``name``).
 
-    Nothing has them where the schema lacks one of the types it ``needs``.
+    It is not used if the schema does not have all the types that it ``needs``.
     """
 
     module: str
@@ -61,14 +60,14 @@ BEHAVIOURS = (
 
 
 def register(session: Any) -> None:
-    """Let the entity types of a session have the methods that fit them."""
+    """Register the behaviours of a session's entity types."""
     types = session.types
     for name, behaviour in _placed(types.schema):
         types.behave(name, behaviour)
 
 
 def _placed(schema: Schema) -> Iterator[tuple[str, Callable[[], type]]]:
-    """The oldest types that each behaviour fits; the types below have it from them."""
+    """The topmost types for each behaviour; their subtypes inherit it."""
     for behaviour in BEHAVIOURS:
         if any(needed not in schema.types for needed in behaviour.needs):
             continue

@@ -1,6 +1,6 @@
-"""What a server does beside reading and writing, called by name: pages, invitations, keys, long work, search.
+"""Actions of servers besides reading and writing: pages, invitations, keys, long operations, search.
 
-Some servers have these as actions of their own. They happen at once and are no part of what is pending.
+They take effect at once, and are not part of the pending changes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from callsheet.errors import TransportError, UsageError
 from callsheet.flow import Flow
 from callsheet.model.query import Comparison, Condition, Or, Path
 from callsheet.production.accounts import check_committed, new_key_of
-from callsheet.production.asking import entities, one_of
+from callsheet.production.queries import entities, one_of
 
 __all__ = ["delayed_job", "invite_users", "invite_reviewers", "reset_remote", "search", "widget_url"]
 
@@ -23,45 +23,45 @@ SEARCHED = {"User": ("username", "first_name", "last_name"), "AssetVersion": ("a
 
 
 def widget_url(core: Core, name: str, entity: Any = None, theme: str | None = None) -> Flow[str]:
-    """The address of a page of the server (``info``, ``tasks``, ``tasks_browser``), about an entity or not.
+    """The URL of a page of the server (``info``, ``tasks``, ``tasks_browser``), optionally of an entity.
 
     It is valid for some minutes.
     """
-    told: dict[str, Any] = {"name": name, "theme": theme}
+    arguments: dict[str, Any] = {"name": name, "theme": theme}
     if entity is not None:
         check_committed(entity)
-        told |= {"entity_type": entity.entity_type, "entity_key": _key(entity)}
-    answer = yield from calls.call(core, "get_widget_url", told)
+        arguments |= {"entity_type": entity.entity_type, "entity_key": _key(entity)}
+    answer = yield from calls.call(core, "get_widget_url", arguments)
     return str(_field(answer, "widget_url"))
 
 
 def reset_remote(core: Core, reset_type: str, entity: Any = None) -> Flow[Any]:
-    """Let the server make something anew: ``"api_key"`` of a user gives the new key, once."""
-    told: dict[str, Any] = {"reset_type": reset_type}
+    """Reset something on the server: ``"api_key"`` of a user returns the new key, once."""
+    arguments: dict[str, Any] = {"reset_type": reset_type}
     if entity is not None:
         check_committed(entity)
-        told |= {"entity_type": entity.entity_type, "entity_key": entity.id}
+        arguments |= {"entity_type": entity.entity_type, "entity_key": entity.id}
         if reset_type == "api_key" and "reset_remote" not in core.declaration.actions:
             return {"api_key": (yield from new_key_of(core, entity))}
-    return (yield from calls.call(core, "reset_remote", told))
+    return (yield from calls.call(core, "reset_remote", arguments))
 
 
 def invite_users(core: Core, users: Any) -> Flow[None]:
-    """Let the server send an invitation to a user, or to several."""
+    """Send an invitation to a user, or to several."""
     chosen = _committed(users)
     for user in chosen:
         yield from calls.call(core, "send_user_invite", {"user_id": user.id})
 
 
 def invite_reviewers(core: Core, invitees: Any) -> Flow[None]:
-    """Let the server send an invitation to an invitee of a review session, or to several."""
+    """Send an invitation to an invitee of a review session, or to several."""
     chosen = _committed(invitees)
     for invitee in chosen:
         yield from calls.call(core, "send_review_session_invite", {"review_session_invitee_id": invitee.id})
 
 
 def delayed_job(core: Core, job_type: str) -> Flow[Any]:
-    """Let the server begin long work, such as ``"SYNC_USERS_LDAP"``; gives its job."""
+    """Begin a long operation on the server, such as ``"SYNC_USERS_LDAP"``; returns its job."""
     answer = yield from calls.call(core, "delayed_job", {"job_type": job_type})
     return (yield from reading.get(core, "Job", _field(answer, "id")))
 
@@ -74,19 +74,19 @@ def search(
     object_types: Iterable[Any] = (),
     limit: int = 50,
 ) -> Flow[list[Any]]:
-    """Entities whose names have all these words in them, within a project if one is given; the best first."""
+    """Entities whose names contain all these words, within a project if one is given; the best first."""
     words = terms.split() if isinstance(terms, str) else list(terms)
     found = core.schema.type(entity_type)
     if "search" not in core.declaration.actions:
         return (yield from _searched_here(core, found.name, words, context, limit))
     expression = f"select id from {found.name} offset 0 limit {int(limit)}"
-    told: dict[str, Any] = {"expression": expression, "entity_type": found.name, "terms": words}
+    arguments: dict[str, Any] = {"expression": expression, "entity_type": found.name, "terms": words}
     if context is not None:
-        told["context_id"] = context.id
+        arguments["context_id"] = context.id
     kinds = [getattr(each, "id", each) for each in object_types]
     if kinds:
-        told["object_type_ids"] = kinds
-    rows = yield from calls.call(core, "search", told)
+        arguments["object_type_ids"] = kinds
+    rows = yield from calls.call(core, "search", arguments)
     keys = [row["id"] for row in rows if isinstance(row, Mapping) and "id" in row]
     if not keys:
         return []
@@ -96,7 +96,7 @@ def search(
 
 
 def _searched_here(core: Core, name: str, words: Sequence[str], context: Any, limit: int) -> Flow[list[Any]]:
-    """A search by plain conditions, where the server has no action for it."""
+    """A search by conditions, for servers without an action for it."""
     entity_type = core.schema.types[name]
     paths = [path for path in SEARCHED.get(name, ("name",)) if path.partition(".")[0] in entity_type.attributes]
     if not paths:

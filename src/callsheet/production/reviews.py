@@ -1,4 +1,4 @@
-"""Review sessions: versions in an order, and people who are asked to look at them."""
+"""Review sessions: ordered versions, and the people who are invited to review them."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from callsheet.core.core import Core
 from callsheet.flow import Flow
 from callsheet.model.record import NOT_SET
 from callsheet.production.accounts import check_committed
-from callsheet.production.asking import entities, is_
+from callsheet.production.queries import entities, is_
 
 __all__ = ["Invited", "Reviewing", "add_version", "objects_of"]
 
 
 class Reviewing:
-    """Methods of review sessions."""
+    """The methods of review sessions."""
 
     __slots__ = ()
     session: Any
 
     def add_version(self, version: Any, name: str | None = None, description: str = "") -> Any:
-        """The version as the last object of this review; pending until the next commit.
+        """Add a version as the last object of this review; pending until the next commit.
 
-        The object is called like the version's asset, unless it has a ``name``.
+        The default ``name`` is that of the version's asset.
         """
         return self.session.run(add_version(self.session, self, version, name, description))
 
     def get_objects(self) -> Any:
-        """The objects of this review, in their order, with their versions."""
+        """The objects of this review, in order, with their versions."""
         return self.session.run(objects_of(self.session, self))
 
     def invite(self, name: str, email: str) -> Any:
-        """Somebody who is to look; pending until the next commit. Their ``send_invite()`` sends the mail then."""
+        """Add an invitee; pending until the next commit. Then its ``send_invite()`` sends the mail."""
         return self.session.create("ReviewSessionInvitee", {"review_session": self, "name": name, "email": email})
 
 
 class Invited:
-    """Methods of invitees."""
+    """The methods of invitees."""
 
     __slots__ = ()
     session: Any
     id: Any
 
     def send_invite(self) -> Any:
-        """Let the server send the mail that invites them. At once: an invitee must have been committed."""
+        """Send the invitation by mail, at once; the invitee must be committed."""
         check_committed(self)
-        told = {"review_session_invitee_id": self.id}
-        return self.session.run(calls.call(self.session, "send_review_session_invite", told))
+        arguments = {"review_session_invitee_id": self.id}
+        return self.session.run(calls.call(self.session, "send_review_session_invite", arguments))
 
 
 def add_version(core: Core, review: Any, version: Any, name: str | None, description: str) -> Flow[Any]:
-    """A version at the end of a review."""
+    """Add a version at the end of a review."""
     names = core.schema.types["ReviewSessionObject"].attributes
     place = _place(core)
     last = yield from objects_of(core, review)
@@ -67,7 +67,7 @@ def add_version(core: Core, review: Any, version: Any, name: str | None, descrip
 
 
 def objects_of(core: Core, review: Any) -> Flow[list[Any]]:
-    """The objects of a review, in their order; what is pending too."""
+    """The objects of a review, in order, pending ones included."""
     place, found = _place(core), []
     if review._changes is None or not review._changes.born:
         bring = f"name, {place}, asset_version, review_session"

@@ -1,8 +1,8 @@
-"""Timers: one for each user, counting until it is stopped and becomes a time log.
+"""Timers: a user has at most one, which becomes a time log when it is stopped.
 
-Neither starting nor stopping commits: both are part of what is pending. A time log lasts whole seconds, from the
-start of the timer to the moment it is stopped. A server whose support of time zones is off has local times that look
-like UTC; there the difference is taken between local times.
+Starting and stopping are pending changes until the next commit. A time log has the whole seconds from the start of the
+timer until it was stopped. A server without support for time zones has local times that are marked as UTC; there the
+difference is computed between local times.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from callsheet.core import calls
 from callsheet.core.core import Core
 from callsheet.errors import MultipleResults, NoResult, ServerError, StateError
 from callsheet.flow import Flow
-from callsheet.production.asking import entities, is_, known
+from callsheet.production.queries import entities, is_, known
 
 __all__ = ["Worker", "seconds_between", "start_timer", "stop_timer"]
 
 
 class Worker:
-    """Methods of users."""
+    """The timer methods of users."""
 
     __slots__ = ()
     session: Any
 
     def start_timer(self, context: Any = None, comment: str = "", name: str | None = None, force: bool = False) -> Any:
-        """A timer that runs from now on, pending until the next commit.
+        """Start a timer, pending until the next commit.
 
-        Where one runs already this is a `StateError`; with ``force`` that one is stopped first, and its time logged.
+        Raises `StateError` if one is running; with ``force`` that one is stopped first, and its time logged.
         """
         return self.session.run(start_timer(self.session, self, context, comment, name, force))
 
     def stop_timer(self) -> Any:
-        """The time log of the running timer, which ends; pending until the next commit.
+        """Stop the running timer; returns its time log, pending until the next commit.
 
-        `NoResult` where none runs, `MultipleResults` where several do.
+        Raises `NoResult` if none is running, `MultipleResults` if several are.
         """
         return self.session.run(stop_timer(self.session, self))
 
@@ -44,7 +44,7 @@ class Worker:
 def start_timer(
     core: Core, user: Any, context: Any = None, comment: str = "", name: str | None = None, force: bool = False
 ) -> Flow[Any]:
-    """A new timer of a user."""
+    """Start a timer of a user."""
     running = yield from _running(core, user)
     if running and not force:
         raise StateError(
@@ -59,7 +59,7 @@ def start_timer(
 
 
 def stop_timer(core: Core, user: Any) -> Flow[Any]:
-    """The time log of a user's running timer."""
+    """Stop a user's running timer; returns its time log."""
     running = yield from _running(core, user)
     if not running:
         raise NoResult(f"no timer of {user!r} is running; `start_timer()` starts one")
@@ -69,7 +69,7 @@ def stop_timer(core: Core, user: Any) -> Flow[Any]:
 
 
 def _running(core: Core, user: Any) -> Flow[list[Any]]:
-    """The timers of a user, those not yet committed too; what is deleted here is none."""
+    """The timers of a user, pending ones included, without those deleted in this session."""
     found: list[Any] = []
     if not (user._changes is not None and user._changes.born):
         found = yield from entities(core, "Timer", is_("user.id", user.id))
@@ -87,7 +87,7 @@ def _stopped(core: Core, timer: Any) -> Flow[Any]:
 
 
 def seconds_between(start: datetime, now: datetime, local: bool = False) -> float:
-    """Whole seconds, never less than none. ``local``: the start is a local time, whatever zone it says.
+    """Whole seconds, at least 0. ``local``: the start is a local time, whatever its time zone.
 
     >>> seconds_between(datetime(2026, 5, 4, 9, 0, tzinfo=UTC), datetime(2026, 5, 4, 9, 0, 59, 999_999, tzinfo=UTC))
     59.0
@@ -102,16 +102,16 @@ def _now() -> datetime:
 
 
 def _local_now() -> datetime:
-    """The local time, as a server without time zones tells it: by the clock on the wall, called UTC."""
+    """The local time marked as UTC, as on a server without time zones."""
     return datetime.now().replace(microsecond=0, tzinfo=UTC)
 
 
 def _is_local(core: Core) -> Flow[bool]:
-    """Whether the server has local times: it says that its support of time zones is off."""
+    """Whether the server has local times, because its support for time zones is off."""
     if "query_server_information" not in core.declaration.actions:
         return False
     try:
-        told = yield from calls.call(core, "query_server_information", {})
+        information = yield from calls.call(core, "query_server_information", {})
     except ServerError:
         return False
-    return isinstance(told, Mapping) and told.get("is_timezone_support_enabled") is False
+    return isinstance(information, Mapping) and information.get("is_timezone_support_enabled") is False

@@ -1,8 +1,8 @@
-"""Which statuses and types may be used, as a project schema says.
+"""The statuses and types that a project schema allows.
 
-Two shapes are known. One has workflows: one for tasks, with overrides for single types of task, one for
-versions, and lists by object type for everything else. Callsheet's own preset has one row for each status that an
-entity type may have, some of them only for one type of it.
+There are two forms. One has workflows: one for tasks, with overrides for single task types, one for versions, and lists
+by object type for all others. Callsheet's preset has one row for each status of an entity type, optionally for one task
+type.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from callsheet.core.core import Core
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.model.query import Comparison, Path
-from callsheet.production.asking import entities, is_
+from callsheet.production.queries import entities, is_
 
 __all__ = ["Workflow", "statuses_of", "types_of"]
 
 
 class Workflow:
-    """Methods of project schemas."""
+    """The methods of project schemas."""
 
     __slots__ = ()
     session: Any
@@ -28,7 +28,7 @@ class Workflow:
     def get_statuses(self, schema: str, type_id: Any = None) -> Any:
         """The statuses that entities of a type may have, in order.
 
-        ``type_id`` is the key of a `Type`, or one: what is set for that type alone stands before what is general.
+        ``type_id`` is a `Type` or its key: statuses of that type come before general ones.
         """
         return self.session.run(statuses_of(self.session, self, schema, type_id))
 
@@ -69,11 +69,11 @@ def types_of(core: Core, project_schema: Any, name: str) -> Flow[list[Any]]:
 def _check(core: Core, name: str, attribute: str) -> None:
     entity_type = core.schema.type(name)
     if attribute not in entity_type.attributes:
-        raise UsageError(f"{name} has no {attribute}, so a project schema says nothing about it")
+        raise UsageError(f"{name} has no {attribute}, so a project schema has none for it")
 
 
 def _members(core: Core, owner: Any, reference: str, collection: str) -> Flow[list[Any]]:
-    """The members of what an entity refers to, by their own order."""
+    """The members of a collection of a referenced entity, in their own order."""
     path = f"{reference}.{collection}.name, {reference}.{collection}.sort"
     yield from populating.populate(core, owner, path)
     found = owner.peek(reference)
@@ -85,7 +85,7 @@ def _members(core: Core, owner: Any, reference: str, collection: str) -> Flow[li
 def _by_object_type(core: Core, project_schema: Any, name: str, rows: str, reference: str) -> Flow[list[Any]]:
     object_type = core.schema.types[name].attributes.get("object_type")
     if object_type is None or object_type.default is None:
-        raise UsageError(f"{name} has no object type, so a project schema says nothing about it")
+        raise UsageError(f"{name} has no object type, so a project schema has none for it")
     schemas = yield from entities(
         core, "Schema", is_("project_schema.id", project_schema.id), is_("type.id", object_type.default)
     )
@@ -98,7 +98,7 @@ def _by_object_type(core: Core, project_schema: Any, name: str, rows: str, refer
 
 
 def _rows(core: Core, project_schema: Any, name: str, rows: str, reference: str, kind: Any) -> Flow[list[Any]]:
-    """What the rows for an entity type name; those for one type of it where there are such."""
+    """The targets of the rows for an entity type; only those for one task type, if there are any."""
     conditions = [is_("project_schema.id", project_schema.id), is_("entity_type", name)]
     if rows == "SchemaStatus":
         special = Comparison(Path.of("type.id"), "=", kind)

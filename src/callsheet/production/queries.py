@@ -1,4 +1,4 @@
-"""Questions that behaviours ask: entities by a query's text, the user who acts, what has been loaded."""
+"""The queries of behaviours: entities by conditions, the acting user, and attributes of an entity."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = ["acting_user", "entities", "is_", "known", "one_of"]
 
 
 def is_(path: str, value: Any) -> Comparison:
-    """A path has a value."""
+    """The condition that a path has a value."""
     return Comparison(Path.of(path), "=", value)
 
 
 def one_of(path: str, values: Iterable[Any]) -> Comparison:
-    """A path has one of several values."""
+    """The condition that a path has one of several values."""
     return Comparison(Path.of(path), "in", tuple(values))
 
 
 def entities(
     core: Core, entity_type: str, *conditions: Condition, bring: str = "", order: str = "", limit: int | None = None
 ) -> Flow[list[Any]]:
-    """All entities of a type that fulfil all conditions, with the paths that ``bring`` names."""
+    """All entities of a type that fulfil all conditions, with the paths in ``bring`` loaded."""
     where = conditions[0] if len(conditions) == 1 else And(conditions) if conditions else None
     paths = tuple(parse_path(each.strip()) for each in bring.split(",") if each.strip())
     orders = tuple(Order(parse_path(each.strip())) for each in order.split(",") if each.strip())
@@ -41,7 +41,7 @@ def entities(
 
 
 def acting_user(core: Core) -> Flow[Any]:
-    """The user this session acts for, or None where the server has no such user."""
+    """The user of the session's account; None if the server has no such user."""
     name = core.api_user
     if not name or "User" not in core.schema.types:
         return None
@@ -55,16 +55,16 @@ def acting_user(core: Core) -> Flow[Any]:
 
 
 def _renamed(core: Core) -> Flow[list[Any]]:
-    """The user of the session's account, where that has another name by now."""
+    """The user of the session's account, if that was renamed."""
     try:
         key = (yield from calls.call(core, "own.user", {}))["key"]
     except (ServerError, Unsupported):
-        return []  # A server of before does not know.
+        return []  # An older server has no such action.
     return [] if key is None else (yield from entities(core, "User", is_("id", key), limit=1))
 
 
 def known(core: Core, entity: Any, *names: str) -> Flow[list[Any]]:
-    """The values of these attributes; what is not loaded is fetched in one request."""
+    """The values of these attributes; missing ones are loaded in one request."""
     born = entity._changes is not None and entity._changes.born
     lacking = [name for name in names if entity.peek(name) is NOT_SET]
     if lacking and not born:
