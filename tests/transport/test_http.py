@@ -101,10 +101,10 @@ def test_safe_requests_are_repeated(send: Send, server: respx.MockRouter, failur
 
 @pytest.mark.parametrize("failure", [httpx.ReadError("reset"), httpx.ReadTimeout("slow"), httpx.WriteError("broken")])
 def test_others_are_not_repeated_once_sent(send: Send, server: respx.MockRouter, failure: Any) -> None:
-    """A request that may have been done is not sent again, and the error says that it is not known."""
+    """A request that may have been done is not sent again, and the error says that its effect is unknown."""
     route = server.post("/v1/call/x")
     route.side_effect = [failure, httpx.Response(200)]
-    with pytest.raises(TransportError, match="is not known"):
+    with pytest.raises(TransportError, match="it is unknown"):
         send(UNSAFE)
     assert route.call_count == 1
 

@@ -205,7 +205,7 @@ class _Connection:
         """Run one of the tasks; when it ends, the others are cancelled."""
         try:
             await task(place)
-        except (WebSocketDisconnect, _Slow, _Ended, CallsheetError):
+        except (WebSocketDisconnect, _Slow, _AccessEnded, CallsheetError):
             # The client disconnected or reads nothing, its rights have changed, or the database is unreachable.
             pass
         except Exception as error:
@@ -246,11 +246,11 @@ class _Connection:
                     await self._deliver(standing, packets)
 
     async def _deliver(self, standing: Standing, packets: Sequence[Any]) -> None:
-        """Send events while the client is entitled to them; raises `_Ended` when it no longer is."""
+        """Send events while the client is entitled to them; raises `_AccessEnded` when it no longer is."""
         right = self._right
         for start in range(0, len(packets), PIECE):
             if not right.is_current(standing) and not await self._thread(right.still_holds, standing):
-                raise _Ended
+                raise _AccessEnded
             await self._send(packets[start : start + PIECE])
 
     async def _send_heartbeats(self, _: Position) -> None:
@@ -293,5 +293,5 @@ class _Slow(Exception):
     """The client did not read what was sent in time."""
 
 
-class _Ended(Exception):
+class _AccessEnded(Exception):
     """The account's rights have changed since the events were read."""
