@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 import callsheet.compat.ftrack_api as ftrack_api
+from callsheet import ConflictError, Session
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.query import Aggregate, Condition, Select
 from callsheet.model.record import Identity, new_key
@@ -265,3 +267,67 @@ def _only(service: Service, kind: str, where: Condition | None = None) -> Identi
 
 def _seen(service: Service) -> int:
     return int(service.backend("mara").aggregate(Aggregate(Select("Project"), (("count", None),)))[0][0])
+
+
+def test_a_number_written_on_a_base_that_is_gone_is_a_conflict(address: str) -> None:
+    """Two sessions of ours read the same and count on: the second is refused and counts on what is there then."""
+    with _ours(address) as one, _ours(address) as other:
+        name = one.query("Task").first()["id"]
+        first, second = one.get("Task", name), other.get("Task", name)
+        first["bid"] = 5.0
+        one.commit()
+        other.refresh(second)
+        first["bid"] += 1
+        second["bid"] += 1
+        one.commit()
+        with pytest.raises(ConflictError, match="was changed by"):
+            other.commit()
+        other.refresh(second, keep="remote")
+        second["bid"] += 1
+        other.commit()
+        one.refresh(first)
+        assert first["bid"] == 7.0
+        second["bid"] = 1.0
+        first["bid"] = 2.0
+        one.commit()
+        other.commit(conflicts="ours")
+        one.refresh(first)
+        assert first["bid"] == 1.0
+
+
+def test_two_who_count_on_the_vendors_wire_lose_nothing(address: str) -> None:
+    """Each counts twenty times on one number, and again where somebody else was first."""
+    with _ours(address) as session:
+        task = session.query("Task").first()["id"]
+        session.get("Task", task)["bid"] = 0.0
+        session.commit()
+
+    def count() -> None:
+        with _ours(address) as session:
+            for _ in range(20):
+                _count_on(session, session.get("Task", task))
+
+    threads = [Thread(target=count) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    with _ours(address) as session:
+        assert session.get("Task", task)["bid"] == 40.0
+
+
+def _ours(address: str) -> Session:
+    return Session(address, "admin", KEY, dialect="ftrack", schema_cache=False, plugin_paths=False)
+
+
+def _count_on(session: Session, task: Any) -> None:
+    for _ in range(200):
+        session.refresh(task)
+        task["bid"] += 1
+        try:
+            session.commit()
+        except ConflictError:
+            session.rollback()
+        else:
+            return
+    raise AssertionError("it is in conflict for ever")

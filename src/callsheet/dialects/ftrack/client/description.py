@@ -23,8 +23,10 @@ INFORMATION: dict[str, Any] = {"action": "query_server_information"}
 SCHEMAS: dict[str, Any] = {"action": "query_schemas"}
 
 
-def description(ask: Asking, known_hash: str, features: Features) -> Flow[Description]:
-    """What a server is; without a schema if its hash is the known one.
+def description(
+    ask: Asking, known_hash: str, features: Features, note: Callable[[Mapping[str, Any]], None]
+) -> Flow[Description]:
+    """What a server is; without a schema if its hash is the known one. ``note`` gets what it says of itself.
 
     The hash covers the configurations of custom attributes too, which the server's own hash does not.
     """
@@ -32,6 +34,7 @@ def description(ask: Asking, known_hash: str, features: Features) -> Flow[Descri
     (information, *others), rows = yield from _introduced(ask, wanted)
     if not isinstance(information, Mapping) or "version" not in information:
         raise TransportError(f"this is no ftrack server: its information is {information!r:.120}")
+    note(information)
     found = _combined(information.get("schema_hash"), rows)
     if known_hash and found == known_hash:
         return Description("ftrack", str(information["version"]), datetime.now(UTC), found, None, "", features)

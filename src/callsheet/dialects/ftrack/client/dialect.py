@@ -20,7 +20,7 @@ from callsheet.dialects.ftrack.client.expression import expression
 from callsheet.dialects.ftrack.client.paging import Keyset, OffsetCursor, keyset
 from callsheet.dialects.ftrack.client.records import page_in
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
-from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, key_out, value_out
+from callsheet.dialects.ftrack.common.codec import COMPARES, ENTITY_TYPE, key_out, value_out
 from callsheet.dialects.ftrack.declaration import FTRACK
 from callsheet.dialects.protocol import CommitResult, Description, Features
 from callsheet.errors import Invalid, ServerError, StateError, TransportError
@@ -81,6 +81,8 @@ class FtrackDialect:
     def __init__(self) -> None:
         self._vocabulary: Vocabulary | None = None
         self._stream: event_stream.FtrackEventStream | None = None
+        #: Whether the server compares what an update was based on, as only Callsheet's does.
+        self._compares = False
 
     @cached_property
     def _addresses(self) -> transfer.Addresses:
@@ -112,7 +114,11 @@ class FtrackDialect:
     @reads_answers
     def describe(self, known_hash: str = "") -> Flow[Description]:
         """What the server is: one request, or two if the known schema is outdated; see `description`."""
-        return (yield from description(self.ask, known_hash, FEATURES))
+        return (yield from description(self.ask, known_hash, FEATURES, self._note))
+
+    def _note(self, information: Mapping[str, Any]) -> None:
+        """Keep what a server says of itself that matters to commits."""
+        self._compares = information.get(COMPARES) is True
 
     # -- reading -----------------------------------------------------------------------------------------
 
@@ -170,7 +176,7 @@ class FtrackDialect:
     def commit(self, changes: ChangeSet) -> Flow[CommitResult]:
         needs = payloads.needs_of(changes, self.vocabulary)
         yield from commit_prefetch.prefetch(needs, changes, self)
-        batch = payloads.Payloads(changes, self.vocabulary, needs)
+        batch = payloads.Payloads(changes, self.vocabulary, needs, self._compares)
         written = batch.write()
         try:
             yield from self.ask(written, safe=False)

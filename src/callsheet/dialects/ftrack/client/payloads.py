@@ -15,13 +15,13 @@ from typing import Any
 from attrs import define, field
 
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
-from callsheet.dialects.ftrack.common.codec import ENTITY_TYPE, key_out, reference_out, value_out
+from callsheet.dialects.ftrack.common.codec import BEFORE, ENTITY_TYPE, key_out, reference_out, value_out
 from callsheet.dialects.ftrack.common.custom_attributes import candidates
 from callsheet.dialects.ftrack.common.wiring import Through
 from callsheet.errors import CommitError, SchemaError
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.record import NOT_SET, Identity
-from callsheet.model.schema import Attribute, EntityType
+from callsheet.model.schema import NUMBERS, Attribute, EntityType
 
 __all__ = ["Needs", "Payloads", "needs_of"]
 
@@ -96,11 +96,15 @@ def _links_needed(needs: Needs, operation: Update, entity_type: EntityType, voca
 
 @define
 class Payloads:
-    """Writes a change set. ``written`` are the payloads, ``sources`` the index of the operation of each."""
+    """Writes a change set. ``written`` are the payloads, ``sources`` the index of the operation of each.
+
+    For a server that ``compares``, an update of a number says which number it is based on.
+    """
 
     changes: ChangeSet
     vocabulary: Vocabulary
     needs: Needs
+    compares: bool = False
     written: list[Payload] = field(factory=list)
     sources: list[int] = field(factory=list)
     turned: dict[tuple[Identity, str], int] = field(factory=dict)
@@ -151,6 +155,8 @@ class Payloads:
             self._add("create", entity_type.name, list(parts.values()), parts | data)
         elif data:
             self._add("update", entity_type.name, key_out(identity.key), data)
+            if before := self._before(entity_type, operation):
+                self.written[-1][BEFORE] = before
         for name, value in operation.values.items():
             if "." in name:
                 self._item(operation, entity_type, name, value)
@@ -158,6 +164,17 @@ class Payloads:
             through = self.vocabulary.through(entity_type, name)
             if through is not None:
                 self._pairs(through, identity, operation.added.get(name, ()), removed.get(name, ()))
+
+    def _before(self, entity_type: EntityType, operation: Create | Update) -> Payload:
+        """The numbers that an update is based on. The wire keeps other values less exactly than the server does."""
+        if not self.compares or self.changes.policy != "raise" or not isinstance(operation, Update):
+            return {}
+        numbers = {
+            name: value
+            for name, value in operation.before.items()
+            if name in operation.values and "." not in name and entity_type.attributes[name].data_type in NUMBERS
+        }
+        return self._data(entity_type, numbers)
 
     def _add(self, action: str, entity_type: str, key: list[Any], data: Mapping[str, Any] | None = None) -> None:
         payload: Payload = {"action": action, "entity_type": entity_type, "entity_key": key}

@@ -21,6 +21,8 @@ from callsheet.model.record import Identity
 from callsheet.model.schema import Attribute, EntityType, Schema
 
 __all__ = [
+    "BEFORE",
+    "COMPARES",
     "ENTITY_TYPE",
     "EXCEPTIONS",
     "key_in",
@@ -32,6 +34,10 @@ __all__ = [
     "value_out",
 ]
 
+BEFORE = "entity_before"
+"""In an update, the values that its writer saw, by the names of the wire; for servers that say they compare them."""
+COMPARES = "compares_entity_before"
+"""In the server's information, that it does."""
 ENTITY_TYPE = "__entity_type__"
 VALUE_TYPE = "__type__"
 
@@ -45,6 +51,7 @@ EXCEPTIONS: dict[str, type[ServerError]] = {
     "InvalidCredentialsError": errors.Unauthorised,
     "DuplicateEntryError": errors.Conflict,
     "IntegrityError": errors.Conflict,
+    "ConflictError": errors.Conflict,
     "NotFoundError": errors.NotFound,
 }
 

@@ -6,6 +6,7 @@ import msgspec
 
 from callsheet.errors import (
     CallsheetError,
+    Conflict,
     Forbidden,
     Invalid,
     NotFound,
@@ -58,6 +59,8 @@ def _kind(error: CallsheetError) -> tuple[str, int, str]:
         return "PermissionError", 403, ""
     if isinstance(error, NotFound):
         return "NotFoundError", 404, ""
+    if isinstance(error, Conflict) and "conflicts" in error.details:
+        return "ConflictError", 409, ""
     if isinstance(error, QueryError):
         return "ParseError", 400, ""
     if isinstance(error, Invalid) and any(word in str(error) for word in _TAKEN):

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from callsheet.dialects.ftrack.common.codec import COMPARES
 from callsheet.dialects.ftrack.server.reading.store_reader import StoreReader
 from callsheet.model.query import And, Comparison, Path
 
@@ -29,6 +30,7 @@ def information(reader: StoreReader, schema_hash: str) -> dict[str, Any]:
         "version": "dev",
         "storage_scenario": _scenario(reader),
         "is_timezone_support_enabled": True,
+        COMPARES: True,
         "schema_hash": schema_hash,
     }
 

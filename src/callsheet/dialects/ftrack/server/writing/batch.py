@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from attrs import define, field
 
+from callsheet.dialects.ftrack.common.codec import BEFORE
 from callsheet.dialects.ftrack.server.reading.mapping_items import row_type
 from callsheet.dialects.ftrack.server.reading.store_reader import StoreReader
 from callsheet.dialects.ftrack.server.schema.catalogue import VendorType
@@ -52,6 +53,9 @@ class Batch:
         data = written.get("entity_data", {}) if action != "delete" else {}
         if not isinstance(data, Mapping):
             raise Invalid("entity_data must be a table of attributes.")
+        before = written.get(BEFORE, {}) if action == "update" else {}
+        if not isinstance(before, Mapping):
+            raise Invalid(f"{BEFORE} must be a table of attributes.")
         found = self._type(written.get("entity_type"))
         given = written.get("entity_key")
         key = key_of(found, given if given else None, data)
@@ -59,7 +63,7 @@ class Batch:
             if action != "create" or found.key != ("id",):
                 raise Invalid(f"The key of the {found.name} is missing.")
             key = new_key()
-        self.orders.append(WireOperation(index, action, found, key, data))
+        self.orders.append(WireOperation(index, action, found, key, data, before))
 
     def _type(self, name: Any) -> VendorType:
         if not isinstance(name, str):

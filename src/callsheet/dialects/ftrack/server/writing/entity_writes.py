@@ -97,7 +97,9 @@ class EntityWrites:
             finish(found.entity_type, given.values, self.now)
         if given.values:
             self._record_status(order, identity, given.values)
-            self.draft.emit(order.index, Update(identity, given.values))
+            seen = deserialized(catalogue, found, order.before).values if order.before else {}
+            before = {name: value for name, value in seen.items() if name in given.values}
+            self.draft.emit(order.index, Update(identity, given.values, before))
         elif order.key not in self.draft.created:
             self.draft.emit(order.index, Update(identity))
         self.draft.echoes.append(Echo(order.index, "update", found, found, order.key, order.data))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from callsheet.dialects.ftrack.server.schema.catalogue import VendorType
 from callsheet.model.record import Identity
@@ -15,13 +15,17 @@ __all__ = ["WireOperation"]
 
 @frozen
 class WireOperation:
-    """One operation of a request: ``key`` is the store's, ``data`` the attributes on the wire."""
+    """One operation of a request: ``key`` is the store's, ``data`` the attributes on the wire.
+
+    ``before`` are those that the writer of an update saw, where the client says so.
+    """
 
     index: int
     action: str
     type: VendorType
     key: str
     data: Mapping[str, Any]
+    before: Mapping[str, Any] = field(factory=dict)
 
     @property
     def identity(self) -> Identity:
