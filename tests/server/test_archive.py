@@ -22,7 +22,7 @@ from callsheet.server.archive.dumping import dump
 from callsheet.server.archive.loading import load
 from callsheet.server.service import Service
 from callsheet.server.store.store import Store
-from server.databases import postgres_database
+from server.databases import new_database, postgres_database
 
 
 @pytest.fixture(autouse=True)
@@ -31,25 +31,7 @@ def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "RUN", 3)
 
 
-def database(kind: str, folder: Path) -> Any:
-    if kind == "postgres":
-        return postgres_database()
-    return _File(folder)
-
-
-class _File:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> str:
-        self._folder.mkdir(exist_ok=True)
-        return f"sqlite:///{self._folder / 'show.db'}"
-
-    def __exit__(self, *_: object) -> None:
-        """The folder is the test's."""
-
-
-@pytest.fixture(params=[("sqlite", "postgres"), ("postgres", "sqlite")], ids="to".join)
+@pytest.fixture(params=[("file", "postgres"), ("postgres", "file")], ids="to".join)
 def way(request: pytest.FixtureRequest) -> tuple[str, str]:
     """From which engine to which."""
     found: tuple[str, str] = request.param
@@ -57,17 +39,17 @@ def way(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 @pytest.fixture
-def source(way: tuple[str, str], tmp_path: Path) -> Iterator[str]:
+def source(way: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a database with something of everything."""
-    with database(way[0], tmp_path / "source") as url:
+    with new_database(way[0], tmp_path_factory.mktemp("source")) as url:
         fill(url)
         yield url
 
 
 @pytest.fixture
-def target(way: tuple[str, str], tmp_path: Path) -> Iterator[str]:
+def target(way: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a database that is new."""
-    with database(way[1], tmp_path / "target") as url:
+    with new_database(way[1], tmp_path_factory.mktemp("target")) as url:
         yield url
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from callsheet.errors import SchemaError
 from callsheet.server.schemas.check import problems
 from callsheet.server.store.alike import alike_form
 from callsheet.testing import memory_service, session_on
-from server.databases import postgres_database
+from server.databases import new_database
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
 SCHEMA = {
@@ -43,15 +44,10 @@ SCHEMA = {
 
 
 @pytest.fixture(params=["memory", "postgres"])
-def session(request: pytest.FixtureRequest) -> Iterator[Any]:
-    if request.param == "memory":
-        service = memory_service(SCHEMA)
-        with session_on(service) as session:
-            yield session
-        service.close()
-    else:
-        with postgres_database() as url, Session(url, schema=SCHEMA) as session:
-            yield session
+def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """A session on each database."""
+    with new_database(request.param, tmp_path) as url, Session(url, schema=SCHEMA) as opened:
+        yield opened
 
 
 def test_a_name_is_composed_when_it_is_set(session: Any) -> None:
