@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import fields
 
 from callsheet.errors import SchemaError
-from callsheet.model.schema import Schema
+from callsheet.model.schema import Attribute, Schema
+from callsheet.server.schemas import check
 from callsheet.server.schemas.document import PRESETS, load_schema_document
 
 TINY: dict[str, Any] = {
@@ -294,3 +296,13 @@ def test_the_reference_page_is_true(tmp_path: Path) -> None:
         rows = [line.split("|")[2] for line in text.splitlines() if line.startswith("|") and "---" not in line]
         named = {name.strip().removesuffix(" (abstract)") for row in rows[1:] for name in row.split(",")}
         assert named == set(load_schema_document(preset)["types"])
+
+
+NOT_DESCRIBED = {"name", "kind", "data_type", "inherited", "composed", "zone"}
+"""Fields of an attribute that come from its place, its ``type`` or the session, and not from a key of their own."""
+
+
+def test_the_check_takes_the_keys_that_the_schema_reads() -> None:
+    """Every key that is let through has a field of an attribute, and every field that can be described has a key."""
+    taken = {key for keys in check._KEYS.values() for key in keys} - {"type", "items"}
+    assert taken == {field.name for field in fields(Attribute)} - NOT_DESCRIBED
