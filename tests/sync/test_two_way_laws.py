@@ -246,3 +246,28 @@ def test_two_jobs_at_once_do_not_double(
             turns[choice] = None
     settled(together, policy, "delete")
     assert [sorted(map(_sortable, together.rows(side).values())) for side in ("left", "right")] == expected
+
+
+@pytest.mark.parametrize(("tokens", "adopt", "rows"), [(True, [], 1), (False, ["text"], 1), (False, [], 2)])
+def test_what_keeps_a_killed_run_from_doubling(registry: Session, tokens: bool, adopt: list[str], rows: int) -> None:
+    """A token that the other side keeps, or a natural key; without both (the control) a row is there twice."""
+    world = World(registry)
+    settled(world, "raise", "keep")
+    world.sides["left"].put("Row", "left0", text="x")
+
+    def sync() -> Sync:
+        pair = TypePair("Row", "Row", ["text"], adopt=adopt)
+        return Sync(world.sides["left"], world.sides["right"], [pair], registry=registry.fork(), name="law")
+
+    writing = _whole_run(sync())
+    turn = next(writing)
+    while not world.sides["right"].written:
+        turn = writing.send(turn.party.run(turn.flow))
+        if turn.party is world.sides["right"] and "write" in turn.flow.__qualname__:
+            turn.party.run(turn.flow)
+    writing.close()
+    if not tokens:
+        world.sides["right"].tokens.clear()
+    plan = sync().plan(whole=True)
+    plan.apply()
+    assert len(world.sides["right"].tables["Row"]) == rows

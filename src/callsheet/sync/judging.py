@@ -97,7 +97,7 @@ class Judge:
     ) -> Judged:
         """Decide on a row: the ``values`` it writes, and what is ``there``."""
         differences: list[Difference] = []
-        noted = dict(base)
+        noted: Mapping[str, Any] = base
         for name, source in values.items():
             if name not in there:
                 continue
@@ -105,12 +105,15 @@ class Judge:
             if isinstance(source, frozenset):
                 target = target or frozenset()
             old = based(base, name, source)
+            if same(target, source) and same(old, source):
+                # Most values are what they were.
+                continue
             newer = self._is_newer(cells, found.identity, name)
             verdict = decide(self._policy(name), old, source, target, same, newer)
             if verdict.value is not NOT_SET:
                 differences.append(Difference(name, target, verdict.value))
             if verdict.base is not NOT_SET:
-                noted[name] = verdict.base
+                noted = {**noted, name: verdict.base}
             if verdict.open or verdict.kept:
                 what = Disagreement(cells.number, key, found.identity, name, old, source, target, verdict.kept)
                 (self.conflicts if verdict.open else self.overridden).append(what)

@@ -180,6 +180,8 @@ class RowLinks:
     def link(self, key: KeyTuple, entity: Identity, base: Mapping[str, Any] | None) -> Create | Update | Delete | None:
         """What makes the registry link the key to an entity, with a base (None: the base it has)."""
         old = self.links.get(key)
+        if old is not None and (base is None or base is old.base) and old.entity.key == str(entity.key):
+            return None
         new = ForeignLink(self.system, self.type, self.foreign_id(key), entity, base)
         if old is not None:
             new = evolve(new, identity=old.identity, base=old.base if base is None else base)

@@ -24,6 +24,8 @@ from callsheet.sync.two_way.terms import Pairs, references
 __all__ = ["Findings", "TwoWayPlanning"]
 
 Changed = Mapping[str, Collection[str]]
+FAR = 10
+"""Commits after which a position is noted though nothing changed: noting it is a commit, too."""
 
 
 @define(eq=False)
@@ -73,6 +75,7 @@ class TwoWayPlanning:
         if changed is not None:
             plans = yield from self._counted(plans)
         moved = changed is None or any(ids for each in changed for ids in each.values())
+        moved = moved or _is_far(state.left, positions[0]) or _is_far(state.right, positions[1])
         return Findings(plans, pairs, positions, state, link, moved)
 
     def _counted(self, plans: list[PairPlan]) -> Conversation[list[PairPlan]]:
@@ -147,6 +150,11 @@ class TwoWayPlanning:
             rows = (row for (own, _), found in self.rows.items() if own == side for row in found.values())
             wanted = {each for row in rows for value in row.values.values() for each in references(value)}
             yield Turn(self.registry, learn(self.registry, self.right.name, pairs, wanted, side))
+
+
+def _is_far(noted: Any, now: Any) -> bool:
+    """Whether a log has so much new (the own changes, those of other types) that it is not read again each time."""
+    return isinstance(noted, int) and isinstance(now, int) and now - noted > FAR
 
 
 def _joined(changed: Changed, left_open: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
