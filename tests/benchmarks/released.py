@@ -2,7 +2,8 @@
 
 Both run in processes of their own, in turns, and every figure is the median of the ratios of neighbouring turns. CPU
 time is the process's own, so that other work on the machine moves it little; commits a second over HTTP are counted
-with the same client for both, and stand beside the CPU time of the server's process for each commit.
+with the same client for both, and stand beside the CPU time of the server's process for each commit, and beside the
+rate of a bare server that only writes one row (``bare_server.py``).
 
 ``--release 0.2.0`` chooses the wheel (see ``tests/released``), ``--only NAME`` one measurement, ``--pairs N`` how many.
 """
@@ -10,8 +11,6 @@ with the same client for both, and stand beside the CPU time of the server's pro
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -19,50 +18,21 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import count
+from contextlib import ExitStack
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-from .bare import database
+from .bare import STAMP, WRITTEN, Bare, insert
 from .processes import ROOT
-from .released_worker import KEY, TASKS
-from .table import Line, at_least, at_most
+from .served import CREATES, Served, Side, bare_served, served
+from .table import Line, at_least, at_most, fact
 
-WORKER = Path(__file__).with_name("released_worker.py")
 STATEMENTS = ("from callsheet import Session",)
 TURNS = {"backend_commit": 100, "commit": 100, "creates": 1, "empty_commit": 5_000, "empty_flow": 5_000}
 TURNS |= {"encode_operations": 3, "decode_operations": 3}
 BUDGETS = {"encode_operations": 1.5, "decode_operations": 1.2}
 TURNS |= {"item_get": 200_000, "item_set": 50_000}
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-class Side:
-    """One version: where its code is."""
-
-    def __init__(self, name: str, path: Path) -> None:
-        self.name = name
-        self.environment = {**os.environ, "PYTHONPATH": str(path), "PYTHONHASHSEED": "0"}
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, WORKER, *arguments],
-            env=self.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def imported(self, statement: str) -> float:
-        """CPU seconds of a process that runs this statement."""
-        before = getrusage(RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", statement], env=self.environment, check=True)
-        after = getrusage(RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def ratios(pairs: int, now: Callable[[], float], then: Callable[[], float]) -> tuple[float, float, float]:
@@ -105,8 +75,39 @@ def over_http(now: Side, then: Side, pairs: int) -> Iterator[Line]:
     for kind in ("sqlite", "postgres"):
         with ExitStack() as stack:
             ours, theirs = (stack.enter_context(served(side, kind)) for side in (now, then))
+            bare = stack.enter_context(bare_served(kind))
             for clients, goal in ((1, 2.5), (4, 4.0), (16, 4.0)):
                 yield from rates(ours, theirs, kind, clients, goal, pairs)
+                yield from beside_bare(ours, bare, kind, clients, pairs)
+
+
+def creating(now: Side, then: Side, pairs: int) -> Iterator[Line]:
+    """Commits of `CREATES` new tasks over HTTP, one client; beside the release, and beside bare SQL."""
+    for kind in ("sqlite", "postgres"):
+        with ExitStack() as stack:
+            ours, theirs = (stack.enter_context(served(side, kind)) for side in (now, then))
+            bare = Bare(ours.database)
+            ours.creates(), theirs.creates()
+            a, b, ratio = ratios(pairs, lambda: 1 / ours.creates()[0], lambda: 1 / theirs.creates()[0])  # noqa: B023
+            name = f"{CREATES:,} creates in a commit, {kind}"
+            rates_told = f" ({a * CREATES:,.0f} / {b * CREATES:,.0f} a second)"
+            yield at_least(name, ratio, 2.5, " times the release's rate", rates_told)
+            a, b, ratio = ratios(pairs, lambda: ours.creates()[1], lambda: theirs.creates()[1])  # noqa: B023
+            yield at_most(f"{name}: the server's CPU", ratio, 1.1, "", f" ({a * 1e3:,.0f} / {b * 1e3:,.0f} ms)")
+            a, b, ratio = ratios(pairs, lambda: ours.creates()[0], lambda: insert_bare(bare))  # noqa: B023
+            yield fact(f"{name}: beside bare SQL", f"{ratio:.1f} times ({a * 1e3:,.0f} / {b * 1e3:,.0f} ms passed)")
+            bare.connection.close()
+
+
+def insert_bare(bare: Bare) -> float:
+    """Seconds that the same rows take by the driver alone."""
+    made = uuid4().hex
+    above = ("shot", "Shot", "project", None, None)
+    amounts = (0.0, None, 0.0, 0.0, STAMP, STAMP)
+    rows = [(f"{made}-{n}", "Task", 1, 1, f"{made} {n}", *above, *amounts) for n in range(CREATES)]
+    start = time.perf_counter()
+    bare.write(insert(WRITTEN), rows)
+    return time.perf_counter() - start
 
 
 def rates(ours: Served, theirs: Served, kind: str, clients: int, goal: float, pairs: int) -> Iterator[Line]:
@@ -126,68 +127,26 @@ def rates(ours: Served, theirs: Served, kind: str, clients: int, goal: float, pa
     yield at_least(f"{name}: the server's CPU", cpu, goal, " times less", f" ({a * 1e3:.2f} / {b * 1e3:.2f} ms)")
 
 
-@contextmanager
-def served(side: Side, kind: str) -> Iterator[Served]:
-    """A server of this version on a new database."""
-    with database(kind) as url, side.start("serve", url) as process:
-        assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
-        yield Served(told["url"], told["process"])
-        process.communicate()
+def beside_bare(ours: Served, bare: Served, kind: str, clients: int, pairs: int) -> Iterator[Line]:
+    """How near today's code is to a server that does nothing but write one row."""
+    costs: dict[Served, list[float]] = {ours: [], bare: []}
 
+    def run(server: Served) -> float:
+        rate, cost = server.commits(clients, 0.5)
+        costs[server].append(cost)
+        return rate
 
-class Served:
-    """A server process, and a client that sends commits of one change as fast as they are answered."""
-
-    def __init__(self, url: str, process: int) -> None:
-        self.host, self.port = urlsplit(url).hostname, urlsplit(url).port
-        self._process = process
-        self._numbers = count()
-
-    def cpu(self) -> float:
-        """CPU seconds of the server's process."""
-        fields = Path(f"/proc/{self._process}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def commits(self, clients: int, seconds: float) -> tuple[float, float]:
-        """Commits a second, and the server's CPU seconds for each."""
-        before, start = self.cpu(), time.perf_counter()
-        done = asyncio.run(self._all(clients, start + seconds))
-        return done / (time.perf_counter() - start), (self.cpu() - before) / done
-
-    async def _all(self, clients: int, end: float) -> int:
-        return sum(await asyncio.gather(*[self._one(number, end) for number in range(clients)]))
-
-    async def _one(self, client: int, end: float) -> int:
-        reader, writer = await asyncio.open_connection(self.host, self.port)
-        done = 0
-        while time.perf_counter() < end:
-            writer.write(self._request(client))
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200"), head
-            (length,) = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-            await reader.readexactly(int(length.partition(b":")[2]))
-            done += 1
-        writer.close()
-        return done
-
-    def _request(self, client: int) -> bytes:
-        number = next(self._numbers)
-        values = {"bid": float(number)}
-        body = json.dumps(
-            {"operations": [{"is": "update", "entity": ["Task", f"task-{client % TASKS}"], "values": values}]}
-        ).encode()
-        head = (
-            f"POST /v1/commits/{uuid4()} HTTP/1.1\r\nhost: 127.0.0.1:{self.port}\r\nauthorization: Bearer {KEY}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        )
-        return head.encode() + body
+    a, b, ratio = ratios(max(3, pairs // 3), lambda: run(ours), lambda: run(bare))
+    cpu = median(a / b for a, b in zip(costs[ours], costs[bare]))
+    told = f" ({a:,.0f} / {b:,.0f} a second; {cpu:.1f} times its CPU)"
+    yield fact(f"commits a second, {clients} clients, {kind}: beside a bare server", f"{ratio:.2f} times{told}")
 
 
 MEASUREMENTS: dict[str, Callable[[Side, Side, int], Iterator[Line]]] = {
     "importing": importing,
     "process": in_process,
     "http": over_http,
+    "creates": creating,
 }
 
 
