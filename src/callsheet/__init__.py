@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from callsheet.sync.cells import RefusedRow
     from callsheet.sync.external import External, external
     from callsheet.sync.foreign import ForeignId
-    from callsheet.sync.mapping import Column, RowMapping
+    from callsheet.sync.mapping import Children, Column, RowMapping
     from callsheet.sync.plan import AsyncPlan, Plan
     from callsheet.sync.rows.opening import rows
     from callsheet.sync.side import Side, SideChange, SideChanges, SideOutcome, SideReference, SideRow
@@ -58,6 +58,7 @@ _HOMES = {
     "CallsheetError": "errors",
     "Carried": "sync.two_way.pairing",
     "Collection": "entity.collection",
+    "Children": "sync.mapping",
     "Column": "sync.mapping",
     "Commit": "model.history",
     "CommitError": "errors",
@@ -122,6 +123,7 @@ __all__ = [
     "Attribute",
     "CallsheetError",
     "Carried",
+    "Children",
     "Collection",
     "Column",
     "Commit",

@@ -16,7 +16,7 @@ from callsheet.errors import StorageError, UsageError
 from callsheet.model.schema import did_you_mean
 from callsheet.sync.external import External, as_external
 from callsheet.sync.linking import GONE
-from callsheet.sync.mapping import Column, RowMapping
+from callsheet.sync.mapping import Children, Column, RowMapping
 from callsheet.sync.policies import POLICIES
 from callsheet.sync.rows.opening import rows
 
@@ -82,6 +82,18 @@ class ExternalTable:
 
 
 @frozen
+class ChildTable:
+    """A table ``[sync.children.COLUMN]``: the rows within a row."""
+
+    type: str = field(metadata=_is("The entity type of the children."))
+    key: str | tuple[str, ...] | ExternalTable = field(metadata=_is("What tells children of one parent apart."))
+    parent: str = field(default="parent", metadata=_is("The reference that leads to the entity around them."))
+    columns: dict[str, str | Column] = field(factory=dict, metadata=_is("Column to attribute path."))
+    constants: dict[str, Any] = field(factory=dict, metadata=_is("Attribute path to a value that all have."))
+    templates: dict[str, str] = field(factory=dict, metadata=_is("Attribute path to text with columns in braces."))
+
+
+@frozen
 class StepTable:
     """A table ``[[sync]]`` as it is written."""
 
@@ -108,6 +120,7 @@ class StepTable:
     since: int | datetime | None = field(
         default=None, metadata=_is("Only what was changed here since this position or time.")
     )
+    children: dict[str, ChildTable] = field(factory=dict, metadata=_is("Columns with rows within the row."))
 
 
 @frozen
@@ -235,16 +248,25 @@ def _external(value: Any) -> External:
 
 
 def _step(step: StepTable, folder: Path) -> PlanStep:
-    key: Any = (step.key,) if isinstance(step.key, str) else step.key
-    if isinstance(key, ExternalTable):
-        key = as_external(External, system=key.external, column=key.column, type=key.type)
-    mapped = step.columns or step.constants or step.templates
-    mapping = RowMapping(step.columns, step.constants, step.templates) if mapped else None
-    found = PlanStep(step.type, _source(step, folder), key, mapping, step.delete, step.scope)
+    children = {column: _children(child) for column, child in step.children.items()}
+    mapped = step.columns or step.constants or step.templates or children
+    mapping = RowMapping(step.columns, step.constants, step.templates, children=children) if mapped else None
+    found = PlanStep(step.type, _source(step, folder), _key_of(step.key), mapping, step.delete, step.scope)
     found = evolve(found, max_deleted=step.max_deleted, on_error=step.on_error)
     adopt = (step.adopt,) if isinstance(step.adopt, str) else step.adopt
     found = evolve(found, adopt=adopt, conflicts=step.conflicts, gone=step.gone)
     return evolve(found, updated_at=step.updated_at, since=step.since)
+
+
+def _children(child: ChildTable) -> Children:
+    mapping = RowMapping(child.columns, child.constants, child.templates)
+    return Children(child.type, _key_of(child.key), mapping, child.parent)
+
+
+def _key_of(given: str | tuple[str, ...] | ExternalTable) -> Any:
+    if isinstance(given, ExternalTable):
+        return as_external(External, system=given.external, column=given.column, type=given.type)
+    return (given,) if isinstance(given, str) else given
 
 
 def _source(step: StepTable, folder: Path) -> Any:

@@ -11,7 +11,7 @@ from callsheet.errors import UsageError
 from callsheet.model.record import NOT_SET
 from callsheet.sync.external import External, as_external
 
-__all__ = ["Column", "RowMapping", "as_mapping"]
+__all__ = ["Children", "Column", "RowMapping", "as_mapping"]
 
 Function = Callable[[Mapping[str, Any]], Any]
 
@@ -42,12 +42,30 @@ class Column:
 
 
 @frozen
+class Children:
+    """What the rows within a row become: entities of a type, each with a key of its own below its parent's.
+
+    ``parent`` is the reference that leads to the entity of the row around them. ``mapping`` is that of the children's
+    columns: a dict or a `RowMapping`, which may have children too.
+
+    >>> Children("Shot", "name", {"name": "name"}).parent
+    'parent'
+    """
+
+    entity_type: str
+    key: str | tuple[str, ...] | External
+    mapping: Any = None
+    parent: str = "parent"
+
+
+@frozen
 class RowMapping:
     """How rows become attributes.
 
     ``columns`` maps a column to an attribute path, or to a `Column`. ``constants`` maps an attribute path to a value
     that all rows have, ``templates`` one to a text with columns in braces (``"{seq}_{shot}"``), ``functions`` one to
-    a function that is given the row. Columns that are not named are left out.
+    a function that is given the row, ``children`` a column with rows within the row to their `Children`. Columns that
+    are not named are left out.
 
     >>> RowMapping({"Shot": "name"}, constants={"project.name": "sintel"}).targets
     ('name', 'project.name')
@@ -57,6 +75,7 @@ class RowMapping:
     constants: Mapping[str, Any] = field(factory=dict)
     templates: Mapping[str, str] = field(factory=dict)
     functions: Mapping[str, Function] = field(factory=dict)
+    children: Mapping[str, Children] = field(factory=dict)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -92,6 +111,11 @@ def _problems(given: RowMapping) -> Iterator[str]:
             yield from (f"column {name!r}: {wrong}" for wrong in _wrong_options(to))
         elif not isinstance(to, str):
             yield f"column {name!r} goes to an attribute path or a Column, not {to!r:.80}"
+    yield from (
+        f"children of {name!r} are `Children(type, key, mapping)`, not {child!r:.80}"
+        for name, child in given.children.items()
+        if not isinstance(child, Children)
+    )
     for text in (*given.constants, *given.templates, *given.functions):
         if not isinstance(text, str):
             yield f"an attribute path is a text, not {text!r:.80}"

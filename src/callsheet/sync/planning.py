@@ -23,6 +23,7 @@ from callsheet.model.record import Identity
 from callsheet.sync.definition import PlanStep, read_definition
 from callsheet.sync.external import External
 from callsheet.sync.large_planning import LargePlanning
+from callsheet.sync.nesting import Nested
 from callsheet.sync.plan import plan_class
 from callsheet.sync.reading import next_rows, read_rows
 from callsheet.sync.references import Born
@@ -102,19 +103,24 @@ def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
     """The plan of several types, each of which may refer to what the ones before it create."""
     works: list[StepPlanning | LargePlanning] = []
     born: list[Born] = []
-    for step in steps:
+    waiting, planned_steps = list(steps), list[PlanStep]()
+    while waiting:
+        step = waiting.pop(0)
+        planned_steps.append(step)
         chosen = _chosen(step.delete, step.on_error, step.max_deleted)
-        source = open_rows((yield from _in_hand(core, step.rows)))
+        nested = Nested(step)
+        source = nested.collect(open_rows((yield from _in_hand(core, step.rows))))
         first = yield from next_rows(source)
         laid = lay_step(core, step, chosen, first, name, born)
         many = yield from read_rows(laid, first, source)
-        work = laid if many is None else LargePlanning(laid, many, step, is_followed=len(works) + 1 < len(steps))
+        waiting[:0] = nested.steps()
+        work = laid if many is None else LargePlanning(laid, many, step, is_followed=bool(waiting))
         yield from work.compare()
         if chosen:
             yield from work.end_the_rest()
         works.append(work)
     yield from _keep_what_rows_name(works)
-    planned = [work.data(step) for work, step in zip(works, steps)]
+    planned = [work.data(step) for work, step in zip(works, planned_steps)]
     digest = yield Work(lambda: digest_of(step.rows for step in steps))
     return plan_class(core)(core, planned, name, digest)
 
