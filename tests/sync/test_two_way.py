@@ -275,17 +275,34 @@ def test_what_was_edited_is_not_deleted_silently(sides: Any) -> None:
     assert synced(left, right, delete="delete").plan(whole=True).is_empty
 
 
+def omit(session: Session) -> None:
+    own = session.fork()
+    own.query("Shot").one()["status"] = own.query('Status where name is "Omitted"').one()
+    own.commit()
+
+
 def test_omitted_is_gone_on_both_sides(sides: Any) -> None:
-    """A status that says omitted travels as one, and both rows stay where they are."""
+    """Where a status means omitted, it travels as an end, and both rows stay where they are."""
     left, right = sides
     both(left, right)
-    omitted = left.query('Status where name is "Omitted"').one()
-    own = left.fork()
-    own.query("Shot").one()["status"] = own.get("Status", omitted.identity.key)
-    own.commit()
-    run(left, right, delete="omit", max_deleted=1)
+    omit(left)
+    ours, theirs = SessionSide(left.fork(), "ours", omitted="Omitted"), SessionSide(right.fork(), "mirror")
+    (refused,) = Sync(ours, theirs, pairs(delete="omit", max_deleted=1)).plan().apply().refused
+    assert "SessionSide(…, omitted=" in refused.outcome.reason
+    theirs.omitted = "Omitted"
+    assert Sync(ours, theirs, pairs(delete="omit", max_deleted=1)).plan().apply().refused == ()
     assert state(right)["sh010"][2] == "Omitted"
-    assert synced(left, right, delete="omit").plan(whole=True).is_empty
+    assert Sync(ours, theirs, pairs(delete="omit")).plan(whole=True).is_empty
+
+
+def test_without_that_omitted_is_a_status_as_any(sides: Any) -> None:
+    """It is carried over like other values."""
+    left, right = sides
+    both(left, right)
+    omit(left)
+    run(left, right)
+    assert state(left) == state(right)
+    assert state(right)["sh010"][2] == "Omitted"
 
 
 def test_what_is_there_on_both_sides_is_paired(sides: Any) -> None:

@@ -1,8 +1,7 @@
 """Rows, entities and their bases compared three ways, attribute by attribute, by the policies of a step.
 
 Theory. When the target's value was changed is read from the server's log, for all contested attributes at once, and
-only as far back as the oldest edit of the source that contests one: an edit that is not found there is older. Where
-the server keeps no log, an attribute that the server computes says when the entity was changed last.
+only as far back as the oldest edit of the source that contests one: an edit that is not found there is older.
 """
 
 from __future__ import annotations

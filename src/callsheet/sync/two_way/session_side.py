@@ -31,15 +31,16 @@ GONE = 404
 class SessionSide:
     """A session as a side; ``name`` is what the registry calls its server.
 
-    ``scope`` is a condition for each type: what the sync is about. Entities that have the status ``omitted`` are gone,
-    as are deleted ones. Attributes are values, items (``metadata.lens``), references (``status.name``: by a unique text
-    of what they refer to) and many-to-many collections.
+    ``scope`` is a condition for each type: what the sync is about. With ``omitted``, the name of a status, entities
+    that have it are gone as deleted ones are, and ``delete="omit"`` gives it; without, it is a status like any other.
+    Attributes are values, items (``metadata.lens``), references (``status.name``: by a unique text of what they refer
+    to) and many-to-many collections.
 
     >>> SessionSide(session, "spring", {"Shot": 'project.name is "spring"'}).name  # doctest: +SKIP
     'spring'
     """
 
-    def __init__(self, session: Core, name: str, scope: Mapping[str, str] | None = None, omitted: str = "Omitted"):
+    def __init__(self, session: Core, name: str, scope: Mapping[str, str] | None = None, omitted: str = ""):
         self.session = session
         self.name = name
         self.scope = dict(scope or {})
@@ -223,7 +224,9 @@ class SessionSide:
 
     def _omission(self, entity_type: EntityType, identity: Identity) -> Flow[Operation | str]:
         status = entity_type.attributes.get("status")
-        if not self.omitted or status is None or status.kind != "reference":
+        if not self.omitted:
+            return f'{self.name} has no status that means omitted: SessionSide(…, omitted="Omitted") names it'
+        if status is None or status.kind != "reference":
             return f"{entity_type.name} has no status, so its entities cannot be omitted"
         kind = self.session.schema.types[str(status.target)]
         found = yield from find_all(
