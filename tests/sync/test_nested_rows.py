@@ -100,6 +100,26 @@ def test_children_find_a_parent_of_another_system(show: Session) -> None:
     assert show.fork().plan("Sequence", rows, key, mapping).is_empty
 
 
+def test_people_are_assigned_by_name(show: Session) -> None:
+    """Rows of a type between two others, from a list of names; those who are assigned already stay as they are."""
+    for name in ("ann", "bob"):
+        show.create("User", {"username": name, "name": name})
+    show.commit()
+    people = Children("Assignment", "resource.name", {"who": "resource.name"}, parent="context")
+    mapping = RowMapping({"t": "name"}, constants={"parent.name": "sintel"}, children={"people": people})
+    rows = [{"t": "anim", "people": ["ann"]}, {"t": "light", "people": ["ann", "bob"]}]
+    assert show.plan("Task", rows, KEY, mapping).apply().created == 5
+    rows[0]["people"] = ["ann", "bob"]
+    again = show.fork().plan("Task", rows, KEY, mapping)
+    assert [each.key for each in again.created] == [("sintel", "anim", "bob")]
+    again.apply()
+    assert names(show, "select context.name, resource.name from Assignment") == [
+        ("anim", "ann"), ("anim", "bob"), ("light", "ann"), ("light", "bob"),
+    ]  # fmt: skip
+    unknown = show.fork().plan("Task", [{"t": "anim", "people": ["zoe"]}], KEY, mapping)
+    assert [each.reason.partition(" '")[0] for each in unknown.refused] == ["no Resource has the name"]
+
+
 def test_a_sync_file_has_children(show: Session, tmp_path: Path) -> None:
     """As tables below the step."""
     (tmp_path / "a.jsonl").write_text('{"Seq": "sq1", "shots": [{"Shot": "sh010"}]}\n')

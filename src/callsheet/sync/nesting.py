@@ -49,7 +49,7 @@ class Nested:
         for row in source:
             for column, child in self._mapping.children.items():
                 above = {_below(child, text): value for text, value in self._key_values(row).items()}
-                for values in _listed(row, column):
+                for values in _listed(row, column, child):
                     self._found[column].collected.append({**values, **above})
             yield row
 
@@ -104,11 +104,16 @@ def _below(child: Children, text: str) -> str:
     return f"{child.parent}.{text}" if text else child.parent
 
 
-def _listed(row: Row, column: str) -> list[Mapping[str, Any]]:
+def _listed(row: Row, column: str, child: Children) -> list[Mapping[str, Any]]:
+    """The children in a column; where they have one column only, mere values stand for rows."""
     given = row.values.get(column)
     if given is None:
         return []
     found = [given] if isinstance(given, Mapping) else given
+    columns = (as_mapping(child.mapping) or RowMapping()).columns
+    if len(columns) == 1 and isinstance(found, list | tuple):
+        (only,) = columns
+        found = [each if isinstance(each, Mapping) else {only: each} for each in found]
     if not isinstance(found, list | tuple) or not all(isinstance(each, Mapping) for each in found):
         raise UsageError(f"row {row.number}, {column}: children are a list of rows, not {given!r:.80}")
     return list(found)
