@@ -217,7 +217,7 @@ def test_doctor_expects_no_version_of_ours_of_another_server() -> None:
     """An ftrack site has versions of its own."""
     told = Description("ftrack", "4.13.8", datetime.now(UTC), "hash", None)
     check = vendor("0.1.0", told)
-    assert (check.well, check.told) == (True, "here 0.1.0, server ftrack 4.13.8")
+    assert (check.well, check.result) == (True, "here 0.1.0, server ftrack 4.13.8")
 
 
 def test_a_studio_needs_a_schema(tmp_path: Path) -> None:

@@ -47,16 +47,16 @@ def test_demo_with_a_cut_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ahead", "elapsed", "well", "told"),
+    ("ahead", "elapsed", "well", "result"),
     [
         (0.2, 0.3, True, "the clocks agree within 0.3 s"),
         (120.0, 0.3, False, "the server's clock is 120 s ahead of this one"),
         (-60.0, 0.3, False, "the server's clock is 60 s behind this one"),
     ],
 )
-def test_clocks(ahead: float, elapsed: float, well: bool, told: str) -> None:
-    """A clock that is wrong by more than seconds is told with its direction."""
-    assert (clock(ahead, elapsed).well, clock(ahead, elapsed).told) == (well, told)
+def test_clocks(ahead: float, elapsed: float, well: bool, result: str) -> None:
+    """A clock that is wrong by more than seconds is reported with its direction."""
+    assert (clock(ahead, elapsed).well, clock(ahead, elapsed).result) == (well, result)
 
 
 def test_versions_and_round_trips() -> None:

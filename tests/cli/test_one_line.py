@@ -43,7 +43,7 @@ ANYWHERE = {"CALLSHEET_API_KEY": "k", "CALLSHEET_API_USER": "a"}
                 "--certificate-key",
                 "/etc/hosts",
             ),
-            "Error: /etc/hosts and /etc/hosts are no certificate and its key that HTTPS can use",
+            "Error: /etc/hosts and /etc/hosts are not a certificate and a key that HTTPS can use",
         ),
         (("serve", "--database", "memory:", "--host", "300.1.1.1", "--insecure"), "Error: cannot listen at 300.1.1.1"),
     ],
@@ -62,8 +62,8 @@ def test_refusals(arguments: tuple[str, ...], told: str) -> None:
     [
         (PermissionError(13, "Permission denied", "/x/y"), "Error: /x/y: Permission denied\n"),
         (OSError(5, "Input/output error"), "Error: Input/output error\n"),
-        (ZeroDivisionError("division by zero"), "Error: ZeroDivisionError: division by zero\nThis was not foreseen"),
-        (RecursionError(), "Error: RecursionError: \nThis was not foreseen"),
+        (ZeroDivisionError("division by zero"), "Error: ZeroDivisionError: division by zero\nThis error is unexpected"),
+        (RecursionError(), "Error: RecursionError: \nThis error is unexpected"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), "Error: UnicodeDecodeError: 'utf-8' codec"),
     ],
 )

@@ -21,9 +21,9 @@ __all__ = ["added_command", "command_of"]
 
 
 def added_command(name: str) -> click.Command | None:
-    """The command that a plugin gives this name; None where there are no plugins.
+    """The command of this name that a plugin registered; None if there are no plugins.
 
-    Only a session knows its plugins, so the server's options are read first, and the rest by the command itself.
+    Only a session has the plugins' commands. So the server's options are parsed first, then the command's own.
     """
     named = any(plugins.environment_paths(os.environ, each) for each in dialect_names())
     if not named and not plugins.discover((), entry_points=True):
@@ -46,7 +46,7 @@ def added_command(name: str) -> click.Command | None:
 def command_of(name: str, function: Callable[..., Any], session: Session) -> click.Command:
     """A command that calls a function with the session and prints what it returns, if anything.
 
-    It fails where the function records changes and does not commit them: they would be lost without a word.
+    It fails if the function leaves changes uncommitted, as they would be lost silently.
 
     A parameter with a default becomes an option of its type, one without an argument.
     """

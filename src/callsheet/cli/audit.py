@@ -1,4 +1,4 @@
-"""``callsheet audit``: what was refused to whom. For administrators."""
+"""``callsheet audit``: the refused attempts of each account. For administrators."""
 
 from __future__ import annotations
 

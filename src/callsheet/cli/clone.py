@@ -34,8 +34,8 @@ __all__ = ["command"]
 def command(server: str, user: str | None, key: str | None, dialect: str | None, project: str, database: str) -> None:
     """Copy a PROJECT of SERVER, and all it refers to, to a database of your own.
 
-    Statuses, workflows, people and configurations come along; the bytes of files do not. Interrupted, it goes on
-    where it ended when it is run again; what the copy has already is left as it is there.
+    Statuses, workflows, people and configurations are copied too; the bytes of files are not. Run it again after an
+    interruption: it continues, and does not change what the copy already has.
     """
     require_extra()
     from callsheet.batch.cloning import clone
@@ -55,12 +55,12 @@ def command(server: str, user: str | None, key: str | None, dialect: str | None,
             bars.update(rows[family], completed=done)
 
         copied = clone(source, target, project, progress)
-    _tell(terminal, copied, database)
+    _report(terminal, copied, database)
 
 
 @contextmanager
 def _copy(source: Session, database: str) -> Iterator[Session]:
-    """A session on the copy, in the source's own language, so that nothing is lost in translation."""
+    """A session on the copy, with the source's dialect, so that no value is translated."""
     from callsheet.server.process import serve
     from callsheet.server.service import Service
     from callsheet.session.blocking import Session
@@ -71,13 +71,13 @@ def _copy(source: Session, database: str) -> Iterator[Session]:
         schema.write_text(json.dumps(schema_document(source), ensure_ascii=False), encoding="utf-8")
         Service.open(database, schema, essentials=False, administrator=False).close()
         with serve(schema, database, admin_key=key) as server:
-            # A database in this process is read without a wire.
+            # The dialect `local` is for a database in this process.
             dialect = "native" if source._dialect.name == "local" else source._dialect.name
             with Session(server.url, "admin", key, dialect=dialect, schema_cache=False) as target:
                 yield target
 
 
-def _tell(terminal: Terminal, copied: Copied, database: str) -> None:
+def _report(terminal: Terminal, copied: Copied, database: str) -> None:
     made, there = sum(copied.made.values()), sum(copied.there.values())
     terminal.say(f"{made:,} entities are copied; {there:,} were there already.")
     if copied.empty:

@@ -1,4 +1,4 @@
-"""The command group: which commands there are, and how errors are told."""
+"""The command group: the commands, and how their errors are printed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COMMANDS = (
 
 
 class Commands(click.Group):
-    """Commands imported when they are asked for, so that none waits for what only another needs."""
+    """Commands, each imported when it is run, so that none imports what only another needs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -61,7 +61,7 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Errors of Callsheet are for people to read; a traceback would hide them."""
+        """Run the command; errors are printed as one message, without a traceback."""
         tolerant()
         try:
             result = super().invoke(ctx)
@@ -84,16 +84,16 @@ class Commands(click.Group):
 
 
 def _system_refused(error: OSError) -> click.ClickException:
-    """What the system refused, in its own words."""
+    """The error of the operating system, in its own words."""
     if error.errno == ENOSPC and error.filename is None:
-        # What could not be written would be written once more when Python ends.
+        # Else Python would try to write the buffer again when it ends.
         sys.stdout = open(devnull, "w")  # noqa: SIM115
         return click.ClickException(f"the output cannot be written: {error.strerror}")
     named = f"{printable(str(error.filename))}: " if error.filename is not None else ""
     return click.ClickException(f"{named}{error.strerror or printable(str(error))}")
 
 
-_UNFORESEEN = "This was not foreseen: CALLSHEET_LOG_LEVEL=DEBUG shows where it happened."
+_UNFORESEEN = "This error is unexpected: CALLSHEET_LOG_LEVEL=DEBUG shows where it happened."
 _UNREACHED = "Is a server running (`callsheet serve`), and is this its address (--server, CALLSHEET_SERVER)?"
 
 

@@ -1,4 +1,4 @@
-"""``callsheet conform``: the shots of a project agree with an edit."""
+"""``callsheet conform``: changes the shots of a project to agree with an edit."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def command(
 ) -> None:
     """Make the shots of a project agree with the edit in FILE.
 
-    New shots are made with their tasks, changed ones changed, those gone from the edit get the status Omitted. Reading
-    the same edit again changes nothing. What a file does not say, or says in two ways, is refused with the clip and
-    the option that decides.
+    New shots are created with their tasks, changed shots are updated, and shots that are no longer in the edit get the
+    status Omitted. Reading the same edit again changes nothing. If a file is ambiguous, or lacks a value, it is
+    refused; the error names the clip, and the option that decides.
     """
     reading = {name: further.pop(name) for name in ("names", "pattern", "number_repeats")}
     edit = read_edit(file, evolve(options, **reading))
@@ -70,10 +70,10 @@ def command(
         session.rollback()
     else:
         session.commit()
-    _tell(Terminal(), report, dry_run)
+    _print(Terminal(), report, dry_run)
 
 
-def _tell(terminal: Terminal, report: ConformReport, dry_run: bool) -> None:
+def _print(terminal: Terminal, report: ConformReport, dry_run: bool) -> None:
     if report.rows:
         terminal.table(("", "sequence", "shot", "from → to"), report.rows, report.project, whole="shot")
     for note in report.notes:

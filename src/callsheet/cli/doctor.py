@@ -1,4 +1,4 @@
-"""``callsheet doctor``: is everything as it should be between here and the server?"""
+"""``callsheet doctor``: checks the connection between this machine and the server."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ SLOW_SECONDS = 0.25
 
 @frozen
 class Check:
-    """One thing that was looked at: how it is, and the cure if it is not well."""
+    """The result of one check, and the remedy if it failed."""
 
     name: str
     well: bool
-    told: str
+    result: str
     cure: str = ""
 
 
@@ -49,7 +49,7 @@ def command(server: str, user: str | None, key: str | None, dialect: str | None)
     sick = 0
     for check in _checks(server, user, key, dialect):
         mark = ("ok  ", "green") if check.well else ("fail", "red")
-        terminal.say(mark, f"  {check.name:<12} {check.told}")
+        terminal.say(mark, f"  {check.name:<12} {check.result}")
         if not check.well:
             sick += 1
             terminal.say(f"      → {check.cure}")
@@ -65,19 +65,22 @@ def _checks(server: str, user: str | None, key: str | None, dialect: str | None)
     try:
         with closing(Session(server, api_user=user, api_key=key, dialect=dialect)) as session:
             before, started = datetime.now(UTC), time.perf_counter()
-            told = session.open()
+            description = session.open()
             elapsed = time.perf_counter() - started
-            yield Check("connection", True, f"{server} answers to {told.user or user or 'this key'}")
-            yield version(__version__, told.version) if told.server == "callsheet" else vendor(__version__, told)
+            yield Check("connection", True, f"{server} answers to {description.user or user or 'this key'}")
+            if description.server == "callsheet":
+                yield version(__version__, description.version)
+            else:
+                yield vendor(__version__, description)
             yield Check("schema", True, f"{session.schema.name}: {len(session.schema.types)} entity types")
-            yield clock((told.time - before).total_seconds(), elapsed)
+            yield clock((description.time - before).total_seconds(), elapsed)
             yield round_trip(_measure(session))
     except CallsheetError as error:
         yield Check("connection", False, f"{server}: {error}", cure(error, server))
 
 
 def version(here: str, there: str) -> Check:
-    """Both sides understand each other when the first two numbers agree.
+    """Two versions are compatible if their first two numbers are equal.
 
     >>> version("1.2.0", "1.2.9").well
     True
@@ -86,34 +89,34 @@ def version(here: str, there: str) -> Check:
     return Check("versions", well, f"here {here}, server {there}", "install the same version on both sides")
 
 
-def vendor(here: str, told: Description) -> Check:
-    """The server is not of our making, and its versions are not ours."""
-    return Check("versions", True, f"here {here}, server {told.server} {told.version}")
+def vendor(here: str, description: Description) -> Check:
+    """The versions of a vendor's server are not compared with ours."""
+    return Check("versions", True, f"here {here}, server {description.server} {description.version}")
 
 
 def clock(ahead: float, elapsed: float) -> Check:
-    """The server's time was taken somewhere between the question and the answer.
+    """The server read its clock between the request and the response.
 
-    >>> clock(0.1, 0.2).told
+    >>> clock(0.1, 0.2).result
     'the clocks agree within 0.2 s'
     """
     if -CLOCK_SECONDS < ahead < elapsed + CLOCK_SECONDS:
         return Check("clocks", True, f"the clocks agree within {max(abs(ahead), elapsed):.1f} s")
     word = "ahead of" if ahead > 0 else "behind"
-    told = f"the server's clock is {abs(ahead):.0f} s {word} this one"
-    return Check("clocks", False, told, "let both machines set their clocks by the network (NTP)")
+    result = f"the server's clock is {abs(ahead):.0f} s {word} this one"
+    return Check("clocks", False, result, "let both machines set their clocks by the network (NTP)")
 
 
 def round_trip(seconds: list[float]) -> Check:
-    """How long a question and its answer take.
+    """The time of a request and its response.
 
-    >>> round_trip([0.002, 0.004, 0.003]).told
+    >>> round_trip([0.002, 0.004, 0.003]).result
     'median 3.0 ms, fastest 2.0 ms of 3'
     """
     middle = median(seconds)
-    told = f"median {middle * 1000:.1f} ms, fastest {min(seconds) * 1000:.1f} ms of {len(seconds)}"
+    result = f"median {middle * 1000:.1f} ms, fastest {min(seconds) * 1000:.1f} ms of {len(seconds)}"
     advice = "the network or the server is slow: look for a VPN or a proxy in between, and at the server's load"
-    return Check("round trip", middle < SLOW_SECONDS, told, advice)
+    return Check("round trip", middle < SLOW_SECONDS, result, advice)
 
 
 def cure(error: CallsheetError, server: str) -> str:

@@ -1,4 +1,4 @@
-"""``callsheet events``: what durable handlers and schedules have still to do, and what they could not do."""
+"""``callsheet events``: the waiting events and the dead letters of durable handlers and schedules."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _USER = click.option("--of", "of", metavar="ACCOUNT", help="Those of another acc
 
 @click.group("events", short_help="List, show, replay and skip events of durable handlers.")
 def command() -> None:
-    """See to the events of durable handlers: waiting ones, and dead letters.
+    """List and manage the events of durable handlers: waiting ones, and dead letters.
 
     An event that failed more often than its handler allows is a dead letter: it waits here, with its traceback,
     until you replay or skip it. The ticks of schedules are events too.
@@ -43,10 +43,10 @@ def command() -> None:
 @_USER
 @connected
 def list_(session: Session, handler: str | None, state: str, limit: int, as_json: bool, of: str | None) -> None:
-    """List events not handled, oldest first, and how handlers and schedules do.
+    """List events not handled, oldest first, and the state of handlers.
 
-    Of each handler: how many commits it is behind, its events that are ready, leased or dead, and how long the oldest
-    has been waiting. Of each schedule: when it is due next, and its ticks.
+    For each handler: how many commits it is behind, how many events are ready, leased or dead, and how long the oldest
+    has been waiting. For each schedule: when it is due next, and its ticks.
     """
     wanted = None if state == "all" else state
     found = session.call("handlers.deliveries", handler=handler, state=wanted, limit=limit, user=of)
@@ -121,16 +121,16 @@ def skip(session: Session, event_ids: tuple[str, ...], handler: str | None, of: 
 @_USER
 @connected
 def remove(session: Session, handler: str, of: str | None) -> None:
-    """Forget a handler or a schedule that is not run any more.
+    """Remove a handler or a schedule that is not run any more.
 
-    Its place in the log and its dead letters go with it; run again, it begins anew.
+    Its place in the log and its dead letters are removed too. If it is run again, it begins as a new one.
     """
     session.call("handlers.remove", handler=handler, user=of)
     Terminal().say(f"{handler} is forgotten")
 
 
 def _each(session: Session, action: str, event_ids: tuple[str, ...], handler: str | None, of: str | None) -> int:
-    """Do it to each delivery of these events, and say why it is not done to one; how many it was done to."""
+    """Apply the action to each delivery of these events, print why one is refused, and count the others."""
     done = 0
     for event_id in event_ids:
         for each in _found(session, event_id, handler, of):
@@ -142,13 +142,13 @@ def _each(session: Session, action: str, event_ids: tuple[str, ...], handler: st
 
 
 def _why_not(each: dict[str, Any]) -> str:
-    """Why an event of this state is not given back, or not dropped."""
+    """Why an event in this state cannot be given back or dropped."""
     name, until = each["handler"], f"{each['next_try']:%H:%M:%S} UTC"
     if each["state"] == "leased":
         return f"{name} is handling it now; try again when that is over, or end its listener first"
     if each["state"] == "ready":
         return f"it is no dead letter: {name} will try it (again) at {until} or later"
-    return f"somebody else has seen to it meanwhile; `callsheet events list --state all --handler {name}` has the rest"
+    return f"its state changed meanwhile; `callsheet events list --state all --handler {name}` has the rest"
 
 
 def _found(session: Session, event_id: str, handler: str | None, of: str | None) -> list[dict[str, Any]]:
@@ -167,7 +167,7 @@ def _show_handlers(terminal: Terminal, status: list[dict[str, Any]]) -> None:
 
 
 def _show_schedules(terminal: Terminal, status: list[dict[str, Any]]) -> None:
-    """When each schedule is due; nothing where there is none, as on most servers."""
+    """Print when each schedule is due; nothing if there are no schedules."""
     rows = []
     for each in status:
         numbers = [str(each[name]) for name in ("ready", "leased", "dead")]
@@ -177,7 +177,7 @@ def _show_schedules(terminal: Terminal, status: list[dict[str, Any]]) -> None:
 
 
 def _due(schedule: dict[str, Any]) -> str:
-    """When a schedule is due next; that is past if no listener sees to it."""
+    """When a schedule is due next; in the past if no listener runs it."""
     from callsheet.listening import cron
 
     if not cron.is_there():
@@ -192,7 +192,7 @@ def _due(schedule: dict[str, Any]) -> str:
 
 
 def _show_delivery(terminal: Terminal, each: dict[str, Any]) -> None:
-    """An event in lines of at most 80 columns; the id, which other commands want, is alone in a line and whole."""
+    """Print an event in lines of at most 80 columns; the id is alone in its line and never cut, to be copied."""
     entity = each["event"]["data"].get("entity") or {}
     about = f"{entity.get('type', '')} {entity.get('id', '')}".strip()
     terminal.say(each["event"]["id"])

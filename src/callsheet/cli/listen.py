@@ -63,9 +63,9 @@ def command(
 ) -> None:
     """Run the handlers in plugin files until you press Ctrl-C.
 
-    Each event is handled at least once, and on a Callsheet server its effect is there exactly once. Several of
-    these may run at the same time and share the work. An edited file is used within two seconds. When a handler does
-    not end within its timeout, this program starts itself anew.
+    Each event is handled at least once; on a Callsheet server its effect happens exactly once. Several listeners may
+    run at the same time and share the work. An edited file is used within two seconds. When a handler does not end
+    within its timeout, this program restarts itself.
     """
     from callsheet.listening.health import HealthPage, address_of
     from callsheet.listening.restart import Legacy, begin_anew, legacy
@@ -76,11 +76,11 @@ def command(
 
     address, before = None if health is None else address_of(health), legacy(os.environ)
     set_up(log_level(), log_format == "json", log_file)
-    # What the same files register (types, operators, defaults) is there in the sessions of handlers.
+    # The handlers' sessions have what the same files register (types, operators, defaults).
     session.plugging = evolve(session.plugging, paths=[*paths, *environment_paths(os.environ, session._dialect.name)])
     with ExitStack() as stack:
         file = None if state is None else stack.enter_context(_state_in(state))
-        # With a state file, what happens while the listener is away is lost: a thread that hangs is the smaller evil.
+        # With a state file, events are lost during a restart, which is worse than a thread that hangs.
         anew = file is None
         runner = Runner(session, Shelf(paths), file, Pace(workers), lease, restarts=anew, timeouts=before.timeouts)
         port = None
@@ -94,14 +94,14 @@ def command(
     if runner.hung and not runner.stopping:
         begin_anew(Legacy(runner.hung, port))
     if not ended:
-        # A handler that does not end holds its thread, and would hold the process; its event is another's by now.
+        # The thread of a handler that does not end would keep the process alive; another worker has its event by now.
         click.echo("stopped; handlers that did not end in time were left, their events are handled again", err=True)
         sys.stderr.flush()
         os._exit(0)
 
 
 def _state_in(path: Path) -> StateFile:
-    """Queues in a file of this process, fed by the session's events."""
+    """Queues in a local file, filled by the session's events."""
     from callsheet.cli.serve import require_extra
     from callsheet.listening.state import StateFile
 
@@ -110,6 +110,6 @@ def _state_in(path: Path) -> StateFile:
 
 
 def _stop_on_signals(stop: Any) -> None:
-    """SIGTERM and Ctrl-C stop in order."""
+    """Stop in order on SIGTERM and Ctrl-C."""
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda number, frame: stop())

@@ -24,7 +24,7 @@ __all__ = ["command"]
 def command(path: Path, database: str, replace: bool, files: Path | None) -> None:
     """Fill a database with what FILE has, and compare the two.
 
-    Interrupted, it goes on where it ended when it is run again; until it is done, no server opens the database.
+    Run it again after an interruption: it continues. Until it is done, no server opens the database.
     """
     require_extra()
     from callsheet.server.archive.loading import load

@@ -1,8 +1,8 @@
 """How servers and listeners write their log: where, in which form, how much of it, and how fast.
 
-Lines go to standard error, or to a file that is changed when it is full: a few are kept, so a program that runs for
-months fills no disk. Of warnings and errors that say the same (one text, whatever its facts), so many a minute are
-written; of the rest a line tells how many there were. What is less than a warning is written as it comes.
+Lines go to standard error, or to a file that is rotated when it is full. A few old files are kept, so a program that
+runs for months does not fill the disk. Warnings and errors with the same text (whatever their facts) are limited to
+a number per minute; a summary line counts those left out. Records below the level of a warning are not limited.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ def set_up(level: str, as_json: bool = False, file: Path | None = None) -> None:
     writer: logging.Handler = logging.StreamHandler() if file is None else _file(file)
     writer.setFormatter(JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=level, handlers=[PacedHandler(writer)], force=True)
-    # A line for each request would drown the rest.
+    # httpx logs a line for each request.
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _file(path: Path) -> RotatingFileHandler:
     class PrivateFileHandler(RotatingFileHandler):
-        """Each file it begins is its owner's alone."""
+        """Each new file is readable only by its owner."""
 
         def _open(self) -> Any:
             make_file(Path(self.baseFilename))
@@ -72,7 +72,7 @@ class JsonLines(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {
+        line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -80,13 +80,13 @@ class JsonLines(logging.Formatter):
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
-            told["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(told, default=str, ensure_ascii=False)
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
 
 
 @define
 class _Minute:
-    """What was said of one kind since when: how many lines were written, how many left out."""
+    """The lines of one kind since a time: how many were written, and how many left out."""
 
     since: float
     written: int = 0
@@ -94,10 +94,7 @@ class _Minute:
 
 
 class PacedHandler(logging.Handler):
-    """Hands records on to another handler.
-
-    Of warnings and errors of one kind, the same text of the same logger, it hands on at most so many a minute.
-    """
+    """Passes records to another handler, and limits warnings and errors with the same text and logger per minute."""
 
     def __init__(self, target: logging.Handler, most: int = PACE, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -117,7 +114,7 @@ class PacedHandler(logging.Handler):
         super().close()
 
     def _due(self, record: logging.LogRecord) -> Iterator[logging.LogRecord]:
-        """The record if there is room for it, after what is to be said of those before it."""
+        """The record, unless its limit is reached; before it, the summary of the last minute."""
         kind, now = (record.name, record.levelno, str(record.msg)), self._clock()
         minute = self._kinds.get(kind)
         if minute is None or now - minute.since >= MINUTE:
@@ -132,7 +129,7 @@ class PacedHandler(logging.Handler):
             minute.left_out += 1
 
     def _forget(self, now: float) -> None:
-        """Keep only what was said lately, once it is much."""
+        """Remove old counts, if there are many."""
         if len(self._kinds) >= KINDS:
             kept = {kind: each for kind, each in self._kinds.items() if each.left_out or now - each.since < MINUTE}
             self._kinds = kept if len(kept) < KINDS else {}
@@ -140,5 +137,5 @@ class PacedHandler(logging.Handler):
 
 def _summary(kind: tuple[str, int, str], count: int) -> logging.LogRecord:
     name, level, text = kind
-    told = "%d more lines like this were left out, since they came too fast: %s"
-    return logging.LogRecord(name, level, "", 0, told, (count, text), None)
+    summary = "%d more lines like this were left out, since they came too fast: %s"
+    return logging.LogRecord(name, level, "", 0, summary, (count, text), None)

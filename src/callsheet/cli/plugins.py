@@ -50,10 +50,10 @@ def command(session: Session, paths: tuple[str, ...], form: str) -> None:
 
 
 def _built_in(room: str) -> Plugin:
-    """A room of Callsheet that every session has."""
+    """A built-in package of Callsheet, as a plugin of every session."""
     module = import_module(room)
-    told = (inspect.getdoc(module) or room).splitlines()[0]
-    return Plugin(room, "callsheet", "built-in", module.register, added=[told])
+    purpose = (inspect.getdoc(module) or room).splitlines()[0]
+    return Plugin(room, "callsheet", "built-in", module.register, added=[purpose])
 
 
 def _plain(plugin: Plugin) -> dict[str, Any]:

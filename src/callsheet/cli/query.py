@@ -76,7 +76,7 @@ def _columns(rows: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _telling(schema: Schema, entity_type: EntityType) -> list[str]:
-    """What tells an entity from others: its label, then references by their label, then values."""
+    """The columns that identify an entity: its label, then references by their label, then values."""
     attributes = [entity_type.attributes[name] for name in entity_type.attributes if name != "id"]
     references = [_reference(schema, found) for found in attributes if found.kind == "reference" and _plain(found)]
     values = [found.name for found in attributes if found.kind == "scalar" and _plain(found)]

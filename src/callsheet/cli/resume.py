@@ -76,7 +76,7 @@ def _resume(journal: Journal, path: Path, server: str | None, user: str | None, 
             refused += resumed.outcome == "refused"
             unknown += resumed.outcome == "unknown"
     if unknown:
-        raise UsageError(f"of {unknown} commits the server cannot tell what became; look, then `--abandon COMMIT-ID`")
+        raise UsageError(f"the server has no outcome for {unknown} commits; check them, then `--abandon COMMIT-ID`")
     if refused:
         raise UsageError(f"{refused} commits were refused; they stay in the journal (`--list`, `--drop COMMIT-ID`)")
 
@@ -94,7 +94,7 @@ def _end(
     commit_id = settle or abandon
     entry = next((entry for entry in journal.unfinished() if entry.changes.commit_id == commit_id), None)
     if entry is None:
-        raise UsageError(f"the journal holds no unfinished commit {commit_id}")
+        raise UsageError(f"the journal has no unfinished commit {commit_id}")
     from callsheet.session.blocking import Session
 
     with Session(server or entry.server, user or entry.user or None, key, journal=path) as session:
@@ -115,7 +115,7 @@ def _echo(resumed: Resumed) -> None:
 def _drop(journal: Journal, commit_id: str) -> None:
     found = [entry for entry in journal.entries() if entry.changes.commit_id == commit_id]
     if not found:
-        raise UsageError(f"the journal holds no commit {commit_id}")
+        raise UsageError(f"the journal has no commit {commit_id}")
     if found[0].refusal is None:
         raise UsageError(f"commit {commit_id} is not finished; resume it first, only refused ones can be dropped")
     journal.finish(commit_id)

@@ -30,8 +30,8 @@ NEEDED = ("uvicorn", "starlette", "sqlalchemy", "filelock")
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
-def database_option(told: str) -> Callable[[F], F]:
-    """Add ``--database`` with its environment variable; ``told`` is its help."""
+def database_option(help_text: str) -> Callable[[F], F]:
+    """Add ``--database`` with its environment variable."""
     return click.option(
         "--database",
         envvar="CALLSHEET_DATABASE",
@@ -39,7 +39,7 @@ def database_option(told: str) -> Callable[[F], F]:
         show_default=True,
         show_envvar=True,
         metavar="URL",
-        help=told,
+        help=help_text,
     )
 
 
@@ -127,12 +127,12 @@ def command(
     taken = _limits(host, limits)
     networks(proxies)
     set_up(log_level(), log_format == "json", log_file)
-    # Before a database is made, and its key is told.
+    # First the port, so that a port in use leaves no new database, and prints no key.
     with bound(host, port) as listening:
         service = Service.open(database, schema, admin_key, seed=True, files=files, limits=taken)
         gc.freeze()
         try:
-            _tell_key(service)
+            _print_key(service)
             _listen(service, listening, host, certificate, certificate_key, dialects, taken, proxies)
         finally:
             service.close()
@@ -147,7 +147,7 @@ def _check_certificate(certificate: Path | None, key: Path | None) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: b"")
     except (OSError, ValueError) as error:
         both = f"{certificate} and {key}"
-        raise UsageError(f"{both} are no certificate and its key that HTTPS can use: {error}") from None
+        raise UsageError(f"{both} are not a certificate and a key that HTTPS can use: {error}") from None
 
 
 def require_extra() -> None:
@@ -157,8 +157,8 @@ def require_extra() -> None:
         raise UsageError(f"the server needs {', '.join(missing)}: pip install 'callsheet[server]'")
 
 
-def _tell_key(service: Service) -> None:
-    """The administrator's key, if it was made just now: only its hash is kept."""
+def _print_key(service: Service) -> None:
+    """Print the administrator's key if it is new; the database has only its hash."""
     if service.new_admin_key is not None:
         click.echo("This is the API key of the account admin. It is not shown again:")
         click.echo(f"\n  {service.new_admin_key}\n")

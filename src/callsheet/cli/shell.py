@@ -22,7 +22,7 @@ __all__ = ["command"]
 def command(session: Session, source: str | None) -> None:
     """Open a Python prompt in which `session` is connected.
 
-    What is not committed when you leave is dropped; you are told.
+    Pending changes are dropped when you leave; a message says how many.
     """
     import callsheet
 
@@ -38,9 +38,9 @@ def command(session: Session, source: str | None) -> None:
 
 
 def _banner(session: Session) -> str:
-    told = session.server_information
+    server, types = session.server_information, session.schema.types
     return (
-        f"Callsheet {told.version}, connected as {told.user or 'nobody'}; {len(session.schema.types)} entity types.\n"
+        f"Callsheet {server.version}, connected as {server.user or 'nobody'}; {len(types)} entity types.\n"
         "Try: session.query('Project').all()     session.types     session.pending     session.commit()"
     )
 

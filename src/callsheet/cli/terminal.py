@@ -57,7 +57,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def tolerant() -> None:
-    """Let no character stop the output: what the code page lacks is written as its escape."""
+    """Write characters that the code page lacks as escapes, so that they do not stop the output."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

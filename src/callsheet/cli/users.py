@@ -127,6 +127,6 @@ def list_(session: Session) -> None:
 
 
 def _print_key(account: dict[str, Any]) -> None:
-    """The key alone goes to standard output, so that scripts can take it."""
+    """Only the key goes to standard output, so that scripts can use it."""
     Terminal(err=True).say(f"The API key of {account['name']}; keep it safe, it is not shown again:")
     click.echo(account["key"])
