@@ -1,7 +1,7 @@
-"""Calls that have done nothing when they return: of generators, coroutines and what else must be awaited or iterated.
+"""Calls that have done nothing when they return: of generators, coroutines, and others to be awaited or iterated.
 
-Who calls a function for its effect, and neither awaits nor iterates the result, refuses these: the function is known
-by `deferring` before it is called, a result by `deferred` afterwards.
+A caller that neither awaits nor iterates the result refuses them: `deferring` checks the function before the call,
+`deferred` checks the result after it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def deferred(result: Any) -> str:
 
 
 def abandon(result: Any) -> None:
-    """Close a deferred result that nobody will run, so that Python does not warn of it."""
+    """Close a deferred result that will not be run, so that Python does not warn about it."""
     close = getattr(result, "close", None)
     if close is not None:
         close()

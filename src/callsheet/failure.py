@@ -35,8 +35,8 @@ def failure_of(error: BaseException) -> FailureText:
     >>> failure_of(Silent()).error, failure_of(ValueError("plate-\\udcff.exr")).error
     ('Silent: <its text raised KeyError>', 'ValueError: plate-\\\\udcff.exr')
     """
-    said = _text(lambda: str(error))
-    line = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    message = _text(lambda: str(error))
+    line = f"{type(error).__name__}: {message}" if message else type(error).__name__
     lines = _text(lambda: "".join(traceback.format_exception(error)), line)
     return FailureText(_bounded(writable(line), ERROR), writable(lines)[-TRACEBACK:])
 
@@ -56,7 +56,7 @@ def ends_program(error: BaseException) -> bool:
 
 
 def _text(of: Callable[[], str], otherwise: str = "") -> str:
-    """A text that foreign code makes, or what stands for it."""
+    """A text computed by foreign code, or a substitute if that raises."""
     try:
         return of()
     except BaseException as fault:

@@ -1,8 +1,8 @@
-"""What crosses the line between thinking and talking.
+"""What a flow and its driver exchange.
 
-A *flow* is a generator. It yields a `Request` and is sent the `Response`; it yields `Work` or a `Call` and is
-sent what that returned; an `Overlap` is both at once; it returns the answer. Whoever drives it
-(``transport/drive.py``) blocks or awaits; the flow cannot tell. Flows compose by ``yield from``.
+A *flow* is a generator. It yields a `Request` and is sent the `Response`; it yields `Work` or a `Call` and is sent
+the function's result; an `Overlap` is both at once; the flow returns its result. The driver (``transport/drive.py``)
+blocks or awaits; the flow is the same for both. Flows compose by ``yield from``.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ class Work:
 
 @frozen
 class Call(Work):
-    """Work that belongs to whoever drives the flow, and to no other thread: a callback of the user's.
+    """Work that must run in the thread of the driver: a callback of the user's.
 
-    What it returns is awaited first, where the driver awaits and it can be awaited.
+    If the driver awaits, an awaitable result is awaited first.
     """
 
 
 @frozen
 class Overlap:
-    """A request that is under way while something is done with what came before.
+    """A request that is in flight while a function processes the previous response.
 
-    ``function`` runs where the flow runs, and does not block. The flow is sent the pair of what it returned and
-    the `Response`, or the error instead of it: whoever needs the answer raises it, and nobody else. An error of
-    ``function`` is thrown into the flow, and the answer is let go.
+    ``function`` runs in the flow's thread, and does not block. The flow is sent a pair: the result of the function, and
+    the `Response`, or its error, which is raised only by the flow that needs the response. An error of ``function`` is
+    thrown into the flow, and the response is dropped.
     """
 
     request: Request

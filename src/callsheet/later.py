@@ -1,14 +1,15 @@
 """Modules that are imported when one of their functions is first called.
 
-``from callsheet import Session`` is in every script, also in those that only ask for the time of day. So the class is
-declared with what it is declared of, and the rooms behind its methods are imported by the first call. A module says:
+``from callsheet import Session`` is in every script, also in very short ones, so it must be fast. It imports only what
+the class itself needs; the modules that its methods call are imported by the first call. A module declares them so:
 
     if TYPE_CHECKING:
         from callsheet.core import opening
     else:
         opening = Later("callsheet.core.opening")
 
-Type checkers and the contracts on imports see the module itself. After its first call a function stands here as it is.
+Type checkers and the contracts on imports see the module itself. After its first call, a function replaces its
+placeholder.
 """
 
 from __future__ import annotations

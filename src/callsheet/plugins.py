@@ -2,7 +2,7 @@
 
 A session that opens registers, in this order, what comes with Callsheet, the entry points of the group
 ``callsheet.plugins``, and the files below its plugin paths, sorted by path. What a plugin may do is what a script may
-do; there is no sandbox, so what is run is logged, and files that anybody may write are refused.
+do; there is no sandbox, so what is run is logged, and files that every account may write are refused.
 
 Which files are plugins is read, not tried: only a file that binds ``register`` at its top level is run. Any other is
 left alone, so that a plugin can import a module beside it. A module is run once in a process, unless it changed.
@@ -48,9 +48,9 @@ _neighbours: dict[Path, dict[str, ModuleType]] = {}
 
 @define(eq=False)
 class Plugin:
-    """A plugin that was found: where, the function that registers it, and what became of that.
+    """A plugin that was found: its source, its function ``register``, and the result of registering it.
 
-    ``kind`` is ``file`` or ``entry point``; ``error`` says why it could not be run or registered; ``added`` what it
+    ``kind`` is ``file`` or ``entry point``; ``error`` is why it could not be run or registered; ``added`` lists what it
     added to the session that it was last registered with.
     """
 
@@ -64,7 +64,7 @@ class Plugin:
 
     @property
     def problem(self) -> str:
-        """The error in a line, with its name: some say nothing on their own.
+        """The error in a line, with its name, because the text of some errors is empty or a bare key.
 
         >>> Plugin("a", "a.py", error=KeyError("studio")).problem
         "KeyError: 'studio'"
@@ -83,9 +83,9 @@ def environment_paths(environment: Mapping[str, str], dialect: str = "native") -
 
 
 def discover(paths: Iterable[str | Path], entry_points: bool = True, allow_writable: bool = False) -> list[Plugin]:
-    """The plugins of installed packages and below these paths, run as far as they can be.
+    """Find and run the plugins of installed packages, and those below these paths.
 
-    One that cannot be has an ``error``, which is logged with its traceback.
+    A plugin that cannot be run has an ``error``, which is logged with its traceback.
     """
     given = [Path(path).expanduser() for path in paths if str(path).strip()]
     found = [_of_entry_point(entry) for entry in _entry_points()] if entry_points else []
@@ -100,8 +100,7 @@ def discover(paths: Iterable[str | Path], entry_points: bool = True, allow_writa
 def register(session: Any, plugins: Sequence[Plugin], arguments: Mapping[str, Any], strict: bool = False) -> None:
     """Register plugins with a session; those that fail are logged, or raised as `PluginError` where ``strict``.
 
-    ``arguments`` are given to each as far as its signature has them. What a plugin that fails has subscribed is taken
-    back.
+    Each gets those of the ``arguments`` that its signature has. The subscriptions of a plugin that fails are removed.
     """
     for plugin in plugins:
         if plugin.error is None:
@@ -136,7 +135,7 @@ def _register(session: Any, plugin: Plugin, arguments: Mapping[str, Any]) -> Non
 
 def _not_run(plugin: Plugin, kind: str) -> PluginError:
     return PluginError(
-        f"`register` of {plugin.source} gives {kind}, and nobody would run it: write an ordinary function, "
+        f"`register` of {plugin.source} returns {kind}, which would not be run: write an ordinary function, "
         "`def register(session):`, without `async` and `yield`"
     )
 
@@ -168,7 +167,7 @@ def _accepted(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dic
 
 
 def _added(session: Any) -> dict[tuple[str, Any], str]:
-    """Everything that plugins may add to a session, each with a text that tells of it."""
+    """Everything that plugins may add to a session, each with a description."""
     found: dict[tuple[str, Any], str] = {}
     for number, (type_name, behaviour) in enumerate(session.types.extensions):
         found["type", number] = f"type {type_name}: {behaviour}"
@@ -186,7 +185,7 @@ def _added(session: Any) -> dict[tuple[str, Any], str]:
 
 
 def _location_names(session: Any) -> list[str]:
-    """The locations of a session that has been asked for them, without those that every session has."""
+    """The session's own locations, if they were loaded; without the built-in ones."""
     if session._locations is None:
         return []
     everybodys = {place.name for place in session._new_locations()}
@@ -194,7 +193,7 @@ def _location_names(session: Any) -> list[str]:
 
 
 def _failed(plugin: Plugin, error: BaseException) -> None:
-    """Leave a plugin out; only a person's Ctrl-C ends the program."""
+    """Note and log the error of a plugin; only Ctrl-C ends the program."""
     if ends_program(error):
         raise error
     plugin.error = error if isinstance(error, Exception) else _left(plugin, error)
@@ -209,7 +208,7 @@ def _failed(plugin: Plugin, error: BaseException) -> None:
 
 
 def _left(plugin: Plugin, error: BaseException) -> PluginError:
-    """What is kept of an exception that would end the program if it was raised again."""
+    """An error for an exception that would end the program if it was raised again."""
     what = (
         f"called sys.exit({error.code!r:.200})" if isinstance(error, SystemExit) else f"raised {type(error).__name__}"
     )
@@ -243,7 +242,7 @@ def _of_entry_point(entry: Any) -> Plugin:
 
 
 def _of_nothing(root: Path) -> Plugin:
-    """A plugin path that is not there: a failure as any other, but no reason for a traceback."""
+    """The failed plugin of a path that does not exist; logged without a traceback."""
     _log.warning("the plugin path %s does not exist", root)
     return Plugin(root.name, str(root), error=PluginError(f"the plugin path {root} does not exist"))
 
@@ -266,7 +265,7 @@ def _of_file(path: Path, root: Path, allow_writable: bool) -> Plugin | None:
             return None
         if not allow_writable and (open_to_all := writable_by_all(path, root)) is not None:
             raise PluginError(
-                f"anybody may write {open_to_all}, and so decide what is run here: `chmod o-w` it, or allow it with "
+                f"every account may write {open_to_all}, and so change what is run: `chmod o-w` it, or allow it with "
                 "allow_writable_plugins=True or CALLSHEET_ALLOW_WRITABLE_PLUGINS=1"
             )
         plugin.register = run(path).register
@@ -294,9 +293,9 @@ def _binds(statement: ast.stmt) -> bool:
 
 
 def writable_by_all(path: Path, root: Path) -> Path | None:
-    """The file, or a folder above it, by which anybody could change what is run; None where there is none.
+    """The file, or a folder above it, that every account may write, and so change what is run; None if there is none.
 
-    Folders in which only owners may remove files (as in ``/tmp``) count where they are the plugin path or below it.
+    Folders with the sticky bit (such as ``/tmp``) count only if they are the plugin path or below it.
     """
     if sys.platform == "win32":
         return None

@@ -131,8 +131,8 @@ def test_a_plugin_that_imports_another_shares_it(write: Any, opened: Any) -> Non
         ),
         ("def register(session):\n    raise SystemExit('no')\n", "called sys.exit('no'): a plugin cannot end"),
         ("def register(session):\n    raise GeneratorExit\n", "raised GeneratorExit: a plugin cannot end the program"),
-        ("async def register(session): ...\n", "gives a coroutine, and nobody would run it"),
-        ("def register(session):\n    yield\n", "gives a generator, and nobody would run it"),
+        ("async def register(session): ...\n", "returns a coroutine, which would not be run"),
+        ("def register(session):\n    yield\n", "returns a generator, which would not be run"),
         ("async def later(session): ...\nregister = lambda session: later(session)\n", "gives a coroutine"),
     ],
 )
@@ -281,7 +281,7 @@ def test_what_anybody_may_write_is_not_run(
     session = opened()
     (found,) = session.plugging.found
     assert session.commands == {}
-    assert f"anybody may write {chosen}" in str(found.error)
+    assert f"every account may write {chosen}" in str(found.error)
     assert "a" in opened(allow_writable_plugins=True).commands
     monkeypatch.setenv("CALLSHEET_ALLOW_WRITABLE_PLUGINS", "1")
     assert "a" in opened().commands

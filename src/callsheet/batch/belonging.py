@@ -1,4 +1,4 @@
-"""What belongs to a project, and what that refers to: found out by the schema's relations alone.
+"""What belongs to a project, and what that refers to, found by the schema's relations.
 
 Theory. A type *belongs* by the references named in `OWNERS` (a task to its project, a version to its asset, a note
 to what it is about). From the project down these are followed as far as they go. What the found entities refer to
@@ -27,7 +27,7 @@ OWNERS = frozenset(
 PASSED_OVER = frozenset(
     ("CustomConfigurationBase", "Event", "Feed", "Job", "JobComponent", "Metadata", "UserApplicationState")
 )
-"""Types that are not copied: traces of what people did, and rows that are told elsewhere already."""
+"""Types that are not copied: records of what people did, and rows that other entities imply."""
 
 PASSED_OVER_ENDINGS = ("CustomAttributeValue", "StatusChange")
 
@@ -68,7 +68,7 @@ class Belongings:
 
 
 class _Edge(NamedTuple):
-    """A way down: entities of a type belong to those of the families, by the key at a path."""
+    """A step down: entities of a type belong to those of the families, by the key at a path."""
 
     entity_type: str
     path: str

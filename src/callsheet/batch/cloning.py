@@ -1,10 +1,10 @@
-"""A project copied from one server to another, keys and all; begun again, it goes on where it ended.
+"""Copies a project from one server to another, with its keys; run again after an interruption, it continues.
 
-Theory. Entities keep their keys, so what the copy holds already is seen by asking it, and nothing has to be
-remembered between runs. Entities are created in rounds: one whose references are not in the copy yet waits for the
-next. Those that wait for each other are made without the references they can be without; these, and members of
-many-to-many collections, are set in a last pass. References to what could not be read (deleted, or hidden from the
-account) stay empty, and are counted.
+Theory. Entities keep their keys, so a query finds what the copy already has, and no state is stored between runs.
+Entities are created in rounds: one whose references are not in the copy yet waits for the next round. Those that wait
+for each other are created without their optional references; these, and members of many-to-many collections, are set
+in a last pass. References to entities that cannot be read (deleted, or hidden from the account) stay empty, and are
+counted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BATCH = 400
 """Entities read and written at once; a server may take fewer keys in one query."""
 
 Progress = Callable[[str, int, int], None]
-"""Told a family's name, how many of it are done, and how many there are."""
+"""Called with a family's name, the number of its entities that are done, and their total."""
 
 
 @define

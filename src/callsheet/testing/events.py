@@ -176,9 +176,9 @@ class FakeEvents:
 
     def _why(self, handler: Declared, event_id: str, outcome: Outcome) -> str:
         found = self._queue.call("deliveries", handler=handler.name, event_id=event_id)
-        told = found[0]["traceback"] if found else outcome.error
+        reason = found[0]["traceback"] if found else outcome.error
         kind = "schedule" if isinstance(handler, Schedule) else "handler"
-        return f"the {kind} `{handler.name}` failed:\n{told}"
+        return f"the {kind} `{handler.name}` failed:\n{reason}"
 
     def _put(self, handler: Handler, event: Event) -> None:
         """Put an event into the queue of a handler, as if it had been read from the log."""
@@ -224,11 +224,11 @@ def _about(entity: Any, changes: Mapping[str, Any], action: str, schema: Any) ->
     """The data of an event of a changed entity, as the server tells it."""
     if entity is None:
         return {"changes": _changes(changes)} if changes else {}
-    told = _reference(entity)
-    kind = told["type"]
+    reference = _reference(entity)
+    kind = reference["type"]
     ancestors = schema.types[kind].ancestors if kind in schema.types else ()
     return {
-        "entity": {**told, "types": [kind, *ancestors]},
+        "entity": {**reference, "types": [kind, *ancestors]},
         "action": action,
         "changes": _changes(changes),
         "added": {},
@@ -238,7 +238,7 @@ def _about(entity: Any, changes: Mapping[str, Any], action: str, schema: Any) ->
         "origin": "test",
         "time": datetime.now(UTC),
         "entity_type": kind,
-        "entity_id": told["id"],
+        "entity_id": reference["id"],
         "project_id": None,
         "version": getattr(entity, "_version", None) or 1,
     }
