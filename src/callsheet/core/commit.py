@@ -42,7 +42,7 @@ def commit(
     ``progress`` is a function that is called with how many operations the server has and how many there are, or True:
     a bar on the terminal, or lines of the log where there is none. It reaches the whole number when the commit is done.
 
-    When no answer comes, nobody knows whether the commit was done. It is kept as *in doubt*, and the next
+    When no answer comes, it is unknown whether the commit was done. It is kept as *in doubt*, and the next
     ``commit()`` sends the very same again, which is safe; until then nothing else can be recorded.
     """
     policy = conflicts or core.conflicts

@@ -246,7 +246,7 @@ class Core(Counting):
     def rollback(self) -> None:
         """Forget everything recorded since the last commit; entities created since are detached.
 
-        A commit in doubt is given up: it may have been done, and nobody will send it again.
+        A commit in doubt is given up: it may have been done, and is not sent again.
         """
         unit = self.unit
         unit.check_thread()

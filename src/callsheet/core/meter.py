@@ -38,7 +38,7 @@ class _Display(Protocol):
     def show(self, done: int, total: int) -> Any: ...
 
     def applying(self, total: int) -> None:
-        """All is sent, and the server applies it: how far it is with that, nobody knows."""
+        """All is sent, and the server applies it; its progress is unknown."""
 
     def close(self) -> None: ...
 
@@ -65,7 +65,7 @@ class Meter:
             result = yield Call(function)
             if kind := deferred(result):
                 abandon(result)
-                raise UsageError(f"the function of `progress` returned {kind}, and nobody here would run it")
+                raise UsageError(f"the function of `progress` returned {kind}, which would not be run")
         except Exception:
             log.exception("progress is not shown any more; the commit goes on")
             self.display = None
@@ -76,15 +76,15 @@ class Meter:
             self.display.close()
 
 
-def meter_for(asked: ProgressFunction | bool | None, total: int, what: str) -> Meter:
-    """What to report to, as the user asked. Raises `UsageError` for what is neither a function nor True or False."""
-    if asked is None or asked is False:
+def meter_for(progress: ProgressFunction | bool | None, total: int, what: str) -> Meter:
+    """The meter for an argument ``progress``. Raises `UsageError` if it is neither a function nor True or False."""
+    if progress is None or progress is False:
         return Meter(total)
-    if asked is True:
+    if progress is True:
         return Meter(total, _bar(what, total) if _on_terminal() else ProgressLines(what))
-    if not callable(asked):
-        raise UsageError(f"progress is a function of two numbers (done, total), or True, not {asked!r:.80}")
-    return Meter(total, _CalledDisplay(asked))
+    if not callable(progress):
+        raise UsageError(f"progress is a function of two numbers (done, total), or True, not {progress!r:.80}")
+    return Meter(total, _CalledDisplay(progress))
 
 
 def _on_terminal() -> bool:
@@ -132,8 +132,8 @@ class ProgressLines:
         rate = done / (now - self._began) if now > self._began else 0.0
         left = (total - done) / rate if rate else None
         facts = {"what": self.what, "done": done, "total": total, "rate": round(rate, 1), "seconds_left": left}
-        told = f", {rate:,.0f} a second, {left:,.0f} s left" if left else ""
-        log.info("%s: %s of %s operations%s", self.what, f"{done:,}", f"{total:,}", told, extra={"facts": facts})
+        pace = f", {rate:,.0f} a second, {left:,.0f} s left" if left else ""
+        log.info("%s: %s of %s operations%s", self.what, f"{done:,}", f"{total:,}", pace, extra={"facts": facts})
 
     def applying(self, total: int) -> None:
         """Write that all is sent."""

@@ -3,12 +3,12 @@
 Theory. Reading a page (decoding its rows, making entities, dicts or columns of them) takes about as long as a server
 near by takes to make the next one. A dialect that knows the next page's cursor before it has read this page's rows
 (`PagedDialect`) lets both go on at once: the step is an `Overlap`. It ends within the drive that began it, so
-nothing is under way while user code is running; the next page is then *ahead*: here, as bytes.
+no request is in flight while user code runs; the next page is then *ahead*: received, as bytes.
 
-Whoever reads all pages runs ahead from the start. Whoever may stop anywhere does not before the second page is
-asked for, so that a loop left early has asked for one page too many at most. A page that came before a commit
-or a refresh is not read any more, since it would bring back what was there before; a script that commits as it
-reads would lose each page so, and is not run ahead of again.
+A caller that reads all pages fetches ahead from the start. A loop, which may stop at any entity, does so only after
+the second page is requested; so a loop left early has requested at most one page too many. A page that came before a
+commit or a refresh is dropped, since its values may be old. A script that commits as it reads would lose each page;
+for it no more pages are fetched ahead.
 """
 
 from __future__ import annotations

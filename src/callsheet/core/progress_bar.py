@@ -41,7 +41,7 @@ class ProgressBar:
         self._bars.update(self._task, completed=done, total=total, description=self._what)
 
     def applying(self, total: int) -> None:
-        """The bar moves to and fro: how long the server takes cannot be told from how fast the parts were sent."""
+        """The bar moves to and fro: the speed of sending says nothing about the time that the server needs."""
         self._bars.update(self._task, completed=total, total=None, description=f"{self._what}: applying", refresh=True)
 
     def close(self) -> None:

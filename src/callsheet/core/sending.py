@@ -145,11 +145,11 @@ def explain(
             Change(Identity(*each["entity"]), each["attribute"], each["base"], each["ours"], each["theirs"])
             for each in error.details.get("conflicts", ())
         )
-        return ConflictError(message + "".join(map(_told, changes[:5])), conflicts=changes, **facts)
+        return ConflictError(message + "".join(map(_conflict_line, changes[:5])), conflicts=changes, **facts)
     return CommitError(message, **facts)
 
 
-def _told(change: Change) -> str:
+def _conflict_line(change: Change) -> str:
     """A line on one value in conflict."""
     base, ours, theirs = (f"{value!r:.60}" for value in (change.base, change.ours, change.theirs))
     if not change.attribute:

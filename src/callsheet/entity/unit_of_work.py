@@ -235,7 +235,7 @@ class UnitOfWork(Memberships, Rebasing):
     def learn_touched(self, entity: Any, version: int, emptied: Iterable[str]) -> None:
         """A commit of this session changed an entity without naming it.
 
-        Its version is the entity's, unless somebody else changed it in between: that is yet to be found out.
+        Its version is the entity's, unless another session changed it meanwhile; the next commit finds that out.
         """
         if entity._changes is not None:
             return

@@ -16,7 +16,7 @@ from callsheet.model.record import new_key
 
 __all__ = ["FIELDS", "SHORT", "Event", "Position", "described", "event_from_plain", "event_to_plain"]
 
-#: What the data of an event may be asked for without ``data.`` before it.
+#: The data of an event that an expression may name without ``data.`` before it.
 SHORT = ("entity", "changes", "action", "user", "commit_id")
 #: What an event has.
 FIELDS = ("topic", "data", "id", "sent", "source", "target", "in_reply_to_event", "position")
@@ -36,7 +36,7 @@ class Position(NamedTuple):
     """
 
     commit: int
-    # A tuple's method of this name is of no use to anybody here.
+    # It hides a tuple's method of this name, which is not used here.
     index: int  # type: ignore[assignment]
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """The one normalisation of values: what an attribute takes, as the exact plain value that every server gives back.
 
-It is done when a value is set, and again by the server, which trusts nobody; so an entity in memory, a request, the
+It is done when a value is set, and again by the server, which trusts no client; so an entity in memory, a request, the
 journal and the database hold the same, whatever the transport. What is taken for what is in
 ``docs/reference/values.md``.
 """

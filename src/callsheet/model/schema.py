@@ -20,7 +20,7 @@ __all__ = ["CHANGES", "NUMBERS", "Attribute", "EntityType", "Reference", "Schema
 Kind = Literal["scalar", "reference", "collection", "mapping"]
 SCALARS = ("string", "integer", "number", "boolean", "date", "datetime", "enum", "json")
 CHANGES = "changes"
-"""An administrative attribute that whoever makes an entity may give, and that administrators alone change."""
+"""An administrative attribute that the creator of an entity may set, and that only administrators change."""
 SERVER_KEYS = frozenset(("administrative", "within", "confidential", "agree"))
 """What a document says of an attribute for the server alone."""
 NUMBERS = frozenset(("integer", "number"))
@@ -233,10 +233,10 @@ class Schema:
         return found
 
     @cached_property
-    def told(self) -> Schema:
-        """The schema as clients before 0.3 are told it: without what only a server reads.
+    def for_old_clients(self) -> Schema:
+        """The schema as it is sent to clients before 0.3: without the keys that only a server reads.
 
-        They refuse keys of attributes that they do not know, and know the default ``{user}`` as a text.
+        They refuse unknown keys of attributes, and read the default ``{user}`` as a text.
         """
         types: dict[str, Any] = {}
         for name, described in self.document.get("types", {}).items():

@@ -99,7 +99,7 @@ def _answer(data: Any) -> Response:
 def _describe(backend: Backend, known: str, whole: bool) -> Response:
     """Clients before 0.3 refuse attributes with unknown keys; later ones request the whole schema."""
     found = backend.describe(known)
-    schema = found.schema if found.schema is None or whole else found.schema.told
+    schema = found.schema if found.schema is None or whole else found.schema.for_old_clients
     reply = shapes.DescriptionReply(
         server=found.server,
         version=found.version,

@@ -1,7 +1,7 @@
 """An archive becomes a database: a run of rows is a transaction, so what is cut off goes on where it ended.
 
 Theory. How many runs are done stands in the database itself (``_meta``, ``loading``) and changes with the rows, in one
-transaction. While it stands there the database opens for nobody else. At the end every table is read again and its
+transaction. While it is there, no server opens the database. At the end every table is read again and its
 digest compared with the manifest's.
 """
 
@@ -68,8 +68,8 @@ def _opened(url: str, document: Mapping[str, Any], manifest: Manifest, replace: 
         if mark is not None and mark["archive"] == manifest.digest:
             return store
         if not store.created and not replace and (mark is not None or not _is_empty(store)):
-            told = "an unfinished load of another archive" if mark is not None else "entities, accounts or a log"
-            raise StorageError(f"{store.url} has {told}; load into a new database, or replace what it has")
+            content = "an unfinished load of another archive" if mark is not None else "entities, accounts or a log"
+            raise StorageError(f"{store.url} has {content}; load into a new database, or replace what it has")
         if store.created or store.described.hash == Schema(marked(document)).hash:
             store.write(lambda connection: _emptied(store, connection, manifest))
             return store
@@ -184,8 +184,8 @@ class _Loading:
                 for lines in lines_of(connection, self._table(entry), entry.columns):
                     digest.add(lines)
             if (digest.rows, digest.hexadecimal) != (entry.rows, entry.digest):
-                told = f"{digest.rows:,} rows of {entry.rows:,}" if digest.rows != entry.rows else "other values"
-                raise StorageError(f"{self._store.url} has {told} in {entry.name} than the archive; load it again")
+                found = f"{digest.rows:,} rows of {entry.rows:,}" if digest.rows != entry.rows else "other values"
+                raise StorageError(f"{self._store.url} has {found} in {entry.name} than the archive; load it again")
 
     def finish(self, connection: Connection) -> None:
         """The database is whole: from now on it opens."""
