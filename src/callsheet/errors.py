@@ -10,19 +10,19 @@ CallsheetError
 │     ├─ Detached              the entity is deleted, or belongs to no session
 │     ├─ Closed                the session is closed
 │     └─ WrongThread           one session, one thread at a time
-├─ ResultError           a query gave another number of entities than asked for
+├─ ResultError           a query found more or fewer entities than required
 │  ├─ NoResult
 │  └─ MultipleResults
-├─ ServerError           the server said no
-│  ├─ Unauthorised          who are you?
-│  ├─ Forbidden             not you
-│  ├─ NotFound              there is no such thing
-│  ├─ Conflict              somebody else changed it meanwhile
+├─ ServerError           the server refused the request
+│  ├─ Unauthorised          the API key is missing or wrong
+│  ├─ Forbidden             this account may not do it
+│  ├─ NotFound              it does not exist
+│  ├─ Conflict              another session changed it meanwhile
 │  │  └─ AlreadyHandled        another attempt has, or may have, done what the event asks for
 │  ├─ Invalid               the server's rules refuse the values
 │  ├─ TooLarge              more than the server takes at once
-│  └─ Unavailable           not now: may be tried again later
-├─ TransportError        nobody answered: may be retried
+│  └─ Unavailable           not now: may be retried later
+├─ TransportError        no answer: may be retried
 │  ├─ Timeout
 │  └─ Disconnected
 ├─ CommitError           a commit failed: which operation, which entity; nothing local is lost
@@ -34,7 +34,7 @@ CallsheetError
 │  ├─ UnsafePath            an identifier that leads out of its location
 │  ├─ Unsupported           this kind of storage cannot do that
 │  ├─ StructureError        no identifier can be made for this component
-│  ├─ DamagedCopy           what was written is not what was read
+│  ├─ DamagedCopy           the copy differs from its source
 │  ├─ RegistrationInDoubt   files are there; whether their rows are is not known
 │  └─ MountMissing          the disk of a location is not mounted on this machine
 └─ PluginError           a plugin could not be loaded
@@ -88,7 +88,7 @@ __all__ = [
 
 
 class CallsheetError(Exception):
-    """The root: catching it catches all that Callsheet raises."""
+    """The base of all errors that Callsheet raises."""
 
     def __str__(self) -> str:
         # KeyError, a base of UnknownAttribute, would quote the message.
@@ -108,7 +108,7 @@ class UnknownAttribute(SchemaError, AttributeError, KeyError):
 
 
 class QueryError(UsageError):
-    """A query cannot be read. ``position`` is the offset in the text (-1: unknown), ``hint`` the cure."""
+    """A query cannot be read. ``position`` is the offset in the text (-1: unknown), ``hint`` a proposal."""
 
     def __init__(self, message: str, position: int = -1, hint: str = "", text: str = "") -> None:
         self.message, self.position, self.hint, self.text = message, position, hint, text
@@ -122,7 +122,7 @@ class QueryError(UsageError):
 
 
 class StateError(UsageError):
-    """The call is right, the moment is not."""
+    """The call is correct, but not possible in the present state."""
 
 
 class NotLoaded(StateError):
@@ -142,7 +142,7 @@ class WrongThread(StateError):
 
 
 class ResultError(CallsheetError):
-    """A query found another number of entities than the call promises."""
+    """A query found more or fewer entities than the call requires."""
 
 
 class NoResult(ResultError):
@@ -190,13 +190,13 @@ class Forbidden(ServerError):
 
 
 class NotFound(ServerError):
-    """There is no such entity, type or address; or this user may not know of it."""
+    """There is no such entity, type or address, or it is hidden from this user."""
 
     kind, status = "not_found", 404
 
 
 class Conflict(ServerError):
-    """Somebody else changed it meanwhile; ``details["conflicts"]`` says what."""
+    """Another session changed it meanwhile; ``details["conflicts"]`` lists the attributes."""
 
     kind, status = "conflict", 409
 
@@ -220,14 +220,14 @@ class TooLarge(ServerError):
 
 
 class Unavailable(ServerError):
-    """The server cannot answer now. ``retry_after`` is in seconds, where it said so."""
+    """The server cannot answer now. ``retry_after`` is the server's advice, in seconds."""
 
     kind, status = "unavailable", 503
     retry_after: float | None = None
 
 
 class TransportError(CallsheetError):
-    """Nobody answered, or what came was no answer."""
+    """No answer came, or it was not readable."""
 
 
 class Timeout(TransportError):
@@ -266,7 +266,7 @@ class CommitError(CallsheetError):
 
 
 class ConflictError(CommitError):
-    """Somebody else changed what this commit changes; ``conflicts`` lists every attribute concerned."""
+    """Another session changed what this commit changes; ``conflicts`` lists every attribute concerned."""
 
     def __init__(self, message: str, *, conflicts: tuple[Any, ...] = (), **facts: Any) -> None:
         super().__init__(message, **facts)
@@ -296,19 +296,19 @@ class UnsafePath(StorageError):
 
 
 class Unsupported(StorageError):
-    """This kind of storage cannot do what was asked, such as tell a path on disk."""
+    """This kind of storage does not support the call, such as giving a path on disk."""
 
 
 class StructureError(StorageError):
-    """The structure of a location can make no identifier for a component."""
+    """The structure of a location cannot make an identifier for a component."""
 
 
 class DamagedCopy(StorageError):
-    """What was written is not what was read; the copy was removed."""
+    """The copy differs from its source; it was removed."""
 
 
 class RegistrationInDoubt(StorageError):
-    """No answer came to the commit of a transfer. Files stay where they are; ``location.recover()`` finds out."""
+    """No answer came to the commit of a transfer. Its files are kept; ``location.recover()`` finishes or undoes it."""
 
 
 class MountMissing(StorageError):

@@ -53,7 +53,7 @@ def _print_table(session: Session, text: str) -> None:
     projections = [path.names for path in query.select_statement.projections]
     chosen = bool(projections)
     if not chosen:
-        query = query.select(*_telling(session.schema, session.schema.type(query.select_statement.entity_type)))
+        query = query.select(*_default_columns(session.schema, session.schema.type(query.select_statement.entity_type)))
     rows = list(islice(query.records(), ROWS + 1))
     shown = rows[:ROWS]
     names = [name for name in _columns(shown) if chosen or any(row.get(name) is not None for row in shown)]
@@ -75,7 +75,7 @@ def _columns(rows: Iterable[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def _telling(schema: Schema, entity_type: EntityType) -> list[str]:
+def _default_columns(schema: Schema, entity_type: EntityType) -> list[str]:
     """The columns that identify an entity: its label, then references by their label, then values."""
     attributes = [entity_type.attributes[name] for name in entity_type.attributes if name != "id"]
     references = [_reference(schema, found) for found in attributes if found.kind == "reference" and _plain(found)]

@@ -1,4 +1,4 @@
-"""Files that OpenTimelineIO's adapters read, opened so that a hostile or odd file is a refusal and nothing worse.
+"""Reads files with OpenTimelineIO's adapters, so that a hostile or broken file is refused and does no harm.
 
 An adapter gets text that was checked first: XML without entities and JSON without deep nesting, because both can end
 the process that parses them; edit decision lists with the frame rate they are counted in, which they do not say.
@@ -29,7 +29,7 @@ _TIMECODE = re.compile(r"(\d\d:\d\d:\d\d)[:;](\d\d)\b")
 
 
 def library(suffix: str = "") -> Any:
-    """OpenTimelineIO, or the refusal that says how to get it."""
+    """OpenTimelineIO. Raises `UsageError` with the command that installs it."""
     try:
         import opentimelineio
     except ImportError:
@@ -41,7 +41,7 @@ def library(suffix: str = "") -> Any:
 
 
 def read_timelines(path: Path, options: EditOptions) -> Any:
-    """What the adapter for the file's ending makes of it: a timeline, or a collection of what it holds."""
+    """The result of the adapter for the file's extension: a timeline, or a collection."""
     suffix = path.suffix.lower()
     otio = library(suffix)
     if not path.exists():

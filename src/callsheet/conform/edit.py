@@ -49,7 +49,7 @@ class Clip:
 
     @property
     def home(self) -> str:
-        """The sequence of a new shot: the one stated, else the one that the clip's name speaks of.
+        """The sequence of a new shot: the one stated, else the one in the clip's name.
 
         >>> Clip("sq010_sh020", 0, 24, 24.0).home, Clip("sh020", 0, 24, 24.0, sequence="sq010").home
         ('sq010', 'sq010')

@@ -15,7 +15,7 @@ DEEPEST = 16
 
 
 def seen(otio: Any, tracks: list[Any], counts: Callable[[Any], bool], about: str) -> Any:
-    """One track of what is seen: of items above each other the upper one. What does not count hides nothing."""
+    """One track of the visible items: of overlapping items the upper one. Items that do not count hide nothing."""
     if not tracks:
         raise UsageError(f"{about} has no video track that is not muted")
     for track in tracks:
@@ -60,7 +60,7 @@ def opened(otio: Any, file: str, placed: Placed, counts: Callable[[Any], bool], 
 
 
 def _one_track(otio: Any, item: Any, counts: Callable[[Any], bool], about: str) -> Any:
-    """What is seen of a nested item, as one track."""
+    """The visible items of a nested item, as one track."""
     if isinstance(item, otio.schema.Track):
         return item.deepcopy()
     tracks = []

@@ -39,7 +39,7 @@ def collected(file: str, items: Iterable[A], function: Callable[[A], B]) -> list
 
 @contextmanager
 def foreign(file: str) -> Iterator[None]:
-    """Whatever a foreign library raises in the block is a refusal of the file, in one line."""
+    """Turn any error of a foreign library inside the block into a refusal of the file, in one line."""
     try:
         yield
     except CallsheetError:

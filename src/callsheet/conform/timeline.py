@@ -72,7 +72,7 @@ def _timelines(otio: Any, found: Any) -> Iterator[Any]:
 
 
 def _place(file: str, what: str, wanted: str, names: list[str]) -> int:
-    """Where the thing of this name or number is. A name that two have is refused."""
+    """The index of the item with this name or number. Raises for a name that two items have."""
     if names.count(wanted) == 1:
         return names.index(wanted)
     if names.count(wanted) > 1:

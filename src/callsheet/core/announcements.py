@@ -24,7 +24,7 @@ _log = logging.getLogger("callsheet.events")
 
 
 def tell(core: Any, topic: str, raises: tuple[type[Exception], ...] = (), **data: Any) -> Flow[list[Any]]:
-    """Tell those who subscribed to a topic; what they returned. They may use the session meanwhile."""
+    """Call the subscribers of a topic, and return their results. They may use the session meanwhile."""
     if not core.hub.wants(topic):
         return []
     event = occasion(core, topic, **data)
@@ -42,7 +42,7 @@ def occasion(core: Any, topic: str, **data: Any) -> Event:
 
 
 def welcome(core: Any) -> Flow[None]:
-    """Tell that the session is open, and that locations may be configured."""
+    """Publish that the session is open, and that locations may be configured."""
     yield from tell(core, CONFIGURE_LOCATION)
     yield from tell(core, READY)
 

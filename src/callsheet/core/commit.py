@@ -85,7 +85,7 @@ def commit(
 
 
 def _announced(core: Core) -> Flow[tuple[Operation, ...]]:
-    """What is pending after the subscribers to "before commit" were called."""
+    """The pending operations, after the subscribers to "before commit" were called."""
     if core.asking:
         raise StateError("a commit is about to be sent; what is changed now goes with it, without another commit")
     core.asking = True

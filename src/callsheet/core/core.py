@@ -132,12 +132,12 @@ class Core(Counting):
 
     @property
     def schema(self) -> Schema:
-        """What the server knows: entity types and their attributes."""
+        """The server's schema: entity types and their attributes."""
         return self.types.schema
 
     @property
     def server_information(self) -> Description:
-        """What the server said of itself when the session was opened."""
+        """The server's description of itself, received when the session was opened."""
         if self._description is None:
             self._open_now()
         assert self._description is not None
@@ -150,7 +150,7 @@ class Core(Counting):
 
     @property
     def features(self) -> Features:
-        """What the server can do."""
+        """The optional features that the server has."""
         return self.server_information.features
 
     @property
@@ -160,7 +160,7 @@ class Core(Counting):
 
     @property
     def locations(self) -> Any:
-        """Where files are kept, as this session reaches it (see ``callsheet.storage.locations``)."""
+        """The locations of files, with this session's access to them (see ``callsheet.storage.locations``)."""
         if self._locations is None:
             self._locations = self._new_locations()
         return self._locations
@@ -257,12 +257,12 @@ class Core(Counting):
 
     @property
     def recorded_operations(self) -> list[Operation]:
-        """What was done since the last commit, one operation for each thing done."""
+        """The operations recorded since the last commit, in their order."""
         return self.unit.operations()
 
     @property
     def pending(self) -> tuple[Operation, ...]:
-        """What a commit would send now: the compressed change set."""
+        """The compressed change set that a commit would send now."""
         return self.unit.compressed()
 
     @property

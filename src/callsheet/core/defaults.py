@@ -30,7 +30,7 @@ class Defaults:
         return iter(self._functions)
 
     def add(self, entity_type: str, attribute: str, function: Default) -> None:
-        """Ask a function for the value of an attribute where an entity is created without one."""
+        """Register a function that gives the value of an attribute, if an entity is created without one."""
         if not callable(function):
             raise SchemaError(f"the default of {entity_type}.{attribute} is a function of session and data")
         self._functions[entity_type, attribute] = function

@@ -41,7 +41,7 @@ class CommitProgress:
         return self.states.get(place, (NOT_SENT, ""))[0]
 
     def outcomes(self) -> tuple[OperationOutcome, ...]:
-        """What became of each operation."""
+        """The outcome of each operation."""
         each = enumerate(self.changes.operations)
         return tuple(OperationOutcome(operation, *self.states.get(place, (NOT_SENT, ""))) for place, operation in each)
 
@@ -154,7 +154,7 @@ def keep_the_rest(core: Core, progress: CommitProgress) -> None:
 
 
 def _joined(progress: CommitProgress) -> CommitResult:
-    """One result of all answers; what was done in an earlier attempt has no version here."""
+    """One result of all replies; operations done in an earlier attempt have no version here."""
     count = len(progress.changes.operations)
     results = [progress.results.get(place) for place in range(count)]
     known = [result for result in results if result is not None]

@@ -33,7 +33,7 @@ log = logging.getLogger("callsheet.progress")
 
 
 class _Display(Protocol):
-    """What shows progress, until it is closed."""
+    """Shows progress, until it is closed."""
 
     def show(self, done: int, total: int) -> Any: ...
 
@@ -45,7 +45,7 @@ class _Display(Protocol):
 
 @define
 class Meter:
-    """What a flow reports to: how many of the operations are done."""
+    """A flow reports to it how many of the operations are done."""
 
     total: int = 0
     display: _Display | None = None

@@ -13,7 +13,7 @@ __all__ = ["open_"]
 
 
 def open_(core: Core) -> Flow[Description]:
-    """Ask the server what it is; its schema comes from disk when it is still the right one."""
+    """Request the server's description; its schema comes from the cache on disk if that is current."""
     cached = core._known_schema
     if core.moment is not None:
         yield from _enter(core)

@@ -19,7 +19,7 @@ __all__ = ["Resumed", "resume"]
 
 @frozen
 class Resumed:
-    """What became of a commit that was in doubt, or in a journal.
+    """The outcome of a commit that was in doubt, or in a journal.
 
     ``outcome`` is one of finished now, had finished, refused, unknown, not done, abandoned. On a server without
     transactions ``outcomes`` says what became of each operation.

@@ -1,4 +1,4 @@
-"""What a session cost: so that users can see it."""
+"""The cost of a session: its requests, bytes and entities."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _INSIDE = __name__.partition(".")[0] + "."
 class Statistics:
     """Counts since the session was opened, or since ``reset()``.
 
-    ``requests`` are the questions put to the server, ``retries`` those put again; bytes are those of the
-    bodies, as sent and received. ``entities`` counts the rows that came. Inside ``tracing()``, ``call_sites``
-    counts the requests of each line of your code that caused them.
+    ``requests`` counts the requests to the server, ``retries`` those that were repeated; bytes are those of the
+    bodies, as sent and received. ``entities`` counts the rows received. Inside ``tracing()``, ``call_sites`` counts
+    the requests by the line of your code that caused them.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Statistics:
         self.reset()
 
     def reset(self) -> None:
-        """Count from nought again."""
+        """Set all counts to zero."""
         self.requests = 0
         self.retries = 0
         self.bytes_sent = 0
@@ -44,7 +44,7 @@ class Statistics:
         )
 
     def count(self, verb: str) -> None:
-        """One question is put."""
+        """Count a request."""
         self.requests += 1
         self.by_verb[verb] += 1
         if self.tracing_calls:

@@ -172,10 +172,10 @@ if TYPE_CHECKING:
         def __get__(self, instance: Any, owner: Any = None) -> Any: ...
 
     class FindingVerb(_EntityVerb[P, None, Any]):
-        """Gives an entity, or None. Where a name is given, `Any` spares scripts a check for None."""
+        """Returns an entity, or None. With a name, the type is `Any`, so that scripts need no check for None."""
 
     class GivingVerb(_EntityVerb[P, Never, Never]):
-        """Gives an entity."""
+        """Returns an entity."""
 
 else:
     FindingVerb = GivingVerb = Verb

@@ -266,12 +266,12 @@ class Entity(metaclass=EntityClass):
         return sorted((set(object.__dir__(self)) - slots) | own)
 
     def __repr__(self) -> str:
-        shown = "".join(f" {text}" for text in self._telling())
+        shown = "".join(f" {text}" for text in self._details())
         state = "" if self._changes is None else f" ({self._changes.state})"
         return f"<{self._name}{shown} {self._key}{state}>"
 
-    def _telling(self) -> list[str]:
-        """What tells it from others, of what is loaded: its label if that is not its key, and its version's number."""
+    def _details(self) -> list[str]:
+        """Its label, if it is loaded and not the key, and its version's number; both for ``repr``."""
         found = []
         label = self._type.label
         if label in self._type.attributes and label not in self._type.key:

@@ -57,14 +57,14 @@ class Adjustment:
         return tuple(each for each in (self.by, self.empty, self.low, self.high) if each is not None)
 
     def on_number(self, value: Number) -> Number:
-        """What becomes of a number."""
+        """The adjusted number."""
         value = value + self.by
         if self.low is not None and value < self.low:
             value = self.low
         return self.high if self.high is not None and value > self.high else value
 
     def apply(self, value: Number | None) -> Number:
-        """What becomes of a value."""
+        """The adjusted value."""
         return self.empty if value is None else self.on_number(value)
 
     def then(self, other: Adjustment) -> Adjustment:

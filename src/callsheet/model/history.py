@@ -31,7 +31,7 @@ Members: TypeAlias = Mapping[str, tuple[Identity, ...]]
 
 @frozen
 class EntityChange:
-    """What one commit did to one entity.
+    """The change of one entity by one commit.
 
     ``before`` and ``after`` hold the attributes that changed (an item of a mapping under its dotted name, a
     reference as an `Identity`); of a deleted entity ``before`` is all it held, so that it can be made again.

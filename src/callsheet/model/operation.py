@@ -1,4 +1,7 @@
-"""What a script did, as frozen data that names entities by identity: it can be printed, sent, kept, undone."""
+"""Operations: the changes of a script as frozen data, to be printed, sent, stored or undone.
+
+They refer to entities by identity.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ Operation: TypeAlias = Create | Update | Delete
 
 @frozen
 class OperationOutcome:
-    """What became of one operation of a commit to a server without transactions.
+    """The outcome of one operation of a commit to a server without transactions.
 
     ``state`` is ``"done"``, ``"refused"`` (with the ``reason``), ``"not sent"``, or ``"unknown"``: it was sent, and no
     answer came.

@@ -1,4 +1,4 @@
-"""What a server knows: entity types, their attributes, and which values these take."""
+"""Schemas: the entity types of a server, their attributes, and the values that these accept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCALARS = ("string", "integer", "number", "boolean", "date", "datetime", "enum",
 CHANGES = "changes"
 """An administrative attribute that the creator of an entity may set, and that only administrators change."""
 SERVER_KEYS = frozenset(("administrative", "within", "confidential", "agree"))
-"""What a document says of an attribute for the server alone."""
+"""The keys of an attribute's description that only the server reads."""
 NUMBERS = frozenset(("integer", "number"))
 AGREEING = frozenset(("string", "enum", "date", "datetime"))
 
@@ -90,7 +90,7 @@ class Attribute:
 
     @property
     def agrees(self) -> bool:
-        """Whether writers of the same value agree: of numbers never, since both may have counted on from what they saw.
+        """Whether two writers of the same value agree; never for numbers, since each may have added to the old value.
 
         >>> Attribute("status", "reference", "key").agrees, Attribute("bid", data_type="number", agree=True).agrees
         (True, False)

@@ -133,11 +133,11 @@ class FakeEvents:
         return outcomes
 
     def run(self, check: bool = True) -> list[Outcome]:
-        """Have everything handled that happened since the handlers were loaded, what they cause included."""
+        """Handle all events since the handlers were loaded, and the events that these cause."""
         return self._run(list(self.handlers.values()), check)
 
     def tick(self, schedule: str, due: datetime | None = None, check: bool = True) -> list[Outcome]:
-        """Have a schedule done that is due at this moment, or now. Its clock is not looked at."""
+        """Run a schedule as if it was due at this moment, or now, whatever its expression."""
         from callsheet.server.queues.deliveries import Queue
         from callsheet.server.queues.schedules import tick
 
@@ -200,7 +200,7 @@ class FakeEvents:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """A real Ctrl-C ends the test, though an attempt takes whatever is raised in it for a failure of the handler."""
+    """A real Ctrl-C ends the test, although an attempt treats every exception as a failure of the handler."""
     known = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(known):
         yield
@@ -221,7 +221,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _about(entity: Any, changes: Mapping[str, Any], action: str, schema: Any) -> dict[str, Any]:
-    """The data of an event of a changed entity, as the server tells it."""
+    """The data of an event of a changed entity, in the server's form."""
     if entity is None:
         return {"changes": _changes(changes)} if changes else {}
     reference = _reference(entity)
