@@ -133,7 +133,7 @@ def test_a_plugin_that_imports_another_shares_it(write: Any, opened: Any) -> Non
         ("def register(session):\n    raise GeneratorExit\n", "raised GeneratorExit: a plugin cannot end the program"),
         ("async def register(session): ...\n", "returns a coroutine, which would not be run"),
         ("def register(session):\n    yield\n", "returns a generator, which would not be run"),
-        ("async def later(session): ...\nregister = lambda session: later(session)\n", "gives a coroutine"),
+        ("async def later(session): ...\nregister = lambda session: later(session)\n", "returns a coroutine"),
     ],
 )
 @pytest.mark.filterwarnings("error")
