@@ -57,23 +57,26 @@ def test_a_call_that_nobody_awaits_any_more_goes_on_to_its_end() -> None:
 
 def test_there_are_no_more_threads_than_calls_at_once_and_they_end_with_their_owner() -> None:
     """Calls one after the other share a thread; many at once have as many threads as are allowed."""
-    before = len(workers_threads())
+    before = set(workers_threads())
 
-    async def main() -> None:
+    def own() -> set[Thread]:
+        return set(workers_threads()) - before
+
+    async def main() -> set[Thread]:
         workers = Workers(3)
         for number in range(5):
             assert await workers.run(lambda: None, abs, -number) == number
-        assert len(workers_threads()) == before + 1
+        assert len(own()) == 1
         go = Event()
         tasks = [asyncio.create_task(workers.run(lambda: None, go.wait, 30)) for _ in range(5)]
         await asyncio.sleep(0)
-        assert len(workers_threads()) == before + 3
+        assert len(own()) == 3
         go.set()
         assert await asyncio.gather(*tasks) == [True] * 5
+        return own()
 
-    threads = set(workers_threads())
-    asyncio.run(main())
+    threads = asyncio.run(main())
     gc.collect()
-    for thread in set(workers_threads()) - threads:
+    for thread in threads:
         thread.join(30)
-    assert len(workers_threads()) == before
+    assert own() == set()
