@@ -9,6 +9,7 @@ target's type in ``<name>__type``. A text that must not look like another has it
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 
 from attrs import define, field, frozen
 from sqlalchemy import Column, Dialect, Index, LargeBinary, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
@@ -22,6 +23,9 @@ from callsheet.server.store.columns import INTEGER, TEXT, Moment, Truth, column_
 from callsheet.server.store.queue_tables import delivery_tables
 
 __all__ = ["Layout", "Link", "declarer", "layout_of", "stored"]
+
+NAME_LENGTH = 63
+"""Characters of a name that PostgreSQL keeps."""
 
 
 @frozen
@@ -123,18 +127,29 @@ def _family(schema: Schema, root: str, metadata: MetaData) -> Table:
     table = Table(root, metadata, *columns, PrimaryKeyConstraint("id", name=f"_key_{root}"), sqlite_strict=True)
     for name in _indexed(family):
         if name != "id":
-            Index(f"_index_{root}_{name}", table.c[name])
+            Index(_shortened(f"_index_{root}_{name}"), table.c[name])
     for name in alike:
-        Index(f"_index_{root}_{name}", table.c[name])
+        Index(_shortened(f"_index_{root}_{name}"), table.c[name])
     if len(family) > 1:
         # With the key as second column, so that pages and reads by key of one type need neither sort nor scan.
         Index(f"_index_{root}__type", table.c._type, table.c.id)
     for names in _unique_at_root(schema.types[root]):
         constraint = UniqueConstraint(
-            *names, name=f"_unique_{root}_{'_'.join(names)}", deferrable=True, initially="DEFERRED"
+            *names, name=_shortened(f"_unique_{root}_{'_'.join(names)}"), deferrable=True, initially="DEFERRED"
         )
         table.append_constraint(constraint.ddl_if(dialect="postgresql"))
     return table
+
+
+def _shortened(name: str) -> str:
+    """The name of an index or a constraint in as many characters as PostgreSQL keeps; a digest tells two apart.
+
+    >>> _shortened("_index_Shot_name"), len(_shortened("_unique_" + 80 * "x"))
+    ('_index_Shot_name', 63)
+    """
+    if len(name) <= NAME_LENGTH:
+        return name
+    return f"{name[: NAME_LENGTH - 9]}_{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _column_kind(schema: Schema, attribute: Attribute) -> tuple[str, str, bool]:
@@ -211,7 +226,7 @@ def _link(schema: Schema, entity_type: EntityType, attribute: Attribute, metadat
             metadata,
             Column("owner", TEXT, primary_key=True),
             Column("member", TEXT, primary_key=True),
-            Index(f"_index{name}_member", "member"),
+            Index(_shortened(f"_index{name}_member"), "member"),
             sqlite_strict=True,
             sqlite_with_rowid=False,
         )
