@@ -125,9 +125,9 @@ def _family(schema: Schema, root: str, metadata: MetaData) -> Table:
     alike = {name: None for entity_type in family for name in alike_columns(entity_type).values()}
     columns += [Column(name, TEXT, nullable=True) for name in alike]
     table = Table(root, metadata, *columns, PrimaryKeyConstraint("id", name=f"_key_{root}"), sqlite_strict=True)
-    for name in _indexed(family):
+    for name, others in _indexed(family).items():
         if name != "id":
-            Index(_shortened(f"_index_{root}_{name}"), table.c[name])
+            Index(_shortened(f"_index_{root}_{name}"), *(table.c[each] for each in (name, *others)))
     for name in alike:
         Index(_shortened(f"_index_{root}_{name}"), table.c[name])
     if len(family) > 1:
@@ -161,16 +161,21 @@ def _column_kind(schema: Schema, attribute: Attribute) -> tuple[str, str, bool]:
     return (attribute.kind, data_type, False)
 
 
-def _indexed(family: list[EntityType]) -> list[str]:
-    """References, attributes marked unique or indexed, and the first of each unique combination."""
-    names: dict[str, None] = {}
+def _indexed(family: list[EntityType]) -> dict[str, tuple[str, ...]]:
+    """References, attributes marked unique or indexed, and unique combinations: the first, and those that follow it.
+
+    With all of a combination in one index, whether a name is taken is found without reading all children of a parent.
+    """
+    names: dict[str, tuple[str, ...]] = {}
     for entity_type in family:
         for attribute in entity_type.attributes.values():
             if stored(attribute) and (attribute.kind == "reference" or attribute.unique or attribute.indexed):
-                names[attribute.name] = None
-        for combination in (*entity_type.unique, *entity_type.distinct):
-            names[combination[0]] = None
-    return list(names)
+                names.setdefault(attribute.name, ())
+        for first, *others in entity_type.unique:
+            names[first] = names.get(first) or tuple(others)
+        for first, *_ in entity_type.distinct:
+            names.setdefault(first, ())
+    return names
 
 
 def _unique_at_root(root: EntityType) -> list[tuple[str, ...]]:

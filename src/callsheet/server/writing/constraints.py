@@ -21,6 +21,10 @@ from callsheet.server.writing.overlay import Overlay, WorkingRow
 __all__ = ["check_references", "check_required", "check_unique", "lock_name"]
 
 COMBINATIONS = 300
+"""Combinations of values in one statement."""
+
+SIBLINGS = 8
+"""From so many on, combinations that differ in their last value alone have a statement of their own."""
 
 
 def _invalid(entry: WorkingRow, problem: str, attribute: str) -> Invalid:
@@ -170,10 +174,23 @@ def _conditions(columns: list[Any], wanted: list[tuple[Any, ...]]) -> Iterator[C
         empty = [column.is_(None) for column, absent in zip(columns, pattern) if absent]
         given = [column for column, absent in zip(columns, pattern) if not absent]
         kept = [tuple(value for value in values if value is not None) for values in rows]
-        for chunk in chunks(kept, COMBINATIONS):
-            if len(given) == 1:
-                yield and_(given[0].in_([values[0] for values in chunk]), *empty)
-            else:
-                # SQLite uses no index for a comparison of tuples; the condition on the first column lets it use one.
-                first = given[0].in_(list(dict.fromkeys(values[0] for values in chunk)))
-                yield and_(first, tuple_(*given).in_(chunk), *empty)
+        scattered: list[tuple[Any, ...]] = []
+        for leading, group in _by_leading(kept).items():
+            if len(given) > 1 and len(group) < SIBLINGS:
+                scattered += group
+                continue
+            alike = [column == value for column, value in zip(given, leading)]
+            for chunk in chunks(group, COMBINATIONS):
+                yield and_(*alike, given[-1].in_([values[-1] for values in chunk]), *empty)
+        for chunk in chunks(scattered, COMBINATIONS):
+            # SQLite uses no index for a comparison of tuples; the condition on the first column lets it use one.
+            first = given[0].in_(list(dict.fromkeys(values[0] for values in chunk)))
+            yield and_(first, tuple_(*given).in_(chunk), *empty)
+
+
+def _by_leading(rows: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], list[tuple[Any, ...]]]:
+    """Rows by all of their values but the last: the names of one parent's children are looked up by the index."""
+    groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for row in rows:
+        groups.setdefault(row[:-1], []).append(row)
+    return groups
