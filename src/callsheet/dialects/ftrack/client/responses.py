@@ -9,6 +9,7 @@ from callsheet.dialects.ftrack.common.codec import EXCEPTIONS
 from callsheet.errors import Forbidden, Invalid, ServerError, TooLarge, TransportError, Unauthorised, Unavailable
 from callsheet.flow import Response
 from callsheet.model.plain import Malformed, decode
+from callsheet.model.values import unpack
 
 __all__ = ["next_offset", "results"]
 
@@ -51,7 +52,9 @@ def _raise(answer: Mapping[str, Any], response: Response, payloads: Sequence[Map
         kind = Invalid
     if kind is None:
         kind = STATUSES.get(response.status, ServerError if response.status >= 500 else Invalid)
-    details = {key: value for key, value in answer.items() if key != "content"}
+    details = {key: value for key, value in answer.items() if key not in ("content", "conflicts")}
+    if conflicts := _conflicts(answer.get("conflicts")):
+        details["conflicts"] = conflicts
     index = _blamed(answer, content, payloads)
     attribute = answer.get("attribute")
     error = kind(content or name, operation=index, attribute=None if attribute is None else str(attribute))
@@ -62,6 +65,19 @@ def _raise(answer: Mapping[str, Any], response: Response, payloads: Sequence[Map
         key = parts[0] if isinstance(parts, list) and len(parts) == 1 else parts
         error.entity = (str(payload["entity_type"]), tuple(key) if isinstance(key, list) else key)
     raise error
+
+
+def _conflicts(answer: Any) -> list[dict[str, Any]]:
+    """The values in conflict, as a server of ours sends them; those that cannot be read are left out."""
+    found = []
+    for each in answer if isinstance(answer, list) else ():
+        try:
+            (kind, key), attribute = each["entity"], str(each["attribute"])
+            values = {name: unpack(each[name]) for name in ("base", "ours", "theirs")}
+        except (KeyError, TypeError, ValueError):
+            continue
+        found.append({"entity": (str(kind), key), "attribute": attribute, **values})
+    return found
 
 
 def _blamed(answer: Mapping[str, Any], content: str, payloads: Sequence[Mapping[str, Any]]) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from callsheet.errors import (
@@ -18,10 +20,12 @@ from callsheet.errors import (
     Unavailable,
 )
 from callsheet.flow import Response
+from callsheet.model.values import pack
 
 __all__ = ["UnsupportedAction", "error_response"]
 
 JSON = {"content-type": "application/json"}
+CONFLICT = "ConflictError"
 _BRACES = str.maketrans({"{": "(", "}": ")"})
 _TAKEN = ("exists already", "must be unique")
 
@@ -36,13 +40,15 @@ class UnsupportedAction(Invalid):
 def error_response(error: CallsheetError, strict: bool) -> Response:
     """The refusal of a whole request. A caller without access always gets a status of its own."""
     kind, status, code = _kind(error)
-    body: dict[str, str | int] = {"exception": kind, "content": str(error).translate(_BRACES)}
+    body: dict[str, Any] = {"exception": kind, "content": str(error).translate(_BRACES)}
     if code:
         body["error_code"] = code
     if isinstance(error, ServerError) and error.operation is not None:
         body["operation"] = error.operation
     if isinstance(error, ServerError) and error.attribute is not None:
         body["attribute"] = error.attribute
+    if kind == CONFLICT and isinstance(error, ServerError):
+        body["conflicts"] = [{name: pack(value) for name, value in each.items()} for each in error.details["conflicts"]]
     always = isinstance(error, Unauthorised | Unavailable | TooLarge)
     headers = dict(JSON)
     if isinstance(error, Unavailable) and error.retry_after is not None:
@@ -60,7 +66,7 @@ def _kind(error: CallsheetError) -> tuple[str, int, str]:
     if isinstance(error, NotFound):
         return "NotFoundError", 404, ""
     if isinstance(error, Conflict) and "conflicts" in error.details:
-        return "ConflictError", 409, ""
+        return CONFLICT, 409, ""
     if isinstance(error, QueryError):
         return "ParseError", 400, ""
     if isinstance(error, Invalid) and any(word in str(error) for word in _TAKEN):
