@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from attrs import define, field
-from sqlalchemy import ColumnElement, Connection, FromClause, UnaryExpression, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, func, select
 from sqlalchemy import Select as Statement
-from sqlalchemy.sql.operators import custom_op
 
 from callsheet.chunks import chunks
 from callsheet.errors import Invalid
@@ -23,7 +22,8 @@ from callsheet.server.access.access import Access
 from callsheet.server.reading.ancestry import links
 from callsheet.server.reading.cursors import KeySetCursor, after, decoded, query_of
 from callsheet.server.reading.projection import ProjectionNode, projected
-from callsheet.server.reading.sql import Scope, directed, of_type, readable
+from callsheet.server.reading.sql import Scope, directed, of_type, readable, unindexed
+from callsheet.server.reading.sqlite_hints import has_key_list, is_rare
 from callsheet.server.store.comparison import Value
 from callsheet.server.store.items import item_python
 from callsheet.server.store.layout import stored
@@ -32,11 +32,6 @@ from callsheet.server.store.store import CHUNK, Store
 __all__ = ["read_aggregate", "read_page"]
 
 Row = Sequence[Any]
-
-RARE = 200
-"""A type with at most this many rows is sorted without an index."""
-
-_PLUS: custom_op[Any] = custom_op("+")
 
 
 def read_page(
@@ -68,7 +63,8 @@ def _roots(
     """The rows of one page, and the cursor of the next."""
     scope = Scope(reader.store, wanted.entity_type, reader.access, alias=False)
     order = [(scope.value(each.path), each.descending) for each in wanted.order]
-    conditions = scope.of_type()
+    looked_up = has_key_list(scope, wanted.where)
+    conditions = scope.of_type(indexed=not looked_up)
     if wanted.where is not None:
         conditions.append(scope.condition(wanted.where))
     remaining = wanted.limit
@@ -80,7 +76,8 @@ def _roots(
     columns = reader.columns(node, scope.place.table)
     statement = select(*columns, *(value.expression for value, _ in order)).select_from(scope.source)
     statement = statement.where(*conditions).limit(number + 1)
-    statement = statement.order_by(*_directions(reader, scope, order), scope.place.key)
+    key = unindexed(scope.place.key) if looked_up else scope.place.key
+    statement = statement.order_by(*_directions(reader, scope, order), key)
     if wanted.offset and cursor is None:
         statement = statement.offset(wanted.offset)
     rows = reader.fetch(statement)
@@ -93,26 +90,9 @@ def _roots(
 
 
 def _directions(reader: _BlockReader, scope: Scope, order: list[tuple[Value, bool]]) -> list[ColumnElement[Any]]:
-    """The expressions of ``ORDER BY``; for rare types, with a plus that keeps SQLite from using an index of the order.
-
-    SQLite estimates the rows of a type by their average, and would read the names of all shots to sort ten projects.
-    """
-    plus = bool(order) and _is_rare(reader, scope)
-    return [directed(_unindexed(value.expression) if plus else value.expression, down) for value, down in order]
-
-
-def _is_rare(reader: _BlockReader, scope: Scope) -> bool:
-    """Whether a derived type has so few rows that it is faster to find them by type and sort them."""
-    entity_type = scope.place.entity_type
-    if reader.store.engine_name != "sqlite" or not entity_type.parent:
-        return False
-    table = reader.store.tables[entity_type.root]
-    found = select(table.c.id).where(*of_type(reader.store.schema, entity_type, table)).limit(RARE + 1)
-    return len(reader.fetch(found)) <= RARE
-
-
-def _unindexed(expression: ColumnElement[Any]) -> ColumnElement[Any]:
-    return UnaryExpression(expression, operator=_PLUS, type_=expression.type)
+    """The expressions of ``ORDER BY``."""
+    plus = bool(order) and is_rare(scope, reader.connection)
+    return [directed(unindexed(value.expression) if plus else value.expression, down) for value, down in order]
 
 
 def _order(rows: list[Row]) -> list[int]:

@@ -15,7 +15,8 @@ from functools import partial
 from typing import Any
 
 from attrs import define, field
-from sqlalchemy import ColumnElement, FromClause, and_, exists, false, literal, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, UnaryExpression, and_, exists, false, literal, or_, select, true
+from sqlalchemy.sql.operators import custom_op
 
 from callsheet.errors import Invalid
 from callsheet.model import query
@@ -26,9 +27,11 @@ from callsheet.server.store.comparison import KEY, Value, Where, compared, holds
 from callsheet.server.store.items import item_value
 from callsheet.server.store.store import Store
 
-__all__ = ["JoinedEntity", "Scope", "directed", "of_type", "readable"]
+__all__ = ["JoinedEntity", "Scope", "directed", "of_type", "readable", "unindexed"]
 
 Steps = Sequence[Step]
+
+_PLUS: custom_op[Any] = custom_op("+")
 
 
 @define(eq=False)
@@ -119,10 +122,13 @@ class Scope:
         """Whether there may be entities of this type that the account may not read."""
         return self.access is not None and not self.access.everywhere("read", entity_type.name)
 
-    def of_type(self) -> list[Where]:
-        """The conditions that rows have the scope's type (if its table has other types) and may be read."""
+    def of_type(self, indexed: bool = True) -> list[Where]:
+        """The conditions that rows have the scope's type (if its table has other types) and may be read.
+
+        Unless ``indexed``, SQLite does not look for rows by their type.
+        """
         place = self.place
-        return of_type(self.schema, place.entity_type, place.table) + readable(
+        return of_type(self.schema, place.entity_type, place.table, indexed) + readable(
             self.access, place.entity_type, place.table
         )
 
@@ -156,11 +162,17 @@ def directed(expression: ColumnElement[Any], descending: bool) -> ColumnElement[
     return expression.desc().nulls_last() if descending else expression.asc().nulls_first()
 
 
-def of_type(schema: Schema, entity_type: EntityType, table: FromClause) -> list[Where]:
+def unindexed(expression: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The same expression, for which SQLite uses no index."""
+    return UnaryExpression(expression, operator=_PLUS, type_=expression.type)
+
+
+def of_type(schema: Schema, entity_type: EntityType, table: FromClause, indexed: bool = True) -> list[Where]:
     """The condition that rows of a family's table have this type, or one derived from it."""
     if not entity_type.parent:
         return []
-    return [table.c._type.in_(schema.concrete(entity_type.name))]
+    column = table.c._type if indexed else unindexed(table.c._type)
+    return [column.in_(schema.concrete(entity_type.name))]
 
 
 def readable(access: Access | None, entity_type: EntityType, table: FromClause) -> list[Where]:
