@@ -26,8 +26,9 @@ from callsheet.sync.layout import Lookup
 from callsheet.sync.plan_data import PlanData
 from callsheet.sync.reading import ManyRows
 from callsheet.sync.references import born_key, reference_keys
+from callsheet.sync.row_values import Constants
 from callsheet.sync.spill import SortedSpill, SpilledList
-from callsheet.sync.step_planning import Ending, StepPlanning
+from callsheet.sync.step_planning import StepPlanning
 from callsheet.sync.steps import Addition, Modification, Removal, Same
 
 __all__ = ["LargePlanning"]
@@ -127,7 +128,7 @@ class LargePlanning:
                 part.refuse_users({each for each, told in self.forbidden.items() if told == reason}, reason)
         if part.linking is not None and self.work.linking is not None:
             self.work.linking.meant |= part.linking.meant
-        self.used |= part.references.entities
+        self.used |= part.values.references.entities
         self.results.add(part.data(self.step))
 
     def _compare_again(self) -> Flow[None]:
@@ -186,7 +187,7 @@ class LargePlanning:
                 self._end(each, ending)
         yield from work.learn_links()
 
-    def _end(self, each: Found, ending: Ending | None) -> None:
+    def _end(self, each: Found, ending: Constants | None) -> None:
         work = self.work
         work.end(each, ending)
         self.results.changed.extend(work.modifications)

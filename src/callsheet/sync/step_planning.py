@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from callsheet import collector
 from callsheet.core.core import Core
@@ -20,17 +20,14 @@ from callsheet.sync.definition import PlanStep
 from callsheet.sync.finding import Found, find, find_each
 from callsheet.sync.identity import new_identities
 from callsheet.sync.judging import Judge, same
-from callsheet.sync.layout import Lookup, RowLayout, Target, lay_out, path_text
+from callsheet.sync.layout import RowLayout, path_text
 from callsheet.sync.linking import RowLinks
-from callsheet.sync.mapping import RowMapping
 from callsheet.sync.plan_data import PlanData
-from callsheet.sync.references import Born, References, look_up, reference_keys
+from callsheet.sync.references import Born, look_up
+from callsheet.sync.row_values import Constants, RowValues, constant_values
 from callsheet.sync.steps import Addition, Difference, Disagreement, LostEntity, Modification, Removal, Same
 
 __all__ = ["StepPlanning"]
-
-Ending = list[tuple[Target, Any]]
-"""What entities without a row get."""
 
 
 @define(eq=False)
@@ -52,16 +49,12 @@ class StepPlanning:
     #: The names of the attributes that are written, and the paths of what they hold.
     names: tuple[str, ...] = field(init=False)
     held: tuple[Path, ...] = field(init=False)
-    #: The targets that are written as they are: where the cell is, and the attribute.
-    plain: tuple[tuple[str, str], ...] = field(init=False)
-    #: The attributes that cannot be empty: an empty cell says nothing of them.
-    required: frozenset[str] = field(init=False)
     #: Whether rows may give the primary key.
     gives_keys: bool = field(init=False)
     #: The attributes that a new entity needs a value for.
     needed: tuple[str, ...] = field(init=False)
-    only: list[tuple[Lookup, dict[tuple[Any, ...], Identity]]] | None = field(init=False, default=None)
-    references: References = field(init=False, default=References({}, {}))
+    #: What the rows write; known once what they refer to has been looked up.
+    values: RowValues = field(init=False)
     rows: list[Cells] = field(factory=list)
     keys: dict[tuple[Any, ...], Cells] = field(factory=dict)
     present: dict[tuple[Any, ...], list[Found]] = field(factory=dict)
@@ -82,12 +75,8 @@ class StepPlanning:
     def __attrs_post_init__(self) -> None:
         self.names = tuple(target.name for target in self.layout.written)
         self.held = tuple(target.held for target in self.layout.written)
-        attributes = self.layout.entity_type.attributes
-        self.required = frozenset(name for name, each in attributes.items() if each.required)
         self.needed = () if self.core.features.fills else tuple(_needed(self.layout.entity_type))
         self.gives_keys = all(name in self.layout.targets for name in self.layout.entity_type.key)
-        targets = self.layout.targets.items()
-        self.plain = tuple((text, each.name) for text, each in targets if each.writes in ("scalar", "item"))
 
     def part(self) -> StepPlanning:
         """The planning of a part of the rows: it knows of no row yet."""
@@ -172,20 +161,21 @@ class StepPlanning:
         """Decide what becomes of each row; ``known``: others were told already what these rows create."""
         if not known:
             self.born += self.fresh
-        self.references = yield from look_up(self.core, self.layout, self.rows, self.born)
+        references = yield from look_up(self.core, self.layout, self.rows, self.born)
+        self.values = RowValues(self.layout, self.reader, references)
         if self.linking is not None and self.linking.believed:
             yield from self._doubt(self.linking)
         if self.judge is not None:
             yield from self.judge.learn_times(self._contested())
         with collector.paused():
-            self._compare_all(self.references, self.identities)
+            self._compare_all(self.identities)
             self._leave_out({each.identity for each in self.fresh})
 
     def _doubt(self, linking: RowLinks) -> Flow[None]:
         """Read the entities of rows that differ from their base after all."""
         before, differing = len(self.reader.refused), {}
         for key, found in linking.believed.items():
-            values = self._values(self.keys[key], self.references)
+            values = self.values.of(self.keys[key])
             if linking.since is None or values is None or not linking.since.agrees(found, values):
                 differing[key] = self.keys[key]
         del self.reader.refused[before:]
@@ -215,7 +205,7 @@ class StepPlanning:
             return
         before = len(self.reader.refused)
         for key, found in self.present.items():
-            values = self._values(self.keys[key], self.references) or {}
+            values = self.values.of(self.keys[key]) or {}
             base = self.linking.base(key, found[0].identity)
             for name in self.judge.contested(base, values, dict(zip(self.names, found[0].values))):
                 yield self.keys[key], found[0], name
@@ -277,11 +267,11 @@ class StepPlanning:
         """The rows that were not refused, with what each writes."""
         taken = self._taken()
         for cells in self.rows:
-            values = self._values(cells, self.references) if cells.number in taken else None
+            values = self.values.of(cells) if cells.number in taken else None
             if values is not None:
                 yield cells, values
 
-    def _compare_all(self, references: References, identities: Mapping[tuple[Any, ...], Identity]) -> None:
+    def _compare_all(self, identities: Mapping[tuple[Any, ...], Identity]) -> None:
         layout = self.layout
         for key, cells in self.keys.items():
             found = self.present.get(key, [])
@@ -289,7 +279,7 @@ class StepPlanning:
                 what = f"{len(found)} entities of type {layout.entity_type.name} have this key"
                 self._refuse(cells.number, layout.keys[-1], key[-1], f"{what}; a longer key tells them apart")
                 continue
-            values = self._values(cells, references)
+            values = self.values.of(cells)
             if values is None:
                 continue
             if found:
@@ -317,46 +307,6 @@ class StepPlanning:
             return None
         parts = tuple(cells.values.get(name) for name in self.layout.entity_type.key)
         return None if None in parts else parts if len(parts) > 1 else parts[0]
-
-    def _values(self, cells: Cells, references: References) -> dict[str, Any] | None:
-        """What the row writes, by attribute; None where it is refused."""
-        before = len(self.reader.refused)
-        values: dict[str, Any] = {}
-        for text, name in self.plain:
-            if text in cells.values and (cells.values[text] is not None or name not in self.required):
-                values[name] = cells.values[text]
-        for lookup, only in self._lookups(references):
-            key = tuple([cells.values.get(text, NOT_SET) for text in lookup.texts])
-            found = None if lookup.many else only.get(key)
-            if found is not None:
-                values[lookup.attribute.name] = found
-            else:
-                self._refer(cells, lookup, references, values)
-        return values if len(self.reader.refused) == before else None
-
-    def _lookups(self, references: References) -> list[tuple[Lookup, dict[tuple[Any, ...], Identity]]]:
-        """The lookups, each with the keys that exactly one entity has."""
-        if self.only is None:
-            self.only = [(lookup, references.only(lookup)) for lookup in self.layout.lookups]
-        return self.only
-
-    def _refer(self, cells: Cells, lookup: Lookup, references: References, values: dict[str, Any]) -> None:
-        found: list[Identity] = []
-        empty = False
-        for key in reference_keys(lookup, cells.values):
-            if all(part is None for part in key):
-                empty = True
-                continue
-            resolved = references.resolve(lookup, key, cells.values)
-            if isinstance(resolved, str):
-                self._refuse(cells.number, lookup.texts[0], key[0], resolved)
-                return
-            found.append(resolved)
-        if lookup.many:
-            if all(text in cells.values for text in lookup.texts):
-                values[lookup.attribute.name] = frozenset(found)
-        elif found or (empty and lookup.attribute.name not in self.required):
-            values[lookup.attribute.name] = found[0] if found else None
 
     def _add(self, key: tuple[Any, ...], cells: Cells, values: dict[str, Any], identity: Identity) -> None:
         members = {name: tuple(sorted(each)) for name, each in values.items() if each and isinstance(each, frozenset)}
@@ -431,14 +381,14 @@ class StepPlanning:
                 self.end(each, ending)
         yield from self.learn_links()
 
-    def find_scope(self, take: Callable[[list[Found]], object]) -> Flow[Ending | None]:
+    def find_scope(self, take: Callable[[list[Found]], object]) -> Flow[Constants | None]:
         """Let the function have all entities in scope; gives what those without a row get, None if they are deleted."""
         layout = self.layout
         paths = [layout.targets[name].path for name in layout.keys]
-        ending: Ending | None = None
+        ending: Constants | None = None
         projections: list[Path] = []
         if isinstance(self.ending, Mapping):
-            ending = yield from self._ending_values()
+            ending = yield from constant_values(self.core, layout.entity_type.name, self.ending, "delete")
             projections = [target.held for target, _ in ending]
         if self.linking is not None and self.linking.external:
             take((yield from self.linking.linked_entities(projections, self.scope)))
@@ -446,7 +396,7 @@ class StepPlanning:
             yield from find_each(self.core, layout.entity_type, paths, projections, self.scope, take)
         return ending
 
-    def end(self, each: Found, ending: Ending | None) -> None:
+    def end(self, each: Found, ending: Constants | None) -> None:
         """Plan the end of an entity that no row names, unless a refused row means it."""
         if self.linking is not None and each.key in self.linking.meant:
             return
@@ -462,21 +412,6 @@ class StepPlanning:
         """Read the links of what is deleted."""
         if self.linking is not None and not self.linking.external:
             yield from self.linking.learn(each.key for each in self.removals)
-
-    def _ending_values(self) -> Flow[Ending]:
-        """What entities without a row get, looked up as a row of its own."""
-        keys = self.layout.keys
-        layout = lay_out(self.core.schema, self.layout.entity_type.name, self.ending, ())
-        reader = Reader(layout, RowMapping(constants=self.ending))
-        rows = list(reader.read([Row(0, {})]))
-        if not rows[0].whole:
-            raise UsageError(f"delete: {'; '.join(map(str, reader.refused))}")
-        references = yield from look_up(self.core, layout, rows, ())
-        work = evolve(self, layout=evolve(layout, keys=keys), reader=reader)
-        values = work._values(rows[0], references)
-        if values is None:
-            raise UsageError(f"delete: {'; '.join(each.reason for each in reader.refused)}")
-        return [(target, values[target.name]) for target in work.layout.written if target.name in values]
 
     def data(self, step: PlanStep) -> PlanData:
         """What was found."""
