@@ -174,7 +174,7 @@ class _Search:
         return [*known.key, *(name for name in references if name not in known.key)]
 
     def _entities(self, family: str, keys: Sequence[Any]) -> Iterator[Any]:
-        """The entities of these keys, asked of each concrete type, for each has references of its own."""
+        """The entities of these keys, by one query for each concrete type, since each has its own references."""
         if len(self.schema.types[family].key) == 1:
             for each in self.schema.types.values():
                 if each.root == family and not each.abstract:

@@ -145,7 +145,7 @@ class _Copy:
             self.copied.made[family] = self.copied.made.get(family, 0) + len(made)
 
     def _one_by_one(self, family: str, made: dict[Any, tuple[str, dict[str, Any]]]) -> None:
-        """Where one is refused, the others need not be."""
+        """Commit the creates one by one, so that a refused one does not stop the others."""
         for key, (entity_type, values) in made.items():
             with self.target.fork() as writing:
                 writing.create(entity_type, values)
@@ -170,7 +170,7 @@ class _Copy:
         return values
 
     def _items(self, type_name: str, attribute: Attribute, value: Any) -> dict[str, Any]:
-        """The items of a mapping that the copy knows of by now; the others follow with what is completed."""
+        """The items of a mapping whose attributes exist in the copy; the others are set in the last pass."""
         known = None if attribute.data_type != "custom" else self.target.schema.types[type_name].custom
         return {key: held for key, held in dict(value).items() if held is not None and (known is None or key in known)}
 
@@ -179,7 +179,7 @@ class _Copy:
         return key in self.present.get(family, ())
 
     def _read(self, family: str, keys: Sequence[Any], links: bool = False) -> Iterator[list[Any]]:
-        """Entities with all their values, in batches; with the members of many-to-many collections where asked."""
+        """Entities with all their values, in batches; with the members of many-to-many collections, if requested."""
         entity_type = self.source.schema.types[family]
         for start in range(0, len(keys), self.size):
             chosen = keys[start : start + self.size]
@@ -291,7 +291,7 @@ def _by_type(entities: list[Any]) -> dict[EntityType, list[Any]]:
 
 
 def _links(schema: Schema, entity_type: EntityType) -> list[str]:
-    """Collections that nothing but themselves tells of: their members do not refer back."""
+    """Collections whose members do not refer back, so that only the collection has the relation."""
     return [
         attribute.name
         for attribute in entity_type.attributes.values()

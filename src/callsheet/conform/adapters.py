@@ -139,7 +139,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _edit_decision_list(path: Path, options: EditOptions) -> tuple[str, float]:
-    """The text of an edit decision list and the rate it counts in, which only the caller knows."""
+    """The text of an edit decision list and its frame rate, which the caller gives."""
     text = text_of(path.name, content(path))
     dropping = re.search(r"^\s*FCM:\s*DROP", text, re.MULTILINE | re.IGNORECASE) is not None
     if options.rate is None:

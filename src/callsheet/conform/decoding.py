@@ -1,4 +1,4 @@
-"""Bytes become text: what offices and editing systems save, by its marks."""
+"""Bytes become text: the encodings of office programs and editing systems, by their marks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One reader of edits: tables as offices save them, and what the adapters of OpenTimelineIO read."""
+"""One reader of edits: tables of office programs, and what the adapters of OpenTimelineIO read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits as tables, the way offices save them: any usual separator, header names of any case, decimal commas."""
+"""Edits as tables, as office programs save them: any usual separator, header names of any case, decimal commas."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def to_excel(result: Any, path: str | Path) -> Flow[int]:
 
 
 def _target(path: Any) -> Path:
-    """The file itself: a link goes on leading to it."""
+    """The file itself: a link stays a link to it."""
     try:
         return Path(os.path.realpath(Path(path)))
     except (TypeError, ValueError):

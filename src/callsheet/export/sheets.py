@@ -58,7 +58,7 @@ class ExcelWriter:
         return self._text(value) if isinstance(value, str) else value
 
     def _text(self, value: str) -> Any:
-        """A cell of text, whatever it looks like: openpyxl makes formulas of what begins with "=", and cuts."""
+        """A cell of text, whatever its content: openpyxl makes formulas of what begins with "=", and cuts."""
         if len(value.encode("utf-16-le")) // 2 > CHARACTERS:
             longest = f"a cell of a sheet holds {CHARACTERS:,} characters"
             raise StorageError(f"{longest}, not {value[:20]!r} and {len(value) - 20:,} more; csv, jsonl and parquet do")

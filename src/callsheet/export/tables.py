@@ -1,7 +1,7 @@
 """A query's results as Arrow record batches, a page at a time, and what is made of them.
 
 Theory. The types of the columns come from the schema and not from the values, so that every batch has the same, and a
-result without rows has its columns. A batch is made of a page's columns; nothing is kept but what the caller asked for.
+result without rows has its columns. A batch is made of a page's columns; only the result of the caller is kept.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Applying a plan: its operations go out as one commit, or in chunks with an outcome for each.
 
-Theory. An update carries the value and version that the plan saw, so what somebody else changed since is a conflict
-and is never overwritten unseen. A commit without an answer is sent again under its own id. A run that is killed
-leaves whole commits behind; planning again finds what they did, so nothing is remembered between runs.
+Theory. An update carries the value and version that the plan saw, so a value that somebody else changed since is a
+conflict and is never overwritten. A commit without an answer is sent again under its own id. A run that is killed
+leaves whole commits behind; planning again finds their effects, so no state is kept between runs.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def apply(
     """Send the operations of a plan.
 
     With ``atomic`` all of them are one commit: all are done, or none. Without, each ``chunk`` is a commit of its own;
-    what the server refuses is left out and told in the result, and a run that is cut off is finished by planning
-    again. In a handler or a schedule they go with the one commit of the event or tick. ``progress`` is a function
-    that is called with how many operations are done and how many there are, or True, as in `commit`.
+    operations that the server refuses are left out and listed in the result, and an interrupted run is finished by
+    planning again. In a handler or a schedule they go with the one commit of the event or tick. ``progress`` is a
+    function that is called with how many operations are done and how many there are, or True, as in `commit`.
 
     Raises `StateError` for a plan with refused rows (unless it was made with ``on_error="skip"``) and for one that
     would take away more than it may; `ConflictError` for one with open conflicts (unless ``on_error="skip"``), and
@@ -117,7 +117,7 @@ def _as_change(each: Disagreement) -> Change:
 
 @define(eq=False)
 class _Applying:
-    """How far it has come."""
+    """The progress of applying a plan."""
 
     core: Core
     shipment: Shipment
@@ -182,7 +182,7 @@ class _Applying:
         return self.meter.report(self.done + len(self.refused))
 
     def _count(self, operations: Sequence[Operation]) -> None:
-        """Note what was done; what is not needed of it is let go, since there may be millions."""
+        """Note what was done; operations that are not needed are released, since there may be millions."""
         links = self.shipment.links
         own = [each for each in operations if each.identity not in links]
         created = {each.identity for each in own if isinstance(each, Create)}

@@ -3,7 +3,7 @@
 Theory. A value that is of the right kind is taken as it is. Text is read as the kind that the attribute holds, since
 files of text have nothing else: numbers (with a decimal comma, if there is no point), dates, truth values, lists
 where ``split`` says how. An empty text is no value. What cannot be read is refused with its row, column and value,
-and the other rows go on being read.
+and the other rows are still read.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class _CellSource:
 
     @property
     def is_lasting(self) -> bool:
-        """Whether a value may stand in several rows: nobody can change it."""
+        """Whether several rows may share a value: it is immutable."""
         return self.target.writes != "members" and self.target.cell.data_type != "json"
 
 
@@ -153,7 +153,7 @@ class Reader:
 def _is_plain_text(raw: str) -> bool:
     """Whether a text is its own normal form: beyond ASCII a letter may be written in two ways.
 
-    What is empty or begins with a space is read with care.
+    Texts that are empty or begin with a space take the slow path.
     """
     return raw[:1] > " " and len(raw) <= KEY_LENGTH and raw.isascii() and raw.isprintable()
 

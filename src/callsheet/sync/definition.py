@@ -57,7 +57,7 @@ def _is(text: str, words: tuple[str, ...] = ()) -> dict[str, Any]:
 
 @frozen
 class RowsTable:
-    """``rows`` of a step: a file and how it is read, or a database and what is asked of it."""
+    """``rows`` of a step: a file and how it is read, or a database and its query."""
 
     file: str = field(default="", metadata=_is("A file, beside the sync file."))
     format: str = field(default="", metadata=_is("How the file is read; its ending says it."))
@@ -68,7 +68,7 @@ class RowsTable:
     database: str = field(
         default="", metadata=_is("The address of a database; ${NAME} is a variable of the environment.")
     )
-    query: str = field(default="", metadata=_is("What is asked of the database, in SQL."))
+    query: str = field(default="", metadata=_is("The SQL query of the database."))
     parameters: dict[str, Any] = field(factory=dict, metadata=_is("The values of :name in the query."))
 
 
@@ -86,7 +86,7 @@ class ChildTable:
     """A table ``[sync.children.COLUMN]``: the rows within a row."""
 
     type: str = field(metadata=_is("The entity type of the children."))
-    key: str | tuple[str, ...] | ExternalTable = field(metadata=_is("What tells children of one parent apart."))
+    key: str | tuple[str, ...] | ExternalTable = field(metadata=_is("Paths that identify the children of one parent."))
     parent: str = field(default="parent", metadata=_is("The reference that leads to the entity around them."))
     columns: dict[str, str | Column] = field(factory=dict, metadata=_is("Column to attribute path."))
     constants: dict[str, Any] = field(factory=dict, metadata=_is("Attribute path to a value that all have."))
@@ -99,7 +99,7 @@ class StepTable:
 
     type: str = field(metadata=_is("The entity type."))
     rows: str | RowsTable = field(metadata=_is("A file, or a table that says how rows are read."))
-    key: str | tuple[str, ...] | ExternalTable = field(metadata=_is("The attribute paths that tell entities apart."))
+    key: str | tuple[str, ...] | ExternalTable = field(metadata=_is("The attribute paths that identify an entity."))
     columns: dict[str, str | Column] = field(factory=dict, metadata=_is("Column to attribute path."))
     constants: dict[str, Any] = field(factory=dict, metadata=_is("Attribute path to a value that all rows have."))
     templates: dict[str, str] = field(factory=dict, metadata=_is("Attribute path to text with columns in braces."))

@@ -1,4 +1,4 @@
-"""External ids: rows named by what another system calls them, whatever they are called here."""
+"""External ids: rows identified by their ids in another system, whatever their names here are."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class External:
 def external(system: str, column: str = "id", type: str = "") -> External:
     """The key of rows whose entities are found by their ids in another system, for `Session.plan`.
 
-    ``system`` is what the registry calls the other system, ``column`` the rows' column with its ids, ``type`` its name
-    of the type (default: the entity type's own).
+    ``system`` is the name of the other system in the registry, ``column`` the rows' column with its ids, ``type`` its
+    name of the type (default: the entity type's own).
 
     >>> external("tracker", column="id", type="Shot")
     External(system='tracker', column='id', type='Shot')

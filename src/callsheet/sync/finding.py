@@ -2,7 +2,7 @@
 
 Theory. A key is a tuple of values at paths. Asking for a thousand keys by one condition each would be a long
 condition tree; instead each path is compared with the values that occur (``name in (…) and project.name in (…)``),
-which finds a few too many entities where the values combine, and those are left out here. The keys are asked for in
+which finds a few too many entities where the values combine, and those are left out here. The keys are requested in
 runs, so that no list is longer than the server takes and an answer has about as many rows as the run has keys.
 """
 
@@ -81,7 +81,7 @@ def find_each(
     where: Condition | None,
     take: Callable[[list[Found]], object],
 ) -> Flow[None]:
-    """Let the function have all entities under a condition, a page at a time."""
+    """Call the function with all entities under a condition, a page at a time."""
     select = check(Select(entity_type.name, tuple(dict.fromkeys((*paths, *projections))), where), core.schema)
 
     def read(page: Page) -> None:

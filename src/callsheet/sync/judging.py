@@ -41,7 +41,7 @@ class Judge:
 
     core: Core
     policies: Policies
-    #: What the sync is called in the log: its own commits are no edits of anybody.
+    #: The sync's origin in the log: its own commits do not count as edits.
     name: str
     #: The target of the cell that says when the row was changed, and the names of attributes by policy.
     time: str = ""
@@ -56,7 +56,7 @@ class Judge:
 
     @property
     def asks(self) -> bool:
-        """Whether a policy asks when values were changed."""
+        """Whether a policy needs the times of changes."""
         return "newest" in self.policies.used
 
     def contested(self, base: Mapping[str, Any], values: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[str]:

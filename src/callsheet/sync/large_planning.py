@@ -1,9 +1,9 @@
 """The plan of one type with many rows: in parts, one after the other, with what was found kept on disk.
 
-Theory. Rows of different keys do not concern each other, except where they refer to what others create. So each part is
-planned as if there were no other (`StepPlanning`), and its result is spilled. Only if rows look for something that a
-row of another part creates, all parts are planned again, knowing what all of them create. Entities in scope are sorted
-as rows are, and what is in one and not in the other is found by reading both in order.
+Theory. Rows with different keys are independent, except when a row refers to an entity that another row creates. So
+each part is planned alone (`StepPlanning`), and its result is spilled. Only if rows look up an entity that a row of
+another part creates, all parts are planned again, with the new entities of all parts. Entities in scope are sorted as
+rows are, and what is in one and not in the other is found by reading both in order.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["LargePlanning"]
 
 @define
 class _Results:
-    """What the parts came to."""
+    """The results of the parts."""
 
     created: SpilledList[Addition] = field(factory=SpilledList)
     changed: SpilledList[Modification] = field(factory=SpilledList)
@@ -60,7 +60,7 @@ class _Results:
 
 @define(eq=False)
 class LargePlanning:
-    """One plan in the making; ``work`` knows the step and has read the rows."""
+    """One plan in progress; ``work`` has the step and its rows."""
 
     work: StepPlanning
     rows: ManyRows

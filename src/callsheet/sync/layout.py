@@ -86,7 +86,7 @@ class Lookup:
 
 @frozen
 class RowLayout:
-    """What a plan knows of its entity type: targets by path, the key, and the references to look up."""
+    """The layout of a plan's entity type: targets by path, the key, and the references to look up."""
 
     entity_type: EntityType
     targets: dict[str, Target]
@@ -152,7 +152,7 @@ def _key_problems(found: dict[str, Target], key: Sequence[str]) -> list[str]:
 
 
 def _no_key(target: Target) -> str:
-    """What a target is that cannot tell entities apart; empty if it can."""
+    """Why a target cannot identify entities; empty if it can."""
     if target.writes == "members":
         return "a collection"
     return "JSON data, which is not compared" if target.cell.data_type == "json" else ""

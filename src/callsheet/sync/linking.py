@@ -1,8 +1,8 @@
 """How the rows of one type are linked to entities, and the base of each: what a plan takes from the registry.
 
 Theory. With external ids the link is how an entity is found; a row without one may adopt an entity that has its natural
-key and no link yet. With a key of our own entities are found by it, and the link only keeps the base. A link whose
-entity is not there says that somebody here ended what the row stands for.
+key and no link yet. With a key of our own entities are found by it, and the link only keeps the base. A link without an
+entity shows that the row's entity was deleted here.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class RowLinks:
         return present | {key: [found] for key, found in self.believed.items()}
 
     def read(self, rows: Mapping[KeyTuple, Cells], held: Iterable[Path]) -> Flow[dict[KeyTuple, list[Found]]]:
-        """The entities of rows that were believed to be what the base says."""
+        """Read the entities of rows that were assumed to equal their base."""
         for key in rows:
             self.believed.pop(key, None)
         return (yield from self._read(rows, list(held)))
@@ -107,7 +107,7 @@ class RowLinks:
         return {key: cells for key, cells in rows.items() if key not in self.skipped}
 
     def _read(self, rows: Mapping[KeyTuple, Cells], held: list[Path]) -> Flow[dict[KeyTuple, list[Found]]]:
-        """The entities of these rows as the server has them; what is gone is noted."""
+        """The entities of these rows as the server has them; missing entities are recorded."""
         links = {key: link for key, link in self.links.items() if key in rows}
         if self.external:
             present = yield from self._linked_entities(links, held)
@@ -204,7 +204,7 @@ class RowLinks:
         self.links |= {named[foreign_id]: link for foreign_id, link in found.items()}
 
     def unlink(self, key: KeyTuple) -> Delete | None:
-        """What makes the registry forget a key."""
+        """The operation that removes a key from the registry."""
         old = self.links.get(key)
         return None if old is None else Delete(old.identity, old.version)
 

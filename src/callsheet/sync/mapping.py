@@ -105,7 +105,7 @@ def as_mapping(given: Any) -> RowMapping | None:
 
 
 def _problems(given: RowMapping) -> Iterator[str]:
-    """What has not the kind that its place asks for."""
+    """The problems of a mapping, one text for each."""
     for name, to in given.columns.items():
         if isinstance(to, Column):
             yield from (f"column {name!r}: {wrong}" for wrong in _wrong_options(to))

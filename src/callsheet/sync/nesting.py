@@ -1,6 +1,6 @@
 """Rows within rows: lists of children in a column become the rows of a step of their own, keyed through their parent.
 
-Theory. A child is told from others by its parent's key and its own. So its row gets the parent's key beside its own
+Theory. A child is identified by its parent's key and its own. So its row gets the parent's key beside its own
 columns, as the attribute paths that lead through the reference to the parent (``parent.name``), read as the parent's
 columns are. The children of all rows are collected while these are read, and planned after them.
 """

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class PlanVerbs:
-    """What is asked of a plan; see `Plan`."""
+    """The methods of a plan; see `Plan`."""
 
     def __init__(self, core: Core, steps: Sequence[PlanData], name: str, digest: str = "") -> None:
         self._core = core

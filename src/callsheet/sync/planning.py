@@ -55,14 +55,14 @@ def plan(
 ) -> Flow[Any]:
     """Compare rows with the entities of a type, by key; gives a `Plan` that changes nothing until it is applied.
 
-    ``rows`` are mappings, a frame, or a file (see `callsheet.rows`). ``key`` names the attribute paths that tell
-    entities apart. ``mapping`` maps columns to attribute paths (None: they are called alike); see `RowMapping`.
-    ``delete`` says what becomes of entities in ``scope`` (a condition) that no row names: ``"keep"``, ``"delete"``,
-    ``"omit"`` (the status Omitted), or a dict of the values they get. More than the share ``max_deleted`` of the scope
-    is never taken away. ``on_error="skip"`` lets a plan with refused rows be applied without them. ``name`` is what
-    the log calls its runs (default: the entity type).
+    ``rows`` are mappings, a frame, or a file (see `callsheet.rows`). ``key`` names the attribute paths that identify an
+    entity. ``mapping`` maps columns to attribute paths (None: the names are the same); see `RowMapping`. ``delete``
+    says what becomes of entities in ``scope`` (a condition) that no row names: ``"keep"``, ``"delete"``, ``"omit"``
+    (the status Omitted), or a dict of the values they get. More than the share ``max_deleted`` of the scope is never
+    removed. ``on_error="skip"`` lets a plan with refused rows be applied without them. ``name`` is the name of its runs
+    in the log (default: the entity type).
 
-    With ``key=callsheet.external(…)`` rows name entities by ids of another system, which the server's registry knows;
+    With ``key=callsheet.external(…)`` rows name entities by ids of another system, which the server's registry stores;
     ``adopt`` is the natural key by which entities that are there already are linked, and ``gone`` says what becomes of
     rows whose entity was deleted here: ``"leave"`` them out, ``"create"`` it again, or ``"conflict"``.
 
@@ -126,7 +126,7 @@ def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
 
 
 def _keep_what_rows_name(works: Sequence[StepPlanning | LargePlanning]) -> Flow[None]:
-    """What a row refers to is not deleted, and the row is refused: the one contradicts the other."""
+    """An entity that a row refers to is not deleted, and the row is refused, since the two contradict each other."""
     removed = {each.identity for work in works for each in work.removals}
     if not removed:
         return

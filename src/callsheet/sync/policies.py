@@ -2,8 +2,8 @@
 
 Theory. The base is the value that the source had when the target was last brought in line with it. Against it each
 side either changed or did not. Where only the source did, its value is written. Where the target did, the policy of
-the attribute decides. What was decided is settled: the base becomes the source's value, so the same edit of the target
-is not decided on anew, and not lost, in the next run. A base that is not known counts as different from both.
+the attribute decides. After a decision the base becomes the source's value, so the next run neither decides again on
+the same edit of the target nor loses it. A base that is not known counts as different from both.
 
 =========== =========================================================================
 ``source``  the source's value is written (a session's word is *ours*)

@@ -1,6 +1,6 @@
 """The rows of a step are read as cells: few are kept as they are, many are spilled, sorted by key.
 
-Theory. Planning compares rows with entities by key, so rows with different keys do not concern each other: a plan of
+Theory. Planning compares rows with entities by key, so rows with different keys are independent: a plan of
 many rows is made of plans of a bounded number of them, one after the other, with all rows of a key in one of these.
 """
 
@@ -25,7 +25,7 @@ MANY = 20_000
 
 
 def next_rows(source: Any) -> Flow[list[Row]]:
-    """The next rows; the source belongs to whoever called, so it is read in their thread."""
+    """The next rows; the source belongs to the caller, so it is read in the caller's thread."""
     found: list[Row] = yield Call(lambda: list(islice(source, RUN)))
     return found
 
@@ -63,7 +63,7 @@ class ManyRows:
 
 
 def read_rows(work: StepPlanning, first: list[Row], source: Any) -> Flow[ManyRows | None]:
-    """Let the planning have all rows; of more than it takes at once it has none, and they are given back."""
+    """Pass all rows to the planning; if there are too many for one part, none is passed, and they are returned."""
     few: list[Cells] = []
     many: ManyRows | None = None
     run = first

@@ -38,7 +38,7 @@ class Born:
 @frozen
 class _Candidate:
     identity: Identity
-    #: Values at the paths that tell entities of the same key apart.
+    #: Values at the paths that distinguish entities of the same key.
     beside: Mapping[str, Any]
 
 

@@ -1,8 +1,9 @@
 """The registry: which entity is which row of another system, and the values that both had last.
 
 Theory. A link is an entity of the type ``ExternalId``: unique by system, type and foreign id, and with an identity that
-follows from these, so that two jobs that link the same row at once cannot both do it. It names its entity by plain
-texts and outlives it: a link without an entity says that somebody deleted it. Links are read for all rows at once.
+follows from these, so that of two jobs that link the same row at once only one succeeds. It names its entity by plain
+texts and stays after the entity: a link without an entity shows that the entity was deleted. Links are read for all
+rows at once.
 """
 
 from __future__ import annotations

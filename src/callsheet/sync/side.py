@@ -1,7 +1,7 @@
 """A side of a two-way sync: what `Sync` needs of a system, and what it promises in return. This is the specification.
 
-Theory. A two-way sync compares two systems by value, against the values that both had when they last agreed. It knows
-nothing of either: each is a *side*, an object with the four methods of `Side`. Their results are flows (see
+Theory. A two-way sync compares two systems by value, against the values that both had when they last agreed. It needs
+nothing else from them: each is a *side*, an object with the four methods of `Side`. Their results are flows (see
 ``flow.py``), so one side serves blocking and awaiting programs; `Side.run` runs them, with the side's own connection.
 
 **Types and attributes** are the side's own names, as texts. The sync's mapping says what corresponds to what.
@@ -19,11 +19,11 @@ attribute (or the new row, if rows are paired by that attribute) cannot be carri
 omits what is deleted leaves such rows out of its readings.
 
 **Changes.** `Side.changes` gives a *position* (any JSON data that is not None) and the ids that changed since another.
-The position is taken before anything is read, so what changes during the sync is found by the next one. Ids may be
-named for too much (the rows are read and compared), never for too little: created, changed and deleted rows, and rows
-of which a value changed through another row. A side that cannot say gives None instead of ids, and is read whole.
-Changes of which the side knows that this sync made them (``origin`` begins alike) may be left out: their values are
-known. They must be left out only if nobody else changed the same row since.
+The position is taken before anything is read, so what changes during the sync is found by the next one. Too many ids do
+no harm (the rows are read and compared); none of these may be missing: created, changed and deleted rows, and rows of
+which a value changed through another row. A side that cannot say gives None instead of ids, and is read whole. Changes
+that this sync itself made (their origin begins with ``origin``) may be left out: their values are known. They may be
+left out only if nobody else changed the same row since.
 
 **Writing.** `Side.write` takes changes in an order in which what they refer to comes first, and gives one outcome for
 each, in the same order:
@@ -79,7 +79,7 @@ class SideRow:
     """One row of a side: its id and its values by attribute; see the module for what a value is.
 
     ``updated_at`` is when it was changed last, with a zone, None if the system does not say. ``token`` is that of its
-    creation, if a sync created it. ``label`` is what people call it.
+    creation, if a sync created it. ``label`` is its name for people.
     """
 
     id: str

@@ -1,7 +1,7 @@
-"""What changed in the target since a moment: only that is read, and the rest is what the base says.
+"""What changed in the target since a moment: only that is read, and the base has the rest.
 
 Theory. An entity that nobody changed since the moment is as the last run left it, and the base says how. So a row that
-equals its base needs no reading; one that differs is read after all, and compared as ever. Where rows say when they
+equals its base needs no reading; one that differs is read, and compared as usual. Where rows say when they
 were changed, older ones are not even looked up, unless somebody changed their entity.
 """
 
@@ -68,12 +68,12 @@ class Since:
         return isinstance(time, datetime) and isinstance(self.moment, datetime) and time < self.moment
 
     def believed(self, link: ForeignLink) -> Found:
-        """The entity as the base has it; `NOT_SET` for what the base does not know."""
+        """The entity as the base has it; `NOT_SET` for values that the base lacks."""
         base: Mapping[str, Any] = link.base or {}
         values = tuple(base.get(name, NOT_SET) for name in self.names)
         return Found(link.entity, None, (link.entity.key,), values)
 
     def agrees(self, found: Found, values: Mapping[str, Any]) -> bool:
-        """Whether a row has the values that are believed, so that nothing has to be read."""
+        """Whether a row equals its base, so that nothing has to be read."""
         known = dict(zip(self.names, found.values))
         return all(based(known, name, value) == value for name, value in values.items() if name in known)

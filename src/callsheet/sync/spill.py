@@ -1,8 +1,9 @@
 """What a large plan consists of, on disk: lists that are appended to and read again, and rows sorted by key.
 
-Theory. A list keeps what was added last in memory, and the rest in blocks of a temporary file without a name, which
-goes with the process whatever ends it. Rows are sorted in runs of a bounded number, and the runs are merged as they are
-read: an external merge sort. The order is that of the keys' texts, our own, since collations of databases differ.
+Theory. A list keeps what was added last in memory, and the rest in blocks of a temporary file without a name, which is
+removed with the process, however that ends. Rows are sorted in runs of a bounded number, and the runs are merged as
+they are read: an external merge sort. The order is that of the keys' texts, our own, since collations of databases
+differ.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The plan of one entity type in the making: its rows read, compared with what is there, and what has no row."""
+"""The plan of one entity type in progress: its rows read, compared with what is there, and what has no row."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["StepPlanning"]
 
 @define(eq=False)
 class StepPlanning:
-    """One plan in the making."""
+    """One plan in progress."""
 
     core: Core
     layout: RowLayout
@@ -79,7 +79,7 @@ class StepPlanning:
         self.gives_keys = all(name in self.layout.targets for name in self.layout.entity_type.key)
 
     def part(self) -> StepPlanning:
-        """The planning of a part of the rows: it knows of no row yet."""
+        """The planning of a part of the rows: it has no rows yet."""
         return StepPlanning(
             self.core,
             self.layout,
@@ -95,7 +95,7 @@ class StepPlanning:
     # -- reading ---------------------------------------------------------------------------------------------
 
     def check_columns(self, run: list[Row], known_from: int) -> None:
-        """Raise where rows have a column that those which named the columns do not have."""
+        """Raise if rows have a column that the first rows do not have."""
         known = self.reader.columns
         if self.alike and (late := next((row for row in run if not known.issuperset(row.values)), None)):
             column = next(name for name in late.values if name not in known)
@@ -158,7 +158,7 @@ class StepPlanning:
         self.fresh = self._born({self.identities[key]: self.keys[key].values for key in new})
 
     def settle(self, known: bool = False) -> Flow[None]:
-        """Decide what becomes of each row; ``known``: others were told already what these rows create."""
+        """Decide what becomes of each row; ``known``: others have the new entities of these rows already."""
         if not known:
             self.born += self.fresh
         references = yield from look_up(self.core, self.layout, self.rows, self.born)
@@ -200,7 +200,7 @@ class StepPlanning:
             self.present = {key: found for key, found in self.present.items() if key not in out}
 
     def _contested(self) -> Iterable[tuple[Cells, Found, str]]:
-        """The attributes that both sides changed, and whose policy asks when."""
+        """The attributes that both sides changed, and whose policy needs the times."""
         if self.judge is None or self.linking is None or not self.judge.asks:
             return
         before = len(self.reader.refused)
@@ -382,7 +382,7 @@ class StepPlanning:
         yield from self.learn_links()
 
     def find_scope(self, take: Callable[[list[Found]], object]) -> Flow[Constants | None]:
-        """Let the function have all entities in scope; gives what those without a row get, None if they are deleted."""
+        """Call the function with all entities in scope; gives what entities without a row get, None if deleted."""
         layout = self.layout
         paths = [layout.targets[name].path for name in layout.keys]
         ending: Constants | None = None

@@ -100,8 +100,8 @@ class LostEntity:
 class Disagreement:
     """An attribute that the target changed since the base, and perhaps the source too, and whose value is ``kept``.
 
-    ``kept`` is ``source`` or ``target``: the other's edit is overridden by policy. It is empty where nobody has
-    decided: the attribute stays as it is on both sides. ``base`` is `NOT_SET` where it is not known.
+    ``kept`` is ``source`` or ``target``: the other's edit is overridden by policy. It is empty if the conflict is open:
+    the attribute stays as it is on both sides. ``base`` is `NOT_SET` if it is unknown.
     """
 
     row: int

@@ -48,13 +48,13 @@ class TwoWayResult:
 
     @property
     def refused(self) -> tuple[SideResult, ...]:
-        """The changes that were not done, or of which nobody knows."""
+        """The changes that were not done, or whose outcome is unknown."""
         return tuple(each for each in (*self.left, *self.right) if each.outcome.status != "done")
 
 
 @define(eq=False)
 class TwoWayApplying:
-    """How far it has come."""
+    """The progress of applying a two-way plan."""
 
     left: Side
     right: Side
@@ -321,7 +321,7 @@ def check(plans: Iterable[PairPlan]) -> None:
 
 
 def _source(write: SideWrite) -> Any:
-    """The reference by which others refer to the row that a create is made of."""
+    """The reference by which others refer to the row of a create."""
     pair = write.pair
     return (
         RightOnly(pair.right, write.right)

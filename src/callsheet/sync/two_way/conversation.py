@@ -1,7 +1,7 @@
 """A conversation with several systems: a generator that says whose flow runs next.
 
-A flow (``flow.py``) talks to one server. What talks to several yields a `Turn` for each flow: the party runs it over
-its own connection, blocking or awaited, and the conversation is sent the result.
+A flow (``flow.py``) talks to one server. A conversation with several servers yields a `Turn` for each flow: the party
+runs it over its own connection, blocking or awaited, and the result is sent to the conversation.
 """
 
 from __future__ import annotations

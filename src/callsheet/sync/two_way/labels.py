@@ -1,8 +1,8 @@
 """References that a side carries by a text of what they refer to: ``status.name`` is the status of that name.
 
 Theory. Two systems often have lists of their own that are not part of a sync, such as statuses, and agree on their
-names. A path of a reference and an attribute that is unique in its type stands for the reference. A text that nothing
-has refuses the change which writes it.
+names. A path of a reference and an attribute that is unique in its type stands for the reference. If no entity has a
+text, the change that writes it is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["ReferenceLabels", "reference_of", "relabels"]
 def reference_of(core: Core, entity_type: EntityType, name: str) -> str | None:
     """The reference that a path carries by label; None where the path is none of that kind.
 
-    Raises `UsageError` where the attribute at its end does not tell the entities apart.
+    Raises `UsageError` where the attribute at its end does not identify one entity.
     """
     first, *rest = parse_path(name).names
     attribute = entity_type.attribute(first)

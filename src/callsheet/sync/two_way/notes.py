@@ -92,7 +92,7 @@ def learn(core: Core, system: str, pairs: Pairs, wanted: Iterable[Any], side: st
 
 
 def note(core: Core, operations: Sequence[Operation], origin: str) -> Flow[None]:
-    """Write to the registry; what another run of the same sync wrote a moment ago is left to it."""
+    """Write to the registry; what a concurrent run of the same sync wrote is not overwritten."""
     left = list(operations)
     while left:
         try:

@@ -73,7 +73,7 @@ class TwoWayRefusal:
 class PairPlan:
     """What was found for one pair of types.
 
-    ``settled`` has the values that both sides have already, of pairs of which the registry does not know it.
+    ``settled`` has the values that both sides have already, of pairs whose base in the registry is older.
     ``living`` is how many linked pairs there are, ``kept`` how many rows are left without their partner.
     """
 

@@ -36,12 +36,12 @@ class Carried:
 class TypePair:
     """One type of the left side and one of the right, and how their attributes correspond.
 
-    ``attributes`` maps names of the left to names (or `Carried`) of the right; a sequence of names are called alike.
-    ``adopt`` are left attributes by which rows that are there on both sides are paired. ``conflicts`` is the policy
-    where both sides changed a value: ``"left"``, ``"right"``, ``"newest"``, ``"merge"`` or ``"raise"``, or a dict by
-    left attribute (others: ``"raise"``). ``delete`` says what becomes of a row whose partner is gone: ``"keep"``,
-    ``"delete"`` or ``"omit"``; never of more than the share ``max_deleted``. ``creates`` says on which side rows are
-    made that are missing there: ``"both"``, ``"left"``, ``"right"`` or ``"none"``.
+    ``attributes`` maps names of the left to names (or `Carried`) of the right; in a sequence, the names are the same on
+    both sides. ``adopt`` are left attributes by which rows that are there on both sides are paired. ``conflicts`` is
+    the policy where both sides changed a value: ``"left"``, ``"right"``, ``"newest"``, ``"merge"`` or ``"raise"``, or a
+    dict by left attribute (others: ``"raise"``). ``delete`` says what becomes of a row whose partner is gone:
+    ``"keep"``, ``"delete"`` or ``"omit"``; never of more than the share ``max_deleted``. ``creates`` says on which side
+    rows are made that are missing there: ``"both"``, ``"left"``, ``"right"`` or ``"none"``.
 
     >>> TypePair("Shot", "Shot", ["name", "parent"], adopt=("parent", "name")).columns
     {'name': Carried(to='name', values={}, only=''), 'parent': Carried(to='parent', values={}, only='')}

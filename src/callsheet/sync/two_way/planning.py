@@ -1,8 +1,8 @@
 """Planning a two-way sync: what changed is read on both sides, and compared.
 
-Theory. Each side says what changed since the last run; those rows, their partners, and the rows that were left open are
-read, and nothing else. The first run, a run that asks for it, and a side that cannot say what changed are read whole.
-The positions are taken before anything is read.
+Theory. Each side reports what changed since the last run; only those rows, their partners, and the rows that were left
+open are read. Everything is read in the first run, with ``whole=True``, and of a side that cannot report changes. The
+positions are taken before anything is read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A session as a side of a two-way sync: any server that speaks one of our dialects."""
+"""A session as a side of a two-way sync: any server with one of our dialects."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GONE = 404
 
 
 class SessionSide:
-    """A session as a side; ``name`` is what the registry calls its server.
+    """A session as a side; ``name`` is the name of its server in the registry.
 
     ``scope`` is a condition for each type: what the sync is about. With ``omitted``, the name of a status, entities
     that have it are gone as deleted ones are, and ``delete="omit"`` gives it; without, it is a status like any other.
