@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -75,8 +75,8 @@ class Show:
             found[path] = names.get(row.values["status"], row.values["status"])
         return found
 
-    def fill(self, shots: int) -> None:
-        """A sequence with so many shots, each with a task of each kind."""
+    def fill(self, shots: int, types: Sequence[str] = KINDS) -> None:
+        """A sequence with so many shots, each with a task of each type."""
         with self.session() as session:
             project = session.query("Project").where(session.types["Project"].name == self.name).one()
             sequence = session.ensure("Sequence", {"name": "sq01", "parent": project}, ["name", "parent"])
@@ -85,7 +85,7 @@ class Show:
             for number in range(shots):
                 values = {"name": f"sh{number:04}", "parent": sequence, "fstart": 1001, "frame_count": number}
                 shot = session.create("Shot", values)
-                for kind in KINDS:
+                for kind in types:
                     session.create("Task", {"name": kind, "parent": shot, "type": kinds[kind], "status": begun})
             session.commit()
 
@@ -206,6 +206,29 @@ class TestBothSidesAreEqual:
         assert [each.label for each in plan.linked if each.label.startswith("s")][1:] == ["sq01", "sh0000"]
         assert show.ours() == show.theirs()
         assert {"sq01/sh0000", "sq01/shX000"} <= set(show.ours())
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(1200)
+def test_a_whole_show_goes_there_and_back(
+    show: Show, account: KitsuAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """500 shots with 3,000 tasks are written, an unchanged run costs a handful of requests, and so does one edit."""
+    show.fill(500, ("Layout", "Animation", "Lighting", "Compositing", "FX", "Rendering"))
+    figures = []
+    for what in ("all", "nothing", "one edit"):
+        if what == "one edit":
+            show.put("sh0007", nb_frames=4321)
+        before, began = account.requests, time.monotonic()
+        _, result = show.sync()
+        assert result.refused == ()
+        figures.append((what, account.requests - before, round(time.monotonic() - began, 1)))
+    assert show.ours() == show.theirs()
+    assert len(show.ours()) == 3_500
+    assert figures[1][1] <= 40
+    assert figures[2][1] <= 40
+    with capsys.disabled():
+        print(figures)
 
 
 class TestKilled:
