@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -26,6 +27,16 @@ def server() -> Iterator[Server]:
             session.create("Task", {"name": "edit, and mix", "parent": project})
             session.commit()
         yield running
+
+
+@pytest.fixture(autouse=True)
+def root_logger() -> Iterator[None]:
+    """The log is written as before, once a command that sets it up has run in this process."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture

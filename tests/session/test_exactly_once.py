@@ -213,7 +213,7 @@ def test_a_journal_that_cannot_be_written_stops_the_commit(unreliable: Unreliabl
     """Nothing is sent, nothing is lost."""
     with Session(connection=over(unreliable), journal=tmp_path / "missing" / "j") as session:
         session.create("Tag", {"name": "night"})
-        with pytest.raises(StorageError, match="stays pending"):
+        with pytest.raises(StorageError, match="pending changes stay pending"):
             session.commit()
         assert (unreliable.commits, len(session.pending)) == ([], 1)
         (tmp_path / "missing").mkdir()

@@ -181,7 +181,7 @@ def test_finding_sales_reads_no_whole_table(tmp_path: Path, folder: Path) -> Non
 
 @pytest.mark.proof
 def test_the_whole_year_goes_in_by_chunks_and_again(session: Session, folder: Path) -> None:
-    """86,829 sales and all customers; the second plan is empty, and takes a request for each thousand keys."""
+    """86,829 sales and all customers; the second plan is empty, by a request for each thousand keys and some a part."""
     if not WHOLE.exists():
         pytest.skip("the whole of FoodMart is not beside this project")
     with tarfile.open(WHOLE) as archive:
@@ -194,6 +194,6 @@ def test_the_whole_year_goes_in_by_chunks_and_again(session: Session, folder: Pa
     assert (result.created, len(result.commits), result.refused) == (101_509, 21, ())
     again, sent = requests(fresh := session.fork(), lambda: fresh.plan_file(folder / "sync.toml"))
     assert again.is_empty
-    assert sent <= 205
+    assert sent <= 215
     total = sum(record["units"] for record in fresh.query("select units from Sale").records())
     assert total == 266_773 - (2 + 5 + 3 + 3 + 4 + 2 + 2 + 4)

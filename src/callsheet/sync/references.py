@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
 
+from callsheet.bounded import BoundedDict
 from callsheet.core import reading
 from callsheet.core.core import Core
 from callsheet.core.rows import flat_records
@@ -21,7 +22,7 @@ from callsheet.sync.finding import find
 from callsheet.sync.layout import Lookup, RowLayout, Target, path_text
 from callsheet.sync.registry import links_of
 
-__all__ = ["Born", "References", "born_key", "look_up", "reference_keys"]
+__all__ = ["Born", "KnownKeys", "References", "born_key", "look_up", "reference_keys"]
 
 
 @frozen
@@ -40,6 +41,14 @@ class _Candidate:
     identity: Identity
     #: Values at the paths that distinguish entities of the same key.
     beside: Mapping[str, Any]
+
+
+KeyTuple = tuple[Any, ...]
+KnownKeys = dict[str, MutableMapping[KeyTuple, tuple[_Candidate, ...]]]
+"""What the server has of the keys that rows refer to, by attribute."""
+
+KNOWN = 20_000
+"""Keys of one attribute that are kept from part to part of a large plan."""
 
 
 @frozen
@@ -92,8 +101,10 @@ def _agrees(candidate: _Candidate, cells: Mapping[str, Any]) -> bool:
     return all(value == cells.get(name, value) for name, value in candidate.beside.items())
 
 
-def look_up(core: Core, layout: RowLayout, rows: Sequence[Cells], born: Sequence[Born]) -> Flow[References]:
-    """Find what all rows refer to."""
+def look_up(
+    core: Core, layout: RowLayout, rows: Sequence[Cells], born: Sequence[Born], known: KnownKeys | None = None
+) -> Flow[References]:
+    """Find what all rows refer to. What the server has is kept in ``known``, and not requested again."""
     found: dict[str, dict[tuple[Any, ...], list[_Candidate]]] = {}
     names: dict[str, list[str]] = {}
     gone: dict[str, frozenset[str]] = {}
@@ -107,10 +118,12 @@ def look_up(core: Core, layout: RowLayout, rows: Sequence[Cells], born: Sequence
         beside = _paths_beside(core.schema, layout, lookup)
         paths = [target.rest for target in lookup.targets]
         entity_type = core.schema.types[lookup.target_type]
-        there = yield from find(core, entity_type, paths, keys, list(beside.values()))
-        held: dict[tuple[Any, ...], list[_Candidate]] = {}
+        kept = {} if known is None else known.setdefault(lookup.attribute.name, BoundedDict(KNOWN))
+        held = {key: list(found_before) for key in keys if (found_before := kept.get(key)) is not None}
+        there = yield from find(core, entity_type, paths, keys - held.keys(), list(beside.values()))
         for key, entities in there.items():
             held[key] = [_Candidate(each.identity, dict(zip(beside, each.values))) for each in entities]
+            kept[key] = tuple(held[key])
         _add_born(core.schema, lookup, keys, born, beside, held)
         found[lookup.attribute.name] = held
         names[lookup.attribute.name] = [str(key[0]) for key in held]

@@ -23,7 +23,7 @@ from callsheet.sync.judging import Judge, same
 from callsheet.sync.layout import RowLayout, path_text
 from callsheet.sync.linking import RowLinks
 from callsheet.sync.plan_data import PlanData
-from callsheet.sync.references import Born, look_up
+from callsheet.sync.references import Born, KnownKeys, look_up
 from callsheet.sync.row_values import Constants, RowValues, constant_values
 from callsheet.sync.steps import Addition, Difference, Disagreement, LostEntity, Modification, Removal, Same
 
@@ -67,6 +67,8 @@ class StepPlanning:
     unchanged: list[Same] = field(factory=list)
     #: What the registry is to have of a row's entity: the key, the entity, and the base.
     bases: dict[int, tuple[tuple[Any, ...], Identity, Mapping[str, Any] | None]] = field(factory=dict)
+    #: What the server has of the keys that rows refer to; all parts of a plan share it.
+    known: KnownKeys = field(factory=dict)
     in_scope: int = 0
     #: Keys of all rows, refused ones included, and how many rows have none: their entities are not gone.
     named: set[tuple[Any, ...]] = field(factory=set)
@@ -80,7 +82,7 @@ class StepPlanning:
 
     def part(self) -> StepPlanning:
         """The planning of a part of the rows: it has no rows yet."""
-        return StepPlanning(
+        part = StepPlanning(
             self.core,
             self.layout,
             self.reader.afresh(),
@@ -91,6 +93,8 @@ class StepPlanning:
             None if self.linking is None else self.linking.afresh(),
             None if self.judge is None else self.judge.afresh(),
         )
+        part.known = self.known
+        return part
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -161,7 +165,7 @@ class StepPlanning:
         """Decide what becomes of each row; ``known``: others have the new entities of these rows already."""
         if not known:
             self.born += self.fresh
-        references = yield from look_up(self.core, self.layout, self.rows, self.born)
+        references = yield from look_up(self.core, self.layout, self.rows, self.born, self.known)
         self.values = RowValues(self.layout, self.reader, references)
         if self.linking is not None and self.linking.believed:
             yield from self._doubt(self.linking)
