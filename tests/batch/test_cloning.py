@@ -159,6 +159,26 @@ def test_our_own_server_is_copied_too() -> None:
         assert [each["name"] for each in copy.query("Project")] == ["sintel"]
 
 
+def test_one_odd_value_does_not_stop_the_others() -> None:
+    """A value that the schema does not allow refuses its own entity, with the reason, and nothing else."""
+    with (
+        Service.open("memory:", "production", seed=True) as first,
+        Service.open("memory:", "production") as second,
+        Session(connection=over(first.backend("admin"))) as source,
+        Session(connection=over(second.backend("admin"))) as copy,
+    ):
+        project = source.create("Project", {"name": "sintel"})
+        shots = [source.create("Shot", {"name": name, "parent": project}) for name in ("010", "020", "030")]
+        source.commit()
+        odd = f"UPDATE Context SET description = 'a' || char(0) WHERE id = '{shots[1].id}'"
+        first.store.write(lambda connection: connection.exec_driver_sql(odd))
+        copied = clone(source.fork(), copy, "sintel")
+        ((place, reason),) = copied.refused.items()
+        assert place == ("Context", shots[1].id)
+        assert "Shot.description" in reason
+        assert [each["name"] for each in copy.query("Shot order by name")] == ["010", "030"]
+
+
 def test_a_project_that_is_not_there_is_named(studio: Session, empty: Direct) -> None:
     """The error says which project was not found."""
     with session_over(empty) as copy, pytest.raises(NoResult, match="no project with the name or key `nowhere`"):

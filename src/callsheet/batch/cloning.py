@@ -123,7 +123,12 @@ class _Copy:
                     if values is None:
                         left.append(entity.identity.key)
                         continue
-                    writing.create(entity.entity_type, values)
+                    try:
+                        writing.create(entity.entity_type, values)
+                    except SchemaError as error:
+                        # A server may hold a value that its own schema does not allow.
+                        self.copied.refused[(family, entity.identity.key)] = str(error)
+                        continue
                     made[entity.identity.key] = (entity.entity_type, values)
                     self.present[family].add(entity.identity.key)
                 self._commit(writing, family, made)
@@ -198,8 +203,12 @@ class _Copy:
             with self.target.fork() as writing, writing.auto_populating(False):
                 there = {entity.identity.key: entity for entity in self._copies(writing, entity_type, entities)}
                 for entity in entities:
-                    if entity.identity.key in there:
+                    if entity.identity.key not in there:
+                        continue
+                    try:
                         self._complete_one(entity, there[entity.identity.key])
+                    except SchemaError as error:
+                        self.copied.refused[(family, entity.identity.key)] = str(error)
                 writing.commit()
 
     def _copies(self, writing: Session, entity_type: EntityType, entities: list[Any]) -> list[Any]:
