@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from callsheet import Session, Sync, TypePair
@@ -85,8 +85,10 @@ class World:
                 self.sides[side].remove("Row", target)
 
     def partner(self, side: str, number: int) -> str | None:
-        """What a side calls a row that the other made."""
-        link = next((each for each in self.links() if f"left{number}" in each or f"right{number}" in each), None)
+        """What a side calls its row of a number, or the other side's if it has none of its own."""
+        links, other = self.links(), "right" if side == "left" else "left"
+        names = (f"{side}{number}", f"{other}{number}")
+        link = next((each for name in names for each in links if name in each), None)
         return None if link is None else next((id for id in link if id in self.sides[side].tables.get("Row", {})), None)
 
     def links(self) -> list[tuple[str, str]]:
@@ -144,6 +146,9 @@ def test_both_sides_end_alike(
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=EDITS, second=EDITS, policy=st.sampled_from(POLICIES), delete=st.sampled_from(["keep", "delete"]))
+@example(
+    [("put", "left", 1, {"text": "x"}), ("put", "right", 1, {})], [("put", "left", 1, {"text": None})], "raise", "keep"
+)
 def test_both_orders_give_the_same(registry: Session, first: Any, second: Any, policy: str, delete: str) -> None:
     """Whichever side is the left, the same values end on both."""
     ends = []
