@@ -131,7 +131,7 @@ def _text(value: Any) -> str:
     """A value as a query parameter; a list is JSON and means *one of*."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return dumps(value) if isinstance(value, list | tuple) else str(value)
+    return dumps(list(value), separators=(",", ":")) if isinstance(value, list | tuple) else str(value)
 
 
 def _decoded(response: Response) -> Any:

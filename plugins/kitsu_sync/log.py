@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from json import dumps
 from typing import Any
 
 from attrs import define
@@ -101,7 +100,7 @@ class ProjectLog:
         entities = sorted({each for name in ENTITIES for each in ids.get(name, ())})
         found: list[str] = []
         for some in chunks(entities, IDS):
-            rows = yield from self.account.rows("/data/tasks", entity_id=dumps(list(some)), fields="id")
+            rows = yield from self.account.rows("/data/tasks", entity_id=list(some), fields="id")
             found += [row["id"] for row in rows]
         return found
 

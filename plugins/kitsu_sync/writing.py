@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
-from json import dumps
 from typing import Any
 
 from attrs import define
@@ -30,7 +29,7 @@ __all__ = ["ProjectWriter"]
 RUN = 25
 """Changes between two comparisons with what is there."""
 
-CREATES = 90
+CREATES = 80
 """Rows in one import, and ids in one look-up."""
 
 
@@ -108,7 +107,7 @@ class ProjectWriter:
             return set()
         found: set[str] = set()
         for some in chunks(ids, CREATES):
-            rows = yield from self.account.get(f"/data/{kind.plural}", id=dumps(list(some)))
+            rows = yield from self.account.get(f"/data/{kind.plural}", id=list(some))
             found |= {row["id"] for row in rows}
         return found
 
@@ -145,7 +144,7 @@ class ProjectWriter:
             row |= {"object_type": "Task", "checklist": [], "mentions": [], "acknowledgements": [], "data": None}
             task = change.values.get("task")
             if isinstance(task, SideReference):
-                found = yield from self.account.get("/data/tasks", id=dumps([task.id]))
+                found = yield from self.account.get("/data/tasks", id=[task.id])
                 row["task_status_id"] = found[0]["task_status_id"] if found else None
         if kind.name == "Playlist":
             row["shots"] = []

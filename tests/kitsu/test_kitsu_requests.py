@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from json import dumps
 from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
 
 import pytest
 from kitsu_sync.account import KitsuAccount
+from kitsu_sync.reading import IDS
+from kitsu_sync.writing import CREATES
 
 from callsheet.errors import Forbidden, Invalid, ServerError, TransportError, Unauthorised
 from callsheet.flow import Flow, Request, Response
@@ -83,3 +87,11 @@ class TestRequestsOfAnAccount:
         """A dict where rows were meant is not iterated by its keys."""
         with pytest.raises(TransportError, match="no list of rows"):
             drive(KitsuAccount(token="t").rows("/data/x"), [Response(200, b'{"a": 1}')])
+
+    def test_a_full_list_of_ids_fits_into_a_request_line(self) -> None:
+        """Kitsu's web server refuses lines above 4,094 bytes, with a page of HTML."""
+        ids = [str(uuid4()) for _ in range(IDS)]
+        flow = KitsuAccount(token="t").rows("/data/entities", id=ids, fields="id,entity_type_id,canceled")
+        _, (request,) = drive(flow, [Response(200, b"[]")])
+        assert len(f"GET {request.path}?{urlencode(request.params)} HTTP/1.1") < 4_000
+        assert CREATES <= IDS
