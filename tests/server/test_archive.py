@@ -329,5 +329,6 @@ def test_the_commands_write_and_load(tmp_path: Path) -> None:
     again = run("load", path, "--database", copy)
     assert (again.exit_code, "load into a new database" in again.output) == (1, True)
     missing = run("dump", str(tmp_path / "x.dump"), "--database", f"sqlite:///{tmp_path / 'nix.db'}")
-    assert (missing.exit_code, missing.output) == (1, f"Error: there is no database sqlite:///{tmp_path / 'nix.db'}\n")
+    said = f"Error: there is no database sqlite:///{tmp_path / 'nix.db'}: name one with --database\n"
+    assert (missing.exit_code, missing.output) == (1, said)
     assert not (tmp_path / "nix.db").exists()

@@ -36,7 +36,7 @@ def command(path: Path, database: str, no_log: bool, files: Path | None) -> None
     from callsheet.server.store.store import Store
 
     if database.startswith("sqlite:///") and not Path(database.removeprefix("sqlite:///")).exists():
-        raise UsageError(f"there is no database {database}")
+        raise UsageError(f"there is no database {database}: name one with --database")
     store = Store.open(database, deadline=DEADLINE)
     try:
         with Progress(console=Terminal(err=True).console, transient=True) as bars:
