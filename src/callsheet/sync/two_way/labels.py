@@ -7,7 +7,7 @@ text, the change that writes it is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -23,7 +23,7 @@ from callsheet.model.schema import EntityType
 from callsheet.sync.finding import find
 from callsheet.sync.side import SideChange
 
-__all__ = ["ReferenceLabels", "reference_of", "relabels"]
+__all__ = ["ReferenceLabels", "label_types", "reference_of", "relabels"]
 
 
 def reference_of(core: Core, entity_type: EntityType, name: str) -> str | None:
@@ -43,17 +43,21 @@ def reference_of(core: Core, entity_type: EntityType, name: str) -> str | None:
     return first
 
 
-def relabels(core: Core, types: Iterable[str], commit: Commit) -> bool:
-    """Whether a commit changed a text by which entities of these types may be carried, of a type beside them."""
+def label_types(core: Core, types: Iterable[str]) -> frozenset[str]:
+    """The types beside these ones whose texts may stand for references of theirs."""
     own = {kind for name in types for kind in core.schema.concrete(name)}
-    beside = {
+    return frozenset(
         kind
         for name in own
         for attribute in core.schema.types[name].attributes.values()
         if attribute.kind == "reference"
         for kind in core.schema.concrete(str(attribute.target))
         if kind not in own
-    }
+    )
+
+
+def relabels(core: Core, beside: Collection[str], commit: Commit) -> bool:
+    """Whether a commit changed a unique text of an entity of these types (see `label_types`)."""
     return any(
         core.schema.types[change.identity.entity_type].attributes[name].unique
         for change in commit.changes

@@ -19,7 +19,7 @@ from callsheet.model.record import Identity
 from callsheet.model.schema import Attribute, EntityType
 from callsheet.sync.finding import Found, find, find_all
 from callsheet.sync.side import SideChange, SideChanges, SideOutcome, SideReference, SideRow
-from callsheet.sync.two_way.labels import ReferenceLabels, reference_of, relabels
+from callsheet.sync.two_way.labels import ReferenceLabels, label_types, reference_of, relabels
 
 __all__ = ["SessionSide"]
 
@@ -65,8 +65,9 @@ class SessionSide:
             raise UsageError(f"{self.name}: the log has no position {since!r:.40}; was another database restored?")
         found: dict[str, set[str]] = {name: set() for name in types}
         kinds = {kind: name for name in types for kind in core.schema.concrete(name)}
+        beside = label_types(core, types)
         for commit in (yield from commits_where(core, since, None)):
-            if relabels(core, types, commit):
+            if relabels(core, beside, commit):
                 return SideChanges(position)
             if commit.origin.startswith(origin):
                 continue
