@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import evolve
-
 from callsheet import collector
 from callsheet.core.core import Core
 from callsheet.entity.collection import Collection
@@ -20,13 +18,12 @@ from callsheet.entity.peers import Peers
 from callsheet.errors import MultipleResults, NoResult, SchemaError, UsageError
 from callsheet.flow import Flow
 from callsheet.model.normalisation import normalised_key
-from callsheet.model.query import Aggregate, And, Comparison, Condition, Or, Path, Select, Step
+from callsheet.model.query import And, Comparison, Condition, Or, Path, Select, Step
 from callsheet.model.record import NOT_SET, Page
 from callsheet.model.scalar import Unfit, plain_scalar, shown
 from callsheet.model.schema import EntityType
 
 __all__ = [
-    "aggregate",
     "count_rows",
     "fetch",
     "get",
@@ -148,30 +145,6 @@ def _key_paths(entity_type: EntityType) -> list[Path]:
     """The paths of the key's parts; a foreign key is the key of its reference."""
     aliases = entity_type.aliases
     return [Path((Step(aliases[name]), Step("id")) if name in aliases else (Step(name),)) for name in entity_type.key]
-
-
-def aggregate(core: Core, question: Aggregate) -> Flow[list[tuple[Any, ...]]]:
-    """Numbers about what a query selects. A server without aggregates is read to count; it has no other numbers."""
-    if not core.features.aggregate:
-        return [((yield from _counted(core, question)),)]
-    core.statistics.count("aggregate")
-    return (yield from core._dialect.aggregate(question))
-
-
-def _counted(core: Core, question: Aggregate) -> Flow[int]:
-    """How many entities a query selects, by reading their keys."""
-    if question.group or any(each.name != "count" or each.path for each in question.functions):
-        raise UsageError(
-            "this server has no aggregates: select the values, and compute with `records()` or `to_pandas()`"
-        )
-    key = core.schema.types[question.select.entity_type].key[0]
-    select = evolve(question.select, projections=(Path.of(key),), order=())
-    number, cursor = 0, None
-    while True:
-        found = yield from page(core, select, core.page_size, cursor)
-        number, cursor = number + len(found), found.cursor
-        if cursor is None:
-            return number
 
 
 def one(entities: list[Any], text: str) -> Any:

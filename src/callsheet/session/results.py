@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from attrs import evolve
 
-from callsheet.core import reading
+from callsheet.core import aggregating, reading
 from callsheet.core.paging import ReadProgress, all_pages, every_page, next_page
 from callsheet.core.rows import flat_records
 from callsheet.core.verb import Awaiting, Blocking, Verb
@@ -55,7 +55,7 @@ class QueryVerbs(Query[E]):
     @Verb
     def count(self) -> Flow[int]:
         """The number of results, by one request that fetches none of them."""
-        rows = yield from reading.aggregate(self._core, self._counting())
+        rows = yield from aggregating.aggregate(self._core, self._counting())
         return self._clip(int(rows[0][0]) if rows else 0)
 
     @Verb
@@ -68,7 +68,7 @@ class QueryVerbs(Query[E]):
     def aggregate(self, *functions: str, group_by: tuple[str, ...] | list[str] = ()) -> Flow[list[dict[str, Any]]]:
         """Aggregates by group: ``aggregate("count", "sum(bid)", group_by=["status.name"])``."""
         question, names = self._aggregate(functions, group_by)
-        rows = yield from reading.aggregate(self._core, question)
+        rows = yield from aggregating.aggregate(self._core, question)
         return [dict(zip(names, row)) for row in rows]
 
     to_arrow = Verb(tables.to_arrow)

@@ -15,7 +15,7 @@ from uuid import UUID, uuid5
 
 from attrs import field, frozen
 
-from callsheet.core import reading
+from callsheet.core import aggregating
 from callsheet.core.core import Core
 from callsheet.errors import SchemaError
 from callsheet.flow import Flow
@@ -119,7 +119,7 @@ def links_in(core: Core, system: str, type: str) -> Flow[list[ForeignLink]]:
 def count_links(core: Core, system: str, type: str) -> Flow[int]:
     """How many links there are to rows of a type of another system."""
     both = And((Comparison(Path.of("system"), "=", system), Comparison(Path.of("type"), "=", type)))
-    rows = yield from reading.aggregate(core, Aggregate(check(Select(REGISTRY, (), both), core.schema)))
+    rows = yield from aggregating.aggregate(core, Aggregate(check(Select(REGISTRY, (), both), core.schema)))
     return int(rows[0][0]) if rows else 0
 
 

@@ -1,0 +1,34 @@
+"""Numbers about a query: from the server's aggregates, or a count of keys if it has none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+
+from callsheet.core.core import Core
+from callsheet.core.paging import every_page
+from callsheet.errors import UsageError
+from callsheet.flow import Flow
+from callsheet.model.query import Aggregate, Path
+
+__all__ = ["aggregate"]
+
+
+def aggregate(core: Core, question: Aggregate) -> Flow[list[tuple[Any, ...]]]:
+    """Numbers about what a query selects. A server without aggregates is read to count; it has no other numbers."""
+    if not core.features.aggregate:
+        return [((yield from _counted(core, question)),)]
+    core.statistics.count("aggregate")
+    return (yield from core._dialect.aggregate(question))
+
+
+def _counted(core: Core, question: Aggregate) -> Flow[int]:
+    """How many entities a query selects, by reading their keys."""
+    if question.group or any(each.name != "count" or each.path for each in question.functions):
+        raise UsageError(
+            "this server has no aggregates: select the values, and compute with `records()` or `to_pandas()`"
+        )
+    key = core.schema.types[question.select.entity_type].key[0]
+    select = evolve(question.select, projections=(Path.of(key),), order=())
+    return sum((yield from every_page(core, select, core.page_size, len)))
