@@ -27,6 +27,7 @@ from callsheet.server.schemas.marks import marked
 from callsheet.server.store.database import Database, FileDatabase, MemoryDatabase, PostgresDatabase
 from callsheet.server.store.engine import limited, memory_engine
 from callsheet.server.store.layout import Layout, Link, layout_of
+from callsheet.server.store.own_id import own_id
 from callsheet.server.store.planner_statistics import renew
 from callsheet.server.store.prepared import PreparedStatements
 from callsheet.server.store.upgrading import upgrade
@@ -49,7 +50,7 @@ class Store:
     """A database with the entities of a schema. ``Store.open`` opens or creates one.
 
     ``schema`` includes the configured custom attributes; ``tables`` are by root type; ``deadline`` is how many seconds
-    a read may take. ``reading`` and ``write`` are those of the `Database`.
+    a read may take. ``reading`` and ``write`` are those of the `Database`. ``id`` is of this database alone.
 
     >>> store = Store.open("memory:", {"types": {"Dot": {"attributes": {"name": {"type": "string"}}}}})
     >>> dots = store.tables["Dot"]
@@ -62,6 +63,7 @@ class Store:
 
     schema: Schema
     layout: Layout
+    id: str
 
     def __init__(self, url: str, database: Database) -> None:
         self.url, self.database = shown(url), database
@@ -195,6 +197,7 @@ class Store:
             if stated and document is not None:
                 _warn_if_ignored(self.schema, Schema(document), self.url)
             upgrade(connection, self.layout)
+        self.id = own_id(connection, self.table("_meta"))
         self.reload_custom(connection)
 
     def _describe(self, schema: Schema) -> None:
@@ -208,6 +211,7 @@ def _in_memory(url: str, document: Mapping[str, Any] | None, deadline: float) ->
         store = Store(url, MemoryDatabase(_template(layout_of(schema), schema), deadline))
     store.created = True
     store._describe(schema)
+    store.id = store.write(lambda connection: own_id(connection, store.table("_meta")))
     return store
 
 
