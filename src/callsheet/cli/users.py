@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,46 @@ def role(session: Session, name: str, role: str) -> None:
     """Make ROLE what NAME may do everywhere; what it was granted stays."""
     session.call("users.role", name=name, role=role)
     Terminal().say(f"{name} has the role {role}.")
+
+
+@command.command("password")
+@click.argument("name")
+@click.option("--stdin", "from_stdin", is_flag=True, help="Read the password from standard input, one line.")
+@connected
+def password(session: Session, name: str, from_stdin: bool) -> None:
+    """Give NAME a password to log in with, and end its logins. Nothing is shown as you type."""
+    session.call("users.password", name=name, password=_new_password(from_stdin))
+    Terminal().say(f"{name} has a new password.")
+
+
+def _new_password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to type a password in; use --stdin")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@command.command("sessions")
+@click.argument("name")
+@connected
+def sessions(session: Session, name: str) -> None:
+    """List the logins of NAME: on which devices, from where, and until when."""
+    rows = []
+    for login in session.call("users.sessions", name=name):
+        state = login["reason"] if login["ended"] else "valid"
+        times = (str(login[each])[:16].replace("T", " ") for each in ("created", "last_used", "expires"))
+        rows.append((login["id"][:8], login["device"], login["address"], state, *times))
+    Terminal().table(("login", "device", "address", "state", "began", "last used", "ends"), rows)
+
+
+@command.command("sign-out")
+@click.argument("name")
+@connected
+def sign_out(session: Session, name: str) -> None:
+    """End all logins of NAME, now. Its API key stays."""
+    count = session.call("users.sign_out", name=name)
+    Terminal().say(f"{count} login{'' if count == 1 else 's'} of {name} ended.")
 
 
 _PROJECT = click.option("--project", metavar="KEY|NAME", help="Only in this project; everywhere without.")

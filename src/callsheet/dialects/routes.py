@@ -8,6 +8,7 @@ out.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from callsheet.model.event import Event, Position
 
 __all__ = [
     "AnyRoute",
+    "Caller",
     "Credentials",
     "EventQuestion",
     "FileContent",
@@ -54,11 +56,15 @@ class Size(Enum):
 
 @frozen
 class Intake:
-    """What a route accepts. ``size`` may also be a number of bytes. Without ``counted``, requests have no limit."""
+    """What a route accepts. ``size`` may also be a number of bytes. Without ``counted``, requests have no limit.
+
+    The body of a request without credentials is read only by routes with ``anonymous``, which are for logging in.
+    """
 
     size: Size | int = Size.ORDINARY
     content_types: frozenset[str] = JSON
     counted: bool = True
+    anonymous: bool = False
 
 
 class OverQuota(Unavailable):
@@ -125,14 +131,40 @@ class FileContent:
     media_type: str = "application/octet-stream"
 
 
+class Caller(Protocol):
+    """Who calls: an account, from an address; ``login`` and ``expires`` belong to an access token, if one was sent."""
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def login(self) -> str: ...
+
+    @property
+    def expires(self) -> datetime | None: ...
+
+
 @define(slots=False)
 class Visit:
-    """A request, with the files and the backend for its route. Without an account, there is no backend."""
+    """A request, with the files, the logins and the backend for its route; without an account, there is no backend.
+
+    ``address`` is where the request comes from.
+    """
 
     request: WebRequest
     files: Any = None
-    account: str = ""
+    logins: Any = None
+    address: str = ""
+    caller: Caller | None = None
     _backend: Callable[[], Any] | None = None
+
+    @property
+    def account(self) -> str:
+        """The account of the caller, empty if there is none."""
+        return "" if self.caller is None else self.caller.account
 
     @cached_property
     def backend(self) -> Any:

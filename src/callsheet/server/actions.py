@@ -72,6 +72,18 @@ def _set_role(context: ServerContext, name: str, role: str) -> None:
     context.accounts.set_role(name, role)
 
 
+def _set_password(context: ServerContext, name: str, password: str) -> None:
+    context.logins.set_password(name, password)
+
+
+def _list_sessions(context: ServerContext, name: str) -> list[dict[str, Any]]:
+    return [asdict(login) for login in context.logins.of(name)]
+
+
+def _sign_out(context: ServerContext, name: str) -> int:
+    return context.logins.sign_out(name)
+
+
 def _list_roles(context: ServerContext) -> list[dict[str, Any]]:
     return [{"name": name, "rules": rules} for name, rules in context.roles.list().items()]
 
@@ -127,6 +139,9 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "users.enable": _enable_user,
     "users.key": _new_key,
     "users.list": _list_users,
+    "users.password": _set_password,
     "users.role": _set_role,
+    "users.sessions": _list_sessions,
+    "users.sign_out": _sign_out,
 }
 """By name, for administrators only (``permissions.py`` refuses others by the first word)."""

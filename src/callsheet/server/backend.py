@@ -32,6 +32,7 @@ from callsheet.server.deadline import check_deadline, without_deadline
 from callsheet.server.files.access import FileAccess
 from callsheet.server.log import history, receipts
 from callsheet.server.log.filters import filter_of
+from callsheet.server.own_account import own_account
 from callsheet.server.queues import handlers
 from callsheet.server.queues.request import HandlerRequest
 from callsheet.server.reading.cost import check_cost
@@ -137,12 +138,14 @@ class ServiceBackend:
         """History (``log/history.py``), durable handlers, accounts, roles, grants and the audit (``actions.py``).
 
         ``own.key`` gives the caller's own account another key with the same expiry; every account may call it.
-        ``own.user`` returns the account's user, who may have been renamed.
+        ``own.user`` returns the account's user, who may have been renamed, and ``own.account`` says who the caller is.
         """
         if action in history.ACTIONS:
             return self._history(action, arguments)
         if action == "own.user":
             return {"name": self._user, "key": self._access().user_key}
+        if action == "own.account":
+            return own_account(self._context, self._user, self._access().permissions)
         self._view.begin()
         access = self._access()
         if action == "own.key":

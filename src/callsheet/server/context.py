@@ -11,6 +11,7 @@ from callsheet.server.access.accounts import Accounts
 from callsheet.server.access.audit import Audit
 from callsheet.server.access.cache import AccessCache
 from callsheet.server.access.entitlement import Entitlement
+from callsheet.server.access.logins import Logins
 from callsheet.server.access.roles import Roles
 from callsheet.server.files.abandoned import AbandonedUploads
 from callsheet.server.files.addresses import SignedAddresses
@@ -49,6 +50,7 @@ class ServerContext:
         self.roles = Roles(store, self.accounts)
         self.accesses = AccessCache(store, self.accounts, self.roles)
         self.audit = Audit(store, clock)
+        self.logins = Logins(store, self.accounts, self.audit, self.limits, clock)
         self.snapshots = Snapshots(store)
         self.configured = SchemaRefresh(store)
         self.broker = Broker(store, self.now, self.limits)

@@ -55,6 +55,18 @@ class Limits:
     event_seconds: float = 3_600.0
     account_staged_bytes: int = 512 * 2**20
     upload_days: float = 7.0
+    address_logins: int = 20
+    account_logins: int = 20
+    login_attempt_seconds: float = 30.0
+    login_requests: int = 16
+    access_seconds: float = 900.0
+    login_days: float = 30.0
+    login_most_days: float = 90.0
+    invitation_days: float = 7.0
+    password_bytes: int = 19 * 2**20
+    password_passes: int = 2
+    password_lanes: int = 1
+    password_hashes: int = 4
     hosts: frozenset[str] | None = None
 
     def body(self, size: Size | int) -> int:

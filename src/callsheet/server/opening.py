@@ -47,7 +47,7 @@ def prepare(context: ServerContext) -> None:
     """Delete expired rows, and create the rows that writers lock."""
     store, now = context.store, context.clock()
     if not store.created:
-        store.write(lambda connection: _drop_old(store, connection, now))
+        store.write(lambda connection: _drop_old(context, connection, now))
     if store.engine_name != "sqlite":
         _make_locks(store)
 
@@ -74,10 +74,11 @@ def first_operations(context: ServerContext, seed: bool, essentials: bool) -> tu
     return tuple(seed_operations(schema)) if seed else ()
 
 
-def _drop_old(store: Store, connection: Connection, now: datetime) -> None:
-    """Delete old staged parts and old published events."""
-    receipts.drop_old_parts(store, connection, now)
-    drop_old_events(store, connection, now)
+def _drop_old(context: ServerContext, connection: Connection, now: datetime) -> None:
+    """Delete old staged parts, old published events and old logins."""
+    receipts.drop_old_parts(context.store, connection, now)
+    drop_old_events(context.store, connection, now)
+    context.logins.drop_old(connection)
 
 
 def _make_locks(store: Store) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from callsheet.dialects.native.events import PATH as EVENTS
 from callsheet.dialects.native.events import message_out, place_out
+from callsheet.dialects.native.login_routes import login_routes
 from callsheet.dialects.native.server import error_response, handle
 from callsheet.dialects.native.shapes import decode
 from callsheet.dialects.routes import (
@@ -104,6 +105,7 @@ def _route(path: str, intake: Intake = ORDINARY) -> Route:
 HALF = ServerHalf(
     routes=(
         StreamRoute(EVENTS, _question, message_out, place_out, _credentials, _refuse),
+        *login_routes(_credentials, _refuse),
         _route("/v1/commits/{commit:path}/parts/{number:path}", Intake(Size.LARGE)),
         _route("/v1/files/{path:path}", Intake(Size.LARGE, BYTES)),
         _route("/{path:path}"),

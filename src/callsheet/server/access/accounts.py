@@ -23,7 +23,7 @@ from callsheet.errors import CallsheetError, Invalid, NotFound, Unauthorised
 from callsheet.server.access.permissions import BUILT_IN
 from callsheet.server.store.store import Store
 
-__all__ = ["Account", "Accounts"]
+__all__ = ["Account", "Accounts", "is_common"]
 
 SECRET = "account_secret"
 NOTED = timedelta(minutes=1)
@@ -259,8 +259,13 @@ def _given(key: str | None) -> str:
         return f"{text}_{_checksum(text)}"
     if len(key) < SHORTEST or not key.isprintable():
         raise Invalid(f"an API key has at least {SHORTEST} characters, all of them printable")
-    word = "".join(filter(str.isalpha, key)).casefold()
-    common = any(word and not word.replace(each, "") for each in _COMMON)
-    if common or len(set(key)) < 5 or key in "01234567890123456789":
+    if is_common(key):
         raise Invalid("this API key is easy to guess; leave it out, and a random key is generated")
     return key
+
+
+def is_common(secret: str) -> bool:
+    """Whether a chosen key or password is among those that attackers try first."""
+    word = "".join(filter(str.isalpha, secret)).casefold()
+    common = any(word and not word.replace(each, "") for each in _COMMON)
+    return common or len(set(secret)) < 5 or secret in "01234567890123456789"

@@ -52,6 +52,21 @@ class Allowance:
             bucket = self._bucket(place)
             bucket.left = max(0.0, bucket.left - amount)
 
+    def take(self, place: str, amount: float) -> float:
+        """Use an amount if the place has it, and return 0; else use nothing, and return the seconds until it has it."""
+        with self._lock:
+            bucket = self._bucket(place)
+            missing = amount - bucket.left
+            if missing <= 0:
+                bucket.left -= amount
+            return max(0.0, missing / self._rate)
+
+    def give_back(self, place: str, amount: float) -> None:
+        """Undo a `take`."""
+        with self._lock:
+            bucket = self._bucket(place)
+            bucket.left = min(self.most, bucket.left + amount)
+
     def _bucket(self, place: str) -> _Bucket:
         now = self._clock()
         bucket = self._buckets.get(place) or _Bucket(self.most, now)

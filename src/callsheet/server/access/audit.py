@@ -1,4 +1,4 @@
-"""The audit log: refused attempts, for administrators. It is limited in size and rate.
+"""The audit log, for administrators: refused attempts, and logins. It is limited in size and rate.
 
 A note has the account (if known), the action, the reason and the network address; never a key, and never a name without
 an account, because it might be a key in the wrong field. More than `A_MINUTE` notes of one kind are only counted, and
@@ -67,8 +67,23 @@ class Audit:
         address: str = "",
     ) -> None:
         """Record a refused attempt; database errors are ignored, because the attempt is refused anyway."""
+        self._record((address or account, action), action, reason, account, entity, address)
+
+    def happened(self, action: str, what: str, *, account: str, address: str = "") -> None:
+        """Record what an account did; its pace does not depend on what others do from the same address."""
+        self._record((account, action), action, what, account, None, address)
+
+    def _record(
+        self,
+        kind: tuple[str, str],
+        action: str,
+        reason: str,
+        account: str,
+        entity: tuple[str, str] | None,
+        address: str,
+    ) -> None:
         now = self._clock()
-        missed = self._missed((address or account, action), now)
+        missed = self._missed(kind, now)
         if missed is None:
             return
         more = f" (and {missed} more like it in the minute before)" if missed else ""

@@ -9,6 +9,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -120,6 +121,10 @@ class ApiKeys:
         return Principal(self._accounts.authenticate(credentials.user, credentials.secret), provider=self.name)
 
 
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class _CachedPrincipal(NamedTuple):
     """A recognised caller, its expiry, and the generations of the providers at that time."""
 
@@ -138,10 +143,14 @@ class Authentication:
     """
 
     def __init__(
-        self, providers: Sequence[Provider], clock: Callable[[], float] = time.monotonic, limits: Limits | None = None
+        self,
+        providers: Sequence[Provider],
+        clock: Callable[[], float] = time.monotonic,
+        limits: Limits | None = None,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         limits = limits or Limits()
-        self._providers, self._clock = tuple(providers), clock
+        self._providers, self._clock, self._now = tuple(providers), clock, now
         self._of_addresses = KeyAttempts(clock, limits.address_attempts, limits.attempt_seconds)
         self._of_accounts = KeyAttempts(clock, limits.account_attempts, limits.attempt_seconds, "named this account")
         self._lock = threading.Lock()
@@ -189,6 +198,8 @@ class Authentication:
     def _remembered(self, place: _Place, address: str) -> Principal | None:
         found = self._known.get(place)
         if found is None or self._clock() >= found.until or found.generations != self._generations():
+            return None
+        if found.principal.expires is not None and self._now() >= found.principal.expires:
             return None
         return evolve(found.principal, address=address)
 

@@ -7,14 +7,44 @@ user who takes the old name does not become its author.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select
+from typing import Any
 
+from sqlalchemy import Connection, Row, insert, select
+
+from callsheet.model.schema import Schema
 from callsheet.server.store.store import Store
 
-__all__ = ["NAME", "keep_user", "kept_user"]
+__all__ = ["NAME", "USER", "has_users", "keep_user", "kept_user", "user_of"]
 
-NAME = "username"
-"""The attribute with the name of a user's account."""
+USER, NAME = "User", "username"
+"""The entity type of people, and the attribute with the name of a user's account."""
+
+
+def user_of(store: Store, connection: Connection, account: str) -> Row[Any] | None:
+    """The row of the user entity that an account stands for; None if there is none, or the schema has no users."""
+    if not has_users(store.schema):
+        return None
+    table = store.tables[store.schema.types[USER].root]
+    kinds = table.c._type.in_(store.schema.concrete(USER))
+    kept = kept_user(store, connection, account)
+    if kept is not None:
+        found = connection.execute(select(table).where(kinds, table.c.id == kept)).first()
+        if found is not None:
+            return found
+    return connection.execute(select(table).where(kinds, table.c[NAME] == account).order_by(table.c.id)).first()
+
+
+def has_users(schema: Schema) -> bool:
+    """Whether accounts have user entities in this schema.
+
+    >>> has_users(Schema({"types": {"User": {"attributes": {"username": {"type": "string"}}}}}))
+    True
+    >>> has_users(Schema({"types": {"Dot": {}}}))
+    False
+    """
+    found = schema.types.get(USER)
+    name = None if found is None else found.attributes.get(NAME)
+    return name is not None and name.kind == "scalar" and name.data_type == "string"
 
 
 def kept_user(store: Store, connection: Connection, account: str) -> str | None:

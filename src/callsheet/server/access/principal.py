@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from attrs import frozen
 
 __all__ = ["Principal"]
@@ -12,7 +14,8 @@ class Principal:
     """The caller of a verb.
 
     ``address`` is for the audit log; it is empty for a session in the server's own process. ``provider`` is the name of
-    the provider that authenticated the caller; it is empty if none was needed.
+    the provider that authenticated the caller; it is empty if none was needed. ``login`` is the login of an access
+    token, and ``expires`` when the token does; with an API key there is neither.
 
     >>> Principal("anna", "10.0.0.7").account
     'anna'
@@ -21,3 +24,5 @@ class Principal:
     account: str
     address: str = ""
     provider: str = ""
+    login: str = ""
+    expires: datetime | None = None

@@ -20,6 +20,7 @@ from callsheet.errors import SchemaError
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 from callsheet.server.store.alike import alike_columns
 from callsheet.server.store.columns import INTEGER, TEXT, Moment, Truth, column_type
+from callsheet.server.store.login_tables import login_tables
 from callsheet.server.store.queue_tables import delivery_tables
 
 __all__ = ["Layout", "Link", "declarer", "layout_of", "stored"]
@@ -245,6 +246,7 @@ def _system_tables(metadata: MetaData) -> None:
     _database_tables(metadata)
     _log_tables(metadata)
     _account_tables(metadata)
+    login_tables(metadata)
 
 
 def _database_tables(metadata: MetaData) -> None:

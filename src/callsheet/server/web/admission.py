@@ -57,7 +57,7 @@ class Admission:
         caller = await self._caller(scope, route)
         if caller is not None:
             return Admitted(route.intake, caller.account)
-        return Admitted(route.intake, body=False)
+        return Admitted(route.intake, body=route.intake.anonymous)
 
     async def _caller(self, scope: Scope, route: AnyRoute) -> Principal | None:
         if route.credentials is None:

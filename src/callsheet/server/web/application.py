@@ -7,7 +7,8 @@ declared by dialects or passed to `application`. A route does all its blocking w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from starlette.applications import Starlette
@@ -16,7 +17,8 @@ from starlette.middleware import Middleware
 from callsheet.dialects.protocol import Backend
 from callsheet.dialects.routes import AnyRoute, Intake, Route, Visit
 from callsheet.flow import Response
-from callsheet.server.access.authentication import ApiKeys, Authentication, Authenticator, Provider
+from callsheet.server.access.authentication import ApiKeys, Authentication, Authenticator, Provider, utc_now
+from callsheet.server.access.logins import Logins
 from callsheet.server.files.addresses import SignedAddresses
 from callsheet.server.limits import Limits
 from callsheet.server.web.admission import Admission
@@ -54,11 +56,21 @@ def application(
     if isinstance(addresses, SignedAddresses):
         addresses.renew()
         own.append(addresses)
-    chain = Authentication([ApiKeys(service.accounts), *own, *providers], limits=limits)
+    logins = getattr(service, "logins", None)
+    if isinstance(logins, Logins):
+        # Before the keys, which take every other secret for a key.
+        own.insert(0, logins.provider)
+    chain = Authentication([*own, ApiKeys(service.accounts), *providers], limits=limits, now=_clock_of(service))
     routes = [route for router in ([routes_of(served_dialects())] if routers is None else routers) for route in router]
     served = list(served_routes(service, chain, [HEALTH, *routes], limits))
     app = Starlette(routes=[route for route, _ in served], middleware=[Middleware(ErrorBoundary)])
     return Guard(Dispatch(app, ErrorBoundary), limits, Admission(service, chain, declared_routes(served)))
+
+
+def _clock_of(service: ServedService) -> Callable[[], datetime]:
+    """The clock that tokens expire by."""
+    clock: Callable[[], datetime] = getattr(service, "clock", utc_now)
+    return clock
 
 
 def _health(_: Visit) -> Response:

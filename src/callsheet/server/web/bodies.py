@@ -105,7 +105,10 @@ class BodyReader:
         limit = self._limits.body(intake.size)
         check_length(scope, limit)
         encoding = _encoding(scope)
-        compressed = Decompression(encoding, self._limits.decompressed_bytes, share.take) if encoding else None
+        most = self._limits.decompressed_bytes
+        compressed = (
+            Decompression(encoding, min(most, limit) if intake.anonymous else most, share.take) if encoding else None
+        )
         pieces: list[bytes] = []
         receive, size, more = paced(receive, self._limits), 0, True
         while more:

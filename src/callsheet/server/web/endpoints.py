@@ -119,7 +119,8 @@ class Endpoint:
 
     def _answer(self, request: WebRequest, scope: Scope) -> Response | FileContent:
         route, address = self._route, client_address(scope)
-        visit = Visit(request, getattr(self._service, "files", None))
+        logins = getattr(self._service, "logins", None)
+        visit = Visit(request, getattr(self._service, "files", None), logins, address)
         if route.credentials is not None:
             try:
                 caller = recognise(self._service, self._chain, route.credentials, request, address)
@@ -128,9 +129,8 @@ class Endpoint:
                     raise
                 return self._finished(route.refuse(error), scope)
             if caller is not None:
-                visit = Visit(
-                    request, visit.files, caller.account, lambda: self._service.backend(caller.account, caller.address)
-                )
+                backend = partial(self._service.backend, caller.account, caller.address)
+                visit = Visit(request, visit.files, logins, address, caller, backend)
         answer = route.answer(visit)
         return answer if isinstance(answer, FileContent) else self._finished(answer, scope)
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 
 import anyio
@@ -59,6 +60,7 @@ class Guard:
         self._bodies = BodyReader(self._limits)
         self.shares = Shares(self._limits)
         self._running = 0
+        self._strangers = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -99,7 +101,22 @@ class Guard:
                 receive = paced(receive, self._limits)
             else:
                 receive = replay(await self._bodies.read(scope, receive, admitted.intake, share), receive)
-            await self._run(scope, receive, send, share, admitted.intake.counted)
+            with self._room_for(admitted):
+                await self._run(scope, receive, send, share, admitted.intake.counted)
+
+    @contextmanager
+    def _room_for(self, admitted: Admitted) -> Iterator[None]:
+        """Count a request that logs in, while it is answered: strangers have a part of the server's requests."""
+        stranger = admitted.intake.anonymous and not admitted.account
+        if stranger and self._strangers >= self._limits.login_requests:
+            error = Unavailable(f"{self._limits.login_requests} logins are under way already; try again soon")
+            error.retry_after = 1
+            raise refused(error)
+        self._strangers += stranger
+        try:
+            yield
+        finally:
+            self._strangers -= stranger
 
     async def _admitted(self, scope: Scope) -> Admitted:
         try:

@@ -1,0 +1,149 @@
+"""The routes of logins, for a server: passwords and invitations become tokens, tokens new tokens.
+
+Requests without credentials are answered here only. What their bodies hold is in no error, log or ``repr``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from attrs import asdict
+from msgspec import Struct
+
+from callsheet.dialects.native import shapes
+from callsheet.dialects.native.server import error_response
+from callsheet.dialects.routes import Credentials, Identify, Intake, Refuse, Route, Visit, WebRequest
+from callsheet.errors import CallsheetError, Invalid, NotFound
+from callsheet.flow import Response
+from callsheet.model.plain import Malformed
+
+__all__ = ["login_routes"]
+
+LARGEST = 16 * 2**10
+"""Bytes of a body."""
+ANONYMOUS = Intake(LARGEST, anonymous=True)
+T = TypeVar("T")
+
+
+class SecretBody(Struct, forbid_unknown_fields=True):
+    """A body whose ``repr`` shows nothing."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
+
+class LoginBody(SecretBody, forbid_unknown_fields=True):
+    name: str
+    password: str
+    device: str = ""
+
+
+class RefreshBody(SecretBody, forbid_unknown_fields=True):
+    refresh_token: str
+    request: str
+
+
+class LogoutBody(SecretBody, forbid_unknown_fields=True):
+    refresh_token: str | None = None
+    everywhere: bool = False
+
+
+class PasswordBody(SecretBody, forbid_unknown_fields=True):
+    old: str
+    new: str
+
+
+class AcceptBody(SecretBody, forbid_unknown_fields=True):
+    code: str
+    password: str
+    device: str = ""
+
+
+def login_routes(identify: Identify, refuse: Refuse) -> tuple[Route, ...]:
+    """The routes; ``identify`` returns the credentials of a request, ``refuse`` the response to a refused caller."""
+
+    def optional(request: WebRequest) -> Credentials | None:
+        return identify(request) if request.header("authorization") else None
+
+    def route(path: str, answer: Callable[[Visit], Response], method: str = "POST", anonymous: bool = True) -> Route:
+        def answered(visit: Visit) -> Response:
+            if visit.request.method != method:
+                error = Invalid(f"this address takes {method}, not {visit.request.method:.20}")
+                return error_response(error, 405, {"allow": method})
+            try:
+                if visit.logins is None:
+                    raise NotFound("this server has no logins; use an API key")
+                return answer(visit)
+            except CallsheetError as error:
+                return refuse(error)
+
+        intake = ANONYMOUS if anonymous else Intake(LARGEST)
+        return Route(path, answered, None, optional if anonymous else identify, refuse, intake)
+
+    return (
+        route("/v1/login", _login),
+        route("/v1/login/refresh", _refresh),
+        route("/v1/logout", _logout),
+        route("/v1/invitations/accept", _accept),
+        route("/v1/password", _password, anonymous=False),
+        route("/v1/me", _me, "GET", anonymous=False),
+    )
+
+
+def _login(visit: Visit) -> Response:
+    body = _body(visit, LoginBody)
+    return _issued(visit.logins.login(body.name, body.password, body.device, visit.address))
+
+
+def _refresh(visit: Visit) -> Response:
+    body = _body(visit, RefreshBody)
+    return _issued(visit.logins.refresh(body.refresh_token, body.request, visit.address))
+
+
+def _accept(visit: Visit) -> Response:
+    body = _body(visit, AcceptBody)
+    return _issued(visit.logins.accept(body.code, body.password, body.device, visit.address))
+
+
+def _logout(visit: Visit) -> Response:
+    body = _body(visit, LogoutBody) if visit.request.body else LogoutBody()
+    if body.refresh_token is not None:
+        visit.logins.forget(body.refresh_token, body.everywhere, visit.address)
+    elif visit.caller is not None:
+        visit.logins.logout(visit.caller.account, visit.caller.login, body.everywhere, visit.address)
+    else:
+        raise Invalid("log out with an access token in `Authorization`, or with a `refresh_token`")
+    return Response(204)
+
+
+def _password(visit: Visit) -> Response:
+    body, caller = _body(visit, PasswordBody), visit.caller
+    assert caller is not None, "the route needs an account"
+    visit.logins.change_password(caller.account, body.old, body.new, caller.login, visit.address)
+    return Response(204)
+
+
+def _me(visit: Visit) -> Response:
+    caller = visit.caller
+    assert caller is not None, "the route needs an account"
+    said = visit.backend.call("own.account", {})
+    return _answer({**said, "session_id": caller.login or None, "expires_at": caller.expires})
+
+
+def _body(visit: Visit, shape: type[T]) -> T:
+    try:
+        return shapes.decode(visit.request.body, shape)
+    except Malformed as error:
+        raise Invalid(f"the request cannot be read: {error}") from None
+
+
+def _issued(issued: Any) -> Response:
+    return _answer({**asdict(issued), "token_type": "Bearer"})
+
+
+def _answer(data: Any) -> Response:
+    return Response(200, shapes.encode(data), {"content-type": "application/json"})
