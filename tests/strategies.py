@@ -11,7 +11,22 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Select, Step
+from callsheet.model.measure import (
+    BANDS,
+    FUNCTIONS,
+    Aggregate,
+    AggregateFunction,
+    AggregateOrder,
+    Arithmetic,
+    Constant,
+    HavingAll,
+    HavingAny,
+    HavingNot,
+    Level,
+    Measure,
+    MeasureComparison,
+)
+from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Sample, Select, Step, Top
 
 __all__ = ["conditions", "datetimes", "literals", "names", "paths", "selects", "type_names"]
 
@@ -113,4 +128,73 @@ def selects(
         st.lists(st.builds(Order, where, st.booleans()), max_size=2).map(tuple),
         st.one_of(st.none(), st.integers(0, 2**63 - 1)),
         st.one_of(st.just(0), st.integers(0, 2**63 - 1)),
+        st.one_of(st.none(), tops(where)),
+        st.one_of(st.none(), samples(where)),
     )
+
+
+def _orders(where: st.SearchStrategy[Path]) -> st.SearchStrategy[tuple[Order, ...]]:
+    return st.lists(st.builds(Order, where, st.booleans()), max_size=2).map(tuple)
+
+
+def tops(where: st.SearchStrategy[Path]) -> st.SearchStrategy[Top]:
+    """So many for each value at a path, or by an order."""
+    found = st.builds(Top, st.integers(0, 2**63 - 1), _orders(where), st.one_of(st.none(), where))
+    return found.filter(lambda top: bool(top.by or top.per))
+
+
+def samples(where: st.SearchStrategy[Path]) -> st.SearchStrategy[Sample]:
+    """Samples of each method."""
+    sizes = st.one_of(st.tuples(st.integers(0, 2**63 - 1), st.none()), st.tuples(st.none(), st.floats(0, 1)))
+    methods = st.one_of(
+        st.tuples(st.sampled_from(["random", "first"]), st.none()), st.tuples(st.just("stratified"), where)
+    )
+    seeds = st.one_of(st.just(0), st.integers(0, 2**63 - 1))
+    return st.builds(
+        lambda size, method, seed: Sample(size[0], size[1], method[0], seed, method[1]), sizes, methods, seeds
+    )
+
+
+def measures(where: st.SearchStrategy[Path]) -> st.SearchStrategy[Measure]:
+    """Functions with conditions, and arithmetic with them and with numbers."""
+    condition = st.builds(Comparison, where, st.just("="), literals())
+    place = st.one_of(st.none(), st.floats(0, 1))
+    function = st.builds(
+        AggregateFunction,
+        st.sampled_from(FUNCTIONS),
+        st.one_of(st.none(), where),
+        st.one_of(st.none(), condition),
+        place,
+        st.booleans(),
+    )
+    leaf = st.one_of(function, st.builds(Constant, st.one_of(st.integers(-9, 9), st.floats(-9, 9))))
+    return st.recursive(leaf, lambda part: st.builds(Arithmetic, st.sampled_from("+-*/"), part, part), max_leaves=4)
+
+
+def aggregates() -> st.SearchStrategy[Aggregate]:
+    """Whole aggregates."""
+    where = paths()
+    level = st.builds(Level, where, st.one_of(st.none(), st.sampled_from(BANDS)), zone=st.sampled_from(["UTC", "x"]))
+    measured = measures(where)
+    compared = st.builds(MeasureComparison, measured, st.sampled_from(["=", ">"]), literals())
+    having = st.recursive(
+        compared,
+        lambda part: st.one_of(st.builds(HavingNot, part), *(_joined(kind, part) for kind in (HavingAll, HavingAny))),
+        max_leaves=4,
+    )
+    kept = st.lists(st.lists(st.integers(0, 3), max_size=2).map(tuple), max_size=2).map(tuple)
+    return st.builds(
+        Aggregate,
+        selects(where),
+        st.lists(measured, max_size=3).map(tuple),
+        st.lists(level, max_size=3).map(tuple),
+        st.one_of(st.none(), having),
+        st.lists(st.builds(AggregateOrder, st.one_of(level, measured), st.booleans()), max_size=2).map(tuple),
+        st.one_of(st.none(), st.integers(0, 9)),
+        st.integers(0, 9),
+        st.one_of(st.booleans(), kept),
+    )
+
+
+def _joined(kind: Any, part: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(kind, st.lists(part, max_size=2).map(tuple))

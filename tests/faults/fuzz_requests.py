@@ -18,10 +18,11 @@ from attrs import evolve, frozen
 from callsheet.dialects.native.client import NativeDialect
 from callsheet.flow import Request
 from callsheet.model.event import Event, Position
-from callsheet.model.language.checking import check, check_aggregate
+from callsheet.model.language.aggregates import check_aggregate
+from callsheet.model.language.checking import check
 from callsheet.model.language.parser import parse
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
-from callsheet.model.query import Aggregate
 from callsheet.model.record import Identity
 from callsheet.model.schema import Attribute, EntityType, Schema
 

@@ -12,8 +12,9 @@ import pytest
 
 import callsheet.compat.ftrack_api as ftrack_api
 from callsheet import ConflictError, Session
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
-from callsheet.model.query import Aggregate, Condition, Select
+from callsheet.model.query import Condition, Select
 from callsheet.model.record import Identity, new_key
 from callsheet.production.queries import is_
 from callsheet.server.access.confidential import deciding_types

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from callsheet.errors import QueryError
-from callsheet.model.language.checking import check, check_aggregate, check_condition, check_path
+from callsheet.model.language.aggregates import check_aggregate
+from callsheet.model.language.checking import check, check_condition, check_path
 from callsheet.model.language.parser import NESTING, parse, parse_condition
 from callsheet.model.language.text import select_text
-from callsheet.model.query import Aggregate, AggregateFunction, And, Any_, Comparison, Condition, Not, Path, Select
+from callsheet.model.measure import Aggregate, AggregateFunction, AggregateOrder, Having, Level, Measure
+from callsheet.model.query import And, Any_, Comparison, Condition, Not, Order, Path, Sample, Select, Top
 from callsheet.model.record import Identity
 from callsheet.model.schema import Schema
 
@@ -265,14 +267,14 @@ def test_a_path_gives_the_attributes_it_names() -> None:
 
 
 def test_aggregates_are_checked() -> None:
-    """Types of functions and groups; references become their keys, the select only its condition."""
+    """Types of functions and groups; references become their keys."""
     told = Aggregate(
         parse("select name from Timelog where hours > 1 order by hours limit 3"),
         (("count", None), ("sum", Path.of("hours")), ("maximum", Path.of("task.due"))),
         (Path.of("task.status_id"), Path.of("task.metadata.a")),
     )
     assert check_aggregate(told, SCHEMA) == Aggregate(
-        Select("Timelog", where=Comparison(Path.of("hours"), ">", 1.0)),
+        Select("Timelog", (), Comparison(Path.of("hours"), ">", 1.0), (Order(Path.of("hours")),), 3),
         (("count", None), ("sum", Path.of("hours")), ("maximum", Path.of("task.due"))),
         (Path.of("task.status.id"), Path.of("task.metadata.a")),
     )
@@ -285,7 +287,9 @@ def test_aggregates_are_checked() -> None:
         ("sum", None, "`sum` needs a path"),
         ("sum", "task.name", "cannot take the sum of `task.name`, a string"),
         ("maximum", "task.billable", "cannot take the maximum"),
-        ("count", "task.children.name", "leads through a collection"),
+        ("count", "task.children", "is a collection and has no value of its own"),
+        ("median", "task.due", "cannot take the median of `task.due`, a date"),
+        ("quantile", "hours", "a quantile is at a number from 0 to 1, not None"),
     ],
 )
 def test_aggregates_that_make_no_sense_are_refused(function: str, path: str | None, message: str) -> None:
@@ -294,6 +298,78 @@ def test_aggregates_that_make_no_sense_are_refused(function: str, path: str | No
     with pytest.raises(QueryError) as caught:
         check_aggregate(told, SCHEMA)
     assert message in str(caught.value)
+
+
+HOURS = AggregateFunction("sum", "hours")
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"functions": (HOURS / AggregateFunction("mode", "task.name"),)}, "cannot reckon with `mode(task.name)`"),
+        ({"functions": (HOURS * float("inf"),)}, "a measure is joined with numbers, not with inf"),
+        ({"functions": (AggregateFunction("quantile", "hours", argument=1.5),)}, "from 0 to 1, not 1.5"),
+        ({"functions": (AggregateFunction("sum", "hours", argument=0.5),)}, "`sum` takes no number"),
+        ({"functions": (HOURS.where(parse_condition("nme is x")),)}, "Timelog has no attribute `nme`"),
+        ({"group": (Level("hours", "month"),)}, "`hours` is a number: only dates are in a month"),
+        ({"group": (Level("task.due", "moth"),)}, "there is no band `moth`; did you mean `month`?"),
+        ({"order": (Level("hours"),)}, "cannot order by `hours`, which is no level of the groups"),
+        ({"having": HOURS > None}, "`>` needs a value for `sum(hours)`"),
+        ({"having": HOURS > "3"}, "`sum(hours)` takes a number"),
+        ({"having": ~(HOURS.equals(date(2026, 1, 1)))}, "`sum(hours)` takes a number"),
+        ({"limit": -1}, "limit must be an integer from 0, not -1"),
+        ({"group": (Path.of("task"),), "totals": ((1,),)}, "totals name levels by their places from 0 to 0"),
+    ],
+)
+def test_measures_that_make_no_sense_are_refused(told: dict[str, Any], message: str) -> None:
+    """Measures, levels, orders, conditions on measures and totals: the error names what is wrong."""
+    with pytest.raises(QueryError) as caught:
+        check_aggregate(Aggregate(Select("Timelog"), **told), SCHEMA)
+    assert message in str(caught.value)
+
+
+def test_measures_are_checked_everywhere() -> None:
+    """In orders and conditions, paths become those of the schema, and values have the measure's type."""
+    measure: Measure = AggregateFunction("count", "task.status")
+    having: Having = (HOURS > 3) | ~measure.equals(2)
+    levels = (Level("task.due", "week", zone="Europe/Berlin"), Level("task"))
+    orders = (AggregateOrder(measure, True), levels[1].ascending())
+    found = check_aggregate(Aggregate(Select("Timelog"), (measure,), levels, having, orders), SCHEMA)
+    counted = AggregateFunction("count", "task.status.id")
+    assert found.functions == (counted,)
+    assert found.group == (Level("task.due", "week"), Level("task.id"))
+    assert found.order == (AggregateOrder(counted, True), AggregateOrder(Level("task.id")))
+    assert found.having == (HOURS > 3.0) | ~counted.equals(2)
+    assert check_aggregate(found, SCHEMA) == found
+
+
+@pytest.mark.parametrize(
+    ("select", "message"),
+    [
+        (Select("Task", top=Top(3)), "a top needs an order or a path"),
+        (Select("Task", top=Top(-1, per=Path.of("parent"))), "limit must be an integer from 0, not -1"),
+        (Select("Task", top=Top(3, per=Path.of("children.name"))), "it leads through a collection"),
+        (Select("Task", sample=Sample()), "either a number of entities or a fraction"),
+        (Select("Task", sample=Sample(3, 0.5)), "either a number of entities or a fraction"),
+        (Select("Task", sample=Sample(fraction=1.5)), "the fraction of a sample is a number from 0 to 1, not 1.5"),
+        (Select("Task", sample=Sample(3, method="firts")), "no method `firts` of sampling; did you mean `first`?"),
+        (Select("Task", sample=Sample(3, method="stratified")), "a stratified sample needs a path"),
+        (Select("Task", sample=Sample(3, per=Path.of("status"))), "a stratified sample needs a path"),
+    ],
+)
+def test_tops_and_samples_that_make_no_sense_are_refused(select: Select, message: str) -> None:
+    """Numbers, methods and paths."""
+    with pytest.raises(QueryError) as caught:
+        check(select, SCHEMA)
+    assert message in str(caught.value)
+
+
+def test_tops_and_samples_are_checked() -> None:
+    """Their paths become those of the schema."""
+    found = check(parse("Task limit 3 per status by due descending sample 9 per parent by 7"), SCHEMA)
+    assert found.top == Top(3, (Order(Path.of("due"), True),), Path.of("status.id"))
+    assert found.sample == Sample(9, None, "stratified", 7, Path.of("parent.id"))
+    assert check(found, SCHEMA) == found
 
 
 def test_moments_are_compared_in_utc() -> None:

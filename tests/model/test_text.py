@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from callsheet.errors import QueryError
 from callsheet.model.language.parser import parse, parse_condition, parse_path
 from callsheet.model.language.text import condition_text, path_text, select_text
-from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Select, Step
+from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Sample, Select, Step, Top
 from strategies import conditions, paths, selects
 
 A = Comparison(Path.of("a"), "=", 1)
@@ -88,3 +88,53 @@ def test_one_condition_needs_no_and_and_none_has_no_text() -> None:
     assert condition_text(And((A,))) == "a = 1"
     with pytest.raises(QueryError, match="no conditions"):
         condition_text(Or(()))
+
+
+@pytest.mark.parametrize(
+    ("text", "select"),
+    [
+        (
+            "limit 3 per parent by bid descending",
+            Select("Task", top=Top(3, (Order(Path.of("bid"), True),), Path.of("parent"))),
+        ),
+        ("limit 3 by bid limit 2", Select("Task", limit=2, top=Top(3, (Order(Path.of("bid")),)))),
+        ("limit 1 per parent", Select("Task", top=Top(1, per=Path.of("parent")))),
+        ("sample 100 by 7", Select("Task", sample=Sample(100, seed=7))),
+        ("sample 0.25", Select("Task", sample=Sample(fraction=0.25))),
+        ("sample 10 first", Select("Task", sample=Sample(10, method="first"))),
+        ("sample 10 per status by 7", Select("Task", sample=Sample(10, None, "stratified", 7, Path.of("status")))),
+    ],
+)
+def test_tops_and_samples_are_clauses(text: str, select: Select) -> None:
+    """What follows the condition may keep some entities for each value, or a sample."""
+    assert parse(f"Task {text}") == select
+    assert select_text(select) == f"Task {text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Task sample", "expected a whole number, or a fraction, after `sample`, found the end"),
+        ("Task sample 1.5", "expected a whole number, or a fraction, after `sample`, found `1.5`"),
+        ("Task sample many", "expected a whole number, or a fraction, after `sample`, found `many`"),
+        ("Task sample 3 sample 4", "`sample` stands twice"),
+        ("Task limit 3 per a limit 4 per b", "`limit` stands twice"),
+        ("Task sample 3 by x", "expected a whole number after `by`, found `x`"),
+    ],
+)
+def test_tops_and_samples_are_refused_with_the_place(text: str, message: str) -> None:
+    """As every clause is."""
+    with pytest.raises(QueryError) as caught:
+        parse(text)
+    assert message in str(caught.value)
+
+
+def test_a_type_or_an_attribute_may_be_called_sample() -> None:
+    """The word is a clause only where a clause stands."""
+    assert parse("select sample from Sample where sample is sample order by sample sample 3") == Select(
+        "Sample",
+        (Path.of("sample"),),
+        Comparison(Path.of("sample"), "=", "sample"),
+        (Order(Path.of("sample")),),
+        sample=Sample(3),
+    )

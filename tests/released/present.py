@@ -18,8 +18,8 @@ from sqlalchemy import create_engine, make_url
 
 from callsheet.model.event import Event
 from callsheet.model.language.parser import parse
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Create, Delete, Update
-from callsheet.model.query import Aggregate
 from callsheet.model.query import Path as AttributePath
 from callsheet.model.record import Identity
 from callsheet.server.service import Service

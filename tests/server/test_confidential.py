@@ -9,8 +9,9 @@ import pytest
 
 from callsheet.errors import CallsheetError, Invalid, NotFound
 from callsheet.model.event import Position
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.query import Select
 from callsheet.model.record import Identity
 from callsheet.server.service import Service
 

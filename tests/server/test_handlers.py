@@ -13,8 +13,9 @@ from databases import postgres_database
 
 from callsheet.errors import AlreadyHandled, Forbidden, Invalid, NotFound, QueryError
 from callsheet.model.event import Event, event_from_plain
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Create, Effect, Update
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.query import Select
 from callsheet.model.record import Identity
 from callsheet.server.backend import ServiceBackend
 from callsheet.server.service import Service

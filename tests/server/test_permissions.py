@@ -15,8 +15,9 @@ from studio import DOCUMENT, Create, Delete, Identity, Studio, Update, open_stud
 from callsheet.dialects.protocol import Touched
 from callsheet.errors import Conflict, Forbidden, Invalid, NotFound, ServerError, TooLarge, Unauthorised
 from callsheet.model.language.parser import parse
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
-from callsheet.model.query import Aggregate, Path
+from callsheet.model.query import Path
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 from callsheet.server.access.belonging import ProjectRoute, project_routes

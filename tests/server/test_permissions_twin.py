@@ -21,8 +21,9 @@ from studio import Create, Delete, Identity, Studio, Update, open_studio, task
 
 from callsheet.errors import ServerError
 from callsheet.model.language.parser import parse
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
-from callsheet.model.query import Aggregate, Path
+from callsheet.model.query import Path
 
 EVERYTHING = "read,create,update,delete:*"
 

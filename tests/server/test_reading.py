@@ -13,9 +13,11 @@ from databases import new_database
 from sqlalchemy import Connection, Engine, event
 
 from callsheet.errors import Invalid
-from callsheet.model.language.checking import check, check_aggregate
+from callsheet.model.language.aggregates import check_aggregate
+from callsheet.model.language.checking import check
 from callsheet.model.language.parser import parse, parse_path
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.measure import Aggregate
+from callsheet.model.query import Select
 from callsheet.model.record import Page, Records
 from callsheet.server.reading.pages import read_aggregate, read_page
 from callsheet.server.store.store import Store

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from callsheet.errors import Invalid, QueryError
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.query import Select
 from callsheet.server.service import Service
 
 DOCUMENT = {"name": "dots", "types": {"Dot": {"attributes": {"name": {"type": "string"}}}}}

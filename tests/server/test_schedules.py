@@ -12,8 +12,9 @@ import pytest
 from databases import new_database
 
 from callsheet.errors import AlreadyHandled, Forbidden, Invalid, NotFound
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Create, Effect
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.query import Select
 from callsheet.model.record import Identity
 from callsheet.server.backend import ServiceBackend
 from callsheet.server.service import Service

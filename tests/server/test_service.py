@@ -12,8 +12,8 @@ from studio import DOCUMENT, START, Identity, Studio, open_studio, project, stat
 from callsheet.dialects.protocol import Backend, Features
 from callsheet.errors import Conflict, Forbidden, Invalid, NotFound, QueryError, StorageError, TooLarge, Unauthorised
 from callsheet.model.language.parser import parse
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Create
-from callsheet.model.query import Aggregate
 from callsheet.server.service import Service
 from callsheet.server.store import engine
 

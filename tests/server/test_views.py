@@ -11,8 +11,8 @@ from tests.server.studio import Studio, project, status
 from callsheet.errors import Forbidden, Invalid, StateError
 from callsheet.model.event import Event, Position
 from callsheet.model.language.parser import parse
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet
-from callsheet.model.query import Aggregate
 from callsheet.server.backend import ServiceBackend
 
 VERBS: dict[str, Callable[[ServiceBackend], Any]] = {

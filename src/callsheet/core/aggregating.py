@@ -10,13 +10,19 @@ from callsheet.core.core import Core
 from callsheet.core.paging import every_page
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
-from callsheet.model.query import Aggregate, Path
+from callsheet.model.measure import Aggregate, AggregateFunction
+from callsheet.model.query import Path
 
 __all__ = ["aggregate"]
 
 
 def aggregate(core: Core, question: Aggregate) -> Flow[list[tuple[Any, ...]]]:
     """Numbers about what a query selects. A server without aggregates is read to count; it has no other numbers."""
+    if not core.features.measures and not question.is_plain:
+        raise UsageError(
+            "this server has counts, sums, averages and extremes by attributes only: select the values, and compute "
+            "with `records()` or `to_pandas()`"
+        )
     if not core.features.aggregate:
         return [((yield from _counted(core, question)),)]
     core.statistics.count("aggregate")
@@ -25,7 +31,7 @@ def aggregate(core: Core, question: Aggregate) -> Flow[list[tuple[Any, ...]]]:
 
 def _counted(core: Core, question: Aggregate) -> Flow[int]:
     """How many entities a query selects, by reading their keys."""
-    if question.group or any(each.name != "count" or each.path for each in question.functions):
+    if question.group or any(each != AggregateFunction("count") for each in question.functions):
         raise UsageError(
             "this server has no aggregates: select the values, and compute with `records()` or `to_pandas()`"
         )

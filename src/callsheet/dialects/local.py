@@ -10,8 +10,9 @@ from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import StateError, Unsupported, UsageError
 from callsheet.flow import Flow, Request, Response, Work
 from callsheet.model.event import Event, Position
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.query import Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 

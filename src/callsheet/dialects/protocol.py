@@ -14,8 +14,9 @@ from attrs import field, frozen
 
 from callsheet.flow import Flow, Request, Response
 from callsheet.model.event import Event, Position
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.query import Select
 from callsheet.model.record import Identity, Page
 from callsheet.model.schema import Schema
 
@@ -50,7 +51,8 @@ class Features:
     sends one operation after the other. ``rows`` limits a page and ``literals`` the values in one ``in`` list. With
     ``handlers`` the server has queues of durable handlers, with ``schedules`` those of schedules; with ``adjustments``
     it applies increments itself; with ``fills`` it sets required values of new entities that have no default in the
-    schema.
+    schema. With ``measures`` it has every measure, level and order of an `Aggregate`, and top and sample of a `Select`;
+    without, ``aggregate`` means the count, sum, average, minimum and maximum of an attribute, by paths.
     """
 
     atomic: bool = True
@@ -68,6 +70,7 @@ class Features:
     fills: bool = False
     schedules: bool = False
     commit_operations: int = 200_000
+    measures: bool = False
 
 
 @frozen
@@ -123,7 +126,7 @@ class Backend(Protocol):
         """At most ``size`` results, after ``cursor``."""
 
     def aggregate(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
-        """One tuple for each group: the group's values, then the functions'."""
+        """One tuple for each group: the group's values (`TOTAL` where a total has none), then the measures."""
 
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> None:
         """Store part ``number`` (from 0) of a commit that is too large for one request; may be repeated."""

@@ -1,4 +1,4 @@
-"""Queries and their conditions as data: what to select, under which condition, in which order.
+"""Queries and their conditions as data: what to select, under which condition, in which order, how many.
 
 A condition is a tree with three readers that must agree: Python (``language/matching.py``), text
 (``language/parser.py`` and ``language/text.py``) and SQL (the server). ``language/checking.py`` resolves names and
@@ -27,7 +27,6 @@ The meaning of a condition, the same for all three readers:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import date, datetime
 from functools import lru_cache
 from typing import TypeAlias
@@ -37,8 +36,6 @@ from attrs import field, frozen
 from callsheet.errors import QueryError
 
 __all__ = [
-    "Aggregate",
-    "AggregateFunction",
     "And",
     "Any_",
     "Comparison",
@@ -48,10 +45,14 @@ __all__ = [
     "Or",
     "Order",
     "Path",
+    "SAMPLING",
+    "Sample",
     "Select",
     "Step",
+    "Top",
 ]
 
+SAMPLING = ("random", "first", "stratified")
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "like", "not_like", "in", "not_in")
 
 Literal: TypeAlias = bool | int | float | str | date | datetime | None
@@ -169,12 +170,45 @@ class Order:
 
 
 @frozen
+class Top:
+    """The first ``number`` entities for each value at ``per`` (None is a value, too; without a path: of all).
+
+    First are those that come first in the order ``by``; then the smallest key decides.
+
+    >>> Top(3, (Order(Path.of("bid"), descending=True),), Path.of("parent")).number
+    3
+    """
+
+    number: int
+    by: tuple[Order, ...] = ()
+    per: Path | None = None
+
+
+@frozen
+class Sample:
+    """Some of the entities: a ``number`` of them (all, if there are fewer), or a ``fraction`` from 0 to 1.
+
+    ``random`` draws by a hash of ``seed`` and key: the same seed draws the same entities of the same data, on every
+    server, and a larger sample contains the smaller one. ``first`` takes those that come first in the query's order.
+    ``stratified`` draws so that each value at ``per`` has its share, rounded up or down. A fraction of n entities are
+    n times fraction, rounded (half up).
+    """
+
+    number: int | None = None
+    fraction: float | None = None
+    method: str = "random"
+    seed: int = 0
+    per: Path | None = None
+
+
+@frozen
 class Select:
     """The entities of a type (subtypes included) that fulfil a condition.
 
     ``projections`` are the paths whose values come with the answer, through relations where dotted; empty:
     every scalar, reference and mapping of the type. Results are ordered by ``order``, then by key, so the
-    order is always total.
+    order is always total. ``top`` keeps some of the entities that fulfil the condition, ``sample`` some of those;
+    then ``order``, ``offset`` and ``limit`` apply.
     """
 
     entity_type: str
@@ -183,37 +217,5 @@ class Select:
     order: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int = 0
-
-
-@frozen
-class AggregateFunction:
-    """One number about the entities of a group.
-
-    ``name`` is one of count, sum, average, minimum, maximum; ``path`` leads to the values (``count`` can do without:
-    it then counts entities).
-    """
-
-    name: str
-    path: Path | None = None
-
-
-def _as_functions(
-    given: Iterable[AggregateFunction | tuple[str, Path | None]],
-) -> tuple[AggregateFunction, ...]:
-    return tuple(each if isinstance(each, AggregateFunction) else AggregateFunction(*each) for each in given)
-
-
-@frozen
-class Aggregate:
-    """Numbers about the entities a query selects (its projections, order, limit and offset play no part).
-
-    Each of the ``functions`` gives one number; a pair ``(name, path)`` stands for one, too. One row comes back for
-    each combination of the values at ``group``.
-
-    >>> Aggregate(Select("Task"), (AggregateFunction("sum", Path.of("bid")),)).functions[0].name
-    'sum'
-    """
-
-    select: Select
-    functions: tuple[AggregateFunction, ...] = field(default=(AggregateFunction("count"),), converter=_as_functions)
-    group: tuple[Path, ...] = field(default=())
+    top: Top | None = None
+    sample: Sample | None = None

@@ -17,9 +17,11 @@ from callsheet import __version__, collector
 from callsheet.dialects.protocol import CommitResult, Description, EventBatch, Features
 from callsheet.errors import Closed, Forbidden, Invalid, NotFound, TooLarge, UsageError
 from callsheet.model.event import Event, Position
-from callsheet.model.language.checking import check, check_aggregate
+from callsheet.model.language.aggregates import check_aggregate
+from callsheet.model.language.checking import check
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Delete, Operation, Update
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.query import Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 from callsheet.server.access.access import Access

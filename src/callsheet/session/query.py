@@ -15,7 +15,8 @@ from callsheet.errors import QueryError, UsageError
 from callsheet.model.language.checking import check
 from callsheet.model.language.parser import parse, parse_condition, parse_path
 from callsheet.model.language.text import select_text
-from callsheet.model.query import Aggregate, And, Any_, Comparison, Condition, Not, Or, Order, Path, Select
+from callsheet.model.measure import Aggregate
+from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Select
 
 __all__ = ["Query"]
 
@@ -121,7 +122,7 @@ class Query(Generic[E]):
         return evolve(select, projections=projections)
 
     def _aggregate(self, functions: Sequence[str], group_by: Sequence[str]) -> tuple[Aggregate, list[str]]:
-        from callsheet.model.language.checking import check_aggregate
+        from callsheet.model.language.aggregates import check_aggregate
 
         if self.select_statement.limit is not None or self.select_statement.offset:
             raise UsageError("an aggregate is over all results of a query; it takes no `limit` and no `offset`")

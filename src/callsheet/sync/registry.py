@@ -20,8 +20,9 @@ from callsheet.core.core import Core
 from callsheet.errors import SchemaError
 from callsheet.flow import Flow
 from callsheet.model.language.checking import check
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import Create, Delete, Update
-from callsheet.model.query import Aggregate, And, Comparison, Path, Select
+from callsheet.model.query import And, Comparison, Path, Select
 from callsheet.model.record import Identity
 from callsheet.model.schema import EntityType, Schema
 from callsheet.model.values import pack, unpack

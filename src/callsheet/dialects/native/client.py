@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import quote
 
 from callsheet import collector, errors
@@ -16,14 +16,21 @@ from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import ServerError, TransportError, Unavailable
 from callsheet.flow import Flow, Request, Response
+from callsheet.later import Later
 from callsheet.model.converter import changes_to_plain, operations_to_plain
 from callsheet.model.event import Event, Position
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.plain import Malformed
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.query import Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 from callsheet.model.values import pack, unpack
+
+if TYPE_CHECKING:
+    from callsheet.dialects.native import measures
+else:
+    measures = Later("callsheet.dialects.native.measures")
 
 __all__ = ["NativeDialect"]
 
@@ -122,9 +129,9 @@ class NativeDialect:
 
     @reads_answers
     def aggregate(self, aggregate: Aggregate) -> Flow[list[tuple[Any, ...]]]:
-        response = yield self._post("/v1/aggregate", codec.aggregate_out(aggregate))
-        rows: list[list[Any]] = _unpack(_read(response, shapes.AggregateReply).rows)
-        return [tuple([tuple(value) if isinstance(value, list) else value for value in row]) for row in rows]
+        response = yield self._post("/v1/aggregate", measures.aggregate_out(aggregate))
+        reply = _read(response, shapes.AggregateReply)
+        return measures.rows_in(_unpack(reply.rows), reply.totals)
 
     @reads_answers
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> Flow[None]:

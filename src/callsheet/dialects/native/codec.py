@@ -6,7 +6,6 @@ Change sets are converted by `callsheet.model.converter`, as in journals.
 from __future__ import annotations
 
 from callsheet.dialects.native.shapes import (
-    AggregateBody,
     Both,
     Compare,
     Either,
@@ -16,14 +15,15 @@ from callsheet.dialects.native.shapes import (
     WireCondition,
     WireOrder,
     WirePath,
+    WireSample,
     WireSelect,
+    WireTop,
 )
 from callsheet.dialects.protocol import CommitResult, Touched
 from callsheet.errors import SchemaError
 from callsheet.model.plain import Malformed
 from callsheet.model.query import (
     OPERATORS,
-    Aggregate,
     And,
     Any_,
     Comparison,
@@ -32,15 +32,19 @@ from callsheet.model.query import (
     Or,
     Order,
     Path,
+    Sample,
     Select,
     Step,
+    Top,
 )
 from callsheet.model.record import Identity
 from callsheet.model.values import pack, unpack
 
 __all__ = [
-    "aggregate_in",
-    "aggregate_out",
+    "condition_in",
+    "condition_out",
+    "path_in",
+    "path_out",
     "result_in",
     "result_out",
     "select_in",
@@ -116,14 +120,32 @@ def select_in(wire: WireSelect) -> Select:
 
 
 def _select_out(select: Select, depth: int) -> WireSelect:
+    top, sample = select.top, select.sample
     return WireSelect(
         select.entity_type,
         [path_out(path) for path in select.projections],
         None if select.where is None else condition_out(select.where, depth),
-        [WireOrder(path_out(order.path), order.descending) for order in select.order],
+        _orders_out(select.order),
         select.limit,
         select.offset,
+        None
+        if top is None
+        else WireTop(top.number, _orders_out(top.by), None if top.per is None else path_out(top.per)),
+        None if sample is None else _sample_out(sample),
     )
+
+
+def _orders_out(orders: tuple[Order, ...]) -> list[WireOrder]:
+    return [WireOrder(path_out(order.path), order.descending) for order in orders]
+
+
+def _orders_in(wire: list[WireOrder]) -> tuple[Order, ...]:
+    return tuple(Order(path_in(order.path), order.descending) for order in wire)
+
+
+def _sample_out(sample: Sample) -> WireSample:
+    per = None if sample.per is None else path_out(sample.per)
+    return WireSample(sample.number, sample.fraction, sample.method, sample.seed, per)
 
 
 def _select_in(wire: WireSelect, depth: int) -> Select:
@@ -131,20 +153,21 @@ def _select_in(wire: WireSelect, depth: int) -> Select:
         wire.entity_type,
         tuple(path_in(path) for path in wire.projections),
         None if wire.where is None else condition_in(wire.where, depth),
-        tuple(Order(path_in(order.path), order.descending) for order in wire.order),
+        _orders_in(wire.order),
         wire.limit,
         wire.offset,
+        None if wire.top is None else _top_in(wire.top),
+        None if wire.sample is None else _sample_in(wire.sample),
     )
 
 
-def aggregate_out(aggregate: Aggregate) -> AggregateBody:
-    functions = [(each.name, None if each.path is None else path_out(each.path)) for each in aggregate.functions]
-    return AggregateBody(select_out(aggregate.select), functions, [path_out(path) for path in aggregate.group])
+def _top_in(wire: WireTop) -> Top:
+    return Top(wire.number, _orders_in(wire.by), None if wire.per is None else path_in(wire.per))
 
 
-def aggregate_in(wire: AggregateBody) -> Aggregate:
-    functions = tuple((name, None if path is None else path_in(path)) for name, path in wire.functions)
-    return Aggregate(select_in(wire.select), functions, tuple(path_in(path) for path in wire.group))
+def _sample_in(wire: WireSample) -> Sample:
+    per = None if wire.per is None else path_in(wire.per)
+    return Sample(wire.number, wire.fraction, wire.method, wire.seed, per)
 
 
 def result_out(result: CommitResult) -> ResultReply:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from callsheet.dialects.native import codec, serving, shapes
+from callsheet.dialects.native import codec, measures, serving, shapes
 from callsheet.dialects.native.events import WireEvent, event_in
 from callsheet.dialects.protocol import Backend, EventBackend
 from callsheet.errors import Invalid, NotFound, QueryError, SchemaError, ServerError, Unavailable
@@ -135,8 +135,8 @@ def _rows(rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
 
 
 def _aggregate(backend: Backend, body: bytes) -> Response:
-    rows = backend.aggregate(codec.aggregate_in(shapes.decode(body, shapes.AggregateBody)))
-    return _answer({"rows": [[pack(value) for value in row] for row in rows]})
+    wanted = measures.aggregate_in(shapes.decode(body, shapes.AggregateBody))
+    return _answer(measures.rows_out(backend.aggregate(wanted), len(wanted.group)))
 
 
 def _stage(backend: Backend, commit_id: str, number: str, body: bytes) -> Response:

@@ -27,6 +27,10 @@ __all__ = [
     "ErrorReply",
     "FileReply",
     "FinishBody",
+    "MeasureCompare",
+    "MeasuresBoth",
+    "MeasuresEither",
+    "MeasuresNeither",
     "Neither",
     "PageReply",
     "PartBody",
@@ -35,8 +39,15 @@ __all__ = [
     "ResultReply",
     "SelectBody",
     "Some",
+    "WireArithmetic",
     "WireCondition",
+    "WireConstant",
     "WireError",
+    "WireFunction",
+    "WireGroupOrder",
+    "WireHaving",
+    "WireLevel",
+    "WireMeasure",
     "WireOrder",
     "WirePath",
     "WireSelect",
@@ -95,6 +106,22 @@ class WireSelect(Struct, omit_defaults=True, forbid_unknown_fields=True):
     order: list[WireOrder] = []
     limit: Count | None = None
     offset: Count = 0
+    top: WireTop | None = None
+    sample: WireSample | None = None
+
+
+class WireTop(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    number: Count
+    by: list[WireOrder] = []
+    per: WirePath | None = None
+
+
+class WireSample(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    number: Count | None = None
+    fraction: float | None = None
+    method: str = "random"
+    seed: Count = 0
+    per: WirePath | None = None
 
 
 class SelectBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -103,10 +130,72 @@ class SelectBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
     cursor: str | None = None
 
 
+class WireFunction(Struct, tag_field="is", tag="function", omit_defaults=True, forbid_unknown_fields=True):
+    name: str
+    path: WirePath | None = None
+    condition: WireCondition | None = None
+    argument: float | None = None
+    repeated: bool = False
+
+
+class WireConstant(Struct, tag_field="is", tag="constant", forbid_unknown_fields=True):
+    value: int | float
+
+
+class WireArithmetic(Struct, tag_field="is", tag="arithmetic", forbid_unknown_fields=True):
+    operator: str
+    left: WireMeasure
+    right: WireMeasure
+
+
+WireMeasure: TypeAlias = WireFunction | WireConstant | WireArithmetic
+
+
+class WireLevel(Struct, tag_field="is", tag="level", omit_defaults=True, forbid_unknown_fields=True):
+    path: WirePath
+    band: str | None = None
+    zone: str = "UTC"
+
+
+class MeasureCompare(Struct, tag_field="is", tag="comparison", forbid_unknown_fields=True):
+    """``value`` is packed."""
+
+    measure: WireMeasure
+    operator: str
+    value: Any
+
+
+class MeasuresBoth(Struct, tag_field="is", tag="and", forbid_unknown_fields=True):
+    conditions: list[WireHaving]
+
+
+class MeasuresEither(Struct, tag_field="is", tag="or", forbid_unknown_fields=True):
+    conditions: list[WireHaving]
+
+
+class MeasuresNeither(Struct, tag_field="is", tag="not", forbid_unknown_fields=True):
+    condition: WireHaving
+
+
+WireHaving: TypeAlias = MeasureCompare | MeasuresBoth | MeasuresEither | MeasuresNeither
+
+
+class WireGroupOrder(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    by: WireFunction | WireConstant | WireArithmetic | WireLevel
+    descending: bool = False
+
+
 class AggregateBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """A function of an attribute is a pair, as in releases before 0.3; a level without a band is its path."""
+
     select: WireSelect
-    functions: list[tuple[str, WirePath | None]]
-    group: list[WirePath] = []
+    functions: list[tuple[str, WirePath | None] | WireFunction | WireConstant | WireArithmetic]
+    group: list[WirePath | WireLevel] = []
+    having: WireHaving | None = None
+    order: list[WireGroupOrder] = []
+    limit: Count | None = None
+    offset: Count = 0
+    totals: bool | list[list[Count]] = False
 
 
 class PartBody(Struct, forbid_unknown_fields=True):
@@ -152,7 +241,10 @@ class PageReply(Struct):
 
 
 class AggregateReply(Struct):
+    """``totals`` are, for each row, the levels that it does not tell apart, as bits; empty if no row is a total."""
+
     rows: list[list[Any]]
+    totals: list[int] = []
 
 
 class CallReply(Struct):

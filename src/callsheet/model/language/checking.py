@@ -28,8 +28,7 @@ from callsheet.model.language.resolution import Chain, ResolvedPath, resolve
 from callsheet.model.language.text import in_parentheses, path_text
 from callsheet.model.query import (
     OPERATORS,
-    Aggregate,
-    AggregateFunction,
+    SAMPLING,
     And,
     Any_,
     Comparison,
@@ -39,19 +38,20 @@ from callsheet.model.query import (
     Or,
     Order,
     Path,
+    Sample,
     Select,
     Step,
+    Top,
 )
 from callsheet.model.record import Identity
 from callsheet.model.scalar import shown
 from callsheet.model.schema import EntityType, Schema, did_you_mean
 
-__all__ = ["check", "check_aggregate", "check_condition", "check_path"]
+__all__ = ["QueryChecker", "check", "check_condition", "check_natural", "check_path"]
 
 LITERALS: Final = 10_000
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _INTEGERS: Final = range(2**63)
-_FUNCTIONS: Final = ("count", "sum", "average", "minimum", "maximum")
 
 
 def check(select: Select, schema: Schema, text: str = "") -> Select:
@@ -62,12 +62,12 @@ def check(select: Select, schema: Schema, text: str = "") -> Select:
     >>> check(parse("Dot where size > 3"), schema).where.value
     3.0
     """
-    return _QueryChecker(schema, text).select(select)
+    return QueryChecker(schema, text).select(select)
 
 
 def check_condition(condition: Condition, entity_type: str | EntityType, schema: Schema, text: str = "") -> Condition:
     """The condition on entities of a type, checked as `check` does."""
-    return _QueryChecker(schema, text).condition(condition, _typed(entity_type, schema))
+    return QueryChecker(schema, text).condition(condition, _typed(entity_type, schema))
 
 
 def check_path(path: Path, entity_type: str | EntityType, schema: Schema, text: str = "") -> Chain:
@@ -78,26 +78,17 @@ def check_path(path: Path, entity_type: str | EntityType, schema: Schema, text: 
     return resolve(path, _typed(entity_type, schema), schema, text).chain
 
 
-def check_aggregate(aggregate: Aggregate, schema: Schema, text: str = "") -> Aggregate:
-    """The aggregate checked; of its select only the type and the condition are kept.
-
-    References at ``group`` or under ``count`` become their keys (``status`` → ``status.id``).
-    """
-    if not aggregate.functions and not aggregate.group:
-        raise QueryError("this aggregate asks for nothing", hint="add a function such as count, or a group", text=text)
-    checker = _QueryChecker(schema, text)
-    select = checker.select(Select(aggregate.select.entity_type, where=aggregate.select.where))
-    entity_type = schema.types[select.entity_type]
-    functions = tuple(checker.function(function, entity_type) for function in aggregate.functions)
-    group = tuple(checker.single(path, entity_type, "group by") for path in aggregate.group)
-    return Aggregate(select, functions, group)
+def check_natural(name: str, number: object) -> None:
+    """Raise `QueryError` unless this is an integer from 0, of 64 bits, or None."""
+    if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number not in _INTEGERS):
+        raise QueryError(f"{name} must be an integer from 0, not {shown(number)}")
 
 
 def _typed(entity_type: str | EntityType, schema: Schema) -> EntityType:
     return schema.type(entity_type) if isinstance(entity_type, str) else entity_type
 
 
-class _QueryChecker:
+class QueryChecker:
     """One check: counts the values and the nesting of the whole query."""
 
     def __init__(self, schema: Schema, text: str) -> None:
@@ -108,9 +99,8 @@ class _QueryChecker:
 
     def select(self, select: Select, inner: bool = False) -> Select:
         entity_type = self._entity_type(select.entity_type)
-        for name, number in (("limit", select.limit), ("offset", select.offset)):
-            if number is not None and (isinstance(number, bool) or number not in _INTEGERS):
-                raise QueryError(f"{name} must be an integer from 0, not {shown(number)}")
+        check_natural("limit", select.limit)
+        check_natural("offset", select.offset)
         if inner:
             projections: tuple[Path, ...] = (self._selected(select, entity_type),)
         else:
@@ -120,10 +110,38 @@ class _QueryChecker:
             entity_type.name,
             projections,
             None if select.where is None else self.condition(select.where, entity_type),
-            tuple(Order(self.single(order.path, entity_type, "order by"), order.descending) for order in select.order),
+            self._orders(select.order, entity_type),
             select.limit,
             select.offset,
+            None if select.top is None else self._top(select.top, entity_type),
+            None if select.sample is None else self._sample(select.sample, entity_type),
         )
+
+    def _orders(self, orders: tuple[Order, ...], entity_type: EntityType) -> tuple[Order, ...]:
+        return tuple(Order(self.single(order.path, entity_type, "order by"), order.descending) for order in orders)
+
+    def _top(self, top: Top, entity_type: EntityType) -> Top:
+        check_natural("limit", top.number)
+        if top.per is None and not top.by:
+            raise QueryError("a top needs an order or a path", hint="like `limit 3 per parent by bid descending`")
+        per = None if top.per is None else self.single(top.per, entity_type, "limit per")
+        return Top(top.number, self._orders(top.by, entity_type), per)
+
+    def _sample(self, sample: Sample, entity_type: EntityType) -> Sample:
+        if sample.method not in SAMPLING:
+            near = did_you_mean(sample.method, SAMPLING)
+            raise QueryError(f"there is no method `{sample.method:.80}` of sampling{near}", hint=", ".join(SAMPLING))
+        if (sample.number is None) == (sample.fraction is None):
+            raise QueryError("a sample has either a number of entities or a fraction of them")
+        check_natural("sample", sample.number)
+        check_natural("the seed of a sample", sample.seed)
+        fraction = sample.fraction
+        if fraction is not None and (isinstance(fraction, bool) or not 0 <= fraction <= 1):
+            raise QueryError(f"the fraction of a sample is a number from 0 to 1, not {shown(fraction)}")
+        if (sample.per is None) == (sample.method == "stratified"):
+            raise QueryError("a stratified sample needs a path, and only that has one", hint="sample 100 per status")
+        per = None if sample.per is None else self.single(sample.per, entity_type, "sample per")
+        return evolve(sample, per=per, fraction=None if fraction is None else float(fraction))
 
     def _entity_type(self, name: str) -> EntityType:
         found = self._schema.types.get(name)
@@ -143,7 +161,7 @@ class _QueryChecker:
     def _projection(self, path: Path, entity_type: EntityType) -> Path:
         way = resolve(path, entity_type, self._schema, self._text)
         if way.relation and way.steps[-1].cast:
-            raise self._error(way, "a projection cannot end with a cast", "name an attribute: `parent[Shot].name`")
+            raise self.error(way, "a projection cannot end with a cast", "name an attribute: `parent[Shot].name`")
         steps = way.steps[:-1] if way.item else way.steps
         return Path(steps, path.position)
 
@@ -158,35 +176,13 @@ class _QueryChecker:
     def single(self, path: Path, entity_type: EntityType, verb: str) -> Path:
         """A path to one scalar, as order, group and sub-queries need it."""
         path = next(iter(self._meant(path, entity_type)), path)
-        way = self._valued(path, entity_type)
+        way = self.valued(path, entity_type)
         if way.collections:
             name = path_text(path)
-            raise self._error(way, f"cannot {verb} `{name}`: it leads through a collection, to many values")
+            raise self.error(way, f"cannot {verb} `{name}`: it leads through a collection, to many values")
         if way.attribute.data_type == "json":
-            raise self._error(way, f"cannot {verb} `{path_text(path)}`: JSON data can be neither ordered nor compared")
+            raise self.error(way, f"cannot {verb} `{path_text(path)}`: JSON data can be neither ordered nor compared")
         return Path(way.steps, path.position)
-
-    def function(self, function: AggregateFunction, entity_type: EntityType) -> AggregateFunction:
-        """An aggregate's function with its path checked; its name must be known."""
-        return evolve(function, path=self._function_path(function.name, function.path, entity_type))
-
-    def _function_path(self, name: str, path: Path | None, entity_type: EntityType) -> Path | None:
-        if name not in _FUNCTIONS:
-            raise QueryError(
-                f"there is no function `{name}`{did_you_mean(name, _FUNCTIONS)}", hint=", ".join(_FUNCTIONS)
-            )
-        if path is None:
-            if name != "count":
-                raise QueryError(f"`{name}` needs a path", hint="only `count` can do without")
-            return None
-        way = self._valued(path, entity_type)
-        found = self.single(path, entity_type, name)
-        family = FAMILIES[way.attribute.data_type]
-        if name in ("sum", "average") and family != "number":
-            raise self._error(way, f"cannot take the {name} of `{path_text(path)}`, a {way.attribute.data_type}")
-        if name in ("minimum", "maximum") and family not in ORDERED:
-            raise self._error(way, f"cannot take the {name} of `{path_text(path)}`, a {way.attribute.data_type}")
-        return found
 
     # Conditions
 
@@ -244,9 +240,7 @@ class _QueryChecker:
             return self.condition(item, entity_type)
         if not way.relation:
             name, word = path_text(condition.path), condition.word
-            raise self._error(
-                way, f"`{name}` is no relation: `{word}` asks about other entities", f"like `{name} is …`"
-            )
+            raise self.error(way, f"`{name}` is no relation: `{word}` asks about other entities", f"like `{name} is …`")
         inner = None
         if condition.condition is not None:
             self._enter()
@@ -261,7 +255,7 @@ class _QueryChecker:
             near = did_you_mean(operator, OPERATORS)
             raise QueryError(f"there is no operator `{operator}`{near}", hint=f"one of {', '.join(OPERATORS)}")
         comparison = self._labelled(evolve(comparison, value=plain_operand(comparison.value)), entity_type)
-        way = self._valued(comparison.path, entity_type)
+        way = self.valued(comparison.path, entity_type)
         self._operator(comparison, way)
         return Comparison(Path(way.steps, comparison.path.position), operator, self._value(comparison, way))
 
@@ -279,21 +273,21 @@ class _QueryChecker:
         if keys:
             name = path_text(comparison.path)
             hint = f"compare keys with `{name}.id`, labels with `{name}.{way.target.label}`"
-            raise self._error(way, f"`{name}` is compared with keys and with labels in one list", hint)
+            raise self.error(way, f"`{name}` is compared with keys and with labels in one list", hint)
         label = way.target.attributes.get(way.target.label)
         if label is None or label.kind != "scalar" or label.data_type not in ("string", "enum") or label.name == "id":
             return comparison
         return evolve(comparison, path=Path((*way.steps, Step(label.name)), comparison.path.position))
 
-    def _valued(self, path: Path, entity_type: EntityType) -> ResolvedPath:
+    def valued(self, path: Path, entity_type: EntityType) -> ResolvedPath:
         """The way to a scalar; a reference at its end goes on to the key."""
         way = resolve(path, entity_type, self._schema, self._text)
         name = path_text(path)
         if way.attribute.kind == "collection":
             hint = f"ask about its members: `{name} any (name is …)`; whether there are any: `{name} any ()`"
-            raise self._error(way, f"`{name}` is a collection and has no value of its own", hint)
+            raise self.error(way, f"`{name}` is a collection and has no value of its own", hint)
         if way.attribute.kind == "mapping" and not way.item:
-            raise self._error(
+            raise self.error(
                 way, f"`{name}` is a mapping and has no value of its own", f"name an item: `{name}.colour`"
             )
         if way.attribute.kind != "reference":
@@ -301,7 +295,7 @@ class _QueryChecker:
         key = way.target.attributes.get("id")
         if key is None:
             parts = ", ".join(f"`{name}.{part}`" for part in way.target.key)
-            raise self._error(way, f"a {way.target.name} has a key of several parts", f"compare each: {parts}")
+            raise self.error(way, f"a {way.target.name} has a key of several parts", f"compare each: {parts}")
         return evolve(way, steps=(*way.steps, Step("id")), chain=[*way.chain, (way.target, key)], bare=not way.alias)
 
     def _operator(self, comparison: Comparison, way: ResolvedPath) -> None:
@@ -311,15 +305,15 @@ class _QueryChecker:
         if way.attribute.data_type == "json":
             exactly = operator in ("=", "!=") and comparison.value is None
             if not exactly and self._schema.leniency is None:
-                raise self._error(way, f"`{name}` is JSON data and can only be compared with None", f"`{name} is None`")
+                raise self.error(way, f"`{name}` is JSON data and can only be compared with None", f"`{name} is None`")
         elif operator[0] in "<>":
             if way.bare or family not in ORDERED:
                 kind = "reference" if way.bare else way.attribute.data_type
-                raise self._error(way, f"`{name}` is a {kind}, which has no order: `{operator}`", "use `is` or `in`")
+                raise self.error(way, f"`{name}` is a {kind}, which has no order: `{operator}`", "use `is` or `in`")
         elif operator in ("like", "not_like") and (way.bare or family != "text"):
             kind = "reference" if way.bare else way.attribute.data_type
             hint = f"name an attribute of it: `{name}.name {operator} …`" if way.bare else "`like` compares strings"
-            raise self._error(way, f"`{name}` is a {kind}: `{operator}` does not apply", hint)
+            raise self.error(way, f"`{name}` is a {kind}: `{operator}` does not apply", hint)
 
     # Values
 
@@ -330,12 +324,12 @@ class _QueryChecker:
                 return self._inner(value, way, name)
             # An identity is a tuple, too, and is one value.
             if not isinstance(value, tuple | list) or isinstance(value, Identity):
-                raise self._error(way, f"`{operator}` takes a list of values, not {shown(value)}", "or a query")
+                raise self.error(way, f"`{operator}` takes a list of values, not {shown(value)}", "or a query")
             return tuple([self._literal(item, operator, way) for item in value])
         if isinstance(value, Select | tuple | list) and not isinstance(value, Identity):
-            raise self._error(way, f"`{operator}` compares `{name}` with one value", "use `in` for several")
+            raise self.error(way, f"`{operator}` compares `{name}` with one value", "use `in` for several")
         if value is None and operator not in ("=", "!="):
-            raise self._error(way, f"`{operator}` needs a value, not None", f"write `{name} is None` or `is_not None`")
+            raise self.error(way, f"`{operator}` needs a value, not None", f"write `{name} is None` or `is_not None`")
         return self._literal(value, operator, way)
 
     def _inner(self, select: Select, way: ResolvedPath, name: str) -> Select:
@@ -346,7 +340,7 @@ class _QueryChecker:
         selected = check_path(path, checked.entity_type, self._schema)[-1][1]
         if FAMILIES[selected.data_type] != FAMILIES[way.attribute.data_type]:
             facts = f"`{name}` is a {way.attribute.data_type}, `{path_text(path)}` a {selected.data_type}"
-            raise self._error(way, f"the query gives values that `{name}` never has: {facts}")
+            raise self.error(way, f"the query gives values that `{name}` never has: {facts}")
         return checked
 
     def _literal(self, value: object, operator: str, way: ResolvedPath) -> Literal:
@@ -359,7 +353,7 @@ class _QueryChecker:
         try:
             return coerce(owner.name, attribute, value, operator)
         except QueryError as error:
-            raise self._error(way, error.message, error.hint) from None
+            raise self.error(way, error.message, error.hint) from None
 
-    def _error(self, way: ResolvedPath, message: str, hint: str = "") -> QueryError:
+    def error(self, way: ResolvedPath, message: str, hint: str = "") -> QueryError:
         return QueryError(message, way.position, hint, self._text)

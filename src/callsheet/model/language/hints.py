@@ -102,7 +102,7 @@ class TokenReader:
     def _close(self, wanted: str = "`)`") -> None:
         if self._keys[self._index] == ")":
             self._index += 1
-            self._wanted = ("and", "or", "order by", "limit", "offset")
+            self._wanted = ("and", "or", "order by", "limit", "offset", "sample")
         elif self.ended:
             raise self._error(f"expected {wanted}, found the end", "close the parenthesis")
         else:

@@ -3,7 +3,10 @@
 The grammar, one method for each rule (the whole language is in ``docs/reference/query-language.md``)::
 
     select      = ["select" [path {"," path}] "from"] type ["where" condition] {clause}
-    clause      = "order" "by" path [direction] {"," …} | "limit" n | "offset" n          (each once)
+    clause      = "order" "by" orders | "limit" n | "offset" n | top | "sample" size                 (each once)
+    top         = "limit" n ["per" path] ["by" orders]                     (with one of both; without, it is "limit")
+    size        = (n | fraction) ["first" | "per" path] ["by" seed]        (a fraction is written with a point: 0.25)
+    orders      = path [direction] {"," path [direction]}
     condition   = conjunction {"or" conjunction}
     conjunction = term {"and" term}
     term        = "not" term | "(" condition ")" | comparison
@@ -16,13 +19,13 @@ The grammar, one method for each rule (the whole language is in ``docs/reference
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from callsheet.errors import QueryError
 from callsheet.model.language.hints import NESTING, OPERATORS, RESERVED, AddedOperator
 from callsheet.model.language.paths import PathReader
 from callsheet.model.language.tokens import END, STRING, WORD
-from callsheet.model.query import And, Any_, Comparison, Condition, Literal, Not, Or, Order, Path, Select
+from callsheet.model.query import And, Any_, Comparison, Condition, Literal, Not, Or, Order, Path, Sample, Select, Top
 from callsheet.model.scalar import INTEGER_LIMIT
 
 __all__ = [
@@ -39,7 +42,8 @@ __all__ = [
 ]
 
 LONGEST = 64 * 1024
-CLAUSES = frozenset({"order", "limit", "offset"})
+CLAUSES = frozenset({"order", "limit", "offset", "sample"})
+_CLAUSE_WORDS = ("order by", "limit", "offset", "sample")
 _DIRECTIONS = {"asc": False, "ascending": False, "desc": True, "descending": True}
 #: What the language itself calls its operators.
 OPERATOR_NAMES = frozenset(OPERATORS)
@@ -123,33 +127,83 @@ class Parser(PathReader):
             self._wanted = ("from",)
             self._expect("from", "`from` and an entity type follow the projections")
         entity_type = self._type("an entity type")
-        self._wanted = ("where", "order by", "limit", "offset")
+        self._wanted = ("where", *_CLAUSE_WORDS)
         where = None
         if self._keys[self._index] == "where":
             self._index += 1
             where = self.condition()
-        order, limit, offset = self._clauses(where)
-        return Select(entity_type, projections, where, order, limit, offset)
+        return Select(entity_type, projections, where, **self._clauses(where))
 
-    def _clauses(self, where: Condition | None) -> tuple[tuple[Order, ...], int | None, int]:
-        order: tuple[Order, ...] = ()
-        numbers: dict[str, int] = {}
+    def _clauses(self, where: Condition | None) -> dict[str, Any]:
+        """The fields of a select that the clauses at its end set."""
+        found: dict[str, Any] = {}
         while (key := self._keys[self._index]) in CLAUSES or key == "where":
-            if key in numbers or (key == "order" and order) or key == "where":
-                problem = "stands twice" if key != "where" or where is not None else "comes after another clause"
-                hint = (
-                    "join conditions by `and`" if where is not None else "the order is: where, order by, limit, offset"
-                )
-                raise self._error(f"`{self._texts[self._index]}` {problem}", hint)
+            start = self._index
             self._index += 1
+            if key == "where":
+                raise self._twice(start, where)
             if key == "order":
                 self._wanted = ("by",)
                 self._expect("by", "like `order by name descending`")
-                order = self._several(self._order)
+                value: Any = self._several(self._order)
+            elif key == "sample":
+                value = self._sample()
             else:
-                numbers[key] = self._count(key)
-            self._wanted = ("order by", "limit", "offset", *(_DIRECTIONS if key == "order" else ()))
-        return order, numbers.get("limit"), numbers.get("offset", 0)
+                value = self._count(key)
+                if key == "limit" and self._keys[self._index] in ("per", "by"):
+                    key, value = "top", self._top(value)
+            if key in found:
+                raise self._twice(start, where)
+            found[key] = value
+            self._wanted = (*_CLAUSE_WORDS, *(_DIRECTIONS if key == "order" else ()))
+        return found
+
+    def _twice(self, start: int, where: Condition | None) -> QueryError:
+        """The error for a clause that was there before, or for a condition after other clauses."""
+        self._index = start
+        twice = self._keys[start] != "where" or where is not None
+        joined = "join conditions by `and`"
+        hint = joined if where is not None else "the order is: where, order by, limit, offset, sample"
+        return self._error(f"`{self._texts[start]}` {'stands twice' if twice else 'comes after another clause'}", hint)
+
+    def _top(self, number: int) -> Top:
+        """What follows ``limit n``, when it is a limit for each value at a path, or by an order of its own."""
+        per = None
+        if self._keys[self._index] == "per":
+            self._index += 1
+            per = self.path()
+        by: tuple[Order, ...] = ()
+        if self._keys[self._index] == "by":
+            self._index += 1
+            by = self._several(self._order)
+        return Top(number, by, per)
+
+    def _sample(self) -> Sample:
+        """What follows ``sample``."""
+        number, fraction = self._size()
+        method, per, seed = "random", None, 0
+        if self._keys[self._index] == "first":
+            self._index += 1
+            method = "first"
+        elif self._keys[self._index] == "per":
+            self._index += 1
+            method, per = "stratified", self.path()
+        if self._keys[self._index] == "by":
+            self._index += 1
+            seed = self._count("by")
+        return Sample(number, fraction, method, seed, per)
+
+    def _size(self) -> tuple[int | None, float | None]:
+        """A number of entities, or a fraction of them."""
+        start = self._index
+        size = None if self.ended else self.value()
+        if isinstance(size, int) and not isinstance(size, bool) and size >= 0:
+            return size, None
+        if isinstance(size, float) and 0 <= size <= 1:
+            return None, size
+        self._index = start
+        hint = "like `sample 100`, or `sample 0.25` for a quarter"
+        raise self._error(f"expected a whole number, or a fraction, after `sample`, found {self._found()}", hint)
 
     def _order(self) -> Order:
         path = self.path()
@@ -208,7 +262,7 @@ class Parser(PathReader):
         if operator == "in" or operator == "not_in":
             return Comparison(path, operator, self._list(operator))
         value = self.value()
-        self._wanted = ("and", "or", "order by", "limit", "offset")
+        self._wanted = ("and", "or", *_CLAUSE_WORDS)
         return Comparison(path, operator, value)
 
     def _added(self, path: Path) -> Condition:

@@ -11,7 +11,21 @@ import re
 from callsheet.errors import QueryError
 from callsheet.model.language.literal import literal_text, quote
 from callsheet.model.language.parser import RESERVED
-from callsheet.model.query import OPERATORS, And, Any_, Comparison, Condition, Not, Or, Path, Select, Step
+from callsheet.model.query import (
+    OPERATORS,
+    And,
+    Any_,
+    Comparison,
+    Condition,
+    Not,
+    Or,
+    Order,
+    Path,
+    Sample,
+    Select,
+    Step,
+    Top,
+)
 
 __all__ = ["condition_text", "in_parentheses", "path_text", "select_text"]
 
@@ -30,14 +44,35 @@ def select_text(select: Select) -> str:
         parts.insert(0, f"select {', '.join(path_text(path) for path in select.projections)} from")
     if select.where is not None:
         parts.append(f"where {condition_text(select.where)}")
+    if select.top is not None:
+        parts.append(_top_text(select.top))
+    if select.sample is not None:
+        parts.append(_sample_text(select.sample))
     if select.order:
-        orders = (f"{path_text(order.path)}{' descending' * order.descending}" for order in select.order)
-        parts.append(f"order by {', '.join(orders)}")
+        parts.append(f"order by {_orders_text(select.order)}")
     if select.limit is not None:
         parts.append(f"limit {select.limit}")
     if select.offset:
         parts.append(f"offset {select.offset}")
     return " ".join(parts)
+
+
+def _orders_text(orders: tuple[Order, ...]) -> str:
+    return ", ".join(f"{path_text(order.path)}{' descending' * order.descending}" for order in orders)
+
+
+def _top_text(top: Top) -> str:
+    if top.per is None and not top.by:
+        raise QueryError("a top needs an order or a path to count by", hint="a plain `limit` is without both")
+    per = "" if top.per is None else f" per {path_text(top.per)}"
+    return f"limit {top.number}{per}{f' by {_orders_text(top.by)}' if top.by else ''}"
+
+
+def _sample_text(sample: Sample) -> str:
+    size = sample.number if sample.fraction is None else float(sample.fraction)
+    per = "" if sample.per is None else f" per {path_text(sample.per)}"
+    seed = f" by {sample.seed}" if sample.seed else ""
+    return f"sample {literal_text(size)}{' first' * (sample.method == 'first')}{per}{seed}"
 
 
 def condition_text(condition: Condition) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from attrs import define, field
 
 from callsheet.errors import TooLarge
-from callsheet.model.query import Aggregate, And, Any_, Comparison, Condition, Not, Or, Path, Select
+from callsheet.model.measure import Aggregate, functions_of
+from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Path, Select
 
 __all__ = ["COMPARISONS", "RELATIONS", "SUBQUERIES", "check_cost"]
 
@@ -36,8 +37,9 @@ def check_cost(statement: Select | Aggregate) -> None:
     """
     cost = _Cost()
     if isinstance(statement, Aggregate):
-        cost.paths(each.path for each in statement.functions if each.path is not None)
-        cost.paths(statement.group)
+        functions = [each for measure in statement.functions for each in functions_of(measure)]
+        cost.paths(each.path for each in functions if each.path is not None)
+        cost.paths(level.path for level in statement.group)
         statement = statement.select
     cost.select(statement)
 

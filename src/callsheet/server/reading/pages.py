@@ -15,7 +15,8 @@ from sqlalchemy import Select as Statement
 
 from callsheet.chunks import chunks
 from callsheet.errors import Invalid
-from callsheet.model.query import Aggregate, Path, Select
+from callsheet.model.measure import Aggregate, AggregateFunction
+from callsheet.model.query import Path, Select
 from callsheet.model.record import Page, Records
 from callsheet.model.schema import Attribute, EntityType
 from callsheet.server.access.access import Access
@@ -61,6 +62,8 @@ def _roots(
     reader: _BlockReader, node: ProjectionNode, wanted: Select, size: int, cursor: str | None
 ) -> tuple[list[Row], str | None]:
     """The rows of one page, and the cursor of the next."""
+    if wanted.top is not None or wanted.sample is not None:
+        raise Invalid("this server has no samples, and no limits for each value")
     scope = Scope(reader.store, wanted.entity_type, reader.access, alias=False)
     order = [(scope.value(each.path), each.descending) for each in wanted.order]
     looked_up = has_key_list(scope, wanted.where)
@@ -254,8 +257,12 @@ def read_aggregate(
     The sum of no values is 0; their average, minimum and maximum are None.
     """
     scope = Scope(store, aggregate.select.entity_type, access, alias=False)
-    groups = [scope.value(path) for path in aggregate.group]
-    functions = [_function(scope, each.name, each.path) for each in aggregate.functions]
+    if not aggregate.is_plain:
+        raise Invalid("this server has counts, sums, averages and extremes by attributes only")
+    groups = [scope.value(level.path) for level in aggregate.group]
+    functions = [
+        _function(scope, each.name, each.path) for each in aggregate.functions if isinstance(each, AggregateFunction)
+    ]
     conditions = scope.of_type()
     if aggregate.select.where is not None:
         conditions.append(scope.condition(aggregate.select.where))

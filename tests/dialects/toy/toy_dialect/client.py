@@ -8,8 +8,9 @@ from typing import Any
 
 from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.flow import Flow, Request
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.query import Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 from toy_dialect.declaration import TOY

@@ -15,7 +15,8 @@ from callsheet.dialects.ftrack.client.conditions import condition_text
 from callsheet.dialects.ftrack.client.paths import path_out
 from callsheet.dialects.ftrack.client.vocabulary import Vocabulary
 from callsheet.dialects.ftrack.common.codec import value_in
-from callsheet.model.query import Aggregate, Path, Step
+from callsheet.model.measure import Aggregate, AggregateFunction
+from callsheet.model.query import Path, Step
 from callsheet.model.schema import Attribute, EntityType
 
 __all__ = ["Numbers"]
@@ -36,10 +37,15 @@ class Numbers:
     def _type(self) -> EntityType:
         return self.vocabulary.schema.type(self.aggregate.select.entity_type)
 
+    @property
+    def _functions(self) -> list[AggregateFunction]:
+        """The functions; the core sends no other measures, because the features do not include them."""
+        return [each for each in self.aggregate.functions if isinstance(each, AggregateFunction)]
+
     def _groups(self) -> list[tuple[str, Attribute]]:
         """What is grouped by: the text, and the attribute whose values come back."""
         if self.aggregate.group:
-            return [path_out(path, self._type, self.vocabulary) for path in self.aggregate.group]
+            return [path_out(level.path, self._type, self.vocabulary) for level in self.aggregate.group]
         names = [name for name in FEW if name in self._type.attributes and self.vocabulary.knows(self._type, name)]
         attributes = [self._type.attributes[name] for name in names]
         keyed = [attribute for attribute in attributes if attribute.kind == "reference" and attribute.foreign_key]
@@ -49,7 +55,7 @@ class Numbers:
     def _asked(self) -> dict[str, str]:
         """By its name in the response, each number that is requested."""
         asked: dict[str, str] = {}
-        for function in self.aggregate.functions:
+        for function in self._functions:
             text = self._function_path(function.path)
             for word in PARTS[function.name]:
                 asked[f"{word}_{text}"] = f"{word}({text})"
@@ -71,12 +77,12 @@ class Numbers:
     def rows(self, answered: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         """One tuple for each group: the group's values, then the numbers; ordered by the group's values."""
         if not self.aggregate.group:
-            return [tuple(self._number(each.name, each.path, answered) for each in self.aggregate.functions)]
+            return [tuple(self._number(each.name, each.path, answered) for each in self._functions)]
         groups = self._groups()
         found = []
         for row in answered:
             values = tuple(value_in(attribute, _cell(row, text)) for text, attribute in groups)
-            numbers = tuple(self._number(each.name, each.path, [row]) for each in self.aggregate.functions)
+            numbers = tuple(self._number(each.name, each.path, [row]) for each in self._functions)
             found.append((*values, *numbers))
         return sorted(found, key=lambda row: [(value is not None, value) for value in row[: len(groups)]])
 

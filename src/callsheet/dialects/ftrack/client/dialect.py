@@ -27,9 +27,10 @@ from callsheet.errors import Invalid, ServerError, StateError, TransportError
 from callsheet.flow import Flow, Request
 from callsheet.later import Later
 from callsheet.model.event import Event, Position
+from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.plain import Malformed, encode
-from callsheet.model.query import Aggregate, Select
+from callsheet.model.query import Select
 from callsheet.model.record import Identity, Page
 from callsheet.model.schema import Attribute, Leniency, Schema
 

@@ -10,7 +10,8 @@ from callsheet.dialects.ftrack.server.reading.projection import AnswerNode
 from callsheet.dialects.ftrack.server.reading.serialization import serialized_link
 from callsheet.dialects.ftrack.server.reading.store_reader import StoreReader
 from callsheet.dialects.ftrack.server.schema.catalogue import Property
-from callsheet.model.query import Aggregate, And, Comparison, Condition, Path, Select
+from callsheet.model.measure import Aggregate
+from callsheet.model.query import And, Comparison, Condition, Path, Select
 
 __all__ = ["fill_made", "related_keys"]
 

@@ -19,7 +19,8 @@ from callsheet.dialects.ftrack.server.schema.catalogue import Catalogue, Propert
 from callsheet.dialects.ftrack.server.translation.query_text import VendorQuery, aggregate_functions
 from callsheet.dialects.ftrack.server.translation.translator import Translator
 from callsheet.errors import QueryError
-from callsheet.model.query import Aggregate, Order, Select
+from callsheet.model.measure import Aggregate
+from callsheet.model.query import Order, Select
 
 __all__ = ["QueryExecutor"]
 

@@ -14,7 +14,8 @@ from callsheet.dialects.ftrack.server.reading.store_reader import StoreReader, k
 from callsheet.dialects.ftrack.server.schema.catalogue import SEPARATOR, Property, VendorType
 from callsheet.dialects.ftrack.server.writing.wire_operation import WireOperation
 from callsheet.errors import NotFound
-from callsheet.model.query import Aggregate, Comparison, Path, Select
+from callsheet.model.measure import Aggregate
+from callsheet.model.query import Comparison, Path, Select
 from callsheet.model.record import Identity
 
 __all__ = ["BatchPrefetch"]

@@ -1,0 +1,163 @@
+"""Measures are made by name: ``total("bid") / count()`` is data that ``query.aggregate`` and cubes take.
+
+What each measure means (None, empty groups, samples, ties) is stated in `callsheet.model.measure`. A path is a text, or
+an attribute of a type (``Task.bid``); ``where`` is a condition, or its text.
+
+>>> from callsheet import measures
+>>> measures.total("bid", where="status.name is Done") / measures.count()  # doctest: +ELLIPSIS
+Arithmetic(operator='/', left=AggregateFunction(name='sum', ...), right=AggregateFunction(name='count', ...))
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from callsheet.errors import UsageError
+from callsheet.model.language.measures import parse_level, parse_measure
+from callsheet.model.language.parser import parse_condition, parse_path
+from callsheet.model.measure import TOTAL, AggregateFunction, Arithmetic, Level, Measure
+from callsheet.model.query import Condition
+
+__all__ = [
+    "TOTAL",
+    "Level",
+    "Measure",
+    "count",
+    "deviation",
+    "distinct",
+    "high",
+    "inter_quartile_range",
+    "level",
+    "low",
+    "lower_quartile",
+    "mean",
+    "measure",
+    "median",
+    "mode",
+    "quantile",
+    "total",
+    "upper_quartile",
+    "variance",
+]
+
+Where = Condition | str | None
+
+
+def _function(name: str, path: Any, where: Where, repeated: bool = False, at: float | None = None) -> AggregateFunction:
+    if isinstance(path, str):
+        path = parse_path(path)
+    if path is None and name != "count":
+        raise UsageError(f"{name} needs a path, such as 'bid' or 'parent.bid'")
+    condition = parse_condition(where) if isinstance(where, str) else where
+    return AggregateFunction(name, path, condition, at, repeated)
+
+
+def count(path: Any = None, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+    """How many entities; with a path, how many values that are not None.
+
+    >>> count(where="bid > 3").name
+    'count'
+    """
+    return _function("count", path, where, repeated)
+
+
+def distinct(path: Any, where: Where = None) -> AggregateFunction:
+    """How many different values, without None."""
+    return _function("distinct", path, where)
+
+
+def total(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+    """The sum of the values; 0 of no values.
+
+    >>> total("bid").path.names
+    ('bid',)
+    """
+    return _function("sum", path, where, repeated)
+
+
+def mean(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+    """The arithmetic mean of the values."""
+    return _function("average", path, where, repeated)
+
+
+def low(path: Any, where: Where = None) -> AggregateFunction:
+    """The smallest value."""
+    return _function("minimum", path, where)
+
+
+def high(path: Any, where: Where = None) -> AggregateFunction:
+    """The largest value."""
+    return _function("maximum", path, where)
+
+
+def median(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+    """The value in the middle, interpolated between two: the quantile 0.5."""
+    return _function("median", path, where, repeated)
+
+
+def mode(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+    """The most frequent value; of equally frequent ones the smallest."""
+    return _function("mode", path, where, repeated)
+
+
+def variance(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+    """The variance of a sample: divided by n - 1."""
+    return _function("variance", path, where, repeated)
+
+
+def deviation(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+    """The standard deviation of a sample: the root of the variance."""
+    return _function("deviation", path, where, repeated)
+
+
+def quantile(path: Any, place: float, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+    """The value at a place from 0 (the smallest) to 1 (the largest), interpolated linearly.
+
+    >>> quantile("bid", 0.9).argument
+    0.9
+    """
+    if isinstance(place, bool) or not isinstance(place, int | float) or not 0 <= place <= 1:
+        raise UsageError(f"a quantile is at a number from 0 to 1, not {place!r:.80}")
+    return _function("quantile", path, where, repeated, float(place))
+
+
+def lower_quartile(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+    """The quantile 0.25."""
+    return _function("lower_quartile", path, where, repeated)
+
+
+def upper_quartile(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+    """The quantile 0.75."""
+    return _function("upper_quartile", path, where, repeated)
+
+
+def inter_quartile_range(path: Any, where: Where = None, *, repeated: bool = False) -> Arithmetic:
+    """The upper quartile minus the lower one.
+
+    >>> inter_quartile_range("bid").operator
+    '-'
+    """
+    return upper_quartile(path, where, repeated=repeated) - lower_quartile(path, where, repeated=repeated)
+
+
+def measure(given: Measure | str) -> Measure:
+    """The measure of a short text, such as ``"count"``, ``"sum(bid)"``, ``"quantile(bid, 0.9)"``.
+
+    >>> measure_text(measure("mean(bid)"))
+    'average(bid)'
+    """
+    return parse_measure(given) if isinstance(given, str) else given
+
+
+def level(path: Any, band: str | None = None, name: str = "", zone: str = "UTC") -> Level:
+    """What is grouped by: a path, or the year, quarter, month, week or day of a date at it.
+
+    >>> level("month(due_date)") == level("due_date", "month")
+    True
+    """
+    if not isinstance(path, str):
+        return Level(path, band, name, zone)
+    if band is None:
+        found = parse_level(path)
+        return Level(found.path, found.band, name or found.name, zone)
+    return Level(parse_path(path), band, name, zone)

@@ -1,0 +1,218 @@
+"""An aggregate is brought to what a schema knows, as ``checking.py`` does with queries.
+
+What comes back holds only this: references under functions and at levels have become their keys; functions have names
+of `FUNCTIONS`; values of conditions on measures have the type of the measure; totals are sorted places of levels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from attrs import evolve
+
+from callsheet.errors import QueryError
+from callsheet.model.language.checking import QueryChecker, check_natural
+from callsheet.model.language.coercion import FAMILIES, ORDERED, coerce
+from callsheet.model.language.measures import level_text, measure_text
+from callsheet.model.language.resolution import ResolvedPath
+from callsheet.model.language.text import path_text
+from callsheet.model.measure import (
+    ARITHMETIC,
+    BANDS,
+    COMPARISONS,
+    FUNCTIONS,
+    Aggregate,
+    AggregateFunction,
+    AggregateOrder,
+    Arithmetic,
+    Constant,
+    Having,
+    HavingNot,
+    Level,
+    Measure,
+    MeasureComparison,
+)
+from callsheet.model.query import Path, Select
+from callsheet.model.scalar import shown
+from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
+
+__all__ = ["check_aggregate"]
+
+_NUMERIC: Final = frozenset(FUNCTIONS) - {"count", "distinct", "mode", "minimum", "maximum"}
+_COUNT: Final = Attribute("count", data_type="integer")
+_NUMBER: Final = Attribute("number", data_type="number")
+
+
+def check_aggregate(aggregate: Aggregate, schema: Schema, text: str = "") -> Aggregate:
+    """The aggregate with all names resolved; `QueryError` for what the schema lacks.
+
+    References at levels or under ``count`` become their keys (``status`` → ``status.id``). Of the select's order is
+    kept what decides which entities there are.
+    """
+    if not aggregate.functions and not aggregate.group:
+        raise QueryError("this aggregate asks for nothing", hint="add a function such as count, or a group", text=text)
+    select = aggregate.select
+    ordered = select.limit is not None or select.offset or (select.sample and select.sample.method == "first")
+    checker = _AggregateChecker(schema, text)
+    checked = checker.select(evolve(select, projections=(), order=select.order if ordered else ()))
+    return checker.aggregate(aggregate, checked)
+
+
+class _AggregateChecker(QueryChecker):
+    """One check: the conditions of all measures count as parts of the query."""
+
+    def aggregate(self, aggregate: Aggregate, select: Select) -> Aggregate:
+        entity_type = self._schema.types[select.entity_type]
+        functions = tuple(self.measure(each, entity_type) for each in aggregate.functions)
+        group = tuple(self.level(level, entity_type) for level in aggregate.group)
+        check_natural("limit", aggregate.limit)
+        check_natural("offset", aggregate.offset)
+        return Aggregate(
+            select,
+            functions,
+            group,
+            None if aggregate.having is None else self.having(aggregate.having, entity_type),
+            tuple(self.order_of(each, group, entity_type) for each in aggregate.order),
+            aggregate.limit,
+            aggregate.offset,
+            _totals(aggregate, len(group)),
+        )
+
+    def measure(self, measure: Measure, entity_type: EntityType) -> Measure:
+        if isinstance(measure, AggregateFunction):
+            return self.function(measure, entity_type)
+        if isinstance(measure, Constant):
+            value = measure.value
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise QueryError(f"a measure is joined with numbers, not with {shown(value)}")
+            return measure
+        if not isinstance(measure, Arithmetic):
+            raise QueryError(f"{shown(measure)} is no measure", hint="like `total('bid')` of `callsheet.measures`")
+        if measure.operator not in ARITHMETIC:
+            raise QueryError(f"there is no operator `{measure.operator:.80}` of measures", hint="one of + - * /")
+        self._enter()
+        sides = self.measure(measure.left, entity_type), self.measure(measure.right, entity_type)
+        self._depth -= 1
+        for side in sides:
+            if FAMILIES[self.type_of(side, entity_type).data_type] != "number":
+                raise QueryError(f"cannot reckon with `{measure_text(side)}`, which is no number")
+        return Arithmetic(measure.operator, *sides)
+
+    def function(self, function: AggregateFunction, entity_type: EntityType) -> AggregateFunction:
+        """A function with its path and condition checked."""
+        name = function.name
+        if name not in FUNCTIONS:
+            near = did_you_mean(name, FUNCTIONS)
+            raise QueryError(f"there is no function `{name:.80}`{near}", hint=", ".join(FUNCTIONS))
+        if function.path is None and name != "count":
+            raise QueryError(f"`{name}` needs a path", hint="only `count` can do without")
+        if function.path is None and function.repeated:
+            raise QueryError("`count` without a path counts every entity once", hint="name a path to count repeated")
+        path = None if function.path is None else self.values(function.path, name, entity_type)
+        condition = None if function.condition is None else self.condition(function.condition, entity_type)
+        return evolve(function, path=path, condition=condition, argument=_argument(function))
+
+    def values(self, path: Path, name: str, entity_type: EntityType) -> Path:
+        """The path of a function's values."""
+        path = next(iter(self._meant(path, entity_type)), path)
+        way = self.valued(path, entity_type)
+        kind = way.attribute.data_type
+        wrong = name in _NUMERIC and FAMILIES[kind] != "number"
+        wrong = wrong or (name in ("minimum", "maximum") and FAMILIES[kind] not in ORDERED) or kind == "json"
+        if wrong:
+            raise self.error(way, f"cannot take the {name} of `{path_text(path)}`, a {kind}")
+        return Path(way.steps, path.position)
+
+    def type_of(self, measure: Measure, entity_type: EntityType) -> Attribute:
+        """What kind of value a checked measure has."""
+        if isinstance(measure, AggregateFunction):
+            if measure.name in ("count", "distinct"):
+                return _COUNT
+            if measure.path is not None and measure.name in ("sum", "minimum", "maximum", "mode"):
+                return self.valued(measure.path, entity_type).attribute
+        return _NUMBER
+
+    def level(self, level: Level, entity_type: EntityType) -> Level:
+        path = next(iter(self._meant(level.path, entity_type)), level.path)
+        way = self.valued(path, entity_type)
+        kind = way.attribute.data_type
+        if kind == "json":
+            raise self.error(way, f"cannot group by `{path_text(path)}`: JSON data can be neither ordered nor compared")
+        if level.band is not None:
+            self.band(level, way, kind)
+        zone = level.zone if level.band is not None and kind == "datetime" else "UTC"
+        return Level(Path(way.steps, path.position), level.band, level.name, zone)
+
+    def band(self, level: Level, way: ResolvedPath, kind: str) -> None:
+        if level.band not in BANDS:
+            near = did_you_mean(str(level.band), BANDS)
+            raise self.error(way, f"there is no band `{level.band:.80}`{near}", ", ".join(BANDS))
+        if kind not in ("date", "datetime"):
+            raise self.error(way, f"`{path_text(level.path)}` is a {kind}: only dates are in a {level.band}")
+
+    def order_of(self, order: AggregateOrder, group: tuple[Level, ...], entity_type: EntityType) -> AggregateOrder:
+        if isinstance(order.by, Measure):
+            return AggregateOrder(self.measure(order.by, entity_type), order.descending)
+        if not isinstance(order.by, Level):
+            raise QueryError(f"groups are ordered by levels and measures, not by {shown(order.by)}")
+        level = self.level(order.by, entity_type)
+        if level not in group:
+            hint = ", ".join(f"`{level_text(each)}`" for each in group) or "group by it"
+            raise QueryError(f"cannot order by `{level_text(order.by)}`, which is no level of the groups", hint=hint)
+        return AggregateOrder(level, order.descending)
+
+    def having(self, having: Having, entity_type: EntityType) -> Having:
+        if isinstance(having, MeasureComparison):
+            return self.measured(having, entity_type)
+        self._enter()
+        try:
+            if isinstance(having, HavingNot):
+                return HavingNot(self.having(having.condition, entity_type))
+            if not having.conditions:
+                raise QueryError("a condition on measures needs conditions")
+            return type(having)(tuple(self.having(part, entity_type) for part in having.conditions))
+        except AttributeError:
+            raise QueryError(f"{shown(having)} is no condition on measures", hint="like `total('bid') > 3`") from None
+        finally:
+            self._depth -= 1
+
+    def measured(self, comparison: MeasureComparison, entity_type: EntityType) -> MeasureComparison:
+        """A comparison of a measure with a value, which gets the measure's type."""
+        operator, value = comparison.operator, comparison.value
+        measure = self.measure(comparison.measure, entity_type)
+        name, attribute = measure_text(measure), self.type_of(measure, entity_type)
+        if operator not in COMPARISONS:
+            raise QueryError(f"there is no operator `{operator:.80}` for `{name}`", hint=" ".join(COMPARISONS))
+        if value is None and operator not in ("=", "!="):
+            raise QueryError(f"`{operator}` needs a value for `{name}`, not None", hint="`equals(None)`")
+        if operator not in ("=", "!=") and FAMILIES[attribute.data_type] not in ORDERED:
+            raise QueryError(f"`{name}` has no order: `{operator}`", hint="use `equals` or `differs`")
+        try:
+            return MeasureComparison(measure, operator, coerce("", attribute, value, operator))
+        except QueryError as error:
+            message = error.message.replace(f".{attribute.name}", f"`{name}`", 1)
+            raise QueryError(message, hint=error.hint) from None
+
+
+def _argument(function: AggregateFunction) -> float | None:
+    """The place of a quantile, as a float."""
+    place = function.argument
+    if function.name != "quantile":
+        if place is not None:
+            raise QueryError(f"`{function.name}` takes no number, only a quantile does: {shown(place)}")
+        return None
+    if isinstance(place, bool) or not isinstance(place, int | float) or not 0 <= place <= 1:
+        raise QueryError(f"a quantile is at a number from 0 to 1, not {shown(place)}", hint="quantile(bid, 0.9)")
+    return float(place)
+
+
+def _totals(aggregate: Aggregate, levels: int) -> bool | tuple[tuple[int, ...], ...]:
+    if isinstance(aggregate.totals, bool):
+        return aggregate.totals
+    found = []
+    for kept in aggregate.totals:
+        if any(isinstance(place, bool) or not isinstance(place, int) or not 0 <= place < levels for place in kept):
+            raise QueryError(f"totals name levels by their places from 0 to {levels - 1}, not {shown(kept)}")
+        found.append(tuple(sorted(set(kept))))
+    return tuple(dict.fromkeys(found))
