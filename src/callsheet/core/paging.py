@@ -18,17 +18,17 @@ from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
-from attrs import define
+from attrs import define, frozen
 
 from callsheet.core import reading
 from callsheet.core.core import Core
 from callsheet.dialects.protocol import PagedDialect
 from callsheet.entity.peers import Peers
-from callsheet.flow import Flow, Overlap, Response
+from callsheet.flow import Flow, Overlap, Request, Response
 from callsheet.model.query import Select
 from callsheet.model.record import Page
 
-__all__ = ["ReadProgress", "all_pages", "every_page", "next_page"]
+__all__ = ["PageForm", "ReadProgress", "all_pages", "every_page", "next_page"]
 
 T = TypeVar("T")
 
@@ -48,6 +48,18 @@ class ReadProgress:
     outdated: bool = False
 
 
+@frozen
+class PageForm:
+    """The form in which pages come: how one is requested, how its answer is opened, and what counts its entities.
+
+    ``open`` gives the cursor of the next page, and the function that decodes this one.
+    """
+
+    ask: Callable[[Select, int, str | None], Request]
+    open: Callable[[Response], tuple[str | None, Callable[[], Any]]]
+    count: Callable[[Core, Any], None]
+
+
 def all_pages(core: Core, select: Select, size: int, peers: Peers) -> Flow[list[Any]]:
     """All entities of a query."""
     pages = yield from every_page(core, select, size, partial(reading.merge_page, core, peers=peers))
@@ -63,11 +75,20 @@ def every_page(core: Core, select: Select, size: int, read: Callable[[Page], T])
     return found
 
 
-def next_page(core: Core, select: Select, size: int, progress: ReadProgress, read: Callable[[Page], T]) -> Flow[T]:
+def next_page(
+    core: Core,
+    select: Select,
+    size: int,
+    progress: ReadProgress,
+    read: Callable[[Any], T],
+    form: PageForm | None = None,
+) -> Flow[T]:
     """What ``read`` makes of the next page; the progress notes what comes after it."""
     dialect = core._dialect
-    if isinstance(dialect, PagedDialect):
-        found = yield from _overlapping(core, dialect, select, size, progress, read)
+    if form is None and isinstance(dialect, PagedDialect):
+        form = PageForm(dialect.ask_page, dialect.open_page, reading.count_rows)
+    if form is not None:
+        found = yield from _overlapping(core, form, select, size, progress, read)
     else:
         page = yield from reading.page(core, select, size, progress.cursor)
         found, progress.cursor = read(page), page.cursor
@@ -77,17 +98,17 @@ def next_page(core: Core, select: Select, size: int, progress: ReadProgress, rea
 
 
 def _overlapping(
-    core: Core, dialect: PagedDialect, select: Select, size: int, progress: ReadProgress, read: Callable[[Page], T]
+    core: Core, form: PageForm, select: Select, size: int, progress: ReadProgress, read: Callable[[Any], T]
 ) -> Flow[T]:
     answer = _what_is_ahead(core, progress)
     if answer is None:
         core.statistics.count("select")
-        answer = yield dialect.ask_page(select, size, progress.cursor)
-    cursor, decode = dialect.open_page(answer)
+        answer = yield form.ask(select, size, progress.cursor)
+    cursor, decode = form.open(answer)
 
     def decoded() -> T:
-        page: Page = decode()
-        reading.count_rows(core, page)
+        page = decode()
+        form.count(core, page)
         return read(page)
 
     if cursor is None or not progress.runs_ahead:
@@ -95,7 +116,7 @@ def _overlapping(
     else:
         core.statistics.count("select")
         progress.epoch = core.unit.epoch
-        found, progress.ahead = yield Overlap(dialect.ask_page(select, size, cursor), decoded)
+        found, progress.ahead = yield Overlap(form.ask(select, size, cursor), decoded)
     progress.cursor = cursor
     return found
 

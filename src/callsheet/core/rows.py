@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import frozen
+
 from callsheet.core.core import Core
 from callsheet.model.query import Path, Select
 from callsheet.model.record import Page, Records
@@ -46,6 +48,19 @@ def _paired(schema: Schema, records: Records) -> list[str]:
     return [each.name for each in references if schema.polymorphic(str(each.target))]
 
 
+@frozen
+class _Block:
+    """The rows of a block by key, and the place of each attribute in them."""
+
+    rows: dict[Any, Any]
+    places: dict[str, int]
+
+    @classmethod
+    def of(cls, records: Records) -> _Block:
+        places = {name: place for place, name in enumerate(records.attributes, 2)}
+        return cls({row[0]: row for row in records.rows}, places)
+
+
 class PageTables:
     """Values of a page by type, key and attribute.
 
@@ -55,17 +70,20 @@ class PageTables:
     def __init__(self, schema: Schema, page: Page) -> None:
         self._schema = schema
         self._page = page
-        self._known: dict[tuple[str, Any], dict[str, Any]] | None = None
+        self._families: dict[str, list[_Block]] = {}
 
-    @property
-    def _values(self) -> dict[tuple[str, Any], dict[str, Any]]:
-        if self._known is None:
-            self._known = {}
-            for records in self._page.records:
-                root = self._schema.types[records.entity_type].root
-                for row in records.rows:
-                    self._known.setdefault((root, row[0]), {}).update(zip(records.attributes, row[2:]))
-        return self._known
+    def _known(self, root: str, key: Any, name: str) -> Any:
+        """The value of an attribute of an entity, from the first block that has it."""
+        blocks = self._families.get(root)
+        if blocks is None:
+            family = [each for each in self._page.records if self._schema.types[each.entity_type].root == root]
+            blocks = self._families[root] = [_Block.of(records) for records in family]
+        for block in blocks:
+            row = block.rows.get(key)
+            place = block.places.get(name)
+            if row is not None and place is not None:
+                return row[place]
+        return None
 
     def column(self, records: Records, path: Path) -> list[Any]:
         """The values at a path, one for each row of a block; what rows of this type lack is None."""
@@ -97,8 +115,7 @@ class PageTables:
         if step.name not in entity_type.names:
             return None
         attribute = entity_type.attribute(step.name)
-        row = self._values.get((entity_type.root, key), {})
-        value = row.get(attribute.name)
+        value = self._known(entity_type.root, key, attribute.name)
         if attribute.kind == "mapping":
             return (value or {}).get(rest[0].name) if rest else value
         if attribute.kind == "scalar" or value is None:

@@ -22,6 +22,9 @@ from callsheet.model.schema import Schema
 
 __all__ = [
     "Backend",
+    "ColumnBackend",
+    "ColumnDialect",
+    "ColumnPage",
     "CommitResult",
     "Description",
     "Dialect",
@@ -52,7 +55,8 @@ class Features:
     ``handlers`` the server has queues of durable handlers, with ``schedules`` those of schedules; with ``adjustments``
     it applies increments itself; with ``fills`` it sets required values of new entities that have no default in the
     schema. With ``measures`` it has every measure, level and order of an `Aggregate`, and top and sample of a `Select`;
-    without, ``aggregate`` means the count, sum, average, minimum and maximum of an attribute, by paths.
+    without, ``aggregate`` means the count, sum, average, minimum and maximum of an attribute, by paths. With ``columns``
+    it also sends the pages of a query as columns.
     """
 
     atomic: bool = True
@@ -71,6 +75,7 @@ class Features:
     schedules: bool = False
     commit_operations: int = 200_000
     measures: bool = False
+    columns: bool = False
 
 
 @frozen
@@ -180,6 +185,41 @@ class PagedDialect(Dialect, Protocol):
 
     def open_page(self, response: Response) -> tuple[str | None, Callable[[], Page]]:
         """The cursor of the next page, and a function that decodes this page, which takes longer."""
+        ...
+
+
+@frozen
+class ColumnPage:
+    """A page as columns: the values at each projection of the query, in the order of the results.
+
+    ``kinds`` are data types of attributes, or ``key``, ``list``, ``mapping`` (see ``model/arrow.py``).
+    """
+
+    names: Sequence[str]
+    kinds: Sequence[str]
+    values: Sequence[Sequence[Any]]
+    cursor: str | None = None
+
+
+@runtime_checkable
+class ColumnBackend(Protocol):
+    """A backend that gives pages as columns."""
+
+    def columns(self, select: Select, size: int, cursor: str | None = None) -> ColumnPage:
+        """At most ``size`` results, after ``cursor``, as columns."""
+        ...
+
+
+@runtime_checkable
+class ColumnDialect(Dialect, Protocol):
+    """A dialect that can request pages as columns, encoded as an Arrow IPC stream."""
+
+    def ask_columns(self, select: Select, size: int, cursor: str | None) -> Request:
+        """The request for a page as columns."""
+        ...
+
+    def open_columns(self, response: Response) -> tuple[str | None, Callable[[], bytes]]:
+        """The cursor of the next page, and a function that gives the Arrow IPC stream."""
         ...
 
 

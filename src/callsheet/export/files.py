@@ -16,7 +16,7 @@ from callsheet.export.delimited import DelimitedText
 from callsheet.export.layout import ExportColumn
 from callsheet.export.pages import ColumnPages, Values
 from callsheet.export.sheets import ExcelWriter
-from callsheet.export.tables import batch_of, schema_of
+from callsheet.export.tables import BatchPages, schema_of
 from callsheet.flow import Flow, Work
 from callsheet.model.record import new_key
 from callsheet.model.schema import did_you_mean
@@ -44,12 +44,15 @@ def export(result: Any, path: str | Path, format: str = "") -> Flow[int]:
         if format:
             raise UsageError(f"there is no format {format!r:.20}: {known}{did_you_mean(format, WRITERS)}")
         raise UsageError(f"{target.name}: its ending does not say what it is; give format= ({known})")
-    pages = ColumnPages.of(result)
+    pages: Any = ColumnPages.of(result)
+    columns = pages.columns
     part = target.with_name(f".{new_key()}.part")
     count = 0
     writer: Any = None
     try:
-        writer = yield Work(lambda: _guarded(target, lambda: WRITERS[kind](part, pages.columns)))
+        writer = yield Work(lambda: _guarded(target, lambda: WRITERS[kind](part, columns)))
+        if kind == "parquet":
+            pages = BatchPages.over(pages)
         while not pages.are_read:
             values = yield from pages.fetch()
             count += len(values[0])
@@ -137,12 +140,11 @@ class ParquetWriter:
     """A Parquet file with a row group for each page."""
 
     def __init__(self, path: Path, columns: Sequence[ExportColumn]) -> None:
-        self._columns, self._schema = columns, schema_of(columns)
         parquet: Any = import_module("pyarrow.parquet")
-        self._writer = parquet.ParquetWriter(path, self._schema)
+        self._writer = parquet.ParquetWriter(path, schema_of(columns))
 
-    def write(self, values: Values) -> None:
-        self._writer.write_batch(batch_of(self._columns, self._schema, values))
+    def write(self, batch: Any) -> None:
+        self._writer.write_batch(batch)
 
     def close(self) -> None:
         self._writer.close()

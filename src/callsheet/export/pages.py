@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from callsheet.model.query import Select
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 
-__all__ = ["ColumnPages", "Values", "json_text"]
+__all__ = ["ColumnPages", "Values", "json_text", "page_values"]
 
 Values = list[list[Any]]
 """One list of values for each column."""
@@ -46,6 +46,13 @@ class ColumnPages:
         """Whether the last page has been fetched."""
         return self.progress.done
 
+    @property
+    def are_projected(self) -> bool:
+        """Whether each column is a projection of the query, as it comes from the server."""
+        return bool(self.select.projections) and not any(
+            column.labels or column.kind == "type" for column in self.columns
+        )
+
     def fetch(self) -> Flow[Values]:
         """The next page: dates, numbers and JSON data as they are, everything else as text.
 
@@ -59,21 +66,26 @@ class ColumnPages:
         return found
 
     def _values(self, page: Page) -> Values:
-        return [
-            values if column.labels else _plain(column, values)
-            for column, values in zip(self.columns, self._lists(page))
-        ]
+        return page_values(self.core.schema, self.columns, page)
 
-    def _lists(self, page: Page) -> Iterator[list[Any]]:
-        schema: Schema = self.core.schema
-        tables = PageTables(schema, page)
-        blocks = page.records[: page.roots]
-        for column in self.columns:
-            if column.kind == "type":
-                found = [records.entity_type for records in blocks for _ in records.rows]
-            else:
-                found = [value for records in blocks for value in tables.column(records, column.path)]
-            yield found if page.order is None else [found[index] for index in page.order]
+
+def page_values(schema: Schema, columns: Sequence[ExportColumn], page: Page) -> Values:
+    """The values of a page, a list for each column; where labels belong, the keys."""
+    return [
+        values if column.labels else _plain(column, values)
+        for column, values in zip(columns, _lists(schema, columns, page))
+    ]
+
+
+def _lists(schema: Schema, columns: Sequence[ExportColumn], page: Page) -> Iterator[list[Any]]:
+    tables = PageTables(schema, page)
+    blocks = page.records[: page.roots]
+    for column in columns:
+        if column.kind == "type":
+            found = [records.entity_type for records in blocks for _ in records.rows]
+        else:
+            found = [value for records in blocks for value in tables.column(records, column.path)]
+        yield found if page.order is None else [found[index] for index in page.order]
 
 
 def _plain(column: ExportColumn, values: list[Any]) -> list[Any]:
@@ -82,7 +94,7 @@ def _plain(column: ExportColumn, values: list[Any]) -> list[Any]:
     if column.kind == "list":
         return [None if value is None else [_text(item) for item in value] for value in values]
     if column.kind in ("string", "key", "enum", "type"):
-        return [None if value is None else _text(value) for value in values]
+        return [value if value is None or value.__class__ is str else _text(value) for value in values]
     return values
 
 

@@ -10,12 +10,17 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
-from callsheet.errors import UsageError
+from attrs import define
+
+from callsheet.core.core import Core
+from callsheet.core.paging import PageForm, next_page
+from callsheet.dialects.protocol import ColumnDialect
+from callsheet.errors import TransportError, UsageError
 from callsheet.export.layout import ExportColumn
 from callsheet.export.pages import ColumnPages, Values, json_text
 from callsheet.flow import Flow
 
-__all__ = ["batch_of", "pyarrow", "schema_of", "stream_of", "to_arrow", "to_pandas", "to_polars"]
+__all__ = ["BatchPages", "batch_of", "pyarrow", "schema_of", "stream_of", "to_arrow", "to_pandas", "to_polars"]
 
 JSON = ("json", "mapping", "custom")
 """Kinds of columns that have no type in Arrow: they are JSON text there."""
@@ -33,18 +38,79 @@ def _package(name: str) -> Any:
         raise UsageError(f"this needs the package {name}: `pip install {name}`") from None
 
 
+@define
+class BatchPages:
+    """The pages of a query as record batches, in the order of the results.
+
+    A server that sends columns (`ColumnDialect`) is asked for them; no value becomes a Python object. Of any other, and
+    where labels are looked up for a column, rows are read and made into columns here.
+    """
+
+    pages: ColumnPages
+    schema: Any
+    form: PageForm | None = None
+
+    @classmethod
+    def of(cls, result: Any) -> BatchPages:
+        """Those of a result; nothing is fetched yet."""
+        return cls.over(ColumnPages.of(result))
+
+    @classmethod
+    def over(cls, pages: ColumnPages) -> BatchPages:
+        """Those of the pages of a query."""
+        dialect = pages.core._dialect
+        form = None
+        if pages.core.features.columns and isinstance(dialect, ColumnDialect) and pages.are_projected:
+            form = PageForm(dialect.ask_columns, dialect.open_columns, _count)
+        return cls(pages, schema_of(pages.columns), form)
+
+    @property
+    def are_read(self) -> bool:
+        """Whether the last page has been fetched."""
+        return self.pages.are_read
+
+    def fetch(self) -> Flow[Any]:
+        """The next page; it may have no rows."""
+        pages = self.pages
+        if self.form is None:
+            return batch_of(pages.columns, self.schema, (yield from pages.fetch()))
+        return (yield from next_page(pages.core, pages.select, pages.size, pages.progress, self._batch, self.form))
+
+    def _batch(self, stream: bytes) -> Any:
+        """The batch of an answer, with the names and types that this session's schema says."""
+        arrow = pyarrow()
+        try:
+            found = arrow.ipc.open_stream(stream).read_all()
+            places = {path: place for place, path in enumerate(self.pages.select.projections)}
+            columns = [found.column(places[column.path]).combine_chunks() for column in self.pages.columns]
+            typed = [_typed(column, kind) for column, kind in zip(columns, self.schema.types)]
+            return arrow.record_batch(typed, schema=self.schema)
+        except (arrow.ArrowException, LookupError) as error:
+            raise TransportError(f"the server's columns cannot be read: {error!s:.200}") from None
+
+
+def _count(core: Core, stream: bytes) -> None:
+    core.statistics.entities += pyarrow().ipc.open_stream(stream).read_all().num_rows
+
+
+def _typed(column: Any, kind: Any) -> Any:
+    """The column with the type of the schema; enumerators come as texts."""
+    if column.type == kind:
+        return column
+    return column.dictionary_encode() if pyarrow().types.is_dictionary(kind) else column.cast(kind)
+
+
 def to_arrow(result: Any) -> Flow[Any]:
     """All rows as a ``pyarrow.Table``, with the types of the schema.
 
     >>> session.query("select name, status.name from Task").to_arrow().column_names  # doctest: +SKIP
     ['name', 'status.name']
     """
-    pages = ColumnPages.of(result)
-    schema = schema_of(pages.columns)
+    pages = BatchPages.of(result)
     batches = []
     while not pages.are_read:
-        batches.append(batch_of(pages.columns, schema, (yield from pages.fetch())))
-    return pyarrow().Table.from_batches(batches, schema)
+        batches.append((yield from pages.fetch()))
+    return pyarrow().Table.from_batches(batches, pages.schema)
 
 
 def to_pandas(result: Any) -> Flow[Any]:
@@ -63,14 +129,13 @@ def to_polars(result: Any) -> Flow[Any]:
 
 def stream_of(result: Any) -> Any:
     """The rows of a result that blocks, as a ``pyarrow.RecordBatchReader`` that fetches a page at a time."""
-    pages = ColumnPages.of(result)
-    schema = schema_of(pages.columns)
+    pages = BatchPages.of(result)
 
     def batches() -> Iterator[Any]:
         while not pages.are_read:
-            yield batch_of(pages.columns, schema, result.run(pages.fetch()))
+            yield result.run(pages.fetch())
 
-    return pyarrow().RecordBatchReader.from_batches(schema, batches())
+    return pyarrow().RecordBatchReader.from_batches(pages.schema, batches())
 
 
 def schema_of(columns: Sequence[ExportColumn]) -> Any:

@@ -14,8 +14,11 @@ from typing import Any, NoReturn, TypeVar
 from sqlalchemy import Connection, select
 
 from callsheet import __version__, collector
-from callsheet.dialects.protocol import CommitResult, Description, EventBatch, Features
+from callsheet.dialects.native.columns import can_write
+from callsheet.dialects.protocol import ColumnPage, CommitResult, Description, EventBatch, Features
 from callsheet.errors import Closed, Forbidden, Invalid, NotFound, TooLarge, UsageError
+from callsheet.export.layout import columns_of, select_for
+from callsheet.export.pages import page_values
 from callsheet.model.event import Event, Position
 from callsheet.model.language.aggregates import check_aggregate
 from callsheet.model.language.checking import check
@@ -48,7 +51,9 @@ __all__ = ["FEATURES", "ServiceBackend", "apply_changes"]
 
 T = TypeVar("T")
 
-FEATURES = Features(handlers=True, adjustments=True, schedules=True, commit_operations=writing.OPERATIONS)
+FEATURES = Features(
+    handlers=True, adjustments=True, schedules=True, commit_operations=writing.OPERATIONS, columns=can_write()
+)
 EVENTS = 1_000
 """The most events in one batch."""
 
@@ -86,6 +91,20 @@ class ServiceBackend:
             check_cost(checked)
             with self._view.connect(store) as connection:
                 return read_page(store, connection, checked, rows, cursor, access)
+
+    def columns(self, select: Select, size: int, cursor: str | None = None) -> ColumnPage:
+        """The same results as columns, one for each projection; without projections, those of the type."""
+        schema = self.schema
+        checked = self._checked(lambda: check(select, schema))
+        try:
+            layout = columns_of(schema, checked)
+        except UsageError as error:
+            raise Invalid(str(error)) from None
+        if any(column.labels for column in layout):
+            raise Invalid(f"columns of {select.entity_type}, which has types below it, need the projections named")
+        page = self.select(select_for(schema, checked), size, cursor)
+        names, kinds = [column.name for column in layout], [column.kind for column in layout]
+        return ColumnPage(names, kinds, page_values(schema, layout, page), page.cursor)
 
     def aggregate(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
         """One tuple for each group: the group's values, then the functions'."""

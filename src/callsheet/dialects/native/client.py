@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
+
+from attrs import evolve
 
 from callsheet import collector, errors
 from callsheet.dialects.answers import reads_answer, reads_answers
@@ -126,6 +128,19 @@ class NativeDialect:
         except Malformed as error:
             raise TransportError(f"the server's answer cannot be read: {error}") from None
         return Page(records, reply.roots, reply.order, reply.cursor)
+
+    def ask_columns(self, select: Select, size: int, cursor: str | None) -> Request:
+        request = self.ask_page(select, size, cursor)
+        return evolve(request, headers={**request.headers, "accept": shapes.ARROW})
+
+    @reads_answer
+    def open_columns(self, response: Response) -> tuple[str | None, Callable[[], bytes]]:
+        if response.status != 200:
+            _refuse(response)
+        if response.headers.get("content-type") != shapes.ARROW:
+            raise TransportError(f"the server's answer is no Arrow stream: {_start(response)}")
+        cursor = response.headers.get(shapes.CURSOR)
+        return None if cursor is None else unquote(cursor), lambda: response.content
 
     @reads_answers
     def aggregate(self, aggregate: Aggregate) -> Flow[list[tuple[Any, ...]]]:

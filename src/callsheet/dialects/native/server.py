@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from callsheet.dialects.native import codec, measures, serving, shapes
+from callsheet.dialects.native.columns import can_write, stream_of_page
 from callsheet.dialects.native.events import WireEvent, event_in
-from callsheet.dialects.protocol import Backend, EventBackend
+from callsheet.dialects.protocol import Backend, ColumnBackend, EventBackend
 from callsheet.errors import Invalid, NotFound, QueryError, SchemaError, ServerError, Unavailable
 from callsheet.flow import Response
 from callsheet.model.converter import changes_from_plain, operations_from_plain
@@ -34,6 +35,8 @@ def handle(
             backend = backend.at(_position(position))
         if headers.get(shapes.WHOLE_SCHEMA) is not None:
             params = {**params, shapes.WHOLE_SCHEMA: "1"}
+        if headers.get("accept") == shapes.ARROW:
+            params = {**params, shapes.ARROW: "1"}
         return _route(backend, method, path, params, body)
     except ServerError as error:
         return error_response(error)
@@ -63,7 +66,8 @@ def _route(backend: Backend, method: str, path: str, params: Mapping[str, str], 
             known, whole = params.get("known", ""), shapes.WHOLE_SCHEMA in params
             return _only("GET", method, lambda: _describe(backend, known, whole))
         case ["v1", "select"]:
-            return _only("POST", method, lambda: _select(backend, body))
+            select = _select_columns if shapes.ARROW in params else _select
+            return _only("POST", method, lambda: select(backend, body))
         case ["v1", "aggregate"]:
             return _only("POST", method, lambda: _aggregate(backend, body))
         case ["v1", "commits", commit_id, "parts", number]:
@@ -115,6 +119,17 @@ def _describe(backend: Backend, known: str, whole: bool) -> Response:
 def _select(backend: Backend, body: bytes) -> Response:
     wanted = shapes.decode(body, shapes.SelectBody)
     return _answer(page_out(backend.select(codec.select_in(wanted.select), wanted.size, wanted.cursor)))
+
+
+def _select_columns(backend: Backend, body: bytes) -> Response:
+    if not isinstance(backend, ColumnBackend) or not can_write():
+        raise Invalid(f"this server sends no `{shapes.ARROW}`; ask for application/json")
+    wanted = shapes.decode(body, shapes.SelectBody)
+    page = backend.columns(codec.select_in(wanted.select), wanted.size, wanted.cursor)
+    headers = {"content-type": shapes.ARROW}
+    if page.cursor is not None:
+        headers[shapes.CURSOR] = quote(page.cursor, safe="")
+    return Response(200, stream_of_page(page), headers)
 
 
 def page_out(page: Page) -> dict[str, Any]:
