@@ -55,8 +55,8 @@ class Features:
     ``handlers`` the server has queues of durable handlers, with ``schedules`` those of schedules; with ``adjustments``
     it applies increments itself; with ``fills`` it sets required values of new entities that have no default in the
     schema. With ``measures`` it has every measure, level and order of an `Aggregate`, and top and sample of a `Select`;
-    without, ``aggregate`` means the count, sum, average, minimum and maximum of an attribute, by paths. With ``columns``
-    it also sends the pages of a query as columns.
+    without, ``aggregate`` means the count, sum, average, minimum and maximum of an attribute, by paths. With
+    ``columns`` it also sends the pages of a query as columns.
     """
 
     atomic: bool = True
