@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test fails because the machine is busy: Hypothesis would measure how fast examples are drawn and run.
+settings.register_profile("callsheet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("callsheet")
 
 sys.path.insert(0, str(Path(__file__).parent))
 
