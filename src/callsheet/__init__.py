@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from callsheet.server.process import Server, serve
     from callsheet.session.awaiting import AsyncSession
     from callsheet.session.blocking import Session
+    from callsheet.session.login import login, login_async, login_with_password, login_with_password_async
     from callsheet.session.results import AsyncQueryResult, QueryResult
     from callsheet.sync.applying import SyncResult
     from callsheet.sync.cells import RefusedRow
@@ -109,6 +110,10 @@ _HOMES = {
     "UsageError": "errors",
     "external": "sync.external",
     "handler": "listening.declaration",
+    "login": "session.login",
+    "login_async": "session.login",
+    "login_with_password": "session.login",
+    "login_with_password_async": "session.login",
     "rows": "sync.rows.opening",
     "schedule": "listening.schedule",
     "serve": "server.process",
@@ -175,6 +180,10 @@ __all__ = [
     "UsageError",
     "external",
     "handler",
+    "login",
+    "login_async",
+    "login_with_password",
+    "login_with_password_async",
     "rows",
     "schedule",
     "serve",

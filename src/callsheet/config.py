@@ -7,13 +7,21 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from callsheet.credentials.profiles import Profiles, profile_in_use
 from callsheet.dialects import declaration_named, declarations, dialect_at
 from callsheet.dialects.declaration import DialectDeclaration
 from callsheet.errors import UsageError
+from callsheet.later import Later
+
+if TYPE_CHECKING:
+    from callsheet.credentials.login import SessionLogin
+else:
+    SessionLogin = Later("callsheet.credentials.login").SessionLogin
 
 __all__ = ["ConnectionSettings", "log_level", "resolve", "shown"]
 
@@ -22,7 +30,7 @@ __all__ = ["ConnectionSettings", "log_level", "resolve", "shown"]
 class ConnectionSettings:
     """Where to connect and as whom. ``embedded`` says the server is a database opened in this process.
 
-    ``dialect`` is the server's wire language.
+    ``dialect`` is the server's wire language. ``login`` stands for the key, where a person has logged in.
     """
 
     url: str = field(repr=False)
@@ -31,6 +39,8 @@ class ConnectionSettings:
     embedded: bool
     schema_cache: Path | None
     dialect: str = "native"
+    login: SessionLogin | None = None
+    profile: str = ""
     address: str = field(init=False)
 
     @address.default
@@ -67,6 +77,9 @@ def resolve(
     schema_cache: str | Path | bool | None = None,
     environment: Mapping[str, str] | None = None,
     dialect: str | None = None,
+    *,
+    profile: str | None = None,
+    login: SessionLogin | None = None,
 ) -> ConnectionSettings:
     """Arguments win over ``CALLSHEET_SERVER``, ``CALLSHEET_API_USER`` and ``CALLSHEET_API_KEY``.
 
@@ -74,15 +87,23 @@ def resolve(
     one that recognises the address, or whose variable names it.
 
     ``schema_cache`` is a folder, False for no cache, or None for ``CALLSHEET_SCHEMA_CACHE`` or the user's
-    cache folder.
+    cache folder. A ``profile`` has its server and its login; so has ``CALLSHEET_PROFILE``, if neither an address nor a
+    key is given, and the profile ``default``, if nothing else names a server. With a ``login`` no key is needed.
 
     >>> resolve("memory:", None, None, environment={}).embedded
     True
     """
     known = os.environ if environment is None else environment
     server = url or known.get("CALLSHEET_SERVER", "") or _server_of_a_dialect(known)
+    if login is None:
+        named = profile_in_use(profile, url, key, known, bool(server))
+        if named is not None:
+            return _of_profile(named, user, schema_cache, known)
     if not server:
-        raise UsageError('no server is named: Session("https://…"), Session("sqlite:///show.db"), or CALLSHEET_SERVER')
+        raise UsageError(
+            'no server is named: Session("https://…"), Session("sqlite:///show.db"), CALLSHEET_SERVER, '
+            "or `callsheet login URL`"
+        )
     user = user or known.get("CALLSHEET_API_USER", "")
     key = key or known.get("CALLSHEET_API_KEY", "")
     scheme = server.partition(":")[0].lower()
@@ -91,14 +112,34 @@ def resolve(
     if scheme in ("http", "https"):
         _check_address(server)
         declared = declaration_named(dialect) if dialect else dialect_at(server, known)
-        user, key = _account(declared, user, key, known)
+        if login is None:
+            user, key = _account(declared, user, key, known)
         cache = _cache_folder(schema_cache, known)
-        return ConnectionSettings(server.rstrip("/"), user, key, False, cache, declared.name)
+        return ConnectionSettings(server.rstrip("/"), user, key, False, cache, declared.name, login)
+    if login is not None:
+        raise UsageError(f"`{shown(server)}` is no server to log in to; use the address of one, https://…")
     if scheme in ("memory", "sqlite") or scheme.startswith("postgresql"):
         return ConnectionSettings(server, user or "admin", key, True, None)
     raise UsageError(
         f"`{shown(server)}` is no server address: use https://…, sqlite:///FILE, postgresql+psycopg://… or memory:"
     )
+
+
+def _of_profile(
+    name: str, user: str | None, schema_cache: str | Path | bool | None, environment: Mapping[str, str]
+) -> ConnectionSettings:
+    """The settings of a profile, whose login is renewed where it is kept."""
+    profiles = Profiles(environment)
+    found = profiles.read(name)
+    if user and user != found.user:
+        raise UsageError(f"profile `{name}` is the login of {found.user}, not of {user}; see `callsheet profiles`")
+    keeper = profiles.keeper(found)
+    tokens = keeper.read()
+    if tokens is None:
+        raise UsageError(f"profile `{name}` is logged out; {keeper.cure}")
+    login = SessionLogin(declaration_named(found.dialect).client_class(), tokens, keeper)
+    cache = _cache_folder(schema_cache, environment)
+    return ConnectionSettings(found.url, found.user, "", False, cache, found.dialect, login, name)
 
 
 def _check_address(server: str) -> None:

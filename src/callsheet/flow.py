@@ -17,23 +17,28 @@ __all__ = ["Call", "Flow", "Overlap", "Request", "Response", "Work"]
 
 @frozen
 class Request:
-    """One message to a server. ``path`` is relative to the server's URL; a ``safe`` one may be sent twice."""
+    """One message to a server. ``path`` is relative to the server's URL; a ``safe`` one may be sent twice.
+
+    An ``anonymous`` one is sent without the session's login, because it is what a login is made by. Contents and
+    headers may be secret, so the repr has neither.
+    """
 
     method: str
     path: str
-    content: bytes = b""
+    content: bytes = field(default=b"", repr=False)
     params: Mapping[str, str] = field(factory=dict)
-    headers: Mapping[str, str] = field(factory=dict)
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
     safe: bool = False
+    anonymous: bool = False
 
 
 @frozen
 class Response:
-    """The answer to a `Request`; header names are in lower case."""
+    """The answer to a `Request`; header names are in lower case. The repr has neither contents nor headers."""
 
     status: int
-    content: bytes = b""
-    headers: Mapping[str, str] = field(factory=dict)
+    content: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
 
 
 @frozen

@@ -161,5 +161,5 @@ def test_plain_http_to_another_machine_is_said_once(caplog: pytest.LogCaptureFix
         for url in ("http://127.0.0.1:1", "https://callsheet.invalid", *["http://callsheet-plain.invalid"] * 2):
             callsheet.Session(url, "a", "k").close()
     assert [record.getMessage() for record in caplog.records] == [
-        "callsheet-plain.invalid: without HTTPS your API key can be read on the network"
+        "callsheet-plain.invalid: without HTTPS your API key or your password can be read on the network"
     ]

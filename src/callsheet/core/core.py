@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from callsheet.core.errand import Errand
     from callsheet.core.journal import JournalProtocol
     from callsheet.core.schema_cache import SchemaCache
+    from callsheet.credentials.login import SessionLogin
+    from callsheet.dialects.accounts import AccountDescription
     from callsheet.dialects.protocol import Description, Dialect, Features
     from callsheet.entity import read_only, types, unit_of_work
     from callsheet.entity.entity import E, Entity
@@ -111,6 +113,11 @@ class Core(Counting):
         self._locations: Any = None
         self.identities = IdentityMap(window)
         self.statistics = Statistics()
+        #: The login of a person; None if the session has an API key, or its server in this process.
+        self._login: SessionLogin | None = None
+        #: What the server said of the caller, and the caller's user entity; None before somebody asked.
+        self._caller: AccountDescription | None = None
+        self._account_user: Any = None
 
     # -- what is known once the session is open ----------------------------------------------------------
 

@@ -8,7 +8,7 @@ docstring, the parameters and their defaults are the flow's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from functools import wraps
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from callsheet.entity.entity import E, Entity
     from callsheet.flow import Flow
 
-__all__ = ["Awaiting", "Blocking", "FindingVerb", "GivingVerb", "Verb"]
+__all__ = ["Awaiting", "Blocking", "Eventually", "FindingVerb", "GivingVerb", "Verb", "VerbProperty"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -105,6 +105,50 @@ class Verb(Generic[P, T]):
         if found is None:
             found = self._methods[awaits] = _method(self.flow, self._name, awaits)
         return found
+
+
+class Eventually(Generic[T]):
+    """The value of a `VerbProperty` where it is awaited: ``await session.user``. Nothing is sent before."""
+
+    __slots__ = ("_flow", "_runner")
+
+    def __init__(self, runner: Awaiting, flow: Callable[[Any], Flow[T]]) -> None:
+        self._runner, self._flow = runner, flow
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._runner.run(self._flow(self._runner)).__await__()
+
+
+class VerbProperty(Generic[T]):
+    """A property whose value is the result of a flow. Where verbs are awaited, the property is: ``await session.user``.
+
+    The value is fetched each time, unless the flow keeps it.
+    """
+
+    def __init__(self, flow: Callable[[Any], Flow[T]]) -> None:
+        self._flow = flow
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self.flow.__doc__
+
+    @property
+    def flow(self) -> Callable[[Any], Flow[T]]:
+        """The flow; one that is imported later is imported now."""
+        if isinstance(self._flow, LaterFunction):
+            self._flow = self._flow.load()
+        return self._flow
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> VerbProperty[T]: ...
+    @overload
+    def __get__(self, instance: Blocking, owner: type | None = None) -> T: ...
+    @overload
+    def __get__(self, instance: Awaiting, owner: type | None = None) -> Eventually[T]: ...
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        return Eventually(instance, self.flow) if instance._awaits else instance.run(self.flow(instance))
 
 
 def _method(flow: Callable[..., Flow[Any]], name: str, awaits: bool) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
+from urllib.parse import quote
 
 from attrs import field, frozen
 
@@ -27,6 +28,15 @@ class EnvironmentNames:
 
 def _recognises_nothing(_: str) -> bool:
     return False
+
+
+def _page(url: str, entity_type: str, key: str) -> str:
+    """The web page of an entity on a server; without a type, the server's own.
+
+    >>> _page("https://callsheet.example.org", "Task", "a/b")
+    'https://callsheet.example.org/entities/Task/a%2Fb'
+    """
+    return f"{url}/entities/{quote(entity_type, safe='')}/{quote(key, safe='')}" if entity_type else f"{url}/"
 
 
 @frozen
@@ -59,6 +69,8 @@ class DialectDeclaration:
     location_prefix: str = ""
     #: The name of the server's setting that makes all sessions use one mounted disk.
     storage_scenario: str = ""
+    #: The address of a web page, by the server's URL, an entity type and a key; without a type, the server's own.
+    page: Callable[[str, str, str], str] = _page
 
     @property
     def client_class(self) -> Any:

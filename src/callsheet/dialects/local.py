@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from callsheet.dialects.accounts import AccountDescription, account_of
 from callsheet.dialects.protocol import Backend, CommitResult, Description, EventBackend, FileBackend
 from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import StateError, Unsupported, UsageError
@@ -52,6 +53,10 @@ class LocalDialect:
     def call(self, action: str, arguments: Mapping[str, Any]) -> Flow[Any]:
         answer: Any = yield Work(lambda: self._backend.call(action, arguments))
         return answer
+
+    def account(self) -> Flow[AccountDescription]:
+        """What the server says of the caller."""
+        return account_of((yield from self.call("own.account", {})))
 
     # -- files -------------------------------------------------------------------------------------------
 

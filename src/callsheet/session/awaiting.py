@@ -61,7 +61,7 @@ class AsyncSession(Awaiting, FrontDoor):
     async def _drive(self, flow: Flow[T]) -> T:
         token = self._begin(flow)
         try:
-            return await drive.arun(flow, self._connection.transport)
+            return await drive.arun(flow, self._transport)
         finally:
             talking.reset(token)
             self._busy = False

@@ -54,7 +54,8 @@ class Session(Blocking, FrontDoor):
     """
 
     def _made(self) -> None:
-        if self.plugging.paths:
+        login = self._connection.login
+        if self.plugging.paths and not (login and login.awaits_password):
             self._open_or_close()
 
     def __enter__(self) -> Self:
@@ -84,7 +85,7 @@ class Session(Blocking, FrontDoor):
     def _drive(self, flow: Flow[T]) -> T:
         token = self._begin(flow)
         try:
-            return drive.run(flow, self._connection.transport)
+            return drive.run(flow, self._transport)
         finally:
             talking.reset(token)
             self._busy = False

@@ -19,10 +19,11 @@ from callsheet.errors import UsageError
 from callsheet.flow import Request, Response
 
 if TYPE_CHECKING:
+    from callsheet.credentials.login import SessionLogin
     from callsheet.transport.exchange import TransportOptions
     from callsheet.transport.journal import Journal
 
-__all__ = ["ServerConnection", "connect", "journal_at", "over"]
+__all__ = ["ServerConnection", "connect", "journal_at", "over", "set_timeout"]
 
 _log = logging.getLogger("callsheet")
 _warned: set[str] = set()
@@ -38,6 +39,8 @@ class ServerConnection:
     service: Any = None
     server: str = ""
     user: str = ""
+    login: SessionLogin | None = None
+    profile: str = ""
 
 
 def count_exchange(
@@ -69,13 +72,18 @@ def connect(
 
     spoken = dialect_class(dialect or settings.dialect)
     connection = ServerConnection(spoken(), None, None, server=settings.address, user=settings.user)
+    connection.profile = settings.profile
     if settings.schema_cache is not None:
         connection.cache = SchemaCache(settings.schema_cache, settings.url)
     _warn_of_plain(settings.url)
     own = {"user-agent": f"callsheet/{__version__}", **headers}
     transport = HttpTransport if blocking else AsyncHttpTransport
-    credentials = spoken.credentials(settings.user, settings.key)
-    connection.transport = transport(settings.url, {**own, **credentials}, on_exchange=count_exchange, **options)
+    if settings.login is not None:
+        settings.login.bind(connection.dialect)
+    else:
+        own |= spoken.credentials(settings.user, settings.key)
+    connection.login = settings.login
+    connection.transport = transport(settings.url, own, on_exchange=count_exchange, login=settings.login, **options)
     return connection
 
 
@@ -86,7 +94,7 @@ def _warn_of_plain(url: str) -> None:
     address = read_address(url)
     if not address.encrypted and not address.loopback and address.host not in _warned:
         _warned.add(address.host)
-        _log.warning("%s: without HTTPS your API key can be read on the network", address.host)
+        _log.warning("%s: without HTTPS your API key or your password can be read on the network", address.host)
 
 
 def _embedded(
@@ -105,6 +113,15 @@ def _embedded(
     service = Service.open(settings.url, schema, seed=seed, administrator=False)
     dialect = LocalDialect(service.backend(settings.user))
     return ServerConnection(dialect, LocalTransport(), None, service, settings.address, settings.user)
+
+
+def set_timeout(connection: ServerConnection, seconds: float) -> None:
+    """Give a connection other time limits; other users of the same transport keep theirs."""
+    from callsheet.transport.patience import checked_timeouts
+
+    timeouts = checked_timeouts(seconds)
+    if hasattr(connection.transport, "with_timeout"):
+        connection.transport = connection.transport.with_timeout(timeouts)
 
 
 def journal_at(path: str | Path | None, connection: ServerConnection) -> Journal | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextvars import Token
 from datetime import tzinfo
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Self, Unpack
 
 from callsheet.core.core import Policy
 from callsheet.core.statistics import Statistics, talking
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from callsheet.core import announcements, opening
     from callsheet.core.past import history
     from callsheet.core.past.history import Moment
+    from callsheet.credentials.login import SessionLogin
     from callsheet.dialects.protocol import Description
     from callsheet.flow import Flow
     from callsheet.model.schema import Schema
     from callsheet.session import builtin, options, plugging
     from callsheet.session import connection as connecting
     from callsheet.session.connection import ServerConnection
+    from callsheet.transport import log as transport_log
     from callsheet.transport.exchange import TransportOptions
 else:
     announcements = Later("callsheet.core.announcements")
@@ -40,6 +42,7 @@ else:
     opening = Later("callsheet.core.opening")
     options = Later("callsheet.session.options")
     plugging = Later("callsheet.session.plugging")
+    transport_log = Later("callsheet.transport.log")
 
 __all__ = ["FrontDoor"]
 
@@ -70,6 +73,10 @@ class FrontDoor(SessionVerbs):
         allow_writable_plugins: bool = False,
         headers: Mapping[str, str] | None = None,
         naive_times: str | tzinfo | None = None,
+        profile: str | None = None,
+        login: SessionLogin | None = None,
+        name: str | None = None,
+        verbose: bool = False,
         connection: ServerConnection | None = None,
         **transport: Unpack[TransportOptions],
     ) -> None:
@@ -90,11 +97,19 @@ class FrontDoor(SessionVerbs):
                     "plugin_paths": plugin_paths,
                     "plugin_arguments": plugin_arguments,
                     "headers": headers,
+                    "profile": profile,
+                    "name": name,
                 }
             )
-            settings = config.resolve(server_url, api_user, api_key, schema_cache, dialect=dialect)
+            settings = config.resolve(
+                server_url, api_user, api_key, schema_cache, dialect=dialect, profile=profile, login=login
+            )
             connection = self._connected(settings, dialect, schema, seed, headers or {}, transport)
         self._connection = connection
+        #: A name that its maker gave the session.
+        self.name = name
+        #: Whether each request is logged with its time and size.
+        self.verbose = verbose
         self._event_hub: Any = None
         self.plugging = plugging.Plugging(plugin_paths, plugin_arguments or {}, strict_plugins, allow_writable_plugins)
         self._owns_connection = True
@@ -110,6 +125,7 @@ class FrontDoor(SessionVerbs):
             account=connection.user,
             naive_times=options.zone_of(naive_times) if naive_times is not None else None,
         )
+        self._login = connection.login
         self._made()
 
     def _connected(
@@ -136,7 +152,53 @@ class FrontDoor(SessionVerbs):
 
     def __repr__(self) -> str:
         server = self._connection.server or "in this process"
-        return f"<{type(self).__name__} {server}{' (closed)' if self._closed else ''}>"
+        name = "" if self.name is None else f"{self.name!r} "
+        return f"<{type(self).__name__} {name}{server}{' (closed)' if self._closed else ''}>"
+
+    # -- who and where -----------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The address of the server or database, without a password."""
+        return self._connection.server
+
+    @property
+    def base_url(self) -> str:
+        """The same as `url`."""
+        return self._connection.server
+
+    @property
+    def access_token(self) -> str | None:
+        """The token that requests are sent with now: a secret. None if the session has an API key."""
+        access = None if self._login is None else self._login.access
+        return None if access is None else access.reveal()
+
+    @property
+    def session_id(self) -> str | None:
+        """The server's id of the login; None if the session has an API key."""
+        tokens = None if self._login is None else self._login.tokens
+        return None if tokens is None else tokens.session_id
+
+    @property
+    def api_client(self) -> Any:
+        """The transport, for a raw request: ``session.api_client.send(Request("GET", "/v1/me"))`` gives a `Response`.
+
+        It adds the login or the key, and raises `TransportError` if no answer comes. A server in this process has none.
+        """
+        return self._connection.transport
+
+    def set_timeout(self, seconds: float) -> None:
+        """Set the longest wait for the next bytes of an answer, for this session and not for its forks.
+
+        Raises `UsageError` unless it is a positive number. A server in this process needs no time limit.
+        """
+        connecting.set_timeout(self._connection, seconds)
+
+    def __reduce__(self) -> NoReturn:
+        raise UsageError(
+            "a session is not pickled or copied, because its login and its connections are this process's: "
+            "`session.serialize()` gives a text for `Session.deserialize`, and `session.fork()` another session"
+        )
 
     def fork(self) -> Self:
         """A new session for another thread, without pending changes, with the same schema, types and connections."""
@@ -147,6 +209,8 @@ class FrontDoor(SessionVerbs):
             window=self._window,
             conflicts=self.conflicts,
             naive_times=self.naive_times,
+            name=self.name,
+            verbose=self.verbose,
         )
         forked._owns_connection = False
         forked._event_hub, forked.plugging = self._shared_hub(), self.plugging
@@ -165,11 +229,19 @@ class FrontDoor(SessionVerbs):
             page_size=self.page_size,
             window=self._window,
             naive_times=self.naive_times,
+            name=self.name,
+            verbose=self.verbose,
         )
         past._owns_connection = False
         past.plugging = self.plugging
         past.look_back(self, history.moment_of(moment))
         return past
+
+    @property
+    def _transport(self) -> Any:
+        """The transport for a flow; one that logs if the session is verbose."""
+        transport = self._connection.transport
+        return transport_log.logged(transport, self._awaits) if self.verbose else transport
 
     def _schema_if_open(self) -> Schema | None:
         return None if self._types is None else self._types.schema

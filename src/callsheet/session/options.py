@@ -23,6 +23,8 @@ _KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "schema_cache": ((*_PATH, bool), "a folder or False"),
     "plugin_arguments": ((Mapping,), "a mapping"),
     "headers": ((Mapping,), "a mapping of texts"),
+    "profile": (_TEXT, "the name of a profile"),
+    "name": (_TEXT, "a text"),
 }
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from callsheet.core.lazy import LazyCore
-from callsheet.core.verb import FindingVerb, GivingVerb, Verb
+from callsheet.core.verb import FindingVerb, GivingVerb, Verb, VerbProperty
 from callsheet.later import Later
 
 if TYPE_CHECKING:
+    from callsheet.core import account as account_flows
     from callsheet.core import announcements, calls, opening, populating, reading, settlement
     from callsheet.core import commit as commit_flows
     from callsheet.core import ensure as ensure_flows
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from callsheet.storage import components, finding, media
     from callsheet.sync import foreign, planning, runs
 else:
+    account_flows = Later("callsheet.core.account")
     announcements = Later("callsheet.core.announcements")
     calls = Later("callsheet.core.calls")
     opening = Later("callsheet.core.opening")
@@ -79,6 +81,14 @@ class SessionVerbs(LazyCore):
     def reload_schema(self: Any) -> Flow[Description]:
         """Read custom attributes that were added since the session was opened."""
         return opening.open_(self)
+
+    user = VerbProperty(account_flows.person)
+    system_info = VerbProperty(account_flows.system_info)
+    current_user = VerbProperty(account_flows.current_user)
+    logged_in = Verb(account_flows.logged_in)
+    logout = Verb(account_flows.logout)
+    ping = Verb(account_flows.ping)
+    open_page = Verb(account_flows.open_page)
 
     create_component = Verb(components.create)
     location = Verb(finding.named)

@@ -22,10 +22,13 @@ from callsheet.transport.address import read_address
 from callsheet.transport.certificates import checked_verify, trusted
 from callsheet.transport.patience import Timeouts, checked_policy, checked_timeouts
 from callsheet.transport.proxies import proxy_for
+from callsheet.transport.renewals import Renewals
 from callsheet.transport.retry import Attempts, Budget, Failure, RetryPolicy, status_failure
 
 if TYPE_CHECKING:
     import httpx
+
+    from callsheet.credentials.login import SessionLogin
 
 __all__ = [
     "Exchange",
@@ -63,10 +66,11 @@ class Options(TransportOptions, total=False):
 
     on_exchange: OnExchange | None
     random: Callable[[], float] | None
+    login: SessionLogin | None
 
 
 class TransportSettings:
-    """The settings of both transports: address, headers, time limits and retries."""
+    """The settings of both transports: address, headers, login, time limits and retries."""
 
     def __init__(
         self,
@@ -78,6 +82,7 @@ class TransportSettings:
         verify: bool | str | Path = True,
         on_exchange: OnExchange | None = None,
         random: Callable[[], float] | None = None,
+        login: SessionLogin | None = None,
     ) -> None:
         self.address = read_address(url)
         self.host = self.address.host
@@ -87,6 +92,7 @@ class TransportSettings:
         self.verify = checked_verify(verify)
         self.on_exchange = on_exchange
         self.budget = Budget()
+        self.renewals = None if login is None else Renewals(login)
         self._random = random
         self._compresses = False
 
@@ -99,13 +105,19 @@ class TransportSettings:
 
     def content(self, request: Request) -> tuple[bytes, dict[str, str]]:
         """The body as it is sent, and its headers."""
-        headers = dict(request.headers)
+        headers = {**self.login_headers(request), **request.headers}
         packed = headers.get("content-type") == "application/octet-stream"
         packed = packed or is_elsewhere(request)
         if self._compresses and not packed and not self.address.loopback and len(request.content) > COMPRESSED_FROM:
             headers["content-encoding"] = "gzip"
             return gzip.compress(request.content, 1, mtime=0), headers
         return request.content, headers
+
+    def login_headers(self, request: Request) -> Mapping[str, str]:
+        """The login's headers of a request; none for a request that makes a login, or that goes elsewhere."""
+        if self.renewals is None or request.anonymous or is_elsewhere(request):
+            return {}
+        return self.renewals.login.headers()
 
     def received(self, response: Response) -> None:
         if ACCEPTS in response.headers:
@@ -218,7 +230,9 @@ class Exchange:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         self._received = answer.num_bytes_downloaded
         self._response = Response(answer.status_code, b"".join(self._chunks), headers)
-        self._failure = status_failure(self._response.status, headers.get("retry-after"))
+        # A person, not a retry, repeats a password.
+        if self._request.safe or not self._request.anonymous:
+            self._failure = status_failure(self._response.status, headers.get("retry-after"))
 
     def failed(self, error: Exception, closed: bool) -> None:
         """The attempt ended with an error."""

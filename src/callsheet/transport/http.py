@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import copy
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -33,6 +34,7 @@ from callsheet.transport.listen import (
     OnState,
     OpenStream,
 )
+from callsheet.transport.patience import checked_timeouts
 
 if TYPE_CHECKING:
     from callsheet.transport import timely
@@ -42,51 +44,72 @@ else:
 __all__ = ["AsyncHttpTransport", "HttpTransport", "OnExchange", "Timeouts"]
 
 
+class ClientPool:
+    """The httpx clients of a transport: one for the server, others for other addresses; copies of it share them."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._clients: dict[str | None, Any] = {}
+        self._process = os.getpid()
+        self._lock = Lock()
+
+    def client(self, name: str | None, make: Callable[[], Any], host: str) -> Any:
+        """The client of a name, made on first use."""
+        client = self._clients.get(name)
+        if client is not None and self._process == os.getpid():
+            return client
+        with self._lock:
+            if self.closed:
+                raise_closed(host)
+            if self._process != os.getpid():
+                # After a fork, the parent's sockets must not be used.
+                self._clients, self._process = {}, os.getpid()
+            if name not in self._clients:
+                self._clients[name] = make()
+            return self._clients[name]
+
+    def take(self) -> list[Any]:
+        """Mark the pool as closed; returns the clients to close."""
+        with self._lock:
+            clients, self._clients, self.closed = list(self._clients.values()), {}, True
+        return clients
+
+
 class Clients:
-    """The settings of a transport and its httpx clients: one for the server, others for other addresses."""
+    """The settings of a transport, and its clients."""
 
     _kind: str
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None, **options: Unpack[Options]) -> None:
         self._settings = TransportSettings(url, headers, **options)
-        self._clients: dict[str | None, Any] = {}
-        self._process = os.getpid()
-        self._lock = Lock()
-        self._closed = False
+        self._pool = ClientPool()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._settings.host}>"
+
+    def with_timeout(self, timeout: Timeouts | float | None) -> Self:
+        """A transport with other time limits on the same connections, with the same login."""
+        other = copy(self)
+        other._settings = copy(self._settings)
+        other._settings.timeouts = checked_timeouts(timeout)
+        return other
 
     def _client(self, request: Request) -> Any:
         """The client for a request, made on first use; clients for other addresses do not get the key."""
         elsewhere = is_elsewhere(request)
         # One client for the server, and one for each proxy to other addresses.
         name = self._settings.proxy(request.path) or "" if elsewhere else None
-        client = self._clients.get(name)
-        if client is not None and self._process == os.getpid():
-            return client
-        import httpx
 
-        with self._lock:
-            if self._closed:
-                raise_closed(self._settings.host)
-            if self._process != os.getpid():
-                # After a fork, the parent's sockets must not be used.
-                self._clients, self._process = {}, os.getpid()
-            if name not in self._clients:
-                options = self._settings.options(elsewhere, name or None)
-                self._clients[name] = self._made(getattr(httpx, self._kind)(**options))
-            return self._clients[name]
+        def make() -> Any:
+            import httpx
+
+            return self._made(getattr(httpx, self._kind)(**self._settings.options(elsewhere, name or None)))
+
+        return self._pool.client(name, make, self._settings.host)
 
     def _made(self, client: Any) -> Any:
         """A client that was just made."""
         return client
-
-    def _take_clients(self) -> list[Any]:
-        """Mark the transport as closed; returns the clients to close."""
-        with self._lock:
-            clients, self._clients, self._closed = list(self._clients.values()), {}, True
-        return clients
 
 
 class HttpTransport(Clients):
@@ -115,6 +138,13 @@ class HttpTransport(Clients):
 
     def send(self, request: Request) -> Response:
         """The server's response, whatever its status; raises `Timeout` or `Disconnected` if there is none."""
+        renewals = self._settings.renewals
+        if renewals is None or request.anonymous or is_elsewhere(request):
+            return self._transmit(request)
+        return renewals.send(request, self._transmit)
+
+    def _transmit(self, request: Request) -> Response:
+        """Send a request with the login's present token, if there is a login."""
         client, exchange = self._client(request), Exchange(self._settings, request)
         while True:
             try:
@@ -122,7 +152,7 @@ class HttpTransport(Clients):
                     for chunk in answer.iter_bytes():
                         exchange.add(chunk)
             except Exception as error:
-                exchange.failed(error, self._closed)
+                exchange.failed(error, self._pool.closed)
             else:
                 exchange.answered(answer)
             wait = exchange.wait()
@@ -138,7 +168,7 @@ class HttpTransport(Clients):
 
     def close(self) -> None:
         """Close the connections; later requests raise `Closed`. Idempotent."""
-        for client in self._take_clients():
+        for client in self._pool.take():
             client.close()
 
 
@@ -155,6 +185,13 @@ class AsyncHttpTransport(Clients):
 
     async def send(self, request: Request) -> Response:
         """The server's response, whatever its status; raises `Timeout` or `Disconnected` if there is none."""
+        renewals = self._settings.renewals
+        if renewals is None or request.anonymous or is_elsewhere(request):
+            return await self._transmit(request)
+        return await renewals.asend(request, self._transmit)
+
+    async def _transmit(self, request: Request) -> Response:
+        """Send a request with the login's present token, if there is a login."""
         import anyio
 
         client, exchange = self._client(request), Exchange(self._settings, request)
@@ -166,9 +203,9 @@ class AsyncHttpTransport(Clients):
                         async for chunk in answer.aiter_bytes():
                             exchange.add(chunk)
             except TimeoutError:
-                exchange.failed(exchange.overdue(), self._closed)
+                exchange.failed(exchange.overdue(), self._pool.closed)
             except Exception as error:
-                exchange.failed(error, self._closed)
+                exchange.failed(error, self._pool.closed)
             else:
                 exchange.answered(answer)
             wait = exchange.wait()
@@ -184,5 +221,5 @@ class AsyncHttpTransport(Clients):
 
     async def aclose(self) -> None:
         """Close the connections; later requests raise `Closed`. Idempotent."""
-        for client in self._take_clients():
+        for client in self._pool.take():
             await client.aclose()

@@ -17,7 +17,7 @@ from attrs import frozen
 
 from callsheet.dialects.protocol import EventStream, LocalEventStream
 from callsheet.errors import StateError
-from callsheet.flow import Response
+from callsheet.flow import Request, Response
 from callsheet.model.event import Event, Position
 from callsheet.transport.exchange import TransportSettings, error_of_connection
 from callsheet.transport.retry import RetryPolicy
@@ -109,7 +109,7 @@ class StreamedAnswer:
         self._stream, self._settings = stream, _settings(listening)
         client = self._client = httpx.Client(**self._settings.options())
         try:
-            self._answer = client.send(client.build_request(**_request(listening, stream)), stream=True)
+            self._answer = self._opened(listening)
             stream.opened(_response(self._answer, b"" if _streams(self._answer) else self._answer.read()))
             self._chunks = self._answer.iter_bytes()
         except Exception as error:
@@ -118,6 +118,26 @@ class StreamedAnswer:
         except BaseException:
             client.close()
             raise
+
+    def _opened(self, listening: Listening) -> httpx.Response:
+        """The answer that begins the stream. The session's login, if there is one, is renewed as for any request."""
+        renewals = self._settings.renewals
+        if renewals is not None and renewals.login.need() != "none":
+            renewals.renew(renewals.login.access, self._transmit)
+        used = None if renewals is None else renewals.login.access
+        answer = self._client.send(self._client.build_request(**_request(listening, self._stream)), stream=True)
+        if renewals is not None and used is not None and answer.status_code == 401:
+            answer.close()
+            renewals.renew(used, self._transmit)
+            answer = self._client.send(self._client.build_request(**_request(listening, self._stream)), stream=True)
+        return answer
+
+    def _transmit(self, request: Request) -> Response:
+        """Send the request of a renewal."""
+        answer = self._client.request(
+            request.method, self._settings.url(request), content=request.content, headers=dict(request.headers)
+        )
+        return _response(answer, answer.content)
 
     def receive(self) -> Sequence[Event] | None:
         try:
@@ -155,7 +175,7 @@ def _request(listening: Listening, stream: EventStream) -> dict[str, Any]:
         "url": settings.url(request),
         "params": dict(request.params) or None,
         # Not compressed: a compressor would delay events.
-        "headers": {**request.headers, "accept-encoding": "identity"},
+        "headers": {**settings.login_headers(request), **request.headers, "accept-encoding": "identity"},
         "timeout": httpx.Timeout(listening.keep_alive, connect=settings.timeouts.connect),
     }
 

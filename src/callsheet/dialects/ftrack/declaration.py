@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from callsheet.dialects.declaration import DialectDeclaration, EnvironmentNames
 
@@ -19,6 +19,22 @@ def _is_site(address: str) -> bool:
     """
     host = (urlsplit(address).hostname or "").lower()
     return host == DOMAIN or host.endswith(f".{DOMAIN}")
+
+
+#: What the vendor's pages call the types that are no tasks to them.
+PAGES = {"Project": "show", "AssetVersion": "assetversion", "AssetVersionList": "list", "TypedContextList": "list"}
+
+
+def _page(url: str, entity_type: str, key: str) -> str:
+    """The vendor's page of an entity: the overview, with the entity beside it.
+
+    >>> _page("https://studio.ftrackapp.com", "Shot", "k")
+    'https://studio.ftrackapp.com/#slideEntityId=k&slideEntityType=task&itemId=projects'
+    """
+    if not entity_type:
+        return f"{url}/"
+    kind = PAGES.get(entity_type, "task")
+    return f"{url}/#slideEntityId={quote(key, safe='')}&slideEntityType={kind}&itemId=projects"
 
 
 FTRACK = DialectDeclaration(
@@ -49,4 +65,5 @@ FTRACK = DialectDeclaration(
     review_components=frozenset({"ftrackreview-mp4", "ftrackreview-webm", "ftrackreview-image"}),
     location_prefix="ftrack.",
     storage_scenario="ftrack.centralized-storage",
+    page=_page,
 )

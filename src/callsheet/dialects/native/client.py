@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from attrs import evolve
 
-from callsheet import collector, errors
+from callsheet import collector
 from callsheet.dialects.answers import reads_answer, reads_answers
 from callsheet.dialects.native import codec, shapes
 from callsheet.dialects.native.events import PATH, NativeEventStream, event_out
+from callsheet.dialects.native.logins import NativeLogins
+from callsheet.dialects.native.reply import answer_start
+from callsheet.dialects.native.reply import read_reply as _read
+from callsheet.dialects.native.reply import refuse as _refuse
 from callsheet.dialects.native.rows import RowReader
 from callsheet.dialects.protocol import CommitResult, Description
 from callsheet.dialects.uploads import StagedUpload
-from callsheet.errors import ServerError, TransportError, Unavailable
+from callsheet.errors import TransportError
 from callsheet.flow import Flow, Request, Response
 from callsheet.later import Later
 from callsheet.model.converter import changes_to_plain, operations_to_plain
@@ -36,34 +40,13 @@ else:
 
 __all__ = ["NativeDialect"]
 
-KINDS: dict[str, type[ServerError]] = {
-    error.kind: error
-    for error in (
-        errors.Unauthorised,
-        errors.Forbidden,
-        errors.NotFound,
-        errors.Conflict,
-        errors.AlreadyHandled,
-        errors.Invalid,
-        errors.TooLarge,
-        errors.Unavailable,
-    )
-}
-# Statuses that proxies and gateways send with bodies of their own, with the same meaning.
-STATUSES: dict[int, type[ServerError]] = {
-    401: errors.Unauthorised,
-    403: errors.Forbidden,
-    413: errors.TooLarge,
-    429: errors.Unavailable,
-}
 READING = frozenset({"at", "commits", "history"})
 """Actions that change nothing, and so may be sent again."""
 REPEATABLE = "handlers."
 """Actions of durable handlers, which may be repeated: each names its lease, or the leases that it has."""
-T = TypeVar("T")
 
 
-class NativeDialect:
+class NativeDialect(NativeLogins):
     """Flows that use Callsheet's own wire.
 
     >>> flow = NativeDialect().describe("abc")
@@ -138,7 +121,7 @@ class NativeDialect:
         if response.status != 200:
             _refuse(response)
         if response.headers.get("content-type") != shapes.ARROW:
-            raise TransportError(f"the server's answer is no Arrow stream: {_start(response)}")
+            raise TransportError(f"the server's answer is no Arrow stream: {answer_start(response)}")
         cursor = response.headers.get(shapes.CURSOR)
         return None if cursor is None else unquote(cursor), lambda: response.content
 
@@ -240,69 +223,8 @@ def _file(key: str) -> str:
     return f"/v1/files/{quote(key, safe='')}"
 
 
-def _read(response: Response, shape: type[T]) -> T:
-    """Decode a successful answer; any other answer raises its error."""
-    if response.status != 200:
-        _refuse(response)
-    if not _is_json(response):
-        raise TransportError(f"this is not an answer of a Callsheet server: {_start(response)}")
-    try:
-        return shapes.decode(response.content, shape)
-    except Malformed as error:
-        raise TransportError(f"the server's answer cannot be read ({error}): {_start(response)}") from None
-
-
 def _unpack(value: Any) -> Any:
     try:
         return unpack(value)
     except Malformed as error:
         raise TransportError(f"the server's answer cannot be read: {error}") from None
-
-
-def _refuse(response: Response) -> NoReturn:
-    """Raise the error that the server sent, or one for the status if the answer is not the server's."""
-    status = response.status
-    if _is_json(response):
-        try:
-            error = shapes.decode(response.content, shapes.ErrorReply).error
-            details = unpack(error.details) if error.details else {}
-        except Malformed:
-            pass
-        else:
-            raised = KINDS.get(error.kind, ServerError)(
-                error.message,
-                operation=error.operation,
-                entity=error.entity,
-                attribute=error.attribute,
-                details=details,
-            )
-            _raise(raised, response)
-    if status >= 500:
-        _raise(Unavailable(f"the server cannot answer now: {_start(response)}"), response)
-    if status in STATUSES:
-        _raise(STATUSES[status](f"refused on the way to the server: {_start(response)}"), response)
-    if 300 <= status < 400:
-        place = response.headers.get("location", "elsewhere")
-        raise TransportError(f"the server's URL redirects to {place}; use that address (status {status})")
-    raise TransportError(f"this is not an answer of a Callsheet server: {_start(response)}")
-
-
-def _raise(error: ServerError, response: Response) -> NoReturn:
-    if isinstance(error, Unavailable):
-        try:
-            error.retry_after = float(response.headers["retry-after"])
-        except (KeyError, ValueError):
-            pass
-    raise error
-
-
-def _is_json(response: Response) -> bool:
-    return response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
-
-
-def _start(response: Response) -> str:
-    """The status and the beginning of the body, as one printable line."""
-    text = response.content[:400].decode("utf-8", "replace")
-    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    kind = response.headers.get("content-type", "no content type")
-    return f"status {response.status}, {kind}: {line[:160] or 'nothing'}"

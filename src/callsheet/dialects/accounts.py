@@ -1,0 +1,144 @@
+"""Logging in: what a server exchanges for a name and a password, and what it says about the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol, runtime_checkable
+
+from attrs import field, frozen
+
+from callsheet.dialects.protocol import Dialect
+from callsheet.flow import Flow
+from callsheet.secret import Secret
+
+__all__ = ["AccountDescription", "AccountDialect", "LoginDialect", "Person", "SystemInfo", "LoginTokens", "account_of"]
+
+
+@frozen
+class LoginTokens:
+    """What a login consists of. Times are seconds since 1970; ``lifetime`` is how long ``access`` is valid in all.
+
+    ``access`` is sent with each request. ``refresh`` is exchanged, once, for new tokens.
+    """
+
+    access: Secret
+    refresh: Secret
+    expires: float
+    lifetime: float
+    refresh_expires: float
+    session_id: str
+    account: str
+
+
+@frozen
+class Person:
+    """Who a session acts for. What the server does not have is an empty text.
+
+    >>> Person("anna", "Anna", "Berg", "anna@example.org").surname
+    'Berg'
+    """
+
+    username: str
+    first_name: str = ""
+    surname: str = ""
+    email_address: str = ""
+
+
+@frozen
+class SystemInfo:
+    """The system that a session works on.
+
+    ``build_date`` is when the server's data began, where it says so, and ``view_name`` the data view it belongs to.
+    """
+
+    name: str
+    description: str = ""
+    build_date: datetime | None = None
+    view_name: str = ""
+
+
+@frozen
+class AccountDescription:
+    """What a server says of a caller. ``session_id`` and ``expires`` are None for an API key.
+
+    ``user_key`` is the key of the account's ``User`` entity, None if it has none.
+    """
+
+    account: str
+    administrator: bool = False
+    roles: tuple[str, ...] = ()
+    session_id: str | None = None
+    expires: datetime | None = None
+    workspace: str = ""
+    person: Person = field(factory=lambda: Person(""))
+    user_key: str | None = None
+    system: SystemInfo = field(factory=lambda: SystemInfo(""))
+
+
+def account_of(plain: Mapping[str, Any]) -> AccountDescription:
+    """The description in what the action ``own.account``, or ``/v1/me``, returns. Missing parts have their defaults.
+
+    >>> account_of({"account": "anna", "user": {"id": 7, "last_name": "Berg"}}).person.surname
+    'Berg'
+    """
+    account, user, server = str(plain["account"]), plain.get("user"), plain.get("server") or {}
+    workspace = str(plain.get("workspace") or "")
+    data_view, _, system = workspace.partition("/")
+    known = {} if user is None else {name: "" if value is None else str(value) for name, value in user.items()}
+    return AccountDescription(
+        account,
+        bool(plain.get("administrator")),
+        tuple(map(str, plain.get("roles") or ())),
+        plain.get("session_id"),
+        _moment(plain.get("expires_at")),
+        workspace,
+        Person(
+            known.get("username") or account,
+            known.get("first_name", ""),
+            known.get("last_name", ""),
+            known.get("email", ""),
+        ),
+        known.get("id") or None,
+        SystemInfo(
+            system or str(server.get("name", "")),
+            str(server.get("description") or ""),
+            _moment(server.get("built")),
+            data_view,
+        ),
+    )
+
+
+def _moment(value: Any) -> datetime | None:
+    if value is None or isinstance(value, datetime):
+        return value
+    return datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
+
+
+@runtime_checkable
+class AccountDialect(Dialect, Protocol):
+    """A dialect of a server that says who calls."""
+
+    def account(self) -> Flow[AccountDescription]:
+        """What the server says of the caller."""
+        ...
+
+
+@runtime_checkable
+class LoginDialect(Dialect, Protocol):
+    """A dialect of a server that people log in to."""
+
+    def login(self, name: str, password: Secret, device: str) -> Flow[LoginTokens]:
+        """The tokens for a name and a password; raises `Unauthorised`, and `Unavailable` after too many attempts."""
+        ...
+
+    def renew(self, refresh: Secret, request: str) -> Flow[LoginTokens]:
+        """New tokens for a refresh token, which is then used up.
+
+        The same token with the same ``request`` gets the same answer, so a lost answer can be requested again.
+        """
+        ...
+
+    def logout(self, refresh: Secret, everywhere: bool) -> Flow[None]:
+        """End the login that a refresh token belongs to, or all logins of its account."""
+        ...
