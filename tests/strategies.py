@@ -27,6 +27,7 @@ from callsheet.model.measure import (
     MeasureComparison,
 )
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Sample, Select, Step, Top
+from callsheet.model.relative_time import MOST, STARTS, UNITS, RelativeTime
 
 __all__ = ["conditions", "datetimes", "literals", "names", "paths", "selects", "type_names"]
 
@@ -64,7 +65,15 @@ def literals() -> st.SearchStrategy[Any]:
         st.sampled_from(["Done", "2026-01-01", "12", "none", r"50\%", "\\", r"\u0041"]),
         st.dates(),
         datetimes(),
+        relative_times(),
     )
+
+
+def relative_times() -> st.SearchStrategy[RelativeTime]:
+    """Times relative to now."""
+    units = st.fixed_dictionaries({}, optional={unit: st.integers(-MOST, MOST) for unit in UNITS})
+    starts, zones = st.sampled_from(["", *STARTS]), st.sampled_from(["", "", "Europe/Berlin", "UTC"])
+    return st.builds(lambda units, start, zone: RelativeTime(**units, start=start, zone=zone), units, starts, zones)
 
 
 @st.composite

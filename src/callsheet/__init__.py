@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from callsheet.model.history import Commit, EntityChange, HistoryEntry
     from callsheet.model.operation import Create, Delete, Operation, Update
     from callsheet.model.record import NOT_SET, Identity
+    from callsheet.model.relative_time import RelativeTime, now
     from callsheet.model.schema import Attribute, EntityType, Schema
     from callsheet.server.process import Server, serve
+    from callsheet.session.accessors import AsyncTypeAccessor, TypeAccessor
     from callsheet.session.awaiting import AsyncSession
     from callsheet.session.blocking import Session
     from callsheet.session.login import login, login_async, login_with_password, login_with_password_async
@@ -55,11 +57,12 @@ _HOMES = {
     "AsyncSession": "session.awaiting",
     "AsyncSync": "sync.two_way.sync",
     "AsyncTwoWayPlan": "sync.two_way.sync",
+    "AsyncTypeAccessor": "session.accessors",
     "Attribute": "model.schema",
     "CallsheetError": "errors",
     "Carried": "sync.two_way.pairing",
-    "Collection": "entity.collection",
     "Children": "sync.mapping",
+    "Collection": "entity.collection",
     "Column": "sync.mapping",
     "Commit": "model.history",
     "CommitError": "errors",
@@ -83,6 +86,7 @@ _HOMES = {
     "QueryError": "errors",
     "QueryResult": "session.results",
     "RefusedRow": "sync.cells",
+    "RelativeTime": "model.relative_time",
     "ResultError": "errors",
     "RowMapping": "sync.mapping",
     "Schema": "model.schema",
@@ -105,6 +109,7 @@ _HOMES = {
     "TransportError": "errors",
     "TwoWayPlan": "sync.two_way.sync",
     "TwoWayResult": "sync.two_way.applying",
+    "TypeAccessor": "session.accessors",
     "TypePair": "sync.two_way.pairing",
     "Update": "model.operation",
     "UsageError": "errors",
@@ -114,6 +119,7 @@ _HOMES = {
     "login_async": "session.login",
     "login_with_password": "session.login",
     "login_with_password_async": "session.login",
+    "now": "model.relative_time",
     "rows": "sync.rows.opening",
     "schedule": "listening.schedule",
     "serve": "server.process",
@@ -125,6 +131,7 @@ __all__ = [
     "AsyncSession",
     "AsyncSync",
     "AsyncTwoWayPlan",
+    "AsyncTypeAccessor",
     "Attribute",
     "CallsheetError",
     "Carried",
@@ -153,6 +160,7 @@ __all__ = [
     "QueryError",
     "QueryResult",
     "RefusedRow",
+    "RelativeTime",
     "ResultError",
     "RowMapping",
     "Schema",
@@ -175,6 +183,7 @@ __all__ = [
     "TransportError",
     "TwoWayPlan",
     "TwoWayResult",
+    "TypeAccessor",
     "TypePair",
     "Update",
     "UsageError",
@@ -184,6 +193,7 @@ __all__ = [
     "login_async",
     "login_with_password",
     "login_with_password_async",
+    "now",
     "rows",
     "schedule",
     "serve",

@@ -3,7 +3,8 @@
 CallsheetError
 ├─ UsageError            the call is wrong: fix the code
 │  ├─ SchemaError           a type, attribute or value the schema does not allow
-│  │  └─ UnknownAttribute      also an AttributeError and a KeyError
+│  │  ├─ UnknownAttribute      also an AttributeError and a KeyError
+│  │  └─ UnknownType           also an AttributeError
 │  ├─ QueryError            a query that cannot be read; has position and hint
 │  └─ StateError            right call, wrong moment
 │     ├─ NotLoaded             the value is on the server only
@@ -80,6 +81,7 @@ __all__ = [
     "Unauthorised",
     "Unavailable",
     "UnknownAttribute",
+    "UnknownType",
     "UnsafePath",
     "Unsupported",
     "UsageError",
@@ -107,12 +109,20 @@ class UnknownAttribute(SchemaError, AttributeError, KeyError):
     """The entity type has no attribute of this name."""
 
 
-class QueryError(UsageError):
-    """A query cannot be read. ``position`` is the offset in the text (-1: unknown), ``hint`` a proposal."""
+class UnknownType(SchemaError, AttributeError):
+    """The schema has no entity type of this name; or the session has nothing of this name."""
 
-    def __init__(self, message: str, position: int = -1, hint: str = "", text: str = "") -> None:
+
+class QueryError(UsageError):
+    """A query cannot be read. ``position`` is the offset in the text (-1: unknown), ``hint`` a proposal.
+
+    ``place`` is where it is in a query as JSON: ``__query__.created_at.__time__``.
+    """
+
+    def __init__(self, message: str, position: int = -1, hint: str = "", text: str = "", place: str = "") -> None:
         self.message, self.position, self.hint, self.text = message, position, hint, text
-        lines = [message]
+        self.place = place
+        lines = [f"{place}: {message}" if place else message]
         if text and position >= 0:
             start = max(0, position - 60)
             lines += [f"  {text[start : position + 40]}", "  " + " " * (position - start) + "^"]

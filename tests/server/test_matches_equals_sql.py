@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from callsheet.model.language.checking import check, check_condition
 from callsheet.model.language.matching import matches
+from callsheet.model.language.relative import fixed_condition
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Select, Step
+from callsheet.model.relative_time import now
 from callsheet.server.reading.pages import read_page
 from callsheet.server.store.store import Store
 
@@ -79,7 +81,14 @@ POOLS: dict[str, list[Any]] = {
     "key": ["t0", "t1", "t2", "s0", "x"],
 }
 ITEMS = ["colour", "a b", "dot.dot", 'quo"te', "back\\slash", "é"]
-LITERALS = {**POOLS, "integer": [*POOLS["integer"], 1.5, -0.5]}
+NOW = TIMES[0]
+RELATIVE = [now(), now(days=1), now(days=-1, start="day"), now(years=-126, zone="Europe/Berlin")]
+LITERALS = {
+    **POOLS,
+    "integer": [*POOLS["integer"], 1.5, -0.5],
+    "date": [*DATES, *RELATIVE],
+    "datetime": [*TIMES, *RELATIVE],
+}
 
 
 def perhaps(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -238,7 +247,7 @@ def conditions_agree(store: Store, world: dict[str, dict[str, Any]], type_name: 
     fill(store, world)
     schema = store.schema
     for condition in asked:
-        checked = check_condition(condition, type_name, schema)
+        checked = fixed_condition(check_condition(condition, type_name, schema), NOW)
         expected = [
             key
             for key, entity in world.items()

@@ -10,6 +10,7 @@ from callsheet.core.core import Core
 from callsheet.core.paging import every_page
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
+from callsheet.model.language import relative
 from callsheet.model.measure import Aggregate, AggregateFunction
 from callsheet.model.query import Path
 
@@ -26,6 +27,8 @@ def aggregate(core: Core, question: Aggregate) -> Flow[list[tuple[Any, ...]]]:
     if not core.features.aggregate:
         return [((yield from _counted(core, question)),)]
     core.statistics.count("aggregate")
+    if not core.features.relative_times and relative.is_relative(question):
+        question = relative.fixed_aggregate(question, core.server_now())
     return (yield from core._dialect.aggregate(question))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 from weakref import ref
 
@@ -87,6 +89,8 @@ class Core(Counting):
         self._unit: UnitOfWork | None = None
         self._types: Types | None = None
         self._description: Description | None = None
+        #: When it was received, on the monotonic clock.
+        self._described = 0.0
         self.page_size = page_size
         self.auto_populate: Policy = "peers" if auto_populate is True else auto_populate
         self.conflicts = conflicts
@@ -175,12 +179,17 @@ class Core(Counting):
     def _new_locations(self) -> Any:
         raise StateError("only a session has locations")
 
+    def server_now(self) -> datetime:
+        """The time on the server, as far as it is known: what it said when it was described, and what passed since."""
+        said = self.server_information.time
+        return said + timedelta(seconds=monotonic() - self._described)
+
     def _open_now(self) -> None:
         raise StateError("this session is not open yet: `await session.open()`, or use `async with`")
 
     def opened(self, description: Description, schema: Schema) -> None:
         """Take what the server said; types already built are kept."""
-        self._description = description
+        self._description, self._described = description, monotonic()
         if self.naive_times is not None:
             schema = schema.in_zone(self.naive_times)
         if self._types is None:
@@ -319,7 +328,7 @@ class Core(Counting):
         other._types = self.types
         if self._locations is not None:
             other._locations = self._locations.lend(other)
-        other._description = self.server_information
+        other._description, other._described = self.server_information, self._described
         other.moment = self.moment
         other.hub, other.defaults = self.hub, self.defaults
         other.operators, other.commands = self.operators, self.commands

@@ -14,6 +14,7 @@ for it no more pages are fetched ahead.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from callsheet.core.core import Core
 from callsheet.dialects.protocol import PagedDialect
 from callsheet.entity.peers import Peers
 from callsheet.flow import Flow, Overlap, Request, Response
+from callsheet.model.language import relative
 from callsheet.model.query import Select
 from callsheet.model.record import Page
 
@@ -37,7 +39,8 @@ T = TypeVar("T")
 class ReadProgress:
     """How far the reading of a query has got.
 
-    ``ahead`` is the prefetched response, or the exception raised while fetching it.
+    ``ahead`` is the prefetched response, or the exception raised while fetching it; ``moment`` is what ``now`` is in
+    the query, where the server does not know times relative to now: all pages are of one.
     """
 
     runs_ahead: bool = False
@@ -46,6 +49,7 @@ class ReadProgress:
     ahead: Response | Exception | None = None
     epoch: int = 0
     outdated: bool = False
+    moment: datetime | None = None
 
 
 @frozen
@@ -85,6 +89,9 @@ def next_page(
 ) -> Flow[T]:
     """What ``read`` makes of the next page; the progress notes what comes after it."""
     dialect = core._dialect
+    if not core.features.relative_times and relative.is_relative(select):
+        progress.moment = progress.moment or core.server_now()
+        select = relative.fixed_select(select, progress.moment)
     if form is None and isinstance(dialect, PagedDialect):
         form = PageForm(dialect.ask_page, dialect.open_page, reading.count_rows)
     if form is not None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from callsheet import collector
+from callsheet.chunks import chunks
 from callsheet.core.core import Core
 from callsheet.entity.collection import Collection
 from callsheet.entity.entity import Entity, type_name
@@ -17,6 +18,7 @@ from callsheet.entity.loader import merge_records
 from callsheet.entity.peers import Peers
 from callsheet.errors import MultipleResults, NoResult, SchemaError, UsageError
 from callsheet.flow import Flow
+from callsheet.model.language import relative
 from callsheet.model.normalisation import normalised_key
 from callsheet.model.query import And, Comparison, Condition, Or, Path, Select, Step
 from callsheet.model.record import NOT_SET, Page
@@ -27,19 +29,22 @@ __all__ = [
     "count_rows",
     "fetch",
     "get",
+    "get_each",
     "is_ghost",
     "is_loaded",
     "key_condition",
+    "key_paths",
     "merge_page",
     "one",
     "page",
+    "sendable",
 ]
 
 
 def page(core: Core, select: Select, size: int, cursor: str | None) -> Flow[Page]:
     """One page of records, counted."""
     core.statistics.count("select")
-    answer: Page = yield from core._dialect.select(select, size, cursor)
+    answer: Page = yield from core._dialect.select(sendable(core, select), size, cursor)
     count_rows(core, answer)
     return answer
 
@@ -72,6 +77,13 @@ def _merge_related(core: Core, records: Any, peers: Peers) -> list[Any]:
     return merge_records(records, core, core.types, Peers(root, (peers, records.entity_type)))
 
 
+def sendable(core: Core, select: Select) -> Select:
+    """The query as the server understands it: times relative to now become times where it does not know them."""
+    if core.features.relative_times or not relative.is_relative(select):
+        return select
+    return relative.fixed_select(select, core.server_now())
+
+
 def count_rows(core: Core, answer: Page) -> None:
     """Let the statistics know of the rows of a page."""
     core.statistics.entities += sum(len(records.rows) for records in answer.records)
@@ -79,20 +91,49 @@ def count_rows(core: Core, answer: Page) -> None:
 
 def get(core: Core, entity_type: str | type[Entity], key: Any) -> Flow[Any]:
     """The entity of this primary key, from memory or from the server; None if there is none."""
-    entity_type = type_name(entity_type)
-    entity_class: Any = core.types[entity_type]
-    root = entity_class._type.root
-    key = _composite(entity_class._type, key) if len(entity_class._type.key) > 1 else _plain(key)
-    found = core.identities.family(root).get(key)
-    if found is not None and isinstance(found, entity_class) and not is_ghost(found):
-        return found if core.unit.is_alive(found) else None
-    if key is None:
-        return None
-    if len(entity_class._type.key) == 1 and type(key) is not str:
-        key = normalised_key(entity_class._type, key)
-    select = Select(entity_type, where=key_condition(entity_class._type, [key]))
-    entities, _ = yield from fetch(core, select, 1, None, Peers(root))
-    return entities[0] if entities else None
+    (found,) = yield from get_each(core, entity_type, [key])
+    return found
+
+
+def get_each(core: Core, entity_type: str | type[Entity], keys: Sequence[Any]) -> Flow[list[Any]]:
+    """The entities of these primary keys in their order, from memory or from the server; None in place of one that is
+    not there. As many requests as their number takes."""
+    entity_class: Any = core.types[type_name(entity_type)]
+    found: dict[Any, Any] = {None: None}
+    several = len(entity_class._type.key) > 1
+    wanted = [_composite(entity_class._type, key) if several else _plain(key) for key in keys]
+    for key in wanted:
+        if key not in found and (held := _held(core, entity_class, key)) is not NOT_SET:
+            found[key] = held
+    asked = {
+        key: key if several or type(key) is str else normalised_key(entity_class._type, key)
+        for key in wanted
+        if key not in found
+    }
+    # A key of several parts is compared part by part, which costs the server a comparison each.
+    size = 100 if several else core.features.literals
+    for part in chunks(list(dict.fromkeys(asked.values())), size):
+        select = Select(entity_class._name, where=key_condition(entity_class._type, part))
+        entities = yield from _fetch_all(core, select, len(part), Peers(entity_class._type.root))
+        found.update((each._key, each) for each in entities)
+    return [found.get(asked.get(key, key)) for key in wanted]
+
+
+def _held(core: Core, entity_class: Any, key: Any) -> Any:
+    """The live entity of a key; None for one that was deleted here, `NOT_SET` where the server must be asked."""
+    found = core.identities.family(entity_class._type.root).get(key)
+    if found is None or not isinstance(found, entity_class) or is_ghost(found):
+        return NOT_SET
+    return found if core.unit.is_alive(found) else None
+
+
+def _fetch_all(core: Core, select: Select, size: int, peers: Peers) -> Flow[list[Any]]:
+    """The entities of all pages."""
+    found, cursor = yield from fetch(core, select, size, None, peers)
+    while cursor is not None:
+        more, cursor = yield from fetch(core, select, size, cursor, peers)
+        found = [*found, *more]
+    return found
 
 
 def _composite(entity_type: EntityType, key: Any) -> tuple[Any, ...]:
@@ -131,9 +172,9 @@ def is_loaded(entity: Any, name: str) -> bool:
 
 def key_condition(entity_type: EntityType, keys: Sequence[Any]) -> Condition:
     if len(entity_type.key) > 1:
-        terms = tuple(And(tuple(map(_part_is, _key_paths(entity_type), key))) for key in keys)
+        terms = tuple(And(tuple(map(_part_is, key_paths(entity_type), key))) for key in keys)
         return terms[0] if len(terms) == 1 else Or(terms)
-    (path,) = _key_paths(entity_type)
+    (path,) = key_paths(entity_type)
     return Comparison(path, "=", keys[0]) if len(keys) == 1 else Comparison(path, "in", tuple(keys))
 
 
@@ -141,7 +182,7 @@ def _part_is(path: Path, value: Any) -> Condition:
     return Comparison(path, "=", value)
 
 
-def _key_paths(entity_type: EntityType) -> list[Path]:
+def key_paths(entity_type: EntityType) -> list[Path]:
     """The paths of the key's parts; a foreign key is the key of its reference."""
     aliases = entity_type.aliases
     return [Path((Step(aliases[name]), Step("id")) if name in aliases else (Step(name),)) for name in entity_type.key]

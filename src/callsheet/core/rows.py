@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from attrs import frozen
@@ -11,7 +13,7 @@ from callsheet.model.query import Path, Select
 from callsheet.model.record import Page, Records
 from callsheet.model.schema import Schema
 
-__all__ = ["PageTables", "flat_records"]
+__all__ = ["PageTables", "flat_records", "json_records"]
 
 
 def flat_records(core: Core, select: Select, page: Page) -> list[dict[str, Any]]:
@@ -39,6 +41,19 @@ def flat_records(core: Core, select: Select, page: Page) -> list[dict[str, Any]]
     if page.order is not None:
         return [found[index] for index in page.order]
     return found
+
+
+def json_records(core: Core, select: Select, page: Page) -> list[dict[str, Any]]:
+    """The page as plain dicts of what JSON has: dates and times are ISO texts."""
+    return [{name: _json(value) for name, value in record.items()} for record in flat_records(core, select, page)]
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {name: _json(item) for name, item in value.items()}
+    return [_json(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _paired(schema: Schema, records: Records) -> list[str]:

@@ -56,7 +56,8 @@ class Features:
     it applies increments itself; with ``fills`` it sets required values of new entities that have no default in the
     schema. With ``measures`` it has every measure, level and order of an `Aggregate`, and top and sample of a `Select`;
     without, ``aggregate`` means the count, sum, average, minimum and maximum of an attribute, by paths. With
-    ``columns`` it also sends the pages of a query as columns.
+    ``columns`` it also sends the pages of a query as columns; with ``relative_times`` it reads times
+    relative to now, and by its own clock.
     """
 
     atomic: bool = True
@@ -76,6 +77,7 @@ class Features:
     commit_operations: int = 200_000
     measures: bool = False
     columns: bool = False
+    relative_times: bool = False
 
 
 @frozen

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from callsheet.errors import UnknownAttribute
+from callsheet.model.patterns import literal_pattern, wildcard_pattern
 from callsheet.model.query import Any_, Comparison, Condition, Order, Path, Step
 from callsheet.model.record import Identity
 from callsheet.model.schema import Schema, did_you_mean
@@ -90,6 +91,27 @@ class Expression:
     def not_like(self, pattern: str) -> Comparison:
         """Does not match the pattern."""
         return self._compare("not_like", pattern)
+
+    def contains(self, text: str) -> Comparison:
+        """Has this text in it, whatever characters it holds; ASCII letters match in either case."""
+        return self.like(f"%{literal_pattern(text)}%")
+
+    def starts_with(self, text: str) -> Comparison:
+        """Begins with this text; ASCII letters match in either case."""
+        return self.like(f"{literal_pattern(text)}%")
+
+    def ends_with(self, text: str) -> Comparison:
+        """Ends with this text; ASCII letters match in either case."""
+        return self.like(f"%{literal_pattern(text)}")
+
+    startswith, endswith = starts_with, ends_with
+
+    def matches(self, wildcards: str) -> Comparison:
+        r"""Matches the whole text; ``*`` stands for any run of characters, ``\*`` for a star.
+
+        It is no regular expression: databases and Python do not read those alike.
+        """
+        return self.like(wildcard_pattern(wildcards))
 
     def in_(self, values: Iterable[Any]) -> Comparison:
         """Is one of the values (or of the results of a query)."""

@@ -13,6 +13,8 @@ The meaning of a condition, the same for all three readers:
 - ``like`` matches the whole text; ``%`` stands for any run of characters, ``\\%`` for a percent sign and
   ``\\\\`` for a backslash (any other backslash stands for itself); ASCII letters match in either case.
   Everything else is compared exactly.
+- A time relative to now (``now(-7 days)``) is compared as the time it is by the clock of the one who answers; in one
+  query ``now`` is one moment.
 - A reference compared with text is compared by its label (``status is Done`` is ``status.name is Done``), with
   a UUID by its key; any condition on a key can also name ``status.id`` or ``status_id``.
 - A path through a collection holds when it holds for *any* member (for none of them, when it is empty);
@@ -34,6 +36,7 @@ from typing import TypeAlias
 from attrs import field, frozen
 
 from callsheet.errors import QueryError
+from callsheet.model.relative_time import RelativeTime
 
 __all__ = [
     "And",
@@ -55,7 +58,7 @@ __all__ = [
 SAMPLING = ("random", "first", "stratified")
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "like", "not_like", "in", "not_in")
 
-Literal: TypeAlias = bool | int | float | str | date | datetime | None
+Literal: TypeAlias = bool | int | float | str | date | datetime | RelativeTime | None
 
 
 @frozen

@@ -6,6 +6,7 @@ value                   in JSON
 date                    ``{"$date": "2026-11-21"}``
 datetime                ``{"$datetime": "2026-11-21T09:00:00+00:00"}``
 Identity                ``{"$identity": ["Task", "018f"]}``
+RelativeTime            ``{"$now": {"days": -7}}``
 dict with a ``$`` key   ``{"$object": {"$date": "just text"}}``
 everything else         as it is; a tuple comes back as a list
 ======================  ==========================================
@@ -23,9 +24,10 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
-from callsheet.errors import SchemaError
+from callsheet.errors import QueryError, SchemaError
 from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity
+from callsheet.model.relative_time import RelativeTime, now
 from callsheet.model.scalar import Unfit, plain_scalar, shown
 
 __all__ = ["key_in", "pack", "pack_values", "unpack", "unpack_values"]
@@ -58,6 +60,8 @@ def pack(value: Any, depth: int = DEPTH) -> Any:
         return {"$date": value.isoformat()}
     if isinstance(value, Identity):
         return {"$identity": [value.entity_type, value.key]}
+    if isinstance(value, RelativeTime):
+        return {"$now": _relative(value)}
     if depth == 0:
         raise SchemaError(f"data nested more than {DEPTH} deep cannot be sent")
     if isinstance(value, list | tuple):
@@ -186,9 +190,23 @@ def _identity(value: Any, _: int) -> Identity:
     return Identity(entity_type, key if type(key) is str else key_in(key))
 
 
+def _relative(value: RelativeTime) -> dict[str, Any]:
+    """The parts that are not their defaults."""
+    parts: dict[str, Any] = dict(value.units)
+    return parts | {name: text for name in ("start", "zone") if (text := getattr(value, name))}
+
+
+def _relative_in(value: Any, _: int) -> RelativeTime:
+    try:
+        return now(**value)
+    except QueryError as error:
+        raise Malformed(error.message) from None
+
+
 _READERS: dict[str, Callable[[Any, int], Any]] = {
     "$date": lambda value, _: date.fromisoformat(value),
     "$datetime": lambda value, _: datetime.fromisoformat(value),
     "$identity": _identity,
+    "$now": _relative_in,
     "$object": lambda value, depth: {name: unpack(item, depth - 1) for name, item in value.items()},
 }

@@ -22,6 +22,7 @@ from callsheet.export.pages import page_values
 from callsheet.model.event import Event, Position
 from callsheet.model.language.aggregates import check_aggregate
 from callsheet.model.language.checking import check
+from callsheet.model.language.relative import fixed_aggregate
 from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Delete, Operation, Update
 from callsheet.model.query import Select
@@ -40,6 +41,7 @@ from callsheet.server.log.filters import filter_of
 from callsheet.server.own_account import own_account
 from callsheet.server.queues import handlers
 from callsheet.server.queues.request import HandlerRequest
+from callsheet.server.reading import clock
 from callsheet.server.reading.cost import check_cost
 from callsheet.server.reading.pages import read_aggregate, read_page
 from callsheet.server.store.store import Store
@@ -52,7 +54,12 @@ __all__ = ["FEATURES", "ServiceBackend", "apply_changes"]
 T = TypeVar("T")
 
 FEATURES = Features(
-    handlers=True, adjustments=True, schedules=True, commit_operations=writing.OPERATIONS, columns=can_write()
+    handlers=True,
+    adjustments=True,
+    schedules=True,
+    commit_operations=writing.OPERATIONS,
+    columns=can_write(),
+    relative_times=True,
 )
 EVENTS = 1_000
 """The most events in one batch."""
@@ -89,8 +96,10 @@ class ServiceBackend:
         with self._reading() as (store, access):
             checked = self._checked(lambda: check(select, store.schema))
             check_cost(checked)
+            moment, cursor = clock.begun(checked, cursor, self._view.now)
             with self._view.connect(store) as connection:
-                return read_page(store, connection, checked, rows, cursor, access)
+                page = read_page(store, connection, clock.at(checked, moment), rows, cursor, access)
+            return clock.stamped(page, moment)
 
     def columns(self, select: Select, size: int, cursor: str | None = None) -> ColumnPage:
         """The same results as columns, one for each projection; without projections, those of the type."""
@@ -112,7 +121,7 @@ class ServiceBackend:
             checked = self._checked(lambda: check_aggregate(aggregate, store.schema))
             check_cost(checked)
             with self._view.connect(store) as connection:
-                return read_aggregate(store, connection, checked, access)
+                return read_aggregate(store, connection, fixed_aggregate(checked, self._view.now()), access)
 
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> None:
         """Keep part ``number`` (from 0) of a commit that is too large for one request; may be repeated."""

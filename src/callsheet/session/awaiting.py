@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from callsheet.core.statistics import talking
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
     from callsheet.flow import Flow
     from callsheet.model.event import Event
     from callsheet.model.query import Select
-    from callsheet.session import events, hub_flows, query, results
+    from callsheet.session import accessors, events, hub_flows, query, results
+    from callsheet.session.accessors import AsyncTypeAccessor
     from callsheet.session.events import AsyncEventHub
     from callsheet.session.results import AsyncQueryResult
     from callsheet.transport import drive
 else:
+    accessors = Later("callsheet.session.accessors")
     drive = Later("callsheet.transport.drive")
     events = Later("callsheet.session.events")
     hub_flows = Later("callsheet.session.hub_flows")
@@ -105,14 +108,30 @@ class AsyncSession(Awaiting, FrontDoor):
     def query(self, text: str, page_size: int | None = None) -> AsyncQueryResult: ...
     @overload
     def query(self, text: type[E], page_size: int | None = None) -> AsyncQueryResult[E]: ...
-    def query(self, text: str | type[Entity], page_size: int | None = None) -> AsyncQueryResult[Any]:
+    @overload
+    def query(self, text: Mapping[str, Any], page_size: int | None = None) -> AsyncQueryResult[Any]: ...
+    def query(
+        self, text: str | type[Entity] | Mapping[str, Any], page_size: int | None = None
+    ) -> AsyncQueryResult[Any]:
         """The query of a text, or of a type's name or class, to be refined: ``session.query("Task").where(…)``.
+
+        A mapping is a query as JSON: ``{"__model__": "Task", "__query__": {"status": "Done"}}``; `query_schema` is its
+        form. With ``"__json__": true`` its rows are plain data instead of entities.
 
         >>> session.query('Task where status.name is "Done" order by name').first()  # doctest: +SKIP
         """
         self._check_open()
+        if isinstance(text, Mapping):
+            return query.from_json((results.AsyncQueryResult, results.AsyncPlainResult), self, text, page_size)
         return query.from_text(results.AsyncQueryResult, self, text, page_size)
 
     def select(self, select: Select, page_size: int | None = None) -> AsyncQueryResult:
         """The query of a `Select`."""
         return results.AsyncQueryResult(self, select, page_size)
+
+    def model_interface(self, entity_type: str | type[E]) -> AsyncTypeAccessor[E]:
+        """The verbs of an entity type: ``session.Task`` is ``session.model_interface("Task")``."""
+        return accessors.AsyncTypeAccessor(self, entity_type)
+
+    def __getitem__(self, name: str) -> AsyncTypeAccessor:
+        return accessors.AsyncTypeAccessor(self, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from callsheet.core.statistics import talking
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     from callsheet.entity.entity import E, Entity
     from callsheet.flow import Flow
     from callsheet.model.query import Select
-    from callsheet.session import events, query, results
+    from callsheet.session import accessors, events, query, results
+    from callsheet.session.accessors import TypeAccessor
     from callsheet.session.events import EventHub
     from callsheet.session.results import QueryResult
     from callsheet.transport import drive
 else:
+    accessors = Later("callsheet.session.accessors")
     drive = Later("callsheet.transport.drive")
     events = Later("callsheet.session.events")
     query = Later("callsheet.session.query")
@@ -129,14 +132,28 @@ class Session(Blocking, FrontDoor):
     def query(self, text: str, page_size: int | None = None) -> QueryResult: ...
     @overload
     def query(self, text: type[E], page_size: int | None = None) -> QueryResult[E]: ...
-    def query(self, text: str | type[Entity], page_size: int | None = None) -> QueryResult[Any]:
+    @overload
+    def query(self, text: Mapping[str, Any], page_size: int | None = None) -> QueryResult[Any]: ...
+    def query(self, text: str | type[Entity] | Mapping[str, Any], page_size: int | None = None) -> QueryResult[Any]:
         """The query of a text, or of a type's name or class, to be refined: ``session.query("Task").where(…)``.
+
+        A mapping is a query as JSON: ``{"__model__": "Task", "__query__": {"status": "Done"}}``; `query_schema` is its
+        form. With ``"__json__": true`` its rows are plain data instead of entities.
 
         >>> session.query('Task where status.name is "Done" order by name').first()  # doctest: +SKIP
         """
         self._check_open()
+        if isinstance(text, Mapping):
+            return query.from_json((results.QueryResult, results.PlainResult), self, text, page_size)
         return query.from_text(results.QueryResult, self, text, page_size)
 
     def select(self, select: Select, page_size: int | None = None) -> QueryResult:
         """The query of a `Select`."""
         return results.QueryResult(self, select, page_size)
+
+    def model_interface(self, entity_type: str | type[E]) -> TypeAccessor[E]:
+        """The verbs of an entity type: ``session.Task`` is ``session.model_interface("Task")``."""
+        return accessors.TypeAccessor(self, entity_type)
+
+    def __getitem__(self, name: str) -> TypeAccessor:
+        return accessors.TypeAccessor(self, name)

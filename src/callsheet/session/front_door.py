@@ -26,17 +26,20 @@ if TYPE_CHECKING:
     from callsheet.credentials.login import SessionLogin
     from callsheet.dialects.protocol import Description
     from callsheet.flow import Flow
+    from callsheet.model.language import json_schema
     from callsheet.model.schema import Schema
-    from callsheet.session import builtin, options, plugging
+    from callsheet.session import accessors, builtin, options, plugging
     from callsheet.session import connection as connecting
     from callsheet.session.connection import ServerConnection
     from callsheet.transport import log as transport_log
     from callsheet.transport.exchange import TransportOptions
 else:
+    accessors = Later("callsheet.session.accessors")
     announcements = Later("callsheet.core.announcements")
     attrs = Later("attrs")
     builtin = Later("callsheet.session.builtin")
     config = Later("callsheet.config")
+    json_schema = Later("callsheet.model.language.json_schema")
     connecting = Later("callsheet.session.connection")
     history = Later("callsheet.core.past.history")
     opening = Later("callsheet.core.opening")
@@ -199,6 +202,36 @@ class FrontDoor(SessionVerbs):
             "a session is not pickled or copied, because its login and its connections are this process's: "
             "`session.serialize()` gives a text for `Session.deserialize`, and `session.fork()` another session"
         )
+
+    if not TYPE_CHECKING:
+        # Type checkers are not shown this, so that to them a misspelt verb is an error; they know `session["Task"]`.
+
+        def __getattr__(self, name: str) -> Any:
+            """The accessor of the entity type of this name, when it is no name of the session itself."""
+            if name.startswith("_") or "_types" not in self.__dict__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            if hasattr(type(self), name):
+                # A property whose own code failed so; its error is more useful than one about a type.
+                return object.__getattribute__(self, name)
+            return accessors.of_session(self, name)
+
+    def __dir__(self) -> list[str]:
+        schema = self._schema_if_open()
+        return sorted({*object.__dir__(self), *(schema.types if schema is not None else ())})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        schema = self._schema_if_open()
+        return [] if schema is None else sorted(schema.types)
+
+    @property
+    def models(self) -> list[str]:
+        """The names of all entity types."""
+        return list(self.schema.types)
+
+    @property
+    def query_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the queries that `query` takes as JSON, made of the server's schema."""
+        return json_schema.query_schema(self.schema)
 
     def fork(self) -> Self:
         """A new session for another thread, without pending changes, with the same schema, types and connections."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from attrs import evolve
@@ -13,6 +13,8 @@ from callsheet.entity.expressions import Expression, compare
 from callsheet.entity.peers import Peers
 from callsheet.errors import QueryError, UsageError
 from callsheet.model.language.checking import check
+from callsheet.model.language.json_query import read_condition, read_query
+from callsheet.model.language.json_text import select_json
 from callsheet.model.language.parser import parse, parse_condition, parse_path
 from callsheet.model.language.text import select_text
 from callsheet.model.measure import Aggregate
@@ -45,21 +47,28 @@ class Query(Generic[E]):
         """The query as text."""
         return select_text(self.select_statement)
 
-    def where(self: Q, *conditions: Condition | str, **equals: Any) -> Q:
+    def where(self: Q, *conditions: Condition | str | Mapping[str, Any], **equals: Any) -> Q:
         """Add conditions, all of which must hold.
 
-        Conditions are texts (``'name like "a%"'``) or expressions (``Task.due_date < today``). A keyword compares an
-        attribute; a list means any of its values; an entity is compared by its key.
+        Conditions are texts (``'name like "a%"'``), expressions (``Task.due_date < today``), or mappings as they stand
+        under ``__query__`` in a query as JSON. A keyword compares an attribute; a list means any of its values; an
+        entity is compared by its key.
         """
         terms = [self.select_statement.where] if self.select_statement.where is not None else []
         for condition in conditions:
             if isinstance(condition, str):
                 terms.append(parse_condition(condition, self._core.operators))
+            elif isinstance(condition, Mapping):
+                terms.append(read_condition(condition, self.select_statement.entity_type, self._core.schema))
             else:
                 terms.append(_condition(condition))
         for name, value in equals.items():
             terms.append(_equal(parse_path(name), value))
         return self._with(where=terms[0] if len(terms) == 1 else And(tuple(terms)) if terms else None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The query as JSON, which `Session.query` takes: the same query, for configurations and other programs."""
+        return select_json(self.select_statement)
 
     def order_by(self: Q, *orders: Order | Expression | str) -> Q:
         """Order by these, the first one first; texts may end in ``descending``."""
@@ -186,3 +195,9 @@ def from_text(cls: type[Q], core: Core, text: str | type[Entity], page_size: int
     """A query from its text, or from the name or class of a type."""
     text = type_name(text)
     return cls(core, parse(text, operators=core.operators), page_size, text)
+
+
+def from_json(kinds: tuple[type[Q], type[Q]], core: Core, data: Mapping[str, Any], page_size: int | None) -> Q:
+    """A query from JSON: of entities, or of plain rows if it asks for them (``__json__``)."""
+    read = read_query(data, core.schema)
+    return kinds[read.plain](core, read.select, page_size or read.page_size)

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from callsheet.core import aggregating, reading
 from callsheet.core.paging import ReadProgress, all_pages, every_page, next_page
-from callsheet.core.rows import flat_records
+from callsheet.core.rows import flat_records, json_records
 from callsheet.core.verb import Awaiting, Blocking, Verb
 from callsheet.entity.entity import E
 from callsheet.flow import Flow, Overlap, Request, Work
@@ -27,7 +27,7 @@ else:
     files = Later("callsheet.export.files")
     tables = Later("callsheet.export.tables")
 
-__all__ = ["AsyncQueryResult", "QueryResult"]
+__all__ = ["AsyncPlainResult", "AsyncQueryResult", "PlainResult", "QueryResult"]
 
 T = TypeVar("T")
 
@@ -104,6 +104,21 @@ class QueryVerbs(Query[E]):
         read = partial(flat_records, self._core, self.select_statement)
         pages = yield from every_page(self._core, self.select_statement, self._page_size, read)
         return list(chain.from_iterable(pages))
+
+
+class PlainVerbs(QueryVerbs[Any]):
+    """A result whose rows are plain data, as JSON has it."""
+
+    def _range(self, start: int, stop: int | None) -> Flow[list[Any]]:
+        if self._rows is not None:
+            return self._rows[start:stop]
+        select = self._window(start, stop) if start or stop is not None else self.select_statement
+        pages = yield from every_page(self._core, select, self._page_size, partial(json_records, self._core, select))
+        return list(chain.from_iterable(pages))
+
+    def _page(self, progress: ReadProgress) -> Flow[list[Any]]:
+        read = partial(json_records, self._core, self.select_statement)
+        return next_page(self._core, self.select_statement, self._page_size, progress, read)
 
 
 class BegunFlow(Generator[Request | Work | Overlap, Any, T]):
@@ -209,3 +224,11 @@ class AsyncQueryResult(Awaiting, QueryVerbs[E]):
     async def slice(self, start: int, stop: int | None = None) -> list[E]:
         """The results from ``start`` to ``stop``."""
         return await self.run(self._range(start, stop))
+
+
+class PlainResult(PlainVerbs, QueryResult[Any]):
+    """The rows of a query as plain data: what a query as JSON with ``"__json__": true`` gives."""
+
+
+class AsyncPlainResult(PlainVerbs, AsyncQueryResult[Any]):
+    """The rows of a query as plain data, awaited."""

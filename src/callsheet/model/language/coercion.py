@@ -16,6 +16,7 @@ from callsheet.model.moments import in_utc, read_date, read_datetime
 from callsheet.model.normalisation import INDEXED_BYTES, normalised
 from callsheet.model.query import Literal, Select
 from callsheet.model.record import Identity
+from callsheet.model.relative_time import RelativeTime
 from callsheet.model.scalar import INTEGER_LIMIT, Unfit, plain_scalar, shown
 from callsheet.model.schema import Attribute, did_you_mean
 
@@ -49,6 +50,8 @@ def coerce(owner: str, attribute: Attribute, value: object, operator: str = "=")
         return None
     if isinstance(value, Identity):
         value = value.key
+    if isinstance(value, RelativeTime):
+        return _relative(owner, attribute, value)
     # A pattern may be any text, and an order comparison may name a text that is no choice.
     if attribute.data_type == "enum" and (operator in ("like", "not_like") or operator[0] in "<>"):
         attribute = Attribute(attribute.name)
@@ -72,6 +75,12 @@ def coerce(owner: str, attribute: Attribute, value: object, operator: str = "=")
     return found
 
 
+def _relative(owner: str, attribute: Attribute, value: RelativeTime) -> RelativeTime:
+    if attribute.data_type not in ("date", "datetime"):
+        raise QueryError(f"{owner}.{attribute.name} takes a {attribute.data_type}, not a time relative to now")
+    return value.for_dates() if attribute.data_type == "date" else value
+
+
 def _is_short(value: object) -> bool:
     """Whether the value is a text that an index surely takes."""
     return type(value) is str and len(value) <= INDEXED_BYTES and value.isascii()
@@ -83,11 +92,11 @@ def plain_operand(value: Any) -> Any:
     >>> plain_operand((float("nan"), 1.5))
     (None, 1.5)
     """
-    if isinstance(value, Select | Identity):
+    if isinstance(value, Select | Identity | RelativeTime):
         return value
     try:
         if isinstance(value, tuple | list):
-            return tuple([item if isinstance(item, Identity) else plain_scalar(item) for item in value])
+            return tuple([item if isinstance(item, Identity | RelativeTime) else plain_scalar(item) for item in value])
         return plain_scalar(value)
     except Unfit as unfit:
         raise QueryError(f"a condition cannot hold {shown(value)}, but {unfit.wanted}", hint=unfit.cure) from None

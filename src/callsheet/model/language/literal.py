@@ -14,6 +14,7 @@ from datetime import date, datetime
 from callsheet.errors import QueryError
 from callsheet.model.moments import looks_like_date, looks_like_datetime, read_date, read_datetime
 from callsheet.model.query import Literal
+from callsheet.model.relative_time import RelativeTime
 from callsheet.model.scalar import INTEGER_LIMIT, Unfit, plain_scalar, shown
 
 __all__ = ["literal_text", "quote", "read_quoted", "read_word"]
@@ -95,6 +96,8 @@ def literal_text(value: object) -> str:
         plain = plain_scalar(value)
     except Unfit as unfit:
         raise QueryError(f"a query cannot hold this {type(value).__name__}: {shown(value)}", hint=unfit.cure) from None
+    if isinstance(value, RelativeTime):
+        return _relative_text(value)
     # What stands for no value elsewhere has no text: None is written as None.
     value = value if plain is None else plain
     if isinstance(value, str):
@@ -112,3 +115,11 @@ def literal_text(value: object) -> str:
     if isinstance(value, date):
         return value.isoformat()
     raise QueryError(f"a query cannot hold this {type(value).__name__}: {shown(value)}")
+
+
+def _relative_text(value: RelativeTime) -> str:
+    """As the parser reads it: ``now(-7 days, start of day, in "Europe/Berlin")``."""
+    terms = [f"{number} {unit.removesuffix('s') if abs(number) == 1 else unit}" for unit, number in value.units]
+    terms += [f"start of {value.start}"] if value.start else []
+    terms += [f"in {quote(value.zone)}"] if value.zone else []
+    return f"now({', '.join(terms)})"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
 from callsheet.errors import QueryError
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Path, Select, Step
+from callsheet.model.relative_time import RelativeTime
 from callsheet.model.schema import Schema
 
 __all__ = ["like", "matches"]
@@ -27,7 +28,8 @@ def matches(condition: Condition, record: Mapping[str, Any], schema: Schema | No
 
     ``record`` is nested plain data: references are mappings or None, collections lists of mappings,
     mappings mappings; ``@type`` is the concrete entity type, which casts look at. With a schema, a cast
-    to a type holds for its subtypes too. What a record does not hold is None.
+    to a type holds for its subtypes too. What a record does not hold is None. Times relative to now are by the clock
+    of this machine; `fixed_condition` sets another moment before.
 
     >>> from callsheet.model.language.parser import parse_condition
     >>> matches(parse_condition("status.name in (Done, Final)"), {"status": {"name": "Done"}})
@@ -94,6 +96,8 @@ class _RecordMatcher:
 
 
 def _compare(word: str, value: Any, other: Any) -> bool:
+    if isinstance(other, RelativeTime):
+        other = other.at(datetime.now(UTC))
     if isinstance(other, Select):
         raise QueryError("a query within a condition cannot be answered from one record", hint="ask the server")
     if word == "=":

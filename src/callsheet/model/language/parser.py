@@ -14,6 +14,8 @@ The grammar, one method for each rule (the whole language is in ``docs/reference
                 | path added (value | list)             added = the name of an operator that a plugin gives
     list        = "(" [value {"," value}] ")" | "(" select ")"
     path        = name [cast] {"." name [cast]}        name = word | quoted        cast = "[" type "]"
+    value       = word | quoted | "now" "(" [term {"," term}] ")"
+    term        = number unit | "start" "of" unit | "in" zone
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ __all__ = [
     "check_length",
     "parse",
     "parse_condition",
+    "parse_orders",
     "parse_path",
 ]
 
@@ -82,6 +85,15 @@ def parse_path(text: str) -> Path:
     ('metadata', 'frame rate')
     """
     return _whole(text, Parser.path, "parent.name")
+
+
+def parse_orders(text: str) -> tuple[Order, ...]:
+    """The orders a text stands for: what follows ``order by``.
+
+    >>> [order.descending for order in parse_orders("name, created_at descending")]
+    [False, True]
+    """
+    return _whole(text, Parser.orders, "created_at descending")
 
 
 def _whole(
@@ -145,7 +157,7 @@ class Parser(PathReader):
             if key == "order":
                 self._wanted = ("by",)
                 self._expect("by", "like `order by name descending`")
-                value: Any = self._several(self._order)
+                value: Any = self.orders()
             elif key == "sample":
                 value = self._sample()
             else:
@@ -204,6 +216,9 @@ class Parser(PathReader):
         self._index = start
         hint = "like `sample 100`, or `sample 0.25` for a quarter"
         raise self._error(f"expected a whole number, or a fraction, after `sample`, found {self._found()}", hint)
+
+    def orders(self) -> tuple[Order, ...]:
+        return self._several(self._order)
 
     def _order(self) -> Order:
         path = self.path()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING, Any
+
 from callsheet.errors import QueryError
 from callsheet.model.language.hints import OPERATORS, RESERVED, TokenReader
 from callsheet.model.language.literal import read_quoted, read_word
 from callsheet.model.language.tokens import STRING, WORD
 from callsheet.model.query import Literal, Path, Step
 
+if TYPE_CHECKING:
+    from callsheet.model.relative_time import RelativeTime
+
 __all__ = ["PathReader"]
 
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _NOT_A_VALUE = RESERVED | OPERATORS.keys()
 
 
@@ -76,6 +83,56 @@ class PathReader(TokenReader):
         self._index += 1
         return word
 
+    def _relative(self) -> RelativeTime:
+        """A time relative to now: ``now(-7 days, start of day, in "Europe/Berlin")``."""
+        from callsheet.model.relative_time import RelativeTime
+
+        start = self._index
+        self._index += 2
+        given: dict[str, Any] = {}
+        if self._keys[self._index] != ")":
+            for name, value in self._several(self._relative_term):
+                if name in given:
+                    raise self._error(f"`{name}` stands twice in one time")
+                given[name] = value
+        self._close("`,` or `)`")
+        try:
+            return RelativeTime(**given)
+        except QueryError as error:
+            self._index = start
+            raise self._error(error.message, error.hint) from None
+
+    def _relative_term(self) -> tuple[str, Any]:
+        from callsheet.model.relative_time import STARTS, UNITS
+
+        key, following = self._keys[self._index], self._keys[self._index + 1] if not self.ended else ""
+        if key == "start" and following == "of":
+            self._index += 2
+            unit = self._keys[self._index].removesuffix("s")
+            if unit not in STARTS:
+                raise self._error(f"expected a unit, found {self._found()}", f"one of {', '.join(STARTS)}")
+            self._index += 1
+            return "start", unit
+        if key == "in":
+            self._index += 1
+            kind, zone = self._kinds[self._index], self._texts[self._index]
+            if kind not in (STRING, WORD):
+                raise self._error(f"expected a time zone, found {self._found()}", 'like `in "Europe/Berlin"`')
+            self._index += 1
+            return "zone", read_quoted(zone) if kind == STRING else zone
+        if _NUMBER.fullmatch(key) is None:
+            hint = "like `now(-7 days)`, `now(start of month)`"
+            raise self._error(f"expected a number and a unit, found {self._found()}", hint)
+        self._index += 1
+        unit = self._keys[self._index]
+        unit = unit if unit.endswith("s") else f"{unit}s"
+        if unit not in UNITS:
+            self._wanted = UNITS
+            hint = self._nearest() if self._kinds[self._index] == WORD else ""
+            raise self._error(f"expected a unit, found {self._found()}", hint or f"one of {', '.join(UNITS)}")
+        self._index += 1
+        return unit, int(key)
+
     def value(self) -> Literal:
         index = self._index
         kind, token = self._kinds[index], self._texts[index]
@@ -84,6 +141,8 @@ class PathReader(TokenReader):
             return read_quoted(token)
         if kind != WORD or self._keys[index] in _NOT_A_VALUE:
             raise self._no_value()
+        if self._keys[index] == "now" and self._keys[index + 1] == "(":
+            return self._relative()
         try:
             value = read_word(token)
         except ValueError as error:

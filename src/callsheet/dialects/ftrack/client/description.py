@@ -15,7 +15,7 @@ from callsheet.errors import Invalid, TransportError
 from callsheet.flow import Flow
 from callsheet.model.schema import Schema
 
-__all__ = ["description"]
+__all__ = ["description", "moment_of"]
 
 Asking = Callable[[Sequence[Mapping[str, Any]]], Flow[list[Any]]]
 CONFIGURATION = "CustomAttributeConfiguration"
@@ -43,6 +43,16 @@ def description(
     found = _combined(information.get("schema_hash") or vendor_hash(schemas), rows)
     schema.__dict__["hash"] = found
     return Description("ftrack", str(information["version"]), datetime.now(UTC), found, schema, "", features)
+
+
+def moment_of(date: str) -> datetime | None:
+    """The time of a ``Date`` header, or None where it is none."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(date).astimezone(UTC)
+    except (TypeError, ValueError):
+        return None
 
 
 def _introduced(ask: Asking, wanted: Sequence[Mapping[str, Any]]) -> Flow[tuple[list[Any], list[dict[str, Any]]]]:

@@ -15,7 +15,7 @@ from attrs import evolve
 
 from callsheet.dialects.answers import reads_answers
 from callsheet.dialects.ftrack.client import responses as answers
-from callsheet.dialects.ftrack.client.description import description
+from callsheet.dialects.ftrack.client.description import description, moment_of
 from callsheet.dialects.ftrack.client.expression import expression
 from callsheet.dialects.ftrack.client.paging import Keyset, OffsetCursor, keyset
 from callsheet.dialects.ftrack.client.records import page_in
@@ -82,6 +82,8 @@ class FtrackDialect:
     def __init__(self) -> None:
         self._vocabulary: Vocabulary | None = None
         self._stream: event_stream.FtrackEventStream | None = None
+        #: The time on the server, as its last answer says.
+        self._date = ""
         #: Whether the server compares what an update was based on, as only Callsheet's does.
         self._compares = False
 
@@ -115,7 +117,8 @@ class FtrackDialect:
     @reads_answers
     def describe(self, known_hash: str = "") -> Flow[Description]:
         """What the server is: one request, or two if the known schema is outdated; see `description`."""
-        return (yield from description(self.ask, known_hash, FEATURES, self._note))
+        found = yield from description(self.ask, known_hash, FEATURES, self._note)
+        return evolve(found, time=moment_of(self._date) or found.time)
 
     def _note(self, information: Mapping[str, Any]) -> None:
         """Keep what a server says of itself that matters to commits."""
@@ -265,6 +268,7 @@ class FtrackDialect:
             return []
         headers = {"content-type": "application/json"}
         response = yield Request("POST", "/api", encode(list(operations)), headers=headers, safe=safe)
+        self._date = response.headers.get("date", "")
         return answers.results(response, len(operations), operations)
 
 
