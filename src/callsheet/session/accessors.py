@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from attrs import evolve
 
@@ -21,7 +21,7 @@ from callsheet.entity.entity import E, Entity, type_name
 from callsheet.entity.expressions import Expression
 from callsheet.errors import MultipleResults, StateError, UnknownAttribute, UnknownType, UsageError
 from callsheet.flow import Flow
-from callsheet.model.query import Comparison, Condition, Order, Path, Select
+from callsheet.model.query import Comparison, Condition, Order, Path, Sample, Select
 from callsheet.model.scalar import shown
 from callsheet.model.schema import EntityType, did_you_mean
 from callsheet.session.results import AsyncQueryResult, QueryResult, QueryVerbs
@@ -29,6 +29,7 @@ from callsheet.session.results import AsyncQueryResult, QueryResult, QueryVerbs
 __all__ = ["AsyncTypeAccessor", "Narrowing", "TypeAccessor", "age_order", "of_session"]
 
 T = TypeVar("T")
+_RANDOM: Final = SystemRandom()
 
 #: What narrows: a condition, its text, or the object that stands under ``__query__`` in a query as JSON.
 Narrowing: TypeAlias = Condition | str | Mapping[str, Any] | None
@@ -191,8 +192,16 @@ class AccessorVerbs(Generic[E]):
         if not wanted:
             return []
         narrowed = _narrowed(self, query)
-        chosen = yield from _chosen(self._core, narrowed, wanted)
-        return [each for each in (yield from reading.get_each(self._core, self._type.name, chosen)) if each is not None]
+        if self._core.features.measures:
+            # The server draws: as many rows as are wanted, by one request.
+            sample = Sample(wanted, seed=_RANDOM.randrange(2**31))
+            found: list[E] = yield from narrowed._with(sample=sample)._range(0, None)
+        else:
+            chosen = yield from _chosen(self._core, narrowed, wanted)
+            each_of = yield from reading.get_each(self._core, self._type.name, chosen)
+            found = [each for each in each_of if each is not None]
+        _RANDOM.shuffle(found)
+        return found
 
 
 class TypeAccessor(Blocking, AccessorVerbs[E]):
@@ -294,7 +303,7 @@ def _chosen(core: Core, narrowed: Any, wanted: int) -> Flow[list[Any]]:
 
     pages = yield from every_page(core, select, core.features.rows, keys)
     found = [key for page in pages for key in page]
-    return SystemRandom().sample(found, min(wanted, len(found)))
+    return _RANDOM.sample(found, min(wanted, len(found)))
 
 
 def _unique_of(entity_type: EntityType, given: Mapping[str, Any]) -> tuple[str, ...]:

@@ -69,4 +69,4 @@ def _fixed(value: T, moment: datetime) -> T:
         held = getattr(found, each.name)
         if _holds(held):
             changes[each.name] = _fixed(held, moment)
-    return attrs.evolve(found, **changes) if changes else found
+    return attrs.evolve(found, **changes) if changes else value
