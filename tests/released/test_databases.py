@@ -207,3 +207,15 @@ def claim(anna: Any, handler: str, expression: str, most: int, **more: Any) -> A
 def about(anna: Any, verb: str, given: Any) -> Any:
     position, index = given["event"]["position"]
     return anna.call(f"handlers.{verb}", handler=given["handler"], position=position, index=index, lease=given["lease"])
+
+
+def test_people_log_in(service: Any) -> None:
+    """Accounts of the release get passwords and people, and log in to the database as it is now."""
+    admin = service.backend("admin")
+    admin.call("users.password", {"name": "anna", "password": "a long walk home"})
+    issued = service.logins.login("anna", "a long walk home")
+    assert service.logins.refresh(issued.refresh_token, "r1").account == "anna"
+    assert [login.id for login in service.logins.of("anna")] == [issued.session_id]
+    code = admin.call("users.invite", {"name": "ben"})["code"]
+    assert service.logins.accept(code, "far over the hills").account == "ben"
+    assert admin.call("users.add", {"name": "hanna", "first_name": "Hanna"})["user"] is not None

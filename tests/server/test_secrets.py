@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import callsheet
@@ -23,6 +24,8 @@ from callsheet.server.store.store import Store
 ADMIN = "the-admin-key-Zq3xVw8L"
 WRONG = "a-wrong-key-Hk29Pzt7"
 PASSWORD = "database-password-Jm4QdR6c"
+OWN_PASSWORD, WRONG_PASSWORD, CHOSEN_PASSWORD = "own-password-Bx71", "wrong-password-Rt52", "chosen-password-Uv93"
+WEAK_PASSWORD = "weakPw7"
 SLIPPED = "key-in-the-user-field-Tn8bYs5f"
 
 
@@ -95,6 +98,42 @@ def work(heard: Heard, url: str, folder: Path) -> list[str]:
     return made
 
 
+def logins(heard: Heard, url: str) -> list[str]:
+    """What people and attackers do with passwords; all that should be in no place afterwards."""
+    with callsheet.Session(url, api_user="admin", api_key=ADMIN) as session:
+        session.call("users.password", name="anna", password=OWN_PASSWORD)
+        code = session.call("users.invite", name="ben")["code"]
+        heard.refusal("weak", lambda: session.call("users.password", name="anna", password=WEAK_PASSWORD))
+    secrets = [OWN_PASSWORD, WRONG_PASSWORD, CHOSEN_PASSWORD, code, WEAK_PASSWORD]
+
+    with httpx.Client(base_url=url) as client:
+
+        def post(path: str, status: int, bearer: str = "", **body: Any) -> dict[str, Any]:
+            response = client.post(path, json=body, headers={"authorization": f"Bearer {bearer}"} if bearer else {})
+            assert response.status_code == status, response.text
+            if status == 200:
+                secrets.extend((response.json()["access_token"], response.json()["refresh_token"]))
+                return dict(response.json())
+            heard.note(path, response.text)
+            return {}
+
+        made = post("/v1/login", 200, name="anna", password=OWN_PASSWORD, device="a laptop")
+        post("/v1/login", 401, name="anna", password=WRONG_PASSWORD)
+        post("/v1/login", 401, name=OWN_PASSWORD, password=WRONG_PASSWORD)
+        post("/v1/login", 422, name="anna", password=OWN_PASSWORD, passwort=WRONG_PASSWORD)
+        post("/v1/call/own.user", 401, bearer=made["access_token"] + "x")
+        post("/v1/password", 401, made["access_token"], old=WRONG_PASSWORD, new=CHOSEN_PASSWORD)
+        post("/v1/password", 422, made["access_token"], old=OWN_PASSWORD, new=WEAK_PASSWORD)
+        post("/v1/invitations/accept", 200, code=code, password=CHOSEN_PASSWORD)
+        post("/v1/invitations/accept", 401, code=code, password=CHOSEN_PASSWORD)
+        post("/v1/login/refresh", 200, refresh_token=made["refresh_token"], request="r1")
+        post("/v1/login/refresh", 401, refresh_token=made["refresh_token"], request="r2")
+        post("/v1/logout", 401, made["access_token"])
+        with closing(callsheet.Session(url, api_key=made["access_token"], schema_cache=False)) as refused:
+            heard.refusal("a token that is over", refused.open)
+    return secrets
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -116,6 +155,7 @@ def test_a_session_of_activity(heard: Heard, tmp_path: Path, monkeypatch: pytest
             arguments = Path(f"/proc/{server.process_id}/cmdline")
             heard.note("command line", arguments.read_bytes().decode() if arguments.exists() else "")
             made = work(heard, server.url, folder)
+            of_logins = logins(heard, server.url)
             running = files(folder)
             url = f"sqlite:///{folder}/data.db"
             heard.refusal("another server", lambda: callsheet.serve(admin_key=ADMIN, database=url))
@@ -124,7 +164,7 @@ def test_a_session_of_activity(heard: Heard, tmp_path: Path, monkeypatch: pytest
     heard.note("logging", stream.getvalue())
     assert "DEBUG" in running[str(folder / "server.log")].decode()
     assert {"data.db", "journal.db", "server.log"} <= {Path(name).name for name in running}
-    secrets = [ADMIN, WRONG, *made, *(key.split("_")[2] for key in made)]
+    secrets = [ADMIN, WRONG, *made, *(key.split("_")[2] for key in made), *of_logins]
     for secret in secrets:
         assert heard.holding(secret) == []
         assert [name for name, content in {**running, **files(folder)}.items() if secret.encode() in content] == []

@@ -27,10 +27,10 @@ def _until(days: int | None) -> dict[str, datetime]:
 
 @click.group("users", short_help="Add, list and disable accounts; make keys; grant roles.")
 def command() -> None:
-    """Add, list and disable accounts, make new API keys, and say what accounts may do."""
+    """Add, list and disable accounts, make keys, set passwords, and say what accounts may do."""
 
 
-@command.command("add")
+@command.command("add", short_help="Add the account NAME and print its API key.")
 @click.argument("name")
 @click.option(
     "--role",
@@ -40,10 +40,25 @@ def command() -> None:
     help="What it may do everywhere; `guest` is for accounts that are granted roles in projects.",
 )
 @_EXPIRES
+@click.option("--first-name", default="", help="The person's first name.")
+@click.option("--last-name", default="", help="The person's last name.")
+@click.option("--email", default="", help="The person's address.")
 @connected
-def add(session: Session, name: str, role: str, expires: int | None) -> None:
-    """Add the account NAME and print its API key, only now."""
-    _print_key(session.call("users.add", name=name, role=role, **_until(expires)))
+def add(session: Session, name: str, role: str, expires: int | None, **person: str) -> None:
+    """Add the account NAME, with a User, and print its API key, only now."""
+    given = {attribute: value for attribute, value in person.items() if value}
+    _print_key(session.call("users.add", name=name, role=role, **_until(expires), **given))
+
+
+@command.command("invite", short_help="Print a code that lets NAME choose a password.")
+@click.argument("name")
+@click.option("--days", type=click.IntRange(1, 366), metavar="DAYS", help="The code stops working after so many days.")
+@connected
+def invite(session: Session, name: str, days: int | None) -> None:
+    """Print a code with which NAME, an account or a User, chooses a password, once."""
+    made = session.call("users.invite", name=name, **({} if days is None else {"days": days}))
+    Terminal(err=True).say(f"The invitation of {name}, until {str(made['expires'])[:16]}; it is not shown again:")
+    click.echo(made["code"])
 
 
 @command.command("key")
@@ -83,7 +98,7 @@ def role(session: Session, name: str, role: str) -> None:
     Terminal().say(f"{name} has the role {role}.")
 
 
-@command.command("password")
+@command.command("password", short_help="Give NAME a password to log in with.")
 @click.argument("name")
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read the password from standard input, one line.")
 @connected
@@ -101,7 +116,7 @@ def _new_password(from_stdin: bool) -> str:
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
-@command.command("sessions")
+@command.command("sessions", short_help="List the logins of NAME.")
 @click.argument("name")
 @connected
 def sessions(session: Session, name: str) -> None:

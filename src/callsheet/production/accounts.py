@@ -13,7 +13,7 @@ from callsheet.core.core import Core
 from callsheet.errors import StateError
 from callsheet.flow import Flow
 
-__all__ = ["UserMethods", "check_committed", "new_key_of"]
+__all__ = ["UserMethods", "check_committed", "invitation_of", "new_key_of"]
 
 
 class UserMethods:
@@ -24,9 +24,9 @@ class UserMethods:
     id: Any
 
     def send_invite(self) -> Any:
-        """Send the user an invitation by mail."""
+        """Invite the user. A server that sends no mail returns the ``code`` to pass on, and when it ``expires``."""
         check_committed(self)
-        return self.session.run(calls.call(self.session, "send_user_invite", {"user_id": self.id}))
+        return self.session.run(invitation_of(self.session, self))
 
     def reset_api_key(self) -> Any:
         """Create a new API key, and return it, once; the old one stops working."""
@@ -69,6 +69,14 @@ def new_key_of(core: Core, user: Any) -> Flow[str]:
     own = name == core.api_user
     answer = yield from calls.call(core, "own.key" if own else "users.key", {} if own else {"name": name})
     return str(answer["key"] if isinstance(answer, Mapping) else answer)
+
+
+def invitation_of(core: Core, user: Any) -> Flow[Any]:
+    """A user's invitation: by the dialect's own action, or by Callsheet's."""
+    if "send_user_invite" in core.declaration.actions:
+        return (yield from calls.call(core, "send_user_invite", {"user_id": user.id}))
+    yield from populating.populate(core, user, "username")
+    return (yield from calls.call(core, "users.invite", {"name": user.peek("username")}))
 
 
 def check_committed(entity: Any) -> None:

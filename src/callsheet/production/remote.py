@@ -14,7 +14,7 @@ from callsheet.entity.entity import Entity
 from callsheet.errors import TransportError, UsageError
 from callsheet.flow import Flow
 from callsheet.model.query import Comparison, Condition, Or, Path
-from callsheet.production.accounts import check_committed, new_key_of
+from callsheet.production.accounts import check_committed, invitation_of, new_key_of
 from callsheet.production.queries import entities, one_of
 
 __all__ = ["delayed_job", "invite_users", "invite_reviewers", "reset_remote", "search", "widget_url"]
@@ -46,11 +46,12 @@ def reset_remote(core: Core, reset_type: str, entity: Any = None) -> Flow[Any]:
     return (yield from calls.call(core, "reset_remote", arguments))
 
 
-def invite_users(core: Core, users: Any) -> Flow[None]:
-    """Send an invitation to a user, or to several."""
-    chosen = _committed(users)
-    for user in chosen:
-        yield from calls.call(core, "send_user_invite", {"user_id": user.id})
+def invite_users(core: Core, users: Any) -> Flow[list[Any]]:
+    """Invite a user, or several. A server that sends no mail returns the ``code`` to pass on for each."""
+    answers = []
+    for user in _committed(users):
+        answers.append((yield from invitation_of(core, user)))
+    return answers
 
 
 def invite_reviewers(core: Core, invitees: Any) -> Flow[None]:

@@ -1,7 +1,8 @@
 """Actions for administrators, which ``Backend.call`` offers by name in addition to the verbs.
 
-Each is a function of the server's context; its parameters are the action's arguments. Results are plain data. Only the
-results of ``users.add`` and ``users.key`` contain a key, once.
+Each is a function of the server's context and the acting account; its other parameters are the action's arguments.
+Results are plain data. Only the results of ``users.add`` and ``users.key`` contain a key, and that of ``users.invite``
+a code, once.
 """
 
 from __future__ import annotations
@@ -11,28 +12,42 @@ from datetime import datetime
 from inspect import signature
 from typing import Any
 
-from attrs import asdict
+from attrs import asdict, frozen
 
 from callsheet.errors import Invalid, NotFound
+from callsheet.server import members
+from callsheet.server.access.principal import Principal
 from callsheet.server.context import ServerContext
 from callsheet.server.files.abandoned import Unfinished
 
 __all__ = ["ACTIONS", "perform"]
 
 
-def perform(context: ServerContext, action: str, arguments: Mapping[str, Any]) -> Any:
+@frozen
+class ActionCall:
+    """A call of an action: the server that it works on, and who calls it."""
+
+    context: ServerContext
+    principal: Principal
+
+
+def perform(context: ServerContext, principal: Principal, action: str, arguments: Mapping[str, Any]) -> Any:
     """Call an action; raises `NotFound` if there is none of this name, `Invalid` for wrong arguments."""
     function = ACTIONS.get(action)
     if function is None:
         raise NotFound(f"there is no action `{action:.80}`; known are {', '.join(ACTIONS)}")
     try:
-        bound = signature(function).bind(context, **arguments)
+        bound = signature(function).bind(ActionCall(context, principal), **arguments)
     except TypeError as error:
         raise Invalid(f"{action}: {error}") from None
     for name, value in arguments.items():
         if not _takes(name, value):
             raise Invalid(f"{action}: `{name}` cannot be a value of type {type(value).__name__}")
-    return function(*bound.args, **bound.kwargs)
+    result = function(*bound.args, **bound.kwargs)
+    if action in RECORDED:
+        what = f"{RECORDED[action]} `{arguments['name']}`"
+        context.audit.happened(action, what, account=principal.account, address=principal.address)
+    return result
 
 
 def _takes(name: str, value: Any) -> bool:
@@ -48,76 +63,90 @@ def _takes(name: str, value: Any) -> bool:
     return isinstance(value, str) or (name in ("project", "account") and value is None)
 
 
-def _add_user(context: ServerContext, name: str, role: str = "user", expires: datetime | None = None) -> dict[str, Any]:
-    return {"name": name, "role": role, "key": context.accounts.add(name, role, expires=expires)}
+def _add_user(
+    call: ActionCall,
+    name: str,
+    role: str = "user",
+    expires: datetime | None = None,
+    first_name: str = "",
+    last_name: str = "",
+    email: str = "",
+) -> dict[str, Any]:
+    person = {"first_name": first_name, "last_name": last_name, "email": email}
+    return members.add(call.context, call.principal.account, name, role, expires, person)
 
 
-def _list_users(context: ServerContext) -> list[dict[str, Any]]:
-    return [asdict(account) for account in context.accounts.list()]
+def _list_users(call: ActionCall) -> list[dict[str, Any]]:
+    return [asdict(account) for account in call.context.accounts.list()]
 
 
-def _new_key(context: ServerContext, name: str, expires: datetime | None = None) -> dict[str, Any]:
-    return {"name": name, "key": context.accounts.new_key(name, expires=expires)}
+def _new_key(call: ActionCall, name: str, expires: datetime | None = None) -> dict[str, Any]:
+    return {"name": name, "key": members.new_key(call.context, name, expires)}
 
 
-def _disable_user(context: ServerContext, name: str) -> None:
-    context.accounts.disable(name)
+def _invite(call: ActionCall, name: str, days: float | None = None) -> dict[str, Any]:
+    made = members.invite(call.context, name, days)
+    return {"name": name, "code": made.code, "expires": made.expires}
 
 
-def _enable_user(context: ServerContext, name: str) -> None:
-    context.accounts.enable(name)
+def _disable_user(call: ActionCall, name: str) -> None:
+    call.context.accounts.disable(name)
 
 
-def _set_role(context: ServerContext, name: str, role: str) -> None:
-    context.accounts.set_role(name, role)
+def _enable_user(call: ActionCall, name: str) -> None:
+    call.context.accounts.enable(name)
 
 
-def _set_password(context: ServerContext, name: str, password: str) -> None:
-    context.logins.set_password(name, password)
+def _set_role(call: ActionCall, name: str, role: str) -> None:
+    call.context.accounts.set_role(name, role)
 
 
-def _list_sessions(context: ServerContext, name: str) -> list[dict[str, Any]]:
-    return [asdict(login) for login in context.logins.of(name)]
+def _set_password(call: ActionCall, name: str, password: str) -> None:
+    call.context.logins.set_password(name, password)
 
 
-def _sign_out(context: ServerContext, name: str) -> int:
-    return context.logins.sign_out(name)
+def _list_sessions(call: ActionCall, name: str) -> list[dict[str, Any]]:
+    return [asdict(login) for login in call.context.logins.of(name)]
 
 
-def _list_roles(context: ServerContext) -> list[dict[str, Any]]:
-    return [{"name": name, "rules": rules} for name, rules in context.roles.list().items()]
+def _sign_out(call: ActionCall, name: str) -> int:
+    return call.context.logins.sign_out(name)
 
 
-def _add_role(context: ServerContext, name: str, rules: Sequence[str]) -> None:
-    context.roles.add(name, rules)
+def _list_roles(call: ActionCall) -> list[dict[str, Any]]:
+    return [{"name": name, "rules": rules} for name, rules in call.context.roles.list().items()]
 
 
-def _remove_role(context: ServerContext, name: str) -> None:
-    context.roles.remove(name)
+def _add_role(call: ActionCall, name: str, rules: Sequence[str]) -> None:
+    call.context.roles.add(name, rules)
 
 
-def _list_grants(context: ServerContext, account: str | None = None) -> list[dict[str, Any]]:
-    return [asdict(granted) for granted in context.roles.grants(account)]
+def _remove_role(call: ActionCall, name: str) -> None:
+    call.context.roles.remove(name)
 
 
-def _grant(context: ServerContext, account: str, role: str, project: str | None = None) -> None:
-    context.roles.grant(account, role, project)
+def _list_grants(call: ActionCall, account: str | None = None) -> list[dict[str, Any]]:
+    return [asdict(granted) for granted in call.context.roles.grants(account)]
 
 
-def _revoke(context: ServerContext, account: str, role: str, project: str | None = None) -> None:
-    context.roles.revoke(account, role, project)
+def _grant(call: ActionCall, account: str, role: str, project: str | None = None) -> None:
+    call.context.roles.grant(account, role, project)
 
 
-def _list_audit(context: ServerContext, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
-    return [asdict(note) for note in context.audit.list(after, limit)]
+def _revoke(call: ActionCall, account: str, role: str, project: str | None = None) -> None:
+    call.context.roles.revoke(account, role, project)
 
 
-def _list_uploads(context: ServerContext) -> list[dict[str, Any]]:
-    return [_upload(each) for each in context.abandoned.found()]
+def _list_audit(call: ActionCall, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+    return [asdict(note) for note in call.context.audit.list(after, limit)]
 
 
-def _remove_uploads(context: ServerContext, days: float | None = None) -> list[dict[str, Any]]:
-    return [_upload(each) for each in context.abandoned.remove(days)]
+def _list_uploads(call: ActionCall) -> list[dict[str, Any]]:
+    return [_upload(each) for each in call.context.abandoned.found()]
+
+
+def _remove_uploads(call: ActionCall, days: float | None = None) -> list[dict[str, Any]]:
+    return [_upload(each) for each in call.context.abandoned.remove(days)]
 
 
 def _upload(upload: Unfinished) -> dict[str, Any]:
@@ -137,6 +166,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "users.add": _add_user,
     "users.disable": _disable_user,
     "users.enable": _enable_user,
+    "users.invite": _invite,
     "users.key": _new_key,
     "users.list": _list_users,
     "users.password": _set_password,
@@ -145,3 +175,11 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "users.sign_out": _sign_out,
 }
 """By name, for administrators only (``permissions.py`` refuses others by the first word)."""
+
+RECORDED = {
+    "users.invite": "invited",
+    "users.key": "made another key for",
+    "users.password": "set the password of",
+    "users.sign_out": "ended all logins of",
+}
+"""Actions that the audit records: they let somebody in, or out."""

@@ -179,7 +179,10 @@ class ServiceBackend:
         self._view.begin()
         access = self._access()
         if action == "own.key":
-            return {"name": self._user, "key": self._context.accounts.renew(self._user)}
+            key = self._context.accounts.renew(self._user)
+            address = self._principal.address
+            self._context.audit.happened("own.key", "made another key", account=self._user, address=address)
+            return {"name": self._user, "key": key}
         if action in handlers.ACTIONS:
             context = self._context
             rights = partial(self._active, action)
@@ -190,7 +193,7 @@ class ServiceBackend:
         except Forbidden as error:
             self._note(action, str(error))
             raise
-        return perform(self._context, action, arguments)
+        return perform(self._context, self._principal, action, arguments)
 
     def publish(self, event: Event) -> Position:
         """Store the event for some days and deliver it to all subscribers; once for an id, however often it is sent."""

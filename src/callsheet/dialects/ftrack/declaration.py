@@ -61,7 +61,7 @@ FTRACK = DialectDeclaration(
         "ftrack.meta.disconnected": "callsheet.hub.disconnected",
     },
     update_topic="ftrack.update",
-    actions=frozenset({"query_schemas", "query_server_information", "reset_remote", "search"}),
+    actions=frozenset({"query_schemas", "query_server_information", "reset_remote", "search", "send_user_invite"}),
     review_components=frozenset({"ftrackreview-mp4", "ftrackreview-webm", "ftrackreview-image"}),
     location_prefix="ftrack.",
     storage_scenario="ftrack.centralized-storage",

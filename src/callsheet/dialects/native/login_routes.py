@@ -22,7 +22,6 @@ __all__ = ["login_routes"]
 
 LARGEST = 16 * 2**10
 """Bytes of a body."""
-ANONYMOUS = Intake(LARGEST, anonymous=True)
 T = TypeVar("T")
 
 
@@ -64,34 +63,40 @@ class AcceptBody(SecretBody, forbid_unknown_fields=True):
 
 
 def login_routes(identify: Identify, refuse: Refuse) -> tuple[Route, ...]:
-    """The routes; ``identify`` returns the credentials of a request, ``refuse`` the response to a refused caller."""
+    """The routes; ``identify`` returns the credentials of a request, ``refuse`` the response to a refused caller.
+
+    Who logs in, or refreshes, may send old credentials, too: they are not looked at.
+    """
 
     def optional(request: WebRequest) -> Credentials | None:
         return identify(request) if request.header("authorization") else None
 
-    def route(path: str, answer: Callable[[Visit], Response], method: str = "POST", anonymous: bool = True) -> Route:
+    def route(path: str, answer: Callable[[Visit], Response], who: Identify | None, method: str = "POST") -> Route:
         def answered(visit: Visit) -> Response:
-            if visit.request.method != method:
-                error = Invalid(f"this address takes {method}, not {visit.request.method:.20}")
-                return error_response(error, 405, {"allow": method})
             try:
-                if visit.logins is None:
-                    raise NotFound("this server has no logins; use an API key")
-                return answer(visit)
+                return _only(method, visit, answer)
             except CallsheetError as error:
                 return refuse(error)
 
-        intake = ANONYMOUS if anonymous else Intake(LARGEST)
-        return Route(path, answered, None, optional if anonymous else identify, refuse, intake)
+        return Route(path, answered, None, who, refuse, Intake(LARGEST, anonymous=who is not identify))
 
     return (
-        route("/v1/login", _login),
-        route("/v1/login/refresh", _refresh),
-        route("/v1/logout", _logout),
-        route("/v1/invitations/accept", _accept),
-        route("/v1/password", _password, anonymous=False),
-        route("/v1/me", _me, "GET", anonymous=False),
+        route("/v1/login", _login, None),
+        route("/v1/login/refresh", _refresh, None),
+        route("/v1/invitations/accept", _accept, None),
+        route("/v1/logout", _logout, optional),
+        route("/v1/password", _password, identify),
+        route("/v1/me", _me, identify, "GET"),
     )
+
+
+def _only(method: str, visit: Visit, answer: Callable[[Visit], Response]) -> Response:
+    if visit.request.method != method:
+        error = Invalid(f"this address takes {method}, not {visit.request.method:.20}")
+        return error_response(error, 405, {"allow": method})
+    if visit.logins is None:
+        raise NotFound("this server has no logins; use an API key")
+    return answer(visit)
 
 
 def _login(visit: Visit) -> Response:

@@ -23,7 +23,7 @@ from callsheet.errors import CallsheetError, Invalid, NotFound, Unauthorised
 from callsheet.server.access.permissions import BUILT_IN
 from callsheet.server.store.store import Store
 
-__all__ = ["Account", "Accounts", "is_common"]
+__all__ = ["Account", "Accounts", "is_common", "new_key"]
 
 SECRET = "account_secret"
 NOTED = timedelta(minutes=1)
@@ -76,20 +76,26 @@ class Accounts:
 
         ``key`` is a key of your choice (at least eight characters); ``expires`` is when it stops working.
         """
-        _check_name(name)
         made = _given(key)
-        now = self._clock()
-
-        def save(connection: Connection) -> None:
-            if self._find(connection, name) is not None:
-                raise Invalid(f"there is an account `{name}` already; new_key gives it another key")
-            self._check_role(connection, role)
-            row = {"name": name, "role": role, "disabled": False, "created": now, "expires": expires}
-            connection.execute(insert(self._table), {**row, **self._key_columns(connection, made)})
-
-        self._store.write(save)
+        self._store.write(lambda connection: self.enrol(connection, name, role, made, expires))
         self.changed()
         return made
+
+    def enrol(
+        self, connection: Connection, name: str, role: str, key: str | None, expires: datetime | None = None
+    ) -> None:
+        """Add an account in this transaction; without a key, it logs in with a password only."""
+        _check_name(name)
+        if self._find(connection, name) is not None:
+            raise Invalid(f"there is an account `{name}` already; new_key gives it another key")
+        self._check_role(connection, role)
+        row = {"name": name, "role": role, "disabled": False, "created": self._clock(), "expires": expires}
+        keys = {} if key is None else self._key_columns(connection, key)
+        connection.execute(insert(self._table), {**row, **keys})
+
+    def exists(self, connection: Connection, name: str) -> bool:
+        """Whether there is an account of this name."""
+        return self._find(connection, name) is not None
 
     def list(self) -> list[Account]:
         """All accounts by name, disabled ones too."""
@@ -262,6 +268,11 @@ def _given(key: str | None) -> str:
     if is_common(key):
         raise Invalid("this API key is easy to guess; leave it out, and a random key is generated")
     return key
+
+
+def new_key() -> str:
+    """A key with 256 random bits."""
+    return _given(None)
 
 
 def is_common(secret: str) -> bool:

@@ -9,9 +9,9 @@ import hmac
 import secrets
 
 from attrs import field, frozen
-from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, insert, select
 
+from callsheet.errors import Invalid
 from callsheet.server.store.store import Store
 
 __all__ = ["LoginKeys", "LoginSecret"]
@@ -55,14 +55,18 @@ class LoginSecret:
         """The keys; the secret is created if there is none."""
         found = self.known()
         if found is None:
-            row = {"name": NAME, "value": secrets.token_hex(32)}
             try:
-                self._store.write(lambda connection: connection.execute(insert(self._store.table("_meta")), row))
-            except IntegrityError:
-                pass  # Another server was first.
+                self._store.write(self._make)
+            except Invalid:
+                pass  # Another server of the database was first.
             found = self.known()
         assert found is not None, "the secret was stored"
         return found
+
+    def _make(self, connection: Connection) -> None:
+        meta = self._store.table("_meta")
+        if connection.execute(select(meta.c.value).where(meta.c.name == NAME)).first() is None:
+            connection.execute(insert(meta), {"name": NAME, "value": secrets.token_hex(32)})
 
 
 def _keys(secret: bytes) -> LoginKeys:

@@ -58,6 +58,8 @@ class Logins:
     def login(self, name: str, password: str, device: str = "", address: str = "") -> Issued:
         """The tokens of a new login. Raises `Unauthorised`, or `TooManyAttempts`."""
         label = _label(device)
+        if len(name) > 255 or not name.isprintable():
+            name = ""  # No account has this name, and not every database can look it up.
         self._check_password(name, password, address)
         return self._begun(name, label, address, "logged in")
 
@@ -148,6 +150,8 @@ class Logins:
 
     def of(self, account: str) -> list[Login]:
         """The logins of an account, valid ones and those that have ended."""
+        with self._store.reading() as connection:
+            self._accounts.check_exists(connection, account)
         return self._families.of(account)
 
     def sign_out(self, account: str) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, insert, select
 from callsheet.model.schema import Schema
 from callsheet.server.store.store import Store
 
-__all__ = ["NAME", "USER", "has_users", "keep_user", "kept_user", "user_of"]
+__all__ = ["NAME", "USER", "account_of", "has_users", "keep_user", "kept_user", "user_of"]
 
 USER, NAME = "User", "username"
 """The entity type of people, and the attribute with the name of a user's account."""
@@ -32,6 +32,13 @@ def user_of(store: Store, connection: Connection, account: str) -> Row[Any] | No
         if found is not None:
             return found
     return connection.execute(select(table).where(kinds, table.c[NAME] == account).order_by(table.c.id)).first()
+
+
+def account_of(store: Store, connection: Connection, key: str) -> str | None:
+    """The account that stands for a user entity which was renamed; None if there is none."""
+    table = store.table("_account_user")
+    found = connection.execute(select(table.c.account).where(table.c.key == key)).scalar()
+    return None if found is None else str(found)
 
 
 def has_users(schema: Schema) -> bool:

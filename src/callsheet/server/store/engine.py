@@ -38,7 +38,7 @@ _BEGIN = {"reader": "BEGIN", "writer": "BEGIN IMMEDIATE"}
 
 
 def _sqlite(creator: Callable[[], sqlite3.Connection], begin: str, **options: Any) -> Engine:
-    engine = create_engine("sqlite://", creator=creator, **options)
+    engine = create_engine("sqlite://", creator=creator, hide_parameters=True, **options)
 
     @event.listens_for(engine, "begin")
     def send_begin(connection: Connection) -> None:
@@ -94,6 +94,7 @@ def postgres_engine(url: str, deadline: float) -> Engine:
     options = f"-c timezone=UTC -c statement_timeout={int(deadline * 1000)} -c idle_in_transaction_session_timeout=60s"
     engine = create_engine(
         make_url(url),
+        hide_parameters=True,
         connect_args={"options": options},
         pool_size=8,
         max_overflow=24,
