@@ -17,6 +17,7 @@ from callsheet.dialects import declaration_named, declarations, dialect_at
 from callsheet.dialects.declaration import DialectDeclaration
 from callsheet.errors import UsageError
 from callsheet.later import Later
+from callsheet.model.workspace import DEFAULT, address_with, check_name, split_address
 
 if TYPE_CHECKING:
     from callsheet.credentials.login import SessionLogin
@@ -31,6 +32,7 @@ class ConnectionSettings:
     """Where to connect and as whom. ``embedded`` says the server is a database opened in this process.
 
     ``dialect`` is the server's wire language. ``login`` stands for the key, where a person has logged in.
+    ``url`` ends with the path of the ``workspace`` if the server is remote.
     """
 
     url: str = field(repr=False)
@@ -41,12 +43,13 @@ class ConnectionSettings:
     dialect: str = "native"
     login: SessionLogin | None = None
     profile: str = ""
+    workspace: str = DEFAULT
     address: str = field(init=False)
 
     @address.default
     def _address(self) -> str:
-        """The URL as it may be shown and kept."""
-        return shown(self.url)
+        """The URL as it may be shown and kept. It tells workspaces of one server apart."""
+        return shown(address_with(self.url, self.workspace) if self.embedded else self.url)
 
 
 def shown(url: str) -> str:
@@ -80,11 +83,14 @@ def resolve(
     *,
     profile: str | None = None,
     login: SessionLogin | None = None,
+    workspace: str | None = None,
 ) -> ConnectionSettings:
     """Arguments win over ``CALLSHEET_SERVER``, ``CALLSHEET_API_USER`` and ``CALLSHEET_API_KEY``.
 
     These win over the variables that the server's dialect declares. The dialect is the one of this name, else the
     one that recognises the address, or whose variable names it.
+
+    The ``workspace`` is named by the argument, else at the end of the address, else by ``CALLSHEET_WORKSPACE``.
 
     ``schema_cache`` is a folder, False for no cache, or None for ``CALLSHEET_SCHEMA_CACHE`` or the user's
     cache folder. A ``profile`` has its server and its login; so has ``CALLSHEET_PROFILE``, if neither an address nor a
@@ -98,7 +104,7 @@ def resolve(
     if login is None:
         named = profile_in_use(profile, url, key, known, bool(server))
         if named is not None:
-            return _of_profile(named, user, schema_cache, known)
+            return _of_profile(named, user, schema_cache, known, workspace)
     if not server:
         raise UsageError(
             'no server is named: Session("https://…"), Session("sqlite:///show.db"), CALLSHEET_SERVER, '
@@ -111,35 +117,53 @@ def resolve(
         raise UsageError(f"{shown(server)!r} is no server address: it has a character that no address has")
     if scheme in ("http", "https"):
         _check_address(server)
+        base, chosen = _workspace(server, workspace, known)
         declared = declaration_named(dialect) if dialect else dialect_at(server, known)
         if login is None:
             user, key = _account(declared, user, key, known)
         cache = _cache_folder(schema_cache, known)
-        return ConnectionSettings(server.rstrip("/"), user, key, False, cache, declared.name, login)
+        address = address_with(base, chosen)
+        return ConnectionSettings(address, user, key, False, cache, declared.name, login, workspace=chosen)
     if login is not None:
         raise UsageError(f"`{shown(server)}` is no server to log in to; use the address of one, https://…")
     if scheme in ("memory", "sqlite") or scheme.startswith("postgresql"):
-        return ConnectionSettings(server, user or "admin", key, True, None)
+        base, chosen = _workspace(server, workspace, known)
+        return ConnectionSettings(base, user or "admin", key, True, None, workspace=chosen)
     raise UsageError(
         f"`{shown(server)}` is no server address: use https://…, sqlite:///FILE, postgresql+psycopg://… or memory:"
     )
 
 
+def _workspace(server: str, stated: str | None, environment: Mapping[str, str]) -> tuple[str, str]:
+    """The address of the server, and the workspace; raises `UsageError` if address and argument name two."""
+    base, named = split_address(server)
+    if stated and named is not None and stated != named:
+        raise UsageError(f"the address names the workspace `{named}`, and the option `{stated:.80}`; give one of them")
+    return base, check_name(named or stated or environment.get("CALLSHEET_WORKSPACE", "") or DEFAULT)
+
+
 def _of_profile(
-    name: str, user: str | None, schema_cache: str | Path | bool | None, environment: Mapping[str, str]
+    name: str,
+    user: str | None,
+    schema_cache: str | Path | bool | None,
+    environment: Mapping[str, str],
+    workspace: str | None,
 ) -> ConnectionSettings:
     """The settings of a profile, whose login is renewed where it is kept."""
     profiles = Profiles(environment)
     found = profiles.read(name)
     if user and user != found.user:
         raise UsageError(f"profile `{name}` is the login of {found.user}, not of {user}; see `callsheet profiles`")
+    chosen = split_address(found.url)[1] or DEFAULT
+    if workspace and workspace != chosen:
+        raise UsageError(f"profile `{name}` is a login in the workspace `{chosen}`, not in `{workspace:.80}`")
     keeper = profiles.keeper(found)
     tokens = keeper.read()
     if tokens is None:
         raise UsageError(f"profile `{name}` is logged out; {keeper.cure}")
     login = SessionLogin(declaration_named(found.dialect).client_class(), tokens, keeper)
     cache = _cache_folder(schema_cache, environment)
-    return ConnectionSettings(found.url, found.user, "", False, cache, found.dialect, login, name)
+    return ConnectionSettings(found.url, found.user, "", False, cache, found.dialect, login, name, chosen)
 
 
 def _check_address(server: str) -> None:

@@ -31,7 +31,15 @@ __all__ = ["command"]
 @account_options
 @click.option("--project", required=True, help="The name of the project, or its key.")
 @click.option("--database", required=True, metavar="URL", help="sqlite:///FILE or postgresql+psycopg://…; the copy.")
-def command(server: str, user: str | None, key: str | None, dialect: str | None, project: str, database: str) -> None:
+def command(
+    server: str,
+    user: str | None,
+    key: str | None,
+    workspace: str | None,
+    dialect: str | None,
+    project: str,
+    database: str,
+) -> None:
     """Copy a PROJECT of SERVER, and all it refers to, to a database of your own.
 
     Statuses, workflows, people and configurations are copied too; the bytes of files are not. Run it again after an
@@ -43,7 +51,7 @@ def command(server: str, user: str | None, key: str | None, dialect: str | None,
 
     terminal = Terminal()
     with (
-        Session(server, api_user=user, api_key=key, dialect=dialect) as source,
+        Session(server, api_user=user, api_key=key, workspace=workspace, dialect=dialect) as source,
         _copy(source, database) as target,
         Progress(console=terminal.console, transient=True) as bars,
     ):
@@ -73,7 +81,7 @@ def _copy(source: Session, database: str) -> Iterator[Session]:
         with serve(schema, database, admin_key=key) as server:
             # The dialect `local` is for a database in this process.
             dialect = "native" if source._dialect.name == "local" else source._dialect.name
-            with Session(server.url, "admin", key, dialect=dialect, schema_cache=False) as target:
+            with Session(server.url, "admin", key, dialect=dialect, workspace="default", schema_cache=False) as target:
                 yield target
 
 

@@ -40,6 +40,7 @@ COMMANDS = (
     "sync",
     "uploads",
     "users",
+    "workspaces",
 )
 
 

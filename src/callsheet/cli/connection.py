@@ -19,7 +19,7 @@ else:
     # Older versions of click have no parameters of this type.
     _NameType = click.ParamType
 
-__all__ = ["DialectName", "account_options", "connected", "server_options"]
+__all__ = ["DialectName", "account_options", "bare_server_options", "connected", "server_options", "workspace_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,7 +59,18 @@ class ServerOption(click.Option):
 
 
 def account_options(command: F) -> F:
-    """Add ``--user`` and ``--key``, each with its environment variable, and ``--dialect``."""
+    """Add ``--user``, ``--key`` and ``--workspace``, each with its environment variable, and ``--dialect``."""
+    return workspace_option(_bare_account_options(command))
+
+
+def workspace_option(command: F) -> F:
+    """Add ``--workspace`` with its environment variable."""
+    return click.option(
+        "--workspace", envvar="CALLSHEET_WORKSPACE", show_envvar=True, metavar="NAME", help="A workspace of the server."
+    )(command)
+
+
+def _bare_account_options(command: F) -> F:
     spoken = click.option(
         "--dialect", type=DialectName(), help="The server's language, if its address does not decide it."
     )
@@ -69,7 +80,16 @@ def account_options(command: F) -> F:
 
 
 def server_options(command: F) -> F:
-    """Add ``--server``, ``--user`` and ``--key``, each with its environment variable."""
+    """Add ``--server``, ``--user``, ``--key`` and ``--workspace``, each with its environment variable."""
+    return _server_option(account_options(command))
+
+
+def bare_server_options(command: F) -> F:
+    """The same, without ``--workspace``: for commands about the server."""
+    return _server_option(_bare_account_options(command))
+
+
+def _server_option(command: F) -> F:
     server = click.option(
         "--server",
         cls=ServerOption,
@@ -79,7 +99,7 @@ def server_options(command: F) -> F:
         metavar="URL",
         help="The server, or a database to open in this process (sqlite:///FILE).",
     )
-    return server(account_options(command))
+    return server(command)
 
 
 def connected(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,14 +107,21 @@ def connected(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @server_options
     @functools.wraps(command)
-    def run(server: str, user: str | None, key: str | None, dialect: str | None, **arguments: Any) -> Any:
-        with closing(_session(server, user, key, dialect)) as session:
+    def run(
+        server: str,
+        user: str | None,
+        key: str | None,
+        workspace: str | None,
+        dialect: str | None,
+        **arguments: Any,
+    ) -> Any:
+        with closing(_session(server, user, key, workspace, dialect)) as session:
             return command(session, **arguments)
 
     return run
 
 
-def _session(server: str, user: str | None, key: str | None, dialect: str | None) -> Session:
+def _session(server: str, user: str | None, key: str | None, workspace: str | None, dialect: str | None) -> Session:
     from callsheet.session.blocking import Session
 
-    return Session(server, api_user=user, api_key=key, dialect=dialect)
+    return Session(server, api_user=user, api_key=key, workspace=workspace, dialect=dialect)

@@ -40,14 +40,14 @@ class Check:
 
 @click.command("doctor", short_help="Check connection, versions, clocks and round-trip time.")
 @server_options
-def command(server: str, user: str | None, key: str | None, dialect: str | None) -> None:
+def command(server: str, user: str | None, key: str | None, workspace: str | None, dialect: str | None) -> None:
     """Check the connection, the versions, the clocks and the round-trip time.
 
     Ends with exit code 1 when something is wrong.
     """
     terminal = Terminal()
     sick = 0
-    for check in _checks(server, user, key, dialect):
+    for check in _checks(server, user, key, workspace, dialect):
         mark = ("ok  ", "green") if check.well else ("fail", "red")
         terminal.say(mark, f"  {check.name:<12} {check.result}")
         if not check.well:
@@ -57,13 +57,15 @@ def command(server: str, user: str | None, key: str | None, dialect: str | None)
         raise click.exceptions.Exit(1)
 
 
-def _checks(server: str, user: str | None, key: str | None, dialect: str | None) -> Iterator[Check]:
+def _checks(
+    server: str, user: str | None, key: str | None, workspace: str | None, dialect: str | None
+) -> Iterator[Check]:
     from callsheet import __version__
     from callsheet.session.blocking import Session
 
     yield Check("here", True, f"callsheet {__version__}, Python {platform.python_version()}, {platform.system()}")
     try:
-        with closing(Session(server, api_user=user, api_key=key, dialect=dialect)) as session:
+        with closing(Session(server, api_user=user, api_key=key, workspace=workspace, dialect=dialect)) as session:
             before, started = datetime.now(UTC), time.perf_counter()
             description = session.open()
             elapsed = time.perf_counter() - started

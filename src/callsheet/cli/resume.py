@@ -66,15 +66,17 @@ def _resume(journal: Journal, path: Path, server: str | None, user: str | None, 
         Terminal().say("Nothing is unfinished.")
         _show(journal.entries())
         return
-    first = unfinished[0]
     from callsheet.session.blocking import Session
 
     refused = unknown = 0
-    with Session(server or first.server, user or first.user or None, key, journal=path) as session:
-        for resumed in session.resume():
-            _echo(resumed)
-            refused += resumed.outcome == "refused"
-            unknown += resumed.outcome == "unknown"
+    firsts = {entry.server: entry for entry in reversed(unfinished)}
+    for address in (*reversed(firsts),) if server is None else (server,):
+        author = (firsts.get(address) or unfinished[0]).user
+        with Session(address, user or author or None, key, journal=path) as session:
+            for resumed in session.resume():
+                _echo(resumed)
+                refused += resumed.outcome == "refused"
+                unknown += resumed.outcome == "unknown"
     if unknown:
         raise UsageError(f"the server has no outcome for {unknown} commits; check them, then `--abandon COMMIT-ID`")
     if refused:

@@ -186,7 +186,7 @@ def _listen(
         # uvicorn raises the signal it ended by once more, which must not end us before the database is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)
         click.echo(f"Serving at {_url(config, port)} — stop with Ctrl-C.")
-        stoppable_server(config, service.broker.close).run(sockets=[listening])
+        stoppable_server(config, service.stop).run(sockets=[listening])
     except KeyboardInterrupt:
         pass
 

@@ -55,7 +55,7 @@ def connect(server: Server) -> Session:
     """A session as any client would open it, over HTTP."""
     from callsheet.session.blocking import Session
 
-    return Session(server.url, api_user="admin", api_key=server.admin_key)
+    return Session(server.url, api_user="admin", api_key=server.admin_key, workspace="default")
 
 
 def introduce(console: Console, cut: Edit) -> None:

@@ -91,6 +91,7 @@ class Description:
     schema: Schema | None
     user: str = ""
     features: Features = field(factory=Features)
+    workspace: str = ""
 
 
 @frozen

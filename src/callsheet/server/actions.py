@@ -1,8 +1,8 @@
 """Actions for administrators, which ``Backend.call`` offers by name in addition to the verbs.
 
 Each is a function of the server's context and the acting account; its other parameters are the action's arguments.
-Results are plain data. Only the results of ``users.add`` and ``users.key`` contain a key, and that of ``users.invite``
-a code, once.
+Results are plain data. Only the results of ``users.add``, ``users.key`` and ``workspaces.add`` contain a key, and that
+of ``users.invite`` a code, once.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Any
 
 from attrs import asdict, frozen
 
-from callsheet.errors import Invalid, NotFound
+from callsheet.errors import Forbidden, Invalid, NotFound
 from callsheet.server import members
 from callsheet.server.access.principal import Principal
 from callsheet.server.context import ServerContext
 from callsheet.server.files.abandoned import Unfinished
+from callsheet.server.schemas.document import PRESETS
+from callsheet.server.workspaces.hosting import Workspaces
+from callsheet.server.workspaces.registry import RegistryEntry
 
 __all__ = ["ACTIONS", "perform"]
 
@@ -54,6 +57,8 @@ def _takes(name: str, value: Any) -> bool:
     """Whether an argument has the type of its name."""
     if name == "rules":
         return isinstance(value, Sequence) and all(isinstance(each, str) for each in value)
+    if name == "schema":
+        return value is None or isinstance(value, str | Mapping)
     if name in ("after", "limit"):
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
     if name == "days":
@@ -153,6 +158,43 @@ def _upload(upload: Unfinished) -> dict[str, Any]:
     return {"account": upload.account, "state": upload.state, "size": upload.size, "changed": upload.changed}
 
 
+def _add_workspace(
+    call: ActionCall, name: str, schema: str | Mapping[str, Any] | None = None, description: str = ""
+) -> dict[str, Any]:
+    added = _workspaces(call.context).add(name, _sent_schema(schema), description)
+    return {**_workspace(call.context, added.entry), "user": "admin", "key": added.key}
+
+
+def _list_workspaces(call: ActionCall) -> list[dict[str, Any]]:
+    return [_workspace(call.context, entry) for entry in _workspaces(call.context).list()]
+
+
+def _drop_workspace(call: ActionCall, name: str, data: str) -> dict[str, Any]:
+    return {"name": name, "data": data, "address": _workspaces(call.context).drop(name, data)}
+
+
+def _workspaces(context: ServerContext) -> Workspaces[Any]:
+    if context.workspaces is None:
+        raise Forbidden(
+            f"the workspace `{context.workspace}` manages no others; connect to the server's default one: "
+            "Session(…) without a workspace"
+        )
+    return context.workspaces
+
+
+def _workspace(context: ServerContext, entry: RegistryEntry) -> dict[str, Any]:
+    facts = {"name": entry.name, "schema": entry.schema_name, "description": entry.description}
+    return {**facts, "created": entry.created, "address": _workspaces(context).address_of(entry)}
+
+
+def _sent_schema(schema: str | Mapping[str, Any] | None) -> str | Mapping[str, Any] | None:
+    """A schema that a client sent; it may name presets, and no file of the server's machine."""
+    below = schema.get("extends") if isinstance(schema, Mapping) else schema
+    if below is not None and below not in PRESETS:
+        raise Invalid(f"a schema is sent as a document, or as the name of a preset: {', '.join(PRESETS)}")
+    return schema
+
+
 ACTIONS: dict[str, Callable[..., Any]] = {
     "audit.list": _list_audit,
     "grants.add": _grant,
@@ -173,6 +215,9 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "users.role": _set_role,
     "users.sessions": _list_sessions,
     "users.sign_out": _sign_out,
+    "workspaces.add": _add_workspace,
+    "workspaces.drop": _drop_workspace,
+    "workspaces.list": _list_workspaces,
 }
 """By name, for administrators only (``permissions.py`` refuses others by the first word)."""
 
@@ -181,5 +226,7 @@ RECORDED = {
     "users.key": "made another key for",
     "users.password": "set the password of",
     "users.sign_out": "ended all logins of",
+    "workspaces.add": "added the workspace",
+    "workspaces.drop": "dropped the workspace",
 }
-"""Actions that the audit records: they let somebody in, or out."""
+"""Actions that the audit records: they let somebody in, or out, or add and drop workspaces."""

@@ -88,6 +88,7 @@ class ServiceBackend:
             schema=None if known_hash == schema.hash else schema,
             user=self._user,
             features=FEATURES,
+            workspace=self._context.workspace,
         )
 
     def select(self, select: Select, size: int, cursor: str | None = None) -> Page:

@@ -93,7 +93,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
             log_config=None,
         )
         listening = bound(settings.host, settings.port)
-        server = stoppable_server(config, service.broker.close)
+        server = stoppable_server(config, service.stop)
         # uvicorn raises the signal again after its shutdown, which must not end the process before the store is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)
         _send(output, Ready(port=listening.getsockname()[1], admin_key=admin_key))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from callsheet.model.workspace import DEFAULT
 from callsheet.server.access.access import Access
 from callsheet.server.access.accounts import Accounts
 from callsheet.server.access.audit import Audit
@@ -21,6 +23,7 @@ from callsheet.server.limits import Limits
 from callsheet.server.log.broker import Broker
 from callsheet.server.reading.snapshot import Snapshots
 from callsheet.server.store.store import Store
+from callsheet.server.workspaces.hosting import Workspaces
 from callsheet.server.writing.schema_refresh import SchemaRefresh
 
 __all__ = ["ServerContext", "utc_now"]
@@ -31,7 +34,10 @@ def utc_now() -> datetime:
 
 
 class ServerContext:
-    """The store, its accounts, log, snapshots and files, each made once for a server."""
+    """The store, its accounts, log, snapshots and files, each made once for a workspace.
+
+    ``workspace`` is its name. The ``default`` one has the others as ``workspaces``.
+    """
 
     def __init__(
         self,
@@ -39,8 +45,10 @@ class ServerContext:
         clock: Callable[[], datetime] = utc_now,
         files: Path | None = None,
         limits: Limits | None = None,
+        workspace: str = DEFAULT,
     ) -> None:
-        self.store, self.clock = store, clock
+        self.store, self.clock, self.workspace = store, clock, workspace
+        self.workspaces: Workspaces[Any] | None = None
         self.limits = limits or Limits()
         self._folder = UploadFolder(store, files)
         self.abandoned = AbandonedUploads(store, lambda: self._folder.path, self.now, self.limits.upload_days)
@@ -75,9 +83,22 @@ class ServerContext:
             self.configured.reload()
         self.addresses.keep()
 
-    def close(self) -> None:
-        """Finish pending writes and close the database."""
+    @property
+    def upload_folder(self) -> Path | None:
+        """The folder of uploaded files, if there is one already."""
+        return self._folder.existing
+
+    def stop(self) -> None:
+        """End the event streams, here and in all workspaces. From now on, no reader waits for events."""
         self.broker.close()
+        if self.workspaces is not None:
+            self.workspaces.stop()
+
+    def close(self) -> None:
+        """Finish pending writes and close the database, and those of all workspaces."""
+        self.stop()
+        if self.workspaces is not None:
+            self.workspaces.close()
         self.snapshots.close()
         self._folder.close()
         self.store.close()

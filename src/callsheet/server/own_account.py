@@ -30,7 +30,7 @@ def own_account(context: ServerContext, account: str, permissions: Permissions) 
         "account": account,
         "administrator": permissions.admin,
         "roles": [_text(grant) for grant in permissions.grants],
-        "workspace": "default",
+        "workspace": context.workspace,
         "server": server,
         "user": user,
     }

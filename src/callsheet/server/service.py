@@ -11,8 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from callsheet.config import shown
 from callsheet.dialects.protocol import CommitResult
+from callsheet.errors import StorageError, UsageError
 from callsheet.model.operation import ChangeSet
+from callsheet.model.workspace import DEFAULT
 from callsheet.server.access.principal import Principal
 from callsheet.server.backend import ServiceBackend, apply_changes
 from callsheet.server.context import ServerContext, utc_now
@@ -28,6 +31,8 @@ from callsheet.server.opening import (
 from callsheet.server.schemas.seeding import SEED_COMMIT
 from callsheet.server.store.store import Store
 from callsheet.server.views import PresentView
+from callsheet.server.workspaces.hosting import Opening, Workspaces
+from callsheet.server.workspaces.places import Places
 
 __all__ = ["ADMINISTRATOR", "Service"]
 
@@ -48,8 +53,9 @@ class Service(ServerContext):
         clock: Callable[[], datetime] = utc_now,
         files: Path | None = None,
         limits: Limits | None = None,
+        workspace: str = DEFAULT,
     ) -> None:
-        super().__init__(store, clock, files, limits)
+        super().__init__(store, clock, files, limits, workspace)
         self.new_admin_key: str | None = None
         self._present = PresentView(self)
 
@@ -64,6 +70,7 @@ class Service(ServerContext):
         files: Path | None = None,
         essentials: bool = True,
         limits: Limits | None = None,
+        workspace: str = DEFAULT,
     ) -> Service:
         """Open a database (see `Store.open`), or create one with this schema: a preset, a file or a document.
 
@@ -76,9 +83,12 @@ class Service(ServerContext):
         standard entities in a new database. ``files`` is the folder for uploaded files; the default is next to the
         database's file, or for PostgreSQL in the user's data folder. Without ``essentials``, a new store with a
         vendor's schema does not get the rows that the vendor's clients need. ``limits`` are those of accounts.
+        ``workspace`` is the name under which the server offers the database; the default one may have others.
         """
         document = schema_document(DEFAULT_SCHEMA if schema is None else schema)
-        service = Service(Store.open(url, document, stated=schema is not None), clock, files, limits)
+        service = Service(Store.open(url, document, stated=schema is not None), clock, files, limits, workspace)
+        if workspace == DEFAULT:
+            service.workspaces = Workspaces(service.store, Places(url, files), service._workspace_opened, clock)
         try:
             prepare(service)
             service.new_admin_key = make_administrator(service, admin_key, create=administrator)
@@ -88,6 +98,45 @@ class Service(ServerContext):
             service.close()
             raise
         return service
+
+    @staticmethod
+    def workspace_address(url: str, name: str) -> tuple[str, Path | None]:
+        """The database of a workspace that a main database names, and the folder named for its files.
+
+        The main database is closed again. Raises `NotFound` if it has no workspace of this name.
+        """
+        if name == DEFAULT:
+            return url, None
+        if not Places(url).exists(url):
+            raise StorageError(f"there is no database {shown(url)}, so it has no workspace `{name}`")
+        if url in ("memory:", "sqlite://", "sqlite:///:memory:"):
+            raise UsageError(f"a new database in memory has no workspaces, so there is no `{name}`; name a file")
+        with Service.open(url, administrator=False) as main:
+            assert main.workspaces is not None, "the default workspace has the others"
+            address, files = main.workspaces.database_of(name)
+        if not Places(url).exists(address):
+            raise StorageError(f"the database of the workspace `{name}` is gone: {shown(address)}")
+        return address, files
+
+    @staticmethod
+    def open_workspace(url: str, name: str) -> Service:
+        """Open one workspace of a database, for a process of its own (see `workspace_address`)."""
+        address, files = Service.workspace_address(url, name)
+        return Service.open(address, administrator=False, files=files, workspace=name)
+
+    def _workspace_opened(self, opening: Opening) -> Service:
+        """A service for one of the workspaces."""
+        return Service.open(
+            opening.url,
+            opening.schema,
+            opening.admin_key,
+            self.clock,
+            seed=opening.new,
+            administrator=opening.new,
+            files=opening.files,
+            limits=self.limits,
+            workspace=opening.workspace,
+        )
 
     def __enter__(self) -> Service:
         return self

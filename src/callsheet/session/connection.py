@@ -17,6 +17,7 @@ from callsheet.dialects.local import LocalDialect
 from callsheet.dialects.protocol import Dialect
 from callsheet.errors import UsageError
 from callsheet.flow import Request, Response
+from callsheet.model.workspace import DEFAULT
 
 if TYPE_CHECKING:
     from callsheet.credentials.login import SessionLogin
@@ -41,6 +42,7 @@ class ServerConnection:
     user: str = ""
     login: SessionLogin | None = None
     profile: str = ""
+    workspace: str = ""
 
 
 def count_exchange(
@@ -71,7 +73,9 @@ def connect(
     from callsheet.transport.http import AsyncHttpTransport, HttpTransport
 
     spoken = dialect_class(dialect or settings.dialect)
-    connection = ServerConnection(spoken(), None, None, server=settings.address, user=settings.user)
+    connection = ServerConnection(
+        spoken(), None, None, server=settings.address, user=settings.user, workspace=settings.workspace
+    )
     connection.profile = settings.profile
     if settings.schema_cache is not None:
         connection.cache = SchemaCache(settings.schema_cache, settings.url)
@@ -110,9 +114,14 @@ def _embedded(
         ) from error
     from callsheet.transport.local import LocalTransport
 
-    service = Service.open(settings.url, schema, seed=seed, administrator=False)
+    if settings.workspace == DEFAULT:
+        service = Service.open(settings.url, schema, seed=seed, administrator=False)
+    else:
+        service = Service.open_workspace(settings.url, settings.workspace)
     dialect = LocalDialect(service.backend(settings.user))
-    return ServerConnection(dialect, LocalTransport(), None, service, settings.address, settings.user)
+    connection = ServerConnection(dialect, LocalTransport(), None, service, settings.address, settings.user)
+    connection.workspace = settings.workspace
+    return connection
 
 
 def set_timeout(connection: ServerConnection, seconds: float) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from callsheet.credentials.login import SessionLogin
     from callsheet.dialects.protocol import Description
     from callsheet.flow import Flow
+    from callsheet.model import workspace as names
     from callsheet.model.language import json_schema
     from callsheet.model.schema import Schema
     from callsheet.session import accessors, builtin, options, plugging
@@ -42,6 +43,7 @@ else:
     json_schema = Later("callsheet.model.language.json_schema")
     connecting = Later("callsheet.session.connection")
     history = Later("callsheet.core.past.history")
+    names = Later("callsheet.model.workspace")
     opening = Later("callsheet.core.opening")
     options = Later("callsheet.session.options")
     plugging = Later("callsheet.session.plugging")
@@ -61,6 +63,9 @@ class FrontDoor(SessionVerbs):
         api_user: str | None = None,
         api_key: str | None = None,
         *,
+        workspace: str | None = None,
+        data_view: str | None = None,
+        system: str | None = None,
         dialect: str | None = None,
         schema: str | Path | dict[str, Any] | None = None,
         seed: bool = False,
@@ -91,6 +96,9 @@ class FrontDoor(SessionVerbs):
                     "server_url": server_url,
                     "api_user": api_user,
                     "api_key": api_key,
+                    "workspace": workspace,
+                    "data_view": data_view,
+                    "system": system,
                     "dialect": dialect,
                     "schema": schema,
                     "page_size": page_size,
@@ -104,8 +112,16 @@ class FrontDoor(SessionVerbs):
                     "name": name,
                 }
             )
+            named = names.chosen_name(workspace, data_view, system)
             settings = config.resolve(
-                server_url, api_user, api_key, schema_cache, dialect=dialect, profile=profile, login=login
+                server_url,
+                api_user,
+                api_key,
+                schema_cache,
+                dialect=dialect,
+                profile=profile,
+                login=login,
+                workspace=named,
             )
             connection = self._connected(settings, dialect, schema, seed, headers or {}, transport)
         self._connection = connection
@@ -232,6 +248,21 @@ class FrontDoor(SessionVerbs):
     def query_schema(self) -> dict[str, Any]:
         """The JSON Schema of the queries that `query` takes as JSON, made of the server's schema."""
         return json_schema.query_schema(self.schema)
+
+    @property
+    def workspace(self) -> str:
+        """The name of the workspace on the server: ``default``, ``lab``, or ``holidays/uk``."""
+        return self._connection.workspace or "default"
+
+    @property
+    def data_view(self) -> str:
+        """The first part of the workspace's name."""
+        return self.workspace.partition("/")[0]
+
+    @property
+    def system(self) -> str:
+        """The second part of the workspace's name, empty if it has one part."""
+        return self.workspace.partition("/")[2]
 
     def fork(self) -> Self:
         """A new session for another thread, without pending changes, with the same schema, types and connections."""

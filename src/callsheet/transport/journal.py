@@ -21,6 +21,7 @@ from callsheet.errors import StorageError
 from callsheet.model.converter import changes_from_plain, changes_to_plain
 from callsheet.model.operation import ChangeSet
 from callsheet.model.plain import decode, encode
+from callsheet.model.workspace import split_address
 from callsheet.private import make_file
 
 __all__ = ["JournalEntry", "Journal"]
@@ -111,8 +112,12 @@ class Journal:
         return [_entry(*row) for row in rows]
 
     def unfinished(self) -> list[JournalEntry]:
-        """The entries to send again, oldest first."""
-        return [entry for entry in self.entries() if entry.refusal is None]
+        """The entries to send again, oldest first; those of other workspaces are for sessions of these."""
+        return [entry for entry in self.entries() if entry.refusal is None and self._is_own(entry)]
+
+    def _is_own(self, entry: JournalEntry) -> bool:
+        """Whether an entry is of this journal's workspace. A server may have moved; a workspace keeps its name."""
+        return not self._server or split_address(entry.server)[1] == split_address(self._server)[1]
 
     def left_behind(self) -> list[JournalEntry]:
         """The entries to send again that another session wrote, which ended before it knew their outcome."""

@@ -83,7 +83,14 @@ class NativeDialect(NativeLogins):
         reply = _read(response, shapes.DescriptionReply)
         schema = None if reply.schema is None else Schema(reply.schema)
         return Description(
-            reply.server, reply.version, reply.time, reply.schema_hash, schema, reply.user, reply.features
+            reply.server,
+            reply.version,
+            reply.time,
+            reply.schema_hash,
+            schema,
+            reply.user,
+            reply.features,
+            reply.workspace,
         )
 
     @reads_answers

@@ -112,6 +112,7 @@ def _describe(backend: Backend, known: str, whole: bool) -> Response:
         schema=None if schema is None or schema.hash == known else dict(schema.document),
         user=found.user,
         features=found.features,
+        workspace=found.workspace,
     )
     return _answer(reply)
 

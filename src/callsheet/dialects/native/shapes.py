@@ -229,6 +229,7 @@ class DescriptionReply(Struct, kw_only=True):
     schema: dict[str, Any] | None = None
     user: str = ""
     features: Features = msgspec.field(default_factory=Features)
+    workspace: str = ""
 
 
 class RecordsReply(Struct):

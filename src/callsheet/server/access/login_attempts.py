@@ -48,6 +48,10 @@ class LoginAttempts:
         self._of_addresses = Allowance(limits.address_logins, limits.address_logins * seconds, clock)
         self._of_accounts = Allowance(limits.account_logins, limits.account_logins * seconds, clock)
 
+    def count_addresses_with(self, other: LoginAttempts) -> None:
+        """From now on, an address has its attempts here and there together."""
+        self._of_addresses = other._of_addresses
+
     def begin(self, account: str, address: str, known: bool) -> Attempt:
         """Count an attempt; raises `TooManyAttempts` if there is none left. ``known``: the account was here before."""
         counted: list[tuple[Allowance, str]] = []

@@ -48,7 +48,7 @@ class LoginSecret:
             meta = self._store.table("_meta")
             with self._store.reading() as connection:
                 found = connection.execute(select(meta.c.value).where(meta.c.name == NAME)).scalar()
-            self._keys = None if found is None else _keys(bytes.fromhex(found))
+            self._keys = None if found is None else _keys(bytes.fromhex(found), self._store.id)
         return self._keys
 
     def made(self) -> LoginKeys:
@@ -69,8 +69,6 @@ class LoginSecret:
             connection.execute(insert(meta), {"name": NAME, "value": secrets.token_hex(32)})
 
 
-def _keys(secret: bytes) -> LoginKeys:
-    access, refresh, audience = (
-        hmac.digest(secret, purpose, "sha256") for purpose in (b"access token", b"refresh token", b"audience")
-    )
-    return LoginKeys(access, refresh, f"callsheet:{audience.hex()[:32]}")
+def _keys(secret: bytes, database: str) -> LoginKeys:
+    access, refresh = (hmac.digest(secret, purpose, "sha256") for purpose in (b"access token", b"refresh token"))
+    return LoginKeys(access, refresh, f"callsheet:{database}")

@@ -55,6 +55,10 @@ class Logins:
         self._attempts = LoginAttempts(limits, timer)
         self.provider = AccessTokens(store, accounts, self._secret, clock)
 
+    def count_addresses_with(self, other: Logins) -> None:
+        """Count wrong attempts of an address together with those for other accounts of the same server."""
+        self._attempts.count_addresses_with(other._attempts)
+
     def login(self, name: str, password: str, device: str = "", address: str = "") -> Issued:
         """The tokens of a new login. Raises `Unauthorised`, or `TooManyAttempts`."""
         label = _label(device)

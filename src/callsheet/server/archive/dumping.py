@@ -30,6 +30,8 @@ Progress = Callable[[str, int], None]
 
 HISTORY = ("_audit", "_delivery", "_event", "_handler", "_log", "_part")
 """What a dump without the log leaves out: commits, events, and how far their readers are."""
+ELSEWHERE = ("_workspace",)
+"""What no dump has: addresses of other databases, which a copy would share with the original."""
 BLOCK = 2**20
 DEADLINE = 24 * 3600.0
 """Seconds that reading one table may take."""
@@ -64,7 +66,8 @@ def dump(
 
 
 def _names(store: Store, log: bool) -> list[str]:
-    return [str(name) for name in sorted(store.layout.metadata.tables) if log or name not in HISTORY]
+    left_out = ELSEWHERE if log else (*ELSEWHERE, *HISTORY)
+    return [str(name) for name in sorted(store.layout.metadata.tables) if name not in left_out]
 
 
 def _table(archive: ZipFile, store: Store, connection: Connection, name: str, report: Progress) -> TableEntry:

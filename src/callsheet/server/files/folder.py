@@ -47,6 +47,14 @@ class UploadFolder:
             self._found = self._find()
         return self._found
 
+    @property
+    def existing(self) -> Path | None:
+        """The folder, if there is one already."""
+        if self._found is not None or self._store.engine_name != "sqlite":
+            return self._found if self._found is not None or not self._is_used() else self.path
+        folder = self._named or _beside(self._store.url)
+        return folder if folder is not None and folder.is_dir() else None
+
     def close(self) -> None:
         """Remove the temporary folder of a database in memory."""
         if self._temporary is not None:

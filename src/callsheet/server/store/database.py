@@ -27,7 +27,7 @@ from callsheet.server.deadline import check_deadline, current_deadline
 from callsheet.server.store.engine import limited, memory_engine, postgres_engine, sqlite_engine, sqlstate, translated
 from callsheet.server.store.writer import Writer
 
-__all__ = ["Database", "FileDatabase", "MemoryDatabase", "PostgresDatabase"]
+__all__ = ["Database", "FileDatabase", "MemoryDatabase", "PostgresDatabase", "locked"]
 
 T = TypeVar("T")
 
@@ -138,7 +138,7 @@ class FileDatabase:
 
     def __init__(self, path: Path, deadline: float) -> None:
         self.path, self.deadline = path, deadline
-        self._lock = _locked(path)
+        self._lock = locked(path)
         self._closed = False
         self._readers = sqlite_engine(path, "reader")
         self._writers = sqlite_engine(path, "writer")
@@ -289,7 +289,7 @@ def _copy(source: sqlite3.Connection, path: Path) -> None:
         raise StorageError(f"cannot write the backup {path}: {error}") from error
 
 
-def _locked(path: Path) -> FileLock:
+def locked(path: Path) -> FileLock:
     """The file's lock, held."""
     folder = path.absolute().parent
     if not folder.is_dir():

@@ -90,10 +90,16 @@ def memory_engine() -> Engine:
 
 
 def postgres_engine(url: str, deadline: float) -> Engine:
-    """An engine for PostgreSQL; a statement may take ``deadline`` seconds, and times are in UTC."""
+    """An engine for PostgreSQL; a statement may take ``deadline`` seconds, and times are in UTC.
+
+    Options of the address, such as ``?options=-c search_path=lab``, count too.
+    """
+    address = make_url(url)
+    stated = " ".join(address.normalized_query.get("options", ()))
     options = f"-c timezone=UTC -c statement_timeout={int(deadline * 1000)} -c idle_in_transaction_session_timeout=60s"
+    options = f"{options} {stated}".strip()
     engine = create_engine(
-        make_url(url),
+        address.difference_update_query(["options"]),
         hide_parameters=True,
         connect_args={"options": options},
         pool_size=8,

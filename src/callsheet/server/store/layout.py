@@ -250,9 +250,21 @@ def _system_tables(metadata: MetaData) -> None:
 
 
 def _database_tables(metadata: MetaData) -> None:
-    """``_meta``: the schema and other facts of the database by name. ``_counter``: positions and locks by name."""
+    """``_meta``: facts of the database by name. ``_counter``: positions and locks. ``_workspace``: other databases."""
     Table("_meta", metadata, Column("name", TEXT, primary_key=True), Column("value", TEXT), sqlite_strict=True)
     Table("_counter", metadata, Column("name", TEXT, primary_key=True), Column("value", INTEGER), sqlite_strict=True)
+    Table(
+        "_workspace",
+        metadata,
+        Column("name", TEXT, primary_key=True),
+        Column("state", TEXT, nullable=False),
+        Column("address", TEXT, nullable=False),
+        Column("files", TEXT),
+        Column("schema_name", TEXT, nullable=False),
+        Column("description", TEXT, nullable=False),
+        Column("created", Moment, nullable=False),
+        sqlite_strict=True,
+    )
 
 
 def _log_tables(metadata: MetaData) -> None:

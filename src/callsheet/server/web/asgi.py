@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from callsheet.flow import Response
 
 __all__ = [
-    "ACCOUNT", "Application", "Gone", "Message", "Receive", "Scope", "Send", "client_address", "has_body", "header",
-    "read_body", "send_response",
+    "ACCOUNT", "Application", "Gone", "Message", "Receive", "Scope", "Send", "WORKSPACE", "client_address", "has_body",
+    "header", "holder", "read_body", "send_response",
 ]  # fmt: skip
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -20,7 +20,9 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 ACCOUNT = "callsheet.account"
-"""In the scope: the account that the request is authenticated as."""
+"""In the scope: the `holder` of the account that the request is authenticated as."""
+WORKSPACE = "callsheet.workspace"
+"""In the scope: the name of the workspace, if it is not the default one."""
 
 
 class Gone(Exception):
@@ -33,6 +35,17 @@ def header(scope: Scope, name: bytes) -> str:
         if key == name:
             return bytes(value).decode("utf-8", "replace")
     return ""
+
+
+def holder(scope: Scope, account: str) -> str:
+    """What counts the requests and connections of an account: equal names in two workspaces are two accounts.
+
+    >>> holder({}, "anna"), holder({WORKSPACE: "lab"}, "anna")
+    ('anna', 'anna\\nlab')
+    """
+    workspace = scope.get(WORKSPACE, "")
+    # No name of an account has a line break.
+    return f"{account}\n{workspace}" if workspace and account else account
 
 
 def has_body(scope: Scope) -> bool:

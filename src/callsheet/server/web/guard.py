@@ -23,11 +23,22 @@ import anyio
 
 from callsheet.dialects.native.server import error_response
 from callsheet.dialects.routes import Size
-from callsheet.errors import Invalid, ServerError, TooLarge, Unavailable
+from callsheet.errors import Closed, Invalid, ServerError, TooLarge, Unavailable
 from callsheet.flow import Response
 from callsheet.server.limits import Limits
 from callsheet.server.web.admission import Admitted
-from callsheet.server.web.asgi import ACCOUNT, Application, Gone, Message, Receive, Scope, Send, header, send_response
+from callsheet.server.web.asgi import (
+    ACCOUNT,
+    Application,
+    Gone,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    header,
+    holder,
+    send_response,
+)
 from callsheet.server.web.bodies import BodyReader, Refusal, paced, refused, replay
 from callsheet.server.web.newcomers import mark_authenticated
 from callsheet.server.web.shares import Share, Shares
@@ -91,9 +102,9 @@ class Guard:
         check_headers(scope, self._limits)
         admitted = await self._admitted(scope)
         if admitted.account:
-            scope[ACCOUNT] = admitted.account
+            scope[ACCOUNT] = holder(scope, admitted.account)
             mark_authenticated(scope, admitted.account)
-        with self.shares.request(admitted.account) as share:
+        with self.shares.request(scope.get(ACCOUNT, "")) as share:
             if not admitted.body:
                 receive = replay(b"", receive)
             elif admitted.intake.size is Size.STREAMED:
@@ -176,6 +187,9 @@ class ErrorBoundary:
 def _unexpected(error: Exception, scope: Scope) -> Response:
     if isinstance(error, RecursionError):
         return error_response(Invalid("the request is nested too deep"))
+    if isinstance(error, Closed):
+        # The workspace was dropped, or the server ends, while the request was under way.
+        return error_response(Unavailable("this workspace was closed while the request was under way; try again"))
     reference = secrets.token_hex(8)
     log.error("internal error %s at %s %s", reference, scope["method"], scope["path"], exc_info=error)
     return error_response(ServerError("internal error", details={"reference": reference}))

@@ -15,7 +15,7 @@ from callsheet.errors import UsageError
 from callsheet.server.access.authentication import network_of
 from callsheet.server.deadline import Deadline
 from callsheet.server.limits import Limits
-from callsheet.server.web.asgi import Scope
+from callsheet.server.web.asgi import Scope, holder
 
 __all__ = ["Connection", "Connections", "Networks", "SIGNED", "cancel_on_close", "mark_authenticated", "networks"]
 
@@ -107,7 +107,7 @@ def mark_authenticated(scope: Scope, account: str) -> None:
     """The connection of this request belongs to this account."""
     connection = scope.get("state", {}).get(CONNECTION)
     if connection is not None:
-        connection.authenticated(account)
+        connection.authenticated(account if account == SIGNED else holder(scope, account))
 
 
 def cancel_on_close(scope: Scope, deadline: Deadline) -> None:

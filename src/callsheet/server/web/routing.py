@@ -34,12 +34,19 @@ def routes_of(dialects: Collection[str]) -> list[AnyRoute]:
 
 
 def served_routes(
-    service: Any, chain: Authentication, routes: Iterable[AnyRoute], limits: Limits | None = None
+    service: Any,
+    chain: Authentication,
+    routes: Iterable[AnyRoute],
+    limits: Limits | None = None,
+    turns: Turns | None = None,
 ) -> Iterator[Served]:
-    """Pairs of a Starlette route and its declaration; file and event routes only if the service has these."""
+    """Pairs of a Starlette route and its declaration; file and event routes only if the service has these.
+
+    ``turns`` are the threads of the process, if several applications share them.
+    """
     files = getattr(service, "files", None)
     limits = limits or Limits()
-    turns = Turns(limits)
+    turns = turns or Turns(limits)
     has_files = isinstance(files, FileStore)
     for route in routes:
         match route:

@@ -40,7 +40,8 @@ class Shares:
         most = self.limits.account_requests
         with self._lock:
             if account and self.requests[account] >= most:
-                error = OverQuota(f"`{account}` has {most} requests under way already, its limit; wait for one to end")
+                named = _name(account)
+                error = OverQuota(f"`{named}` has {most} requests under way already, its limit; wait for one to end")
                 error.retry_after = 1
                 raise error
             self.requests[account] += 1
@@ -73,14 +74,20 @@ class Shares:
         limits = self.limits
         error: Unavailable | None = None
         if self.held[account] + size > limits.account_bytes:
+            named = _name(account)
             error = OverQuota(
-                f"the requests of `{account}` hold more than {limits.account_bytes:,} bytes; send fewer at a time"
+                f"the requests of `{named}` hold more than {limits.account_bytes:,} bytes; send fewer at a time"
             )
         elif self._all + size > limits.held_bytes:
             error = Unavailable(f"the server holds {limits.held_bytes:,} bytes of requests, its limit; try again soon")
         if error is not None:
             error.retry_after = 1
             raise error
+
+
+def _name(holder: str) -> str:
+    """The account's name, without its workspace."""
+    return holder.partition("\n")[0]
 
 
 class Share:
