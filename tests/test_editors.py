@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TYPING = ROOT / "tests" / "typing"
-MYPY = ["mypy", "--strict", "--cache-dir", "/dev/null", "--config-file", "", "--follow-imports", "silent"]
+CACHE = str(ROOT / ".mypy_cache" / "surface")
+MYPY = ["mypy", "--strict", "--cache-dir", CACHE, "--config-file", "", "--follow-imports", "silent"]
 PYRIGHT = ["pyright", "--pythonpath", sys.executable]
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="pyright runs on node, which is not installed")

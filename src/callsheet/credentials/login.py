@@ -4,7 +4,7 @@ Theory. An access token is valid for minutes. Before it expires it is exchanged,
 refresh token is used once: if it is used again, the server takes it for stolen and ends the login. Two things must not
 look like a theft: a lost answer, and two processes that renew the same login. Both send the *same request id* with the
 same token, and the server gives the same answer. So the id is stored where the tokens are before it is sent (by a
-`TokenKeeper`), and whoever finds it there sends it again.
+`TokenKeeper`), and a process that finds it there sends it again.
 """
 
 from __future__ import annotations
