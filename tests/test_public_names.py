@@ -47,7 +47,20 @@ def test_a_public_name_is_in_the_reference(name: str) -> None:
     assert re.search(rf"`(callsheet\.)?{name}\b", reference_text()), f"docs/reference does not tell of `{name}`"
 
 
-@pytest.mark.parametrize("name", ["Session", "AsyncSession", "QueryResult", "AsyncQueryResult", "Entity", "Collection"])
+DESCRIBED = [
+    "Session",
+    "AsyncSession",
+    "QueryResult",
+    "AsyncQueryResult",
+    "Entity",
+    "Collection",
+    "Table",
+    "Variable",
+    "Selection",
+]
+
+
+@pytest.mark.parametrize("name", DESCRIBED)
 def test_every_public_method_is_described(name: str) -> None:
     """A docstring for each, its own or that of what it overrides."""
     cls = getattr(callsheet, name)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from callsheet.analytics.cubes import Cube
+    from callsheet.analytics.datagrids import DataGrid
+    from callsheet.analytics.selections import Selection
+    from callsheet.analytics.tables import Table
+    from callsheet.analytics.variables import Variable
     from callsheet.core.statistics import Statistics
     from callsheet.dialects.protocol import CommitResult, Description, Features
     from callsheet.entity.collection import Collection
@@ -69,6 +74,8 @@ _HOMES = {
     "CommitResult": "dialects.protocol",
     "ConflictError": "errors",
     "Create": "model.operation",
+    "Cube": "analytics.cubes",
+    "DataGrid": "analytics.datagrids",
     "Delete": "model.operation",
     "Description": "dialects.protocol",
     "Entity": "entity.entity",
@@ -93,6 +100,7 @@ _HOMES = {
     "SchemaError": "errors",
     "Server": "server.process",
     "ServerError": "errors",
+    "Selection": "analytics.selections",
     "Session": "session.blocking",
     "SessionSide": "sync.two_way.session_side",
     "Side": "sync.side",
@@ -105,6 +113,7 @@ _HOMES = {
     "Statistics": "core.statistics",
     "Sync": "sync.two_way.sync",
     "SyncResult": "sync.applying",
+    "Table": "analytics.tables",
     "Tick": "listening.schedule",
     "TransportError": "errors",
     "TwoWayPlan": "sync.two_way.sync",
@@ -113,6 +122,7 @@ _HOMES = {
     "TypePair": "sync.two_way.pairing",
     "Update": "model.operation",
     "UsageError": "errors",
+    "Variable": "analytics.variables",
     "external": "sync.external",
     "handler": "listening.declaration",
     "login": "session.login",
@@ -143,6 +153,8 @@ __all__ = [
     "CommitResult",
     "ConflictError",
     "Create",
+    "Cube",
+    "DataGrid",
     "Delete",
     "Description",
     "Entity",
@@ -165,6 +177,7 @@ __all__ = [
     "RowMapping",
     "Schema",
     "SchemaError",
+    "Selection",
     "Server",
     "ServerError",
     "Session",
@@ -179,6 +192,7 @@ __all__ = [
     "Statistics",
     "Sync",
     "SyncResult",
+    "Table",
     "Tick",
     "TransportError",
     "TwoWayPlan",
@@ -187,6 +201,7 @@ __all__ = [
     "TypePair",
     "Update",
     "UsageError",
+    "Variable",
     "external",
     "handler",
     "login",

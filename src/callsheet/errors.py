@@ -4,7 +4,9 @@ CallsheetError
 ├─ UsageError            the call is wrong: fix the code
 │  ├─ SchemaError           a type, attribute or value the schema does not allow
 │  │  ├─ UnknownAttribute      also an AttributeError and a KeyError
-│  │  └─ UnknownType           also an AttributeError
+│  │  ├─ UnknownType           also an AttributeError
+│  │  └─ UnknownName           no table or variable is called so; also a KeyError
+│  │     └─ AmbiguousName         several are
 │  ├─ QueryError            a query that cannot be read; has position and hint
 │  └─ StateError            right call, wrong moment
 │     ├─ NotLoaded             the value is on the server only
@@ -49,6 +51,7 @@ from typing import Any
 __all__ = [
     "AlreadyHandled",
     "AlreadyThere",
+    "AmbiguousName",
     "CallsheetError",
     "Closed",
     "CommitError",
@@ -81,6 +84,7 @@ __all__ = [
     "Unauthorised",
     "Unavailable",
     "UnknownAttribute",
+    "UnknownName",
     "UnknownType",
     "UnsafePath",
     "Unsupported",
@@ -111,6 +115,14 @@ class UnknownAttribute(SchemaError, AttributeError, KeyError):
 
 class UnknownType(SchemaError, AttributeError):
     """The schema has no entity type of this name; or the session has nothing of this name."""
+
+
+class UnknownName(SchemaError, KeyError):
+    """No table or variable is called so."""
+
+
+class AmbiguousName(UnknownName):
+    """Several tables or variables are called so; the message lists them."""
 
 
 class QueryError(UsageError):

@@ -10,7 +10,7 @@ from callsheet.model.values import pack_values, unpack_values
 
 __all__ = ["READ_ONLY_ACTIONS", "call"]
 
-READ_ONLY_ACTIONS = frozenset({"at", "commits", "history"})
+READ_ONLY_ACTIONS = frozenset({"at", "commits", "counts", "history"})
 """Actions of the server that change nothing; a session that reads the past may call them."""
 
 

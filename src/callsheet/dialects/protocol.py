@@ -57,7 +57,8 @@ class Features:
     schema. With ``measures`` it has every measure, level and order of an `Aggregate`, and top and sample of a `Select`;
     without, ``aggregate`` means the count, sum, average, minimum and maximum of an attribute, by paths. With
     ``columns`` it also sends the pages of a query as columns; with ``relative_times`` it reads times
-    relative to now, and by its own clock.
+    relative to now, and by its own clock; with ``counts`` the
+    action `counts` counts the entities of many types at once.
     """
 
     atomic: bool = True
@@ -78,6 +79,7 @@ class Features:
     measures: bool = False
     columns: bool = False
     relative_times: bool = False
+    counts: bool = False
 
 
 @frozen

@@ -116,6 +116,9 @@ class EntityType:
     ``custom_attributes`` by key; ``unique`` lists combinations of attributes no two entities may share, ``distinct``
     those in which texts that look alike count as the same. ``composed`` names the attributes whose texts are names.
     Entities of an ``administrative`` type, or of one below it, are written by administrators, unless a role names it.
+    For people who look at numbers: ``singular`` and ``plural`` are what one and several of its entities are called,
+    ``belongs_to`` names the reference to the entity that one is a part of (None: not stated), and ``codes`` says what
+    choices of enums stand for.
     """
 
     name: str
@@ -131,6 +134,10 @@ class EntityType:
     custom: dict[str, Attribute] = field(factory=dict)
     description: str = ""
     administrative: bool = False
+    singular: str = ""
+    plural: str = ""
+    belongs_to: str | None = None
+    codes: Mapping[str, Mapping[str, str]] = field(factory=dict)
     aliases: dict[str, str] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -343,6 +350,8 @@ class Schema:
         composed: tuple[str, ...] = ()
         custom: dict[str, Attribute] = {}
         label, administrative = "name", False
+        belongs_to: str | None = None
+        codes: dict[str, Mapping[str, str]] = {}
         key: tuple[str, ...] = tuple(described.get("key", ("id",)))
         if parent_name := described.get("extends"):
             if parent_name not in self.document["types"]:
@@ -352,7 +361,7 @@ class Schema:
             ancestors = (parent.name, *parent.ancestors)
             unique, label, custom, key = parent.unique, parent.label, dict(parent.custom), parent.key
             distinct, composed = parent.distinct, parent.composed
-            administrative = parent.administrative
+            administrative, belongs_to, codes = parent.administrative, parent.belongs_to, dict(parent.codes)
         elif "id" in key:
             attributes["id"] = Attribute("id", required=True, immutable=True, default="{uid}")
         for attribute, value in described.get("attributes", {}).items():
@@ -380,6 +389,10 @@ class Schema:
             custom=custom,
             description=described.get("description", ""),
             administrative=described.get("administrative", administrative),
+            singular=described.get("singular", ""),
+            plural=described.get("plural", ""),
+            belongs_to=described.get("belongs_to", belongs_to),
+            codes={**codes, **described.get("codes", {})},
         )
         missing = [part for part in key if part not in attributes and part not in built.aliases]
         if missing:

@@ -43,6 +43,7 @@ from callsheet.server.queues import handlers
 from callsheet.server.queues.request import HandlerRequest
 from callsheet.server.reading import clock
 from callsheet.server.reading.cost import check_cost
+from callsheet.server.reading.counts import counts
 from callsheet.server.reading.pages import read_aggregate, read_page
 from callsheet.server.store.store import Store
 from callsheet.server.views import PastView, TransactionView, View
@@ -60,6 +61,7 @@ FEATURES = Features(
     commit_operations=writing.OPERATIONS,
     columns=can_write(),
     relative_times=True,
+    counts=True,
 )
 EVENTS = 1_000
 """The most events in one batch."""
@@ -168,11 +170,14 @@ class ServiceBackend:
     def call(self, action: str, arguments: Mapping[str, Any]) -> Any:
         """History (``log/history.py``), durable handlers, accounts, roles, grants and the audit (``actions.py``).
 
+        ``counts`` gives the numbers of entities of several types, as far as the caller may read them.
         ``own.key`` gives the caller's own account another key with the same expiry; every account may call it.
         ``own.user`` returns the account's user, who may have been renamed, and ``own.account`` says who the caller is.
         """
         if action in history.ACTIONS:
             return self._history(action, arguments)
+        if action == "counts":
+            return counts(self.aggregate, arguments)
         if action == "own.user":
             return {"name": self._user, "key": self._access().user_key}
         if action == "own.account":

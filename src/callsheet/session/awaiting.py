@@ -11,6 +11,12 @@ from callsheet.later import Later
 from callsheet.session.front_door import FrontDoor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from callsheet.analytics.catalog import Catalog
+    from callsheet.analytics.selections import AsyncSelection
+    from callsheet.analytics.tables import AsyncTable
+    from callsheet.analytics.variables import AsyncVariable
     from callsheet.dialects.protocol import Description
     from callsheet.entity.entity import E, Entity
     from callsheet.flow import Flow
@@ -135,3 +141,26 @@ class AsyncSession(Awaiting, FrontDoor):
 
     def __getitem__(self, name: str) -> AsyncTypeAccessor:
         return accessors.AsyncTypeAccessor(self, name)
+
+    # -- looking at what there is ------------------------------------------------------------------------
+
+    @property
+    def tables(self) -> Catalog[AsyncTable]:
+        """The entity types as an analyst sees them: a sequence, and a mapping by name, singular and plural."""
+        return self._dictionary.tables
+
+    @property
+    def variables(self) -> Catalog[AsyncVariable]:
+        """The attributes of all tables: a sequence, and a mapping by name, label and description."""
+        return self._dictionary.variables
+
+    @property
+    def master_table(self) -> AsyncTable:
+        """The table that the others belong to: the schema's ``master``, else the root with the most below it."""
+        found: AsyncTable = self._dictionary.master_table
+        return found
+
+    def selection(self, stored: str | Mapping[str, Any]) -> AsyncSelection:
+        """A selection of its JSON (`to_json`), or of a text of the query language."""
+        found: AsyncSelection = self._stored_selection(stored)
+        return found

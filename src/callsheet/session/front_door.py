@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import attrs
 
     from callsheet import config
+    from callsheet.analytics import colours, storing
+    from callsheet.analytics.dictionary import DataDictionary
     from callsheet.core import announcements, opening
     from callsheet.core.past import history
     from callsheet.core.past.history import Moment
@@ -39,6 +41,7 @@ else:
     announcements = Later("callsheet.core.announcements")
     attrs = Later("attrs")
     builtin = Later("callsheet.session.builtin")
+    colours = Later("callsheet.analytics.colours")
     config = Later("callsheet.config")
     json_schema = Later("callsheet.model.language.json_schema")
     connecting = Later("callsheet.session.connection")
@@ -48,6 +51,7 @@ else:
     options = Later("callsheet.session.options")
     plugging = Later("callsheet.session.plugging")
     transport_log = Later("callsheet.transport.log")
+    storing = Later("callsheet.analytics.storing")
 
 __all__ = ["FrontDoor"]
 
@@ -56,6 +60,7 @@ class FrontDoor(SessionVerbs):
     """The base of both kinds of session."""
 
     _awaits: ClassVar[bool]
+    _known_dictionary: DataDictionary | None = None
 
     def __init__(
         self,
@@ -306,6 +311,20 @@ class FrontDoor(SessionVerbs):
         """The transport for a flow; one that logs if the session is verbose."""
         transport = self._connection.transport
         return transport_log.logged(transport, self._awaits) if self.verbose else transport
+
+    @property
+    def _dictionary(self) -> DataDictionary:
+        """The tables and variables of the present schema, made once for it."""
+        self._check_open()
+        known = self._known_dictionary
+        if known is None or known.schema is not self.schema:
+            known = self._known_dictionary = colours.dictionary_of(self)
+        return known
+
+    def _stored_selection(self, stored: str | Mapping[str, Any]) -> Any:
+        """The selection that was stored as JSON, or as a text of the query language."""
+        dictionary = self._dictionary
+        return dictionary.kinds.selection(dictionary, storing.from_stored(stored, dictionary.schema))
 
     def _schema_if_open(self) -> Schema | None:
         return None if self._types is None else self._types.schema

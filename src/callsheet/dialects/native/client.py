@@ -40,7 +40,7 @@ else:
 
 __all__ = ["NativeDialect"]
 
-READING = frozenset({"at", "commits", "history"})
+READING = frozenset({"at", "commits", "counts", "history"})
 """Actions that change nothing, and so may be sent again."""
 REPEATABLE = "handlers."
 """Actions of durable handlers, which may be repeated: each names its lease, or the leases that it has."""

@@ -10,13 +10,14 @@ from typing import Any
 from callsheet.errors import SchemaError
 from callsheet.model.normalisation import normalised
 from callsheet.model.schema import CHANGES, NUMBERS, SCALARS, Attribute, did_you_mean
+from callsheet.server.schemas.analysis import analysis_problems
 from callsheet.server.schemas.outline import Outline
 from callsheet.server.schemas.relations import computed_problems, family_problems, relation_problems
 
 __all__ = ["problems"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
-_DOCUMENT_KEYS = {"name": str, "description": str, "types": dict}
+_DOCUMENT_KEYS = {"name": str, "description": str, "master": str, "types": dict}
 _TYPE_KEYS = {
     "extends": str,
     "abstract": bool,
@@ -28,6 +29,10 @@ _TYPE_KEYS = {
     "administrative": bool,
     "attributes": dict,
     "custom": dict,
+    "singular": str,
+    "plural": str,
+    "belongs_to": str,
+    "codes": dict,
 }
 _TEXTS = {"type": str, "label": str, "description": str}
 _FLAGS = {"required": bool, "immutable": bool, "unique": bool, "indexed": bool, "agree": bool}
@@ -58,6 +63,7 @@ def problems(document: dict[str, Any]) -> list[str]:
     if not isinstance(types, dict) or not types:
         return found if types else [*found, "the document describes no `types`"]
     outline = Outline(document)
+    found += analysis_problems(outline, document)
     found += _same_but_for_case("type", types)
     for name, definition in types.items():
         if not isinstance(definition, dict):
