@@ -52,6 +52,8 @@ class LoginDesk:
         self.seen: list[httpx.Request] = []
         self.lose = 0
         self.crowded = False
+        #: Renewals are answered when so many have arrived.
+        self.together: threading.Barrier | None = None
         #: A renewal is answered when this has been requested.
         self.renews_after = ""
         self._arrived = threading.Event()
@@ -75,6 +77,8 @@ class LoginDesk:
             self._arrived.set()
         if request.url.path == "/v1/login/refresh" and self.renews_after:
             assert self._arrived.wait(30)
+        if request.url.path == "/v1/login/refresh" and self.together is not None:
+            self.together.wait(30)
         made = self._made(request)
         if request.url.path == "/v1/login/refresh" and self.lose:
             self.lose -= 1

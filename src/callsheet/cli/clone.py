@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import Progress
 
-from callsheet.cli.connection import account_options
+from callsheet.cli.connection import ServerChoice, account_options
 from callsheet.cli.schema import schema_document
 from callsheet.cli.serve import require_extra
 from callsheet.cli.terminal import Terminal
@@ -27,31 +27,26 @@ __all__ = ["command"]
 
 
 @click.command("clone", short_help="Copy a project of a server to a database of your own.")
-@click.argument("server", metavar="SERVER")
+@click.argument("server", metavar="[SERVER]", required=False)
 @account_options
 @click.option("--project", required=True, help="The name of the project, or its key.")
 @click.option("--database", required=True, metavar="URL", help="sqlite:///FILE or postgresql+psycopg://…; the copy.")
 def command(
-    server: str,
-    user: str | None,
-    key: str | None,
-    workspace: str | None,
-    dialect: str | None,
     project: str,
     database: str,
+    **choice: str | None,
 ) -> None:
-    """Copy a PROJECT of SERVER, and all it refers to, to a database of your own.
+    """Copy a PROJECT of SERVER, or of your profile's server, and all it refers to, to a database of your own.
 
     Statuses, workflows, people and configurations are copied too; the bytes of files are not. Run it again after an
     interruption: it continues, and does not change what the copy already has.
     """
     require_extra()
     from callsheet.batch.cloning import clone
-    from callsheet.session.blocking import Session
 
     terminal = Terminal()
     with (
-        Session(server, api_user=user, api_key=key, workspace=workspace, dialect=dialect) as source,
+        ServerChoice(**choice).session() as source,
         _copy(source, database) as target,
         Progress(console=terminal.console, transient=True) as bars,
     ):

@@ -29,7 +29,10 @@ COMMANDS = (
     "export",
     "listen",
     "load",
+    "login",
+    "logout",
     "plugins",
+    "profiles",
     "query",
     "resume",
     "roles",
@@ -40,6 +43,7 @@ COMMANDS = (
     "sync",
     "uploads",
     "users",
+    "whoami",
     "workspaces",
 )
 

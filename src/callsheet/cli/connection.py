@@ -8,8 +8,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from attrs import field, frozen
+from click.core import ParameterSource
 
 from callsheet.dialects import declarations
+from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
     from callsheet.session.blocking import Session
@@ -19,7 +22,10 @@ else:
     # Older versions of click have no parameters of this type.
     _NameType = click.ParamType
 
-__all__ = ["DialectName", "account_options", "bare_server_options", "connected", "server_options", "workspace_option"]
+__all__ = [
+    "DialectName", "ServerChoice", "account_options", "bare_server_options", "connected", "profile_option",
+    "server_options", "workspace_option",
+]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,7 +65,7 @@ class ServerOption(click.Option):
 
 
 def account_options(command: F) -> F:
-    """Add ``--user``, ``--key`` and ``--workspace``, each with its environment variable, and ``--dialect``."""
+    """Add ``--user``, ``--key``, ``--profile``, ``--workspace``, each with its variable, and ``--dialect``."""
     return workspace_option(_bare_account_options(command))
 
 
@@ -76,11 +82,23 @@ def _bare_account_options(command: F) -> F:
     )
     user = click.option("--user", envvar="CALLSHEET_API_USER", show_envvar=True, help="Your account.")
     key = click.option("--key", envvar="CALLSHEET_API_KEY", show_envvar=True, help="Your API key.")
-    return user(key(spoken(command)))
+    return user(key(profile_option(spoken(command))))
+
+
+def profile_option(command: F) -> F:
+    """Add ``--profile``."""
+    profile = click.option(
+        "--profile",
+        envvar="CALLSHEET_PROFILE",
+        show_envvar=True,
+        metavar="NAME",
+        help="Your login, which `callsheet login` keeps; it has the server and the account.",
+    )
+    return profile(command)
 
 
 def server_options(command: F) -> F:
-    """Add ``--server``, ``--user``, ``--key`` and ``--workspace``, each with its environment variable."""
+    """Add ``--server``, ``--user``, ``--key``, ``--profile`` and ``--workspace``, each with its variable."""
     return _server_option(account_options(command))
 
 
@@ -113,15 +131,64 @@ def connected(command: Callable[..., Any]) -> Callable[..., Any]:
         key: str | None,
         workspace: str | None,
         dialect: str | None,
+        profile: str | None,
         **arguments: Any,
     ) -> Any:
-        with closing(_session(server, user, key, workspace, dialect)) as session:
+        choice = ServerChoice(server, user, key, workspace, dialect, profile)
+        with closing(choice.session()) as session:
             return command(session, **arguments)
 
     return run
 
 
-def _session(server: str, user: str | None, key: str | None, workspace: str | None, dialect: str | None) -> Session:
-    from callsheet.session.blocking import Session
+@frozen
+class ServerChoice:
+    """The server, the account and the login that the options of a command choose."""
 
-    return Session(server, api_user=user, api_key=key, workspace=workspace, dialect=dialect)
+    server: str | None = None
+    user: str | None = None
+    key: str | None = field(default=None, repr=False)
+    workspace: str | None = None
+    dialect: str | None = None
+    profile: str | None = None
+
+    def session(self, **options: Any) -> Session:
+        """The session, not open yet.
+
+        What was typed wins over the environment, and there a profile wins over an address and a key. Without all of
+        them it is the profile ``default``, if there is one.
+        """
+        from callsheet.session.blocking import Session
+
+        chosen = self.chosen_profile()
+        if chosen is None:
+            account = self.server, self.user, self.key
+            return Session(*account, workspace=self.workspace, dialect=self.dialect, **options)
+        user = self.user if _is_typed("user") else None
+        workspace = self.workspace if _is_typed("workspace") else None
+        return Session(profile=chosen, api_user=user, workspace=workspace, **options)
+
+    def chosen_profile(self) -> str | None:
+        """The profile that is used, or None; raises `UsageError` for options that contradict each other."""
+        from callsheet.credentials.profiles import DEFAULT, Profiles
+
+        typed = [name for name in ("server", "key", "profile") if _is_typed(name)]
+        if self.profile is None:
+            named = self.server is not None and _source("server") is not ParameterSource.DEFAULT
+            return DEFAULT if not named and not self.key and Profiles().has(DEFAULT) else None
+        if "profile" not in typed:
+            return None if typed else self.profile
+        if "key" in typed:
+            raise UsageError("`--profile` is a login; leave out `--key`")
+        url = Profiles().read(self.profile).url
+        if "server" in typed and self.server is not None and url != self.server.rstrip("/"):
+            raise UsageError(f"profile `{self.profile}` is a login to {url}, not to {self.server}")
+        return self.profile
+
+
+def _is_typed(name: str) -> bool:
+    return _source(name) is ParameterSource.COMMANDLINE
+
+
+def _source(name: str) -> ParameterSource | None:
+    return click.get_current_context().get_parameter_source(name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from attrs import frozen
 
-from callsheet.cli.connection import server_options
+from callsheet.cli.connection import ServerChoice, server_options
 from callsheet.cli.terminal import Terminal
 from callsheet.errors import CallsheetError, Forbidden, Timeout, TransportError, Unauthorised
 
@@ -40,14 +40,14 @@ class Check:
 
 @click.command("doctor", short_help="Check connection, versions, clocks and round-trip time.")
 @server_options
-def command(server: str, user: str | None, key: str | None, workspace: str | None, dialect: str | None) -> None:
+def command(**choice: str | None) -> None:
     """Check the connection, the versions, the clocks and the round-trip time.
 
     Ends with exit code 1 when something is wrong.
     """
     terminal = Terminal()
     sick = 0
-    for check in _checks(server, user, key, workspace, dialect):
+    for check in _checks(ServerChoice(**choice)):
         mark = ("ok  ", "green") if check.well else ("fail", "red")
         terminal.say(mark, f"  {check.name:<12} {check.result}")
         if not check.well:
@@ -58,14 +58,15 @@ def command(server: str, user: str | None, key: str | None, workspace: str | Non
 
 
 def _checks(
-    server: str, user: str | None, key: str | None, workspace: str | None, dialect: str | None
+    choice: ServerChoice,
 ) -> Iterator[Check]:
     from callsheet import __version__
-    from callsheet.session.blocking import Session
 
+    server, user = choice.server or "", choice.user
     yield Check("here", True, f"callsheet {__version__}, Python {platform.python_version()}, {platform.system()}")
     try:
-        with closing(Session(server, api_user=user, api_key=key, workspace=workspace, dialect=dialect)) as session:
+        with closing(choice.session()) as session:
+            server = session.url
             before, started = datetime.now(UTC), time.perf_counter()
             description = session.open()
             elapsed = time.perf_counter() - started
@@ -124,7 +125,10 @@ def round_trip(seconds: list[float]) -> Check:
 def cure(error: CallsheetError, server: str) -> str:
     """What to do about an error."""
     if isinstance(error, Unauthorised | Forbidden):
-        return "check CALLSHEET_API_USER and CALLSHEET_API_KEY; administrators make new keys: callsheet users key NAME"
+        return (
+            "log in again (`callsheet login`), or check CALLSHEET_API_USER and CALLSHEET_API_KEY; "
+            "administrators make new keys: callsheet users key NAME"
+        )
     if isinstance(error, Timeout):
         return f"{server} does not answer: is it the right address, and does a firewall let you through?"
     if isinstance(error, TransportError):

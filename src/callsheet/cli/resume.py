@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from attrs import frozen
 
+from callsheet.cli.connection import ServerChoice, profile_option
 from callsheet.cli.terminal import Terminal, counted
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
     from callsheet.core.resume import Resumed
+    from callsheet.session.blocking import Session
     from callsheet.transport.journal import Journal, JournalEntry
 
 __all__ = ["command"]
@@ -22,6 +25,7 @@ __all__ = ["command"]
 @click.option("--server", envvar="CALLSHEET_SERVER", metavar="URL", help="Default: where the commits were going.")
 @click.option("--user", envvar="CALLSHEET_API_USER", show_envvar=True, help="Default: whose commits they were.")
 @click.option("--key", envvar="CALLSHEET_API_KEY", show_envvar=True, help="Your API key.")
+@profile_option
 @click.option("--list", "only_list", is_flag=True, help="Show what the journal holds, and send nothing.")
 @click.option("--settle", metavar="COMMIT-ID", help="Look up what became of a commit, without sending it again.")
 @click.option("--abandon", metavar="COMMIT-ID", help="Decide that a commit is not sent again; it stays, marked so.")
@@ -32,6 +36,7 @@ def command(
     server: str | None,
     user: str | None,
     key: str | None,
+    profile: str | None,
     only_list: bool,
     settle: str | None,
     abandon: str | None,
@@ -53,26 +58,38 @@ def command(
         elif only_list:
             _show(journal.entries())
         elif settle or abandon:
-            _end(path, journal, server, user, key, settle, abandon, reason)
+            _end(path, journal, Goal(server, user, key, profile), settle, abandon, reason)
         else:
-            _resume(journal, path, server, user, key)
+            _resume(journal, path, Goal(server, user, key, profile))
     finally:
         journal.close()
 
 
-def _resume(journal: Journal, path: Path, server: str | None, user: str | None, key: str | None) -> None:
+@frozen
+class Goal:
+    """Where the commits are sent: what the options say, else where they were going."""
+
+    server: str | None
+    user: str | None
+    key: str | None
+    profile: str | None
+
+    def session(self, path: Path, server: str, user: str) -> Session:
+        """A session on the server that is named, else on this one, as this account, with the journal."""
+        choice = ServerChoice(self.server or server, self.user or user or None, self.key, profile=self.profile)
+        return choice.session(journal=path)
+
+
+def _resume(journal: Journal, path: Path, goal: Goal) -> None:
     unfinished = journal.unfinished()
     if not unfinished:
         Terminal().say("Nothing is unfinished.")
         _show(journal.entries())
         return
-    from callsheet.session.blocking import Session
-
     refused = unknown = 0
     firsts = {entry.server: entry for entry in reversed(unfinished)}
-    for address in (*reversed(firsts),) if server is None else (server,):
-        author = (firsts.get(address) or unfinished[0]).user
-        with Session(address, user or author or None, key, journal=path) as session:
+    for address in (*reversed(firsts),) if goal.server is None else (goal.server,):
+        with goal.session(path, address, (firsts.get(address) or unfinished[0]).user) as session:
             for resumed in session.resume():
                 _echo(resumed)
                 refused += resumed.outcome == "refused"
@@ -86,9 +103,7 @@ def _resume(journal: Journal, path: Path, server: str | None, user: str | None, 
 def _end(
     path: Path,
     journal: Journal,
-    server: str | None,
-    user: str | None,
-    key: str | None,
+    goal: Goal,
     settle: str | None,
     abandon: str | None,
     reason: str,
@@ -97,9 +112,7 @@ def _end(
     entry = next((entry for entry in journal.unfinished() if entry.changes.commit_id == commit_id), None)
     if entry is None:
         raise UsageError(f"the journal has no unfinished commit {commit_id}")
-    from callsheet.session.blocking import Session
-
-    with Session(server or entry.server, user or entry.user or None, key, journal=path) as session:
+    with goal.session(path, entry.server, entry.user) as session:
         _echo(session.settle(commit_id) if settle else session.abandon(commit_id, reason))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from callsheet.cli.connection import bare_server_options
+from callsheet.cli.connection import ServerChoice, bare_server_options
 from callsheet.cli.terminal import Terminal
 from callsheet.errors import UsageError
 
@@ -28,10 +28,10 @@ def _connected(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @bare_server_options
     @functools.wraps(command)
-    def run(server: str, user: str | None, key: str | None, dialect: str | None, **arguments: Any) -> Any:
-        from callsheet.session.blocking import Session
-
-        with closing(Session(server, user, key, workspace="default", dialect=dialect)) as session:
+    def run(
+        server: str, user: str | None, key: str | None, dialect: str | None, profile: str | None, **arguments: Any
+    ) -> Any:
+        with closing(ServerChoice(server, user, key, "default", dialect, profile).session()) as session:
             return command(session, **arguments)
 
     return run

@@ -103,6 +103,7 @@ def described(core: Core) -> Flow[AccountDescription]:
             return (yield from dialect.account())
     except NotFound:
         _log.debug("the server is older than logins")
+    yield from _opened(core)
     description = core.server_information
     user = yield from _user_named(core, core.api_user)
     person = Person(core.api_user) if user is None else _person_of(user, core.api_user)
@@ -141,6 +142,7 @@ def current_user(core: Core) -> Flow[Any]:
     if kept is not None and kept._core is core:
         return kept
     try:
+        yield from _opened(core)
         account = yield from _known(core)
         if account.user_key is None or USER not in core.schema.types:
             return None
@@ -201,6 +203,13 @@ def page_address(core: Any, entity: Any = None) -> str:
     if entity.state == "created":
         raise UsageError(f"{entity!r} is not on the server yet; commit it first")
     return page(url, entity.entity_type, str(entity._key))
+
+
+def _opened(core: Any) -> Flow[None]:
+    """Open the session if it is not; here, so that a flow can handle the errors of opening."""
+    core._check_open()
+    if core._description is None:
+        yield from core._opening()
 
 
 def _user_named(core: Core, name: str) -> Flow[Entity | None]:

@@ -68,8 +68,10 @@ class Verb(Generic[P, T]):
     'hello sintel'
     """
 
-    def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]]) -> None:
+    def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]], opens: bool = True) -> None:
         self._flow = flow
+        #: Whether a session is opened first; else the flow does it, where it handles the errors of opening.
+        self._opens = opens
         self._name = getattr(flow, "__name__", "")
         self._methods: dict[bool, Callable[..., Any]] = {}
 
@@ -103,7 +105,7 @@ class Verb(Generic[P, T]):
         awaits: bool = runner._awaits
         found = self._methods.get(awaits)
         if found is None:
-            found = self._methods[awaits] = _method(self.flow, self._name, awaits)
+            found = self._methods[awaits] = _method(self.flow, self._name, awaits, self._opens)
         return found
 
 
@@ -116,13 +118,14 @@ class Eventually(Generic[T]):
         self._runner, self._flow = runner, flow
 
     def __await__(self) -> Generator[Any, None, T]:
-        return self._runner.run(self._flow(self._runner)).__await__()
+        awaited: Coroutine[Any, Any, T] = _runner(self._runner, False)(self._flow(self._runner))
+        return awaited.__await__()
 
 
 class VerbProperty(Generic[T]):
     """A property whose value is the result of a flow. Where verbs are awaited, the property is: ``await session.user``.
 
-    The value is fetched each time, unless the flow keeps it.
+    The value is fetched each time, unless the flow keeps it. The flow opens a session if it has to.
     """
 
     def __init__(self, flow: Callable[[Any], Flow[T]]) -> None:
@@ -148,20 +151,24 @@ class VerbProperty(Generic[T]):
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
-        return Eventually(instance, self.flow) if instance._awaits else instance.run(self.flow(instance))
+        return Eventually(instance, self.flow) if instance._awaits else _runner(instance, False)(self.flow(instance))
 
 
-def _method(flow: Callable[..., Flow[Any]], name: str, awaits: bool) -> Callable[..., Any]:
+def _method(flow: Callable[..., Flow[Any]], name: str, awaits: bool, opens: bool) -> Callable[..., Any]:
     async def awaited(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return await self.run(flow(self, *args, **kwargs))
+        return await _runner(self, opens)(flow(self, *args, **kwargs))
 
     def blocking(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return self.run(flow(self, *args, **kwargs))
+        return _runner(self, opens)(flow(self, *args, **kwargs))
 
     method: Any = wraps(flow)(awaited if awaits else blocking)
     method.__name__ = name
     method.__signature__ = _signature(flow)
     return method  # type: ignore[no-any-return]
+
+
+def _runner(runner: Any, opens: bool) -> Any:
+    return runner.run if opens else runner._drive
 
 
 def _signature(flow: Callable[..., Any]) -> Signature:

@@ -39,12 +39,14 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 @frozen
 class Profile:
-    """Where a login is, and whose it is. ``tokens`` says where it is kept: ``keyring`` (as ``entry``) or ``file``."""
+    """Where a login is (the address ends with the workspace), and whose.
+
+    ``tokens`` says where the login is kept: ``keyring`` (as ``entry``) or ``file``.
+    """
 
     name: str
     url: str
     user: str
-    workspace: str = ""
     dialect: str = "native"
     tokens: str = "file"
     entry: str = ""

@@ -183,13 +183,13 @@ class FrontDoor(SessionVerbs):
 
     @property
     def url(self) -> str:
-        """The address of the server or database, without a password."""
+        """The address of the server or database, with the path of the workspace, and without a password."""
         return self._connection.server
 
     @property
     def base_url(self) -> str:
-        """The same as `url`."""
-        return self._connection.server
+        """The address of the server, without the path of a workspace."""
+        return names.split_address(self._connection.server)[0]
 
     @property
     def access_token(self) -> str | None:

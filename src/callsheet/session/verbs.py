@@ -85,8 +85,8 @@ class SessionVerbs(LazyCore):
     user = VerbProperty(account_flows.person)
     system_info = VerbProperty(account_flows.system_info)
     current_user = VerbProperty(account_flows.current_user)
-    logged_in = Verb(account_flows.logged_in)
-    logout = Verb(account_flows.logout)
+    logged_in = Verb(account_flows.logged_in, opens=False)
+    logout = Verb(account_flows.logout, opens=False)
     ping = Verb(account_flows.ping)
     open_page = Verb(account_flows.open_page)
 
