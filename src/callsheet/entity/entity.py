@@ -33,7 +33,7 @@ else:
     #: A class of entities; where only a type's name is known, checkers take `Entity`.
     E = TypeVar("E", bound="Entity")
 
-__all__ = ["NOTHING", "Entity", "EntityClass", "E", "PendingChanges", "State", "type_name"]
+__all__ = ["NOTHING", "YIELDING", "Entity", "EntityClass", "E", "PendingChanges", "State", "type_name"]
 
 State = Literal["clean", "created", "modified", "deleted", "detached"]
 
@@ -120,6 +120,14 @@ class CoreProtocol(Protocol):
     def load_all(self, entity: Any) -> None: ...
 
     def inherited(self, entity: Any, key: str) -> Any: ...
+
+    def dump(self, entities: Any, only: Any = None, include: Any = None, ignore: Any = None) -> Any: ...
+
+    def dump_json(self, entities: Any, only: Any = None, include: Any = None, ignore: Any = None) -> Any: ...
+
+    def dump_yaml(self, entities: Any, only: Any = None, include: Any = None, ignore: Any = None) -> Any: ...
+
+    def copy(self, entity: Any, relations: Any = None, values: Mapping[str, Any] | None = None) -> Any: ...
 
 
 class EntityClass(type):
@@ -227,6 +235,45 @@ class Entity(metaclass=EntityClass):
         """The value of an attribute, or ``default`` where the type has none of this name."""
         return self[name] if name in self._slot_of else default
 
+    def update(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """Set several attributes; nothing is set if a name among them is wrong."""
+        given = {**(values or {}), **more}
+        for name in given:
+            if name not in self._slot_of:
+                raise self._unknown(name)
+        for name, value in given.items():
+            self[name] = value
+
+    def pop(self, name: str, default: Any = None) -> Any:
+        """The value of an attribute, which has none from now on; ``default`` where the type has no such attribute."""
+        if name not in self._slot_of:
+            return default
+        value = self[name]
+        self[name] = None
+        return value
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """The value of an attribute, which becomes ``default`` where there is none."""
+        if self[name] is None:
+            self[name] = default
+        return self[name]
+
+    def dump(self, only: Any = None, include: Any = None, ignore: Any = None) -> Any:
+        """The entity as plain data, with the relations that ``include`` names; see `Session.dump`."""
+        return self._core.dump(self, only, include, ignore)
+
+    def to_json(self, only: Any = None, include: Any = None, ignore: Any = None) -> Any:
+        """The text of the dump as JSON."""
+        return self._core.dump_json(self, only, include, ignore)
+
+    def to_yaml(self, only: Any = None, include: Any = None, ignore: Any = None) -> Any:
+        """The text of the dump as YAML; needs the extra ``yaml``."""
+        return self._core.dump_yaml(self, only, include, ignore)
+
+    def copy(self, relations: Any = None, /, **values: Any) -> Any:
+        """A new entity with the values of this one, and copies of what ``relations`` lead to; see `Session.copy`."""
+        return self._core.copy(self, relations, values)
+
     def __getitem__(self, name: str) -> Any:
         try:
             return getattr(self, self._slot_of[name])
@@ -308,5 +355,6 @@ def type_name(entity_type: str | type[Entity]) -> str:
 
 
 #: Names an attribute cannot be reached by with a dot; ``entity["…"]`` reaches every one.
-#: ``key`` is none of them: where the schema has an attribute of this name, the attribute wins.
-RESERVED = frozenset(name for name in vars(Entity) if not name.startswith("_")) - {"key"}
+#: Those of `YIELDING` are none of them: where the schema has an attribute of this name, the attribute wins.
+YIELDING = frozenset({"copy", "dump", "key", "pop", "setdefault", "to_json", "to_yaml", "update"})
+RESERVED = frozenset(name for name in vars(Entity) if not name.startswith("_")) - YIELDING

@@ -10,7 +10,7 @@ import attrs
 
 from callsheet.entity.access import Fast, attribute_writer, item_reader, item_writer
 from callsheet.entity.collection import MappingView
-from callsheet.entity.entity import RESERVED, Entity, EntityClass
+from callsheet.entity.entity import RESERVED, YIELDING, Entity, EntityClass
 from callsheet.errors import SchemaError
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 
@@ -238,9 +238,10 @@ def _properties(entity_type: EntityType, storage: type) -> dict[str, Any]:
     for alias, reference in entity_type.aliases.items():
         if alias not in RESERVED and alias not in entity_type.key:
             found[alias] = _alias_property(reference)
-    if (own := vars(storage).get("key")) is not None and "key" in entity_type.attributes:
-        # The schema's attribute stands before `Entity.key`.
-        found["key"] = own
+    for name in YIELDING:
+        if (own := vars(storage).get(name)) is not None and name in entity_type.attributes:
+            # The schema's attribute stands before the name that `Entity` has.
+            found[name] = own
     for position, name in enumerate(entity_type.key):
         found[name] = _key_property(position if len(entity_type.key) > 1 else None)
     for name, attribute in entity_type.attributes.items():

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from callsheet.core import resume as resume_flows
     from callsheet.core.past import history as history_flows
     from callsheet.core.past import undo as undo_flows
+    from callsheet.core.plain import copies, dumping, loads
     from callsheet.dialects.protocol import Description
     from callsheet.flow import Flow
     from callsheet.production import remote
@@ -38,6 +39,9 @@ else:
     resume_flows = Later("callsheet.core.resume")
     history_flows = Later("callsheet.core.past.history")
     undo_flows = Later("callsheet.core.past.undo")
+    copies = Later("callsheet.core.plain.copies")
+    dumping = Later("callsheet.core.plain.dumping")
+    loads = Later("callsheet.core.plain.loads")
     remote = Later("callsheet.production.remote")
     components = Later("callsheet.storage.components")
     finding = Later("callsheet.storage.finding")
@@ -68,6 +72,12 @@ class SessionVerbs(LazyCore):
     external_ids = Verb(foreign.external_ids)
     sync_runs = Verb(runs.sync_runs)
     undo_sync = Verb(runs.undo_sync)
+
+    dump = Verb(dumping.dump)
+    dump_json = Verb(dumping.to_json)
+    dump_yaml = Verb(dumping.to_yaml)
+    load = Verb(loads.load)
+    copy = Verb(copies.copy)
 
     get = FindingVerb(reading.get)
     ensure = GivingVerb(ensure_flows.ensure)

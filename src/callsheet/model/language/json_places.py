@@ -11,7 +11,7 @@ from callsheet.model.record import Identity
 from callsheet.model.scalar import INTEGER_LIMIT, shown
 from callsheet.model.schema import did_you_mean
 
-__all__ = ["Place", "at", "is_list", "names", "number", "place_text", "read", "wrong"]
+__all__ = ["Place", "at", "is_entity", "is_list", "names", "number", "place_text", "read", "wrong"]
 
 Place: TypeAlias = tuple[str | int, ...]
 
@@ -24,6 +24,11 @@ def number(value: Any, place: Place) -> int:
 
 def is_list(value: Any) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and not isinstance(value, Identity)
+
+
+def is_entity(value: Any) -> bool:
+    """Whether this is an entity, which a caller in Python may give as a value; entities are mappings, too."""
+    return isinstance(getattr(value, "identity", None), Identity)
 
 
 def names(data: Any, names: Iterable[str], place: Place) -> None:

@@ -28,7 +28,7 @@ from callsheet.model.language.json_names import (
     VALUE_WORDS,
     is_word,
 )
-from callsheet.model.language.json_places import Place, is_list, names, number, read, wrong
+from callsheet.model.language.json_places import Place, is_entity, is_list, names, number, read, wrong
 from callsheet.model.language.json_values import one, value_of
 from callsheet.model.language.parser import parse_orders, parse_path
 from callsheet.model.patterns import literal_pattern, wildcard_pattern
@@ -277,7 +277,7 @@ class _JsonReader:
 
     def _terms(self, path: Path, value: Any, place: Place) -> list[Condition]:
         """The conditions on one attribute."""
-        if not isinstance(value, Mapping):
+        if not isinstance(value, Mapping) or is_entity(value):
             return [_equal(path, value_of(value, place))]
         if not value:
             raise wrong(place, "there is no condition in this object", 'like {"__not__": "deleted"}')
@@ -350,15 +350,14 @@ def _equal(path: Path, value: Any) -> Condition:
 def _compared(path: Path, operator: str, value: Any) -> Condition:
     """A comparison; entities, which a Python caller may give, are compared by their keys."""
     first = value[0] if isinstance(value, tuple) and value else value
-    if isinstance(getattr(first, "identity", None), Identity):
+    if is_entity(first):
         path = Path((*path.steps, Step("id")), path.position)
     plain = tuple(map(_plain, value)) if operator in ("in", "not_in") else _plain(value)
     return Comparison(path, operator, plain)
 
 
 def _plain(value: Any) -> Any:
-    identity = getattr(value, "identity", None)
-    return identity.key if isinstance(identity, Identity) else value
+    return value.identity.key if is_entity(value) else value
 
 
 def _complement(terms: list[Condition]) -> Condition:

@@ -41,7 +41,7 @@ def query_schema(schema: Schema) -> JsonSchema:
     """The JSON Schema of all queries on a server of this schema.
 
     >>> found = query_schema(Schema({"types": {"Dot": {"attributes": {"size": {"type": "number"}}}}}))
-    >>> sorted(found["$defs"]["where_Dot"]["properties"])
+    >>> sorted(found["$defs"]["conditions_Dot"]["properties"])
     ['__and__', '__not__', '__or__', 'id', 'size']
     """
     made: JsonSchema = {
@@ -54,6 +54,7 @@ def query_schema(schema: Schema) -> JsonSchema:
     }
     kinds = (
         ("query", _query),
+        ("conditions", _conditions),
         ("where", _where),
         ("reference", _reference),
         ("members", _members),
@@ -110,13 +111,20 @@ def _list(item: JsonSchema) -> JsonSchema:
 
 def _query(entity_type: EntityType, schema: Schema) -> JsonSchema:
     name = entity_type.name
-    where, options, returned = ({"$ref": f"#/$defs/{kind}_{name}"} for kind in ("where", "options", "return"))
+    options, returned = ({"$ref": f"#/$defs/{kind}_{name}"} for kind in ("options", "return"))
+    inside: JsonSchema = {"$ref": f"#/$defs/conditions_{name}", "unevaluatedProperties": False}
+    inside["properties"] = {"__options__": options, "__return__": returned}
+    twice = [
+        {"required": [word, part], "properties": {word: {"required": [part]}}}
+        for word in ("__query__", "query")
+        for part in inside["properties"]
+    ]
     return {
         **_object(
             {
                 "__model__": {"const": name},
-                "__query__": where,
-                "query": where,
+                "__query__": inside,
+                "query": inside,
                 "__description__": {"type": "string"},
                 "__options__": options,
                 "__return__": returned,
@@ -124,7 +132,7 @@ def _query(entity_type: EntityType, schema: Schema) -> JsonSchema:
             },
             required=["__model__"],
         ),
-        "not": {"required": ["__query__", "query"]},
+        "not": {"anyOf": [{"required": ["__query__", "query"]}, *twice]},
     }
 
 
@@ -171,6 +179,10 @@ def _return(entity_type: EntityType, schema: Schema) -> JsonSchema:
 
 
 def _where(entity_type: EntityType, schema: Schema) -> JsonSchema:
+    return {"$ref": f"#/$defs/conditions_{entity_type.name}", "unevaluatedProperties": False}
+
+
+def _conditions(entity_type: EntityType, schema: Schema) -> JsonSchema:
     itself = {"$ref": f"#/$defs/where_{entity_type.name}"}
     some = {"allOf": [itself, {"minProperties": 1}]}
     properties: JsonSchema = {
@@ -187,7 +199,7 @@ def _where(entity_type: EntityType, schema: Schema) -> JsonSchema:
             if custom.isidentifier():
                 properties[f"{mapping.name}.{custom}"] = _scalar(entity_type.item(mapping.name, custom))
     joined = {"type": "array", "items": some, "minItems": 1}
-    found = _object({**properties, "__and__": joined, "__or__": joined, "__not__": some})
+    found = {"type": "object", "properties": {**properties, "__and__": joined, "__or__": joined, "__not__": some}}
     pattern = _beyond(entity_type, "").get("pattern")
     return {**found, "patternProperties": {pattern: True}} if pattern else found
 

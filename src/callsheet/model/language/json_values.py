@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from callsheet.model.language.json_names import LITERALS, TIME
-from callsheet.model.language.json_places import Place, at, is_list, names, wrong
+from callsheet.model.language.json_places import Place, at, is_entity, is_list, names, wrong
 from callsheet.model.moments import read_date, read_datetime
 from callsheet.model.relative_time import RelativeTime
 from callsheet.model.scalar import INTEGER_LIMIT, shown
@@ -24,7 +24,7 @@ def value_of(value: Any, place: Place) -> Any:
 
 
 def one(value: Any, place: Place) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not is_entity(value):
         return _tagged(value, place)
     if is_list(value):
         raise wrong(place, "takes one value, not a list", "`__in__` compares with several")

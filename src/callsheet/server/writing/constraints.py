@@ -65,13 +65,16 @@ def _referred(overlay: Overlay, entry: WorkingRow, name: str, value: Identity, t
 
 
 def check_required(overlay: Overlay) -> None:
-    """Raise `Invalid` if a required attribute has no value."""
+    """Raise `Invalid` if required attributes have no value; it names all of one entity."""
     for entry in overlay.touched():
         names = entry.rules.required
         values = entry.values
-        for name in names if entry.created else [name for name in names if name in values]:
-            if values.get(name) is None:
-                raise _invalid(entry, f"{entry.identity.entity_type}.{name} is required", name)
+        concerned = names if entry.created else [name for name in names if name in values]
+        missing = [name for name in concerned if values.get(name) is None]
+        if missing:
+            kind = entry.identity.entity_type
+            named = ", ".join(f"{kind}.{name}" for name in missing)
+            raise _invalid(entry, f"{named} {'is' if len(missing) == 1 else 'are'} required", missing[0])
 
 
 def check_unique(overlay: Overlay) -> None:

@@ -1,0 +1,1 @@
+"""Entities as plain data, and back: dumps, loads and copies."""
