@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from callsheet import measures as measures
     from callsheet.analytics.cubes import Cube
     from callsheet.analytics.datagrids import DataGrid
     from callsheet.analytics.selections import Selection
@@ -219,11 +220,13 @@ if not TYPE_CHECKING:
     # Type checkers are not shown this, so that to them a misspelt name is an error.
 
     def __getattr__(name: str) -> Any:
+        from importlib import import_module
+
+        if name == "measures":
+            return import_module("callsheet.measures")
         home = _HOMES.get(name)
         if home is None:
             raise AttributeError(f"module 'callsheet' has no attribute {name!r}")
-        from importlib import import_module
-
         value = getattr(import_module(f"callsheet.{home}"), name)
         globals()[name] = value
         return value

@@ -143,8 +143,8 @@ def inter_quartile_range(path: Any, where: Where = None, *, repeated: bool = Fal
 def measure(given: Measure | str) -> Measure:
     """The measure of a short text, such as ``"count"``, ``"sum(bid)"``, ``"quantile(bid, 0.9)"``.
 
-    >>> measure_text(measure("mean(bid)"))
-    'average(bid)'
+    >>> measure("mean(bid)").name
+    'average'
     """
     return parse_measure(given) if isinstance(given, str) else given
 

@@ -19,7 +19,8 @@ from callsheet.model.language.parser import parse, parse_path
 from callsheet.model.measure import Aggregate
 from callsheet.model.query import Select
 from callsheet.model.record import Page, Records
-from callsheet.server.reading.pages import read_aggregate, read_page
+from callsheet.server.reading.aggregates import read_aggregate
+from callsheet.server.reading.pages import read_page
 from callsheet.server.store.store import Store
 
 DOCUMENT: dict[str, Any] = {

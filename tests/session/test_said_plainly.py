@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import callsheet
-from callsheet.errors import ConflictError, Invalid, QueryError, SchemaError, UsageError
+from callsheet.errors import ConflictError, Invalid, QueryError, SchemaError
 
 
 @pytest.fixture
@@ -60,11 +60,10 @@ def test_a_reference_is_a_key_in_every_row(session: Any, shot: Any) -> None:
         assert {type(row["status"]) for row in rows} == {str, type(None)}
 
 
-def test_an_aggregate_takes_no_range(session: Any, shot: Any) -> None:
-    """A limit that would be ignored is refused; `count` keeps to it."""
-    for query in (session.query("Shot limit 1"), session.query("Shot").offset(1)):
-        with pytest.raises(UsageError, match="an aggregate is over all results of a query"):
-            query.aggregate("count")
+def test_numbers_keep_to_the_range(session: Any, shot: Any) -> None:
+    """An aggregate, like `count`, is of the results that limit and offset leave."""
+    assert session.query("Shot limit 1").aggregate("count") == [{"count": 1}]
+    assert session.query("Shot").offset(1).aggregate("count") == [{"count": 0}]
     assert session.query("Shot").offset(1).count() == 0
 
 

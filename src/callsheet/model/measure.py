@@ -53,6 +53,7 @@ __all__ = [
     "TOTAL",
     "Total",
     "functions_of",
+    "measures_of",
 ]
 
 FUNCTIONS: Final = (
@@ -247,6 +248,24 @@ def functions_of(measure: Measure) -> Iterable[AggregateFunction]:
     elif isinstance(measure, Arithmetic):
         yield from functions_of(measure.left)
         yield from functions_of(measure.right)
+
+
+def measures_of(aggregate: Aggregate) -> Iterable[Measure]:
+    """All measures of an aggregate: those that it shows, orders by, and compares."""
+    yield from aggregate.functions
+    yield from (order.by for order in aggregate.order if isinstance(order.by, Measure))
+    if aggregate.having is not None:
+        yield from _compared(aggregate.having)
+
+
+def _compared(having: Having) -> Iterable[Measure]:
+    if isinstance(having, MeasureComparison):
+        yield having.measure
+    elif isinstance(having, HavingNot):
+        yield from _compared(having.condition)
+    else:
+        for part in having.conditions:
+            yield from _compared(part)
 
 
 class _Joined(Combinable):

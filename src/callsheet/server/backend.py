@@ -42,9 +42,10 @@ from callsheet.server.own_account import own_account
 from callsheet.server.queues import handlers
 from callsheet.server.queues.request import HandlerRequest
 from callsheet.server.reading import clock
-from callsheet.server.reading.cost import check_cost
+from callsheet.server.reading.aggregates import read_aggregate
+from callsheet.server.reading.cost import GROUPS, check_cost
 from callsheet.server.reading.counts import counts
-from callsheet.server.reading.pages import read_aggregate, read_page
+from callsheet.server.reading.pages import read_page
 from callsheet.server.store.store import Store
 from callsheet.server.views import PastView, TransactionView, View
 from callsheet.server.writing import apply as writing
@@ -62,6 +63,7 @@ FEATURES = Features(
     columns=can_write(),
     relative_times=True,
     counts=True,
+    measures=True,
 )
 EVENTS = 1_000
 """The most events in one batch."""
@@ -119,12 +121,13 @@ class ServiceBackend:
         return ColumnPage(names, kinds, page_values(schema, layout, page), page.cursor)
 
     def aggregate(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
-        """One tuple for each group: the group's values, then the functions'."""
+        """One tuple for each group: the group's values (`TOTAL` where a total has none), then the measures."""
         with self._reading() as (store, access):
             checked = self._checked(lambda: check_aggregate(aggregate, store.schema))
             check_cost(checked)
             with self._view.connect(store) as connection:
-                return read_aggregate(store, connection, fixed_aggregate(checked, self._view.now()), access)
+                fixed = fixed_aggregate(checked, self._view.now())
+                return read_aggregate(store, connection, fixed, access, GROUPS if self._view.limited else None)
 
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> None:
         """Keep part ``number`` (from 0) of a commit that is too large for one request; may be repeated."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import evolve
 
@@ -18,11 +18,12 @@ from callsheet.model.language.json_text import select_json
 from callsheet.model.language.parser import parse, parse_condition, parse_path
 from callsheet.model.language.text import select_text
 from callsheet.model.measure import Aggregate
-from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Select
+from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Sample, Select, Top
 
 __all__ = ["Query"]
 
 Q = TypeVar("Q", bound="Query[Any]")
+Orders: TypeAlias = Order | Expression | str | Iterable[Order | Expression | str]
 
 
 class Query(Generic[E]):
@@ -37,6 +38,8 @@ class Query(Generic[E]):
         self._core = core
         self._page_size = page_size or core.page_size
         self.select_statement = check(select, core.schema, text)
+        if (select.top or select.sample) and not core.features.measures:
+            raise UsageError("this server draws no samples, and has no limit for each value: limit what you have read")
         self._peers = Peers(core.schema.types[select.entity_type].root)
         self._rows: list[E] | None = None
 
@@ -74,9 +77,43 @@ class Query(Generic[E]):
         """Order by these, the first one first; texts may end in ``descending``."""
         return self._with(order=(*self.select_statement.order, *(_order(order) for order in orders)))
 
-    def limit(self: Q, count: int | None) -> Q:
-        """Return at most ``count`` results."""
-        return self._with(limit=_natural("limit", count))
+    def limit(
+        self: Q,
+        count: int | None,
+        *,
+        by: Orders | None = None,
+        per: str | Expression | None = None,
+    ) -> Q:
+        """Return at most ``count`` results; with ``per``, at most so many for each value at a path.
+
+        ``by`` is the order in which they are counted: ``limit(3, by="bid descending", per="parent")`` keeps the three
+        largest bids of each parent. It is not the order of the results.
+        """
+        if by is None and per is None:
+            return self._with(limit=_natural("limit", count))
+        number = _natural("limit", count)
+        if number is None:
+            return self._with(top=None)
+        return self._with(top=Top(number, _orders(by), None if per is None else next(iter(_paths(per)))))
+
+    def sample(
+        self: Q,
+        size: int | None = None,
+        *,
+        fraction: float | None = None,
+        method: str = "",
+        per: str | Expression | None = None,
+        seed: int = 0,
+    ) -> Q:
+        """Keep some of the results: ``size`` of them, or a ``fraction`` from 0 to 1.
+
+        ``random`` draws the same entities for the same ``seed``; ``first`` takes the first ones in the query's order;
+        ``stratified`` gives each value at ``per`` its share. The server draws; the condition and `limit` with ``per``
+        or ``by`` apply before, order, limit and offset after.
+        """
+        path = None if per is None else next(iter(_paths(per)))
+        method = method or ("random" if path is None else "stratified")
+        return self._with(sample=Sample(_natural("sample", size), fraction, method, seed, path))
 
     def offset(self: Q, count: int) -> Q:
         """Skip the first ``count`` results."""
@@ -95,7 +132,9 @@ class Query(Generic[E]):
         return type(self)(self._core, evolve(self.select_statement, **changes), self._page_size)
 
     def _counting(self) -> Aggregate:
-        return Aggregate(evolve(self.select_statement, projections=(), order=(), limit=None, offset=0))
+        select = self.select_statement
+        order = select.order if select.sample and select.sample.method == "first" else ()
+        return Aggregate(evolve(select, projections=(), order=order, limit=None, offset=0))
 
     def _id_only(self) -> tuple[Path, ...]:
         """The smallest projection: the key."""
@@ -130,17 +169,6 @@ class Query(Generic[E]):
             projections = (*projections, *(path for path in checked.projections if path not in projections))
         return evolve(select, projections=projections)
 
-    def _aggregate(self, functions: Sequence[str], group_by: Sequence[str]) -> tuple[Aggregate, list[str]]:
-        from callsheet.model.language.aggregates import check_aggregate
-
-        if self.select_statement.limit is not None or self.select_statement.offset:
-            raise UsageError("an aggregate is over all results of a query; it takes no `limit` and no `offset`")
-        chosen = [_function(text) for text in functions] or [("count", None)]
-        names = [*group_by, *(functions or ("count",))]
-        select = evolve(self.select_statement, projections=(), order=())
-        aggregate = Aggregate(select, tuple(chosen), tuple(parse_path(path) for path in group_by))
-        return check_aggregate(aggregate, self._core.schema), names
-
 
 def _plain(core: Core, type_name: str) -> tuple[Path, ...]:
     attributes = core.schema.types[type_name].attributes.values()
@@ -173,16 +201,18 @@ def _order(given: Any) -> Order:
     return Order(parse_path(words[0]), direction.startswith("desc"))
 
 
+def _orders(given: Orders | None) -> tuple[Order, ...]:
+    if given is None:
+        return ()
+    if isinstance(given, str | Order | Expression):
+        given = given.split(",") if isinstance(given, str) else [given]
+    return tuple(_order(each) for each in given)
+
+
 def _paths(given: str | Expression) -> Iterable[Path]:
     if isinstance(given, Expression):
         return [object.__getattribute__(given, "_path")]
     return [parse_path(text.strip()) for text in given.split(",") if text.strip()]
-
-
-def _function(text: str) -> tuple[str, Path | None]:
-    name, _, rest = text.partition("(")
-    path = rest.rstrip(")").strip()
-    return name.strip().lower(), parse_path(path) if path else None
 
 
 def _natural(name: str, count: int | None) -> int | None:

@@ -23,7 +23,11 @@ from callsheet.session.query import Query
 
 if TYPE_CHECKING:
     from callsheet.export import files, tables
+    from callsheet.model.measure import Having
+    from callsheet.session import asking
+    from callsheet.session.asking import GroupOrdersGiven, LevelsGiven, MeasureGiven, TotalsGiven
 else:
+    asking = Later("callsheet.session.asking")
     files = Later("callsheet.export.files")
     tables = Later("callsheet.export.tables")
 
@@ -65,9 +69,27 @@ class QueryVerbs(Query[E]):
         return bool(len((yield from reading.page(self._core, select, 1, None))))
 
     @Verb
-    def aggregate(self, *functions: str, group_by: tuple[str, ...] | list[str] = ()) -> Flow[list[dict[str, Any]]]:
-        """Aggregates by group: ``aggregate("count", "sum(bid)", group_by=["status.name"])``."""
-        question, names = self._aggregate(functions, group_by)
+    def aggregate(
+        self,
+        *measures: MeasureGiven,
+        group_by: LevelsGiven = (),
+        having: Having | None = None,
+        order_by: GroupOrdersGiven = (),
+        limit: int | None = None,
+        offset: int = 0,
+        totals: TotalsGiven = False,
+    ) -> Flow[list[dict[str, Any]]]:
+        """Measures of the results, by group: ``aggregate("count", "sum(bid)", group_by=["month(due_date)"])``.
+
+        A measure is a short text, one of `callsheet.measures`, or a mapping of names to such. ``group_by`` takes paths,
+        ``"month(due_date)"``, and levels; each result is a dict of the levels' and the measures' names. ``having`` is a
+        condition on measures (``total("bid") > 3``); ``order_by`` takes levels and measures, and texts that may end in
+        ``descending``. ``totals`` adds rows with `TOTAL` in place of a level's value: True for all prefixes of the
+        levels, or a list of the levels that stay (``[[]]`` is the grand total).
+        """
+        question, names = asking.aggregate(
+            self._core, self.select_statement, measures, group_by, having, order_by, limit, offset, totals
+        )
         rows = yield from aggregating.aggregate(self._core, question)
         return [dict(zip(names, row)) for row in rows]
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from attrs import define, field
 
 from callsheet.errors import TooLarge
-from callsheet.model.measure import Aggregate, functions_of
+from callsheet.model.measure import Aggregate, functions_of, measures_of
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Path, Select
 
-__all__ = ["COMPARISONS", "RELATIONS", "SUBQUERIES", "check_cost"]
+__all__ = ["COMPARISONS", "GROUPS", "RELATIONS", "SUBQUERIES", "check_cost"]
 
 COMPARISONS = 500
 """SQLite nests ``a or b or c`` one level for each part, and accepts 1,000 levels."""
@@ -25,6 +25,13 @@ SUBQUERIES = 100
 PATTERN = 1_000
 """Characters in a pattern of ``like``, which a database compares at each position of a text."""
 PROJECTIONS = 1_000
+
+
+GROUPS = 100_000
+"""Groups in the answer of an aggregate."""
+MEASURES = 200
+"""Functions in the measures, orders and conditions of an aggregate."""
+LEVELS = 12
 
 
 def check_cost(statement: Select | Aggregate) -> None:
@@ -37,9 +44,7 @@ def check_cost(statement: Select | Aggregate) -> None:
     """
     cost = _Cost()
     if isinstance(statement, Aggregate):
-        functions = [each for measure in statement.functions for each in functions_of(measure)]
-        cost.paths(each.path for each in functions if each.path is not None)
-        cost.paths(level.path for level in statement.group)
+        cost.aggregate(statement)
         statement = statement.select
     cost.select(statement)
 
@@ -55,8 +60,26 @@ class _Cost:
     def select(self, select: Select) -> None:
         _bound(len(select.projections), PROJECTIONS, "projections")
         self.paths(order.path for order in select.order)
+        if select.top is not None:
+            self._deeper()
+            self.paths(order.path for order in select.top.by)
+            self.paths([] if select.top.per is None else [select.top.per])
+        if select.sample is not None:
+            self._deeper()
+            self.paths([] if select.sample.per is None else [select.sample.per])
         if select.where is not None:
             self.condition(select.where)
+
+    def aggregate(self, aggregate: Aggregate) -> None:
+        """Its measures and levels."""
+        functions = [each for measure in measures_of(aggregate) for each in functions_of(measure)]
+        _bound(len(functions), MEASURES, "functions in its measures")
+        _bound(len(aggregate.group), LEVELS, "levels")
+        self.paths(each.path for each in functions if each.path is not None)
+        self.paths(level.path for level in aggregate.group)
+        for function in functions:
+            if function.condition is not None:
+                self.condition(function.condition)
 
     def inner(self, select: Select) -> None:
         """A nested query has joins of its own."""

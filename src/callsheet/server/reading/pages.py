@@ -1,4 +1,4 @@
-"""Pages and aggregates are read from the store.
+"""Pages are read from the store.
 
 A page needs one statement for the selected entities, and one or two for each relation in its projections, however many
 rows it has: the keys of all related entities are collected, and their rows are read together.
@@ -6,31 +6,32 @@ rows it has: the keys of all related entities are collected, and their rows are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import define, field
-from sqlalchemy import ColumnElement, Connection, FromClause, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, select
 from sqlalchemy import Select as Statement
 
 from callsheet.chunks import chunks
 from callsheet.errors import Invalid
-from callsheet.model.measure import Aggregate, AggregateFunction
-from callsheet.model.query import Path, Select
+from callsheet.model.query import Select
 from callsheet.model.record import Page, Records
 from callsheet.model.schema import Attribute, EntityType
 from callsheet.server.access.access import Access
 from callsheet.server.reading.ancestry import links
+from callsheet.server.reading.choosing import chosen_keys, directed
 from callsheet.server.reading.cursors import KeySetCursor, after, decoded, query_of
 from callsheet.server.reading.projection import ProjectionNode, projected
-from callsheet.server.reading.sql import Scope, directed, of_type, readable, unindexed
+from callsheet.server.reading.sql import Scope, of_type, readable, unindexed
 from callsheet.server.reading.sqlite_hints import has_key_list, is_rare
-from callsheet.server.store.comparison import Value
+from callsheet.server.store.comparison import Value, Where
 from callsheet.server.store.items import item_python
 from callsheet.server.store.layout import stored
 from callsheet.server.store.store import CHUNK, Store
 
-__all__ = ["read_aggregate", "read_page"]
+__all__ = ["read_page"]
 
 Row = Sequence[Any]
 
@@ -62,14 +63,16 @@ def _roots(
     reader: _BlockReader, node: ProjectionNode, wanted: Select, size: int, cursor: str | None
 ) -> tuple[list[Row], str | None]:
     """The rows of one page, and the cursor of the next."""
-    if wanted.top is not None or wanted.sample is not None:
-        raise Invalid("this server has no samples, and no limits for each value")
     scope = Scope(reader.store, wanted.entity_type, reader.access, alias=False)
     order = [(scope.value(each.path), each.descending) for each in wanted.order]
     looked_up = has_key_list(scope, wanted.where)
-    conditions = scope.of_type(indexed=not looked_up)
-    if wanted.where is not None:
-        conditions.append(scope.condition(wanted.where))
+    if wanted.top is not None or wanted.sample is not None:
+        opened = partial(Scope, reader.store, wanted.entity_type, reader.access)
+        conditions: list[Where] = [scope.key.in_(chosen_keys(wanted, opened))]
+    else:
+        conditions = scope.of_type(indexed=not looked_up)
+        if wanted.where is not None:
+            conditions.append(scope.condition(wanted.where))
     remaining = wanted.limit
     if cursor is not None:
         last = decoded(cursor, wanted, [value for value, _ in order])
@@ -247,54 +250,3 @@ def _mappings(entity_type: EntityType, attribute: Attribute, values: Sequence[An
         {key: item_python(dated[key], item) if key in dated else item for key, item in (value or {}).items()}
         for value in values
     ]
-
-
-def read_aggregate(
-    store: Store, connection: Connection, aggregate: Aggregate, access: Access | None = None
-) -> list[tuple[Any, ...]]:
-    """A tuple for each group: the group's values, then the functions' results; ordered by the group's values.
-
-    The sum of no values is 0; their average, minimum and maximum are None.
-    """
-    scope = Scope(store, aggregate.select.entity_type, access, alias=False)
-    if not aggregate.is_plain:
-        raise Invalid("this server has counts, sums, averages and extremes by attributes only")
-    groups = [scope.value(level.path) for level in aggregate.group]
-    functions = [
-        _function(scope, each.name, each.path) for each in aggregate.functions if isinstance(each, AggregateFunction)
-    ]
-    conditions = scope.of_type()
-    if aggregate.select.where is not None:
-        conditions.append(scope.condition(aggregate.select.where))
-    columns = [value.expression.label(f"group_{index}") for index, value in enumerate(groups)]
-    statement = select(*columns, *(expression for expression, _ in functions)).select_from(scope.source)
-    statement = statement.where(*conditions).group_by(*columns)
-    statement = statement.order_by(*(directed(column, False) for column in columns))
-    readers = [_group_reader(value) for value in groups] + [reader for _, reader in functions]
-    return [tuple(reader(value) for reader, value in zip(readers, row)) for row in connection.execute(statement)]
-
-
-Reading = Callable[[Any], Any]
-
-
-def _group_reader(value: Value) -> Reading:
-    return (lambda stored: item_python(value.attribute, stored)) if value.item else (lambda stored: stored)
-
-
-def _function(scope: Scope, name: str, path: Path | None) -> tuple[ColumnElement[Any], Reading]:
-    """An aggregate function in SQL, and the function that converts its result to Python."""
-    if path is None:
-        return func.count(), int
-    value = scope.value(path)
-    expression, data_type = value.expression, value.attribute.data_type
-    number: Reading = int if data_type == "integer" else float
-    if name == "count":
-        return func.count(expression), int
-    if name == "sum":
-        return func.sum(expression), lambda total: number(total or 0)
-    if name == "average":
-        return func.avg(expression), lambda average: None if average is None else float(average)
-    if name in ("minimum", "maximum"):
-        function = func.min if name == "minimum" else func.max
-        return function(expression, type_=expression.type), _group_reader(value)
-    raise Invalid(f"there is no function `{name}`; use count, sum, average, minimum or maximum")

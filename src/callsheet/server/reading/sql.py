@@ -23,11 +23,12 @@ from callsheet.model import query
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Path, Step
 from callsheet.model.schema import Attribute, EntityType, Schema
 from callsheet.server.access.access import Access
+from callsheet.server.reading.choosing import chosen_keys, directed
 from callsheet.server.store.comparison import KEY, Value, Where, compared, holds_for_none
 from callsheet.server.store.items import item_value
 from callsheet.server.store.store import Store
 
-__all__ = ["JoinedEntity", "Scope", "directed", "of_type", "readable", "unindexed"]
+__all__ = ["JoinedEntity", "Scope", "of_type", "readable", "unindexed"]
 
 Steps = Sequence[Step]
 
@@ -75,6 +76,15 @@ class JoinedEntity:
             return JoinedEntity(self.scope, target, table.c.id, True, table).narrowed(step.cast)
         return JoinedEntity(self.scope, target, key, True).narrowed(step.cast)
 
+    def member(self, step: Step) -> JoinedEntity:
+        """A member of a collection, joined as one row for each; narrowed to the step's cast if it has one."""
+        every = Step(step.name)
+        if every not in self._steps:
+            self._steps[every] = self.scope.joined_member(self, step.name)
+        if step not in self._steps:
+            self._steps[step] = self._steps[every].narrowed(step.cast)
+        return self._steps[step]
+
     def narrowed(self, cast: str | None) -> JoinedEntity:
         """The same entity if it has this type, else none."""
         schema = self.scope.schema
@@ -109,6 +119,22 @@ class Scope:
         self._keys[table] = key
         return table
 
+    def joined_member(self, owner: JoinedEntity, name: str) -> JoinedEntity:
+        """Join the members of a collection by its owner."""
+        attribute = owner.attribute(name)
+        target = self.schema.type(str(attribute.target))
+        table = self.store.tables[target.root].alias()
+        conditions = of_type(self.schema, target, table) + readable(self.access, target, table)
+        if self.store.is_link(owner.entity_type.name, name):
+            link = self.store.link(owner.entity_type.name, name)
+            linked = link.table.alias()
+            inner = linked.join(table, and_(table.c.id == linked.c[link.far.name], *conditions))
+            self.source = self.source.outerjoin(inner, linked.c[link.near.name] == owner.key)
+        else:
+            on = and_(table.c[str(attribute.inverse)] == owner.key, *conditions)
+            self.source = self.source.outerjoin(table, on)
+        return JoinedEntity(self, target, table.c.id, True, table)
+
     def reached(self, expression: ColumnElement[Any]) -> list[Where]:
         """The condition that the joined row of a column exists; none if the column is not from a joined table.
 
@@ -141,6 +167,32 @@ class Scope:
         found = [directed(self.value(each.path).expression, each.descending) for each in order]
         return [*found, self.place.key.asc()]
 
+    @property
+    def key(self) -> ColumnElement[Any]:
+        return self.place.key
+
+    def entity(self, steps: Steps) -> JoinedEntity:
+        """The entity at the end of relations; members of collections are joined, as a row for each."""
+        place = self.place
+        for step in steps:
+            attribute = place.attribute(step.name)
+            place = place.member(step) if attribute.kind == "collection" else place.follow(step, attribute)
+        return place
+
+    def row_value(self, path: Path) -> Value:
+        """The value at a path, which may lead through collections: their members are joined, as a row for each."""
+        found: list[Value] = []
+
+        def take(value: Value) -> Where:
+            found.append(value)
+            return true()
+
+        def through(owner: JoinedEntity, steps: Steps) -> Where:
+            return _walk(owner.member(steps[0]), steps[1:], take, through)
+
+        _walk(self.place, path.steps, take, through)
+        return found[0]
+
     def value(self, path: Path) -> Value:
         """The value at a path; raises `Invalid` if the path goes through a collection."""
 
@@ -155,11 +207,6 @@ class Scope:
 
         _walk(self.place, path.steps, take, refuse)
         return found[0]
-
-
-def directed(expression: ColumnElement[Any], descending: bool) -> ColumnElement[Any]:
-    """The expression with its direction: None is first in ascending order, last in descending order."""
-    return expression.desc().nulls_last() if descending else expression.asc().nulls_first()
 
 
 def unindexed(expression: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -305,10 +352,14 @@ def _selected(outer: Scope, value: Value, inner: query.Select) -> Where:
     found = scope.value(inner.projections[0]) if inner.projections else Value(scope.place.key, KEY)
     if found.attribute.data_type in ("date", "datetime") and found.item != value.item:
         raise Invalid("a nested query cannot compare dates in mappings with dates of attributes")
-    conditions = [] if inner.where is None else [scope.condition(inner.where)]
+    if inner.top is not None or inner.sample is not None:
+        keys = chosen_keys(inner, partial(Scope, outer.store, inner.entity_type, outer.access))
+        conditions: list[Where] = [scope.key.in_(keys)]
+    else:
+        conditions = scope.of_type() + ([] if inner.where is None else [scope.condition(inner.where)])
     order = scope.order(inner.order)
     statement = select(found.expression.label("value")).select_from(scope.source)
-    statement = statement.where(*scope.of_type(), *conditions)
+    statement = statement.where(*conditions)
     if inner.limit is not None or inner.offset:
         statement = statement.order_by(*order).limit(inner.limit).offset(inner.offset or None)
     values = statement.subquery().c.value

@@ -18,6 +18,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from callsheet.model.language.matching import like
 from callsheet.server.store.columns import TEXT
+from callsheet.server.store.sqlite_statistics import register
 
 __all__ = ["SHORT", "Clocked", "bounded_like", "never"]
 
@@ -40,6 +41,7 @@ class Clocked(sqlite3.Connection):
         self.long_comparisons = 0
         """How many long comparisons were made."""
         self.create_function(_NAME, 2, self._like, deterministic=True)
+        register(self)
 
     def _like(self, text: Any, pattern: Any) -> int | None:
         if text is None:

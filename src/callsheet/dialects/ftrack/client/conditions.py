@@ -187,7 +187,7 @@ class _ConditionWriter:
 
     def _inner(self, select: Select, operator: str) -> str:
         entity_type = self.vocabulary.schema.type(select.entity_type)
-        if select.limit is not None or select.offset:
+        if select.limit is not None or select.offset or select.top or select.sample:
             raise QueryError("a query in parentheses cannot have a limit or an offset on this server")
         chosen = select.projections[0] if select.projections else Path((Step("id"),))
         way = self.paths.way(chosen, entity_type)

@@ -19,7 +19,7 @@ from callsheet.dialects.ftrack.server.schema.catalogue import Catalogue, Propert
 from callsheet.dialects.ftrack.server.translation.query_text import VendorQuery, aggregate_functions
 from callsheet.dialects.ftrack.server.translation.translator import Translator
 from callsheet.errors import QueryError
-from callsheet.model.measure import Aggregate
+from callsheet.model.measure import Aggregate, AggregateFunction
 from callsheet.model.query import Order, Select
 
 __all__ = ["QueryExecutor"]
@@ -117,7 +117,10 @@ class QueryExecutor:
         translator = self.translator
         paths = list(dict.fromkeys((*(question.group or ()), *question.projections)))
         functions = [
-            (words[word], None if (word, path.names) == ("count", ("id",)) else translator.path(path, found))
+            # The vendor takes a value once for each entity that leads to it.
+            AggregateFunction("count")
+            if (word, path.names) == ("count", ("id",))
+            else AggregateFunction(words[word], translator.path(path, found), repeated=True)
             for word, path in question.functions
         ]
         where = None if question.where is None else translator.condition(question.where, found)

@@ -1,0 +1,379 @@
+"""Aggregates are read from the store, by one statement that loads no entities.
+
+A function belongs to a *stem*: the rows that its values are taken from. The values of one stem are read together:
+
+- Functions of the selected entities, and those for which repetition plays no part, share one stem, with one row for
+  each entity. Conditions of functions are CASE WHEN in it.
+- A function of values of another owner (``sum(task.bid)``) has a stem in which each owner is once in a group.
+
+Each kind of groups (all levels, and those of totals) is a SELECT with GROUP BY over its stem. These SELECTs are stacked
+by UNION ALL; where there are several stems, the rows of one group are folded. Around this are the arithmetic,
+``having``, and the order, limit and offset. Row rules are conditions in every stem, as in pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from attrs import define, field, frozen
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Subquery,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy import Select as Statement
+
+from callsheet.errors import Invalid, TooLarge
+from callsheet.model.measure import (
+    TOTAL,
+    Aggregate,
+    AggregateFunction,
+    Arithmetic,
+    Constant,
+    Having,
+    HavingAll,
+    HavingNot,
+    Level,
+    Measure,
+    MeasureComparison,
+    functions_of,
+    measures_of,
+)
+from callsheet.model.query import Condition, Path, Step
+from callsheet.model.schema import Attribute
+from callsheet.server.access.access import Access
+from callsheet.server.reading.bands import banded
+from callsheet.server.reading.choosing import chosen_keys, directed
+from callsheet.server.reading.functions import SqlFunction, group_reader, placeholder_type, sql_function
+from callsheet.server.reading.sql import Scope
+from callsheet.server.store.columns import INTEGER, NUMBER
+from callsheet.server.store.comparison import Value, Where, compared
+from callsheet.server.store.store import Store
+
+__all__ = ["SELECTS", "read_aggregate"]
+
+Column = ColumnElement[Any]
+Row = tuple[Any, ...]
+
+SELECTS = 100
+"""The most SELECTs in one statement: stems, times kinds of groups. SQLite stacks at most 500."""
+_ONCE = frozenset({"minimum", "maximum", "distinct"})
+"""Functions for which it plays no part how often a value occurs."""
+
+
+def read_aggregate(
+    store: Store, connection: Connection, aggregate: Aggregate, access: Access | None = None, most: int | None = None
+) -> list[Row]:
+    """A tuple for each group: the values of its levels, then the measures.
+
+    The aggregate must have been checked (``model/language/aggregates.py``). Only entities that ``access`` lets the
+    account read are counted (None: all). Raises `TooLarge` for more than ``most`` groups.
+    """
+    plan = _Plan(store, access, aggregate)
+    statement = plan.statement()
+    if most is not None and (aggregate.limit is None or aggregate.limit > most):
+        statement = statement.limit(most + 1)
+    rows = connection.execute(statement).all()
+    if most is not None and len(rows) > most:
+        raise TooLarge(f"there are more than {most:,} groups; group by fewer levels or longer bands, or set a limit")
+    return plan.read(rows)
+
+
+@frozen
+class _StemKey:
+    """Which rows a function's values are taken from.
+
+    ``owner`` are the relations to the owner that is once in a group; empty: the selected entities. With ``ways``, it is
+    once for each selected entity. ``condition`` is one of the rows, for owners.
+    """
+
+    owner: tuple[Step, ...] = ()
+    ways: bool = False
+    condition: Condition | None = None
+
+
+@define(eq=False)
+class _Stem:
+    """The rows of some functions, and the scope that joins what they need."""
+
+    key: _StemKey
+    scope: Scope
+    levels: list[Value]
+    functions: dict[AggregateFunction, SqlFunction] = field(factory=dict)
+
+    def add(self, function: AggregateFunction) -> SqlFunction:
+        path = function.path
+        value = None if path is None else self.scope.row_value(path)
+        found = sql_function(function.name, value, function.argument)
+        if function.condition is not None and self.key.condition is None:
+            chosen = case((self.scope.condition(function.condition), found.value))
+            found = SqlFunction(
+                type_coerce(chosen, found.value.type),
+                found.function,
+                found.type,
+                found.read,
+                found.data_type,
+                found.empty,
+                found.item,
+            )
+        self.functions[function] = found
+        return found
+
+
+class _Plan:
+    """The statement of one aggregate."""
+
+    def __init__(self, store: Store, access: Access | None, aggregate: Aggregate) -> None:
+        self.store, self.access, self.aggregate = store, access, aggregate
+        self._open: Callable[[], Scope] = partial(Scope, store, aggregate.select.entity_type, access)
+        self._stems: dict[_StemKey, _Stem] = {}
+        self._functions: dict[AggregateFunction, SqlFunction] = {}
+        for measure in measures_of(aggregate):
+            for function in functions_of(measure):
+                if function not in self._functions:
+                    self._functions[function] = self._stem(self._key(function)).add(function)
+        if not self._functions:
+            count = AggregateFunction("count")
+            self._functions[count] = self._stem(_StemKey()).add(count)
+        if all(key.condition is not None for key in self._stems):
+            # Groups in which no entity fulfils the condition are groups, too.
+            self._stem(_StemKey())
+        kinds = len(self._stems) * len(aggregate.kept)
+        if kinds > SELECTS:
+            raise TooLarge(f"the measures need {kinds} selects; the limit is {SELECTS}: use fewer totals or measures")
+        self._levels = next(iter(self._stems.values())).levels
+
+    def _key(self, function: AggregateFunction) -> _StemKey:
+        if function.path is None:
+            return _StemKey()
+        owner = _owner(self._open(), function.path)
+        if function.repeated or function.name in _ONCE or not owner:
+            return _StemKey(owner, True) if self._spreads(owner) else _StemKey()
+        return _StemKey(owner, False, function.condition)
+
+    def _spreads(self, steps: Sequence[Step]) -> bool:
+        """Whether one of these relations is a collection."""
+        place = self._open().place.entity_type
+        for step in steps:
+            if step.name == "id":
+                return False
+            attribute = place.attribute(step.name)
+            if attribute.kind == "collection":
+                return True
+            if attribute.kind != "reference":
+                return False
+            place = self.store.schema.type(step.cast or str(attribute.target))
+        return False
+
+    def _stem(self, key: _StemKey) -> _Stem:
+        found = self._stems.get(key)
+        if found is None:
+            scope = self._open()
+            levels = [banded(scope.row_value(level.path), level) for level in self.aggregate.group]
+            found = self._stems[key] = _Stem(key, scope, levels)
+        return found
+
+    # The statement
+
+    def statement(self) -> Statement[Any]:
+        """Levels, the number of the kind of group (if there are totals), and measures of all groups."""
+        folded = self._folded()
+        columns = [folded.c[f"level_{place}"] for place in range(len(self._levels))]
+        measures = [self._expression(measure, folded) for measure in self.aggregate.functions]
+        kind = [folded.c.kind] if self.aggregate.totals else []
+        statement = select(*columns, *kind, *measures).select_from(folded)
+        if self.aggregate.having is not None:
+            statement = statement.where(self._having(self.aggregate.having, folded))
+        statement = statement.order_by(*self._order(folded, columns))
+        return statement.limit(self.aggregate.limit).offset(self.aggregate.offset or None)
+
+    def _folded(self) -> Subquery:
+        selects = [each for stem in self._stems.values() for each in self._selects(stem)]
+        stacked = (selects[0] if len(selects) == 1 else union_all(*selects)).subquery()
+        if len(self._stems) == 1:
+            return stacked
+        names = ["kind", *(f"level_{place}" for place in range(len(self._levels)))]
+        values = [
+            func.max(stacked.c[name], type_=stacked.c[name].type).label(name)
+            for name in (f"value_{index}" for index in range(len(self._functions)))
+        ]
+        grouped = [stacked.c[name] for name in names]
+        return select(*grouped, *values).group_by(*grouped).subquery()
+
+    def _selects(self, stem: _Stem) -> Iterable[Statement[Any]]:
+        """For each kind of groups, the groups of one stem."""
+        kinds = self.aggregate.kept
+        rows: FromClause | None = None
+        if len(kinds) > 1:
+            rows = self._rows(stem).cte()
+        for number, kept in enumerate(kinds):
+            if not kept and not stem.functions:
+                # Another stem has the one row of all entities.
+                continue
+            yield self._grouped(stem, number, kept, self._source(stem, kept, rows))
+
+    def _rows(self, stem: _Stem, kept: Sequence[int] | None = None) -> Statement[Any]:
+        """The rows of a stem: levels, the owner where it is once in a group, and the inputs of the functions."""
+        scope, key = stem.scope, stem.key
+        levels = [value.expression.label(f"level_{place}") for place, value in enumerate(stem.levels)]
+        inputs = [each.value.label(f"input_{index}") for index, each in enumerate(stem.functions.values())]
+        owner = self._owner_columns(stem)
+        conditions = self._conditions(scope)
+        if key.condition is not None:
+            conditions.append(scope.condition(key.condition))
+        statement = select(*levels, *owner, *inputs)
+        return statement.select_from(scope.source).where(*conditions)
+
+    def _owner_columns(self, stem: _Stem) -> list[Any]:
+        """What must be once in a group; nothing where each row is of another selected entity."""
+        key, scope = stem.key, stem.scope
+        if key.owner and not key.ways:
+            return [scope.entity(key.owner).key.label("owner")]
+        if key.owner or any(self._spreads(level.path.steps) for level in self.aggregate.group):
+            found = [scope.key.label("owner")]
+            return [*found, scope.entity(key.owner).key.label("owned")] if key.owner else found
+        return []
+
+    def _conditions(self, scope: Scope) -> list[Where]:
+        """The conditions of the selected entities."""
+        wanted = self.aggregate.select
+        bounded = wanted.limit is not None or bool(wanted.offset)
+        if bounded or wanted.top is not None or wanted.sample is not None:
+            return [scope.key.in_(chosen_keys(wanted, self._open, window=bounded))]
+        conditions = scope.of_type()
+        if wanted.where is not None:
+            conditions.append(scope.condition(wanted.where))
+        return conditions
+
+    def _source(self, stem: _Stem, kept: Sequence[int], rows: FromClause | None) -> FromClause:
+        """The rows from which one kind of groups is made: each owner once in a group."""
+        if rows is None:
+            statement = self._rows(stem)
+            return (statement.distinct() if self._owner_columns(stem) else statement).subquery()
+        if not self._owner_columns(stem):
+            return rows
+        names = [f"level_{place}" for place in kept]
+        names += [name for name in dict(rows.c) if not name.startswith("level_")]
+        return select(*(rows.c[name] for name in names)).distinct().subquery()
+
+    def _grouped(self, stem: _Stem, number: int, kept: Sequence[int], rows: FromClause) -> Statement[Any]:
+        group = [rows.c[f"level_{place}"] for place in kept]
+        columns: list[Column] = [literal(number, INTEGER).label("kind")]
+        for place, value in enumerate(stem.levels):
+            found = rows.c[f"level_{place}"] if place in kept else _missing(value.expression)
+            columns.append(found.label(f"level_{place}"))
+        inputs = {function: f"input_{index}" for index, function in enumerate(stem.functions)}
+        for index, (function, built) in enumerate(self._functions.items()):
+            if function in inputs:
+                column = built.function(rows.c[inputs[function]])
+            else:
+                column = cast(null(), placeholder_type(built.type))
+            columns.append(type_coerce(column, built.type).label(f"value_{index}"))
+        return select(*columns).select_from(rows).group_by(*group)
+
+    # Measures of folded groups
+
+    def _expression(self, measure: Measure, folded: Subquery) -> Column:
+        if isinstance(measure, AggregateFunction):
+            index = list(self._functions).index(measure)
+            built, column = self._functions[measure], folded.c[f"value_{index}"]
+            if built.empty is None:
+                return column
+            return func.coalesce(column, literal(built.empty, built.type), type_=built.type)
+        if isinstance(measure, Constant):
+            return literal(float(measure.value), NUMBER)
+        if not isinstance(measure, Arithmetic):
+            raise Invalid(f"there is no measure of the kind {type(measure).__name__}")
+        left, right = (cast(self._expression(side, folded), NUMBER) for side in (measure.left, measure.right))
+        if measure.operator == "+":
+            return left + right
+        if measure.operator == "-":
+            return left - right
+        return (
+            left * right if measure.operator == "*" else left / func.nullif(right, literal(0.0, NUMBER), type_=NUMBER)
+        )
+
+    def _having(self, having: Having, folded: Subquery) -> Where:
+        if isinstance(having, MeasureComparison):
+            value = self._value(having.measure, self._expression(having.measure, folded))
+            return compared(value, having.operator, having.value)
+        if isinstance(having, HavingNot):
+            return self._having(having.condition, folded).is_not(true())
+        parts = [self._having(part, folded) for part in having.conditions]
+        return and_(true(), *parts) if isinstance(having, HavingAll) else or_(false(), *parts)
+
+    def _value(self, measure: Measure, expression: Column) -> Value:
+        if isinstance(measure, AggregateFunction):
+            built = self._functions[measure]
+            return Value(expression, Attribute(measure.name, data_type=built.data_type), built.item)
+        return Value(expression, Attribute("number", data_type="number"))
+
+    def _order(self, folded: Subquery, levels: Sequence[Column]) -> list[Column]:
+        """The expressions of ``ORDER BY``; by default, totals come after the groups that they sum up."""
+        found: list[Column] = []
+        kinds = self.aggregate.kept
+        if self.aggregate.order and len(kinds) > 1:
+            found.append(folded.c.kind)
+        for order in self.aggregate.order:
+            by = order.by
+            column = levels[self.aggregate.group.index(by)] if isinstance(by, Level) else self._expression(by, folded)
+            found.append(directed(column, order.descending))
+        for place, level in enumerate(levels):
+            if len(kinds) > 1:
+                untold = [number for number, kept in enumerate(kinds) if place not in kept]
+                found.append(case((folded.c.kind.in_(untold), 1), else_=0) if untold else literal(0))
+            found.append(directed(level, False))
+        return [*found, folded.c.kind] if len(kinds) > 1 else found
+
+    # The answer
+
+    def read(self, rows: Sequence[Any]) -> list[Row]:
+        """The rows as Python values, with `TOTAL` where a level is not distinguished."""
+        number = len(self._levels)
+        levels = [group_reader(value) for value in self._levels]
+        measures = [self._reader(measure) for measure in self.aggregate.functions]
+        kinds = self.aggregate.kept
+        found = []
+        for row in rows:
+            kept: Sequence[int] = kinds[row[number]] if self.aggregate.totals else range(number)
+            values = row[number + 1 :] if self.aggregate.totals else row[number:]
+            group = [read(row[place]) if place in kept else TOTAL for place, read in enumerate(levels)]
+            found.append((*group, *(read(value) for read, value in zip(measures, values))))
+        return found
+
+    def _reader(self, measure: Measure) -> Callable[[Any], Any]:
+        if isinstance(measure, AggregateFunction):
+            return self._functions[measure].read
+        return sql_function("average", Value(literal(0.0, NUMBER), Attribute("number", data_type="number")), None).read
+
+
+def _owner(scope: Scope, path: Path) -> tuple[Step, ...]:
+    """The relations that lead to the owner of a path's values; the key of a reference belongs to who refers."""
+    place = scope.place.entity_type
+    for index, step in enumerate(path.steps):
+        attribute = place.attributes.get(step.name)
+        if attribute is None or attribute.kind not in ("reference", "collection"):
+            return path.steps[:index]
+        if attribute.kind == "reference" and [each.name for each in path.steps[index + 1 :]] in ([], ["id"]):
+            return path.steps[:index]
+        place = scope.schema.type(step.cast or str(attribute.target))
+    return path.steps
+
+
+def _missing(expression: Column) -> Column:
+    return type_coerce(cast(null(), placeholder_type(expression.type)), expression.type)

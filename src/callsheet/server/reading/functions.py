@@ -1,0 +1,160 @@
+"""Aggregate functions in SQL, each with the same meaning on SQLite and PostgreSQL (see ``model/measure.py``)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import ColumnElement, Integer, Text, cast, func, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+from callsheet.errors import Invalid
+from callsheet.server.store.columns import INTEGER, NUMBER, TEXT, Truth
+from callsheet.server.store.comparison import Value
+from callsheet.server.store.items import item_python
+from callsheet.server.store.sqlite_statistics import DEVIATION, MODE, QUANTILE, VARIANCE
+
+__all__ = ["SqlFunction", "group_reader", "placeholder_type", "sql_function"]
+
+Column = ColumnElement[Any]
+Reading = Callable[[Any], Any]
+
+_PLACES = {"median": 0.5, "lower_quartile": 0.25, "upper_quartile": 0.75}
+
+
+class _Statistic(FunctionElement[Any]):
+    """A function of the values in one column, or in one column and a constant."""
+
+    inherit_cache = True
+    sqlite, postgres = "", ""
+
+
+class _Quantile(_Statistic):
+    inherit_cache = True
+    type = NUMBER
+    sqlite, postgres = QUANTILE, "percentile_cont({1}) WITHIN GROUP (ORDER BY {0})"
+
+
+class _Variance(_Statistic):
+    inherit_cache = True
+    type = NUMBER
+    sqlite, postgres = VARIANCE, "var_samp({0})"
+
+
+class _Deviation(_Statistic):
+    inherit_cache = True
+    type = NUMBER
+    sqlite, postgres = DEVIATION, "stddev_samp({0})"
+
+
+class _Mode(_Statistic):
+    inherit_cache = True
+    sqlite, postgres = MODE, "mode() WITHIN GROUP (ORDER BY {0})"
+
+    def __init__(self, value: Column) -> None:
+        super().__init__(value)
+        self.type = value.type
+
+
+@compiles(_Statistic, "sqlite")
+def _on_sqlite(element: _Statistic, compiler: Any, **options: Any) -> str:
+    return f"{element.sqlite}({', '.join(compiler.process(clause, **options) for clause in element.clauses)})"
+
+
+@compiles(_Statistic, "postgresql")
+def _on_postgres(element: _Statistic, compiler: Any, **options: Any) -> str:
+    return element.postgres.format(*(compiler.process(clause, **options) for clause in element.clauses))
+
+
+@frozen(eq=False)
+class SqlFunction:
+    """A function of one input column: what goes in, what is computed, and how the result becomes a Python value.
+
+    ``empty`` is its result of no values; ``data_type`` that of the attribute that its result is compared as.
+    """
+
+    value: Column
+    function: Callable[[Column], Column]
+    type: TypeEngine[Any]
+    read: Reading
+    data_type: str
+    empty: int | None = None
+    item: bool = False
+
+
+def sql_function(name: str, value: Value | None, place: float | None) -> SqlFunction:
+    """The function of a name; without a value it counts rows."""
+    if value is None:
+        return SqlFunction(literal(1, INTEGER), _count, INTEGER, int, "integer", 0)
+    column, data_type = value.expression, value.attribute.data_type
+    if name in ("count", "distinct"):
+        function = _count if name == "count" else _distinct
+        return SqlFunction(column, function, INTEGER, int, "integer", 0)
+    if name == "sum" and data_type == "integer":
+        return SqlFunction(column, lambda each: func.sum(each, type_=INTEGER), INTEGER, int, "integer", 0)
+    if name in ("minimum", "maximum"):
+        function = _minimum if name == "minimum" else _maximum
+        return SqlFunction(column, function, column.type, group_reader(value), data_type, item=value.item)
+    if name == "mode":
+        if isinstance(column.type, Truth):
+            return SqlFunction(cast(column, Integer()), _Mode, INTEGER, _truth, data_type)
+        return SqlFunction(column, _Mode, column.type, group_reader(value), data_type, item=value.item)
+    number = column if data_type == "number" else cast(column, NUMBER)
+    if name == "sum":
+        return SqlFunction(number, lambda each: func.sum(each, type_=NUMBER), NUMBER, _finite, "number", 0)
+    return SqlFunction(number, _statistic(name, place), NUMBER, _finite, "number")
+
+
+def _statistic(name: str, place: float | None) -> Callable[[Column], Column]:
+    if name == "average":
+        return lambda each: func.avg(each, type_=NUMBER)
+    if name == "variance":
+        return _Variance
+    if name == "deviation":
+        return _Deviation
+    at = _PLACES.get(name, place)
+    return lambda each: _Quantile(each, literal(at, NUMBER))
+
+
+def _count(column: Column) -> Column:
+    return func.count(column)
+
+
+def _distinct(column: Column) -> Column:
+    return func.count(column.distinct())
+
+
+def _minimum(column: Column) -> Column:
+    return func.min(column, type_=column.type)
+
+
+def _maximum(column: Column) -> Column:
+    return func.max(column, type_=column.type)
+
+
+def _truth(value: int | None) -> bool | None:
+    return None if value is None else value != 0
+
+
+def _finite(value: Any) -> float | None:
+    """A float of the database's number; an infinite one is refused, as PostgreSQL does."""
+    if value is None:
+        return None
+    number = float(value)
+    if not math.isfinite(number):
+        raise Invalid("a number in the query's answer is larger than 64 bits")
+    return number
+
+
+def group_reader(value: Value) -> Reading:
+    """The function that converts a stored value to Python."""
+    return (lambda stored: item_python(value.attribute, stored)) if value.item else (lambda stored: stored)
+
+
+def placeholder_type(column_type: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type as ``CAST`` takes it: without a collation."""
+    return Text() if column_type is TEXT else column_type

@@ -1,0 +1,307 @@
+"""What an aggregate means, in Python, over the entities of a world: slow, plain, and without SQL."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from hashlib import md5
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from attrs import frozen
+
+from callsheet.model.language.matching import matches
+from callsheet.model.measure import (
+    TOTAL,
+    Aggregate,
+    AggregateFunction,
+    Arithmetic,
+    Constant,
+    Having,
+    HavingAll,
+    HavingAny,
+    HavingNot,
+    Level,
+    Measure,
+    MeasureComparison,
+)
+from callsheet.model.query import Condition, Order, Path, Select, Step
+from callsheet.model.schema import EntityType, Schema
+
+View = Mapping[str, Any]
+Steps = tuple[Step, ...]
+
+
+@frozen(eq=False)
+class Entry:
+    """A selected entity, and one member of each collection on the ways."""
+
+    entity: View
+    members: dict[Steps, Any]
+
+
+@frozen(eq=False)
+class Brute:
+    """The entities of a type, each a view in which relations are views."""
+
+    schema: Schema
+    entities: Sequence[View]
+
+    # Which entities
+
+    def selected(self, select: Select) -> list[View]:
+        found = [
+            each
+            for each in self.entities
+            if self.schema.is_a(each["@type"], select.entity_type)
+            and (select.where is None or matches(select.where, each, self.schema))
+        ]
+        found.sort(key=lambda each: each["id"])
+        if select.top is not None:
+            found = self._topped(found, select)
+        if select.sample is not None:
+            found = self._sampled(found, select)
+        found = self._sorted(found, select.order)
+        end = None if select.limit is None else select.offset + select.limit
+        return found[select.offset : end]
+
+    def _sorted(self, found: list[View], orders: Sequence[Order]) -> list[View]:
+        found = sorted(found, key=lambda each: each["id"])
+        for order in reversed(orders):
+            found.sort(key=lambda each: first_none(self.value(Entry(each, {}), order.path)), reverse=order.descending)
+        return found
+
+    def _topped(self, found: list[View], select: Select) -> list[View]:
+        top = select.top
+        assert top is not None
+        kept: dict[Any, list[View]] = {}
+        for each in self._sorted(found, top.by):
+            group = kept.setdefault(None if top.per is None else self.value(Entry(each, {}), top.per), [])
+            if len(group) < top.number:
+                group.append(each)
+        return [each for group in kept.values() for each in group]
+
+    def _sampled(self, found: list[View], select: Select) -> list[View]:
+        sample = select.sample
+        assert sample is not None
+        size = sample.number if sample.fraction is None else math.floor(len(found) * sample.fraction + 0.5)
+        assert size is not None
+        size = min(size, len(found))
+        if sample.method == "first":
+            return self._sorted(found, select.order)[:size]
+        found = sorted(found, key=lambda each: (drawn(sample.seed, each["id"]), each["id"]))
+        if sample.per is None:
+            return found[:size]
+        per = sample.per
+        found.sort(key=lambda each: first_none(self.value(Entry(each, {}), per)))
+        number = len(found)
+        return [each for place, each in enumerate(found) if (place + 1) * size // number > place * size // number]
+
+    # Values on the way
+
+    def value(self, entry: Entry, path: Path) -> Any:
+        return self.at(entry, path.steps)
+
+    def at(self, entry: Entry, steps: Steps) -> Any:
+        found: Any = entry.entity
+        for index, step in enumerate(steps):
+            key = (*steps[:index], Step(step.name))
+            found = entry.members[key] if key in entry.members else None if found is None else found.get(step.name)
+            if step.cast and found is not None and not self.schema.is_a(found["@type"], step.cast):
+                found = None
+        return found
+
+    def expanded(self, entity: View, entity_type: EntityType, paths: Iterable[Path]) -> list[Entry]:
+        """The entity with each combination of members of the collections on the paths."""
+        ways: dict[Steps, None] = {}
+        for path in paths:
+            for index, kind in enumerate(self.kinds(entity_type, path)):
+                if kind == "collection":
+                    ways[(*path.steps[:index], Step(path.steps[index].name))] = None
+        entries = [Entry(entity, {})]
+        for way in sorted(ways, key=len):
+            longer = []
+            for entry in entries:
+                owner = self.at(entry, way[:-1])
+                members = [] if owner is None else owner.get(way[-1].name) or []
+                longer += [Entry(entity, {**entry.members, way: member}) for member in members or [None]]
+            entries = longer
+        return entries
+
+    def kinds(self, entity_type: EntityType, path: Path) -> list[str]:
+        """What the steps of a path are, up to the first that is no relation."""
+        found = []
+        for step in path.steps:
+            attribute = entity_type.attributes.get(step.name)
+            if attribute is None or attribute.kind not in ("reference", "collection"):
+                break
+            found.append(attribute.kind)
+            entity_type = self.schema.type(step.cast or str(attribute.target))
+        return found
+
+    def owner(self, entity_type: EntityType, path: Path) -> Steps:
+        """The way to the entity that has the value; a reference's key belongs to who refers."""
+        kinds = self.kinds(entity_type, path)
+        rest = [step.name for step in path.steps[len(kinds) :]]
+        if kinds and kinds[-1] == "reference" and rest in ([], ["id"]):
+            kinds.pop()
+        return path.steps[: len(kinds)]
+
+    # Numbers
+
+    def rows(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
+        entity_type = self.schema.types[aggregate.select.entity_type]
+        entities = self.selected(aggregate.select)
+        every = tuple(range(len(aggregate.group)))
+        found = []
+        for kind, kept in enumerate(aggregate.kept):
+            groups: dict[tuple[Any, ...], dict[str, View]] = {} if kept else {(TOTAL,) * len(every): {}}
+            for entity in entities:
+                for entry in self.expanded(entity, entity_type, (level.path for level in aggregate.group)):
+                    key = tuple(self.banded(entry, aggregate.group[n]) if n in kept else TOTAL for n in every)
+                    groups.setdefault(key, {})[entity["id"]] = entity
+            found += [(kind, key, kept) for key in groups]
+        measured = []
+        for kind, key, kept in found:
+            cell = self.cell(aggregate, entities, entity_type, key, kept)
+
+            def number(measure: Measure, cell: Callable[[AggregateFunction], Any] = cell) -> Any:
+                return computed(measure, cell)
+
+            if aggregate.having is None or holds(aggregate.having, number):
+                orders = [
+                    (key[aggregate.group.index(each.by)] if isinstance(each.by, Level) else number(each.by))
+                    for each in aggregate.order
+                ]
+                measured.append((kind, key, orders, tuple(number(each) for each in aggregate.functions)))
+        measured.sort(key=lambda each: [(value is TOTAL, first_none(value)) for value in each[1]])
+        for place, order in reversed(list(enumerate(aggregate.order))):
+            measured.sort(
+                key=lambda each, n=place: (each[2][n] is TOTAL, first_none(each[2][n])),  # type: ignore[misc]
+                reverse=order.descending,
+            )
+        if aggregate.order:
+            measured.sort(key=lambda each: each[0])
+        end = None if aggregate.limit is None else aggregate.offset + aggregate.limit
+        return [(*key, *numbers) for _, key, _, numbers in measured[aggregate.offset : end]]
+
+    def banded(self, entry: Entry, level: Level) -> Any:
+        found = self.value(entry, level.path)
+        if found is None or level.band is None:
+            return found
+        day = found.astimezone(ZoneInfo(level.zone)).date() if isinstance(found, datetime) else found
+        return first_day(day, level.band)
+
+    def cell(
+        self, aggregate: Aggregate, entities: list[View], entity_type: EntityType, key: tuple[Any, ...], kept: Any
+    ) -> Callable[[AggregateFunction], Any]:
+        """The numbers of one group."""
+
+        def number(function: AggregateFunction) -> Any:
+            paths = [level.path for level in aggregate.group]
+            if function.path is not None:
+                paths.append(function.path)
+            owner = () if function.path is None else self.owner(entity_type, function.path)
+            values: dict[Any, Any] = {}
+            for entity in entities:
+                if not self._counts(function.condition, entity):
+                    continue
+                for entry in self.expanded(entity, entity_type, paths):
+                    if any(self.banded(entry, aggregate.group[n]) != key[n] for n in kept):
+                        continue
+                    held = self.at(entry, owner)
+                    if held is None:
+                        continue
+                    once = (entity["id"], held["id"]) if function.repeated or not owner else held["id"]
+                    values[once] = 1 if function.path is None else self.value(entry, function.path)
+            return result(function, [value for value in values.values() if value is not None])
+
+        return number
+
+    def _counts(self, condition: Condition | None, entity: View) -> bool:
+        return condition is None or matches(condition, entity, self.schema)
+
+
+def first_none(value: Any) -> tuple[bool, Any]:
+    """A key that sorts None before every value."""
+    return (value is not None, 0 if value is None or value is TOTAL else value)
+
+
+def drawn(seed: int, key: str) -> str:
+    return md5(f"{seed}:{key}".encode()).hexdigest()
+
+
+def first_day(day: date, band: str) -> date:
+    match band:
+        case "year":
+            return day.replace(month=1, day=1)
+        case "quarter":
+            return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+        case "month":
+            return day.replace(day=1)
+        case "week":
+            return day - timedelta(days=day.weekday())
+        case _:
+            return day
+
+
+def result(function: AggregateFunction, values: list[Any]) -> Any:
+    """A function of these values."""
+    name = function.name
+    if name == "count":
+        return len(values)
+    if name == "distinct":
+        return len(set(values))
+    if name == "sum":
+        return sum(values)
+    if not values or (name in ("variance", "deviation") and len(values) < 2):
+        return None
+    if name in ("minimum", "maximum"):
+        return min(values) if name == "minimum" else max(values)
+    if name == "mode":
+        most = max(values.count(value) for value in values)
+        return min(value for value in values if values.count(value) == most)
+    if name in ("average", "variance", "deviation"):
+        functions = {"average": statistics.fmean, "variance": statistics.variance, "deviation": statistics.stdev}
+        return float(functions[name](values))
+    places = {"median": 0.5, "lower_quartile": 0.25, "upper_quartile": 0.75}
+    return quantile(sorted(float(value) for value in values), places.get(name, function.argument or 0.0))
+
+
+def quantile(values: list[float], place: float) -> float:
+    position = place * (len(values) - 1)
+    below = math.floor(position)
+    above = min(below + 1, len(values) - 1)
+    return values[below] + (position - below) * (values[above] - values[below])
+
+
+def computed(measure: Measure, cell: Callable[[AggregateFunction], Any]) -> Any:
+    if isinstance(measure, AggregateFunction):
+        return cell(measure)
+    if isinstance(measure, Constant):
+        return float(measure.value)
+    assert isinstance(measure, Arithmetic)
+    left, right = computed(measure.left, cell), computed(measure.right, cell)
+    if left is None or right is None or (measure.operator == "/" and right == 0):
+        return None
+    left, right = float(left), float(right)
+    return {"+": left + right, "-": left - right, "*": left * right}.get(measure.operator, left / (right or 1.0))
+
+
+def holds(having: Having, number: Callable[[Measure], Any]) -> bool:
+    if isinstance(having, HavingNot):
+        return not holds(having.condition, number)
+    if isinstance(having, HavingAll):
+        return all(holds(part, number) for part in having.conditions)
+    if isinstance(having, HavingAny):
+        return any(holds(part, number) for part in having.conditions)
+    assert isinstance(having, MeasureComparison)
+    value, operand = number(having.measure), having.value
+    if having.operator in ("=", "!="):
+        return (value == operand) == (having.operator == "=")
+    if value is None:
+        return False
+    compared = {"<": value < operand, "<=": value <= operand, ">": value > operand, ">=": value >= operand}
+    return compared[having.operator]

@@ -1,0 +1,252 @@
+"""Measures, groups, tops and samples mean the same in SQL and in Python, on every database."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from brute_force import Brute
+from databases import postgres_database
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_matches_equals_sql import (
+    DOCUMENT,
+    SETTINGS,
+    View,
+    conditions,
+    fill,
+    keys_of,
+    memory,
+    perhaps,
+    ways,
+    worlds,
+)
+
+from callsheet.model.language.aggregates import check_aggregate
+from callsheet.model.language.checking import check
+from callsheet.model.measure import (
+    BANDS,
+    FUNCTIONS,
+    Aggregate,
+    AggregateFunction,
+    AggregateOrder,
+    Arithmetic,
+    Constant,
+    HavingAll,
+    HavingAny,
+    HavingNot,
+    Level,
+    Measure,
+    MeasureComparison,
+)
+from callsheet.model.query import Order, Path, Sample, Select, Top
+from callsheet.server.reading.aggregates import read_aggregate
+from callsheet.server.store.store import Store
+
+World = dict[str, dict[str, Any]]
+COLLECTIONS = {"children", "tags", "leaves"}
+EXACT = ("count", "sum", "minimum", "maximum", "distinct")
+
+
+def small(world: World) -> World:
+    """The world with numbers of which floats hold every sum exactly."""
+    tamed = {1e300: 100.0, 2**53 + 1: 53}
+
+    def value(given: Any) -> Any:
+        if isinstance(given, dict):
+            return {name: value(each) for name, each in given.items()}
+        return tamed.get(given, given) if isinstance(given, int | float) else given
+
+    return {key: value(entity) for key, entity in world.items()}
+
+
+@st.composite
+def functions(draw: st.DrawFn, type_name: str, exact: bool = False) -> AggregateFunction:
+    """A function of what it can be of; with ``exact``, one whose numbers have no rounding."""
+    condition = draw(perhaps(conditions(type_name, 1)))
+    if draw(st.integers(0, 3)) == 0:
+        return AggregateFunction("count", None, condition)
+    path, data_type = draw(ways(type_name, "value"))
+    names = ["count", "distinct"]
+    if data_type in ("number", "integer"):
+        names = list(EXACT if exact else FUNCTIONS)
+    elif not exact:
+        names += ["mode"] + ([] if data_type == "boolean" else ["minimum", "maximum"])
+    name = draw(st.sampled_from(names))
+    place = draw(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0])) if name == "quantile" else None
+    return AggregateFunction(name, path, condition, place, draw(st.booleans()))
+
+
+@st.composite
+def measures(draw: st.DrawFn, type_name: str, exact: bool = False) -> Measure:
+    """Functions, and arithmetic of those that give numbers."""
+    if draw(st.integers(0, 2)):
+        return draw(functions(type_name, exact))
+    sides = [
+        draw(st.one_of(functions(type_name, True), st.sampled_from([Constant(2), Constant(-0.5)]))) for _ in range(2)
+    ]
+    return Arithmetic(draw(st.sampled_from("+-*/")), *sides)
+
+
+@st.composite
+def levels(draw: st.DrawFn, type_name: str) -> Level:
+    path, data_type = draw(ways(type_name, "value"))
+    if data_type not in ("date", "datetime") or draw(st.booleans()):
+        return Level(path)
+    return Level(path, draw(st.sampled_from(BANDS)), zone=draw(st.sampled_from(["UTC", "Asia/Tokyo"])))
+
+
+def single(draw: st.DrawFn, type_name: str) -> Path | None:
+    """A path to one value."""
+    path, _ = draw(ways(type_name, "value"))
+    return None if COLLECTIONS & set(path.names) else path
+
+
+@st.composite
+def chosen(draw: st.DrawFn, type_name: str) -> Select:
+    """A select with condition, order, limit and offset, top and sample."""
+
+    def orders() -> tuple[Order, ...]:
+        return tuple(
+            Order(path, draw(st.booleans())) for path in (single(draw, type_name), single(draw, type_name)) if path
+        )
+
+    where = draw(perhaps(conditions(type_name, 1)))
+    limit, offset = draw(st.sampled_from([(None, 0), (None, 0), (2, 0), (3, 1), (None, 2)]))
+    top, sample = None, None
+    if draw(st.booleans()):
+        per, by = single(draw, type_name), orders()
+        top = Top(draw(st.integers(0, 3)), by, per) if per or by else None
+    if draw(st.booleans()):
+        per = draw(st.one_of(st.none(), st.just(single(draw, type_name))))
+        method = "stratified" if per else draw(st.sampled_from(["random", "first"]))
+        size = draw(st.sampled_from([(0, None), (2, None), (4, None), (2**62, None), (None, 0.5), (None, 1 / 3)]))
+        sample = Sample(size[0], size[1], method, draw(st.integers(0, 3)), per)
+    return Select(type_name, (), where, orders(), limit, offset, top, sample)
+
+
+@st.composite
+def having(draw: st.DrawFn, type_name: str) -> Any:
+    def compared() -> MeasureComparison:
+        function = draw(functions(type_name, True))
+        operator = draw(st.sampled_from(["=", "!=", "<", "<=", ">", ">="]))
+        values = [0, 1, 2, 1.5, *([None] if operator in ("=", "!=") else [])]
+        return MeasureComparison(function, operator, draw(st.sampled_from(values)))
+
+    match draw(st.integers(0, 3)):
+        case 0:
+            return HavingNot(compared())
+        case 1:
+            return HavingAll((compared(), compared()))
+        case 2:
+            return HavingAny((compared(), compared()))
+        case _:
+            return compared()
+
+
+@st.composite
+def aggregates(draw: st.DrawFn) -> Aggregate:
+    """Any aggregate of the schema."""
+    type_name = draw(st.sampled_from(["Thing", "Node", "Leaf"]))
+    select = draw(st.one_of(chosen(type_name), st.builds(Select, st.just(type_name))))
+    group = tuple(draw(st.lists(levels(type_name), max_size=2)))
+    orders = [AggregateOrder(level, draw(st.booleans())) for level in group if draw(st.booleans())]
+    if draw(st.booleans()):
+        orders.insert(0, AggregateOrder(draw(functions(type_name, True)), draw(st.booleans())))
+    totals = draw(st.sampled_from([False, False, True, ((),), ((1,),)][: 5 if len(group) == 2 else 4]))
+    limit, offset = draw(st.sampled_from([(None, 0), (None, 0), (2, 0), (3, 1)]))
+    return Aggregate(
+        select,
+        tuple(draw(st.lists(measures(type_name), min_size=1, max_size=3))),
+        group,
+        draw(perhaps(having(type_name))),
+        tuple(orders),
+        limit,
+        offset,
+        totals,
+    )
+
+
+def like(found: Any, expected: Any) -> bool:
+    if isinstance(expected, float) and isinstance(found, float):
+        return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-9)
+    return type(found) is type(expected) and found == expected
+
+
+def numbers_agree(store: Store, world: World, aggregate: Aggregate) -> None:
+    fill(store, world)
+    checked = check_aggregate(aggregate, store.schema)
+    brute = Brute(store.schema, [View(world, key) for key in world])
+    expected = brute.rows(checked)
+    with store.reading() as connection:
+        found = read_aggregate(store, connection, checked)
+    shown = f"{checked}\n{found}\n{expected}"
+    assert len(found) == len(expected), shown
+    for row, right in zip(found, expected):
+        assert len(row) == len(right), shown
+        assert all(map(like, row, right)), shown
+
+
+def choices_agree(store: Store, world: World, select: Select, size: int) -> None:
+    fill(store, world)
+    checked = check(select, store.schema)
+    expected = [each["id"] for each in Brute(store.schema, [View(world, key) for key in world]).selected(checked)]
+    assert keys_of(store, checked, size) == expected, checked
+    nested = Select("Thing", (Path.of("id"),), None)
+    inside = check(Select("Thing", where=_inside(checked)), store.schema)
+    assert keys_of(store, inside) == sorted(expected), (checked, nested)
+
+
+def _inside(select: Select) -> Any:
+    from callsheet.model.query import Comparison
+
+    return Comparison(Path.of("id"), "in", select)
+
+
+@settings(SETTINGS, max_examples=250)
+@given(worlds(), aggregates())
+def test_numbers_mean_the_same_in_sqlite_and_in_python(world: World, aggregate: Aggregate) -> None:
+    """Every group, in order, with every measure and total, equals what Python computes of the entities."""
+    with memory() as store:
+        numbers_agree(store, small(world), aggregate)
+
+
+@settings(SETTINGS, max_examples=100)
+@given(worlds(), st.sampled_from(["Thing", "Node", "Leaf"]).flatmap(chosen), st.integers(1, 4))
+def test_tops_and_samples_mean_the_same_in_sqlite_and_in_python(world: World, select: Select, size: int) -> None:
+    """All pages together, and a query inside a query, keep what Python keeps."""
+    with memory() as store:
+        choices_agree(store, small(world), select, size)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Store]:
+    """One store on PostgreSQL, filled anew for each example."""
+    with postgres_database() as url:
+        store = Store.open(url, DOCUMENT)
+        yield store
+        store.close()
+
+
+def test_numbers_mean_the_same_in_postgres_and_in_python(postgres: Store) -> None:
+    """Every group, in order, with every measure and total, equals what Python computes of the entities."""
+
+    @settings(SETTINGS, max_examples=60)
+    @given(worlds(), aggregates())
+    def law(world: World, aggregate: Aggregate) -> None:
+        numbers_agree(postgres, small(world), aggregate)
+
+    law()
+
+
+def test_tops_and_samples_mean_the_same_in_postgres_and_in_python(postgres: Store) -> None:
+    """All pages together, and a query inside a query, keep what Python keeps."""
+
+    @settings(SETTINGS, max_examples=40)
+    @given(worlds(), st.sampled_from(["Thing", "Node", "Leaf"]).flatmap(chosen), st.integers(1, 4))
+    def law(world: World, select: Select, size: int) -> None:
+        choices_agree(postgres, small(world), select, size)
+
+    law()
