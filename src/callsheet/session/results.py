@@ -24,10 +24,10 @@ from callsheet.session.query import Query
 if TYPE_CHECKING:
     from callsheet.export import files, tables
     from callsheet.model.measure import Having
-    from callsheet.session import asking
-    from callsheet.session.asking import GroupOrdersGiven, LevelsGiven, MeasureGiven, TotalsGiven
+    from callsheet.session import grouping
+    from callsheet.session.grouping import GroupOrdersGiven, LevelsGiven, MeasureGiven, TotalsGiven
 else:
-    asking = Later("callsheet.session.asking")
+    grouping = Later("callsheet.session.grouping")
     files = Later("callsheet.export.files")
     tables = Later("callsheet.export.tables")
 
@@ -87,7 +87,7 @@ class QueryVerbs(Query[E]):
         ``descending``. ``totals`` adds rows with `TOTAL` in place of a level's value: True for all prefixes of the
         levels, or a list of the levels that stay (``[[]]`` is the grand total).
         """
-        question, names = asking.aggregate(
+        question, names = grouping.aggregate(
             self._core, self.select_statement, measures, group_by, having, order_by, limit, offset, totals
         )
         rows = yield from aggregating.aggregate(self._core, question)

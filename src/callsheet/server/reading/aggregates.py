@@ -84,7 +84,7 @@ def read_aggregate(
     The aggregate must have been checked (``model/language/aggregates.py``). Only entities that ``access`` lets the
     account read are counted (None: all). Raises `TooLarge` for more than ``most`` groups.
     """
-    plan = _Plan(store, access, aggregate)
+    plan = AggregatePlan(store, access, aggregate)
     statement = plan.statement()
     if most is not None and (aggregate.limit is None or aggregate.limit > most):
         statement = statement.limit(most + 1)
@@ -135,7 +135,7 @@ class _Stem:
         return found
 
 
-class _Plan:
+class AggregatePlan:
     """The statement of one aggregate."""
 
     def __init__(self, store: Store, access: Access | None, aggregate: Aggregate) -> None:

@@ -26,32 +26,32 @@ Reading = Callable[[Any], Any]
 _PLACES = {"median": 0.5, "lower_quartile": 0.25, "upper_quartile": 0.75}
 
 
-class _Statistic(FunctionElement[Any]):
+class SqlStatistic(FunctionElement[Any]):
     """A function of the values in one column, or in one column and a constant."""
 
     inherit_cache = True
     sqlite, postgres = "", ""
 
 
-class _Quantile(_Statistic):
+class SqlQuantile(SqlStatistic):
     inherit_cache = True
     type = NUMBER
     sqlite, postgres = QUANTILE, "percentile_cont({1}) WITHIN GROUP (ORDER BY {0})"
 
 
-class _Variance(_Statistic):
+class SqlVariance(SqlStatistic):
     inherit_cache = True
     type = NUMBER
     sqlite, postgres = VARIANCE, "var_samp({0})"
 
 
-class _Deviation(_Statistic):
+class SqlDeviation(SqlStatistic):
     inherit_cache = True
     type = NUMBER
     sqlite, postgres = DEVIATION, "stddev_samp({0})"
 
 
-class _Mode(_Statistic):
+class SqlMode(SqlStatistic):
     inherit_cache = True
     sqlite, postgres = MODE, "mode() WITHIN GROUP (ORDER BY {0})"
 
@@ -60,13 +60,13 @@ class _Mode(_Statistic):
         self.type = value.type
 
 
-@compiles(_Statistic, "sqlite")
-def _on_sqlite(element: _Statistic, compiler: Any, **options: Any) -> str:
+@compiles(SqlStatistic, "sqlite")
+def _on_sqlite(element: SqlStatistic, compiler: Any, **options: Any) -> str:
     return f"{element.sqlite}({', '.join(compiler.process(clause, **options) for clause in element.clauses)})"
 
 
-@compiles(_Statistic, "postgresql")
-def _on_postgres(element: _Statistic, compiler: Any, **options: Any) -> str:
+@compiles(SqlStatistic, "postgresql")
+def _on_postgres(element: SqlStatistic, compiler: Any, **options: Any) -> str:
     return element.postgres.format(*(compiler.process(clause, **options) for clause in element.clauses))
 
 
@@ -101,8 +101,8 @@ def sql_function(name: str, value: Value | None, place: float | None) -> SqlFunc
         return SqlFunction(column, function, column.type, group_reader(value), data_type, item=value.item)
     if name == "mode":
         if isinstance(column.type, Truth):
-            return SqlFunction(cast(column, Integer()), _Mode, INTEGER, _truth, data_type)
-        return SqlFunction(column, _Mode, column.type, group_reader(value), data_type, item=value.item)
+            return SqlFunction(cast(column, Integer()), SqlMode, INTEGER, _truth, data_type)
+        return SqlFunction(column, SqlMode, column.type, group_reader(value), data_type, item=value.item)
     number = column if data_type == "number" else cast(column, NUMBER)
     if name == "sum":
         return SqlFunction(number, lambda each: func.sum(each, type_=NUMBER), NUMBER, _finite, "number", 0)
@@ -113,11 +113,11 @@ def _statistic(name: str, place: float | None) -> Callable[[Column], Column]:
     if name == "average":
         return lambda each: func.avg(each, type_=NUMBER)
     if name == "variance":
-        return _Variance
+        return SqlVariance
     if name == "deviation":
-        return _Deviation
+        return SqlDeviation
     at = _PLACES.get(name, place)
-    return lambda each: _Quantile(each, literal(at, NUMBER))
+    return lambda each: SqlQuantile(each, literal(at, NUMBER))
 
 
 def _count(column: Column) -> Column:
