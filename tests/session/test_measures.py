@@ -139,6 +139,7 @@ def test_the_past_has_its_own_numbers(slate: Any) -> None:
     assert slate.query("Task").aggregate(median("bid"), "count") == [{"median(bid)": 5.5, "count": 10}]
 
 
+@pytest.mark.anyio
 async def test_an_asynchronous_session_has_the_same_numbers() -> None:
     """Each verb is declared once."""
     async with callsheet.AsyncSession("memory:") as session:
