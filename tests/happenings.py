@@ -47,9 +47,7 @@ def identity(key: str) -> Identity:
 
 
 CONFIGURED = tuple(
-    Create(
-        Identity("CustomAttributeConfiguration", name), {"key": name, "entity_type": "Task", "data_type": data_type}
-    )
+    Create(Identity("CustomAttributeConfiguration", name), {"key": name, "entity_type": "Task", "data_type": data_type})
     for name, data_type in (("fps", "number"), ("end", "date"))
 )
 

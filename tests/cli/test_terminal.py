@@ -92,7 +92,7 @@ def test_a_small_code_page_stops_no_output(database: str, form: str, encoding: s
     command = [*COMMAND, "query", "select name from Folder", "--format", form]
     done = subprocess.run([*command, "--server", database], capture_output=True, env=environment)
     assert done.returncode == 0, done.stderr
-    expected = br"\u732b" if form == "table" else "猫".encode()
+    expected = rb"\u732b" if form == "table" else "猫".encode()
     assert expected in done.stdout
 
 
@@ -117,8 +117,5 @@ def test_cells_of_several_lines_stay_in_their_columns(capsys: pytest.CaptureFixt
     """Each line of a cell is a line of the output, below its column."""
     Terminal().table(("name", "rules", "n"), [("a", ["read:*", "update:Task"], "1"), ("猫", None, "2")])
     assert capsys.readouterr().out == (
-        "name  rules        n\n"
-        "a     read:*       1\n"
-        "      update:Task\n"
-        "猫                 2\n"
+        "name  rules        n\na     read:*       1\n      update:Task\n猫                 2\n"
     )

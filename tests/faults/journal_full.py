@@ -210,9 +210,7 @@ def _session(
         yield session, journal, transport
 
 
-def _one(
-    trouble: Trouble, server: Server, space: Space, path: Path, number: int, moment: str, careless: bool
-) -> None:
+def _one(trouble: Trouble, server: Server, space: Space, path: Path, number: int, moment: str, careless: bool) -> None:
     """One client: works, meets a full disk, tries again when there is space, or dies."""
     with _session(server, space, path, careless) as (session, journal, transport):
         session.resume()

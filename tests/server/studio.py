@@ -121,6 +121,17 @@ def update(identity: Identity, version: int | None = None, before: Any = None, *
 
 
 __all__ = [
-    "DOCUMENT", "START", "Create", "Delete", "Identity", "Studio", "Update",
-    "open_studio", "project", "shot", "status", "task", "update",
+    "DOCUMENT",
+    "START",
+    "Create",
+    "Delete",
+    "Identity",
+    "Studio",
+    "Update",
+    "open_studio",
+    "project",
+    "shot",
+    "status",
+    "task",
+    "update",
 ]

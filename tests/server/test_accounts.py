@@ -59,7 +59,12 @@ def test_nobody_else_gets_in(accounts: Accounts) -> None:
     unknown += f"_{zlib.crc32(unknown.encode()):08x}"
     mistyped = key[:-1] + ("0" if key[-1] != "0" else "1")
     for name, wrong in (
-        ("anna", other), (None, unknown), (None, mistyped), (None, ""), (None, "admin"), (None, "\udc80"),
+        ("anna", other),
+        (None, unknown),
+        (None, mistyped),
+        (None, ""),
+        (None, "admin"),
+        (None, "\udc80"),
     ):
         with pytest.raises(Unauthorised) as error:
             accounts.authenticate(name, wrong)

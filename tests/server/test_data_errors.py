@@ -26,7 +26,7 @@ SCHEMA = {
     },
 }
 LONG = random.Random(1).randbytes(4_000).hex()
-INSERT = 'INSERT INTO "Dot" (id, _type, _version, _commit, name, size) VALUES (:id, \'Dot\', 1, 1, :name, :size)'
+INSERT = "INSERT INTO \"Dot\" (id, _type, _version, _commit, name, size) VALUES (:id, 'Dot', 1, 1, :name, :size)"
 
 
 @pytest.fixture(scope="module")

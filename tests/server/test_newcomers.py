@@ -23,8 +23,7 @@ from callsheet.server.web.timeouts import with_timeouts
 
 DOCUMENT = {"name": "dots", "types": {"Dot": {"attributes": {"name": {"type": "string"}}}}}
 SLOW = (
-    b"POST /v1/select HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n"
-    b"%b\r\n{"
+    b"POST /v1/select HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n%b\r\n{"
 )
 
 

@@ -77,8 +77,13 @@ def test_rules_are_read() -> None:
     rule = read_rule("read:Node,!Shot", schema)
     assert [rule.covers(schema, name) for name in ("Project", "Task", "Shot", "Status")] == [True, True, False, False]
     for wrong, match in (
-        ("read", "not a rule"), ("reed:*", "did you mean `read`"), ("read:Tsk", "did you mean `Task`"),
-        ("read:!Task", "nothing to allow"), ("read:!*", "nothing"), ("", "not a rule"), (":", "not a rule"),
+        ("read", "not a rule"),
+        ("reed:*", "did you mean `read`"),
+        ("read:Tsk", "did you mean `Task`"),
+        ("read:!Task", "nothing to allow"),
+        ("read:!*", "nothing"),
+        ("", "not a rule"),
+        (":", "not a rule"),
     ):
         with pytest.raises(Invalid, match=match):
             read_rule(wrong, schema)
@@ -111,7 +116,8 @@ def test_permissions_on_postgresql() -> None:
         assert ask(anna, "Task where buddy is None and about is None and parent.children any ()") == ["task-p"]
         page = anna.select(parse("select buddy, about, parent.name from Task"), 10)
         assert [tuple(block.rows[0]) for block in page.records] == [
-            ("task-p", 2, None, None, ("Shot", "shot-p")), ("shot-p", 1, "shot-p"),
+            ("task-p", 2, None, None, ("Shot", "shot-p")),
+            ("shot-p", 1, "shot-p"),
         ]
         for operation, error in (
             (Update(Identity("Task", "task-q"), {"note": "x"}), NotFound),
@@ -293,7 +299,8 @@ def test_hidden_entities_do_not_exist_for_queries(two: Studio) -> None:
     assert ask(anna, "Project where name is 'q'") == []
     page = anna.select(parse("select buddy, about, tags.tasks, buddy.name from Task"), 10)
     assert [list(map(tuple, block.rows)) for block in page.records] == [
-        [("task-p", 2, None, None, ["tag"])], [("tag", 1, ["task-p"])],
+        [("task-p", 2, None, None, ["tag"])],
+        [("tag", 1, ["task-p"])],
     ]
     assert anna.aggregate(Aggregate(parse("Task"), (("count", None), ("count", Path.of("buddy"))))) == [(1, 0)]
 
@@ -323,7 +330,8 @@ def test_nothing_is_paid_where_nothing_is_hidden(two: Studio) -> None:
     queries = [
         "select name, parent.name, children.name, tags.tasks, status.name from Task where parent.children any "
         "(name is x) and id in (select task.id from Version) order by project.name",
-        "Node", "select task.parent from Version",
+        "Node",
+        "select task.parent from Version",
     ]
     heard: list[list[str]] = []
     for name, role in (("admin", ""), ("ben", "user"), ("carl", "reader")):

@@ -529,9 +529,7 @@ class TestConflicts:
         studio.commit(update(A, bid=1), update(B, bid=1))
         with pytest.raises(Conflict) as error:
             studio.commit(Delete(A, 1))
-        assert conflicts(error) == [
-            {"entity": ["Task", "a"], "attribute": "", "base": 1, "ours": None, "theirs": 2}
-        ]
+        assert conflicts(error) == [{"entity": ["Task", "a"], "attribute": "", "base": 1, "ours": None, "theirs": 2}]
         assert studio.commit(Delete(A, 1), policy="theirs").versions == (2,)
         assert studio.commit(Delete(A, 1), Delete(B, 2), policy="ours").versions == (None, None)
         assert studio.row(A) is None

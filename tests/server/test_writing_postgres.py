@@ -30,7 +30,7 @@ def opened() -> Iterator[Studio]:
 def studio(opened: Studio) -> Studio:
     """The studio, empty again."""
     with opened.store.reading() as connection:
-        keys = connection.exec_driver_sql("SELECT id, _type FROM \"Node\" WHERE parent IS NULL").all()
+        keys = connection.exec_driver_sql('SELECT id, _type FROM "Node" WHERE parent IS NULL').all()
     opened.commit(*[Delete(Identity(kind, key)) for key, kind in keys])
     return opened
 
@@ -125,8 +125,10 @@ def test_one_of_two_equal_names(studio: Studio) -> None:
         for parent in (S, None):
             name, place = f"same{number}", "in" if parent else "out"
             answers = at_once(
-                *[sending(studio, f"{place}{name}{one}", task(f"{place}{name}{one}", parent, name=name))
-                  for one in range(3)]
+                *[
+                    sending(studio, f"{place}{name}{one}", task(f"{place}{name}{one}", parent, name=name))
+                    for one in range(3)
+                ]
             )
             assert sorted(type(answer).__name__ for answer in answers) == ["CommitResult", "Invalid", "Invalid"]
 

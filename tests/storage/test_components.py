@@ -237,9 +237,7 @@ def test_unmanaged_files_stay_where_they_are(studio: Any) -> None:
     assert (studio.files / "frame.0001.exr").exists()
 
 
-def test_a_relative_path_in_an_unmanaged_location_leads_nowhere(
-    studio: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_relative_path_in_an_unmanaged_location_leads_nowhere(studio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever wrote the row, no session takes it for a file of its own working folder."""
     session = studio.session
     studio.frames(1)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from callsheet.cli.connection import connected
+from callsheet.cli.asking import CONFLICT, PENDING, REFUSED, Asking
+from callsheet.cli.connection import ServerChoice, connected, server_options
 from callsheet.cli.logs import log_options, set_up
 from callsheet.cli.terminal import Terminal, counted, data
+from callsheet.cli.two_way import run_two_way
 from callsheet.config import log_level
 from callsheet.errors import CommitError, ConflictError, UsageError
 
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from callsheet.sync.runs import SyncRun
 
 __all__ = ["command"]
-
-PENDING, REFUSED, CONFLICT = 2, 3, 4
 
 
 class SyncGroup(click.Group):
@@ -59,7 +59,8 @@ def _usage_is_no_plan() -> Iterator[None]:
 def command() -> None:
     """Bring rows into a server: `callsheet sync FILE.toml` plans, shows the plan, and applies it.
 
-    A sync file says which rows go into which type; `callsheet sync draft ROWS TYPE` writes a first one.
+    A sync file says which rows go into which type, or which two servers are kept in step; `callsheet sync draft ROWS
+    TYPE` writes a first one.
     """
 
 
@@ -69,17 +70,19 @@ def command() -> None:
 @click.option("--yes", is_flag=True, help="Apply without asking.")
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
 @click.option("--chunk", type=click.IntRange(1), metavar="N", help="Commit every N operations instead of all at once.")
+@click.option("--whole", is_flag=True, help="Two ways: compare everything, not only what changed.")
 @log_options
-@connected
+@server_options
 def run(
-    session: Session,
     file: Path,
     dry_run: bool,
     yes: bool,
     as_json: bool,
     chunk: int | None,
+    whole: bool,
     log_file: Path | None,
     log_format: str,
+    **account: Any,
 ) -> None:
     """Plan what a sync file says, show the plan, and apply it.
 
@@ -87,26 +90,34 @@ def run(
     4 both sides changed the same, and nobody has decided; 1 anything else. A bar shows how far it is; where there is
     no terminal, lines of the log do, with --log-format json or --log-file.
     """
+    from callsheet.sync.files.documents import is_two_way, read_document
+
     if log_file is not None or log_format == "json":
         set_up(log_level(), log_format == "json", log_file)
-    plan: Plan = session.plan_file(file)
-    terminal = Terminal()
-    if as_json:
-        data(msgspec.json.encode(plan.to_json()).decode())
-    else:
-        terminal.say(str(plan))
+    ask = Asking(dry_run, yes, as_json)
+    document = read_document(file)
+    if is_two_way(document):
+        sys.exit(run_two_way(document, file, account, ask, chunk, whole))
+    if whole:
+        raise UsageError(f"--whole is for syncs of two ways; {file.name} brings rows in, and always compares all")
+    with closing(ServerChoice(**account).session()) as session:
+        sys.exit(_run(session.plan_file(file), ask, chunk))
+
+
+def _run(plan: Plan, ask: Asking, chunk: int | None) -> int:
+    terminal = ask.show(plan)
     if _is_stopped(plan):
         terminal.say('Nothing was changed: mend these rows, or set on_error = "skip".', style="bold")
-        sys.exit(REFUSED)
+        return REFUSED
     if _is_undecided(plan):
         terminal.say("Nothing was changed: decide on the conflicts, by a policy or on one side.", style="bold")
-        sys.exit(CONFLICT)
+        return CONFLICT
     if plan.is_empty:
-        sys.exit(_left_open(plan))
-    if dry_run or not (yes or _confirmed(as_json)):
-        sys.exit(PENDING)
-    _apply(terminal, plan, chunk, as_json)
-    sys.exit(_left_open(plan))
+        return _left_open(plan)
+    if not ask.may_apply():
+        return PENDING
+    _apply(terminal, plan, chunk, ask.as_json)
+    return _left_open(plan)
 
 
 def _left_open(plan: Plan) -> int:
@@ -120,12 +131,6 @@ def _is_undecided(plan: Plan) -> bool:
 
 def _is_stopped(plan: Plan) -> bool:
     return any(step.refused and step.on_error != "skip" for step in plan.steps)
-
-
-def _confirmed(as_json: bool) -> bool:
-    if as_json or not sys.stdin.isatty():
-        raise UsageError("nothing was changed: --yes applies the plan, --dry-run only shows it")
-    return click.confirm("Apply?")
 
 
 def _apply(terminal: Terminal, plan: Plan, chunk: int | None, as_json: bool) -> None:
@@ -195,7 +200,7 @@ def undo(session: Session, run_id: str, conflicts: str) -> None:
 @connected
 def draft(session: Session, rows_file: Path, entity_type: str) -> None:
     """Print a first sync file for the rows of ROWS: columns beside the attributes that they are called like."""
-    from callsheet.sync.draft import draft as drafted
+    from callsheet.sync.files.draft import draft as drafted
     from callsheet.sync.rows.opening import rows
 
     data(drafted(session.schema, rows(rows_file), entity_type).rstrip())

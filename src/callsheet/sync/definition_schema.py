@@ -9,8 +9,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
-from callsheet.sync.definition import Document
 from callsheet.sync.external import External
+from callsheet.sync.files.tables import Document
+from callsheet.sync.two_way.tables import TwoWayDocument
 
 __all__ = ["definition_schema"]
 
@@ -34,12 +35,28 @@ _COLUMN_EXTERNAL: dict[str, Any] = {
 def definition_schema() -> dict[str, Any]:
     """The schema of the document that a sync file holds, as JSON Schema of the draft 2020-12.
 
-    >>> definition_schema()["required"]
-    ['sync']
+    >>> [each["required"] for each in definition_schema()["oneOf"]]
+    [['sync'], ['pair', 'right']]
     """
-    found = _table(Document)
-    found["properties"]["sync"]["minItems"] = 1
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Callsheet sync file", **found}
+    ways = [_table(Document), _table(TwoWayDocument)]
+    properties = {name: each for way in ways for name, each in way["properties"].items()}
+    for name in ("sync", "pair"):
+        properties[name]["minItems"] = 1
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Callsheet sync file",
+        "description": "Rows that go into types (sync), or two servers that are kept in step (left, right, pair).",
+        "type": "object",
+        "properties": properties,
+        "oneOf": [_only(way, properties) for way in ways],
+        "additionalProperties": False,
+    }
+
+
+def _only(way: dict[str, Any], properties: dict[str, Any]) -> dict[str, Any]:
+    """What a document of this kind needs; the keys of the other kind do not occur in it."""
+    others = [name for name in properties if name not in way["properties"]]
+    return {"required": way["required"], "not": {"anyOf": [{"required": [name]} for name in others]}}
 
 
 def _table(kind: type) -> dict[str, Any]:

@@ -20,10 +20,10 @@ from callsheet.model.operation import Operation
 from callsheet.model.record import Identity
 from callsheet.sync import reading
 from callsheet.sync.cells import RefusedRow
-from callsheet.sync.definition import PlanStep
 from callsheet.sync.finding import Found
 from callsheet.sync.layout import Lookup
 from callsheet.sync.plan_data import PlanData
+from callsheet.sync.plan_step import PlanStep
 from callsheet.sync.reading import ManyRows
 from callsheet.sync.references import born_key, reference_keys
 from callsheet.sync.row_values import Constants

@@ -14,9 +14,9 @@ from attrs import evolve, frozen
 
 from callsheet.errors import UsageError
 from callsheet.sync.cells import Row
-from callsheet.sync.definition import PlanStep
 from callsheet.sync.external import External
 from callsheet.sync.mapping import Children, Column, RowMapping, as_mapping
+from callsheet.sync.plan_step import PlanStep
 from callsheet.sync.spill import SpilledList
 
 __all__ = ["Nested"]

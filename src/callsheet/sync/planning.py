@@ -20,11 +20,12 @@ from callsheet.entity.entity import type_name
 from callsheet.errors import UsageError
 from callsheet.flow import Flow, Work
 from callsheet.model.record import Identity
-from callsheet.sync.definition import PlanStep, read_definition
 from callsheet.sync.external import External
+from callsheet.sync.files.definition import read_definition
 from callsheet.sync.large_planning import LargePlanning
 from callsheet.sync.nesting import Nested
 from callsheet.sync.plan import plan_class
+from callsheet.sync.plan_step import PlanStep
 from callsheet.sync.reading import next_rows, read_rows
 from callsheet.sync.references import Born
 from callsheet.sync.rows import open_rows

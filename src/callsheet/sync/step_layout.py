@@ -9,12 +9,12 @@ from callsheet.core.core import Core
 from callsheet.errors import UsageError
 from callsheet.model.language.parser import parse_condition
 from callsheet.sync.cells import Reader, Row
-from callsheet.sync.definition import PlanStep
 from callsheet.sync.external import External
 from callsheet.sync.judging import Judge
 from callsheet.sync.layout import RowLayout, beside, lay_out
 from callsheet.sync.linking import GONE, RowLinks
 from callsheet.sync.mapping import RowMapping, as_mapping
+from callsheet.sync.plan_step import PlanStep
 from callsheet.sync.policies import Policies, as_policies
 from callsheet.sync.references import Born
 from callsheet.sync.registry import BASES, registry_type

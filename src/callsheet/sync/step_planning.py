@@ -16,13 +16,13 @@ from callsheet.model.query import Condition, Path
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.model.schema import EntityType
 from callsheet.sync.cells import Cells, Reader, RefusedRow, Row
-from callsheet.sync.definition import PlanStep
 from callsheet.sync.finding import Found, find, find_each
 from callsheet.sync.identity import new_identities
 from callsheet.sync.judging import Judge, same
 from callsheet.sync.layout import RowLayout, path_text
 from callsheet.sync.linking import RowLinks
 from callsheet.sync.plan_data import PlanData
+from callsheet.sync.plan_step import PlanStep
 from callsheet.sync.references import Born, KnownKeys, look_up
 from callsheet.sync.row_values import Constants, RowValues, constant_values
 from callsheet.sync.steps import Addition, Difference, Disagreement, LostEntity, Modification, Removal, Same

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 from urllib.parse import quote
 
 from callsheet.core.core import Core
 from callsheet.errors import UsageError
+from callsheet.sync.files.documents import is_two_way, read_document
 from callsheet.sync.runs import PREFIX, run_origin
 from callsheet.sync.side import Side
 from callsheet.sync.two_way.applying import TwoWayApplying, TwoWayResult, check
 from callsheet.sync.two_way.conversation import aconverse, converse
+from callsheet.sync.two_way.definition import two_way_definition
 from callsheet.sync.two_way.outcome import Paired, PairPlan, SideWrite, TwoWayConflict, TwoWayRefusal
 from callsheet.sync.two_way.pairing import SideName, TypePair, checked
 from callsheet.sync.two_way.planning import Findings, TwoWayPlanning
@@ -42,6 +45,21 @@ class TwoWaySync:
         self.name = name or self.right.name
         self.left = _side(left, "left")
         self.mapping = checked(mapping)
+
+    @classmethod
+    def from_file(
+        cls, path: str | Path, left: Core | Side, right: Core | Side, *, registry: Core | None = None
+    ) -> Self:
+        """The sync of a file with ``[[pair]]`` tables, between these two: sessions get the file's names and scopes.
+
+        The addresses in the file are for the command line. Raises `UsageError` for a file that cannot be used, with
+        all that is wrong in it.
+        """
+        document = read_document(Path(path))
+        if not is_two_way(document):
+            raise UsageError(f"{Path(path).name} brings rows in: session.plan_file is for it; two ways need `[[pair]]`")
+        found = two_way_definition(document, Path(path))
+        return cls(*found.sides(left, right), found.mapping, registry=registry, name=found.name)
 
     def _planning(self, whole: bool) -> TwoWayPlanning:
         origin = f"{PREFIX}{quote(self.name, safe='')}/"

@@ -1,0 +1,32 @@
+"""What is planned of one entity type, as a caller or a sync file gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from callsheet.sync.external import External
+from callsheet.sync.mapping import RowMapping
+
+__all__ = ["PlanStep"]
+
+
+@frozen
+class PlanStep:
+    """What is planned of one entity type: its rows, key and mapping, and what becomes of entities without a row."""
+
+    entity_type: str
+    rows: Any
+    key: tuple[str, ...] | External
+    mapping: RowMapping | None = None
+    delete: str | Mapping[str, Any] = "keep"
+    scope: str = ""
+    max_deleted: float = 0.1
+    on_error: str = "stop"
+    adopt: tuple[str, ...] = ()
+    conflicts: str | Mapping[str, str] | None = None
+    gone: str = "leave"
+    updated_at: str = ""
+    since: Any = None
