@@ -145,3 +145,45 @@ def test_without_private_projects_nothing_costs(service: Service) -> None:
     """The statements of an account that may read all are an administrator's again."""
     open_it(service)
     assert service.access("anna").reads_all
+
+
+def linked(service: Service) -> None:
+    """Links of another system to an asset of each project, to a user, and one that names nothing."""
+    for key, kind, entity in (
+        ("open-link", "Asset", "open-a"),
+        ("secret-link", "Asset", "secret-a"),
+        ("user-link", "User", "u-anna"),
+        ("state", "", ""),
+    ):
+        values = {"system": "tracker", "type": "Asset", "foreign_id": key, "entity_type": kind, "entity_id": entity}
+        commit(service, Create(Identity("ExternalId", key), {**values, "base": {"name": key}}))
+
+
+def test_links_are_seen_by_who_sees_their_entity(service: Service) -> None:
+    """In queries, counts, history, events and the past, and whoever is no member of the project writes none there."""
+    linked(service)
+    position = service.broker.last
+    everything = {"open-link", "secret-link", "user-link", "state"}
+    assert keys(service, "ExternalId", "admin") == everything
+    assert keys(service, "ExternalId") == keys(service, "ExternalId", at=position) == everything - {"secret-link"}
+    anna = service.backend("anna")
+    assert anna.aggregate(Aggregate(Select("ExternalId"), (("count", None),)))[0][0] == 3
+    told = anna.events(Position(0, 0), (), {}, 1000).events
+    assert "open-link" in {str(event.data["entity_id"]) for event in told}
+    assert "secret-link" not in repr(told)
+    assert anna.call("history", {"entity_type": "ExternalId", "key": "secret-link"})["commits"] == []
+    with pytest.raises((NotFound, Invalid)):
+        commit(service, Update(Identity("ExternalId", "secret-link"), {"base": {}}), user="anna")
+    grant(service)
+    assert keys(service, "ExternalId") == everything
+
+
+def test_a_link_without_its_entity_is_seen_by_who_sees_all_of_the_type(service: Service) -> None:
+    """Nobody knows any more which project it was in; a deleted link says as little in the history."""
+    linked(service)
+    commit(service, Delete(Identity("Asset", "open-a")), Delete(Identity("Asset", "secret-a")), Delete(ANNA))
+    assert {"open-link", "secret-link", "user-link"} <= keys(service, "ExternalId", "admin")
+    assert keys(service, "ExternalId").isdisjoint({"open-link", "secret-link"})
+    commit(service, Delete(Identity("ExternalId", "secret-link")))
+    told = service.backend("anna").events(Position(0, 0), (), {}, 1000).events
+    assert "secret-link" not in repr(told)

@@ -21,7 +21,7 @@ Kind = Literal["scalar", "reference", "collection", "mapping"]
 SCALARS = ("string", "integer", "number", "boolean", "date", "datetime", "enum", "json")
 CHANGES = "changes"
 """An administrative attribute that the creator of an entity may set, and that only administrators change."""
-SERVER_KEYS = frozenset(("administrative", "within", "confidential", "agree"))
+SERVER_KEYS = frozenset(("administrative", "within", "confidential", "key_of", "agree"))
 """The keys of an attribute's description that only the server reads."""
 NUMBERS = frozenset(("integer", "number"))
 AGREEING = frozenset(("string", "enum", "date", "datetime"))
@@ -62,6 +62,8 @@ class Attribute:
     or (``"changes"``) changes what was given when the entity was made.
     ``within`` names attributes (``Disk.linux``) that hold folders: a path here is relative, or in one of them.
     ``confidential`` is the mark of a project's attribute: where it is true, members alone see what is in the project.
+    A text that is ``key_of`` another attribute (``entity_type``) is the key of an entity of the type named there: who
+    may not read that entity may not read, or write, this one.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Attribute:
     administrative: bool | Literal["changes"] = False
     within: tuple[str, ...] | None = None
     confidential: tuple[str, ...] | None = None
+    key_of: str | None = None
     label: str = ""
     description: str = ""
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from sqlalchemy import Connection, FromClause, Table, and_, false, not_, or_, select
+from sqlalchemy import Connection, FromClause, Table, and_, exists, false, not_, or_, select
 
 from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.schema import Schema
 from callsheet.server.access.belonging import ProjectRoute, project_routes, within
 from callsheet.server.access.confidential import ALL, Elsewhere
+from callsheet.server.access.naming import Naming, namings
 from callsheet.server.access.permissions import VERBS, Permissions
 from callsheet.server.store.comparison import Where
 from callsheet.server.store.store import CHUNK, Store
@@ -41,6 +42,8 @@ class Access:
         """The key of the user that the account stands for, where that has another name by now (``people.py``)."""
         self._reach = {verb: dict(_reaches(permissions, self.schema, verb, hidden)) for verb in VERBS}
         self._everywhere: dict[tuple[str, str], bool] = {}
+        self.namings = namings(self.schema)
+        """Of the types whose entities name another one by texts: the attributes with its type and its key."""
         self.acts = any(reach != NOWHERE for reaches in self._reach.values() for reach in reaches.values())
         """Whether the account has any right: a guest without a grant has none."""
         self.writes = any(reach != NOWHERE for verb in VERBS[1:] for reach in self._reach[verb].values())
@@ -60,7 +63,10 @@ class Access:
         """Whether the verb is allowed on all entities of this type and the types below it."""
         found = self._everywhere.get((verb, entity_type))
         if found is None:
-            found = all(self._reach[verb][name] is None for name in self.schema.concrete(entity_type))
+            kinds = self.schema.concrete(entity_type)
+            # Who may read everything may read whatever is named.
+            named = not self.reads_all and any(name in self.namings for name in kinds)
+            found = not named and all(self._reach[verb][name] is None for name in kinds)
             self._everywhere[verb, entity_type] = found
         return found
 
@@ -81,18 +87,50 @@ class Access:
             return []
         kinds = self.schema.concrete(entity_type)
         routes = project_routes(self.schema)
-        groups: dict[tuple[Reach, ProjectRoute | None], list[str]] = {}
+        groups: dict[tuple[Reach, ProjectRoute | None, Naming | None], list[str]] = {}
         for name in kinds:
             reach = self._reach[verb][name]
             if reach != NOWHERE:
-                groups.setdefault((reach, None if reach is None else routes[name]), []).append(name)
+                place = (reach, None if reach is None else routes[name], self.namings.get(name))
+                groups.setdefault(place, []).append(name)
         parts: list[Where] = []
-        for (reach, route), names in groups.items():
+        for (reach, route, naming), names in groups.items():
             conditions: list[Where] = [] if len(names) == len(kinds) else [table.c._type.in_(names)]
             if reach is not None and route is not None:
                 conditions.append(_placed(self.schema, self._tables, table, route, reach))
+            if naming is not None and not self.reads_all:
+                conditions.append(self._names_readable(table, naming))
             parts.append(and_(*conditions))
         return [or_(false(), *parts)]
+
+    def _names_readable(self, table: FromClause, naming: Naming) -> Where:
+        """The condition that the entity which a row names may be read; rows that name none may.
+
+        Where not all entities of its type may be read, it has to be there: a deleted one's project is not known.
+        """
+        kind, key = table.c[naming.kind], table.c[naming.key]
+        own = [name for name in self.schema.types if name not in self.namings]
+        free = [name for name in own if self.everywhere("read", name)]
+        roots: dict[str, list[str]] = {}
+        for name in own:
+            if name not in free and self.anywhere("read", name):
+                roots.setdefault(self.schema.types[name].root, []).append(name)
+        parts: list[Where] = [kind.is_(None), kind == "", kind.in_(free)]
+        for root, names in roots.items():
+            other = self._tables[root].alias()
+            own_rows = select(other.c.id).where(*self.allowed("read", root, other))
+            if all(self._is_near(name) for name in self.schema.concrete(root)):
+                found = exists(own_rows.where(other.c.id == key).correlate(table))
+            else:
+                # As a part of the whole statement: SQLite's parser takes so many levels and no more.
+                found = key.in_(select(own_rows.cte().c.id))
+            parts.append(and_(kind.in_(names), found))
+        return or_(*parts)
+
+    def _is_near(self, name: str) -> bool:
+        """Whether one column says which project the entities of a type belong to."""
+        route = project_routes(self.schema).get(name)
+        return self._reach["read"][name] is None or route is None or bool(route.column)
 
     def among(self, verb: str, connection: Connection, root: str, keys: Collection[str]) -> set[str]:
         """The keys among these, of a root type, on which the verb is allowed in the present state of the database."""

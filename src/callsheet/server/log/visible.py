@@ -105,6 +105,11 @@ class Visible:
 
     def _was_readable(self, change: EntityChange) -> bool:
         kind, key = change.identity
+        naming = self.access.namings.get(kind)
+        if naming is not None and not self._names_readable(
+            change.before.get(naming.kind), change.before.get(naming.key)
+        ):
+            return False
         reach = self.access.reach("read", kind)
         route = project_routes(self.store.schema).get(kind, ProjectRoute())
         if reach is None or route.column:
@@ -120,6 +125,16 @@ class Visible:
             return False
         self._learn([owner])
         return self._is(owner)
+
+    def _names_readable(self, kind: Any, key: Any) -> bool:
+        """Whether a deleted entity named one that the account may read, or none."""
+        if not kind or (kind in self.store.schema.types and self.access.everywhere("read", kind)):
+            return True
+        if kind not in self.store.schema.types or kind in self.access.namings:
+            return False
+        named = Identity(kind, str(key))
+        self._learn([named])
+        return self._is(named)
 
 
 def _is_part(projects: frozenset[str] | Elsewhere, reach: frozenset[str] | Elsewhere) -> bool:

@@ -37,7 +37,7 @@ _TYPE_KEYS = {
 _TEXTS = {"type": str, "label": str, "description": str}
 _FLAGS = {"required": bool, "immutable": bool, "unique": bool, "indexed": bool, "agree": bool}
 _LISTS = {"choices": list, "within": list, "confidential": list}
-_SCALAR = {**_TEXTS, **_FLAGS, **_LISTS, "administrative": object, "computed": str, "default": object}
+_SCALAR = {**_TEXTS, **_FLAGS, **_LISTS, "key_of": str, "administrative": object, "computed": str, "default": object}
 _RELATION = {"target": str, "inverse": str}
 _REFERENCE = {"administrative": object, "foreign_key": str, "computed": str, "on_delete": str, "default": str}
 _KEYS: dict[str, dict[str, type]] = {
@@ -165,6 +165,8 @@ def _attribute(outline: Outline, owner: str, name: str, definition: Any) -> Iter
         yield f'{place}: `administrative` is true, false or "{CHANGES}", not {definition["administrative"]!r:.60}'
     if stated == "json" and (definition.get("indexed") or definition.get("unique")):
         yield f"{place}: JSON data is neither indexed nor unique; use an attribute of its own for what is searched"
+    if "key_of" in definition:
+        yield from _key_of(outline, owner, name, definition)
     if stated in SCALARS:
         yield from _value(place, stated, definition)
     elif stated == "mapping":
@@ -174,6 +176,17 @@ def _attribute(outline: Outline, owner: str, name: str, definition: Any) -> Iter
         yield from relation_problems(outline, owner, name, definition)
     if "computed" in definition:
         yield from computed_problems(outline, owner, name, definition)
+
+
+def _key_of(outline: Outline, owner: str, name: str, definition: dict[str, Any]) -> Iterator[str]:
+    attributes, other = outline.attributes(owner), definition["key_of"]
+    if definition.get("type", "string") != "string":
+        yield f"{owner}.{name}: only a string is `key_of` an entity"
+    if other == name or other not in attributes:
+        hint = did_you_mean(other, attributes)
+        yield f"{owner}.{name}: `key_of` names the attribute that holds the entity's type; there is no `{other}`{hint}"
+    elif attributes[other].definition.get("type", "string") != "string":
+        yield f"{owner}.{name}: `key_of` names `{other}`, which is no string and holds no type"
 
 
 def _one_of(place: str, key: str, value: str, allowed: tuple[str, ...]) -> Iterator[str]:
