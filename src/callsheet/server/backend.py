@@ -59,6 +59,7 @@ FEATURES = Features(
     handlers=True,
     adjustments=True,
     schedules=True,
+    rows=2_000,
     commit_operations=writing.OPERATIONS,
     columns=can_write(),
     relative_times=True,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from datetime import UTC, date, datetime, time
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import field, frozen
@@ -33,8 +33,7 @@ KNOWN = 10_000
 TRUTH = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 
 
-@frozen
-class Row:
+class Row(NamedTuple):
     """One row of a source: its number there (a file's line), and its values by column."""
 
     number: int
@@ -55,8 +54,7 @@ class RefusedRow:
         return f"row {self.row}, {self.column}:{shown} {self.reason}"
 
 
-@frozen
-class Cells:
+class Cells(NamedTuple):
     """A row after mapping: its number, and a value for each target path. A list for the members of a collection.
 
     Where a value was refused the row is not ``whole``; it is not written, but its key still names its entity.

@@ -195,7 +195,7 @@ class RowLinks:
         entity_type = self.layout.entity_type
         path = Path.of(entity_type.key[0])
         found = yield from find(self.core, entity_type, [path], ((key,) for key in keys), projections, scope)
-        return [evolve(each, key=keys[str(own[0])]) for own, entities in found.items() for each in entities]
+        return [each._replace(key=keys[str(own[0])]) for own, entities in found.items() for each in entities]
 
     def learn(self, keys: Iterable[KeyTuple]) -> Flow[None]:
         """Read the links of keys of our own that no row has."""

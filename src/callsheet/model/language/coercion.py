@@ -48,6 +48,9 @@ def coerce(owner: str, attribute: Attribute, value: object, operator: str = "=")
     """
     if value is None:
         return None
+    if attribute.data_type == "string" and type(value) is str and _is_short(value) and "\0" not in value:
+        # Long lists are lists of such texts, which are what they are.
+        return value
     if isinstance(value, Identity):
         value = value.key
     if isinstance(value, RelativeTime):
