@@ -25,7 +25,7 @@ from callsheet.sync.layout import Lookup
 from callsheet.sync.plan_data import PlanData
 from callsheet.sync.plan_step import PlanStep
 from callsheet.sync.reading import ManyRows
-from callsheet.sync.references import born_key, reference_keys
+from callsheet.sync.references import Born, born_key, reference_keys
 from callsheet.sync.row_values import Constants
 from callsheet.sync.spill import SortedSpill, SpilledList
 from callsheet.sync.step_planning import StepPlanning
@@ -73,6 +73,8 @@ class LargePlanning:
     #: Entities that rows refer to, and those that they may not refer to.
     used: set[Identity] = field(factory=set)
     forbidden: dict[Identity, str] = field(factory=dict)
+    #: What the rows create, if they refer to rows of other parts or steps.
+    _own: set[Identity] = field(factory=set)
 
     @property
     def removals(self) -> list[Removal]:
@@ -104,7 +106,6 @@ class LargePlanning:
                 del self.work.born[before:]
             self._keep(part)
         if any(not there.isdisjoint(new) for there, new in zip(looked_for, made)):
-            self.refers = True
             yield from self._compare_again()
 
     def _parts(self) -> Iterator[StepPlanning]:
@@ -132,21 +133,38 @@ class LargePlanning:
         self.results.add(part.data(self.step))
 
     def _compare_again(self) -> Flow[None]:
-        """Plan all parts, each knowing what all create; again, if rows that create something are refused by then."""
-        born, own = self.work.born, set[Identity]()
+        """Plan all parts, each knowing what all create."""
+        born = self.work.born
         known = {each.identity for each in born}
+        born += [each for each in (yield from self.find_new()) if each.identity not in known]
+        yield from self.settle_known()
+        born[:] = [each for each in born if each.identity not in self.forbidden]
+
+    @property
+    def made(self) -> Iterable[Identity]:
+        """The entities that are created."""
+        return (each.identity for each in self.results.created)
+
+    def find_new(self) -> Flow[list[Born]]:
+        """Find the entities of the rows' keys; gives what the other rows create."""
+        fresh: list[Born] = []
         for part in self._parts():
             yield from part.locate()
-            own |= {each.identity for each in part.fresh}
-            born += [each for each in part.fresh if each.identity not in known]
+            fresh += part.fresh
+        self.refers = True
+        self._own = {each.identity for each in fresh}
+        return fresh
+
+    def settle_known(self) -> Flow[None]:
+        """Plan all parts, each knowing what all create; again, if rows that create something are refused by then."""
+        own = self._own
         while True:
             yield from self._plan_parts()
-            refused = own - {each.identity for each in self.results.created}
+            refused = own - set(self.made)
             if not refused:
                 break
             own -= refused
             self.forbidden |= dict.fromkeys(refused, "is a row that was refused")
-        born[:] = [each for each in born if each.identity not in self.forbidden]
 
     def _plan_parts(self) -> Flow[None]:
         self.results, self.used = _Results(), set()

@@ -13,24 +13,26 @@ from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from callsheet.core.core import Core
 from callsheet.entity.entity import type_name
 from callsheet.errors import UsageError
 from callsheet.flow import Flow, Work
-from callsheet.model.record import Identity
+from callsheet.model.schema import Schema
+from callsheet.sync.circle import StepWork, compare_circle, created, refuse_all, refuse_what_refers
 from callsheet.sync.external import External
 from callsheet.sync.files.definition import read_definition
 from callsheet.sync.large_planning import LargePlanning
 from callsheet.sync.nesting import Nested
 from callsheet.sync.plan import plan_class
 from callsheet.sync.plan_step import PlanStep
-from callsheet.sync.reading import next_rows, read_rows
+from callsheet.sync.reading import ManyRows, next_rows, read_rows
 from callsheet.sync.references import Born
 from callsheet.sync.rows import open_rows
 from callsheet.sync.runs import digest_of
 from callsheet.sync.step_layout import lay_step
+from callsheet.sync.step_order import in_order, may_refer, refers
 from callsheet.sync.step_planning import StepPlanning
 
 __all__ = ["plan", "plan_file", "plan_steps"]
@@ -101,13 +103,49 @@ def _paths(name: str, given: Any) -> tuple[str, ...]:
 
 
 def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
-    """The plan of several types, each of which may refer to what the ones before it create."""
-    works: list[StepPlanning | LargePlanning] = []
+    """The plan of several types, in whatever order they are given: each may refer to what the others create."""
     born: list[Born] = []
-    waiting, planned_steps = list(steps), list[PlanStep]()
+    read = yield from _read_all(core, steps, name, born)
+    groups = _groups(core.schema, read)
+    works: list[StepWork] = []
+    for place, group in enumerate(groups):
+        later = [other.laid for following in groups[place + 1 :] for other in following]
+        found = [each.work(any(may_refer(core.schema, other, each.laid) for other in later)) for each in group]
+        if len(found) == 1:
+            yield from found[0].compare()
+        else:
+            yield from compare_circle(found, born)
+        for work, each in zip(found, group):
+            if each.chosen:
+                yield from work.end_the_rest()
+        works += found
+    yield from _keep_what_rows_name(works)
+    planned = [work.data(each.step) for work, each in zip(works, (each for group in groups for each in group))]
+    digest = yield Work(lambda: digest_of(step.rows for step in steps))
+    return plan_class(core)(core, planned, name, digest)
+
+
+@frozen(eq=False)
+class _ReadStep:
+    """A step whose rows are read: what is planned of it, and the rows, if they are many."""
+
+    step: PlanStep
+    laid: StepPlanning
+    many: ManyRows | None
+    #: What becomes of entities without a row; None: nothing.
+    chosen: Any
+
+    def work(self, is_followed: bool) -> StepWork:
+        """The planning of the step; ``is_followed``: others may refer to what it creates."""
+        return self.laid if self.many is None else LargePlanning(self.laid, self.many, self.step, is_followed)
+
+
+def _read_all(core: Core, steps: Sequence[PlanStep], name: str, born: list[Born]) -> Flow[list[_ReadStep]]:
+    """The steps with their rows, and after each the steps of the rows within them."""
+    read: list[_ReadStep] = []
+    waiting = list(steps)
     while waiting:
         step = waiting.pop(0)
-        planned_steps.append(step)
         chosen = _chosen(step.delete, step.on_error, step.max_deleted)
         nested = Nested(step)
         source = nested.collect(open_rows((yield from _in_hand(core, step.rows))))
@@ -115,26 +153,36 @@ def plan_steps(core: Core, steps: Sequence[PlanStep], name: str) -> Flow[Any]:
         laid = lay_step(core, step, chosen, first, name, born)
         many = yield from read_rows(laid, first, source)
         waiting[:0] = nested.steps()
-        work = laid if many is None else LargePlanning(laid, many, step, is_followed=bool(waiting))
-        yield from work.compare()
-        if chosen:
-            yield from work.end_the_rest()
-        works.append(work)
-    yield from _keep_what_rows_name(works)
-    planned = [work.data(step) for work, step in zip(works, planned_steps)]
-    digest = yield Work(lambda: digest_of(step.rows for step in steps))
-    return plan_class(core)(core, planned, name, digest)
+        read.append(_ReadStep(step, laid, many, chosen))
+    return read
 
 
-def _keep_what_rows_name(works: Sequence[StepPlanning | LargePlanning]) -> Flow[None]:
+def _groups(schema: Schema, read: Sequence[_ReadStep]) -> list[list[_ReadStep]]:
+    """The steps in order. Many types may be the parent of any other: there the rows decide which refers to which."""
+    found: list[list[_ReadStep]] = []
+    for group in in_order(read, lambda one, other: may_refer(schema, one.laid, other.laid)):
+        found += in_order(group, lambda one, other: _needs(schema, one, other)) if len(group) > 1 else [group]
+    return found
+
+
+def _needs(schema: Schema, one: _ReadStep, other: _ReadStep) -> bool:
+    """Whether rows of one step refer to rows of the other; of many rows it is assumed where the types allow it."""
+    if not may_refer(schema, one.laid, other.laid):
+        return False
+    rows = other.laid.rows if other.many is None else other.many.all()
+    return one.many is not None or refers(schema, one.laid, other.laid, rows)
+
+
+def _keep_what_rows_name(works: Sequence[StepWork]) -> Flow[None]:
     """An entity that a row refers to is not deleted, and the row is refused, since the two contradict each other."""
     removed = {each.identity for work in works for each in work.removals}
     if not removed:
         return
-    reason = "has no row of its own and would be deleted, and this row refers to it"
-    kept: set[Identity] = set()
-    for work in works:
-        kept |= yield from work.refuse(removed, reason)
+    made = created(works)
+    kept = yield from refuse_all(
+        works, removed, "has no row of its own and would be deleted, and this row refers to it"
+    )
+    yield from refuse_what_refers(works, made)
     for work in works:
         work.removals = [each for each in work.removals if each.identity not in kept]
 

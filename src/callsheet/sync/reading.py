@@ -48,6 +48,10 @@ class ManyRows:
         """The texts of the keys of all rows, in order."""
         return (key for key, _, _ in self._sorted)
 
+    def all(self) -> Iterator[Cells]:
+        """All rows, in no order."""
+        return self._sorted.items()
+
     def batches(self) -> Iterator[list[Cells]]:
         """The rows in parts of about the number that is planned at once; no key is in two of them."""
         part: list[Cells] = []
@@ -63,10 +67,14 @@ class ManyRows:
 
 
 def read_rows(work: StepPlanning, first: list[Row], source: Any) -> Flow[ManyRows | None]:
-    """Pass all rows to the planning; if there are too many for one part, none is passed, and they are returned."""
+    """Pass all rows to the planning; if there are too many for one part, none is passed, and they are returned.
+
+    ``first`` is empty afterwards: its rows are not kept while others are read.
+    """
     few: list[Cells] = []
     many: ManyRows | None = None
-    run = first
+    run = first.copy()
+    first.clear()
     while run:
         work.check_columns(run, RUN)
         with collector.paused():
@@ -80,6 +88,7 @@ def read_rows(work: StepPlanning, first: list[Row], source: Any) -> Flow[ManyRow
                 for cells in few:
                     many.add(work, cells)
                 few = []
+        run.clear()
         run = yield from next_rows(source)
     with collector.paused():
         for cells in few:

@@ -159,6 +159,10 @@ class SortedSpill(Generic[T]):
             self._runs.append(SpilledList(self._open))
             self._open = []
 
+    def items(self) -> Iterator[T]:
+        """The items in no order, which takes no merging."""
+        return (item for run in (*self._runs, self._open) for _, _, item in run)
+
     def __iter__(self) -> Iterator[Placed[T]]:
         self._close_run()
         return merge(*self._runs, key=itemgetter(0, 1))

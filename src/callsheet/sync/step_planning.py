@@ -161,19 +161,38 @@ class StepPlanning:
         self.identities = yield from self._identities(new)
         self.fresh = self._born({self.identities[key]: self.keys[key].values for key in new})
 
+    @property
+    def made(self) -> Iterable[Identity]:
+        """The entities that are created."""
+        return (each.identity for each in self.additions)
+
+    def find_new(self) -> Flow[list[Born]]:
+        """Find the entities of the rows' keys; gives what the other rows create."""
+        yield from self.locate()
+        return self.fresh
+
+    def settle_known(self) -> Flow[None]:
+        """Decide what becomes of each row; others have the new entities of all rows, and refuse what refers to none."""
+        yield from self._learn()
+        with collector.paused():
+            self._compare_all(self.identities)
+
     def settle(self, known: bool = False) -> Flow[None]:
         """Decide what becomes of each row; ``known``: others have the new entities of these rows already."""
         if not known:
             self.born += self.fresh
+        yield from self.settle_known()
+        with collector.paused():
+            self._leave_out({each.identity for each in self.fresh})
+
+    def _learn(self) -> Flow[None]:
+        """Look up what the rows refer to, and what their entities are compared with."""
         references = yield from look_up(self.core, self.layout, self.rows, self.born, self.known)
         self.values = RowValues(self.layout, self.reader, references)
         if self.linking is not None and self.linking.believed:
             yield from self._doubt(self.linking)
         if self.judge is not None:
             yield from self.judge.learn_times(self._contested())
-        with collector.paused():
-            self._compare_all(self.identities)
-            self._leave_out({each.identity for each in self.fresh})
 
     def _doubt(self, linking: RowLinks) -> Flow[None]:
         """Read the entities of rows that differ from their base after all."""

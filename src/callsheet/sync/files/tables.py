@@ -102,5 +102,5 @@ class StepTable:
 class Document:
     """A sync file as it is written."""
 
-    sync: tuple[StepTable, ...] = field(metadata=about("One table for each entity type, in order."))
+    sync: tuple[StepTable, ...] = field(metadata=about("One table for each entity type, in any order."))
     name: str = field(default="", metadata=about("What the log calls the runs; the file's name."))

@@ -84,7 +84,7 @@ class TwoWayApplying:
             writes = [write for plan in plans for write in plan.on(side)]
             yield from self._write_all(side, [each for each in writes if each.kind in ("create", "update")])
         for side in SIDES:
-            writes = [write for plan in reversed(plans) for write in plan.on(side)]
+            writes = [write for plan in plans for write in plan.on(side)]
             yield from self._write_all(side, [each for each in writes if each.kind in ("delete", "omit")])
         if self.found.moved:
             operation = state_operation(self.name, self._state(), self.found.state_link)
@@ -331,28 +331,34 @@ def _source(write: SideWrite) -> Any:
 
 
 def _in_order(writes: Sequence[SideWrite]) -> Iterator[SideWrite]:
-    """Creates after what they refer to, as far as there is no circle; then the rest, in its order."""
-    creates = {_source(each): each for each in writes if each.kind == "create"}
+    """Creates after what they refer to; then changes; and what ends before what it refers to."""
+    yield from _needed_first({_source(each): each for each in writes if each.kind == "create"}, "values")
+    yield from (each for each in writes if each.kind == "update")
+    ends = {SideReference(each.pair.left, each.left or ""): each for each in writes if each.kind in ("delete", "omit")}
+    yield from reversed(list(_needed_first(ends, "before")))
+
+
+def _needed_first(left: dict[Any, SideWrite], held: str) -> Iterator[SideWrite]:
+    """Each change after those of the rows that its values refer to, as far as there is no circle."""
     entered: set[Any] = set()
-    for first in list(creates):
+    for first in list(left):
         stack = [first]
         while stack:
             own = stack[-1]
-            write = creates.get(own)
+            write = left.get(own)
             if write is None:
                 stack.pop()
                 continue
-            needed = [each for value in write.values.values() for each in references(value)]
-            open_ones = [each for each in needed if each in creates and each not in entered and each != own]
+            needed = [each for value in getattr(write, held).values() for each in references(value)]
+            open_ones = [each for each in needed if each in left and each not in entered and each != own]
             if own not in entered and open_ones:
                 entered.add(own)
                 stack += open_ones
                 continue
             entered.add(own)
             stack.pop()
-            del creates[own]
+            del left[own]
             yield write
-    yield from (each for each in writes if each.kind != "create")
 
 
 def _sorted(found: Mapping[str, set[str]]) -> dict[str, list[str]]:

@@ -25,10 +25,11 @@ Rows = Mapping[str, SideRow]
 
 
 def compared(system: str, pairs: Pairs, read: Iterable[tuple[TypePair, Rows, Rows]]) -> list[PairPlan]:
-    """The plan of each pair of types; ``pairs`` learns of rows that are paired. Types come in their order."""
+    """The plan of each pair of types; ``pairs`` learns of rows that are paired."""
     works = [PairComparison(system, pairs, pair, left, right) for pair, left, right in read]
-    for work in works:
-        work.pair_the_unpaired()
+    # A row whose key is a reference can be paired once what it refers to is, whatever type comes first.
+    while any(work.pair_the_unpaired() for work in works):
+        pass
     for work in works:
         work.compare()
     coming = {reference for work in works for reference in work.coming()}
@@ -58,12 +59,13 @@ class PairComparison:
 
     # -- pairing ---------------------------------------------------------------------------------------------
 
-    def pair_the_unpaired(self) -> None:
-        """Pair rows that one side made for the other, then those of the same natural key."""
+    def pair_the_unpaired(self) -> bool:
+        """Pair rows that one side made for the other, then those of the same natural key; whether any were."""
+        before = len(self.linked)
         self._pair_by_token()
-        # A row whose parent is of its own type can be paired once the parent is.
-        while self.pair.adopt and self._pair_by_key():
-            pass
+        if self.pair.adopt:
+            self._pair_by_key()
+        return len(self.linked) > before
 
     def _open(self, side: SideName) -> list[SideRow]:
         """The rows of a side without a partner."""
@@ -94,12 +96,11 @@ class PairComparison:
         self.pairs.add(ForeignLink(self.system, self.pair.right, right.id, entity))
         self.linked.append(Paired(left.id, right.id, left.label or right.label))
 
-    def _pair_by_key(self) -> bool:
+    def _pair_by_key(self) -> None:
         lefts, rights = self._by_key("left"), self._by_key("right")
         found = [(lefts[key][0], rights[key][0]) for key in lefts if len(lefts[key]) == len(rights.get(key, ())) == 1]
         for left, right in found:
             self._link(left, right)
-        return bool(found)
 
     def _by_key(self, side: SideName) -> dict[tuple[Any, ...], list[SideRow]]:
         found: dict[tuple[Any, ...], list[SideRow]] = {}

@@ -79,7 +79,7 @@ class Sync(TwoWaySync):
     """Two systems kept in step, both ways: what one side changed goes to the other.
 
     ``left`` and ``right`` are sessions, or other systems as sides (see `Side`); `SessionSide` gives a session a scope.
-    ``mapping`` has a `TypePair` for each type, in an order in which what others refer to comes first. ``registry`` is
+    ``mapping`` has a `TypePair` for each type, in any order. ``registry`` is
     the session whose server keeps links and bases (default: the left). ``name`` is what the log calls the runs, and
     the registry the right side (default: its name).
 
