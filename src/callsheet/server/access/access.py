@@ -120,7 +120,7 @@ class Access:
             other = self._tables[root].alias()
             own_rows = select(other.c.id).where(*self.allowed("read", root, other))
             if all(self._is_near(name) for name in self.schema.concrete(root)):
-                found = exists(own_rows.where(other.c.id == key).correlate(table))
+                found: Where = exists(own_rows.where(other.c.id == key).correlate(table))
             else:
                 # As a part of the whole statement: SQLite's parser takes so many levels and no more.
                 found = key.in_(select(own_rows.cte().c.id))
