@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_two_way"]
 
-ACCOUNT = ("CALLSHEET_API_USER", "CALLSHEET_API_KEY")
+ACCOUNT = ("CALLSHEET_API_USER", "CALLSHEET_API_KEY", "CALLSHEET_PROFILE", "CALLSHEET_WORKSPACE")
 """The variables of the command's own account."""
 
 
@@ -40,9 +40,9 @@ def run_two_way(
 
 
 def _session(side: SideTable, where: str, account: dict[str, Any] | None = None) -> Session:
-    if not side.server:
+    if not side.server and not side.profile:
         if account is None or side.user or side.key:
-            raise UsageError(f"{where}.server: an address is needed, in the file or by `environment`")
+            raise UsageError(f"{where}.server: an address is needed, in the file, by `environment` or by `profile`")
         return ServerChoice(**account).session()
     from callsheet.config import resolve
     from callsheet.session.blocking import Session
@@ -51,7 +51,16 @@ def _session(side: SideTable, where: str, account: dict[str, Any] | None = None)
     # The account of another server is never sent to this one.
     known = {name: value for name, value in os.environ.items() if name not in ACCOUNT}
     try:
-        settings = resolve(side.server, side.user, side.key, None, known, side.dialect or None)
+        settings = resolve(
+            side.server or None,
+            side.user,
+            side.key,
+            None,
+            known,
+            side.dialect or None,
+            profile=side.profile or None,
+            workspace=side.workspace or None,
+        )
     except UsageError as error:
         cure = "" if side.key else f"; in {where}, `key` names a variable ${{NAME}}, or `environment` what begins it"
         raise UsageError(f"{where}: {error}{cure}") from None

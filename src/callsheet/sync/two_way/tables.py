@@ -23,6 +23,8 @@ class SideTable:
     environment: str = field(
         default="", metadata=about("What begins the variables NAME_SERVER, NAME_API_USER and NAME_API_KEY.")
     )
+    profile: str = field(default="", metadata=about("A login that `callsheet login` keeps; it has its server."))
+    workspace: str = field(default="", metadata=about("A workspace of the server."))
     dialect: str = field(default="", metadata=about("The server's language, if its address does not decide it."))
     scope: dict[str, str] = field(factory=dict, metadata=about("A condition by type: what the sync is about."))
     omitted: str = field(default="", metadata=about("The name of the status of what is gone."))
