@@ -54,6 +54,7 @@ def commit(
         raise StateError("what a handler changes is committed for it, with its checkpoint, after it returns")
     unit = core.unit
     unit.check_thread()
+    unit.check_no_savepoint("commit")
     changes = unit.doubtful
     again = changes is not None
     if changes is None:

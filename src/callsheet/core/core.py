@@ -266,6 +266,7 @@ class Core(Counting):
         """
         unit = self.unit
         unit.check_thread()
+        unit.check_no_savepoint("rollback")
         if unit.doubtful is not None and self.journal is not None:
             self.journal.finish(unit.doubtful.commit_id)
         self.progress = None

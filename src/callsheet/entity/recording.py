@@ -56,6 +56,8 @@ class Recording:
         #: Goes up with each commit and refresh: a response to an earlier request is older than what is here.
         self.epoch = 0
         self._named: dict[Any, Identity] = {}
+        #: How many blocks are open that may take back what they record.
+        self.savepoints = 0
 
     @property
     def owner(self) -> int:
@@ -89,6 +91,11 @@ class Recording:
 
     def _choose_writer(self) -> None:
         self.writer = self._owner if self._recording and self._doubtful is None else NOBODY_EVER
+
+    def check_no_savepoint(self, what: str) -> None:
+        """Raise `StateError` inside a savepoint: after ``what`` there would be no way back to its beginning."""
+        if self.savepoints:
+            raise StateError(f"a savepoint is open, so there is no {what} yet: leave its block first")
 
     def hand_over(self) -> None:
         """Belong to whichever thread comes next."""

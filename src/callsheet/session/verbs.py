@@ -6,6 +6,7 @@ used (see ``later.py``).
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from callsheet.core.lazy import LazyCore
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from callsheet.dialects.protocol import Description
     from callsheet.flow import Flow
     from callsheet.production import remote
+    from callsheet.session import savepoints
     from callsheet.storage import components, finding, media
     from callsheet.sync import foreign, planning, runs
 else:
@@ -43,6 +45,7 @@ else:
     dumping = Later("callsheet.core.plain.dumping")
     loads = Later("callsheet.core.plain.loads")
     remote = Later("callsheet.production.remote")
+    savepoints = Later("callsheet.session.savepoints")
     components = Later("callsheet.storage.components")
     finding = Later("callsheet.storage.finding")
     media = Later("callsheet.storage.media")
@@ -81,6 +84,18 @@ class SessionVerbs(LazyCore):
 
     get = FindingVerb(reading.get)
     ensure = GivingVerb(ensure_flows.ensure)
+
+    def savepoint(self: Any) -> AbstractContextManager[None]:
+        """A block that takes back what it recorded if it fails: values, creates, deletes, links, adjustments.
+
+        What was pending before stays pending. Blocks may be nested. Inside one, `commit` and `rollback` raise
+        `StateError`. In async code too, this is an ordinary ``with``.
+
+        >>> with session.savepoint():  # doctest: +SKIP
+        ...     session.create("Shot", {"name": "sh010"})
+        ...     raise ValueError("no: the shot is gone again")
+        """
+        return savepoints.savepoint(self)
 
     @Verb
     def call(self: Any, /, action: str, **arguments: Any) -> Flow[Any]:
