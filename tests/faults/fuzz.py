@@ -74,11 +74,11 @@ def prove(deep: bool, seed: int) -> Outcome:
 
 
 def _service() -> Service:
-    return Service.open("memory:", "production", KEY, clock=lambda: NOW, seed=True)
+    return Service.open("memory:", "production", KEY, clock=lambda: NOW, seed=True, limits=_limits())
 
 
 def _limits() -> Limits:
-    return Limits(hosts=frozenset({"127.0.0.1"}))
+    return Limits(hosts=frozenset({"127.0.0.1"}), password_bytes=2**13, password_passes=1)
 
 
 async def _send_all(service: Service, app: Application, size: int, seed: int) -> Answers:
@@ -174,7 +174,7 @@ def _differences(one: Service, other: Service) -> list[str]:
     for service in (one, other):
         with service.store.reading() as connection:
             found += disagreements(service.store, connection)
-            states.append(state(service.store, connection))
+            states.append(_by_names(state(service.store, connection)))
             account, part = service.store.table("_account"), service.store.table("_part")
             rest.append((
                 connection.execute(select(account.c.name, account.c.role, account.c.disabled).order_by("name")).all(),
@@ -188,6 +188,14 @@ def _differences(one: Service, other: Service) -> list[str]:
     if rest[0] != rest[1]:
         found.append("accounts, staged parts or counters differ from those of the server where only accepted came")
     return found[:10]
+
+
+def _by_names(found: State) -> State:
+    """Users by their names: the server chooses the keys of those that it makes with an account."""
+    return {
+        Identity("User", f"of {values['username']}") if identity.entity_type == "User" else identity: (version, values)
+        for identity, (version, values) in found.items()
+    }
 
 
 def _forbidden(service: Service) -> list[str]:

@@ -46,7 +46,11 @@ PATHS = (
     "/v1/commits/" + "a" * 300,
     "/v1/commits/..%2f..", "/v1/call/users.list", "/v1/call/users.add", "/v1/call/", "/v1/call/__init__", "/healthz",
     "/healthz/", "/../../etc/passwd", "/%2e%2e/", "/\x00", "/v1/call/users.disable", "/v1/history", "/v1/events",
+    "/v1/me", "/v1/login", "/v1/login/", "/v1/login/refresh", "/v1/logout", "/v1/password", "/v1/invitations/accept",
 )  # fmt: skip
+
+
+NAMES, PASSWORD = ("anna", "berta", "carla"), "a long walk home"
 
 
 @frozen
@@ -85,7 +89,7 @@ class Requests:
     def _valid(self) -> Request:
         makers: tuple[Callable[[], Request], ...] = (
             self._commit, self._commit, self._commit, self._select, self._aggregate, self._stage, self._call,
-            self._describe, self._publish, self._listen,
+            self._describe, self._publish, self._listen, self._log_in,
         )  # fmt: skip
         while True:
             try:
@@ -135,10 +139,26 @@ class Requests:
         return next(self._dialect.stage(self._id(), self._random.randint(0, 2), self._operations()))  # type: ignore[return-value]
 
     def _call(self) -> Request:
-        action = self._random.choice(("users.add", "users.list", "users.key", "users.disable", "nothing"))
-        name = self._random.choice(("anna", "berta", "carla"))
-        arguments = {"users.add": {"name": name, "role": "user"}, "users.list": {}}.get(action, {"name": name})
+        people = ("users.add", "users.key", "users.disable", "users.invite", "users.sessions", "users.sign_out")
+        action = self._random.choice((*people, "users.password", "users.list", "nothing"))
+        name = self._random.choice(NAMES)
+        given = {"users.add": {"name": name, "role": "user", "email": "a@b"}, "users.list": {}}
+        given["users.password"] = {"name": name, "password": PASSWORD}
+        arguments = given.get(action, {"name": name})
         return next(self._dialect.call(action, arguments))  # type: ignore[return-value]
+
+    def _log_in(self) -> Request:
+        random = self._random
+        token = f"cr_{'0' * 32}_{'0' * 32}_{'0' * 64}"
+        path, body = random.choice((
+            ("/v1/login", {"name": random.choice(NAMES), "password": PASSWORD, "device": "é"}),
+            ("/v1/login", {"name": random.choice(NAMES), "password": random.choice(("", "a" * 2_000, "\x00"))}),
+            ("/v1/login/refresh", {"refresh_token": random.choice((token, "", "cr_")), "request": "r"}),
+            ("/v1/logout", {"refresh_token": token, "everywhere": random.choice((True, False))}),
+            ("/v1/password", {"old": PASSWORD, "new": random.choice(("", "a long walk", "\x00" * 20))}),
+            ("/v1/invitations/accept", {"code": f"ci_{'0' * 12}_{'0' * 64}", "password": PASSWORD}),
+        ))  # fmt: skip
+        return Request("POST", path, json.dumps(body).encode(), headers={"content-type": "application/json"})
 
     def _publish(self) -> Request:
         random = self._random
