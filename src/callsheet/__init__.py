@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from callsheet.session.accessors import AsyncTypeAccessor, TypeAccessor
     from callsheet.session.awaiting import AsyncSession
     from callsheet.session.blocking import Session
+    from callsheet.session.invitation import accept_invitation, accept_invitation_async
     from callsheet.session.login import login, login_async, login_with_password, login_with_password_async
     from callsheet.session.results import AsyncQueryResult, QueryResult
     from callsheet.sync.applying import SyncResult
@@ -124,6 +125,8 @@ _HOMES = {
     "Update": "model.operation",
     "UsageError": "errors",
     "Variable": "analytics.variables",
+    "accept_invitation": "session.invitation",
+    "accept_invitation_async": "session.invitation",
     "external": "sync.external",
     "handler": "listening.declaration",
     "login": "session.login",
@@ -203,6 +206,8 @@ __all__ = [
     "Update",
     "UsageError",
     "Variable",
+    "accept_invitation",
+    "accept_invitation_async",
     "external",
     "handler",
     "login",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable
@@ -63,13 +64,49 @@ def test_a_password_that_is_refused(invoke: Invoke) -> None:
     assert "there is no account `nobody`" in invoke("users", "password", "nobody", "--stdin", input=PASSWORD).output
 
 
-def test_an_invitation(invoke: Invoke, server: Server) -> None:
-    """The code alone is on standard output; with it a person chooses a password."""
-    invoke("users", "add", "emil")
-    code = invoke("users", "invite", "emil", "--days", "1").stdout.strip()
-    body = {"code": code, "password": PASSWORD}
-    assert httpx.post(f"{server.url}/v1/invitations/accept", json=body).status_code == 200
+def invitation(invoke: Invoke, name: str) -> str:
+    """The code alone is on standard output."""
+    assert invoke("users", "add", name).exit_code == 0
+    return invoke("users", "invite", name, "--days", "1").stdout.strip()
+
+
+def test_an_invitation_is_accepted(invoke: Invoke, server: Server) -> None:
+    """A person chooses a password, and logs in with it afterwards; nothing stays logged in until then."""
+    code = invitation(invoke, "emil")
+    said = invoke("accept", server.url, "--stdin", input=f"{code}\n{PASSWORD}\n")
+    assert said.output == f"You have a password now. Log in: callsheet login {server.url} --user emil\n"
+    assert "valid" not in invoke("users", "sessions", "emil").output
     assert login(server, "emil")["account"] == "emil"
+    again = invoke("accept", server.url, "--stdin", input=f"{code}\n{PASSWORD}\n")
+    assert again.exit_code == 1
+    assert "log in with your password, or ask for another invitation" in again.output
+
+
+def test_an_invitation_is_typed_in_a_terminal(invoke: Invoke, server: Server) -> None:
+    piped = invoke("accept", server.url, input=PASSWORD)
+    assert piped.exit_code == 2
+    assert "there is no terminal to type in; use --stdin" in " ".join(piped.output.split())
+
+
+def test_an_invitation_is_accepted_by_code(invoke: Invoke, server: Server) -> None:
+    """The session is the account's, and open; a password that is refused leaves the invitation as it is."""
+    code = invitation(invoke, "ida")
+    with pytest.raises(callsheet.ServerError, match="at least 10 characters"):
+        callsheet.accept_invitation(server.url, code, "short")
+    with callsheet.accept_invitation(server.url, code, PASSWORD) as session:
+        assert session.api_user == "ida"
+        assert session.query("User where username is ida").one()["username"] == "ida"
+
+
+def test_an_invitation_is_accepted_and_awaited(invoke: Invoke, server: Server) -> None:
+    code = invitation(invoke, "jan")
+
+    async def accept() -> str:
+        session = await callsheet.accept_invitation_async(server.url, code, PASSWORD)
+        async with session:
+            return session.api_user
+
+    assert asyncio.run(accept()) == "jan"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")

@@ -19,6 +19,7 @@ from callsheet.model.schema import did_you_mean
 __all__ = ["COMMANDS", "callsheet"]
 
 COMMANDS = (
+    "accept",
     "audit",
     "clone",
     "conform",

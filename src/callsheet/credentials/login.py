@@ -143,6 +143,12 @@ class SessionLogin:
         self.accept(tokens)
         return tokens
 
+    def accepting(self, code: Secret, password: Secret, device: str = "") -> Flow[LoginTokens]:
+        """Exchange an invitation for tokens; the password is the account's from now on."""
+        tokens: LoginTokens = yield from self._speaking().accept_invitation(code, password, device)
+        self.accept(tokens)
+        return tokens
+
     def renewing(self, stale: Secret | None) -> Flow[None]:
         """Exchange the tokens for new ones, unless the access token is another than ``stale`` already."""
         mine = self.tokens

@@ -132,6 +132,13 @@ class LoginDialect(Dialect, Protocol):
         """The tokens for a name and a password; raises `Unauthorised`, and `Unavailable` after too many attempts."""
         ...
 
+    def accept_invitation(self, code: Secret, password: Secret, device: str) -> Flow[LoginTokens]:
+        """Choose the password of the account that an invitation is for; the tokens of a first login.
+
+        Raises `Unauthorised` for an invitation that is not valid, and `Invalid` for a password that is not accepted.
+        """
+        ...
+
     def renew(self, refresh: Secret, request: str) -> Flow[LoginTokens]:
         """New tokens for a refresh token, which is then used up.
 

@@ -47,6 +47,13 @@ class NativeLogins:
         return (yield from _exchanged(request))
 
     @reads_answers
+    def accept_invitation(self, code: Secret, password: Secret, device: str) -> Flow[LoginTokens]:
+        body = {"code": code.reveal(), "password": password.reveal(), "device": device}
+        request = _post("/v1/invitations/accept", body, safe=False)
+        del body
+        return (yield from _exchanged(request))
+
+    @reads_answers
     def renew(self, refresh: Secret, request: str) -> Flow[LoginTokens]:
         # Safe to retry although it uses the token up: the server gives the same answer to the same request id.
         body = {"refresh_token": refresh.reveal(), "request": request}

@@ -56,8 +56,9 @@ class Logins:
         self.provider = AccessTokens(store, accounts, self._secret, clock)
 
     def count_addresses_with(self, other: Logins) -> None:
-        """Count wrong attempts of an address together with those for other accounts of the same server."""
+        """Count attempts of an address, and the hashes that are computed, together with those of another workspace."""
         self._attempts.count_addresses_with(other._attempts)
+        self._passwords.take_turns_with(other._passwords)
 
     def login(self, name: str, password: str, device: str = "", address: str = "") -> Issued:
         """The tokens of a new login. Raises `Unauthorised`, or `TooManyAttempts`."""

@@ -51,6 +51,10 @@ class Passwords:
         self._turns = threading.BoundedSemaphore(limits.password_hashes)
         self._hasher: PasswordHasher | None = None
 
+    def take_turns_with(self, other: Passwords) -> None:
+        """From now on, as many hashes are computed at the same time here and there together."""
+        self._turns = other._turns
+
     def has(self, account: str) -> bool:
         """Whether an account has a password."""
         return self._stored(account) is not None
