@@ -84,7 +84,7 @@ def value(condition: str, entity_type: str = "Task") -> Any:
         ),
         ("Task where parent.status_id is_not None", "Task where parent.status.id != None"),
         ("Task where parent[Shot] is None", "Task where parent[Shot].id = None"),
-        ("Task where status in (a, None)", 'Task where status.id in ("a", None)'),
+        ("Task where status in (a, None)", 'Task where status.name in ("a", None)'),
         ("Task where parent_id like 'k%'", 'Task where parent.id like "k%"'),
         ("Task where parent any ()", "Task where parent has ()"),
         ("Task where parent_id has (name is x)", 'Task where parent has (name = "x")'),

@@ -233,3 +233,11 @@ async def test_an_async_session_takes_the_same_queries(lab: Session) -> None:
         rows = await session.query({**AVAILABLE, "__json__": True}).all()
         assert [type(row) for row in rows] == [dict]
         assert [type(row) async for row in session.query({**AVAILABLE, "__json__": True})] == [dict]
+
+
+def test_none_beside_labels_is_a_reference_that_is_not_set(lab: Session) -> None:
+    """In a list, too: the labels stay labels, in all spellings."""
+    query = {"__model__": "Item", "__query__": {"location": ["deleted", None]}}
+    assert barcodes(lab.query(query)) == barcodes(lab.query("Item where location in (deleted, None)")) == ["p2", "p3"]
+    without = {"__model__": "Item", "__query__": {"location": {"__not__": ["deleted", None]}}}
+    assert barcodes(lab.query(without)) == ["g1", "old1", "old2", "p1"]

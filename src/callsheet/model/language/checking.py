@@ -265,7 +265,8 @@ class QueryChecker:
         texts = value if isinstance(value, tuple | list) and not isinstance(value, Identity) else (value,)
         words = [text for text in texts if isinstance(text, str)]
         keys = sum(_UUID.fullmatch(word) is not None for word in words)
-        if not words or len(words) < len(texts) or keys == len(words):
+        # None in a list is no label: what has no label, or refers to nothing.
+        if not words or len(words) + sum(text is None for text in texts) < len(texts) or keys == len(words):
             return comparison
         way = resolve(comparison.path, entity_type, self._schema, self._text)
         if way.attribute.kind != "reference" or way.alias:

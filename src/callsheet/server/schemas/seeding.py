@@ -110,6 +110,30 @@ _TEMPLATES = {
 }
 
 
+_SAMPLE_TYPES = {
+    "Primer": (
+        "A short piece of DNA that starts a reaction.",
+        (("Anneal sequence", "string"), ("Overhang sequence", "string"), ("T anneal", "number")),
+    ),
+    "Plasmid": ("A circle of DNA.", (("Length", "number"), ("Sequence", "string"), ("Marker", "string"))),
+    "Fragment": (
+        "A piece of DNA, made from a template by two primers.",
+        (("Length", "number"), ("Template", "sample"), ("Forward primer", "sample"), ("Reverse primer", "sample")),
+    ),
+    "Strain": ("A line of cells.", (("Parent", "sample"), ("Marker", "string"))),
+}
+_CONTAINER_TYPES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("Primer aliquot", "Primer", {"prefix": "PA", "unit": "tube", "cost": 0.3}),
+    ("Primer stock", "Primer", {"prefix": "PS", "unit": "tube", "cost": 1.0}),
+    ("Plasmid stock", "Plasmid", {"prefix": "PL", "unit": "tube", "cost": 1.0}),
+    ("Fragment stock", "Fragment", {"prefix": "FR", "unit": "tube", "cost": 1.0}),
+    ("Glycerol stock", "Strain", {"prefix": "GS", "unit": "tube", "cost": 1.0}),
+    ("Agar plate", "", {"prefix": "AP", "unit": "plate", "cost": 0.5}),
+    ("Plate of 96 wells", "", {"prefix": "W96", "unit": "plate", "rows": 8, "columns": 12, "cost": 4.0}),
+)
+_PLACES = {"Freezer -80 °C": -80.0, "Freezer -20 °C": -20.0, "Fridge": 4.0, "Bench": 21.0}
+
+
 def well_known_key(entity_type: str, name: str) -> str:
     """The key of a standard entity, the same in every database.
 
@@ -128,7 +152,7 @@ SEED_COMMIT = well_known_key("Commit", "seed")
 def seed_operations(schema: Schema) -> tuple[Operation, ...]:
     """The creates for a new database, of those types and attributes that the schema has.
 
-    A schema without these types (``lab``, your own) gets none.
+    A schema without these types (your own) gets none.
     """
     made: dict[str, set[str]] = {}
     operations: list[Operation] = []
@@ -170,6 +194,21 @@ def _entities() -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "ListCategory", name, {"name": name}
     for name, priority in _LOCATION_PRIORITIES.items():
         yield "Location", name, {"name": f"callsheet.{name}", "label": name.capitalize(), "priority": priority}
+    yield from _laboratory()
+
+
+def _laboratory() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Kinds of samples with their fields, containers, and places of a laboratory."""
+    for name, (description, fields) in _SAMPLE_TYPES.items():
+        yield "SampleType", name, {"name": name, "description": description}
+        for sort, (field, kind) in enumerate(fields):
+            of = {"sample_type": _known("SampleType", name), "kind": kind, "sort": sort}
+            yield "FieldType", f"{name}/{field}", {"name": field, **of}
+    for name, sample_type, values in _CONTAINER_TYPES:
+        of = {"sample_type": _known("SampleType", sample_type)} if sample_type else {}
+        yield "ContainerType", name, {"name": name, **values, **of}
+    for name, temperature in _PLACES.items():
+        yield "Location", name, {"name": name, "temperature": temperature}
 
 
 def _states_and_types() -> Iterator[tuple[str, str, dict[str, Any]]]:
