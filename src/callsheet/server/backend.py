@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import Connection, select
 
 from callsheet import __version__, collector
-from callsheet.dialects.native.columns import can_write
 from callsheet.dialects.protocol import ColumnPage, CommitResult, Description, EventBatch, Features
 from callsheet.errors import Closed, Forbidden, Invalid, NotFound, TooLarge, UsageError
 from callsheet.export.layout import columns_of, select_for
@@ -61,7 +61,7 @@ FEATURES = Features(
     schedules=True,
     rows=2_000,
     commit_operations=writing.OPERATIONS,
-    columns=can_write(),
+    columns=find_spec("nanoarrow") is not None,
     relative_times=True,
     counts=True,
     measures=True,

@@ -38,7 +38,7 @@ def dump(core: Core, entities: Any, only: Any = None, include: Any = None, ignor
     ``only`` and ``ignore`` name the attributes that are dumped, or not; a dotted name is one of what is included.
     """
     chosen = core._check_entities(entities)
-    wanted = Selection(tree_of(include), tree_of(only), tree_of(ignore))
+    wanted = Extent(tree_of(include), tree_of(only), tree_of(ignore))
     problems = list(dict.fromkeys(text for each in chosen for text in wanted.problems(each._type, core.schema)))
     if problems:
         raise SchemaError(f"nothing is dumped:{''.join(f'{chr(10)}  - {text}' for text in problems)}")
@@ -74,7 +74,7 @@ def yaml_module() -> Any:
 
 
 @frozen
-class Selection:
+class Extent:
     """What is dumped of an entity: relations, and attributes by name."""
 
     include: Tree
@@ -92,9 +92,9 @@ class Selection:
             return False
         return not self.only or name in self.only or name in self.include
 
-    def below(self, name: str) -> Selection:
+    def below(self, name: str) -> Extent:
         """What is dumped of the entities that a relation leads to."""
-        return Selection(self.include.get(name, {}), self.only.get(name, {}), self.ignore.get(name, {}))
+        return Extent(self.include.get(name, {}), self.only.get(name, {}), self.ignore.get(name, {}))
 
 
 class _PlainWriter:
@@ -104,7 +104,7 @@ class _PlainWriter:
         self._schema = schema
         self._written: set[int] = set()
 
-    def object_of(self, entity: Any, wanted: Selection) -> dict[str, Any]:
+    def object_of(self, entity: Any, wanted: Extent) -> dict[str, Any]:
         found = _stub(entity)
         if id(entity) in self._written:
             return found
@@ -126,7 +126,7 @@ class _PlainWriter:
                 del found[name]
         return found
 
-    def _related(self, entity: Any, name: str, wanted: Selection) -> Any:
+    def _related(self, entity: Any, name: str, wanted: Extent) -> Any:
         value = entity.peek(name)
         if isinstance(value, Entity):
             return self.object_of(value, wanted)
