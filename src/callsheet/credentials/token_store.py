@@ -19,7 +19,15 @@ from callsheet.errors import StorageError
 from callsheet.private import FILE
 from callsheet.secret import Secret
 
-__all__ = ["TokenFile", "TokenKeyring", "ProfileKeeper", "TokenStore", "write_privately"]
+__all__ = [
+    "TokenFile",
+    "TokenKeyring",
+    "ProfileKeeper",
+    "TokenStore",
+    "tokens_from_plain",
+    "tokens_to_plain",
+    "write_privately",
+]
 
 SERVICE = "callsheet"
 VERSION = 1
@@ -164,6 +172,19 @@ def _written(renewable: Renewable) -> bytes:
             "request": renewable.request,
         }
     )
+
+
+def tokens_to_plain(tokens: LoginTokens) -> bytes:
+    """Tokens as JSON: a secret."""
+    return _written(Renewable(tokens, ""))
+
+
+def tokens_from_plain(content: bytes) -> LoginTokens:
+    """The tokens that `tokens_to_plain` was given; raises `StorageError` if they cannot be read."""
+    try:
+        return _renewable(msgspec.json.decode(content)).tokens
+    except (ValueError, LookupError, TypeError, msgspec.MsgspecError):
+        raise StorageError("the login cannot be read: it is damaged") from None
 
 
 def _renewable(plain: Any) -> Renewable:

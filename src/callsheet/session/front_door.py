@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     import attrs
 
-    from callsheet import config
+    from callsheet import config, secret
     from callsheet.analytics import colours, storing
     from callsheet.analytics.dictionary import DataDictionary
     from callsheet.core import announcements, opening
-    from callsheet.core.past import history
+    from callsheet.core.past import history, restoring
     from callsheet.core.past.history import Moment
     from callsheet.credentials.login import SessionLogin
     from callsheet.dialects.protocol import Description
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from callsheet.model import workspace as names
     from callsheet.model.language import json_schema
     from callsheet.model.schema import Schema
-    from callsheet.session import accessors, builtin, options, plugging
+    from callsheet.session import accessors, builtin, options, plugging, serialized
     from callsheet.session import connection as connecting
     from callsheet.session.connection import ServerConnection
+    from callsheet.session.serialized import SerializedSession
     from callsheet.transport import log as transport_log
     from callsheet.transport.exchange import TransportOptions
 else:
@@ -50,6 +51,9 @@ else:
     opening = Later("callsheet.core.opening")
     options = Later("callsheet.session.options")
     plugging = Later("callsheet.session.plugging")
+    restoring = Later("callsheet.core.past.restoring")
+    secret = Later("callsheet.secret")
+    serialized = Later("callsheet.session.serialized")
     transport_log = Later("callsheet.transport.log")
     storing = Later("callsheet.analytics.storing")
 
@@ -130,6 +134,9 @@ class FrontDoor(SessionVerbs):
             )
             connection = self._connected(settings, dialect, schema, seed, headers or {}, transport)
         self._connection = connection
+        self._restored: SerializedSession | None = None
+        #: Why the pending work of a serialised session could not be restored.
+        self._unusable: Exception | None = None
         #: A name that its maker gave the session.
         self.name = name
         #: Whether each request is logged with its time and size.
@@ -217,6 +224,44 @@ class FrontDoor(SessionVerbs):
         Raises `UsageError` unless it is a positive number. A server in this process needs no time limit.
         """
         connecting.set_timeout(self._connection, seconds)
+
+    def serialize(self, *, include_token: bool = False, passphrase: str | None = None, pending: bool = False) -> str:
+        """The session as a text without secrets, for `deserialize`: server, account, workspace, profile, schema hash.
+
+        With ``include_token`` the login is in it, encrypted under the ``passphrase`` (extra ``server``): go on with one
+        of the two sessions, because a login belongs to one. With ``pending`` the recorded changes are in it. An API key
+        never is.
+
+        >>> text = session.serialize(pending=True)  # doctest: +SKIP
+        """
+        phrase = None if passphrase is None else secret.Secret(passphrase)
+        del passphrase
+        return serialized.to_text(self, include_token, phrase, pending)
+
+    @classmethod
+    def deserialize(cls, text: str, passphrase: str | None = None, **options: Any) -> Self:
+        """The session of a text that `serialize` made; ``options`` are those of the constructor, such as ``api_key``.
+
+        Pending changes are recorded again when it opens; a value that has changed on the server meanwhile is a
+        conflict, decided by the option ``conflicts``. Another schema than before is logged as a warning. Raises
+        `UsageError` for a text of another kind or version, a damaged one, and a wrong passphrase.
+
+        >>> session = Session.deserialize(text)  # doctest: +SKIP
+        """
+        phrase = None if passphrase is None else secret.Secret(passphrase)
+        del passphrase
+        found = serialized.from_text(text)
+        login = serialized.login_of(found, phrase)
+        given: dict[str, Any] = {"name": found.name or None, **options}
+        if found.profile and not {"api_key", "profile"} & set(options):
+            session = cls(profile=found.profile, **given)
+            if session.url != found.url:
+                raise UsageError(f"profile `{found.profile}` is a login to {session.url} now, not to {found.url}")
+        else:
+            own = {"api_user": found.user or None, "dialect": found.dialect or None, "login": login}
+            session = cls(found.url, **{**own, **given})
+        session._restored = found
+        return session
 
     def __reduce__(self) -> NoReturn:
         raise UsageError(
@@ -347,6 +392,9 @@ class FrontDoor(SessionVerbs):
         if self._busy:
             flow.close()
             raise StateError("this session is running another request; a session runs one at a time")
+        if self._unusable is not None:
+            flow.close()
+            raise self._unusable
         if self._unit is not None:
             self._unit.check_thread()
         self._busy = True
@@ -357,7 +405,19 @@ class FrontDoor(SessionVerbs):
         description = yield from opening.open_(self)
         self._attach()
         yield from plugging.enter(self)
+        if self._restored is not None:
+            yield from self._restoring(self._restored, description)
         return description
+
+    def _restoring(self, found: SerializedSession, description: Description) -> Flow[None]:
+        """Record what was pending when the session was serialised. If that fails, the session is of no use."""
+        found.compare(description.schema_hash)
+        try:
+            yield from restoring.restore(self, found.operations)
+        except Exception as error:
+            self._unusable = error
+            raise
+        self._restored = None
 
     def _attach(self) -> None:
         """Attach the behaviours that come with Callsheet."""
@@ -373,7 +433,7 @@ class FrontDoor(SessionVerbs):
     def _announces_closing(self) -> bool:
         from callsheet.events.topics import CLOSED
 
-        return not self._busy and self.hub.wants(CLOSED)
+        return not self._busy and self._unusable is None and self.hub.wants(CLOSED)
 
     def _close_local(self) -> None:
         """Close the journal, and the server in this process."""

@@ -62,13 +62,13 @@ class Scene:
             subjects.setdefault(change.identity.entity_type, []).append(change.identity)
         for name, identities in subjects.items():
             projections = self._everything(name) if name in linked else ()
-            yield from self._fetch(name, identities, projections)
+            yield from self.fetch(name, identities, projections)
         around: dict[str, list[Identity]] = {}
         for identity in _mentioned(commit):
             if self.place(identity) not in self.entities:
                 around.setdefault(self.place(identity)[0], []).append(identity)
         for root, identities in around.items():
-            yield from self._fetch(root, identities, (Path.of("id"),))
+            yield from self.fetch(root, identities, (Path.of("id"),))
         yield from self._load_referrers([self.place(change.identity) for change in created])
 
     def _learn_attributes(self, commit: Commit) -> Flow[None]:
@@ -95,7 +95,8 @@ class Scene:
         """Whether a collection is many to many."""
         return attribute.kind == "collection" and not self.core.schema.is_one_to_many(attribute)
 
-    def _fetch(self, name: str, identities: Iterable[Identity], projections: tuple[Path, ...]) -> Flow[None]:
+    def fetch(self, name: str, identities: Iterable[Identity], projections: tuple[Path, ...]) -> Flow[None]:
+        """Load entities of a type with these attributes (none: all values)."""
         entity_type = self.core.schema.types[name]
         family = self.core.identities.family(entity_type.root)
         wanted: list[Any] = []
