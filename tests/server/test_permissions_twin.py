@@ -13,18 +13,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 from studio import Create, Delete, Identity, Studio, Update, open_studio, task
 
 from callsheet.errors import ServerError
+from callsheet.measures import count, distinct, median, mode, total
 from callsheet.model.language.parser import parse
 from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
-from callsheet.model.query import Path
+from callsheet.model.query import Path, Sample, Select, Top
 
+MEASURES = (
+    count(where="buddy has (bid > 1)"),
+    total("buddy.bid"),
+    median("bid"),
+    mode("parent.name"),
+    distinct("buddy"),
+)
 EVERYTHING = "read,create,update,delete:*"
 
 
@@ -276,6 +284,11 @@ def test_reading_is_reading_the_twin(
         for path in ("status", "parent", "buddy.name", "project.name", "parent.parent.name"):
             asked = Aggregate(condition, functions, (Path.of(path),))
             assert anna.aggregate(asked) == admin.aggregate(asked)
+        for query in (condition, evolve(condition, top=Top(1, per=Path.of("parent"))), evolve(condition, limit=2)):
+            asked = Aggregate(query, MEASURES, ("parent.name", "buddy.name"), totals=True)
+            assert anna.aggregate(asked) == admin.aggregate(asked)
+        drawn = Select("Task", sample=Sample(3, None, "stratified", 7, Path.of("buddy")))
+        assert anna.aggregate(Aggregate(drawn, MEASURES)) == admin.aggregate(Aggregate(drawn, MEASURES))
 
 
 @st.composite

