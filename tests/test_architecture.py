@@ -28,7 +28,7 @@ def test_every_room_has_a_floor() -> None:
     assert [set(layer.replace("(", "").replace(")", "").split(" | ")) for layer in floors["layers"]] == [
         {"cli", "testing", "compat"},
         {"demo"},
-        {"conform", "explorer", "batch", "listening"},
+        {"conform", "stubs", "explorer", "batch", "listening"},
         {"session", "server"},
         {"analytics"},
         {"storage", "production", "sync", "export"},
@@ -37,7 +37,7 @@ def test_every_room_has_a_floor() -> None:
         {"credentials"},
         {"dialects", "measures"},
         {"model", "flow"},
-        {"errors", "collector", "chunks", "bounded", "deferred", "failure", "later", "private", "secret"},
+        {"errors", "collector", "chunks", "bounded", "deferred", "display", "failure", "later", "private", "secret"},
     ]
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TypeAlias
@@ -20,7 +19,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Terminal", "counted", "data", "data_stream", "printable", "tolerant"]
+from callsheet.display import printable
+
+__all__ = ["Terminal", "counted", "data", "data_stream", "fitted", "printable", "tolerant"]
 
 Cell: TypeAlias = "str | Sequence[str] | None"
 """Text, or several lines of it."""
@@ -28,27 +29,8 @@ Part: TypeAlias = "str | tuple[str, str]"
 """Text, or text and its style."""
 
 _WIDEST = 100_000
-_STEERING = frozenset("\u2028\u2029\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-"""Line separators, marks of direction and the byte order mark, which are not control characters to Unicode."""
-
-
-def printable(text: str, lines: bool = True) -> str:
-    """The text with an escape for each character that steers a terminal; ``lines`` keeps ends of lines and tabs.
-
-    >>> print(printable("plate [left]"), printable("\\x1b[2Jx"), printable("a\\u202eb"))
-    plate [left] \\x1b[2Jx a\\u202eb
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    kept = "\n\t" if lines else ""
-    return "".join(
-        character if character in kept or not _steers(character) else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
-def _steers(character: str) -> bool:
-    return character in _STEERING or unicodedata.category(character) in ("Cc", "Cs")
+_LEAST = 8
+"""Characters of a column that is cut."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -98,21 +80,49 @@ class Terminal:
             line.append(printable(text), own)
         self.console.print(line, soft_wrap=True)
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: str = "", whole: str = "") -> None:
-        """Rows below their columns; the column called ``whole`` is never cut off, however narrow the window."""
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Cell]],
+        title: str = "",
+        whole: str | Sequence[str] = "",
+        short: bool = False,
+    ) -> None:
+        """Rows below their columns; columns called ``whole`` are never cut off, however narrow the window.
+
+        A ``short`` table has one line for each row: on a terminal, what does not fit ends in an ellipsis, and columns
+        for which there is no room are named below it.
+        """
         cells = [[_cell(cell) for cell in row] for row in rows]
-        if self.console.is_terminal:
+        whole = (whole,) if isinstance(whole, str) else whole
+        if self.console.is_terminal and short:
+            self._draw_short(columns, cells, whole)
+        elif self.console.is_terminal:
             self._draw(columns, cells, title, whole)
         else:
             self._write(columns, cells, title)
 
-    def _draw(self, columns: Sequence[str], rows: list[list[str]], title: str, whole: str) -> None:
+    def _draw(self, columns: Sequence[str], rows: list[list[str]], title: str, whole: Sequence[str]) -> None:
         table = Table(title=Text(printable(title)) if title else None, title_justify="left")
         for name in columns:
-            table.add_column(Text(printable(name)), no_wrap=name == whole, overflow="fold")
+            table.add_column(Text(printable(name)), no_wrap=name in whole, overflow="fold")
         for row in rows:
             table.add_row(*map(Text, row))
         self.console.print(table)
+
+    def _draw_short(self, columns: Sequence[str], rows: list[list[str]], whole: Sequence[str]) -> None:
+        names = [printable(name, lines=False) for name in columns]
+        lines = [[cell.replace("\n", " ") for cell in row] for row in rows]
+        natural = [max(map(cell_len, (name, *(line[n] for line in lines)))) for n, name in enumerate(names)]
+        widths = fitted(natural, self.console.width - 1, [name in whole for name in names])
+        table = Table()
+        for name, width in zip(names, widths):
+            table.add_column(Text(name, overflow="ellipsis"), no_wrap=True, overflow="ellipsis", width=width)
+        for line in lines:
+            table.add_row(*(Text(cell, overflow="ellipsis") for cell in line[: len(widths)]))
+        self.console.print(table)
+        if left_out := names[len(widths) :]:
+            self.say(f"No room for: {', '.join(left_out)}", style="dim")
 
     def _write(self, columns: Sequence[str], rows: list[list[str]], title: str) -> None:
         """Columns set apart by two blanks, a line of the output for each line of a row."""
@@ -127,6 +137,30 @@ class Terminal:
         for line in lines:
             text = "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths)).rstrip()
             self.console.file.write(f"{text}\n")
+
+
+def fitted(natural: Sequence[int], room: int, whole: Sequence[bool] = ()) -> list[int]:
+    """The widths of columns in a window: the widest are cut first, and the last are left out if nothing else helps.
+
+    ``whole`` says of each column whether it is never cut.
+
+    >>> fitted([10, 30, 4], 40), fitted([10, 30, 4], 80), fitted([20, 20, 20], 24)
+    ([10, 16, 4], [10, 30, 4], [8, 9])
+    """
+    kept = whole or [False] * len(natural)
+    least = [width if stays else min(width, _LEAST) for width, stays in zip(natural, kept)]
+    count = len(natural)
+    while count > 1 and sum(least[:count]) + 3 * count > room:
+        count -= 1
+    widths = list(natural[:count])
+    excess = sum(widths) + 3 * count - room
+    while excess > 0:
+        place = max(range(count), key=lambda each: (widths[each] - least[each] > 0, widths[each]))
+        if widths[place] <= least[place]:
+            break
+        widths[place] -= 1
+        excess -= 1
+    return widths
 
 
 def _cell(cell: Cell) -> str:

@@ -58,7 +58,7 @@ def commit(
     changes = unit.doubtful
     again = changes is not None
     if changes is None:
-        operations = core.pending
+        operations = core.unit.compressed()
         if operations and core.hub.wants(BEFORE_COMMIT):
             operations = yield from _announced(core)
         if errand is not None:
@@ -94,7 +94,7 @@ def _announced(core: Core) -> Flow[tuple[Operation, ...]]:
         yield from tell(core, BEFORE_COMMIT, raises=(UsageError,))
     finally:
         core.asking = False
-    return core.pending
+    return core.unit.compressed()
 
 
 def _send_and_learn(core: Core, changes: ChangeSet, again: bool, meter: Meter) -> Flow[CommitResult]:

@@ -279,8 +279,12 @@ class Core(Counting):
 
     @property
     def pending(self) -> tuple[Operation, ...]:
-        """The compressed change set that a commit would send now."""
-        return self.unit.compressed()
+        """The compressed change set that a commit would send now; printed, it is a table."""
+        from callsheet.core.operation_table import PendingTable, names_of
+
+        found = PendingTable(self.unit.compressed())
+        found.names = names_of(self)
+        return found
 
     @property
     def created(self) -> list[Any]:

@@ -15,8 +15,8 @@ from rich.table import Table
 from callsheet.conform.edit import Edit
 from callsheet.conform.show import Show, load_show
 from callsheet.conform.writing import TASKS, write_edit
+from callsheet.core.operation_table import counts_table, operations_table
 from callsheet.demo.cut import project_name, revised
-from callsheet.demo.operation_table import counts_table, operations_table
 from callsheet.demo.reaction import await_handler, listener, tell_reaction
 from callsheet.demo.reading import Reading, read_project
 from callsheet.model.operation import Operation

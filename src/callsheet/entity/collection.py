@@ -7,16 +7,26 @@ here. Adding and removing need no load, and travel as such, so two writers do no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from callsheet.errors import SchemaError, UnknownAttribute
 from callsheet.model.record import NOT_SET
 from callsheet.model.schema import did_you_mean
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    M = TypeVar("M", default=Any)
+else:
+    from typing import TypeVar
+
+    #: The class of the members; where it is not known, checkers take `Any`.
+    M = TypeVar("M")
+
 __all__ = ["Collection", "MappingView"]
 
 
-class Collection:
+class Collection(Generic[M]):
     """The entities at the other end of a relation, in the server's order, then those added here.
 
     Reading fetches the members when they are not loaded. ``append``, ``remove`` and the like record a
@@ -25,22 +35,22 @@ class Collection:
 
     __slots__ = ("added", "attribute", "owner", "remote", "removed")
 
-    def __init__(self, owner: Any, attribute: str, remote: list[Any] | None = None) -> None:
+    def __init__(self, owner: Any, attribute: str, remote: list[M] | None = None) -> None:
         self.owner = owner
         self.attribute = attribute
         self.remote = remote
-        self.added: dict[Any, None] = {}
-        self.removed: dict[Any, None] = {}
+        self.added: dict[M, None] = {}
+        self.removed: dict[M, None] = {}
 
     @property
     def loaded(self) -> bool:
         """Whether the members on the server are known."""
         return self.remote is not None
 
-    def _members(self) -> list[Any]:
+    def _members(self) -> list[M]:
         if self.remote is None:
             self.owner._core.missing(self.owner, self.attribute)
-        remote: list[Any] = self.remote  # type: ignore[assignment]
+        remote: list[M] = self.remote  # type: ignore[assignment]
         alive = self.owner._core.unit.is_alive
         members = [member for member in remote if member not in self.removed and alive(member)]
         if self.added:
@@ -48,7 +58,7 @@ class Collection:
             members += [member for member in self.added if member not in known and alive(member)]
         return members
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[M]:
         return iter(self._members())
 
     def __len__(self) -> int:
@@ -62,6 +72,10 @@ class Collection:
             return True
         return entity not in self.removed and entity in self._members()
 
+    @overload
+    def __getitem__(self, index: int) -> M: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[M]: ...
     def __getitem__(self, index: Any) -> Any:
         return self._members()[index]
 
@@ -78,28 +92,37 @@ class Collection:
             return f"<{owner}: not loaded, {len(self.added)} added, {len(self.removed)} removed>"
         return f"<{owner}: {self._members()!r}>"
 
-    def index(self, entity: Any) -> int:
+    def _repr_html_(self) -> str:
+        from callsheet.display import html_text
+        from callsheet.entity.showing import members_html
+
+        title = f"{self.owner._name}.{self.attribute}"
+        if self.remote is None:
+            return f"<p>{html_text(repr(self))}</p>"
+        return members_html(title, self._members())
+
+    def index(self, entity: M) -> int:
         """The place of a member; ValueError where it is none."""
         return self._members().index(entity)
 
-    def append(self, entity: Any) -> None:
+    def append(self, entity: M) -> None:
         """Add a member; a member already stays where it is."""
         self.owner._core.unit.link(self.owner, self.attribute, entity, True)
 
     add = append
 
-    def extend(self, entities: Iterable[Any]) -> None:
+    def extend(self, entities: Iterable[M]) -> None:
         """Add several members."""
         for entity in list(entities):
             self.append(entity)
 
-    def remove(self, entity: Any) -> None:
+    def remove(self, entity: M) -> None:
         """End a membership; what is no member of a loaded collection gives a ValueError."""
         if self.remote is not None and entity not in self:
             raise ValueError(f"{entity!r} is not in {self.owner._name}.{self.attribute}")
         self.owner._core.unit.link(self.owner, self.attribute, entity, False)
 
-    def discard(self, entity: Any) -> None:
+    def discard(self, entity: M) -> None:
         """End a membership where there is one."""
         if self.remote is None or entity in self:
             self.owner._core.unit.link(self.owner, self.attribute, entity, False)
@@ -108,7 +131,7 @@ class Collection:
         """End all memberships (fetches them first)."""
         self.replace(())
 
-    def replace(self, entities: Iterable[Any]) -> None:
+    def replace(self, entities: Iterable[M]) -> None:
         """Make these the members: adds what is missing, removes what is too much."""
         if isinstance(entities, str | bytes | Mapping) or not isinstance(entities, Iterable):
             target = self.owner._type.attribute(self.attribute).target
@@ -181,6 +204,12 @@ class MappingView(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        known = self._entity.peek(self._attribute)
+        return list(
+            dict.fromkeys([*self._configured, *((known or {}) if known is not NOT_SET else {}), *self._local()])
+        )
 
     def __repr__(self) -> str:
         if self._entity.peek(self._attribute) is NOT_SET:

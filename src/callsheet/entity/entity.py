@@ -144,10 +144,24 @@ class EntityClass(type):
                 schema = type.__getattribute__(cls, "__dict__").get("_schema")
                 if schema is not None:
                     entity_type = type.__getattribute__(cls, "_type")
+                    name = type.__getattribute__(cls, "_attribute_of").get(name, name)
                     if name in entity_type.attributes or name in entity_type.aliases:
                         target = entity_type.attribute(name).target if name in entity_type.attributes else None
                         return Expression(schema, target, Path((Step(name),)))
             return type.__getattribute__(cls, name)
+
+        def __dir__(cls) -> list[str]:
+            """The type's own attributes, and its methods; the slots of other types of the family are left out."""
+            own = type.__getattribute__(cls, "__dict__")
+            names = set(type.__dir__(cls))
+            if own.get("_schema") is not None:
+                names = (names - _slots(cls)) | set(cls._slot_of.values())
+            return sorted(names)
+
+
+def _slots(cls: Any) -> set[str]:
+    """The slots of the family that a type belongs to."""
+    return {name for name in vars(cls._storage) if not name.startswith("_")}
 
 
 class Entity(metaclass=EntityClass):
@@ -308,24 +322,21 @@ class Entity(metaclass=EntityClass):
 
     def __dir__(self) -> list[str]:
         """The type's own attributes, once each; the slots of other types that share the storage are left out."""
-        own = set(self._slot_of.values())
-        slots = {name for name in vars(self._storage) if not name.startswith("_")}
-        return sorted((set(object.__dir__(self)) - slots) | own)
+        return sorted((set(object.__dir__(self)) - _slots(self)) | set(self._slot_of.values()))
 
     def __repr__(self) -> str:
-        shown = "".join(f" {text}" for text in self._details())
-        state = "" if self._changes is None else f" ({self._changes.state})"
-        return f"<{self._name}{shown} {self._key}{state}>"
+        """Its label, version and place as far as they are loaded, its key and its state."""
+        from callsheet.entity.showing import entity_text
 
-    def _details(self) -> list[str]:
-        """Its label, if it is loaded and not the key, and its version's number; both for ``repr``."""
-        found = []
-        label = self._type.label
-        if label in self._type.attributes and label not in self._type.key:
-            value = self.peek(label)
-            found += [] if value is NOT_SET else [repr(value)]
-        number = self.peek("version") if "version" in self._type.attributes else NOT_SET
-        return [*found, f"v{number:03d}"] if isinstance(number, int) else found
+        return entity_text(self)
+
+    def _repr_html_(self) -> str:
+        from callsheet.entity.showing import entity_html
+
+        return entity_html(self)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._slot_of)
 
     def __reduce__(self) -> Any:
         raise TypeError(f"{self!r} belongs to a session and cannot be pickled; send its identity instead")

@@ -10,6 +10,7 @@ import attrs
 
 from callsheet.entity.access import Fast, attribute_writer, item_reader, item_writer
 from callsheet.entity.collection import MappingView
+from callsheet.entity.documentation import described
 from callsheet.entity.entity import RESERVED, YIELDING, Entity, EntityClass
 from callsheet.errors import SchemaError
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
@@ -44,6 +45,9 @@ class Types(Mapping[str, type[Entity]]):
 
     def __repr__(self) -> str:
         return f"<Types of {self.schema.name!r}: {', '.join(sorted(self))}>"
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return sorted(self.schema.types)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.schema.types)
@@ -94,6 +98,11 @@ class Types(Mapping[str, type[Entity]]):
         if not any(names & set(each) for each in having):
             self.extend(name, behaviour)
 
+    def behaviours(self, name: str) -> tuple[type, ...]:
+        """The classes whose methods the entities of a type have, without those of the types above it."""
+        self[name]
+        return tuple(self._behaviours.get(name, ()))
+
     @property
     def extensions(self) -> list[tuple[str, str]]:
         """The types that were extended, each with the name of the class it got."""
@@ -135,6 +144,8 @@ class Types(Mapping[str, type[Entity]]):
             known = self.schema.types.get(name)
             if known is not None:
                 known.custom = entity_type.custom
+                if name in self._classes:
+                    self._classes[name].__doc__ = described(known)
 
     def _build(self, name: str) -> type[Entity]:
         entity_type = self.schema.types.get(name)
@@ -152,7 +163,7 @@ class Types(Mapping[str, type[Entity]]):
             {
                 "__slots__": (),
                 "__module__": "callsheet.entities",
-                "__doc__": entity_type.description or f"Entities of type {name}.",
+                "__doc__": described(entity_type),
                 "_schema": self.schema,
                 "_type": entity_type,
                 "_name": name,
@@ -168,11 +179,17 @@ class Types(Mapping[str, type[Entity]]):
 
 
 def slot_name(attribute: Attribute) -> str:
-    """The slot of an attribute: its own name, unless that is taken, a view stands before it, or it is no name."""
-    plain = attribute.name.isidentifier() and not iskeyword(attribute.name)
-    if attribute.kind == "mapping" or attribute.name in RESERVED or not plain:
-        return f"{attribute.name}_"
-    return attribute.name
+    """The slot of an attribute: its own name, unless that is taken, a view stands before it, or it is no name.
+
+    >>> slot_name(Attribute("bid")), slot_name(Attribute("from")), slot_name(Attribute("frame-start"))
+    ('bid', 'from_', 'frame_2d_start_')
+    """
+    name = attribute.name
+    if not name.isidentifier() or name.startswith("_"):
+        # No server of ours has such names; others may.
+        letters = "".join(each if f"a{each}".isidentifier() else f"_{ord(each):x}_" for each in name)
+        return f"{letters if letters.isidentifier() and not letters.startswith('_') else f'attribute_{letters}'}_"
+    return f"{name}_" if attribute.kind == "mapping" or name in RESERVED or iskeyword(name) else name
 
 
 def _give_access(built: Any, storage: type) -> None:

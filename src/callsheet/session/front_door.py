@@ -314,6 +314,16 @@ class FrontDoor(SessionVerbs):
         """The second part of the workspace's name, empty if it has one part."""
         return self.workspace.partition("/")[2]
 
+    def _repr_html_(self) -> str:
+        from callsheet.display import html_table
+
+        rows = [("server", self._connection.server or "in this process")]
+        if self._description is not None and self._unit is not None:
+            changes = f"{len(self._unit.compressed()):,} operations"
+            rows += [("user", self.api_user or "nobody"), ("schema", self.schema.name), ("pending", changes)]
+        state = "closed" if self._closed else "open" if self._description is not None else "not open yet"
+        return html_table(("session", state), rows)
+
     def fork(self) -> Self:
         """A new session for another thread, without pending changes, with the same schema, types and connections."""
         forked = type(self)(

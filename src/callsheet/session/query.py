@@ -44,7 +44,18 @@ class Query(Generic[E]):
         self._rows: list[E] | None = None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self}>"
+        from callsheet.display import printable
+
+        return f"<{type(self).__name__} {printable(str(self), lines=False)}>"
+
+    def _repr_html_(self) -> str:
+        """The query, and its results if they are kept; nothing is fetched to be shown."""
+        from callsheet.display import html_text
+        from callsheet.entity.showing import members_html
+
+        if self._rows is None:
+            return f"<p><code>{html_text(str(self), 1_000)}</code> (not fetched)</p>"
+        return members_html(str(self), list(self._rows))
 
     def __str__(self) -> str:
         """The query as text."""
