@@ -1,0 +1,1 @@
+"""Types for editors and type checkers, made of a server's schema: see ``writing.py``."""
