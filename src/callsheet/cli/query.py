@@ -1,8 +1,9 @@
-"""``callsheet query``: what a query finds, as a table, JSON or CSV."""
+"""``callsheet query``: what a query finds, as a table, a tree or a chart for people, or as data for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ import click
 import msgspec
 
 from callsheet.cli.connection import connected
-from callsheet.cli.terminal import Terminal, data_stream
+from callsheet.cli.query_chart import bars, draw_bars
+from callsheet.cli.query_tree import drawn, grown
+from callsheet.cli.terminal import Terminal, data_stream, printable
 from callsheet.export.delimited import DelimitedText
 from callsheet.export.layout import with_key
 from callsheet.export.pages import ColumnPages
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+FORMS = ("table", "tree", "chart", "plain", "csv", "json")
 COLUMNS = 8
 ROWS = 500
 WRITTEN_BY_THE_SERVER = ("created_at", "created_by", "updated_at", "updated_by")
@@ -28,38 +32,67 @@ WRITTEN_BY_THE_SERVER = ("created_at", "created_by", "updated_at", "updated_by")
 
 @click.command("query")
 @click.argument("text")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="How."
-)
+@click.option("--format", "form", type=click.Choice(FORMS), help="How; a table on a terminal, plain in a pipe.")
 @connected
-def command(session: Session, text: str, form: str) -> None:
+def command(session: Session, text: str, form: str | None) -> None:
     """Print what a query finds.
 
     TEXT is a query, such as 'Task where status.name is "Done"' or
-    'select name, parent.name from Shot order by name limit 10'. JSON and CSV are streamed, however many rows
+    'select name, parent.name from Shot order by name limit 10'.
+
+    On a terminal it is a table that fits the window; `tree` shows each entity below what it is in, `chart` a bar for
+    each row. In a pipe it is plain: columns apart by tabs. Plain text, JSON and CSV are streamed, however many rows
     there are. The columns of CSV are those of `callsheet export`, and the key.
     """
-    if form == "table":
-        _print_table(session, text)
-    elif form == "json":
-        _print_json(session.query(text).records())
-    else:
-        _print_csv(session, text)
+    if form is None:
+        form = "table" if sys.stdout.isatty() else "plain"
+    _PRINT[form](session, text)
+
+
+def _print_tree(session: Session, text: str) -> None:
+    terminal = Terminal()
+    roots, count = grown(session, text, ROWS)
+    drawn(terminal, roots)
+    if terminal.console.is_terminal:
+        terminal.say(_summary(count, True), style="dim")
+
+
+def _print_chart(session: Session, text: str) -> None:
+    query, _ = _with_columns(session, text)
+    rows = list(query.records())
+    names = [".".join(path.names) for path in query.select_statement.projections]
+    draw_bars(Terminal(), bars(rows, names))
+
+
+def _print_plain(session: Session, text: str) -> None:
+    """Columns apart by tabs, below their names; a cell has neither tabs nor ends of lines of its own."""
+    query, _ = _with_columns(session, text)
+    names = [".".join(path.names) for path in query.select_statement.projections]
+    with data_stream() as stream:
+        stream.write("\t".join(printable(name, lines=False) for name in names) + "\n")
+        for row in query.records():
+            stream.write("\t".join(printable(_exact(row.get(name)), lines=False) for name in names) + "\n")
+
+
+def _with_columns(session: Session, text: str) -> tuple[Any, bool]:
+    """The query, with columns that say most if it chooses none; and whether it does."""
+    query = session.query(text)
+    if query.select_statement.projections:
+        return query, True
+    entity_type = session.schema.type(query.select_statement.entity_type)
+    return query.select(*_default_columns(session.schema, entity_type)), False
 
 
 def _print_table(session: Session, text: str) -> None:
     """Columns of the user's choice, or those that say most; names instead of keys."""
-    query = session.query(text)
+    query, chosen = _with_columns(session, text)
     projections = [path.names for path in query.select_statement.projections]
-    chosen = bool(projections)
-    if not chosen:
-        query = query.select(*_default_columns(session.schema, session.schema.type(query.select_statement.entity_type)))
     rows = list(islice(query.records(), ROWS + 1))
     shown = rows[:ROWS]
     names = [name for name in _columns(shown) if chosen or any(row.get(name) is not None for row in shown)]
     names = names if ("id",) in projections else [name for name in names if name != "id"] or names
     terminal = Terminal()
-    terminal.table(names, ([_text(row.get(name)) for name in names] for row in shown))
+    terminal.table(names, ([_exact(row.get(name)) for name in names] for row in shown), short=True)
     terminal.say(_summary(len(rows), chosen), style="dim")
 
 
@@ -94,11 +127,11 @@ def _reference(schema: Schema, attribute: Attribute) -> str | None:
     return f"{attribute.name}.{target.label}" if target.label in target.attributes else None
 
 
-def _print_json(records: Iterator[dict[str, Any]]) -> None:
+def _print_json(session: Session, text: str) -> None:
     encode = msgspec.json.Encoder().encode
     separator = "[\n"
     with data_stream() as stream:
-        for record in records:
+        for record in session.query(text).records():
             stream.write(separator + encode(record).decode())
             separator = ",\n"
         stream.write("[]\n" if separator == "[\n" else "\n]\n")
@@ -114,11 +147,6 @@ def _print_csv(session: Session, text: str) -> None:
             writer.write(session.run(pages.fetch()))
 
 
-def _text(value: Any) -> str:
-    """A value for people to read: numbers with twelve digits at most."""
-    return f"{value:.12g}" if isinstance(value, float) else _exact(value)
-
-
 def _exact(value: Any) -> str:
     """A value in one cell, whole; lists and JSON data as JSON."""
     if value is None:
@@ -126,3 +154,13 @@ def _exact(value: Any) -> str:
     if isinstance(value, str):
         return value
     return msgspec.json.encode(value).decode().strip('"')
+
+
+_PRINT: dict[str, Callable[[Session, str], None]] = {
+    "table": _print_table,
+    "tree": _print_tree,
+    "chart": _print_chart,
+    "plain": _print_plain,
+    "csv": _print_csv,
+    "json": _print_json,
+}
