@@ -59,7 +59,7 @@ def test_a_query_in_a_window_fits(show: str) -> None:
     assert code == 0, found
     assert styled
     assert max(map(len, found.splitlines())) <= 80
-    assert "light [/]" in found
+    assert "light […" in found
     assert "…" in found
     assert "No room for: " in found
     assert "0.30000000000000004" in in_terminal("query", "select name, bid from Task", "--server", show)[0]

@@ -49,6 +49,16 @@ def asking(session: Session, shot: Shot) -> None:
     session.query(Task).select(Task.status.name, Shot.custom_attributes["takes"]).order_by(Task.due_date.descending())
 
 
+def by_name(session: Session) -> None:
+    """Types are names of the session, with verbs and attributes of their own."""
+    assert_type(session.Task.one(), Task | None)
+    assert_type(session.Task.first(2), list[Task])
+    assert_type(session.Task.where(session.Task.status.name == "Done")[0], Task)
+    assert_type(session.Task.new(name="a", bid=2.5), Task)
+    assert_type(session.Shot({"name": "sh010"}).frames, int | None)
+    assert_type(session.Task.count(), int)
+
+
 def writing(session: Session, task: Task, shot: Shot) -> None:
     """Values of the right types are taken, also as the data of a new entity."""
     task.name, task["bid"], task.due_date = "x", 3, "2026-01-01"
@@ -67,6 +77,7 @@ async def awaiting(session: AsyncSession) -> None:
     assert_type(session.query(Task), AsyncQueryResult[Task])
     assert_type(await session.get("Task", "1"), Task | None)
     assert_type(session.create("Task", {"name": "a"}), Task)
+    assert_type(await session.Task.last(3), list[Task])
     assert_type(await session.ensure("User", {"username": "anna"}, ["username"]), User)
 
 
@@ -95,3 +106,7 @@ def wrong(session: Session, task: Task, shot: Shot) -> None:
     shot.custom_attributes["weather"] = "fog"  # E
     shot.custom_attributes["takes"] = "three"  # E
     session.commit(conflicts=3)  # E
+    print(session.Tsak)  # E
+    print(session.Task.nmae)  # E
+    session.Task.new(nmae="a")  # E
+    session.Task.new(bid="a")  # E

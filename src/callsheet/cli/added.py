@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from callsheet import plugins
 from callsheet.cli.connection import connected
-from callsheet.cli.terminal import Terminal, counted
+from callsheet.cli.terminal import Terminal, counted, printable
 from callsheet.dialects import dialect_names
 
 if TYPE_CHECKING:
     from callsheet.session.blocking import Session
 
-__all__ = ["added_command", "command_of"]
+__all__ = ["added_command", "added_commands", "command_of"]
 
 
 def added_command(name: str) -> click.Command | None:
@@ -25,8 +25,7 @@ def added_command(name: str) -> click.Command | None:
 
     Only a session has the plugins' commands. So the server's options are parsed first, then the command's own.
     """
-    named = any(plugins.environment_paths(os.environ, each) for each in dialect_names())
-    if not named and not plugins.discover((), entry_points=True):
+    if not _has_plugins():
         return None
 
     @click.command(name, add_help_option=False, context_settings={"ignore_unknown_options": True})
@@ -41,6 +40,37 @@ def added_command(name: str) -> click.Command | None:
         command_of(name, function, session).main(list(arguments), prog_name=f"callsheet {name}", standalone_mode=False)
 
     return run
+
+
+def _has_plugins() -> bool:
+    named = any(plugins.environment_paths(os.environ, each) for each in dialect_names())
+    return named or bool(plugins.discover((), entry_points=True))
+
+
+def added_commands(taken: Container[str]) -> list[tuple[str, str]]:
+    """The commands of plugins with the first line of their docstrings, for the help; those ``taken`` are not reached.
+
+    Plugins are registered with a session for that: on the server of the environment if that is reached at once, or else
+    on an empty one in this process.
+    """
+    if not _has_plugins():
+        return []
+    from callsheet.errors import CallsheetError
+    from callsheet.session.blocking import Session
+
+    named = bool(os.environ.get("CALLSHEET_SERVER"))
+    for options in ([{"timeout": 2.0, "retries": 0}] if named else []) + [{"server_url": "memory:"}]:
+        try:
+            with Session(**options) as session:
+                found = {name: inspect.getdoc(each) or "" for name, each in session.commands.items()}
+        except CallsheetError:
+            continue
+        return [(printable(name), _first_line(text)) for name, text in sorted(found.items()) if name not in taken]
+    return [("(unknown)", "Their plugins need a server that is not reached.")]
+
+
+def _first_line(text: str) -> str:
+    return printable(text.partition("\n")[0])
 
 
 def command_of(name: str, function: Callable[..., Any], session: Session) -> click.Command:

@@ -70,6 +70,15 @@ class Commands(click.Group):
         command: click.Command = import_module(f"callsheet.cli.{cmd_name}").command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands, and below them those of plugins."""
+        super().format_commands(ctx, formatter)
+        from callsheet.cli.added import added_commands
+
+        if rows := added_commands(COMMANDS):
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl(rows)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; errors are printed as one message, without a traceback."""
         tolerant()
@@ -107,7 +116,26 @@ _UNFORESEEN = "This error is unexpected: CALLSHEET_LOG_LEVEL=DEBUG shows where i
 _UNREACHED = "Is a server running (`callsheet serve`), and is this its address (--server, CALLSHEET_SERVER)?"
 
 
+def _show_completion(ctx: click.Context, _: click.Parameter, shell: str | None) -> None:
+    if shell is None or ctx.resilient_parsing:
+        return
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(ctx.command, {}, "callsheet", "_CALLSHEET_COMPLETE").source())
+    ctx.exit()
+
+
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--show-completion",
+    type=click.Choice(["bash", "zsh", "fish"]),
+    is_eager=True,
+    expose_value=False,
+    callback=_show_completion,
+    help="Print the script that completes commands and options in this shell, and exit.",
+)
 @click.version_option(package_name="callsheet", message="%(prog)s %(version)s")
 def callsheet() -> None:
     """Callsheet: a unit of work for entity servers, and a server of its own.

@@ -16,6 +16,7 @@ from callsheet.entity.entity import Entity, EntityClass
 from callsheet.entity.expressions import Expression
 from callsheet.model.query import Comparison
 from callsheet.model.record import Identity
+from callsheet.session.accessors import AsyncTypeAccessor, TypeAccessor
 
 if TYPE_CHECKING:
     from callsheet.session.query import Query
@@ -26,6 +27,8 @@ __all__ = [
     "ItemsPath",
     "Moment",
     "ScalarPath",
+    "TypedAccessor",
+    "TypedAsyncAccessor",
     "TypedAttribute",
     "TypedEntity",
     "TypedItems",
@@ -138,3 +141,21 @@ class ItemsPath(TypedPath, Generic[V]):
     if TYPE_CHECKING:
 
         def __getitem__(self, name: str) -> ScalarPath[V]: ...
+
+
+class TypedAccessor(TypeAccessor[E]):
+    """The verbs of an entity type whose attributes are declared."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        __getattr__: None  # type: ignore[assignment, misc]
+
+
+class TypedAsyncAccessor(AsyncTypeAccessor[E]):
+    """The same, awaited."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        __getattr__: None  # type: ignore[assignment, misc]

@@ -10,7 +10,7 @@ from callsheet.stubs.annotations import documented, method, methods
 from callsheet.stubs.attributes import StubWords, literal
 from callsheet.stubs.names import attribute_names, is_plain
 
-__all__ = ["data_class", "entity_class", "item_classes", "path_class"]
+__all__ = ["accessor_classes", "data_class", "entity_class", "item_classes", "path_class"]
 
 _TAKEN_BY_PATHS = frozenset(name for name in vars(Expression) if not name.startswith("_"))
 
@@ -42,16 +42,35 @@ def _inherited(words: StubWords, entity_type: EntityType, attribute: str) -> str
 
 
 def path_class(words: StubWords, entity_type: EntityType, name: str) -> Iterator[str]:
-    """The class of paths that reach an entity of the type."""
+    """The paths that lead on from an entity of the type, and the class of paths that reach one."""
     parent = words.schema.types[entity_type.parent] if entity_type.parent else None
-    entity = words.entities[entity_type.name]
-    yield f"class {name}({words.paths[parent.name] if parent else f'_declared.EntityPath[{entity}]'}):"
+    yield f"class {_onward(name)}{f'({_onward(words.paths[parent.name])})' if parent else ''}:"
     paths = {each: words.types_of(entity_type, each).path for each in entity_type.names}
     above = {each: words.types_of(parent, each).path for each in parent.names} if parent else {}
     own = [each for each in sorted(paths) if paths[each] != above.get(each)]
     lines = [f"    {each}: {paths[each]}" for each in own if is_plain(each) and each not in _TAKEN_BY_PATHS]
-    lines += _casts(words, entity_type.name)
     yield from lines or ["    ..."]
+    yield from ("", "")
+    yield f"class {name}({_onward(name)}, _declared.EntityPath[{words.entities[entity_type.name]}]):"
+    yield from _casts(words, entity_type.name) or ["    ..."]
+
+
+def _onward(path: str) -> str:
+    return path.removesuffix("Path") + "Onward"
+
+
+def accessor_classes(words: StubWords, entity_type: EntityType, name: str, data: str | None) -> Iterator[str]:
+    """The classes of ``session.Task``, blocking and awaited: verbs, and paths of attributes."""
+    entity, onward = words.entities[entity_type.name], _onward(words.paths[entity_type.name])
+    for kind in ("Accessor", "AsyncAccessor"):
+        yield from ("", "")
+        yield f"class _{name}{kind}({onward}, _declared.Typed{kind}[{entity}]):"
+        if data is None:
+            yield "    ..."
+        else:
+            given = f"_data: {data} | None = ..., /, **values: _typing.Unpack[{data}]"
+            yield f"    def __call__(self, {given}) -> {entity}: ..."
+            yield f"    def new(self, {given}) -> {entity}: ..."
 
 
 def _casts(words: StubWords, name: str) -> list[str]:

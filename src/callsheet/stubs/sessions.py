@@ -13,8 +13,9 @@ from callsheet.session.awaiting import AsyncSession
 from callsheet.session.blocking import Session
 from callsheet.stubs.annotations import documented, signature
 from callsheet.stubs.attributes import literal
+from callsheet.stubs.names import is_plain
 
-__all__ = ["TypeNames", "session_class", "types_class"]
+__all__ = ["TypeNames", "accessors_class", "session_class", "types_class"]
 
 
 @frozen
@@ -34,11 +35,23 @@ def types_class(names: Sequence[TypeNames], name: str) -> Iterator[str]:
     )
 
 
+def accessors_class(kind: type, names: Sequence[TypeNames]) -> Iterator[str]:
+    """The types as names of the session: ``session.Task``. A class of its own, so that they hide no class there."""
+    yield f"class _{kind.__name__}Types:"
+    reached = [each for each in names if is_plain(each.name) and not hasattr(kind, each.name)]
+    for each in sorted(reached, key=lambda found: found.name):
+        yield "    @_builtins.property"
+        yield f"    def {each.name}(self) -> _{each.entity}{'Async' if kind is AsyncSession else ''}Accessor: ..."
+    if not reached:
+        yield "    ..."
+
+
 def session_class(kind: type, names: Sequence[TypeNames], name: str, types: str) -> Iterator[str]:
     """A session whose verbs know the types: ``names`` has subtypes before the types that they extend."""
     awaits = kind is AsyncSession
-    yield f"class {name}(_callsheet.{kind.__name__}):"
+    yield f"class {name}(_{kind.__name__}Types, _callsheet.{kind.__name__}):"
     yield f"    {documented(kind.__doc__ or '')}"
+    yield "    __getattr__: None"
     yield "    @_builtins.property"
     yield f"    def types(self) -> {types}: ..."
     yield from _overloads(list(_queries(names, "AsyncQueryResult" if awaits else "QueryResult")))
@@ -54,6 +67,8 @@ def _queries(names: Sequence[TypeNames], result: str) -> Iterator[str]:
     for each in names:
         yield f"def query(self, text: {_either(each)}, {rest}) -> _callsheet.{result}[{each.entity}]: ..."
     yield f"def query(self, text: _builtins.str, {rest}) -> _callsheet.{result}: ..."
+    plain = "_abc.Mapping[_builtins.str, _typing.Any]"
+    yield f"def query(self, text: {plain}, {rest}) -> _callsheet.{result}[_typing.Any]: ..."
 
 
 def _verb(verb: str, function: Any, names: TypeNames, result: str, awaits: bool) -> str:

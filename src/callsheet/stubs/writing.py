@@ -13,9 +13,9 @@ from callsheet.model.schema import EntityType, Schema
 from callsheet.session.awaiting import AsyncSession
 from callsheet.session.blocking import Session
 from callsheet.stubs.attributes import StubWords
-from callsheet.stubs.entities import data_class, entity_class, item_classes, path_class
+from callsheet.stubs.entities import accessor_classes, data_class, entity_class, item_classes, path_class
 from callsheet.stubs.names import attribute_names, class_names
-from callsheet.stubs.sessions import TypeNames, session_class, types_class
+from callsheet.stubs.sessions import TypeNames, accessors_class, session_class, types_class
 
 __all__ = ["public_names", "stub_of"]
 
@@ -62,10 +62,12 @@ def stub_of(types: Types) -> str:
             lines += ["", "", *item_classes(words, entity_type)]
         if not entity_type.abstract:
             lines += ["", "", *data_class(words, entity_type, data[name])]
+        lines += accessor_classes(words, entity_type, classes[name], data.get(name))
     lines += _aliases(words, classes)
     known = [TypeNames(each.name, classes[each.name], data.get(each.name)) for each in reversed(_by_depth(schema))]
     lines += ["", "", *types_class(known, "Types")]
     for kind in (Session, AsyncSession):
+        lines += ["", "", *accessors_class(kind, known)]
         lines += ["", "", *session_class(kind, known, kind.__name__, "Types")]
     return "\n".join(lines) + "\n"
 
