@@ -83,7 +83,9 @@ def test_errors_are_told_without_a_traceback(invoke: Invoke) -> None:
 
 def test_query_as_table(invoke: Invoke) -> None:
     """Columns that were asked for appear in their order, one row for each entity."""
-    result = invoke("query", "select name, parent.name from Task where bid > 1 order by parent.name")
+    result = invoke(
+        "query", "select name, parent.name from Task where bid > 1 order by parent.name", "--format", "table"
+    )
     assert result.exit_code == 0, result.output
     cells = [re.split("  +", line) for line in result.output.splitlines()[1:-1]]
     assert cells == [["layout", "sh010"], ["layout", "sh020"]]
@@ -92,7 +94,7 @@ def test_query_as_table(invoke: Invoke) -> None:
 
 def test_query_as_table_chooses_columns(invoke: Invoke) -> None:
     """Without a choice the table shows names instead of keys, and no empty columns."""
-    result = invoke("query", "Shot where name = sh010")
+    result = invoke("query", "Shot where name = sh010", "--format", "table")
     header = re.split("  +", result.output.splitlines()[0])
     assert header[:3] == ["name", "parent.name", "project.name"]
     assert "status.name" not in header

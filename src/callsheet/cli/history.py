@@ -23,7 +23,7 @@ __all__ = ["command"]
 WRITTEN_BY_THE_SERVER = ("created_at", "created_by", "updated_at", "updated_by")
 
 
-@click.command("history")
+@click.command("history", short_help="Show what happened to an entity, newest first.")
 @click.argument("entity")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many commits.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all values.")

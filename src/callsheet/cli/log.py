@@ -23,7 +23,7 @@ __all__ = ["command"]
 _DONE = {"create": "created", "update": "changed", "delete": "deleted"}
 
 
-@click.command("log")
+@click.command("log", short_help="List the commits of the server, newest first.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many commits.")
 @click.option("--since", help="Only since then: 2026-01-31, 2026-01-31T18:30, or how long ago: 30m, 12h, 2d, 1w.")
 @click.option("--by", help="Only commits of this account.")

@@ -22,7 +22,7 @@ __all__ = ["command"]
 SHOWN = 20
 
 
-@click.command("undo")
+@click.command("undo", short_help="Take back a commit, once you have seen what that changes.")
 @click.argument("commit")
 @click.option("--yes", is_flag=True, help="Take it back without asking.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
