@@ -14,13 +14,13 @@ from callsheet.flow import Flow
 from callsheet.model.scalar import shown
 from callsheet.production.queries import entities, is_, one_of
 
-__all__ = ["Kept", "Planned", "Plated", "Sampled"]
+__all__ = ["CollectionMethods", "ItemMethods", "PlanMethods", "SampleMethods"]
 
 #: What can be taken from a shelf.
 AVAILABLE = "available"
 
 
-class Sampled:
+class SampleMethods:
     """The methods of samples."""
 
     __slots__ = ()
@@ -39,7 +39,7 @@ class Sampled:
         return self.session.run(properties(self.session, self))
 
 
-class Kept:
+class ItemMethods:
     """The methods of items."""
 
     __slots__ = ()
@@ -56,7 +56,7 @@ class Kept:
         item["state"], item["location"] = "discarded", None
 
 
-class Plated:
+class CollectionMethods:
     """The methods of collections, whose rows and columns count from 0."""
 
     __slots__ = ()
@@ -71,7 +71,7 @@ class Plated:
         return self.session.run(matrix(self.session, self))
 
 
-class Planned:
+class PlanMethods:
     """The methods of plans."""
 
     __slots__ = ()

@@ -55,10 +55,12 @@ BEHAVIOURS = (
     Behaviour("reviews", "Reviewing", "ReviewSession", needs=("ReviewSessionObject", "ReviewSessionInvitee")),
     Behaviour("reviews", "Invited", "ReviewSessionInvitee"),
     Behaviour("links", "Linking", attributes=("incoming_links", "outgoing_links")),
-    Behaviour("laboratory", "Sampled", "Sample", ("items", "field_values", "sample_type"), ("Item", "FieldValue")),
-    Behaviour("laboratory", "Kept", "Item", ("location", "container_type", "state")),
-    Behaviour("laboratory", "Plated", "Collection", ("rows", "columns", "parts"), ("Part",)),
-    Behaviour("laboratory", "Planned", "Plan", ("operations",), ("Operation", "OperationType")),
+    Behaviour(
+        "laboratory", "SampleMethods", "Sample", ("items", "field_values", "sample_type"), ("Item", "FieldValue")
+    ),
+    Behaviour("laboratory", "ItemMethods", "Item", ("location", "container_type", "state")),
+    Behaviour("laboratory", "CollectionMethods", "Collection", ("rows", "columns", "parts"), ("Part",)),
+    Behaviour("laboratory", "PlanMethods", "Plan", ("operations",), ("Operation", "OperationType")),
     Behaviour("custom_links", "CustomLinked", None, ("custom_attribute_links",), ("CustomAttributeLinkConfiguration",)),
 )
 
