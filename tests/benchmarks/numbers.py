@@ -46,7 +46,7 @@ DOCUMENT: dict[str, Any] = {
 }
 NUMBERS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {0})",
-    "postgresql": "WITH n AS (SELECT generate_series(0, {0} - 1) AS i)",
+    "postgresql": "WITH n AS (SELECT generate_series(0::bigint, {0} - 1) AS i)",
 }
 DAYS = {"sqlite": "date('2026-01-01', '+' || (i % 365) || ' days')", "postgresql": "date '2026-01-01' + (i % 365)::int"}
 MONTHS = {"sqlite": "substr(day, 1, 7)", "postgresql": "date_trunc('month', day)"}
