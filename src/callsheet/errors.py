@@ -10,6 +10,7 @@ CallsheetError
 │  ├─ QueryError            a query that cannot be read; has position and hint
 │  └─ StateError            right call, wrong moment
 │     ├─ NotLoaded             the value is on the server only
+│     ├─ ForbiddenRequest      this session may not talk to its server
 │     ├─ Detached              the entity is deleted, or belongs to no session
 │     ├─ Closed                the session is closed
 │     └─ WrongThread           one session, one thread at a time
@@ -62,6 +63,7 @@ __all__ = [
     "Disconnected",
     "FileMissing",
     "Forbidden",
+    "ForbiddenRequest",
     "Invalid",
     "MountMissing",
     "MultipleResults",
@@ -149,6 +151,10 @@ class StateError(UsageError):
 
 class NotLoaded(StateError):
     """The value is on the server and was not fetched; the message says how to fetch it."""
+
+
+class ForbiddenRequest(StateError):
+    """A session that may not talk to its server would have sent a request; the message names it and the line."""
 
 
 class Detached(StateError):

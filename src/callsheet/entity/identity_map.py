@@ -74,6 +74,10 @@ class IdentityMap:
         """Hold these until as many others have arrived after them."""
         self._window.extend(entities)
 
+    def widen(self, more: int) -> None:
+        """Keep so many more alive."""
+        self._window = deque(self._window, maxlen=(self._window.maxlen or 0) + more)
+
     def clear(self) -> None:
         self._families.clear()
         self._window.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import Token
 from datetime import tzinfo
 from threading import get_ident
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from callsheet.model import workspace as names
     from callsheet.model.language import json_schema
     from callsheet.model.schema import Schema
-    from callsheet.session import accessors, builtin, options, plugging, serialized
+    from callsheet.session import accessors, builtin, derived, moving, options, plugging, serialized
     from callsheet.session import connection as connecting
     from callsheet.session.connection import ServerConnection
     from callsheet.session.serialized import SerializedSession
@@ -46,7 +47,9 @@ else:
     config = Later("callsheet.config")
     json_schema = Later("callsheet.model.language.json_schema")
     connecting = Later("callsheet.session.connection")
+    derived = Later("callsheet.session.derived")
     history = Later("callsheet.core.past.history")
+    moving = Later("callsheet.session.moving")
     names = Later("callsheet.model.workspace")
     opening = Later("callsheet.core.opening")
     options = Later("callsheet.session.options")
@@ -341,6 +344,35 @@ class FrontDoor(SessionVerbs):
         self._lend(forked)
         forked.journal, forked.journal_checked = self.journal, self.journal_checked
         return forked
+
+    def with_cache(
+        self,
+        using_requests: bool = True,
+        using_models: bool = True,
+        timeout: float | None = None,
+        verbose: bool | None = None,
+    ) -> AbstractContextManager[Self]:
+        """A fork for a block; it starts with copies of all entities that this session knows, if ``using_models``.
+
+        Without ``using_requests`` it may not talk: what would need its server raises `ForbiddenRequest`. The copies
+        have the server's values; pending work stays here. At the end the fork is closed, and nothing of it comes back
+        but what `move` was called for. In async code too, this is an ordinary ``with``.
+
+        >>> with session.with_cache(using_requests=False) as offline:  # doctest: +SKIP
+        ...     shot = offline.get("Shot", key)
+        ...     shot["name"] = "sh020"
+        ...     offline.move(shot, to=session)
+        """
+        return derived.with_cache(self, using_requests, using_models, timeout, verbose)
+
+    def move(self, entities: Any, to: FrontDoor) -> list[Any]:
+        """Move what is pending on entities to another session, and copy what is known of them; gives them there.
+
+        New entities are detached here. All of it is moved, or nothing: raises `StateError` if one refers to a new
+        entity that is not moved with it, `UsageError` for a session with another schema or, unless all are new, on
+        another server.
+        """
+        return moving.move(self, entities, to)
 
     def at(self, moment: Moment) -> Self:
         """A read-only session of a past state of the server: at a time, or after a commit (or its position).
