@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
 from callsheet.dialects.offline import OfflineDialect
 from callsheet.session.moving import copy_known
 
-if TYPE_CHECKING:
-    from callsheet.session.front_door import FrontDoor
-
 __all__ = ["with_cache"]
 
-S = TypeVar("S", bound="FrontDoor")
+S = TypeVar("S")
 
 
 @contextmanager
@@ -24,11 +21,13 @@ def with_cache(
     session: S, using_requests: bool, using_models: bool, timeout: float | None, verbose: bool | None
 ) -> Iterator[S]:
     """A fork for a block (see `FrontDoor.with_cache`)."""
-    known = list(session.identities) if using_models else []
-    derived = session.fork()
+    # Any: the front door imports this file.
+    maker: Any = session
+    known = list(maker.identities) if using_models else []
+    derived = maker.fork()
     derived.identities.widen(len(known))
     if not using_requests:
-        offline = OfflineDialect(session.declaration)
+        offline = OfflineDialect(maker.declaration)
         derived._dialect = offline
         derived._connection = attrs.evolve(derived._connection, dialect=offline)
         derived._event_hub = None
