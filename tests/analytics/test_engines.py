@@ -1,0 +1,114 @@
+"""The same numbers over HTTP, on SQLite in a file and on PostgreSQL; for accounts that may not see everything."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brute import Both, Compared, Of, Opposite, Some, World, counts, selected
+from holidays import HOLIDAYS, fill, generated
+
+import callsheet
+from callsheet import Session
+from callsheet.errors import Invalid, TooLarge
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
+
+from databases import new_database
+
+WORLD = World(generated(300))
+DEAR = Compared("Bookings", "boCost", ">", 200.0)
+TERMS = [
+    DEAR,
+    Both("&", Compared("People", "peOccu", "is_in", ["Sales", None]), DEAR),
+    Both("|", Compared("Households", "hhRegion", "==", "North"), Of("People", DEAR)),
+    Opposite(Some("all", "Bookings", DEAR, "People")),
+    Some("none", "Bookings", Compared("Bookings", "boDest", "==", "Greece"), "Households"),
+    Compared("People", "peSurn", "contains", "100%"),
+    Compared("People", "peSurn", "<", "a"),
+    Compared("WebVisits", "weSale", "!=", True),
+    Of("Responses", Compared("People", "peNews", "is_null")),
+]
+
+
+@pytest.fixture(scope="module", params=["file", "postgres", "http"])
+def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A session on a small company, kept or reached in one of three ways."""
+    folder = tmp_path_factory.mktemp("company")
+    if request.param == "http":
+        url = f"sqlite:///{(folder / 'served.db').as_posix()}"
+        with (
+            callsheet.serve(HOLIDAYS, url, admin_key="the key of these tests") as server,
+            Session(server.url, api_key="the key of these tests", schema_cache=False, plugin_paths=False) as opened,
+        ):
+            fill(opened, WORLD.rows)
+            yield opened
+        return
+    with new_database(request.param, folder) as url, Session(url, schema=HOLIDAYS) as opened:
+        fill(opened, WORLD.rows)
+        yield opened
+
+
+@pytest.mark.parametrize("term", TERMS, ids=str)
+def test_selections(session: Any, term: Any) -> None:
+    """The entities and the counts of brute force."""
+    selection, expected = term.build(session), selected(WORLD, term)
+    assert sorted(row["id"] for row in selection.to_query().select("id").records()) == expected
+    assert selection.count() == len(expected)
+    assert selection.counts == counts(WORLD, term.table, expected)
+
+
+def test_totals_extremes_and_codes(session: Any) -> None:
+    """Three requests for the whole company, one table's extremes, and one selector."""
+    fresh = session.fork()
+    before = fresh.statistics.requests
+    assert [table.total_records for table in fresh.tables] == [len(rows) for rows in WORLD.rows.values()]
+    dates = [row["boDate"] for row in WORLD.rows["Bookings"].values() if row["boDate"] is not None]
+    assert fresh.variables["Booking Date"].maximum == max(dates)
+    regions = [row["hhRegion"] for row in WORLD.rows["Households"].values()]
+    assert {code.code: code.count for code in fresh.variables["Region"].counts()} == {
+        region: regions.count(region) for region in {*regions}
+    }
+    assert fresh.statistics.requests == before + 3
+    fresh.close()
+
+
+def test_a_grid(session: Any) -> None:
+    """Columns of three tables."""
+    grid = session.tables["Bookings"].datagrid(["Cost", "Occupation", "Region", "Booking Date"], max_rows=None)
+    rows = WORLD.rows
+    assert grid.to_rows() == [
+        {
+            "Cost": rows["Bookings"][key]["boCost"],
+            "Occupation": (person := rows["People"][rows["Bookings"][key]["person"]])["peOccu"],
+            "Region": rows["Households"][person["household"]]["hhRegion"],
+            "Booking Date": rows["Bookings"][key]["boDate"],
+        }
+        for key in sorted(rows["Bookings"])
+    ]
+
+
+def test_the_action_that_counts_checks_what_it_is_given(session: Any) -> None:
+    """A list of types that there are, at most 200."""
+    for wrong in ({}, {"types": "People"}, {"types": [3]}, {"types": [], "more": 1}):
+        with pytest.raises(Invalid, match="takes `types`, a list of names of entity types"):
+            session.call("counts", **wrong)
+    with pytest.raises(TooLarge, match="the limit is 200"):
+        session.call("counts", types=["People"] * 201)
+    with pytest.raises(callsheet.CallsheetError, match="there is no entity type `Peple`"):
+        session.call("counts", types=["Peple"])
+    assert session.call("counts", types=["People", "People"]) == {"People": len(WORLD.rows["People"])}
+
+
+def test_an_account_counts_what_it_may_read() -> None:
+    """By one request as by its own query."""
+    with Session("memory:", seed=True) as admin:
+        admin.call("roles.add", name="shots", rules=["read:Shot,Project"])
+        admin.create("Shot", {"name": "sh1", "parent": admin.create("Project", {"name": "sintel"})})
+        admin.commit()
+        admin.call("users.add", name="anna", role="shots")
+        backend = admin._connection.service.backend("anna")
+        assert backend.call("counts", {"types": ["Shot", "Project", "Status"]}) == {"Shot": 1, "Project": 1, "Status": 0}
