@@ -88,6 +88,10 @@ def test_a_selection_of_another_table_is_carried_over(company: Any, world: World
         key for key, row in world.rows["Bookings"].items() if world.rows["People"][row["person"]]["peOccu"] == "Retired"
     ]
     assert set(grid["Occupation"]) == {"Retired"}
+    households = company.tables["Households"]
+    north = households.any(households["Region"] == "North")
+    assert set(people.datagrid(["Region"], north)["Region"]) == {"North"}
+    assert people.cube(["Region"], selection=north)["Region"] == ["North"]
     assert len(grid) == len(expected)
 
 

@@ -111,4 +111,8 @@ def test_an_account_counts_what_it_may_read() -> None:
         admin.commit()
         admin.call("users.add", name="anna", role="shots")
         backend = admin._connection.service.backend("anna")
-        assert backend.call("counts", {"types": ["Shot", "Project", "Status"]}) == {"Shot": 1, "Project": 1, "Status": 0}
+        assert backend.call("counts", {"types": ["Shot", "Project", "Status"]}) == {
+            "Shot": 1,
+            "Project": 1,
+            "Status": 0,
+        }

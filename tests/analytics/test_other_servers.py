@@ -1,4 +1,4 @@
-"""Servers that have less: one that speaks ftrack's language, and one without measures. Counts work; the rest is refused."""
+"""Servers that have less: one that speaks ftrack's language, and one without measures; counts work."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from attrs import evolve
 from brute import Compared, World, counts, selected
-from dialects.embedded import Direct, session_over
 
 from callsheet import Session, UsageError
 from callsheet.testing import memory_service
+from dialects.embedded import Direct, session_over
 
 
 @pytest.fixture(scope="module")

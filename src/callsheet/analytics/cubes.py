@@ -12,7 +12,7 @@ from callsheet.analytics.carrying import path_along, route_between
 from callsheet.analytics.charts import bar_chart, draw
 from callsheet.analytics.dimensions import RANGE, Band, VariableMeasure, count_of
 from callsheet.analytics.frames import Frame
-from callsheet.analytics.resolving import label_path, path_to, variable_of
+from callsheet.analytics.resolving import is_selection, is_table, label_path, path_to, variable_of
 from callsheet.core.aggregating import aggregate
 from callsheet.errors import UsageError
 from callsheet.export.layout import ExportColumn
@@ -92,7 +92,7 @@ def cube(
 
 
 def _selected(table: Any, selection: Any) -> Any:
-    if not hasattr(selection, "select_statement") or not hasattr(selection, "of"):
+    if not is_selection(selection):
         raise UsageError(f"a selection is needed, not {selection!r:.80}")
     return selection.of(table).select_statement
 
@@ -121,7 +121,7 @@ def _level(table: Any, given: Any) -> tuple[ExportColumn, Level]:
         variable, band = (text, word.strip()) if text else (given, None)
     variable = variable_of(table, variable)
     if band is not None:
-        band = variable._band(band).band if hasattr(variable, band) else variable._band("")
+        band = variable._band(band).band
     if variable.type in ("Array", "Mapping", "Json"):
         raise UsageError(f"{variable._shown} is of type {variable.type}, which is no dimension")
     path, _ = path_to(table, variable)
@@ -136,7 +136,7 @@ def _measures(table: Any, given: Any) -> list[NamedMeasure]:
         return [_measure(table, count_of(table), None)]
     if isinstance(given, Mapping):
         return [_measure(table, each, name) for name, each in given.items()]
-    if isinstance(given, str | VariableMeasure | Measure) or hasattr(given, "total_records"):
+    if isinstance(given, str | VariableMeasure | Measure) or is_table(given):
         given = [given]
     found = [_measure(table, each, None) for each in given]
     if not found:
@@ -150,7 +150,7 @@ def _measure(table: Any, given: Any, name: str | None) -> NamedMeasure:
         return NamedMeasure(name or _text_of(given), given, kind)
     if isinstance(given, str):
         given = _read(table, given)
-    if hasattr(given, "total_records"):
+    if is_table(given):
         given = count_of(given)
     if not isinstance(given, VariableMeasure):
         raise UsageError(f"a measure is like `cost.sum()`, a table, or a text like 'sum(Cost)', not {given!r:.80}")

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from callsheet.analytics.asked import AwaitingMember, BlockingMember
 from callsheet.analytics.counting import count_selected
 from callsheet.analytics.frames import Frame
-from callsheet.analytics.resolving import label_path, path_to, variable_of
+from callsheet.analytics.resolving import is_selection, label_path, path_to, variable_of
 from callsheet.errors import UsageError
 from callsheet.export.layout import ExportColumn
 from callsheet.export.pages import ColumnPages
@@ -59,7 +59,7 @@ def datagrid(table: Any, columns: Iterable[Any] | None, selection: Any, max_rows
 
 
 def _selection(table: Any, selection: Any) -> Any:
-    if not hasattr(selection, "select_statement") or not hasattr(selection, "of"):
+    if not is_selection(selection):
         raise UsageError(f"a selection is needed, not {selection!r:.80}")
     return selection.of(table)
 

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from callsheet.errors import UsageError
 from callsheet.model.measure import BANDS
+from callsheet.model.schema import did_you_mean
 
 __all__ = ["Band", "BandedVariable", "MeasuredVariable", "VariableMeasure", "count_of"]
 
@@ -56,6 +57,8 @@ class BandedVariable:
     def _band(self, band: str) -> Band:
         if self.type not in ("Date", "DateTime"):
             raise UsageError(f"{self._shown} is of type {self.type}; only dates have bands ({', '.join(BANDS)})")
+        if band not in BANDS:
+            raise UsageError(f"there is no band `{band:.40}`{did_you_mean(band, BANDS)}: {', '.join(BANDS)}")
         return Band(self, band)
 
     @property

@@ -9,7 +9,17 @@ from callsheet.analytics.relations import TablePath
 from callsheet.errors import UnknownName, UsageError
 from callsheet.model.query import Path, Step
 
-__all__ = ["label_path", "path_to", "value_path", "variable_of"]
+__all__ = ["is_selection", "is_table", "label_path", "path_to", "value_path", "variable_of"]
+
+
+def is_selection(given: Any) -> bool:
+    """Whether this is a selection; also one whose table is not known yet."""
+    return hasattr(type(given), "select_statement") and hasattr(type(given), "of")
+
+
+def is_table(given: Any) -> bool:
+    """Whether this is a table. Its class is looked at, since its numbers would be requested."""
+    return hasattr(type(given), "total_records")
 
 
 def variable_of(table: Any, given: Any) -> Any:
@@ -60,7 +70,7 @@ def label_path(variable: Any, path: Path) -> Path:
 
 def value_path(table: Any, given: Any, word: str) -> Path:
     """The path to one value for each entity: of a variable here or above, or the key of a table above."""
-    if hasattr(given, "total_records") or (isinstance(given, str) and _names_a_table(table, given)):
+    if is_table(given) or (isinstance(given, str) and _names_a_table(table, given)):
         above = table._table_of(given)
         dictionary = table._dictionary
         route = route_between(dictionary.relations, dictionary.schema, table.name, above.name, None)
