@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from brute import Both, Compared, Of, Opposite, Some, World, counts, line, selected
 from holidays import PARENTS, SURNAMES, TOWNS, TYPES
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
+
+from callsheet.errors import Invalid
 
 FIXED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 TEXTS = ("", "s", "SM", "o'", "100%", "%", "\\", "_", "å", "ne", *TOWNS)
@@ -80,9 +82,16 @@ def check(session: Any, world: World, term: Any) -> None:
     selection = term.build(session)
     expected = selected(world, term)
     assert selection.table.name == term.table
-    found = [row["id"] for row in selection.to_query().select("id").records()]
+    try:
+        found = [row["id"] for row in selection.to_query().select("id").records()]
+        number = selection.count()
+    except Invalid as error:
+        # A database reads no statement of any depth; the server says so.
+        if "nested too deep" not in str(error):
+            raise
+        reject()
     assert sorted(found) == expected, str(selection)
-    assert selection.count() == len(expected), str(selection)
+    assert number == len(expected), str(selection)
     assert selection.counts == counts(world, term.table, expected), str(selection)
     again = session.selection(selection.to_json())
     assert again.select_statement == selection.select_statement
