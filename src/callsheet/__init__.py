@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from callsheet import measures as measures
     from callsheet.analytics.cubes import Cube
     from callsheet.analytics.datagrids import DataGrid
+    from callsheet.analytics.networks import RelationNetwork
     from callsheet.analytics.selections import Selection
     from callsheet.analytics.tables import Table
     from callsheet.analytics.variables import Variable
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from callsheet.session.accessors import AsyncTypeAccessor, TypeAccessor
     from callsheet.session.awaiting import AsyncSession
     from callsheet.session.blocking import Session
+    from callsheet.session.browser import AsyncBrowser, Browser
     from callsheet.session.invitation import accept_invitation, accept_invitation_async
     from callsheet.session.login import login, login_async, login_with_password, login_with_password_async
     from callsheet.session.results import AsyncQueryResult, QueryResult
@@ -59,6 +61,7 @@ __version__ = "0.2.0"
 
 #: The public names, and where each is at home. They are imported when first used.
 _HOMES = {
+    "AsyncBrowser": "session.browser",
     "AsyncPlan": "sync.plan",
     "AsyncQueryResult": "session.results",
     "AsyncSession": "session.awaiting",
@@ -66,6 +69,7 @@ _HOMES = {
     "AsyncTwoWayPlan": "sync.two_way.sync",
     "AsyncTypeAccessor": "session.accessors",
     "Attribute": "model.schema",
+    "Browser": "session.browser",
     "CallsheetError": "errors",
     "Carried": "sync.two_way.pairing",
     "Children": "sync.mapping",
@@ -95,6 +99,7 @@ _HOMES = {
     "QueryError": "errors",
     "QueryResult": "session.results",
     "RefusedRow": "sync.cells",
+    "RelationNetwork": "analytics.networks",
     "RelativeTime": "model.relative_time",
     "ResultError": "errors",
     "RowMapping": "sync.mapping",
@@ -140,6 +145,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncBrowser",
     "AsyncPlan",
     "AsyncQueryResult",
     "AsyncSession",
@@ -147,6 +153,7 @@ __all__ = [
     "AsyncTwoWayPlan",
     "AsyncTypeAccessor",
     "Attribute",
+    "Browser",
     "CallsheetError",
     "Carried",
     "Children",
@@ -176,6 +183,7 @@ __all__ = [
     "QueryError",
     "QueryResult",
     "RefusedRow",
+    "RelationNetwork",
     "RelativeTime",
     "ResultError",
     "RowMapping",

@@ -30,11 +30,11 @@ ONLY: dict[type, dict[str, str]] = {
 SPECIAL = {name for found in ONLY.values() for name in found if name.startswith("__")}
 #: What each kind writes out itself, because it waits in its own way or gives objects of its own kind.
 WRITTEN_OUT = {
-    Session: {"run", "open", "close", "query", "select", "model_interface", "selection", "__getitem__"},
+    Session: {"run", "open", "close", "query", "select", "model_interface", "browse", "selection", "__getitem__"},
     QueryResult: {"run", "records"},
 }
 #: Methods that make no request are plain in both.
-PLAIN = {"query", "select", "model_interface", "selection", "__getitem__"}
+PLAIN = {"query", "select", "model_interface", "browse", "selection", "__getitem__"}
 
 
 def names(cls: type) -> set[str]:

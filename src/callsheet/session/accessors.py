@@ -15,6 +15,7 @@ from attrs import evolve
 from callsheet.core import aggregating, reading
 from callsheet.core import ensure as ensuring
 from callsheet.core.core import Core
+from callsheet.core.name_search import name_of_type
 from callsheet.core.paging import ReadProgress, every_page
 from callsheet.core.verb import Awaiting, Blocking, Verb
 from callsheet.entity.entity import E, Entity, type_name
@@ -119,12 +120,10 @@ class AccessorVerbs(Generic[E]):
         """
         if not isinstance(name, str):
             raise UsageError(f"find_by_name needs a text, not {shown(name)}")
-        attribute = self._type.attributes.get("name") or self._type.attributes.get(self._type.label)
-        if attribute is None or attribute.name in self._type.key:
-            raise UsageError(f"a {self._type.name} has no name: use `find(key)`, or `where({{…}})`")
+        attribute = name_of_type(self._type)
         if not name.strip():
             return None
-        named = _narrowed(self).where(Comparison(Path.of(attribute.name), "=", name))
+        named = _narrowed(self).where(Comparison(Path.of(attribute), "=", name))
         found = yield from named._range(0, 2)
         if len(found) > 1:
             raise MultipleResults(f"several have this name: {named}; `where` gives all of them")

@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from callsheet.flow import Flow
     from callsheet.model.event import Event
     from callsheet.model.query import Select
-    from callsheet.session import accessors, events, hub_flows, query, results
+    from callsheet.session import accessors, browser, events, hub_flows, query, results
     from callsheet.session.accessors import AsyncTypeAccessor
+    from callsheet.session.browser import AsyncBrowser
     from callsheet.session.events import AsyncEventHub
+    from callsheet.session.query import Query
     from callsheet.session.results import AsyncQueryResult
     from callsheet.transport import drive
 else:
     accessors = Later("callsheet.session.accessors")
     drive = Later("callsheet.transport.drive")
+    browser = Later("callsheet.session.browser")
     events = Later("callsheet.session.events")
     hub_flows = Later("callsheet.session.hub_flows")
     query = Later("callsheet.session.query")
@@ -138,6 +141,17 @@ class AsyncSession(Awaiting, FrontDoor):
     def model_interface(self, entity_type: str | type[E]) -> AsyncTypeAccessor[E]:
         """The verbs of an entity type: ``session.Task`` is ``session.model_interface("Task")``."""
         return accessors.AsyncTypeAccessor(self, entity_type)
+
+    @overload
+    def browse(self, what: str) -> AsyncBrowser: ...
+    @overload
+    def browse(self, what: type[E] | Query[E]) -> AsyncBrowser[E]: ...
+    def browse(self, what: str | type[Entity] | Query[Any]) -> AsyncBrowser[Any]:
+        """A browser of many entities at once: of a type (its name or class), of the text of a query, or of a query.
+
+        >>> session.browse("Sample").where(project="p53").search("^P[0-9]+$")  # doctest: +SKIP
+        """
+        return browser.browser_of(browser.AsyncBrowser, results.AsyncQueryResult, self, what)
 
     def __getitem__(self, name: str) -> AsyncTypeAccessor:
         return accessors.AsyncTypeAccessor(self, name)

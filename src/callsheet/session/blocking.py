@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from callsheet.entity.entity import E, Entity
     from callsheet.flow import Flow
     from callsheet.model.query import Select
-    from callsheet.session import accessors, events, query, results
+    from callsheet.session import accessors, browser, events, query, results
     from callsheet.session.accessors import TypeAccessor
+    from callsheet.session.browser import Browser
     from callsheet.session.events import EventHub
+    from callsheet.session.query import Query
     from callsheet.session.results import QueryResult
     from callsheet.transport import drive
 else:
     accessors = Later("callsheet.session.accessors")
     drive = Later("callsheet.transport.drive")
+    browser = Later("callsheet.session.browser")
     events = Later("callsheet.session.events")
     query = Later("callsheet.session.query")
     results = Later("callsheet.session.results")
@@ -160,6 +163,17 @@ class Session(Blocking, FrontDoor):
     def model_interface(self, entity_type: str | type[E]) -> TypeAccessor[E]:
         """The verbs of an entity type: ``session.Task`` is ``session.model_interface("Task")``."""
         return accessors.TypeAccessor(self, entity_type)
+
+    @overload
+    def browse(self, what: str) -> Browser: ...
+    @overload
+    def browse(self, what: type[E] | Query[E]) -> Browser[E]: ...
+    def browse(self, what: str | type[Entity] | Query[Any]) -> Browser[Any]:
+        """A browser of many entities at once: of a type (its name or class), of the text of a query, or of a query.
+
+        >>> session.browse("Sample").where(project="p53").search("^P[0-9]+$")  # doctest: +SKIP
+        """
+        return browser.browser_of(browser.Browser, results.QueryResult, self, what)
 
     def __getitem__(self, name: str) -> TypeAccessor:
         return accessors.TypeAccessor(self, name)

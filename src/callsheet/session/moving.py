@@ -20,7 +20,7 @@ from callsheet.model.operation import Create, Delete, Operation, Update
 from callsheet.model.record import NOT_SET, Identity
 from callsheet.session.savepoints import savepoint
 
-__all__ = ["copy_known", "move"]
+__all__ = ["are_on_one_server", "check_schemas", "copy_known", "move"]
 
 _hidden = object.__setattr__
 
@@ -60,6 +60,21 @@ def move(core: Core, entities: Any, to: Core) -> list[Any]:
     return [each for each in found if each is not None]
 
 
+def check_schemas(core: Core, to: Core) -> None:
+    """Raise `UsageError` if two sessions have different schemas."""
+    if to.schema.hash != core.schema.hash:
+        raise UsageError("the other session has another schema; write values there instead of moving entities")
+
+
+def are_on_one_server(core: Core, to: Core) -> bool:
+    """Whether two sessions are on the same workspace of the same server."""
+    here, there = (getattr(each, "_connection", None) for each in (core, to))
+    return (getattr(here, "server", ""), getattr(here, "workspace", "")) == (
+        getattr(there, "server", ""),
+        getattr(there, "workspace", ""),
+    )
+
+
 def _is_born(entity: Any) -> bool:
     return entity._changes is not None and entity._changes.born
 
@@ -71,13 +86,8 @@ def _check(core: Core, to: Core, moved: Sequence[Any]) -> None:
     core.check_present()
     if core.unit.doubtful is not None or core.unit.savepoints:
         raise StateError("entities are moved when no commit is in doubt and no savepoint is open here")
-    if to.schema.hash != core.schema.hash:
-        raise UsageError("the other session has another schema; write values there instead of moving entities")
-    here, there = (getattr(each, "_connection", None) for each in (core, to))
-    if (getattr(here, "server", ""), getattr(here, "workspace", "")) != (
-        getattr(there, "server", ""),
-        getattr(there, "workspace", ""),
-    ):
+    check_schemas(core, to)
+    if not are_on_one_server(core, to):
         for each in moved:
             if not _is_born(each):
                 raise UsageError(f"{each!r} is of another server than the other session; only new entities move there")

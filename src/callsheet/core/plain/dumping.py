@@ -10,14 +10,14 @@ more for each type below it whose own attributes are missing; never one for each
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
 from attrs import frozen
 
-from callsheet.core import populating
 from callsheet.core.core import Core
+from callsheet.core.plain.fetching import fetch_tree
 from callsheet.core.plain.trees import Tree, tree_of, wrong_names
 from callsheet.entity.collection import MappingView
 from callsheet.entity.entity import Entity
@@ -42,7 +42,7 @@ def dump(core: Core, entities: Any, only: Any = None, include: Any = None, ignor
     problems = list(dict.fromkeys(text for each in chosen for text in wanted.problems(each._type, core.schema)))
     if problems:
         raise SchemaError(f"nothing is dumped:{''.join(f'{chr(10)}  - {text}' for text in problems)}")
-    yield from _fetched(core, chosen, wanted.include)
+    yield from fetch_tree(core, chosen, wanted.include)
     writer = _PlainWriter(core.schema)
     found = [writer.object_of(each, wanted) for each in chosen]
     return found[0] if isinstance(entities, Entity) else found
@@ -148,37 +148,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-# -- fetching ------------------------------------------------------------------------------------------------
-
-
-def _fetched(core: Core, entities: list[Any], include: Tree) -> Flow[None]:
-    """All that is dumped is loaded: of the related entities too, by the same requests."""
-    by_type: dict[str, list[Any]] = {}
-    for each in {id(each): each for each in entities}.values():
-        by_type.setdefault(each._name, []).append(each)
-    for name, members in by_type.items():
-        yield from populating.populate(core, members, list(_paths(core.schema.types[name], include, core.schema)))
-    for relation, below in include.items():
-        related = [other for each in entities for other in _related_to(each, relation)]
-        if related:
-            yield from _fetched(core, related, below)
-
-
-def _paths(entity_type: EntityType, include: Tree, schema: Schema) -> Iterable[str]:
-    quoted: Callable[[str], str] = lambda name: name if name.isidentifier() else f'"{name}"'  # noqa: E731
-    for name, attribute in entity_type.attributes.items():
-        if name in include and attribute.target is not None:
-            yield quoted(name)
-            for path in _paths(schema.types[attribute.target], include[name], schema):
-                yield f"{quoted(name)}.{path}"
-        elif attribute.kind != "collection" and name not in entity_type.key:
-            yield quoted(name)
-
-
-def _related_to(entity: Any, relation: str) -> list[Any]:
-    value = entity.peek(relation) if relation in entity._type.attributes else None
-    if isinstance(value, Entity):
-        return [value]
-    return list(value._members()) if value else []
