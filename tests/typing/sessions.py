@@ -8,8 +8,10 @@ from typing import Any, assert_type
 import callsheet
 from callsheet import (
     NOT_SET,
+    AsyncBrowser,
     AsyncQueryResult,
     AsyncSession,
+    Browser,
     Commit,
     CommitResult,
     Create,
@@ -20,6 +22,7 @@ from callsheet import (
     Identity,
     Operation,
     QueryResult,
+    RelationNetwork,
     Schema,
     Server,
     Session,
@@ -47,6 +50,16 @@ def blocking(session: Session) -> None:
     assert_type(session.schema, Schema)
     assert_type(session.server_information, Description)
     assert_type(session.fork(), Session)
+    browser = session.browse("Task")
+    assert_type(browser, Browser)
+    assert_type(browser.where(name="a").query, QueryResult)
+    assert_type(browser.all(), list[Entity])
+    assert_type(browser.search("^a"), list[Entity])
+    assert_type(browser.close_matches("a", 3), list[Entity])
+    assert_type(browser.network(relations=["parent"], depth=2), RelationNetwork)
+    assert_type(session.browse(session.query("Task")), Browser)
+    browser.search(7)  # type: ignore[arg-type]
+    session.browse(7)  # type: ignore[call-overload]
     session.commit(conflicts=3)  # type: ignore[arg-type]
     session.commit("raise", None, None)  # type: ignore[call-arg]
     session.commit(agree="yes")  # type: ignore[arg-type]
@@ -65,6 +78,8 @@ def blocking(session: Session) -> None:
 
 async def awaiting(session: AsyncSession) -> None:
     """The same, awaited."""
+    assert_type(session.browse("Task"), AsyncBrowser)
+    assert_type(await session.browse("Task").search("^a"), list[Entity])
     assert_type(session.query("Task"), AsyncQueryResult)
     assert_type(session.query("Task").where(name="a"), AsyncQueryResult)
     assert_type(await session.query("Task").all(), list[Entity])

@@ -132,14 +132,19 @@ def _column(
 
 
 def _named(core: Core, select: Select, page: Page) -> Iterable[Named]:
+    """The rows of a page, without those that are deleted here."""
     tables, (path,) = PageTables(core.schema, page), select.projections
     blocks = page.records[: page.roots]
     found = [(row[0], value) for records in blocks for row, value in zip(records.rows, tables.column(records, path))]
+    root = core.schema.types[select.entity_type].root
+    deleted = {each._key for each in core.deleted if each._type.root == root}
     for key, value in found if page.order is None else [found[place] for place in page.order]:
         texts = [each for each in (value if isinstance(value, list | tuple) else [value]) if each is not None]
         if not all(isinstance(each, str) for each in texts):
             raise UsageError(f"{select.entity_type}.{'.'.join(path.names)} is no text: {shown(texts[0])}")
-        yield tuple(key) if isinstance(key, list) else key, texts
+        plain = tuple(key) if isinstance(key, list) else key
+        if plain not in deleted:
+            yield plain, texts
 
 
 def _entities(core: Core, select: Select, keys: list[Any]) -> Flow[list[Any]]:
