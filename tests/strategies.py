@@ -65,8 +65,12 @@ def literals() -> st.SearchStrategy[Any]:
         st.sampled_from(["Done", "2026-01-01", "12", "none", r"50\%", "\\", r"\u0041"]),
         st.dates(),
         datetimes(),
-        relative_times(),
     )
+
+
+def compared_values() -> st.SearchStrategy[Any]:
+    """What a condition may compare with: values, and times relative to now."""
+    return st.one_of(literals(), relative_times())
 
 
 def relative_times() -> st.SearchStrategy[RelativeTime]:
@@ -114,7 +118,7 @@ def conditions(
 ) -> st.SearchStrategy[Condition]:
     """Condition trees over paths and values; ``queries``: with queries in parentheses after ``in``."""
     where = paths() if where is None else where
-    values = literals() if values is None else values
+    values = compared_values() if values is None else values
     inner: st.SearchStrategy[Select] = st.nothing()
     if queries:
         projected = st.lists(where, max_size=1).map(tuple)
@@ -166,7 +170,7 @@ def samples(where: st.SearchStrategy[Path]) -> st.SearchStrategy[Sample]:
 
 def measures(where: st.SearchStrategy[Path]) -> st.SearchStrategy[Measure]:
     """Functions with conditions, and arithmetic with them and with numbers."""
-    condition = st.builds(Comparison, where, st.just("="), literals())
+    condition = st.builds(Comparison, where, st.just("="), compared_values())
     place = st.one_of(st.none(), st.floats(0, 1))
     function = st.builds(
         AggregateFunction,

@@ -306,7 +306,8 @@ def test_every_environment_variable_is_described() -> None:
     """Each variable that the source reads stands on the page of configuration."""
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
     text = page_text("docs/reference/configuration.md")
-    variables = set(re.findall(r"CALLSHEET_[A-Z_]+[A-Z]", source))
+    # `_CALLSHEET_COMPLETE` is between the shell's script and click.
+    variables = set(re.findall(r"(?<!_)CALLSHEET_[A-Z_]+[A-Z]", source))
     assert sorted(name for name in variables if f"`{name}`" not in text) == []
 
 

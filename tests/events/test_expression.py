@@ -17,7 +17,7 @@ from callsheet.model.language.matching import matches
 from callsheet.model.language.parser import parse_condition
 from callsheet.model.language.text import condition_text
 from callsheet.model.query import Comparison, Condition, Not, Path
-from strategies import conditions, paths
+from strategies import conditions, literals, paths
 
 UPDATE = Event(
     "callsheet.update",
@@ -229,7 +229,7 @@ def test_a_predicate_answers_what_matching_answers(condition: Condition, record:
     assert predicate(condition)(record) is matches(condition, record)
 
 
-@given(conditions(paths(plain=True), queries=False))
+@given(conditions(paths(plain=True), literals(), queries=False))
 def test_reading_again_changes_nothing(condition: Condition) -> None:
     """An expression's condition is an expression of the same meaning, and its text too."""
     read = parse_expression(condition)

@@ -145,7 +145,7 @@ def fitted(natural: Sequence[int], room: int, whole: Sequence[bool] = ()) -> lis
     ``whole`` says of each column whether it is never cut.
 
     >>> fitted([10, 30, 4], 40), fitted([10, 30, 4], 80), fitted([20, 20, 20], 24)
-    ([10, 16, 4], [10, 30, 4], [8, 9])
+    ([10, 17, 4], [10, 30, 4], [9, 9])
     """
     kept = whole or [False] * len(natural)
     least = [width if stays else min(width, _LEAST) for width, stays in zip(natural, kept)]

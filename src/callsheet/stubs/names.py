@@ -26,7 +26,7 @@ def class_names(names: Iterable[str], taken: Container[str] = ()) -> dict[str, s
     """A Python name for each, all different, and none of the ``taken`` ones; most are the name itself.
 
     >>> class_names(["Task", "3D Scan", "class", "Session"], {"Session"})
-    {'Task': 'Task', '3D Scan': 'Type_3D_Scan', 'Session': 'Session_', 'class': 'class_'}
+    {'Session': 'Session_', 'Task': 'Task', '3D Scan': 'Type_3D_Scan', 'class': 'class_'}
     """
     wanted = sorted(names, key=lambda name: (not is_plain(name), name))
     found: dict[str, str] = {}
