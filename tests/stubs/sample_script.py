@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal, assert_type
 
-from callsheet import AsyncQueryResult, Collection, Entity, QueryResult
+from callsheet import AsyncQueryResult, Browser, Collection, Entity, QueryResult
 from callsheet.model.query import Comparison
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ def asking(session: Session, shot: Shot) -> None:
     assert_type(session.query("Task").first(), Task | None)
     assert_type(session.query(Task).where(Task.status.name == "Done", Task.bid > 2).one(), Task)
     assert_type(session.query("Task where name is x"), QueryResult)
+    assert_type(session.browse("Task").all(), list[Task])
+    assert_type(session.browse(Task).search("^a"), list[Task])
+    assert_type(session.browse(session.query(Shot)).where(name="a"), Browser[Shot])
+    assert_type(session.browse("Task where name is x"), Browser)
     assert_type(session.get("Task", "1"), Task | None)
     assert_type(session.get(Shot, "1"), Shot | None)
     assert_type(session.fork(), Session)
@@ -75,6 +79,7 @@ def writing(session: Session, task: Task, shot: Shot) -> None:
 async def awaiting(session: AsyncSession) -> None:
     """The same, awaited."""
     assert_type(session.query(Task), AsyncQueryResult[Task])
+    assert_type(await session.browse("Task").all(), list[Task])
     assert_type(await session.get("Task", "1"), Task | None)
     assert_type(session.create("Task", {"name": "a"}), Task)
     assert_type(await session.Task.last(3), list[Task])

@@ -54,7 +54,9 @@ def session_class(kind: type, names: Sequence[TypeNames], name: str, types: str)
     yield "    __getattr__: None"
     yield "    @_builtins.property"
     yield f"    def types(self) -> {types}: ..."
-    yield from _overloads(list(_queries(names, "AsyncQueryResult" if awaits else "QueryResult")))
+    result = "AsyncQueryResult" if awaits else "QueryResult"
+    yield from _overloads(list(_queries(names, result)))
+    yield from _overloads(list(_browsers(names, "AsyncBrowser" if awaits else "Browser", result)))
     found = [_verb("get", get, each, f"{each.entity} | None", awaits) for each in names]
     yield from _overloads(found)
     made = [each for each in names if each.data is not None]
@@ -69,6 +71,13 @@ def _queries(names: Sequence[TypeNames], result: str) -> Iterator[str]:
     yield f"def query(self, text: _builtins.str, {rest}) -> _callsheet.{result}: ..."
     plain = "_abc.Mapping[_builtins.str, _typing.Any]"
     yield f"def query(self, text: {plain}, {rest}) -> _callsheet.{result}[_typing.Any]: ..."
+
+
+def _browsers(names: Sequence[TypeNames], browser: str, result: str) -> Iterator[str]:
+    for each in names:
+        what = f"{_either(each)} | _callsheet.{result}[{each.entity}]"
+        yield f"def browse(self, what: {what}) -> _callsheet.{browser}[{each.entity}]: ..."
+    yield f"def browse(self, what: _builtins.str) -> _callsheet.{browser}: ..."
 
 
 def _verb(verb: str, function: Any, names: TypeNames, result: str, awaits: bool) -> str:
