@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -358,6 +359,22 @@ def test_a_network_is_a_picture(lab: Session, tmp_path: Path) -> None:
     empty = lab.browse("Sample").where(name="none such").network(relations=["parents"])
     empty.draw(tmp_path / "empty.png")
     assert len(empty) == 0
+
+
+def test_without_the_extra_the_network_is_data_and_says_what_to_install(
+    lab: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The graph and the picture need packages; the links do not."""
+    for package in ("networkx", "matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, package, None)
+    network = lab.browse("Sample").where(name="P4").network(relations=["parents"], depth=1)
+    assert [(network.labels[each.source], each.relation, network.labels[each.target]) for each in network.links] == [
+        ("P4", "parents", "P2")
+    ]
+    with pytest.raises(UsageError, match=r"needs networkx: `pip install callsheet\[graph\]`"):
+        network.graph  # noqa: B018
+    with pytest.raises(UsageError, match=r"needs matplotlib: `pip install callsheet\[graph\]`"):
+        network.draw()
 
 
 def test_labels_with_marks_of_formulas_are_drawn(lab: Session, tmp_path: Path) -> None:
