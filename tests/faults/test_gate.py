@@ -33,6 +33,7 @@ def run_command(*arguments: str) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-4_000:]}"
 
 
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("name", PROOFS)
 def test_proof_holds(name: str) -> None:
     """Nothing is lost, doubled or partial; faults were injected; the negative control failed."""
@@ -41,6 +42,7 @@ def test_proof_holds(name: str) -> None:
 
 @pytest.mark.deep
 @pytest.mark.timeout(3_600)
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("name", PROOFS)
 def test_proof_holds_at_full_size(name: str) -> None:
     """The same with many times the faults; runs with ``-m deep``."""
