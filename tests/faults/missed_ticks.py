@@ -55,7 +55,9 @@ def _prove(engine: str, kind: str, deep: bool, seed: int) -> Outcome:
     outcome = Outcome(f"ticks on {engine}", f"{run.faults:,} kills, {run.made:,} ticks, 2 listeners", run.faults)
     outcome.lost, outcome.doubled, outcome.problems = run.lost, run.doubled, run.problems
     outcome.control = "effect without fence doubles"
-    outcome.caught = done(8, 30, seed, kind, unfenced).doubled
+    # A kill between effect and checkpoint is likely in a run, not certain.
+    runs = (done(8, 30, seed + turn, kind, unfenced).doubled for turn in range(4))
+    outcome.caught = next(filter(None, runs), 0)
     return outcome
 
 
