@@ -27,6 +27,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.proof
+@pytest.mark.timeout(1_800)
 def test_mypy_finds_the_errors_and_no_others(script: Path) -> None:
     """Under --strict, mypy accepts the stub, and refuses the marked lines of the script only."""
     done = checked([*MYPY, str(script.with_name("my_studio.pyi"))], script)
@@ -35,6 +36,7 @@ def test_mypy_finds_the_errors_and_no_others(script: Path) -> None:
 
 
 @pytest.mark.proof
+@pytest.mark.timeout(1_800)
 @needs_node
 def test_pyright_finds_the_errors_and_no_others(script: Path) -> None:
     """Pyright accepts the stub, and refuses the marked lines of the script only."""
@@ -45,6 +47,7 @@ def test_pyright_finds_the_errors_and_no_others(script: Path) -> None:
 
 
 @pytest.mark.proof
+@pytest.mark.timeout(1_800)
 def test_mypy_reads_the_stub_of_a_vendors_schema(tmp_path: Path) -> None:
     """A large schema in a vendor's format has a stub that passes strict checks."""
     with Session("memory:", schema=schema_list()) as session:

@@ -114,6 +114,7 @@ def test_a_killed_run_of_two_ways_is_finished_by_the_next(sides: Sides) -> None:
 
 
 @pytest.mark.proof
+@pytest.mark.timeout(1_800)
 def test_many_killed_runs_of_two_ways_are_finished(sides: Sides) -> None:
     """Eight of them, at random moments, between the same servers."""
     check(sides, 8, 2)
