@@ -156,7 +156,6 @@ def test_a_cube_is_what_brute_force_computes(question: Any, small: Any, small_wo
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(1_800)
 @pytest.mark.timeout(3_000)
 @settings(max_examples=600, deadline=None, suppress_health_check=FIXED)
 @given(question=questions())

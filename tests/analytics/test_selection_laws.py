@@ -106,7 +106,6 @@ def test_a_selection_selects_what_brute_force_selects(data: st.DataObject, small
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(1_800)
 @pytest.mark.timeout(3_000)
 @settings(max_examples=2_000, deadline=None, suppress_health_check=FIXED)
 @given(data=st.data())

@@ -205,7 +205,9 @@ def _inside(select: Select) -> Any:
     return Comparison(Path.of("id"), "in", select)
 
 
-@settings(SETTINGS, max_examples=250)
+@pytest.mark.proof
+@pytest.mark.timeout(1_800)
+@settings(SETTINGS, max_examples=150)
 @given(worlds(), aggregates())
 def test_numbers_mean_the_same_in_sqlite_and_in_python(world: World, aggregate: Aggregate) -> None:
     """Every group, in order, with every measure and total, equals what Python computes of the entities."""
@@ -213,7 +215,9 @@ def test_numbers_mean_the_same_in_sqlite_and_in_python(world: World, aggregate: 
         numbers_agree(store, small(world), aggregate)
 
 
-@settings(SETTINGS, max_examples=100)
+@pytest.mark.proof
+@pytest.mark.timeout(1_800)
+@settings(SETTINGS, max_examples=60)
 @given(worlds(), st.sampled_from(["Thing", "Node", "Leaf"]).flatmap(chosen), st.integers(1, 4))
 def test_tops_and_samples_mean_the_same_in_sqlite_and_in_python(world: World, select: Select, size: int) -> None:
     """All pages together, and a query inside a query, keep what Python keeps."""
@@ -225,15 +229,19 @@ def test_tops_and_samples_mean_the_same_in_sqlite_and_in_python(world: World, se
 def postgres() -> Iterator[Store]:
     """One store on PostgreSQL, filled anew for each example."""
     with postgres_database() as url:
+        if url is None:
+            pytest.skip("no PostgreSQL answers; CALLSHEET_TEST_POSTGRES names one")
         store = Store.open(url, DOCUMENT)
         yield store
         store.close()
 
 
+@pytest.mark.proof
+@pytest.mark.timeout(1_800)
 def test_numbers_mean_the_same_in_postgres_and_in_python(postgres: Store) -> None:
     """Every group, in order, with every measure and total, equals what Python computes of the entities."""
 
-    @settings(SETTINGS, max_examples=60)
+    @settings(SETTINGS, max_examples=30)
     @given(worlds(), aggregates())
     def law(world: World, aggregate: Aggregate) -> None:
         numbers_agree(postgres, small(world), aggregate)
@@ -241,10 +249,12 @@ def test_numbers_mean_the_same_in_postgres_and_in_python(postgres: Store) -> Non
     law()
 
 
+@pytest.mark.proof
+@pytest.mark.timeout(1_800)
 def test_tops_and_samples_mean_the_same_in_postgres_and_in_python(postgres: Store) -> None:
     """All pages together, and a query inside a query, keep what Python keeps."""
 
-    @settings(SETTINGS, max_examples=40)
+    @settings(SETTINGS, max_examples=20)
     @given(worlds(), st.sampled_from(["Thing", "Node", "Leaf"]).flatmap(chosen), st.integers(1, 4))
     def law(world: World, select: Select, size: int) -> None:
         choices_agree(postgres, small(world), select, size)
