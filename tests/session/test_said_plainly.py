@@ -26,7 +26,7 @@ def shot(session: Any) -> Any:
 def test_a_version_shows_its_number_and_its_key_once(session: Any, shot: Any) -> None:
     """Of what is loaded: the label, where it is not the key, and the number."""
     version = session.query("AssetVersion").one()
-    assert repr(version) == f"<AssetVersion v001 {version.identity.key}>"
+    assert repr(version) == f"<AssetVersion v001 in p / sh010 / plate {version.identity.key}>"
     assert repr(shot) == f"<Shot 'sh010' {shot.identity.key}>"
 
 
