@@ -27,7 +27,7 @@ def test_a_version_shows_its_number_and_its_key_once(session: Any, shot: Any) ->
     """Of what is loaded: the label, where it is not the key, and the number."""
     version = session.query("AssetVersion").one()
     assert repr(version) == f"<AssetVersion v001 in p / sh010 / plate {version.identity.key}>"
-    assert repr(shot) == f"<Shot 'sh010' {shot.identity.key}>"
+    assert repr(shot) == f"<Shot 'sh010' in p {shot.identity.key}>"
 
 
 def test_dir_has_each_own_attribute_once(session: Any, shot: Any) -> None:
