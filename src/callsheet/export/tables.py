@@ -6,7 +6,8 @@ result without rows has its columns. A batch is made of a page's columns; only t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -18,7 +19,7 @@ from callsheet.dialects.protocol import ColumnDialect
 from callsheet.errors import TransportError, UsageError
 from callsheet.export.layout import ExportColumn
 from callsheet.export.pages import ColumnPages, Values, json_text
-from callsheet.flow import Flow
+from callsheet.flow import Flow, Response
 
 __all__ = ["BatchPages", "batch_of", "pyarrow", "schema_of", "stream_of", "to_arrow", "to_pandas", "to_polars"]
 
@@ -61,7 +62,7 @@ class BatchPages:
         dialect = pages.core._dialect
         form = None
         if pages.core.features.columns and isinstance(dialect, ColumnDialect) and pages.are_projected:
-            form = PageForm(dialect.ask_columns, dialect.open_columns, _count)
+            form = PageForm(dialect.ask_columns, partial(_opened, dialect), _count)
         return cls(pages, schema_of(pages.columns), form)
 
     @property
@@ -76,21 +77,38 @@ class BatchPages:
             return batch_of(pages.columns, self.schema, (yield from pages.fetch()))
         return (yield from next_page(pages.core, pages.select, pages.size, pages.progress, self._batch, self.form))
 
-    def _batch(self, stream: bytes) -> Any:
+    def _batch(self, found: Any) -> Any:
         """The batch of an answer, with the names and types that this session's schema says."""
         arrow = pyarrow()
         try:
-            found = arrow.ipc.open_stream(stream).read_all()
             places = {path: place for place, path in enumerate(self.pages.select.projections)}
             columns = [found.column(places[column.path]).combine_chunks() for column in self.pages.columns]
             typed = [_typed(column, kind) for column, kind in zip(columns, self.schema.types)]
             return arrow.record_batch(typed, schema=self.schema)
         except (arrow.ArrowException, LookupError) as error:
-            raise TransportError(f"the server's columns cannot be read: {error!s:.200}") from None
+            raise _unreadable(error) from None
 
 
-def _count(core: Core, stream: bytes) -> None:
-    core.statistics.entities += pyarrow().ipc.open_stream(stream).read_all().num_rows
+def _opened(dialect: ColumnDialect, response: Response) -> tuple[str | None, Callable[[], Any]]:
+    """The cursor of the next page, and a function that reads this one as a table."""
+    cursor, stream = dialect.open_columns(response)
+    return cursor, lambda: _table(stream())
+
+
+def _table(stream: bytes) -> Any:
+    arrow = pyarrow()
+    try:
+        return arrow.ipc.open_stream(stream).read_all()
+    except arrow.ArrowException as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: Exception) -> TransportError:
+    return TransportError(f"the server's columns cannot be read: {error!s:.200}")
+
+
+def _count(core: Core, table: Any) -> None:
+    core.statistics.entities += table.num_rows
 
 
 def _typed(column: Any, kind: Any) -> Any:
