@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 
 from callsheet.model.language.matching import matches
+from callsheet.model.language.resolution import resolve
 from callsheet.model.measure import (
     TOTAL,
     Aggregate,
@@ -216,9 +217,16 @@ class Brute:
                         continue
                     once = (entity["id"], held["id"]) if function.repeated or not owner else held["id"]
                     values[once] = 1 if function.path is None else self.value(entry, function.path)
-            return result(function, [value for value in values.values() if value is not None])
+            found = [value for value in values.values() if value is not None]
+            if function.path is not None and self._is_number(function.path, entity_type):
+                found = [float(value) for value in found]
+                return math.fsum(found) if function.name == "sum" else result(function, found)
+            return result(function, found)
 
         return number
+
+    def _is_number(self, path: Path, entity_type: EntityType) -> bool:
+        return resolve(path, entity_type, self.schema).attribute.data_type == "number"
 
     def _counts(self, condition: Condition | None, entity: View) -> bool:
         return condition is None or matches(condition, entity, self.schema)

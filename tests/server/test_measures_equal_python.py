@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_matches_equals_sql import (
     DOCUMENT,
+    NOW,
     SETTINGS,
     View,
     conditions,
@@ -26,6 +27,7 @@ from test_matches_equals_sql import (
 
 from callsheet.model.language.aggregates import check_aggregate
 from callsheet.model.language.checking import check
+from callsheet.model.language.relative import fixed_aggregate, fixed_select
 from callsheet.model.measure import (
     BANDS,
     FUNCTIONS,
@@ -177,7 +179,7 @@ def like(found: Any, expected: Any) -> bool:
 
 def numbers_agree(store: Store, world: World, aggregate: Aggregate) -> None:
     fill(store, world)
-    checked = check_aggregate(aggregate, store.schema)
+    checked = fixed_aggregate(check_aggregate(aggregate, store.schema), NOW)
     brute = Brute(store.schema, [View(world, key) for key in world])
     expected = brute.rows(checked)
     with store.reading() as connection:
@@ -191,7 +193,7 @@ def numbers_agree(store: Store, world: World, aggregate: Aggregate) -> None:
 
 def choices_agree(store: Store, world: World, select: Select, size: int) -> None:
     fill(store, world)
-    checked = check(select, store.schema)
+    checked = fixed_select(check(select, store.schema), NOW)
     expected = [each["id"] for each in Brute(store.schema, [View(world, key) for key in world]).selected(checked)]
     assert keys_of(store, checked, size) == expected, checked
     nested = Select("Thing", (Path.of("id"),), None)
