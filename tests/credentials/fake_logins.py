@@ -51,6 +51,8 @@ class LoginDesk:
         self.families: list[Family] = []
         self.seen: list[httpx.Request] = []
         self.lose = 0
+        #: What answers in place of the server, if it is down: a response, or an exception.
+        self.down: httpx.Response | Exception | None = None
         self.crowded = False
         #: Renewals are answered when so many have arrived.
         self.together: threading.Barrier | None = None
@@ -73,6 +75,10 @@ class LoginDesk:
     def answer(self, request: httpx.Request) -> httpx.Response:
         """The answer to a request; the next ``lose`` answers to renewals do not arrive."""
         self.seen.append(request)
+        if isinstance(self.down, Exception):
+            raise self.down
+        if self.down is not None:
+            return self.down
         if request.url.path == self.renews_after:
             self._arrived.set()
         if request.url.path == "/v1/login/refresh" and self.renews_after:
@@ -93,7 +99,7 @@ class LoginDesk:
     def _made(self, request: httpx.Request) -> Response:
         path, body = request.url.path, request.content
         if path == "/v1/login" and self.crowded:
-            error = Unavailable("too many attempts")
+            error = Unavailable("too many attempts; try again in 60 s")
             error.retry_after = 60.0
             return error_response(error, 429)
         if path == "/v1/login":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
+import httpx
 import pytest
+import respx
 from attrs import evolve
 from fake_logins import PASSWORD, URL, LoginDesk
 
@@ -196,6 +198,17 @@ async def test_a_task_renews_in_advance_with_its_request(desk: LoginDesk) -> Non
 def test_too_many_attempts_are_not_repeated(desk: LoginDesk) -> None:
     """The error says when a person may try again; Callsheet neither waits nor repeats a password by itself."""
     desk.crowded = True
-    with pytest.raises(Unavailable, match="too many attempts; try again in 60 s"):
+    with pytest.raises(Unavailable, match=r"^too many attempts; try again in 60 s$") as refused:
         callsheet.login_with_password(URL, "anna", "wrong")
     assert desk.paths == {"/v1/login": 1}
+    assert refused.value.retry_after == 60
+
+
+def test_a_proxy_that_limits_requests_says_when_to_try_again() -> None:
+    """Its answer is not the server's; the time to wait is in the message, once."""
+    with respx.mock() as router:
+        answer = httpx.Response(429, text="slow down", headers={"retry-after": "17"})
+        router.post(f"{URL}/v1/login").mock(return_value=answer)
+        with pytest.raises(Unavailable, match=r"^refused on the way .*slow down; try again in 17 s$") as refused:
+            callsheet.login_with_password(URL, "anna", PASSWORD)
+    assert refused.value.retry_after == 17

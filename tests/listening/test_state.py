@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from desk import SHOTS, Desk, until
 
-from callsheet.errors import StorageError
+from callsheet.errors import StateError, StorageError
 from callsheet.listening.attempt import attempt
 from callsheet.listening.declaration import Handler
 from callsheet.listening.keys import key_maker
@@ -91,6 +92,43 @@ class DeafQueue:
 
     def settle(self, claimed: Any) -> bool:
         return True
+
+
+def elsewhere(session: Any, url: str, workspace: str = "") -> Any:
+    """The session as one on another server, or in another workspace."""
+    found = session.fork()
+    found._connection = evolve(found._connection, server=url, workspace=workspace)
+    return found
+
+
+def test_a_file_belongs_to_one_workspace(path: Path, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """Its events are of that one: a session elsewhere is refused, and a server that has moved is noted."""
+    lab = elsewhere(desk.session, "https://a.example/workspaces/lab", "lab")
+    with StateFile(path) as state:
+        state.belong_to(lab)
+        state.record(made("a", "1"))
+    with StateFile(path) as state:
+        state.belong_to(lab)
+        with pytest.raises(StateError, match=r"of the workspace `lab` \(https://a.example\), and .* is in `default`"):
+            state.belong_to(elsewhere(desk.session, "https://a.example"))
+        assert caplog.messages == []
+        state.belong_to(elsewhere(desk.session, "https://b.example/workspaces/lab", "lab"))
+        assert "was used with https://a.example before, and is used with https://b.example now" in caplog.messages[0]
+        runner = Runner(elsewhere(desk.session, "https://b.example"), Shelf([desk.folder]), state)
+        with pytest.raises(StateError, match="give each workspace a state file of its own"):
+            runner.run()
+
+
+def test_a_file_without_a_workspace_is_taken_over(path: Path, desk: Desk) -> None:
+    """Files of versions before 0.3 name none: the first session that uses one is the one whose events it holds."""
+    with StateFile(path) as state:
+        state.record(made("a", "1"))
+        handler = Handler("h", "topic=callsheet.update", note)
+        state.belong_to(elsewhere(desk.session, "https://a.example/workspaces/lab", "lab"))
+        assert not state.record(made("a", "1"))
+        state.queue("w1").claim(handler, 1)
+        with pytest.raises(StateError, match="of the workspace `lab`"):
+            state.belong_to(desk.session)
 
 
 def test_keys_are_made_of_handler_event_and_ordinal() -> None:

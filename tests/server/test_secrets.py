@@ -122,7 +122,7 @@ def logins(heard: Heard, url: str) -> list[str]:
         post("/v1/login", 401, name=OWN_PASSWORD, password=WRONG_PASSWORD)
         post("/v1/login", 422, name="anna", password=OWN_PASSWORD, passwort=WRONG_PASSWORD)
         post("/v1/call/own.user", 401, bearer=made["access_token"] + "x")
-        post("/v1/password", 401, made["access_token"], old=WRONG_PASSWORD, new=CHOSEN_PASSWORD)
+        post("/v1/password", 403, made["access_token"], old=WRONG_PASSWORD, new=CHOSEN_PASSWORD)
         post("/v1/password", 422, made["access_token"], old=OWN_PASSWORD, new=WEAK_PASSWORD)
         post("/v1/invitations/accept", 200, code=code, password=CHOSEN_PASSWORD)
         post("/v1/invitations/accept", 401, code=code, password=CHOSEN_PASSWORD)

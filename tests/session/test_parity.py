@@ -30,7 +30,10 @@ ONLY: dict[type, dict[str, str]] = {
 SPECIAL = {name for found in ONLY.values() for name in found if name.startswith("__")}
 #: What each kind writes out itself, because it waits in its own way or gives objects of its own kind.
 WRITTEN_OUT = {
-    Session: {"run", "open", "close", "query", "select", "model_interface", "browse", "selection", "__getitem__"},
+    Session: {
+        *("run", "open", "close", "query", "select", "model_interface", "browse", "selection", "__getitem__"),
+        "change_password",
+    },
     QueryResult: {"run", "records"},
 }
 #: Methods that make no request are plain in both.

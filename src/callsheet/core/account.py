@@ -13,18 +13,21 @@ from attrs import frozen
 
 from callsheet.core import reading
 from callsheet.core.core import Core
-from callsheet.dialects.accounts import AccountDescription, AccountDialect, Person, SystemInfo
+from callsheet.dialects.accounts import AccountDescription, AccountDialect, Person, SystemInfo, checked_for_logins
 from callsheet.entity.entity import Entity
 from callsheet.entity.peers import Peers
-from callsheet.errors import Forbidden, NotFound, TransportError, Unauthorised, UsageError
+from callsheet.errors import Forbidden, NotFound, TransportError, Unauthorised, Unavailable, UsageError
 from callsheet.flow import Call, Flow, Work
 from callsheet.model.query import Comparison, Path, Select
+from callsheet.secret import Secret
 
 __all__ = ["PingTimes", "current_user", "logged_in", "logout", "open_page", "person", "ping", "system_info"]
 
 _log = logging.getLogger("callsheet")
 USER, USERNAME = "User", "username"
 MOST_PINGS = 1_000
+NOT_THERE = TransportError, Unavailable, Unauthorised, Forbidden
+"""Nobody answers, a proxy answers for a server that is down, or the server refuses the session."""
 
 
 @frozen
@@ -136,7 +139,8 @@ def _known(core: Core) -> Flow[AccountDescription]:
 def current_user(core: Core) -> Flow[Any]:
     """The ``User`` entity of the account that the session acts for.
 
-    None if the account has none, if the login has ended, or if the server cannot be reached.
+    None if the account has none, if the login has ended, or if the server is down; the log says why. Once it was found,
+    it is kept, and costs no request: `logged_in` says whether the server still accepts the session.
     """
     kept: Any = core._account_user
     if kept is not None and kept._core is core:
@@ -147,7 +151,7 @@ def current_user(core: Core) -> Flow[Any]:
         if account.user_key is None or USER not in core.schema.types:
             return None
         core._account_user = yield from reading.get(core, USER, account.user_key)
-    except (TransportError, Unauthorised) as error:
+    except NOT_THERE as error:
         _log.info("the current user is not known: %s", error)
         return None
     return core._account_user
@@ -156,11 +160,12 @@ def current_user(core: Core) -> Flow[Any]:
 def logged_in(core: Core) -> Flow[bool]:
     """Whether the server accepts the session's login or key now. It is asked each time.
 
-    False, too, if the server cannot be reached; the log says why.
+    False, too, if the server is down: it cannot be reached, or what answers in its place has no answer; the log says
+    why. The attempts and the time that it takes are those of any request (the options ``retries`` and ``timeout``).
     """
     try:
         core._caller = yield from described(core)
-    except (Unauthorised, Forbidden, TransportError) as error:
+    except NOT_THERE as error:
         _log.info("not logged in: %s", error)
         return False
     return True
@@ -175,6 +180,12 @@ def logout(core: Core, everywhere: bool = False) -> Flow[None]:
         raise UsageError("this session has no login that could end: it acts by an API key, or in its own process")
     core._caller = core._account_user = None
     yield from core._login.ending(everywhere)
+
+
+def changing_password(core: Core, old: Secret, new: Secret) -> Flow[None]:
+    """Replace the password of the session's account (see `Session.change_password`)."""
+    core.statistics.count("account")
+    yield from checked_for_logins(core._dialect).change_password(old, new)
 
 
 def open_page(core: Core, entity: Any = None) -> Flow[str]:

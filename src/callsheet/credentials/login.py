@@ -16,8 +16,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from attrs import frozen
 
-from callsheet.dialects.accounts import LoginDialect, LoginTokens
-from callsheet.errors import Unauthorised, UsageError
+from callsheet.dialects.accounts import LoginDialect, LoginTokens, checked_for_logins
+from callsheet.errors import Unauthorised
 from callsheet.flow import Flow, Work
 from callsheet.secret import Secret
 
@@ -181,8 +181,4 @@ class SessionLogin:
         self.tokens, self._ended = None, True
 
     def _speaking(self) -> LoginDialect:
-        if not isinstance(self._dialect, LoginDialect):
-            raise UsageError(
-                f"servers of the dialect `{self._dialect.name}` have no logins; give `api_user` and `api_key`"
-            )
-        return self._dialect
+        return checked_for_logins(self._dialect)

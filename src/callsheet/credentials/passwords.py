@@ -13,7 +13,7 @@ from callsheet.errors import UsageError
 from callsheet.flow import Call, Flow, Work
 from callsheet.secret import Secret
 
-__all__ = ["PROMPT", "Ask", "VARIABLE", "found_password"]
+__all__ = ["PROMPT", "Ask", "VARIABLE", "found_password", "hidden"]
 
 VARIABLE = "CALLSHEET_PASSWORD"
 PROMPT = "Enter your password: "
@@ -21,6 +21,19 @@ PROMPT = "Enter your password: "
 Ask: TypeAlias = Callable[[str], Any]
 """Is called with a prompt and returns the password, as `getpass.getpass` does; where logins are awaited, it may be
 ``async``."""
+
+
+def hidden(text: object) -> Secret:
+    """A text that somebody gave, as a secret; raises `UsageError`, which shows nothing, for anything else.
+
+    >>> hidden("sesame"), hidden(Secret("sesame")).reveal()
+    (Secret(…), 'sesame')
+    """
+    if isinstance(text, Secret):
+        return text
+    if not isinstance(text, str):
+        raise UsageError(f"an address, a user or a password is a text, not {type(text).__name__}")
+    return Secret(text)
 
 
 def found_password(

@@ -9,10 +9,21 @@ from typing import Any, Protocol, runtime_checkable
 from attrs import field, frozen
 
 from callsheet.dialects.protocol import Dialect
+from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.secret import Secret
 
-__all__ = ["AccountDescription", "AccountDialect", "LoginDialect", "Person", "SystemInfo", "LoginTokens", "account_of"]
+__all__ = [
+    "AccountDescription",
+    "AccountDialect",
+    "IssuedTokens",
+    "LoginDialect",
+    "LoginTokens",
+    "Person",
+    "SystemInfo",
+    "account_of",
+    "checked_for_logins",
+]
 
 
 @frozen
@@ -29,6 +40,42 @@ class LoginTokens:
     refresh_expires: float
     session_id: str
     account: str
+
+
+@frozen(repr=False)
+class IssuedTokens:
+    """The tokens of a login as a server issues them: they are valid for so many seconds from then on.
+
+    This is the answer to a login and to a renewal on the native wire; its ``repr`` shows no token.
+
+    >>> IssuedTokens("anna", "s1", "eyJ…", 600, "cr_…", 86_400)
+    <IssuedTokens of 'anna'>
+    """
+
+    account: str
+    session_id: str
+    access_token: str
+    expires_in: float
+    refresh_token: str
+    refresh_expires_in: float
+
+    def __repr__(self) -> str:
+        return f"<IssuedTokens of {self.account!r}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("account", self.account)]
+
+    def counted_from(self, sent: float) -> LoginTokens:
+        """The tokens with times, counted from when they were requested, which is on the safe side."""
+        return LoginTokens(
+            Secret(self.access_token),
+            Secret(self.refresh_token),
+            sent + self.expires_in,
+            self.expires_in,
+            sent + self.refresh_expires_in,
+            self.session_id,
+            self.account,
+        )
 
 
 @frozen
@@ -115,6 +162,13 @@ def _moment(value: Any) -> datetime | None:
     return datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
 
 
+def checked_for_logins(dialect: Any) -> LoginDialect:
+    """The dialect; raises `UsageError`, which says what to do, if its servers have no logins."""
+    if isinstance(dialect, LoginDialect):
+        return dialect
+    raise UsageError(f"servers of the dialect `{dialect.name}` have no logins; give `api_user` and `api_key`")
+
+
 @runtime_checkable
 class AccountDialect(Dialect, Protocol):
     """A dialect of a server that says who calls."""
@@ -148,4 +202,12 @@ class LoginDialect(Dialect, Protocol):
 
     def logout(self, refresh: Secret, everywhere: bool) -> Flow[None]:
         """End the login that a refresh token belongs to, or all logins of its account."""
+        ...
+
+    def change_password(self, old: Secret, new: Secret) -> Flow[None]:
+        """Replace the caller's password, and end the account's other logins.
+
+        Raises `Forbidden` if the old one is wrong, `Invalid` for a new one that is not accepted, and `Unavailable`
+        after too many attempts.
+        """
         ...

@@ -86,11 +86,16 @@ class Runner:
         self.problem = ""
         self._connect_at, self.hub_problem = 0.0, ""
         self._looked = False
+        #: Whether the session of the queues is open: until then, only the thread of `run` uses it.
+        self._open = False
 
     def run(self) -> bool:
         """Run until `stop`; returns whether all running attempts ended in time."""
         self.session.open()
         self.queue.session.open()
+        self._open = True
+        if self.state is not None:
+            self.state.belong_to(self.session)
         self.shelf.schema = self.session.schema
         if not self.queue.session.features.handlers:
             raise UsageError("this server has no queues of handlers; keep them in a local file: --state FILE")
@@ -235,6 +240,8 @@ class Runner:
 
     def _server_status(self) -> dict[str, dict[str, Any]]:
         """The server's state of the handlers, read at most once a second."""
+        if not self._open:
+            return {}
         with self._status_lock:
             read_at, known = self._status
             if time.monotonic() - read_at < 1.0:

@@ -9,12 +9,13 @@ creates get keys derived from the event (``keys.py``).
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from callsheet.errors import CallsheetError
+from callsheet.errors import CallsheetError, StateError
 from callsheet.listening.work import WorkQueue
 from callsheet.model.event import Event
 from callsheet.session.blocking import Session
@@ -23,6 +24,8 @@ from callsheet.session.connection import over
 __all__ = ["StateFile"]
 
 OWNER = "listener"
+PLACE = "listener_place"
+"""The row of the file's facts that says whose events it holds; files of versions before 0.3 have none."""
 log = logging.getLogger("callsheet.listening")
 
 
@@ -49,6 +52,35 @@ class StateFile:
         """Close the file."""
         self._session.close()
         self._service.close()
+
+    def belong_to(self, session: Session) -> None:
+        """Record the server and the workspace whose events the file holds, the first time that it is used.
+
+        Raises `StateError` for a session in another workspace: its handlers would handle events of this one. The same
+        workspace under another address is logged as a warning, because servers move.
+        """
+        from sqlalchemy import delete, insert, select
+
+        now = {"url": session.base_url, "workspace": session.workspace}
+        meta = self._service.store.table("_meta")
+
+        def work(connection: Any) -> dict[str, str] | None:
+            found = connection.execute(select(meta.c.value).where(meta.c.name == PLACE)).scalar()
+            before: dict[str, str] | None = None if found is None else json.loads(found)
+            if before is None or before["workspace"] == now["workspace"]:
+                connection.execute(delete(meta).where(meta.c.name == PLACE))
+                connection.execute(insert(meta), {"name": PLACE, "value": json.dumps(now)})
+            return before
+
+        before = self._service.store.write(work)
+        if before is None or before == now:
+            return
+        if before["workspace"] != now["workspace"]:
+            raise StateError(
+                f"{self.path} holds events of the workspace `{before['workspace']}` ({before['url']}), "
+                f"and this session is in `{now['workspace']}`; give each workspace a state file of its own"
+            )
+        log.warning("%s was used with %s before, and is used with %s now", self.path, before["url"], now["url"])
 
     def queue(self, worker: str, lease: float = 30.0) -> WorkQueue:
         """The queues of this file for a worker."""

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from callsheet.analytics.selections import AsyncSelection
     from callsheet.analytics.tables import AsyncTable
     from callsheet.analytics.variables import AsyncVariable
+    from callsheet.core import account
+    from callsheet.credentials import passwords
     from callsheet.dialects.protocol import Description
     from callsheet.entity.entity import E, Entity
     from callsheet.flow import Flow
     from callsheet.model.event import Event
     from callsheet.model.query import Select
+    from callsheet.secret import Secret
     from callsheet.session import accessors, browser, events, hub_flows, query, results
     from callsheet.session.accessors import AsyncTypeAccessor
     from callsheet.session.browser import AsyncBrowser
@@ -31,10 +34,12 @@ if TYPE_CHECKING:
     from callsheet.transport import drive
 else:
     accessors = Later("callsheet.session.accessors")
+    account = Later("callsheet.core.account")
     drive = Later("callsheet.transport.drive")
     browser = Later("callsheet.session.browser")
     events = Later("callsheet.session.events")
     hub_flows = Later("callsheet.session.hub_flows")
+    passwords = Later("callsheet.credentials.passwords")
     query = Later("callsheet.session.query")
     results = Later("callsheet.session.results")
 
@@ -102,6 +107,18 @@ class AsyncSession(Awaiting, FrontDoor):
         """Call the hub's subscribers; returns an awaitable of their results."""
         return drive.arun(hub_flows.dispatch(self.hub, event, raises), self._connection.transport)
 
+    async def change_password(self, old: str | Secret, new: str | Secret) -> None:
+        """Replace the password of the session's account, and end the account's other logins; this one goes on.
+
+        Raises `Forbidden` if the old one is wrong, `Invalid` for a new one that the server does not accept (it says
+        why), `Unavailable` after too many attempts, and `UsageError` where the server has no logins.
+
+        >>> session.change_password(getpass("Old: "), getpass("New: "))  # doctest: +SKIP
+        """
+        hidden = passwords.hidden(old), passwords.hidden(new)
+        del old, new
+        await self._drive(account.changing_password(self, *hidden))
+
     @property
     def event_hub(self) -> AsyncEventHub:
         """The hub for subscribing to events and publishing them; forks share it."""
@@ -114,25 +131,32 @@ class AsyncSession(Awaiting, FrontDoor):
         return hub
 
     @overload
-    def query(self, text: str, page_size: int | None = None) -> AsyncQueryResult: ...
+    def query(self, text: str, page_size: int | None = None, use_cache: bool = False) -> AsyncQueryResult: ...
     @overload
-    def query(self, text: type[E], page_size: int | None = None) -> AsyncQueryResult[E]: ...
+    def query(self, text: type[E], page_size: int | None = None, use_cache: bool = False) -> AsyncQueryResult[E]: ...
     @overload
-    def query(self, text: Mapping[str, Any], page_size: int | None = None) -> AsyncQueryResult[Any]: ...
     def query(
-        self, text: str | type[Entity] | Mapping[str, Any], page_size: int | None = None
+        self, text: Mapping[str, Any], page_size: int | None = None, use_cache: bool = False
+    ) -> AsyncQueryResult[Any]: ...
+    def query(
+        self, text: str | type[Entity] | Mapping[str, Any], page_size: int | None = None, use_cache: bool = False
     ) -> AsyncQueryResult[Any]:
         """The query of a text, or of a type's name or class, to be refined: ``session.query("Task").where(…)``.
 
         A mapping is a query as JSON: ``{"__model__": "Task", "__query__": {"status": "Done"}}``; `query_schema` is its
         form. With ``"__json__": true`` its rows are plain data instead of entities.
 
+        The server decides which entities fulfil a query, and their values become the known ones. With ``use_cache``, a
+        query that names its entities by their keys alone uses those that the session has, as they are here, and
+        requests the others only; of those it has, what they lack of the projections. Plain rows are always requested.
+
         >>> session.query('Task where status.name is "Done" order by name').first()  # doctest: +SKIP
         """
         self._check_open()
         if isinstance(text, Mapping):
-            return query.from_json((results.AsyncQueryResult, results.AsyncPlainResult), self, text, page_size)
-        return query.from_text(results.AsyncQueryResult, self, text, page_size)
+            kinds = results.AsyncQueryResult, results.AsyncPlainResult
+            return query.from_json(kinds, self, text, page_size, use_cache)
+        return query.from_text(results.AsyncQueryResult, self, text, page_size, use_cache)
 
     def select(self, select: Select, page_size: int | None = None) -> AsyncQueryResult:
         """The query of a `Select`."""

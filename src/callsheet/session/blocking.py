@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from callsheet.analytics.selections import Selection
     from callsheet.analytics.tables import Table
     from callsheet.analytics.variables import Variable
+    from callsheet.core import account
+    from callsheet.credentials import passwords
     from callsheet.dialects.protocol import Description
     from callsheet.entity.entity import E, Entity
     from callsheet.flow import Flow
     from callsheet.model.query import Select
+    from callsheet.secret import Secret
     from callsheet.session import accessors, browser, events, query, results
     from callsheet.session.accessors import TypeAccessor
     from callsheet.session.browser import Browser
@@ -30,9 +33,11 @@ if TYPE_CHECKING:
     from callsheet.transport import drive
 else:
     accessors = Later("callsheet.session.accessors")
+    account = Later("callsheet.core.account")
     drive = Later("callsheet.transport.drive")
     browser = Later("callsheet.session.browser")
     events = Later("callsheet.session.events")
+    passwords = Later("callsheet.credentials.passwords")
     query = Later("callsheet.session.query")
     results = Later("callsheet.session.results")
 
@@ -126,6 +131,18 @@ class Session(Blocking, FrontDoor):
             self._connection.transport.close()
             self._close_local()
 
+    def change_password(self, old: str | Secret, new: str | Secret) -> None:
+        """Replace the password of the session's account, and end the account's other logins; this one goes on.
+
+        Raises `Forbidden` if the old one is wrong, `Invalid` for a new one that the server does not accept (it says
+        why), `Unavailable` after too many attempts, and `UsageError` where the server has no logins.
+
+        >>> session.change_password(getpass("Old: "), getpass("New: "))  # doctest: +SKIP
+        """
+        hidden = passwords.hidden(old), passwords.hidden(new)
+        del old, new
+        self._drive(account.changing_password(self, *hidden))
+
     @property
     def event_hub(self) -> EventHub:
         """The hub for subscribing to events and publishing them; forks share it."""
@@ -138,23 +155,31 @@ class Session(Blocking, FrontDoor):
         return hub
 
     @overload
-    def query(self, text: str, page_size: int | None = None) -> QueryResult: ...
+    def query(self, text: str, page_size: int | None = None, use_cache: bool = False) -> QueryResult: ...
     @overload
-    def query(self, text: type[E], page_size: int | None = None) -> QueryResult[E]: ...
+    def query(self, text: type[E], page_size: int | None = None, use_cache: bool = False) -> QueryResult[E]: ...
     @overload
-    def query(self, text: Mapping[str, Any], page_size: int | None = None) -> QueryResult[Any]: ...
-    def query(self, text: str | type[Entity] | Mapping[str, Any], page_size: int | None = None) -> QueryResult[Any]:
+    def query(
+        self, text: Mapping[str, Any], page_size: int | None = None, use_cache: bool = False
+    ) -> QueryResult[Any]: ...
+    def query(
+        self, text: str | type[Entity] | Mapping[str, Any], page_size: int | None = None, use_cache: bool = False
+    ) -> QueryResult[Any]:
         """The query of a text, or of a type's name or class, to be refined: ``session.query("Task").where(…)``.
 
         A mapping is a query as JSON: ``{"__model__": "Task", "__query__": {"status": "Done"}}``; `query_schema` is its
         form. With ``"__json__": true`` its rows are plain data instead of entities.
 
+        The server decides which entities fulfil a query, and their values become the known ones. With ``use_cache``, a
+        query that names its entities by their keys alone uses those that the session has, as they are here, and
+        requests the others only; of those it has, what they lack of the projections. Plain rows are always requested.
+
         >>> session.query('Task where status.name is "Done" order by name').first()  # doctest: +SKIP
         """
         self._check_open()
         if isinstance(text, Mapping):
-            return query.from_json((results.QueryResult, results.PlainResult), self, text, page_size)
-        return query.from_text(results.QueryResult, self, text, page_size)
+            return query.from_json((results.QueryResult, results.PlainResult), self, text, page_size, use_cache)
+        return query.from_text(results.QueryResult, self, text, page_size, use_cache)
 
     def select(self, select: Select, page_size: int | None = None) -> QueryResult:
         """The query of a `Select`."""

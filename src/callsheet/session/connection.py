@@ -13,6 +13,7 @@ from callsheet import __version__
 from callsheet.config import ConnectionSettings
 from callsheet.core.schema_cache import SchemaCache
 from callsheet.core.statistics import talking
+from callsheet.dialects.accounts import checked_for_logins
 from callsheet.dialects.local import LocalDialect
 from callsheet.dialects.protocol import Dialect
 from callsheet.errors import UsageError
@@ -83,7 +84,7 @@ def connect(
     own = {"user-agent": f"callsheet/{__version__}", **headers}
     transport = HttpTransport if blocking else AsyncHttpTransport
     if settings.login is not None:
-        settings.login.bind(connection.dialect)
+        settings.login.bind(checked_for_logins(connection.dialect))
     else:
         own |= spoken.credentials(settings.user, settings.key)
     connection.login = settings.login

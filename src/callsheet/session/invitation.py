@@ -9,6 +9,7 @@ import platform
 from typing import Any
 
 from callsheet.credentials.login import SessionLogin
+from callsheet.credentials.passwords import hidden
 from callsheet.secret import Secret
 from callsheet.session.awaiting import AsyncSession
 from callsheet.session.blocking import Session
@@ -24,7 +25,7 @@ def accept_invitation(base_url: str, code: str | Secret, password: str | Secret,
 
     >>> session = callsheet.accept_invitation(url, code, password)  # doctest: +SKIP
     """
-    login, code, password = SessionLogin(), _hidden(code), _hidden(password)
+    login, code, password = SessionLogin(), hidden(code), hidden(password)
     session = Session(base_url, login=login, **options)
     try:
         session._drive(login.accepting(code, password, platform.node()))
@@ -42,7 +43,7 @@ async def accept_invitation_async(
 
     >>> session = await callsheet.accept_invitation_async(url, code, password)  # doctest: +SKIP
     """
-    login, code, password = SessionLogin(), _hidden(code), _hidden(password)
+    login, code, password = SessionLogin(), hidden(code), hidden(password)
     session = AsyncSession(base_url, login=login, **options)
     try:
         await session._drive(login.accepting(code, password, platform.node()))
@@ -51,8 +52,3 @@ async def accept_invitation_async(
         await session.close()
         raise
     return session
-
-
-def _hidden(text: str | Secret) -> Secret:
-    """A text of which no traceback shows anything."""
-    return text if isinstance(text, Secret) else Secret(text)

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from callsheet.credentials.login import SessionLogin
-from callsheet.credentials.passwords import Ask, found_password
+from callsheet.credentials.passwords import Ask, found_password, hidden
 from callsheet.dialects.accounts import LoginTokens
 from callsheet.errors import Unauthorised, UsageError
 from callsheet.flow import Flow
@@ -59,9 +59,9 @@ def login_with_password(base_url: str, *place: str, password: str | Secret | Non
 
     >>> session = callsheet.login_with_password(url, "anna", secret)  # doctest: +SKIP
     """
-    hidden = [_secret(each) for each in (*place, password) if each is not None]
+    parts = [hidden(each) for each in (*place, password) if each is not None]
     del place, password
-    shown, given = _split(hidden)
+    shown, given = _split(parts)
     return login(base_url, *shown, password=given, **options)
 
 
@@ -96,9 +96,9 @@ async def login_with_password_async(
 
     >>> session = await callsheet.login_with_password_async(url, "anna", secret)  # doctest: +SKIP
     """
-    hidden = [_secret(each) for each in (*place, password) if each is not None]
+    parts = [hidden(each) for each in (*place, password) if each is not None]
     del place, password
-    shown, given = _split(hidden)
+    shown, given = _split(parts)
     return await login_async(base_url, *shown, password=given, **options)
 
 
@@ -143,7 +143,7 @@ def _entry(
     if "://" not in base_url and "://" in user:
         raise UsageError("the address comes first, then the user: `login(url, user)`")
     return LoginEntry(
-        base_url, user, data_view, system, None if password is None else _secret(password), ask, SessionLogin()
+        base_url, user, data_view, system, None if password is None else hidden(password), ask, SessionLogin()
     )
 
 
@@ -155,12 +155,3 @@ def _split(place: list[Secret]) -> tuple[list[str], Secret]:
             "or as `login_with_password(url, data_view, system, user, password)`"
         )
     return [each.reveal() for each in place[:-1]], place[-1]
-
-
-def _secret(text: object) -> Secret:
-    """A text of which no traceback shows anything."""
-    if isinstance(text, Secret):
-        return text
-    if not isinstance(text, str):
-        raise UsageError(f"an address, a user or a password is a text, not {type(text).__name__}")
-    return Secret(text)

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from attrs import evolve
 
+from callsheet.core import cached
 from callsheet.core.core import Core
 from callsheet.entity.entity import E, Entity, type_name
 from callsheet.entity.expressions import Expression, compare
@@ -34,9 +35,12 @@ class Query(Generic[E]):
     >>> query = session.query("Task").where(status="Done").order_by("name").limit(10)  # doctest: +SKIP
     """
 
-    def __init__(self, core: Core, select: Select, page_size: int | None = None, text: str = "") -> None:
+    def __init__(
+        self, core: Core, select: Select, page_size: int | None = None, text: str = "", use_cache: bool = False
+    ) -> None:
         self._core = core
         self._page_size = page_size or core.page_size
+        self._use_cache = use_cache
         self.select_statement = check(select, core.schema, text)
         if (select.top or select.sample) and not core.features.measures:
             raise UsageError("this server draws no samples, and has no limit for each value: limit what you have read")
@@ -137,10 +141,17 @@ class Query(Generic[E]):
 
     def pages_of(self: Q, size: int) -> Q:
         """Set the page size."""
-        return type(self)(self._core, self.select_statement, size)
+        return type(self)(self._core, self.select_statement, size, use_cache=self._use_cache)
 
     def _with(self: Q, **changes: Any) -> Q:
-        return type(self)(self._core, evolve(self.select_statement, **changes), self._page_size)
+        select = evolve(self.select_statement, **changes)
+        return type(self)(self._core, select, self._page_size, use_cache=self._use_cache)
+
+    def _named_keys(self) -> tuple[Any, ...] | None:
+        """The keys that name its entities, if what is here may be used and the query says nothing else of them."""
+        if not self._use_cache:
+            return None
+        return cached.named_keys(self.select_statement, self._core.schema.types[self.select_statement.entity_type])
 
     def _counting(self) -> Aggregate:
         select = self.select_statement
@@ -232,13 +243,19 @@ def _natural(name: str, count: int | None) -> int | None:
     return count
 
 
-def from_text(cls: type[Q], core: Core, text: str | type[Entity], page_size: int | None) -> Q:
+def from_text(cls: type[Q], core: Core, text: str | type[Entity], page_size: int | None, use_cache: bool = False) -> Q:
     """A query from its text, or from the name or class of a type."""
     text = type_name(text)
-    return cls(core, parse(text, operators=core.operators), page_size, text)
+    return cls(core, parse(text, operators=core.operators), page_size, text, use_cache)
 
 
-def from_json(kinds: tuple[type[Q], type[Q]], core: Core, data: Mapping[str, Any], page_size: int | None) -> Q:
+def from_json(
+    kinds: tuple[type[Q], type[Q]],
+    core: Core,
+    data: Mapping[str, Any],
+    page_size: int | None,
+    use_cache: bool = False,
+) -> Q:
     """A query from JSON: of entities, or of plain rows if it asks for them (``__json__``)."""
     read = read_query(data, core.schema)
-    return kinds[read.plain](core, read.select, page_size or read.page_size)
+    return kinds[read.plain](core, read.select, page_size or read.page_size, use_cache=use_cache)

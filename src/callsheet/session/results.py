@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from attrs import evolve
 
-from callsheet.core import aggregating, reading
+from callsheet.core import aggregating, cached, reading
 from callsheet.core.paging import ReadProgress, all_pages, every_page, next_page
 from callsheet.core.rows import flat_records, json_records
 from callsheet.core.verb import Awaiting, Blocking, Verb
@@ -106,6 +106,9 @@ class QueryVerbs(Query[E]):
         """The results from ``start`` to ``stop``."""
         if self._rows is not None:
             return self._rows[start:stop]
+        if (keys := self._named_keys()) is not None:
+            named: list[E] = yield from cached.keyed(self._core, self._window(start, stop), keys)
+            return named
         part = self
         if start or stop is not None:
             part = type(self)(self._core, self._window(start, stop), self._page_size)
@@ -113,6 +116,9 @@ class QueryVerbs(Query[E]):
 
     def _page(self, progress: ReadProgress) -> Flow[list[E]]:
         """The entities of the next page."""
+        if self._named_keys() is not None:
+            progress.done = True
+            return self._range(0, None)
         read = partial(reading.merge_page, self._core, peers=self._peers)
         return next_page(self._core, self._next_select(), self._page_size, progress, read)
 

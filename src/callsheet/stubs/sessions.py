@@ -65,7 +65,7 @@ def session_class(kind: type, names: Sequence[TypeNames], name: str, types: str)
 
 
 def _queries(names: Sequence[TypeNames], result: str) -> Iterator[str]:
-    rest = "page_size: _builtins.int | None = ..."
+    rest = "page_size: _builtins.int | None = ..., use_cache: _builtins.bool = ..."
     for each in names:
         yield f"def query(self, text: {_either(each)}, {rest}) -> _callsheet.{result}[{each.entity}]: ..."
     yield f"def query(self, text: _builtins.str, {rest}) -> _callsheet.{result}: ..."

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from callsheet.dialects.protocol import EventStream
 from callsheet.errors import CallsheetError, Disconnected, StateError, Timeout, UsageError
-from callsheet.flow import Response
+from callsheet.flow import Request, Response
 from callsheet.model.event import Event
 from callsheet.transport.exchange import TransportSettings, error_of_connection
 
@@ -67,7 +67,7 @@ class Socket:
             opening = connect(
                 _websocket(settings.address.url) + stream.path,
                 ssl=_context(verify) if settings.address.encrypted else None,
-                additional_headers=_own_headers(settings, cookies),
+                additional_headers=_own_headers(settings, stream, cookies),
                 open_timeout=settings.timeouts.connect,
                 close_timeout=CLOSING,
                 max_size=LARGEST,
@@ -124,14 +124,24 @@ class Socket:
                 raise _translated(error, self._settings) from None
 
     def _handshake(self) -> tuple[str, Any]:
-        """Request a session; returns the cookies, by which a load balancer finds the same server again."""
+        """Request a session; returns the cookies, by which a load balancer finds the same server again.
+
+        The login of the session, if it has one, is renewed as for any request.
+        """
         import httpx
 
-        request, options = self._stream.opening(), self._settings.options()
+        request, settings = self._stream.opening(), self._settings
+        options = settings.options()
         with httpx.Client(**options) as client:
-            answer = client.request(request.method, self._settings.url(request), headers=dict(request.headers))
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            self._stream.opened(Response(answer.status_code, answer.content, headers))
+
+            def transmit(request: Request) -> Response:
+                sent = {**settings.login_headers(request), **request.headers}
+                answer = client.request(request.method, settings.url(request), content=request.content, headers=sent)
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                return Response(answer.status_code, answer.content, headers)
+
+            renewals = settings.renewals
+            self._stream.opened(transmit(request) if renewals is None else renewals.send(request, transmit))
             return _cookies(client), options["verify"]
 
 
@@ -156,9 +166,10 @@ def _context(verify: Any) -> ssl.SSLContext:
     return verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
 
 
-def _own_headers(settings: TransportSettings, cookies: str) -> dict[str, str]:
-    """The headers of the session, which a proxy may need, with the cookies of the handshake."""
+def _own_headers(settings: TransportSettings, stream: SocketStream, cookies: str) -> dict[str, str]:
+    """The headers of the session, which a proxy may need, with its login and the cookies of the handshake."""
     own = {name.decode(): value.decode() for name, value in settings.headers.items() if name not in LIBRARY_HEADERS}
+    own |= settings.login_headers(Request("GET", stream.path))
     joined = "; ".join(filter(None, (own.pop("cookie", ""), cookies)))
     return {**own, "cookie": joined} if joined else own
 

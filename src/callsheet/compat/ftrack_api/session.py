@@ -256,10 +256,10 @@ class NamedSession(BlockingSession):
             entity_key = entity_key[0]
         return super().get(entity_type, entity_key)
 
-    def query(self, expression: Any, page_size: int | None = 500) -> Any:
+    def query(self, expression: Any, page_size: int | None = 500, use_cache: bool = False) -> Any:
         """What an expression selects."""
         with translating():
-            return super().query(str(expression), page_size)
+            return super().query(str(expression), page_size, use_cache)
 
     def delete(self, entity: Any) -> None:
         """Delete an entity with the next commit."""

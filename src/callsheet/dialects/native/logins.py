@@ -5,35 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from msgspec import Struct
-
-from callsheet.dialects.accounts import AccountDescription, LoginTokens, account_of
+from callsheet.dialects.accounts import AccountDescription, IssuedTokens, LoginTokens, account_of
 from callsheet.dialects.answers import reads_answers
 from callsheet.dialects.native import shapes
 from callsheet.dialects.native.reply import read_reply, refuse
-from callsheet.errors import Unavailable
 from callsheet.flow import Flow, Request, Response
 from callsheet.model.values import unpack
 from callsheet.secret import Secret
 
 __all__ = ["NativeLogins"]
-
-
-class TokenAnswer(Struct):
-    """The answer to a login and to a renewal; its repr shows no token."""
-
-    access_token: str
-    expires_in: float
-    refresh_token: str
-    refresh_expires_in: float
-    session_id: str
-    account: str
-
-    def __repr__(self) -> str:
-        return f"<TokenAnswer of {self.account}>"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [("account", self.account)]
 
 
 class NativeLogins:
@@ -71,41 +51,27 @@ class NativeLogins:
             refuse(response)
 
     @reads_answers
+    def change_password(self, old: Secret, new: Secret) -> Flow[None]:
+        body = {"old": old.reveal(), "new": new.reveal()}
+        message = _post("/v1/password", body, safe=False, anonymous=False)
+        del body
+        response: Response = yield message
+        if response.status not in (200, 204):
+            refuse(response)
+
+    @reads_answers
     def account(self) -> Flow[AccountDescription]:
         response: Response = yield Request("GET", "/v1/me", safe=True)
         return account_of(unpack(read_reply(response, dict[str, Any])))
 
 
-def _post(path: str, body: dict[str, Any], safe: bool) -> Request:
+def _post(path: str, body: dict[str, Any], safe: bool, anonymous: bool = True) -> Request:
     headers = {"content-type": "application/json"}
-    return Request("POST", path, shapes.encode(body), headers=headers, safe=safe, anonymous=True)
+    return Request("POST", path, shapes.encode(body), headers=headers, safe=safe, anonymous=anonymous)
 
 
 def _exchanged(request: Request) -> Flow[LoginTokens]:
-    """The tokens of an answer. They expire counted from when the request was sent, which is on the safe side."""
+    """The tokens of an answer."""
     sent = time.time()
     response: Response = yield request
-    if response.status == 429:
-        _too_many(response)
-    answer = read_reply(response, TokenAnswer, secret=True)
-    return LoginTokens(
-        Secret(answer.access_token),
-        Secret(answer.refresh_token),
-        sent + answer.expires_in,
-        answer.expires_in,
-        sent + answer.refresh_expires_in,
-        answer.session_id,
-        answer.account,
-    )
-
-
-def _too_many(response: Response) -> None:
-    """Raise `Unavailable` with the time to wait: it is for a person to try again."""
-    try:
-        refuse(response)
-    except Unavailable as error:
-        if error.retry_after is None:
-            raise
-        refused = Unavailable(f"{error}; try again in {error.retry_after:.0f} s")
-        refused.retry_after = error.retry_after
-        raise refused from None
+    return read_reply(response, IssuedTokens, secret=True).counted_from(sent)

@@ -71,7 +71,8 @@ def refuse(response: Response) -> NoReturn:
     if status >= 500:
         _raise(Unavailable(f"the server cannot answer now: {answer_start(response)}"), response)
     if status in STATUSES:
-        _raise(STATUSES[status](f"refused on the way to the server: {answer_start(response)}"), response)
+        wait = f"; try again in {seconds:g} s" if (seconds := _wait(response)) is not None and status == 429 else ""
+        _raise(STATUSES[status](f"refused on the way to the server: {answer_start(response)}{wait}"), response)
     if 300 <= status < 400:
         place = response.headers.get("location", "elsewhere")
         raise TransportError(f"the server's URL redirects to {place}; use that address (status {status})")
@@ -79,12 +80,17 @@ def refuse(response: Response) -> NoReturn:
 
 
 def _raise(error: ServerError, response: Response) -> NoReturn:
-    if isinstance(error, Unavailable):
-        try:
-            error.retry_after = float(response.headers["retry-after"])
-        except (KeyError, ValueError):
-            pass
+    if isinstance(error, Unavailable) and (seconds := _wait(response)) is not None:
+        error.retry_after = seconds
     raise error
+
+
+def _wait(response: Response) -> float | None:
+    """The seconds that the server wants a client to wait."""
+    try:
+        return float(response.headers["retry-after"])
+    except (KeyError, ValueError):
+        return None
 
 
 def _is_json(response: Response) -> bool:

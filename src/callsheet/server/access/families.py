@@ -14,6 +14,7 @@ from typing import Any
 from attrs import frozen
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from callsheet.dialects.accounts import IssuedTokens
 from callsheet.server.access.access_tokens import Claims, signed
 from callsheet.server.access.authentication import network_of
 from callsheet.server.access.login_secret import LoginKeys, LoginSecret
@@ -21,7 +22,7 @@ from callsheet.server.access.refresh_tokens import RefreshToken, first_token, ne
 from callsheet.server.limits import Limits
 from callsheet.server.store.store import Store
 
-__all__ = ["REUSED", "Families", "Issued", "Login"]
+__all__ = ["REUSED", "Families", "Login"]
 
 KEPT = 100
 """Logins of one account; the one that was not used for longest makes room."""
@@ -43,21 +44,6 @@ class Login:
     reason: str = ""
 
 
-@frozen(repr=False)
-class Issued:
-    """The tokens of a login, and the seconds that they are valid from now on."""
-
-    account: str
-    session_id: str
-    access_token: str
-    expires_in: int
-    refresh_token: str
-    refresh_expires_in: int
-
-    def __repr__(self) -> str:
-        return f"<Issued to {self.account!r}>"
-
-
 class Families:
     """The logins of one server's accounts."""
 
@@ -67,7 +53,7 @@ class Families:
         self._idle, self._most = timedelta(days=limits.login_days), timedelta(days=limits.login_most_days)
         self._seconds = round(limits.access_seconds)
 
-    def begin(self, account: str, device: str, address: str) -> Issued:
+    def begin(self, account: str, device: str, address: str) -> IssuedTokens:
         """A new login of an account."""
         keys, now = self._secret.made(), self._clock()
         token = first_token(keys, secrets.token_hex(16))
@@ -90,14 +76,14 @@ class Families:
         self._store.write(save)
         return self._issued(keys, token, account, now, now + self._most)
 
-    def refresh(self, token: RefreshToken, request: str, address: str) -> Issued | Login | None:
+    def refresh(self, token: RefreshToken, request: str, address: str) -> IssuedTokens | Login | None:
         """The next tokens; the login that ended because the token was used again; None if it is refused otherwise.
 
         The request that was answered last gets the same answer again, as long as the access token in it is valid.
         """
         keys = self._secret.made()
 
-        def work(connection: Connection) -> Issued | Login | None:
+        def work(connection: Connection) -> IssuedTokens | Login | None:
             now, row = self._clock(), self._locked(connection, token.login)
             if row is None or row.ended is not None or row.disabled:
                 return None
@@ -191,12 +177,14 @@ class Families:
 
     def _issued(
         self, keys: LoginKeys, token: RefreshToken, account: str, issued: datetime, expires: datetime
-    ) -> Issued:
+    ) -> IssuedTokens:
         now, begun = int(self._clock().timestamp()), int(issued.timestamp())
         until = min(begun + self._seconds, int(expires.timestamp()))
         refreshable = min(expires, issued + self._idle)
         access = signed(keys, Claims(account, token.login, begun, until, token.name(keys)))
-        return Issued(account, token.login, access, max(0, until - now), token.text, int(refreshable.timestamp()) - now)
+        return IssuedTokens(
+            account, token.login, access, max(0, until - now), token.text, int(refreshable.timestamp()) - now
+        )
 
 
 def _login(row: Row[Any]) -> Login:

@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from callsheet.errors import Invalid, Unauthorised
+from callsheet.dialects.accounts import IssuedTokens
+from callsheet.errors import Forbidden, Invalid, Unauthorised
 from callsheet.server.access.access_tokens import AccessTokens
 from callsheet.server.access.accounts import Accounts
 from callsheet.server.access.audit import Audit
-from callsheet.server.access.families import REUSED, Families, Issued, Login
+from callsheet.server.access.families import REUSED, Families, Login
 from callsheet.server.access.invitations import REFUSED as WITHDRAWN
 from callsheet.server.access.invitations import Invitation, Invitations
 from callsheet.server.access.login_attempts import Attempt, LoginAttempts
@@ -60,7 +61,7 @@ class Logins:
         self._attempts.count_addresses_with(other._attempts)
         self._passwords.take_turns_with(other._passwords)
 
-    def login(self, name: str, password: str, device: str = "", address: str = "") -> Issued:
+    def login(self, name: str, password: str, device: str = "", address: str = "") -> IssuedTokens:
         """The tokens of a new login. Raises `Unauthorised`, or `TooManyAttempts`."""
         label = _label(device)
         if len(name) > 255 or not name.isprintable():
@@ -68,12 +69,12 @@ class Logins:
         self._check_password(name, password, address)
         return self._begun(name, label, address, "logged in")
 
-    def refresh(self, token: str, request: str, address: str = "") -> Issued:
+    def refresh(self, token: str, request: str, address: str = "") -> IssuedTokens:
         """The next tokens of a login. Raises `Unauthorised`; a token that was used before ends its login."""
         if not 0 < len(request) <= REQUEST or not request.isprintable():
             raise Invalid(f"`request` has 1 to {REQUEST} printable characters; make a UUID for each refresh")
         outcome = self._families.refresh(read_token(self._secret.known(), token), request, address)
-        if isinstance(outcome, Issued):
+        if isinstance(outcome, IssuedTokens):
             return outcome
         if isinstance(outcome, Login):
             self._accounts.changed()
@@ -117,7 +118,11 @@ class Logins:
         """Replace the password of an account by another, and end its logins but this one."""
         if not self._passwords.has(account):
             raise Invalid("your account has no password; ask an administrator for an invitation")
-        self._check_password(account, old, address)
+        try:
+            self._check_password(account, old, address)
+        except Unauthorised:
+            # Not `Unauthorised`: a client would take its login for ended, renew it, and try the password again.
+            raise Forbidden("the old password is wrong; nothing was changed") from None
         hashed = self._passwords.hashed(account, new)
 
         def save(connection: Connection) -> None:
@@ -134,7 +139,7 @@ class Logins:
         valid = timedelta(days=self._limits.invitation_days if days is None else days)
         return self._invitations.make(connection, account, valid)
 
-    def accept(self, code: str, password: str, device: str = "", address: str = "") -> Issued:
+    def accept(self, code: str, password: str, device: str = "", address: str = "") -> IssuedTokens:
         """Set the password of the account that an invitation is for, and log in. Its other logins end."""
         label, attempt = _label(device), self._attempts.begin("", address, known=False)
         account = self._invitations.account_of(code)
@@ -187,7 +192,7 @@ class Logins:
     def _counted(self, name: str, address: str) -> Attempt:
         return self._attempts.begin(name, address, self._families.is_known(name, address))
 
-    def _begun(self, account: str, device: str, address: str, what: str) -> Issued:
+    def _begun(self, account: str, device: str, address: str, what: str) -> IssuedTokens:
         issued = self._families.begin(account, device, address)
         self._audit.happened("login", f"{what}{_of(device)}", account=account, address=address)
         return issued
