@@ -122,7 +122,7 @@ def test_everything_wrong_with_a_mapping_is_told_at_once(show: Session) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"delete": "remove"}, 'delete is "keep", "delete", "omit" or a dict of values'),
+        ({"delete": "remove"}, 'delete is "keep", "delete", "omit", a dict of values or a function'),
         ({"on_error": "ignore"}, 'on_error is "stop" or "skip"'),
         ({"max_deleted": 10}, "max_deleted is a share from 0 to 1"),
         ({"scope": "nmae is 1", "delete": "delete"}, "did you mean `name`"),
@@ -181,6 +181,29 @@ def test_an_empty_source_takes_nothing_away(show: Session) -> None:
     with pytest.raises(StateError, match="is the source complete"):
         made.apply()
     assert len(shots(show)) == 10
+
+
+def test_a_function_decides_what_becomes_of_each(show: Session) -> None:
+    """It is called with the key of what has no row; what it gives is planned, and what fails there is said."""
+    plan(show, [row("sh010"), row("sh020"), row("sh030"), row("sh040")]).apply()
+    choices: dict[str, Any] = {"sh020": "omit", "sh030": {"fstart": 7}, "sh040": "keep"}
+    seen: list[Any] = []
+
+    def decide(entity: Any) -> Any:
+        seen.append(entity)
+        return choices.get(entity["name"], "delete")
+
+    made = plan(show, [], delete=decide, max_deleted=1)
+    assert [each.key[-1] for each in made.deleted] == ["sh010"]
+    assert {each.key[-1]: each.differences[0].after for each in made.changed if each.key[-1] == "sh030"} == {"sh030": 7}
+    assert sorted(each["name"] for each in seen) == ["sh010", "sh020", "sh030", "sh040"]
+    assert all(set(each) == {"id", *KEY} for each in seen)
+    made.apply()
+    assert plan(show, [], delete=decide, max_deleted=1).is_empty
+    with pytest.raises(UsageError, match="which has no row, failed: ZeroDivisionError"):
+        plan(show, [], delete=lambda entity: 1 / 0, max_deleted=1)
+    with pytest.raises(UsageError, match="delete is .*, not 'drop'"):
+        plan(show, [], delete=lambda entity: "drop", max_deleted=1)
 
 
 def test_the_entity_of_a_refused_row_is_not_taken_for_gone(show: Session) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from attrs import define, evolve, field
@@ -26,8 +27,7 @@ from callsheet.sync.plan_data import PlanData
 from callsheet.sync.plan_step import PlanStep
 from callsheet.sync.reading import ManyRows
 from callsheet.sync.references import Born, born_key, reference_keys
-from callsheet.sync.row_values import Constants
-from callsheet.sync.spill import SortedSpill, SpilledList
+from callsheet.sync.spill import SortedSpill, SpilledList, joined
 from callsheet.sync.step_planning import StepPlanning
 from callsheet.sync.steps import Addition, Modification, Removal, Same
 
@@ -113,7 +113,7 @@ class LargePlanning:
             part = self.work.part()
             with collector.paused():
                 for cells in rows:
-                    part.take(cells)
+                    part.intake.take(cells)
             yield part
 
     def _note(self, part: StepPlanning, looked_for: list[set[int]], made: list[array[int]]) -> None:
@@ -180,9 +180,7 @@ class LargePlanning:
         hit = gone & self.used
         if hit:
             self.forbidden |= dict.fromkeys(hit, reason)
-            ended = [each for each in self.results.changed if not each.row]
             yield from self._plan_parts()
-            self.results.changed.extend(ended)
         return hit
 
     # -- what no row names -----------------------------------------------------------------------------------
@@ -190,26 +188,19 @@ class LargePlanning:
     def end_the_rest(self) -> Flow[None]:
         """Plan the end of the entities in scope that no row names; of none if a row's key could not be read."""
         work = self.work
-        if work.nameless:
+        if work.intake.nameless:
             return
         there: SortedSpill[Found] = SortedSpill(reading.MANY)
 
         def take(found: list[Found]) -> None:
-            work.in_scope += len(found)
             for each in found:
                 there.add(each.key, 0, each)
 
-        ending = yield from work.find_scope(take)
-        with collector.paused():
-            for each in _without(there, self.rows.keys()):
-                self._end(each, ending)
-        yield from work.learn_links()
-
-    def _end(self, each: Found, ending: Constants | None) -> None:
-        work = self.work
-        work.end(each, ending)
-        self.results.changed.extend(work.modifications)
-        work.modifications.clear()
+        yield from work.ending.find_scope(take)
+        rest = _without(there, self.rows.keys())
+        while run := list(islice(rest, reading.RUN)):
+            yield from work.ending.end(run)
+        yield from work.ending.learn_links()
 
     # -- the result ------------------------------------------------------------------------------------------
 
@@ -221,10 +212,9 @@ class LargePlanning:
         return evolve(
             whole,
             created=found.created,
-            changed=found.changed,
+            changed=joined([found.changed, whole.changed]) if whole.changed else found.changed,
             unchanged=found.unchanged,
             refused=SpilledList(each for _, _, each in found.refused),
-            ended=len(whole.deleted) + sum(not each.row for each in found.changed),
             links={**found.links, **whole.links},
             skipped=found.skipped,
             refers=self.refers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -10,7 +10,10 @@ from attrs import frozen
 from callsheet.sync.external import External
 from callsheet.sync.mapping import RowMapping
 
-__all__ = ["PlanStep"]
+__all__ = ["DeletePolicy", "PlanStep"]
+
+DeletePolicy = str | Mapping[str, Any] | Callable[[Mapping[str, Any]], str | Mapping[str, Any]]
+"""What becomes of entities without a row: a word, the values they get, or a function that says which."""
 
 
 @frozen
@@ -21,7 +24,7 @@ class PlanStep:
     rows: Any
     key: tuple[str, ...] | External
     mapping: RowMapping | None = None
-    delete: str | Mapping[str, Any] = "keep"
+    delete: DeletePolicy = "keep"
     scope: str = ""
     max_deleted: float = 0.1
     on_error: str = "stop"

@@ -26,11 +26,12 @@ from callsheet.sync.files.definition import read_definition
 from callsheet.sync.large_planning import LargePlanning
 from callsheet.sync.nesting import Nested
 from callsheet.sync.plan import plan_class
-from callsheet.sync.plan_step import PlanStep
+from callsheet.sync.plan_step import DeletePolicy, PlanStep
 from callsheet.sync.reading import ManyRows, next_rows, read_rows
 from callsheet.sync.references import Born
 from callsheet.sync.rows import open_rows
 from callsheet.sync.runs import digest_of
+from callsheet.sync.scope_ending import Ending, as_ending
 from callsheet.sync.step_layout import lay_step
 from callsheet.sync.step_order import in_order, may_refer, refers
 from callsheet.sync.step_planning import StepPlanning
@@ -45,7 +46,7 @@ def plan(
     key: str | Sequence[str] | External,
     mapping: Any = None,
     *,
-    delete: str | Mapping[str, Any] = "keep",
+    delete: DeletePolicy = "keep",
     scope: str = "",
     max_deleted: float = 0.1,
     on_error: str = "stop",
@@ -61,7 +62,8 @@ def plan(
     ``rows`` are mappings, a frame, or a file (see `callsheet.rows`). ``key`` names the attribute paths that identify an
     entity. ``mapping`` maps columns to attribute paths (None: the names are the same); see `RowMapping`. ``delete``
     says what becomes of entities in ``scope`` (a condition) that no row names: ``"keep"``, ``"delete"``, ``"omit"``
-    (the status Omitted), or a dict of the values they get. More than the share ``max_deleted`` of the scope is never
+    (the status Omitted), a dict of the values they get, or a function that gives one of these, and is called for each
+    with a dict of its ``id`` and the values of its key. More than the share ``max_deleted`` of the scope is never
     removed. ``on_error="skip"`` lets a plan with refused rows be applied without them. ``name`` is the name of its runs
     in the log (default: the entity type).
 
@@ -151,7 +153,7 @@ def _read_all(core: Core, steps: Sequence[PlanStep], name: str, born: list[Born]
         source = nested.collect(open_rows((yield from _in_hand(core, step.rows))))
         first = yield from next_rows(source)
         laid = lay_step(core, step, chosen, first, name, born)
-        many = yield from read_rows(laid, first, source)
+        many = yield from read_rows(laid.intake, first, source)
         waiting[:0] = nested.steps()
         read.append(_ReadStep(step, laid, many, chosen))
     return read
@@ -196,17 +198,12 @@ def plan_file(core: Core, path: str | FilePath) -> Flow[Any]:
     return (yield from plan_steps(core, definition.steps, definition.name))
 
 
-def _chosen(delete: str | Mapping[str, Any], on_error: str, max_deleted: float) -> Any:
+def _chosen(delete: DeletePolicy, on_error: str, max_deleted: float) -> Ending:
     if on_error not in ("stop", "skip"):
         raise UsageError(f'on_error is "stop" or "skip", not {on_error!r:.80}')
     if isinstance(max_deleted, bool) or not isinstance(max_deleted, int | float) or not 0 <= max_deleted <= 1:
         raise UsageError(f"max_deleted is a share from 0 to 1, not {max_deleted!r:.80}")
-    if isinstance(delete, Mapping):
-        return delete or None
-    choices: dict[str, Any] = {"keep": None, "delete": "delete", "omit": {"status.name": "Omitted"}}
-    if not isinstance(delete, str) or delete not in choices:
-        raise UsageError(f'delete is "keep", "delete", "omit" or a dict of values, not {delete!r:.80}')
-    return choices[delete]
+    return as_ending(delete)
 
 
 def _in_hand(core: Core, rows: Any) -> Flow[Any]:

@@ -13,8 +13,8 @@ from typing import Any
 from callsheet import collector
 from callsheet.flow import Call, Flow
 from callsheet.sync.cells import Cells, Row
+from callsheet.sync.row_intake import RowIntake
 from callsheet.sync.spill import SortedSpill
-from callsheet.sync.step_planning import StepPlanning
 
 __all__ = ["ManyRows", "next_rows", "read_rows"]
 
@@ -36,11 +36,11 @@ class ManyRows:
     def __init__(self) -> None:
         self._sorted: SortedSpill[Cells] = SortedSpill(MANY)
 
-    def add(self, work: StepPlanning, cells: Cells) -> None:
+    def add(self, intake: RowIntake, cells: Cells) -> None:
         """Keep a row for later; one without a key is refused now."""
-        key = work.key_of(cells)
+        key = intake.key_of(cells)
         if key is None:
-            work.take(cells)
+            intake.take(cells)
         else:
             self._sorted.add(key, cells.number, cells)
 
@@ -66,7 +66,7 @@ class ManyRows:
             yield part
 
 
-def read_rows(work: StepPlanning, first: list[Row], source: Any) -> Flow[ManyRows | None]:
+def read_rows(intake: RowIntake, first: list[Row], source: Any) -> Flow[ManyRows | None]:
     """Pass all rows to the planning; if there are too many for one part, none is passed, and they are returned.
 
     ``first`` is empty afterwards: its rows are not kept while others are read.
@@ -76,21 +76,21 @@ def read_rows(work: StepPlanning, first: list[Row], source: Any) -> Flow[ManyRow
     run = first.copy()
     first.clear()
     while run:
-        work.check_columns(run, RUN)
+        intake.check_columns(run, RUN)
         with collector.paused():
-            for cells in work.reader.read(run):
+            for cells in intake.reader.read(run):
                 if many is not None:
-                    many.add(work, cells)
+                    many.add(intake, cells)
                 else:
                     few.append(cells)
             if many is None and len(few) > MANY:
                 many = ManyRows()
                 for cells in few:
-                    many.add(work, cells)
+                    many.add(intake, cells)
                 few = []
         run.clear()
         run = yield from next_rows(source)
     with collector.paused():
         for cells in few:
-            work.take(cells)
+            intake.take(cells)
     return many

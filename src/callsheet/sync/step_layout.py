@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
 
 from callsheet.core.core import Core
 from callsheet.errors import UsageError
@@ -18,13 +17,16 @@ from callsheet.sync.plan_step import PlanStep
 from callsheet.sync.policies import Policies, as_policies
 from callsheet.sync.references import Born
 from callsheet.sync.registry import BASES, registry_type
+from callsheet.sync.row_intake import RowIntake
+from callsheet.sync.row_outcome import RowOutcome
+from callsheet.sync.scope_ending import Ending, ScopeEnding
 from callsheet.sync.since import Since, as_moment
 from callsheet.sync.step_planning import StepPlanning
 
 __all__ = ["lay_step"]
 
 
-def lay_step(core: Core, step: PlanStep, ending: Any, first: list[Row], name: str, born: list[Born]) -> StepPlanning:
+def lay_step(core: Core, step: PlanStep, ending: Ending, first: list[Row], name: str, born: list[Born]) -> StepPlanning:
     """A step before its rows are read; ``first`` are those that name the columns where no mapping does."""
     _check(step)
     external, key = (step.key, (step.key.text,)) if isinstance(step.key, External) else (None, step.key)
@@ -42,16 +44,12 @@ def lay_step(core: Core, step: PlanStep, ending: Any, first: list[Row], name: st
         beside=targets,
     )
     condition = parse_condition(step.scope, core.operators) if step.scope else None
+    linking = _linking(core, step, layout, external, policies, name)
+    judge = _judge(core, step, layout, policies, name)
+    intake = RowIntake(layout, Reader(layout, mapping, columns), step.mapping is None, judge.time if judge else "")
+    outcome = RowOutcome(core, layout, intake, linking, judge)
     return StepPlanning(
-        core,
-        layout,
-        Reader(layout, mapping, columns),
-        condition,
-        ending,
-        born,
-        step.mapping is None,
-        _linking(core, step, layout, external, policies, name),
-        _judge(core, step, layout, policies, name),
+        core, layout, intake, outcome, ScopeEnding(core, layout, condition, ending, linking), born, linking
     )
 
 

@@ -1,0 +1,165 @@
+"""What becomes of each row: a new entity, a changed one, or one that is as the row says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import define, field
+
+from callsheet.core.core import Core
+from callsheet.model.operation import Operation
+from callsheet.model.record import NOT_SET, Identity
+from callsheet.model.schema import EntityType
+from callsheet.sync.cells import Cells
+from callsheet.sync.finding import Found
+from callsheet.sync.judging import Judge, same
+from callsheet.sync.layout import RowLayout
+from callsheet.sync.linking import RowLinks
+from callsheet.sync.row_intake import KeyTuple, RowIntake
+from callsheet.sync.row_values import RowValues
+from callsheet.sync.steps import Addition, Difference, Modification, Same
+
+__all__ = ["RowOutcome", "own_key"]
+
+
+@define(eq=False)
+class RowOutcome:
+    """Compares rows with the entities of their keys, and keeps what was found."""
+
+    core: Core
+    layout: RowLayout
+    intake: RowIntake
+    linking: RowLinks | None = None
+    judge: Judge | None = None
+    #: The names of the attributes that are written.
+    names: tuple[str, ...] = field(init=False)
+    #: The attributes that a new entity needs a value for.
+    needed: tuple[str, ...] = field(init=False)
+    additions: list[Addition] = field(factory=list)
+    modifications: list[Modification] = field(factory=list)
+    unchanged: list[Same] = field(factory=list)
+    #: What the registry is to have of a row's entity: the key, the entity, and the base.
+    bases: dict[int, tuple[KeyTuple, Identity, Mapping[str, Any] | None]] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.names = tuple(target.name for target in self.layout.written)
+        self.needed = () if self.core.features.fills else tuple(_needed(self.layout.entity_type))
+
+    def compare_all(
+        self,
+        present: Mapping[KeyTuple, list[Found]],
+        identities: Mapping[KeyTuple, Identity],
+        values_of: RowValues,
+    ) -> None:
+        """Decide on all rows: ``present`` has the entities that are there, ``identities`` those that are to be made."""
+        layout = self.layout
+        for key, cells in self.intake.keys.items():
+            found = present.get(key, ())
+            if len(found) > 1:
+                what = f"{len(found)} entities of type {layout.entity_type.name} have this key"
+                reason = f"{what}; a longer key tells them apart"
+                self.intake.refuse(cells.number, layout.keys[-1], key[-1], reason)
+                continue
+            values = values_of.of(cells)
+            if values is None:
+                continue
+            if found:
+                self._compare(key, cells, values, found[0])
+            else:
+                self._add(key, cells, values, identities[key])
+
+    def _add(self, key: KeyTuple, cells: Cells, values: dict[str, Any], identity: Identity) -> None:
+        members = {name: tuple(sorted(each)) for name, each in values.items() if each and isinstance(each, frozenset)}
+        attributes = self.layout.entity_type.attributes
+        plain = {
+            # An empty cell stays empty where a default would step in.
+            n: each
+            for n, each in values.items()
+            if not isinstance(each, frozenset)
+            and (each is not None or (n in attributes and attributes[n].default is not None))
+        }
+        missing = [name for name in self.needed if plain.get(name) is None]
+        if missing:
+            self.intake.refuse(cells.number, ", ".join(missing), NOT_SET, "has no value, and a new entity needs one")
+            return
+        self.additions.append(Addition(cells.number, key, identity, plain, members))
+        self.bases[cells.number] = (key, identity, None if self.judge is None else values)
+
+    def _compare(self, key: KeyTuple, cells: Cells, values: dict[str, Any], found: Found) -> None:
+        own = own_key(self.layout, cells)
+        if own is not None and own != found.identity.key:
+            reason = f"cannot change: the entity has {found.identity.key!r:.60} for good"
+            self.intake.refuse(cells.number, self.layout.entity_type.key[0], own, reason)
+            return
+        judged = self._judged(key, cells, values, found)
+        differences = tuple(self._differences(values, found)) if judged is None else judged
+        for each in differences:
+            attribute = self.layout.entity_type.attributes.get(each.attribute)
+            if attribute is not None and attribute.immutable:
+                reason = f"cannot change: the entity has {each.before!r:.60} for good"
+                self.intake.refuse(cells.number, each.attribute, each.after, reason)
+                return
+        if differences:
+            changed = Modification(cells.number, key, found.identity, found.version, differences)
+            self.modifications.append(changed)
+        else:
+            self.unchanged.append(Same(cells.number, key, found.identity))
+
+    def _judged(
+        self, key: KeyTuple, cells: Cells, values: Mapping[str, Any], found: Found
+    ) -> tuple[Difference, ...] | None:
+        """What changes by the policies, and what is noted; None where the row decides."""
+        if self.judge is None or self.linking is None:
+            self.bases[cells.number] = (key, found.identity, None)
+            return None
+        base = self.linking.base(key, found.identity)
+        judged = self.judge.judge(cells, key, found, base, values, dict(zip(self.names, found.values)))
+        self.bases[cells.number] = (key, found.identity, judged.base)
+        return judged.differences
+
+    def _differences(self, values: Mapping[str, Any], found: Found) -> Iterable[Difference]:
+        for name, now in zip(self.names, found.values):
+            then = values.get(name, NOT_SET)
+            if then is NOT_SET or (now == then and type(now) is type(then)):
+                continue
+            if isinstance(then, frozenset):
+                now = now or frozenset()
+            if not same(now, then):
+                yield Difference(name, now, then)
+
+    def drop(self, rows: set[int]) -> None:
+        """These rows were refused after all."""
+        self.additions = [each for each in self.additions if each.row not in rows]
+        self.modifications = [each for each in self.modifications if each.row not in rows]
+        self.unchanged = [each for each in self.unchanged if each.row not in rows]
+
+    @property
+    def taken(self) -> set[int]:
+        """The rows that were not refused."""
+        taken = {each.row for each in self.additions}
+        return taken | {each.row for each in self.modifications} | {each.row for each in self.unchanged}
+
+    def links(self, rows: set[int]) -> dict[Identity, Operation]:
+        """What the registry gets for the rows that go in."""
+        if self.linking is None:
+            return {}
+        noted = (self.bases[row] for row in rows if row in self.bases)
+        links = {identity: self.linking.link(key, identity, base) for key, identity, base in noted}
+        return {identity: operation for identity, operation in links.items() if operation is not None}
+
+
+def own_key(layout: RowLayout, cells: Cells) -> Any:
+    """The primary key that a row gives, None if it gives none or not all of it."""
+    names = layout.entity_type.key
+    if any(name not in layout.targets for name in names):
+        return None
+    parts = tuple(cells.values.get(name) for name in names)
+    return None if None in parts else parts if len(parts) > 1 else parts[0]
+
+
+def _needed(entity_type: EntityType) -> Iterable[str]:
+    """The attributes that are never empty and that nothing but a row fills."""
+    for each in entity_type.attributes.values():
+        if each.required and each.default is None and not each.computed and each.name not in entity_type.key:
+            yield each.name
