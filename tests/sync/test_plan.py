@@ -202,7 +202,7 @@ def test_a_function_decides_what_becomes_of_each(show: Session) -> None:
     assert plan(show, [], delete=decide, max_deleted=1).is_empty
     with pytest.raises(UsageError, match="which has no row, failed: ZeroDivisionError"):
         plan(show, [], delete=lambda entity: 1 / 0, max_deleted=1)
-    with pytest.raises(UsageError, match="delete is .*, not 'drop'"):
+    with pytest.raises(UsageError, match=r"delete is .*, not 'drop'"):
         plan(show, [], delete=lambda entity: "drop", max_deleted=1)
 
 

@@ -25,7 +25,7 @@ from callsheet.flow import Flow
 from callsheet.model.operation import Change, Create, Delete, Operation, Update
 from callsheet.model.record import Identity
 from callsheet.sync.plan_data import PlanData
-from callsheet.sync.report import conflict_text, too_many
+from callsheet.sync.report import conflict_text, too_many, too_many_members
 from callsheet.sync.shipment import Shipment
 from callsheet.sync.steps import Disagreement
 
@@ -109,6 +109,8 @@ def _check(steps: Sequence[PlanData], chunk: int) -> None:
     for step in steps:
         if step.too_many_end:
             raise StateError(too_many(step))
+        if step.too_many_leave:
+            raise StateError(too_many_members(step))
 
 
 def _as_change(each: Disagreement) -> Change:

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
-from datetime import UTC, date, datetime, time
 from math import isfinite
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import field, frozen
 
-from callsheet.errors import SchemaError, UsageError
-from callsheet.model.moments import read_date, read_datetime
-from callsheet.model.normalisation import KEY_LENGTH, normalised
+from callsheet.errors import UsageError
+from callsheet.model.normalisation import KEY_LENGTH
 from callsheet.model.record import NOT_SET
-from callsheet.model.scalar import INTEGER_LIMIT, Unfit, plain_scalar
-from callsheet.model.schema import did_you_mean
+from callsheet.model.scalar import INTEGER_LIMIT
+from callsheet.model.schema import EntityType
+from callsheet.sync.cell_values import Unreadable, as_held, items_held, plain
 from callsheet.sync.layout import RowLayout, Target
 from callsheet.sync.mapping import Column, RowMapping
 
@@ -30,7 +29,6 @@ __all__ = ["Cells", "Reader", "RefusedRow", "Row"]
 
 KNOWN = 10_000
 """Texts of a column whose meaning is kept."""
-TRUTH = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 
 
 class Row(NamedTuple):
@@ -69,6 +67,7 @@ class Cells(NamedTuple):
 class _CellSource:
     """How the cell of one target is made."""
 
+    entity_type: EntityType
     target: Target
     column: str
     options: Column
@@ -81,7 +80,7 @@ class _CellSource:
     @property
     def is_lasting(self) -> bool:
         """Whether several rows may share a value: it is immutable."""
-        return self.target.writes != "members" and self.target.cell.data_type != "json"
+        return self.target.writes not in ("members", "items") and self.target.cell.data_type != "json"
 
 
 class Reader:
@@ -95,13 +94,13 @@ class Reader:
             for column, given in mapping.columns.items()
         ]
         for text, value in mapping.constants.items():
-            self._sources.append(_CellSource(layout.targets[text], text, Column(text), constant=value))
+            self._sources.append(_source(layout, text, Column(text), constant=value))
         for text, template in mapping.templates.items():
-            self._sources.append(_CellSource(layout.targets[text], text, Column(text), template=template))
+            self._sources.append(_source(layout, text, Column(text), template=template))
         for text, function in mapping.functions.items():
-            self._sources.append(_CellSource(layout.targets[text], text, Column(text), function=function))
+            self._sources.append(_source(layout, text, Column(text), function=function))
         for text, column in (beside or {}).items():
-            self._sources.append(_CellSource(layout.targets[text], column, Column(text)))
+            self._sources.append(_source(layout, column, Column(text)))
         self.columns = frozenset((*mapping.columns, *(beside or {}).values()))
         self._ways = [(each.column, each.options.to, _taken_as_it_is(each), each) for each in self._sources]
 
@@ -144,7 +143,7 @@ class Reader:
                 if type(raw) is str and source.is_lasting and len(source.known) < KNOWN:
                     source.known[raw] = known
             values[source.options.to] = known
-        except _Unreadable as error:
+        except Unreadable as error:
             self.refused.append(RefusedRow(row.number, source.column, raw, str(error)))
 
 
@@ -164,22 +163,20 @@ def _is_bounded(raw: int) -> bool:
 def _taken_as_it_is(source: _CellSource) -> Mapping[type, Callable[[Any], bool]]:
     """The types whose values need no reading if they fit; none, if anything is done to the column's values."""
     special = source.constant is not NOT_SET or source.template or source.function is not None
-    if special or source.options.values or source.target.writes == "members" or source.target.cell.choices:
+    if special or source.options.values or source.target.writes in ("members", "items"):
+        return {}
+    if source.target.cell.choices:
         return {}
     return _EXACT.get(source.target.cell.data_type, {})
 
 
-class _Unreadable(Exception):
-    """A value that cannot be what its attribute holds; says why."""
-
-
-def _source(layout: RowLayout, column: str, options: Column) -> _CellSource:
+def _source(layout: RowLayout, column: str, options: Column, **special: Any) -> _CellSource:
     if options.zone:
         try:
             ZoneInfo(options.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise UsageError(f"column {column!r}: there is no time zone {options.zone!r}") from None
-    return _CellSource(layout.targets[options.to], column, options)
+    return _CellSource(layout.entity_type, layout.targets[options.to], column, options, **special)
 
 
 def _raw(row: Row, source: _CellSource) -> Any:
@@ -190,26 +187,18 @@ def _raw(row: Row, source: _CellSource) -> Any:
         try:
             return source.template.format_map({name: "" if v is None else v for name, v in row.values.items()})
         except (KeyError, ValueError, IndexError, AttributeError) as error:
-            raise _Unreadable(f"the template {source.template!r} cannot be filled ({error!r:.80})") from None
+            raise Unreadable(f"the template {source.template!r} cannot be filled ({error!r:.80})") from None
     if source.function is not None:
         try:
             return source.function(row.values)
         except Exception as error:
-            raise _Unreadable(f"the function of this attribute failed: {type(error).__name__}: {error}") from error
-    value = _plain(row.values.get(source.column, NOT_SET))
+            raise Unreadable(f"the function of this attribute failed: {type(error).__name__}: {error}") from error
+    value = plain(row.values.get(source.column, NOT_SET))
     if _is_empty(value):
         if source.options.default is not NOT_SET:
             return source.options.default
         return NOT_SET if value is NOT_SET else None
     return _replaced(source.options.values, value)
-
-
-def _plain(value: Any) -> Any:
-    """A scalar of any library as Python's own; None for what stands for no value there."""
-    try:
-        return plain_scalar(value)
-    except Unfit as unfit:
-        raise _Unreadable(f"takes {unfit.wanted}; {unfit.cure}" if unfit.cure else f"takes {unfit.wanted}") from None
 
 
 def _is_empty(value: Any) -> bool:
@@ -228,6 +217,8 @@ def _replaced(values: Mapping[Any, Any], value: Any) -> Any:
 
 
 def _read(source: _CellSource, raw: Any) -> Any:
+    if source.target.writes == "items":
+        return items_held(source.entity_type, source.target.attribute.name, raw, source.options)
     if source.target.writes != "members":
         return _one(source, raw)
     parts = raw
@@ -238,143 +229,13 @@ def _read(source: _CellSource, raw: Any) -> Any:
     elif not isinstance(raw, list | tuple | set | frozenset):
         parts = [raw]
     options = source.options
-    trimmed = [part.strip() if isinstance(part, str) else part for part in map(_plain, parts)]
+    trimmed = [part.strip() if isinstance(part, str) else part for part in map(plain, parts)]
     # What is named twice stays twice: lists that name members together go in pairs.
     return [_one(source, _replaced(options.values, part)) for part in trimmed if not _is_empty(part)]
 
 
 def _one(source: _CellSource, raw: Any) -> Any:
-    cell, raw = source.target.cell, _plain(raw)
-    if raw is None or (isinstance(raw, str) and not raw.strip()):
-        return None
-    value = _CONVERSIONS.get(cell.data_type, _as_it_is)(raw, source.options)
-    try:
-        return normalised("", cell, value)
-    except SchemaError as error:
-        text = str(error).removeprefix(f".{cell.name} ")
-        hint = did_you_mean(raw, cell.choices) if cell.choices and isinstance(raw, str) else ""
-        raise _Unreadable(f"{text}{hint}") from None
-
-
-def _as_it_is(raw: Any, options: Column) -> Any:
-    return raw
-
-
-def _text(raw: Any, options: Column) -> Any:
-    """Whole numbers are text, too: spreadsheets make numbers of names like 010."""
-    if isinstance(raw, bool):
-        return raw
-    if isinstance(raw, float) and raw.is_integer():
-        return str(int(raw))
-    return str(raw) if isinstance(raw, int) else raw
-
-
-def _number(raw: Any, options: Column) -> Any:
-    if not isinstance(raw, str):
-        return raw
-    text = raw.strip().replace("\u00a0", "").replace(" ", "")
-    if "_" in text:
-        # Python reads 10_20 as 1020; nobody who writes files does.
-        raise _Unreadable("is not a number")
-    if "," in text:
-        text = _with_point(text, options.decimal)
-    try:
-        return float(text)
-    except ValueError:
-        raise _Unreadable("is not a number") from None
-
-
-def _with_point(text: str, decimal: str) -> str:
-    """The number with a decimal point. A comma before three digits may be either mark, so the mapping has to say."""
-    if decimal == ".":
-        return text.replace(",", "")
-    if decimal == ",":
-        return text.replace(".", "").replace(",", ".")
-    before, _, after = text.rpartition(",")
-    if "." in text or "," in before or len(after) == 3:
-        raise _Unreadable(
-            'may be read in two ways: `decimal = ","` or `decimal = "."` says which mark is the decimal one'
-        )
-    return text.replace(",", ".")
-
-
-def _integer(raw: Any, options: Column) -> Any:
-    if isinstance(raw, str):
-        try:
-            return int(raw.strip() if "_" not in raw else "")
-        except ValueError:
-            raw = _number(raw, options)
-    if isinstance(raw, float):
-        if not raw.is_integer():
-            raise _Unreadable("is not a whole number")
-        return int(raw)
-    return raw
-
-
-def _boolean(raw: Any, options: Column) -> Any:
-    if isinstance(raw, float) and raw.is_integer():
-        raw = int(raw)
-    key = str(raw).strip().lower() if isinstance(raw, str | int) else ""
-    if key not in TRUTH:
-        raise _Unreadable("is neither yes nor no")
-    return TRUTH[key]
-
-
-def _date(raw: Any, options: Column) -> Any:
-    if isinstance(raw, str):
-        text = raw.strip()
-        try:
-            if options.pattern:
-                return datetime.strptime(text, options.pattern).date()
-            return read_date(text) if len(text) <= 10 else _day(_iso(text))
-        except ValueError:
-            raise _Unreadable(f"is not a date {_pattern_hint(options, '2026-11-30')}") from None
-    return _day(raw) if isinstance(raw, datetime) else raw
-
-
-def _day(moment: datetime) -> date:
-    """The date of a midnight: spreadsheets have no dates of their own."""
-    if moment.time() != time():
-        raise _Unreadable("is a time, and this attribute holds a date")
-    return moment.date()
-
-
-def _datetime(raw: Any, options: Column) -> Any:
-    if isinstance(raw, str):
-        text = raw.strip()
-        try:
-            raw = datetime.strptime(text, options.pattern) if options.pattern else _iso(text)
-        except ValueError:
-            raise _Unreadable(f"is not a time {_pattern_hint(options, '2026-11-30T09:00:00+01:00')}") from None
-    if isinstance(raw, date) and not isinstance(raw, datetime):
-        raw = datetime.combine(raw, time())
-    if isinstance(raw, datetime) and raw.tzinfo is None:
-        if not options.zone:
-            raise _Unreadable("has no time zone: say which with `zone`")
-        raw = raw.replace(tzinfo=ZoneInfo(options.zone))
-    return raw.astimezone(UTC) if isinstance(raw, datetime) else raw
-
-
-def _iso(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return read_datetime(text)
-
-
-def _pattern_hint(options: Column, example: str) -> str:
-    return (
-        f"of the pattern {options.pattern!r}"
-        if options.pattern
-        else f"like {example}; `pattern` says how it is written"
-    )
-
-
-def _list(raw: Any, options: Column) -> Any:
-    """JSON data with a separator is a list of texts."""
-    if isinstance(raw, str) and options.split:
-        return [part.strip() for part in raw.split(options.split) if part.strip()]
-    return raw
+    return as_held(source.target.cell, raw, source.options)
 
 
 _EXACT: dict[str, Mapping[type, Callable[[Any], bool]]] = {
@@ -382,15 +243,4 @@ _EXACT: dict[str, Mapping[type, Callable[[Any], bool]]] = {
     "boolean": {bool: lambda _: True},
     "integer": {int: _is_bounded},
     "number": {float: isfinite},
-}
-
-_CONVERSIONS = {
-    "string": _text,
-    "enum": _text,
-    "integer": _integer,
-    "number": _number,
-    "boolean": _boolean,
-    "date": _date,
-    "datetime": _datetime,
-    "json": _list,
 }

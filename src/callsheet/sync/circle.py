@@ -30,6 +30,11 @@ class StepWork(Protocol):
         """The entities that are created, as far as it is known."""
         ...
 
+    @property
+    def accepted(self) -> Iterable[tuple[int, Identity]]:
+        """The rows that go in and whose entity is there already, by number, with the entity."""
+        ...
+
     def compare(self) -> Flow[None]:
         """Compare the rows with what is there."""
         ...

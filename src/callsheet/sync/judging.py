@@ -46,13 +46,15 @@ class Judge:
     #: The target of the cell that says when the row was changed, and the names of attributes by policy.
     time: str = ""
     paths: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    #: The mappings that rows give as a whole.
+    whole: frozenset[str] = frozenset()
     conflicts: list[Disagreement] = field(factory=list)
     overridden: list[Disagreement] = field(factory=list)
     _times: dict[tuple[Identity, str], datetime] = field(factory=dict)
 
     def afresh(self) -> Judge:
         """The judge of other rows of the step."""
-        return Judge(self.core, self.policies, self.name, self.time, self.paths)
+        return Judge(self.core, self.policies, self.name, self.time, self.paths, self.whole)
 
     @property
     def asks(self) -> bool:
@@ -64,7 +66,7 @@ class Judge:
         for name, source in values.items():
             if self._policy(name) != "newest" or name not in there or same(there[name], source):
                 continue
-            old = based(base, name, source)
+            old = self._based(base, name, source)
             if old is NOT_SET or not (same(old, source) or same(there[name], old)):
                 yield name
 
@@ -103,12 +105,16 @@ class Judge:
             target = there[name]
             if isinstance(source, frozenset):
                 target = target or frozenset()
-            old = based(base, name, source)
+            old = self._based(base, name, source)
             if same(target, source) and same(old, source):
                 # Most values are what they were.
                 continue
+            policy = self._policy(name)
+            if policy == "merge" and self._is_item(name) and same(old, source):
+                # What the target added to the mapping, or did to an item, stays.
+                continue
             newer = self._is_newer(cells, found.identity, name)
-            verdict = decide(self._policy(name), old, source, target, same, newer)
+            verdict = decide(policy, old, source, target, same, newer)
             if verdict.value is not NOT_SET:
                 differences.append(Difference(name, target, verdict.value))
             if verdict.base is not NOT_SET:
@@ -119,7 +125,17 @@ class Judge:
         return Judged(tuple(differences), noted)
 
     def _policy(self, name: str) -> str:
-        return self.policies.of(*self.paths.get(name, (name,)), name)
+        paths = self.paths.get(name) or self.paths.get(name.partition(".")[0], (name,))
+        return self.policies.of(*paths, name)
+
+    def _is_item(self, name: str) -> bool:
+        """Whether it is an item of a mapping as a whole."""
+        return bool(self.whole) and name.partition(".")[0] in self.whole
+
+    def _based(self, base: Mapping[str, Any], name: str, source: Any) -> Any:
+        """The value in the base. An item that a mapping did not have is empty there; without any base it is unknown."""
+        old = based(base, name, source)
+        return None if old is NOT_SET and base and self._is_item(name) else old
 
     def _is_newer(self, cells: Cells, identity: Identity, name: str) -> bool | None:
         """Whether the row's edit is the later one; None where the row has no time."""

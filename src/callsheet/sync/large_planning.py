@@ -45,6 +45,8 @@ class _Results:
     rest: dict[str, list[Any]] = field(factory=lambda: {"linked": [], "gone": [], "conflicts": [], "overridden": []})
     links: dict[Identity, Operation] = field(factory=dict)
     skipped: int = 0
+    held_members: int = 0
+    lost_members: int = 0
 
     def add(self, data: PlanData) -> None:
         self.created.extend(data.created)
@@ -56,6 +58,8 @@ class _Results:
             found += getattr(data, name)
         self.links |= data.links
         self.skipped += data.skipped
+        self.held_members += data.held_members
+        self.lost_members += data.lost_members
 
 
 @define(eq=False)
@@ -145,6 +149,14 @@ class LargePlanning:
         """The entities that are created."""
         return (each.identity for each in self.results.created)
 
+    @property
+    def accepted(self) -> Iterable[tuple[int, Identity]]:
+        """The rows that go in and whose entity is there already, by number, with the entity."""
+        for each in self.results.unchanged:
+            yield each.row, each.identity
+        for changed in self.results.changed:
+            yield changed.row, changed.identity
+
     def find_new(self) -> Flow[list[Born]]:
         """Find the entities of the rows' keys; gives what the other rows create."""
         fresh: list[Born] = []
@@ -217,6 +229,8 @@ class LargePlanning:
             refused=SpilledList(each for _, _, each in found.refused),
             links={**found.links, **whole.links},
             skipped=found.skipped,
+            held_members=found.held_members,
+            lost_members=found.lost_members,
             refers=self.refers,
             linked=tuple(found.rest["linked"]),
             gone=tuple(found.rest["gone"]),

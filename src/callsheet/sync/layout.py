@@ -35,8 +35,9 @@ class Target:
     """One attribute path that rows give a value for.
 
     ``writes`` is the attribute that the value ends in: ``scalar`` (``name``), ``item`` (``metadata.lens``),
-    ``reference``, ``members`` (a many-to-many collection), ``key`` (the primary key) or ``nothing`` (it only finds
-    entities). ``cell`` describes the value itself: for ``status.name`` the name of a status.
+    ``items`` (``metadata``, all of it), ``reference``, ``members`` (a many-to-many collection), ``key`` (the primary
+    key) or ``nothing`` (it only finds entities). ``cell`` describes the value itself: for ``status.name`` the name of a
+    status.
     """
 
     path: Path
@@ -54,7 +55,7 @@ class Target:
     @property
     def held(self) -> Path:
         """The path of what the attribute holds: the value, or for a relation the entities themselves."""
-        return self.path if self.writes in ("scalar", "item") else Path((Step(self.attribute.name),))
+        return self.path if self.writes in ("scalar", "item", "items") else Path((Step(self.attribute.name),))
 
     @property
     def rest(self) -> Path:
@@ -92,6 +93,13 @@ class RowLayout:
     targets: dict[str, Target]
     keys: tuple[str, ...]
     lookups: tuple[Lookup, ...]
+    #: The collections and mappings that keep what a row does not list.
+    added_to: frozenset[str] = frozenset()
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """The mappings that rows give as a whole."""
+        return tuple(each.attribute.name for each in self.targets.values() if each.writes == "items")
 
     @property
     def written(self) -> tuple[Target, ...]:
@@ -109,11 +117,12 @@ def lay_out(
     finding: Collection[str] = (),
     externals: Mapping[str, External] | None = None,
     beside: Mapping[str, Target] | None = None,
+    added_to: Collection[str] = (),
 ) -> RowLayout:
     """The layout; `UsageError` lists everything that is wrong. Without a key it says what is written to any entity.
 
     ``finding`` are paths that find entities though they are not in the key, ``externals`` those whose cells are ids of
-    another system. ``beside`` are targets that are no attributes.
+    another system. ``beside`` are targets that are no attributes, ``added_to`` those that keep what is not listed.
     """
     externals = externals or {}
     entity_type = schema.type(type_name)
@@ -125,8 +134,10 @@ def lay_out(
         except (SchemaError, QueryError) as error:
             problems.append(str(error))
             continue
-        if any(target.path == each.path for each in found.values()):
+        if any(_overlap(target, each) for each in found.values()):
             problems.append(f"`{text}` gets two values")
+        if text in added_to and target.writes not in ("members", "items"):
+            problems.append(f"`{text}` is neither a collection nor a mapping as a whole, and has no `members`")
         found[text] = target
     found |= beside or {}
     problems += _key_problems(found, key)
@@ -141,7 +152,15 @@ def lay_out(
     ]
     if problems:
         raise UsageError(f"the mapping to {type_name} cannot be used: {'; '.join(problems)}")
-    return RowLayout(entity_type, found, tuple(key), _lookups(found, externals))
+    kept = frozenset(found[text].attribute.name for text in added_to)
+    return RowLayout(entity_type, found, tuple(key), _lookups(found, externals), kept)
+
+
+def _overlap(one: Target, other: Target) -> bool:
+    """Whether two targets write the same; a mapping as a whole contains each of its items."""
+    if one.writes.startswith("item") and other.writes.startswith("item") and one.writes != other.writes:
+        return one.attribute.name == other.attribute.name
+    return one.path == other.path
 
 
 def _key_problems(found: dict[str, Target], key: Sequence[str]) -> list[str]:
@@ -155,6 +174,8 @@ def _no_key(target: Target) -> str:
     """Why a target cannot identify entities; empty if it can."""
     if target.writes == "members":
         return "a collection"
+    if target.writes == "items":
+        return "a mapping"
     return "JSON data, which is not compared" if target.cell.data_type == "json" else ""
 
 
@@ -165,6 +186,8 @@ def _target(schema: Schema, entity_type: EntityType, text: str) -> Target:
         raise SchemaError(f"`{text}`: a cast cannot be written to")
     attribute = entity_type.attribute(first.name)
     if attribute.kind == "mapping":
+        if not rest:
+            return Target(path, "nothing" if attribute.computed else "items", attribute, attribute, text)
         if len(rest) != 1:
             raise SchemaError(f"`{text}` names no single item: write `{first.name}.<key>`")
         return Target(path, "item", attribute, entity_type.item(attribute.name, rest[0].name), text)

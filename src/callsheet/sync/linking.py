@@ -197,6 +197,13 @@ class RowLinks:
         found = yield from find(self.core, entity_type, [path], ((key,) for key in keys), projections, scope)
         return [each._replace(key=keys[str(own[0])]) for own, entities in found.items() for each in entities]
 
+    def with_links(self, found: Iterable[Found]) -> Flow[list[Found]]:
+        """Those of the entities that are linked, by the key of their link."""
+        entities = {str(each.identity.key): each for each in found}
+        links = yield from links_to(self.core, self.system, self.type, entities)
+        self.links = {(link.foreign_id,): link for link in links.values()} | self.links
+        return [entities[key]._replace(key=(link.foreign_id,), values=()) for key, link in links.items()]
+
     def learn(self, keys: Iterable[KeyTuple]) -> Flow[None]:
         """Read the links of keys of our own that no row has."""
         named = {self.foreign_id(key): key for key in keys}

@@ -11,9 +11,13 @@ from callsheet.errors import UsageError
 from callsheet.model.record import NOT_SET
 from callsheet.sync.external import External, as_external
 
-__all__ = ["Children", "Column", "RowMapping", "as_mapping"]
+__all__ = ["MEMBERS", "Children", "Column", "DeletePolicy", "RowMapping", "as_mapping"]
 
 Function = Callable[[Mapping[str, Any]], Any]
+MEMBERS = ("replace", "add")
+"""What becomes of members and items that a cell does not list."""
+DeletePolicy = str | Mapping[str, Any] | Callable[[Mapping[str, Any]], str | Mapping[str, Any]]
+"""What becomes of entities without a row: a word, the values they get, or a function that says which."""
 
 
 @frozen
@@ -26,6 +30,8 @@ class Column:
     `datetime.strptime` does), ``zone`` is the time zone of times that have none, ``decimal`` the decimal mark of
     numbers (a point or a comma). With ``external`` the cells are ids of another system, and ``to`` is the reference or
     collection that gets the entities linked to them (see `callsheet.external`; a text is the system's name).
+    ``members`` is for collections and for mappings as a whole (``metadata``): with ``"replace"`` the entity has what
+    the cell lists and nothing else, with ``"add"`` what is not listed stays.
 
     >>> Column("status.name", values={"wip": "In Progress"}).to
     'status.name'
@@ -39,6 +45,9 @@ class Column:
     zone: str = ""
     decimal: str = ""
     external: str | External = ""
+    members: str = field(
+        default="replace", metadata={"is": "What becomes of members that are not listed.", "words": MEMBERS}
+    )
 
 
 @frozen
@@ -48,6 +57,10 @@ class Children:
     ``parent`` is the reference that leads to the entity of the row around them. ``mapping`` is that of the children's
     columns: a dict or a `RowMapping`, which may have children too.
 
+    ``delete`` says, as in `plan`, what becomes of entities below the row's entity that its list does not name (a row
+    without the column says nothing of them). ``scope`` is a condition that narrows these down, ``max_deleted`` the
+    largest share of them that may go (None: that of the rows around).
+
     >>> Children("Shot", "name", {"name": "name"}).parent
     'parent'
     """
@@ -56,6 +69,9 @@ class Children:
     key: str | tuple[str, ...] | External
     mapping: Any = None
     parent: str = "parent"
+    delete: DeletePolicy = "keep"
+    scope: str = ""
+    max_deleted: float | None = None
 
 
 @frozen
@@ -82,6 +98,12 @@ class RowMapping:
         """The attribute paths that get a value."""
         columns = (given.to if isinstance(given, Column) else given for given in self.columns.values())
         return (*columns, *self.constants, *self.templates, *self.functions)
+
+    @property
+    def added_to(self) -> frozenset[str]:
+        """The paths of collections and mappings that keep what a cell does not list."""
+        columns = (given for given in self.columns.values() if isinstance(given, Column))
+        return frozenset(given.to for given in columns if given.members == "add")
 
     @property
     def externals(self) -> dict[str, External]:
@@ -137,5 +159,7 @@ def _wrong_options(column: Column) -> Iterator[str]:
         yield f"`external` is the name of a system or `callsheet.external(…)`, not {column.external!r:.80}"
     if column.decimal not in ("", ".", ","):
         yield f"`decimal` is a point or a comma, not {column.decimal!r:.80}"
+    if column.members not in MEMBERS:
+        yield f'`members` is "replace" or "add", not {column.members!r:.80}'
     if not isinstance(column.values, Mapping):
         yield f"`values` is a dict of values to replace, not {column.values!r:.80}"

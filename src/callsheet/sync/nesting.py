@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 from callsheet.errors import UsageError
 from callsheet.sync.cells import Row
 from callsheet.sync.external import External
+from callsheet.sync.listed_parents import ListedParents
 from callsheet.sync.mapping import Children, Column, RowMapping, as_mapping
 from callsheet.sync.plan_step import PlanStep
 from callsheet.sync.spill import SpilledList
@@ -40,6 +41,12 @@ class Nested:
         self._step = step
         self._mapping = as_mapping(step.mapping) or RowMapping()
         self._found = {column: NestedRows(SpilledList()) for column in self._mapping.children}
+        #: Where children that are not listed end: below which entities.
+        self.parents = {
+            column: ListedParents(child.parent)
+            for column, child in self._mapping.children.items()
+            if child.delete != "keep"
+        }
 
     def collect(self, source: Iterator[Row]) -> Iterator[Row]:
         """The rows, as they are; their children are kept."""
@@ -48,6 +55,8 @@ class Nested:
             return
         for row in source:
             for column, child in self._mapping.children.items():
+                if column in self.parents:
+                    self.parents[column].note(row.number, column in row.values)
                 above = {_below(child, text): value for text, value in self._key_values(row).items()}
                 for values in _listed(row, column, child):
                     self._found[column].collected.append({**values, **above})
@@ -55,7 +64,10 @@ class Nested:
 
     def steps(self) -> list[PlanStep]:
         """The steps of the children."""
-        return [self._child_step(child, self._found[column]) for column, child in self._mapping.children.items()]
+        return [
+            evolve(self._child_step(child, self._found[column]), parents=self.parents.get(column))
+            for column, child in self._mapping.children.items()
+        ]
 
     def _child_step(self, child: Children, rows: NestedRows) -> PlanStep:
         mapping = as_mapping(child.mapping) or RowMapping()
@@ -65,7 +77,8 @@ class Nested:
             own = (key,) if isinstance(key, str) else tuple(key)
             key = (*(path for path in above if path not in own), *own)
         step = PlanStep(child.entity_type, rows, key, evolve(mapping, columns={**mapping.columns, **above}))
-        return evolve(step, on_error=self._step.on_error, max_deleted=self._step.max_deleted)
+        most = self._step.max_deleted if child.max_deleted is None else child.max_deleted
+        return evolve(step, on_error=self._step.on_error, delete=child.delete, scope=child.scope, max_deleted=most)
 
     def _key_columns(self) -> dict[str, Column]:
         """How the parts of the parent's key are read, by their paths; an id of another system has none."""

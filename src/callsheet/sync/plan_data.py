@@ -13,6 +13,9 @@ from callsheet.sync.steps import Addition, Disagreement, Linked, LostEntity, Mod
 
 __all__ = ["PlanData"]
 
+FEW = 20
+"""Members and items that may go whatever their share."""
+
 
 @frozen
 class PlanData:
@@ -45,6 +48,9 @@ class PlanData:
     #: How many rows say that they are older than what the plan looks at.
     skipped: int = 0
     refers: bool = True
+    #: Members and items in collections and mappings that rows list as a whole, and how many of them would go.
+    held_members: int = 0
+    lost_members: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -59,6 +65,11 @@ class PlanData:
         others = {each.identity for each in self.created} | {each.identity for each in self.changed}
         others |= {each.identity for each in self.deleted} | {each.identity for each in self.linked}
         return len(self.links.keys() - others)
+
+    @property
+    def too_many_leave(self) -> bool:
+        """Whether more members and items would go than ``max_deleted`` allows; a few may go whatever their share."""
+        return self.lost_members > FEW and self.lost_members / max(self.held_members, 1) > self.max_deleted
 
     @property
     def too_many_end(self) -> bool:

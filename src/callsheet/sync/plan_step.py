@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
 from callsheet.sync.external import External
-from callsheet.sync.mapping import RowMapping
+from callsheet.sync.listed_parents import ListedParents
+from callsheet.sync.mapping import DeletePolicy, RowMapping
 
-__all__ = ["DeletePolicy", "PlanStep"]
-
-DeletePolicy = str | Mapping[str, Any] | Callable[[Mapping[str, Any]], str | Mapping[str, Any]]
-"""What becomes of entities without a row: a word, the values they get, or a function that says which."""
+__all__ = ["PlanStep"]
 
 
 @frozen
@@ -33,3 +31,5 @@ class PlanStep:
     gone: str = "leave"
     updated_at: str = ""
     since: Any = None
+    #: Of rows within rows: the entities below which those that no row names end.
+    parents: ListedParents | None = None

@@ -24,9 +24,11 @@ from callsheet.sync.circle import StepWork, compare_circle, created, refuse_all,
 from callsheet.sync.external import External
 from callsheet.sync.files.definition import read_definition
 from callsheet.sync.large_planning import LargePlanning
+from callsheet.sync.listed_parents import ListedParents
+from callsheet.sync.mapping import DeletePolicy
 from callsheet.sync.nesting import Nested
 from callsheet.sync.plan import plan_class
-from callsheet.sync.plan_step import DeletePolicy, PlanStep
+from callsheet.sync.plan_step import PlanStep
 from callsheet.sync.reading import ManyRows, next_rows, read_rows
 from callsheet.sync.references import Born
 from callsheet.sync.rows import open_rows
@@ -136,10 +138,15 @@ class _ReadStep:
     many: ManyRows | None
     #: What becomes of entities without a row; None: nothing.
     chosen: Any
+    #: Who is the parent of the rows within these rows.
+    parents: Sequence[ListedParents]
 
     def work(self, is_followed: bool) -> StepWork:
         """The planning of the step; ``is_followed``: others may refer to what it creates."""
-        return self.laid if self.many is None else LargePlanning(self.laid, self.many, self.step, is_followed)
+        work = self.laid if self.many is None else LargePlanning(self.laid, self.many, self.step, is_followed)
+        for each in self.parents:
+            each.work = work
+        return work
 
 
 def _read_all(core: Core, steps: Sequence[PlanStep], name: str, born: list[Born]) -> Flow[list[_ReadStep]]:
@@ -155,7 +162,7 @@ def _read_all(core: Core, steps: Sequence[PlanStep], name: str, born: list[Born]
         laid = lay_step(core, step, chosen, first, name, born)
         many = yield from read_rows(laid.intake, first, source)
         waiting[:0] = nested.steps()
-        read.append(_ReadStep(step, laid, many, chosen))
+        read.append(_ReadStep(step, laid, many, chosen, tuple(nested.parents.values())))
     return read
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "summary",
     "table",
     "too_many",
+    "too_many_members",
     "value_text",
 ]
 
@@ -61,6 +62,8 @@ def lines(data: PlanData) -> Iterable[str]:
     yield from shown("!", map(str, data.refused), len(data.refused))
     if data.too_many_end:
         yield too_many(data)
+    if data.too_many_leave:
+        yield too_many_members(data)
     if data.nameless:
         rows = "1 row" if data.nameless == 1 else f"{data.nameless:,} rows"
         yield f"nothing is taken for gone: {rows} without a key that can be read may stand for any entity"
@@ -72,6 +75,15 @@ def too_many(data: PlanData) -> str:
     return (
         f"{data.ended:,} of {data.in_scope:,} entities in scope have no row: {share:.0%}, and at most "
         f"{data.max_deleted:.0%} may go (max_deleted); is the source complete?"
+    )
+
+
+def too_many_members(data: PlanData) -> str:
+    """Why the plan is not applied: collections and mappings would lose more than is allowed."""
+    share = data.lost_members / max(data.held_members, 1)
+    return (
+        f"{data.lost_members:,} of {data.held_members:,} members and items of {data.entity_type} are not listed any "
+        f"more: {share:.0%}, and at most {data.max_deleted:.0%} may go (max_deleted); is the source complete?"
     )
 
 

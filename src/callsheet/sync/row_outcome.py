@@ -16,6 +16,7 @@ from callsheet.sync.finding import Found
 from callsheet.sync.judging import Judge, same
 from callsheet.sync.layout import RowLayout
 from callsheet.sync.linking import RowLinks
+from callsheet.sync.listed_values import lost_members, spread
 from callsheet.sync.row_intake import KeyTuple, RowIntake
 from callsheet.sync.row_values import RowValues
 from callsheet.sync.steps import Addition, Difference, Modification, Same
@@ -36,6 +37,12 @@ class RowOutcome:
     names: tuple[str, ...] = field(init=False)
     #: The attributes that a new entity needs a value for.
     needed: tuple[str, ...] = field(init=False)
+    #: The places of collections and mappings from which what a row does not list is taken away, by name.
+    replaced: dict[str, int] = field(init=False)
+    #: How many members and items these have.
+    held_members: int = 0
+    #: Whether there are mappings as a whole, or what keeps its members.
+    _lists: bool = field(init=False)
     additions: list[Addition] = field(factory=list)
     modifications: list[Modification] = field(factory=list)
     unchanged: list[Same] = field(factory=list)
@@ -44,6 +51,9 @@ class RowOutcome:
 
     def __attrs_post_init__(self) -> None:
         self.names = tuple(target.name for target in self.layout.written)
+        many = [place for place, each in enumerate(self.layout.written) if each.writes in ("members", "items")]
+        self.replaced = {self.names[place]: place for place in many if self.names[place] not in self.layout.added_to}
+        self._lists = bool(self.layout.whole or self.layout.added_to)
         self.needed = () if self.core.features.fills else tuple(_needed(self.layout.entity_type))
 
     def compare_all(
@@ -70,6 +80,7 @@ class RowOutcome:
                 self._add(key, cells, values, identities[key])
 
     def _add(self, key: KeyTuple, cells: Cells, values: dict[str, Any], identity: Identity) -> None:
+        self.spread(values, {})
         members = {name: tuple(sorted(each)) for name, each in values.items() if each and isinstance(each, frozenset)}
         attributes = self.layout.entity_type.attributes
         plain = {
@@ -92,6 +103,8 @@ class RowOutcome:
             reason = f"cannot change: the entity has {found.identity.key!r:.60} for good"
             self.intake.refuse(cells.number, self.layout.entity_type.key[0], own, reason)
             return
+        for place in self.replaced.values():
+            self.held_members += len(found.values[place] or ())
         judged = self._judged(key, cells, values, found)
         differences = tuple(self._differences(values, found)) if judged is None else judged
         for each in differences:
@@ -107,19 +120,31 @@ class RowOutcome:
             self.unchanged.append(Same(cells.number, key, found.identity))
 
     def _judged(
-        self, key: KeyTuple, cells: Cells, values: Mapping[str, Any], found: Found
+        self, key: KeyTuple, cells: Cells, values: dict[str, Any], found: Found
     ) -> tuple[Difference, ...] | None:
         """What changes by the policies, and what is noted; None where the row decides."""
         if self.judge is None or self.linking is None:
             self.bases[cells.number] = (key, found.identity, None)
             return None
         base = self.linking.base(key, found.identity)
-        judged = self.judge.judge(cells, key, found, base, values, dict(zip(self.names, found.values)))
+        there = self.beside(values, found)
+        judged = self.judge.judge(cells, key, found, base, values, there)
         self.bases[cells.number] = (key, found.identity, judged.base)
         return judged.differences
 
-    def _differences(self, values: Mapping[str, Any], found: Found) -> Iterable[Difference]:
-        for name, now in zip(self.names, found.values):
+    def beside(self, values: dict[str, Any], found: Found) -> dict[str, Any]:
+        """What is there, by the names of the row's values; these get a value for each item of a mapping."""
+        there = dict(zip(self.names, found.values))
+        self.spread(values, there)
+        return there
+
+    def spread(self, values: dict[str, Any], there: dict[str, Any]) -> None:
+        """Give each item of mappings a value of its own."""
+        if self._lists:
+            spread(self.layout.entity_type, self.layout.whole, self.layout.added_to, values, there)
+
+    def _differences(self, values: dict[str, Any], found: Found) -> Iterable[Difference]:
+        for name, now in self.beside(values, found).items() if self._lists else zip(self.names, found.values):
             then = values.get(name, NOT_SET)
             if then is NOT_SET or (now == then and type(now) is type(then)):
                 continue
@@ -133,6 +158,11 @@ class RowOutcome:
         self.additions = [each for each in self.additions if each.row not in rows]
         self.modifications = [each for each in self.modifications if each.row not in rows]
         self.unchanged = [each for each in self.unchanged if each.row not in rows]
+
+    @property
+    def lost_members(self) -> int:
+        """How many members and items of these go that no others replace."""
+        return lost_members(self.modifications, self.replaced) if self.replaced else 0
 
     @property
     def taken(self) -> set[int]:

@@ -38,7 +38,7 @@ class RowValues:
 
     def __attrs_post_init__(self) -> None:
         targets = self.layout.targets.items()
-        self._plain = tuple((text, each.name) for text, each in targets if each.writes in ("scalar", "item"))
+        self._plain = tuple((text, each.name) for text, each in targets if each.writes in ("scalar", "item", "items"))
         attributes = self.layout.entity_type.attributes
         self._required = frozenset(name for name, each in attributes.items() if each.required)
         self._lookups = [(lookup, self.references.only(lookup)) for lookup in self.layout.lookups]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from attrs import define, field
@@ -11,17 +12,21 @@ from callsheet.core.core import Core
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.model.operation import Operation
-from callsheet.model.query import Condition, Path
+from callsheet.model.query import Condition, Path, Step
 from callsheet.model.record import Identity
 from callsheet.sync.finding import Found, find, find_each
 from callsheet.sync.judging import same
 from callsheet.sync.layout import RowLayout
 from callsheet.sync.linking import RowLinks
+from callsheet.sync.listed_parents import ListedParents
+from callsheet.sync.listed_values import spread
 from callsheet.sync.row_values import Constants, constant_values
 from callsheet.sync.steps import Difference, Modification, Removal
 
 __all__ = ["Ending", "ScopeEnding", "as_ending"]
 
+BELOW = 1_000
+"""Parents whose children are read at once."""
 CHOICES: dict[str, Any] = {"keep": None, "delete": "delete", "omit": {"status.name": "Omitted"}}
 Ending = Any
 """None: nothing ends; "delete"; a dict of values; or a function that gives one of the words or a dict."""
@@ -48,6 +53,8 @@ class ScopeEnding:
     scope: Condition | None
     ending: Ending
     linking: RowLinks | None = None
+    #: Of rows within rows: the entities below which those without a row end.
+    parents: ListedParents | None = None
     removals: list[Removal] = field(factory=list)
     changed: list[Modification] = field(factory=list)
     in_scope: int = 0
@@ -65,11 +72,30 @@ class ScopeEnding:
             self.in_scope += len(found)
             take(found)
 
+        if self.parents is not None:
+            yield from self._find_below(self.parents, count)
+            return
         if self.linking is not None and self.linking.external:
             count((yield from self.linking.linked_entities([], self.scope)))
             return
         paths = [self.layout.targets[name].path for name in self.layout.keys]
         yield from find_each(self.core, self.layout.entity_type, paths, (), self.scope, count)
+
+    def _find_below(self, parents: ListedParents, take: Callable[[list[Found]], object]) -> Flow[None]:
+        """Call the function with all children of the parents in scope."""
+        reference = self.layout.entity_type.attribute(parents.reference)
+        above = self.core.schema.types[str(reference.target)]
+        way = Path((Step(reference.name), Step(above.key[0])))
+        external = self.linking is not None and self.linking.external
+        paths = [] if external else [self.layout.targets[name].path for name in self.layout.keys]
+        left = parents.keys()
+        while keys := list(islice(left, BELOW)):
+            below = yield from find(self.core, self.layout.entity_type, [way], ((k,) for k in keys), paths, self.scope)
+            found = [each for entities in below.values() for each in entities]
+            if self.linking is not None and external:
+                take((yield from self.linking.with_links(found)))
+            else:
+                take([each._replace(key=each.values, values=()) for each in found])
 
     def end(self, rest: Sequence[Found]) -> Flow[None]:
         """Plan the end of entities that no row names, unless a refused row means them."""
@@ -105,9 +131,13 @@ class ScopeEnding:
         keys = [each.key if isinstance(each.key, tuple) else (each.key,) for each in names]
         paths = [Path.of(name) for name in self.layout.entity_type.key]
         held = [target.held for target, _ in constants]
+        whole = [target.name for target, _ in constants if target.writes == "items"]
         there = yield from find(self.core, self.layout.entity_type, paths, keys, held)
         for each in (each for entities in there.values() for each in entities):
-            changes = [(target.name, now, value) for now, (target, value) in zip(each.values, constants)]
+            after = {target.name: value for target, value in constants}
+            now = {target.name: value for value, (target, _) in zip(each.values, constants)}
+            spread(self.layout.entity_type, whole, (), after, now)
+            changes = [(name, now.get(name), value) for name, value in after.items()]
             differences = tuple(Difference(*change) for change in changes if not same(*change[1:]))
             if differences:
                 own = names[each.identity]

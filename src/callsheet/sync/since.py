@@ -7,7 +7,7 @@ were changed, older ones are not even looked up, unless somebody changed their e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from callsheet.model.schema import EntityType
 from callsheet.sync.cells import Cells
 from callsheet.sync.finding import Found, find_all
 from callsheet.sync.judging import based
+from callsheet.sync.layout import RowLayout
 from callsheet.sync.registry import ForeignLink
 
 __all__ = ["Since", "as_moment"]
@@ -40,10 +41,10 @@ def as_moment(given: Any) -> int | datetime | None:
 
 @frozen
 class Since:
-    """A moment, the names of what is compared, and the target of the cell that says when a row was changed."""
+    """A moment, the layout of what is compared, and the target of the cell that says when a row was changed."""
 
     moment: int | datetime
-    names: tuple[str, ...]
+    layout: RowLayout
     time: str = ""
 
     def changed(self, core: Core, entity_type: EntityType) -> Flow[set[str]]:
@@ -70,10 +71,29 @@ class Since:
     def believed(self, link: ForeignLink) -> Found:
         """The entity as the base has it; `NOT_SET` for values that the base lacks."""
         base: Mapping[str, Any] = link.base or {}
-        values = tuple(base.get(name, NOT_SET) for name in self.names)
+        whole = self.layout.whole
+        values = tuple(_items(base, name) if name in whole else base.get(name, NOT_SET) for name in self._names)
         return Found(link.entity, None, (link.entity.key,), values)
 
     def agrees(self, found: Found, values: Mapping[str, Any]) -> bool:
         """Whether a row equals its base, so that nothing has to be read."""
-        known = dict(zip(self.names, found.values))
-        return all(based(known, name, value) == value for name, value in values.items() if name in known)
+        known = dict(zip(self._names, found.values))
+        return all(
+            self._agrees(name, based(known, name, value), value) for name, value in values.items() if name in known
+        )
+
+    @property
+    def _names(self) -> Iterable[str]:
+        return (target.name for target in self.layout.written)
+
+    def _agrees(self, name: str, base: Any, value: Any) -> bool:
+        adds = name in self.layout.added_to and base is not NOT_SET
+        if name in self.layout.whole:
+            return all(base.get(key) == item for key, item in value.items()) and (adds or value.keys() >= base.keys())
+        return bool(value <= base if adds else base == value)
+
+
+def _items(base: Mapping[str, Any], mapping: str) -> dict[str, Any]:
+    """The items of a mapping in a base."""
+    start = f"{mapping}."
+    return {name.removeprefix(start): value for name, value in base.items() if name.startswith(start)}

@@ -42,15 +42,15 @@ def lay_step(core: Core, step: PlanStep, ending: Ending, first: list[Row], name:
         finding=step.adopt,
         externals=mapping.externals,
         beside=targets,
+        added_to=mapping.added_to,
     )
     condition = parse_condition(step.scope, core.operators) if step.scope else None
     linking = _linking(core, step, layout, external, policies, name)
     judge = _judge(core, step, layout, policies, name)
     intake = RowIntake(layout, Reader(layout, mapping, columns), step.mapping is None, judge.time if judge else "")
     outcome = RowOutcome(core, layout, intake, linking, judge)
-    return StepPlanning(
-        core, layout, intake, outcome, ScopeEnding(core, layout, condition, ending, linking), born, linking
-    )
+    ends = ScopeEnding(core, layout, condition, ending, linking, step.parents)
+    return StepPlanning(core, layout, intake, outcome, ends, born, linking)
 
 
 def _check(step: PlanStep) -> None:
@@ -114,8 +114,7 @@ def _since(step: PlanStep, layout: RowLayout, policies: Policies | None) -> Sinc
         return None
     if policies is None:
         raise UsageError("since needs conflicts=: only then a run notes what the next one need not read")
-    names = tuple(target.name for target in layout.written)
-    return Since(moment, names, _time(step) if step.updated_at else "")
+    return Since(moment, layout, _time(step) if step.updated_at else "")
 
 
 def _judge(core: Core, step: PlanStep, layout: RowLayout, policies: Policies | None, name: str) -> Judge | None:
@@ -127,4 +126,4 @@ def _judge(core: Core, step: PlanStep, layout: RowLayout, policies: Policies | N
     for text, target in layout.targets.items():
         paths[target.name] = (*paths.get(target.name, ()), text)
     time = _time(step) if step.updated_at else ""
-    return Judge(core, policies, name, time, paths)
+    return Judge(core, policies, name, time, paths, frozenset(layout.whole))

@@ -107,6 +107,14 @@ class StepPlanning:
         """The entities that are created."""
         return (each.identity for each in self.outcome.additions)
 
+    @property
+    def accepted(self) -> Iterable[tuple[int, Identity]]:
+        """The rows that go in and whose entity is there already, by number, with the entity."""
+        for each in self.outcome.unchanged:
+            yield each.row, each.identity
+        for changed in self.outcome.modifications:
+            yield changed.row, changed.identity
+
     def find_new(self) -> Flow[list[Born]]:
         """Find the entities of the rows' keys; gives what the other rows create."""
         yield from self.locate()
@@ -169,7 +177,7 @@ class StepPlanning:
         for key, found in self.present.items():
             values = self.values.of(self.intake.keys[key]) or {}
             base = self.linking.base(key, found[0].identity)
-            for name in judge.contested(base, values, dict(zip(self.outcome.names, found[0].values))):
+            for name in judge.contested(base, values, self.outcome.beside(values, found[0])):
                 yield self.intake.keys[key], found[0], name
         del self.intake.reader.refused[before:]
 
@@ -278,6 +286,8 @@ class StepPlanning:
             tuple(each for each in judge.overridden if each.row in rows) if judge else (),
             {**outcome.links(rows), **ending.links()},
             len(linking.skipped) if linking else 0,
+            held_members=outcome.held_members,
+            lost_members=outcome.lost_members,
         )
 
 

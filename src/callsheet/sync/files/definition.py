@@ -50,7 +50,7 @@ def _step(step: StepTable, folder: Path) -> PlanStep:
 
 def _children(child: ChildTable) -> Children:
     mapping = RowMapping(child.columns, child.constants, child.templates)
-    return Children(child.type, _key_of(child.key), mapping, child.parent)
+    return Children(child.type, _key_of(child.key), mapping, child.parent, child.delete, child.scope, child.max_deleted)
 
 
 def _key_of(given: str | tuple[str, ...] | ExternalTable) -> Any:

@@ -45,6 +45,7 @@ def _converter() -> Any:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(str, text)
     converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(float | None, _number)
     for union, table in ((str | RowsTable, RowsTable), (str | Column, Column)):
         converter.register_structure_hook(union, either(converter, table))
     converter.register_structure_hook(str | tuple[str, ...], lambda value, _: texts(value))
@@ -115,7 +116,7 @@ def _loose_column(converter: Any) -> Any:
         given = dict(value)
         loose = {name: given.pop(name) for name in ("values", "default") if name in given}
         external = _external(given.pop("external")) if "external" in given else ""
-        known = {"to", "split", "pattern", "zone", "decimal"}
+        known = {"to", "split", "pattern", "zone", "decimal", "members"}
         if extra := sorted(given.keys() - known):
             raise TypeError(f"a column has no {', '.join(extra)}")
         texts: dict[str, Any] = {name: text(each, str) for name, each in given.items()}

@@ -21,6 +21,10 @@ __all__ = [
 ]
 
 
+ENDINGS = ("keep", "delete", "omit")
+"""The words for what becomes of entities without a row."""
+
+
 def about(text: str, words: tuple[str, ...] = ()) -> dict[str, Any]:
     """What a key of a table is, for editors, and the words that it may be, if there are only some."""
     return {"is": text, "words": words}
@@ -64,6 +68,14 @@ class ChildTable:
     columns: dict[str, str | Column] = field(factory=dict, metadata=about("Column to attribute path."))
     constants: dict[str, Any] = field(factory=dict, metadata=about("Attribute path to a value that all have."))
     templates: dict[str, str] = field(factory=dict, metadata=about("Attribute path to text with columns in braces."))
+    delete: str | dict[str, Any] = field(
+        default="keep",
+        metadata=about("What becomes of those below the entity that are not listed.", words=ENDINGS),
+    )
+    scope: str = field(default="", metadata=about("A condition: what of these may be taken away."))
+    max_deleted: float | None = field(
+        default=None, metadata=about("The largest share of these that may go; that of the rows around.")
+    )
 
 
 @frozen
@@ -78,7 +90,7 @@ class StepTable:
     templates: dict[str, str] = field(factory=dict, metadata=about("Attribute path to text with columns in braces."))
     delete: str | dict[str, Any] = field(
         default="keep",
-        metadata=about("What becomes of entities in scope without a row.", words=("keep", "delete", "omit")),
+        metadata=about("What becomes of entities in scope without a row.", words=ENDINGS),
     )
     scope: str = field(default="", metadata=about("A condition: what may be taken away."))
     max_deleted: float = field(default=0.1, metadata=about("The largest share of the scope that may go."))
