@@ -12,12 +12,12 @@ from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, FromClause, case, cast, func, literal, select
 from sqlalchemy import Select as Statement
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from callsheet.model.query import Condition, Order, Path, Sample, Select, Top
 from callsheet.server.store.columns import INTEGER, NUMBER, TEXT
 from callsheet.server.store.comparison import Value, Where
+from callsheet.server.store.sql_template import SqlTemplate
+from callsheet.server.store.sqlite_statistics import DRAW
 
 __all__ = ["chosen_keys", "directed"]
 
@@ -39,23 +39,20 @@ class SelectScope(Protocol):
     def value(self, path: Path) -> Value: ...
 
 
-class _Whole(FunctionElement[int]):
+class _Whole(SqlTemplate):
     """The integer below a number that is not negative."""
 
     inherit_cache = True
     type = INTEGER
+    sqlite, postgres = "CAST({0} AS INTEGER)", "CAST(floor({0}) AS BIGINT)"
 
 
-@compiles(_Whole, "sqlite")
-def _on_sqlite(element: _Whole, compiler: Any, **options: Any) -> str:
-    (number,) = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"CAST({number} AS INTEGER)"
+class _Drawn(SqlTemplate):
+    """The place of a text in a random order: its hash, as bytes or in hexadecimal, which sort alike."""
 
-
-@compiles(_Whole, "postgresql")
-def _on_postgres(element: _Whole, compiler: Any, **options: Any) -> str:
-    (number,) = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"CAST(floor({number}) AS BIGINT)"
+    inherit_cache = True
+    type = TEXT
+    sqlite, postgres = f"{DRAW}(CAST({{0}} AS BLOB))", "md5({0})"
 
 
 def directed(expression: Column, descending: bool) -> Column:
@@ -104,7 +101,7 @@ def _topped(rows: SelectScope, conditions: list[Where], top: Top) -> Statement[A
 
 def _sampled(rows: SelectScope, conditions: list[Where], sample: Sample, order: Sequence[Order]) -> Statement[Any]:
     key = rows.key
-    drawn = [func.md5(literal(f"{sample.seed}:", TEXT) + key, type_=TEXT).asc(), key.asc()]
+    drawn = [_Drawn(literal(f"{sample.seed}:", TEXT) + key).asc(), key.asc()]
     by = _orders(rows, order) if sample.method == "first" else drawn
     if sample.per is not None:
         by = [directed(rows.value(sample.per).expression, False), *by]

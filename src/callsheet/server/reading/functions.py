@@ -8,14 +8,13 @@ from typing import Any
 
 from attrs import evolve, frozen
 from sqlalchemy import ColumnElement, Integer, Text, case, cast, func, literal, type_coerce
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 from callsheet.errors import Invalid
 from callsheet.server.store.columns import INTEGER, NUMBER, TEXT, Truth
 from callsheet.server.store.comparison import Value, Where
 from callsheet.server.store.items import item_python
+from callsheet.server.store.sql_template import SqlTemplate
 from callsheet.server.store.sqlite_statistics import DEVIATION, MODE, QUANTILE, VARIANCE
 
 __all__ = ["SqlFunction", "group_reader", "placeholder_type", "sql_function"]
@@ -26,48 +25,31 @@ Reading = Callable[[Any], Any]
 _PLACES = {"median": 0.5, "lower_quartile": 0.25, "upper_quartile": 0.75}
 
 
-class SqlStatistic(FunctionElement[Any]):
-    """A function of the values in one column, or in one column and a constant."""
-
-    inherit_cache = True
-    sqlite, postgres = "", ""
-
-
-class SqlQuantile(SqlStatistic):
+class SqlQuantile(SqlTemplate):
     inherit_cache = True
     type = NUMBER
-    sqlite, postgres = QUANTILE, "percentile_cont({1}) WITHIN GROUP (ORDER BY {0})"
+    sqlite, postgres = f"{QUANTILE}({{0}}, {{1}})", "percentile_cont({1}) WITHIN GROUP (ORDER BY {0})"
 
 
-class SqlVariance(SqlStatistic):
+class SqlVariance(SqlTemplate):
     inherit_cache = True
     type = NUMBER
-    sqlite, postgres = VARIANCE, "var_samp({0})"
+    sqlite, postgres = f"{VARIANCE}({{0}})", "var_samp({0})"
 
 
-class SqlDeviation(SqlStatistic):
+class SqlDeviation(SqlTemplate):
     inherit_cache = True
     type = NUMBER
-    sqlite, postgres = DEVIATION, "stddev_samp({0})"
+    sqlite, postgres = f"{DEVIATION}({{0}})", "stddev_samp({0})"
 
 
-class SqlMode(SqlStatistic):
+class SqlMode(SqlTemplate):
     inherit_cache = True
-    sqlite, postgres = MODE, "mode() WITHIN GROUP (ORDER BY {0})"
+    sqlite, postgres = f"{MODE}({{0}})", "mode() WITHIN GROUP (ORDER BY {0})"
 
     def __init__(self, value: Column) -> None:
         super().__init__(value)
         self.type = value.type
-
-
-@compiles(SqlStatistic, "sqlite")
-def _on_sqlite(element: SqlStatistic, compiler: Any, **options: Any) -> str:
-    return f"{element.sqlite}({', '.join(compiler.process(clause, **options) for clause in element.clauses)})"
-
-
-@compiles(SqlStatistic, "postgresql")
-def _on_postgres(element: SqlStatistic, compiler: Any, **options: Any) -> str:
-    return element.postgres.format(*(compiler.process(clause, **options) for clause in element.clauses))
 
 
 @frozen(eq=False)

@@ -12,15 +12,20 @@ from array import array
 from collections import Counter
 from datetime import datetime
 from functools import lru_cache
-from hashlib import md5
 from typing import Any
 from zoneinfo import ZoneInfo
 
-__all__ = ["DEVIATION", "LOCAL_DAY", "MODE", "QUANTILE", "VARIANCE", "quantile_of", "register", "variance_of"]
+try:
+    # Built into Python: on short texts it takes a third of the time of OpenSSL's, which `hashlib` gives.
+    from _md5 import md5  # type: ignore[import-not-found]
+except ImportError:
+    from hashlib import md5
+
+__all__ = ["DEVIATION", "DRAW", "LOCAL_DAY", "MODE", "QUANTILE", "VARIANCE", "quantile_of", "register", "variance_of"]
 
 QUANTILE, MODE = "callsheet_quantile", "callsheet_mode"
 VARIANCE, DEVIATION = "callsheet_variance", "callsheet_deviation"
-LOCAL_DAY = "callsheet_local_day"
+LOCAL_DAY, DRAW = "callsheet_local_day", "callsheet_draw"
 
 
 def quantile_of(values: list[float], place: float) -> float | None:
@@ -109,8 +114,9 @@ def _in_order(value: Any) -> Any:
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
 
 
-def _hash(text: Any) -> str | None:
-    return None if text is None else md5(str(text).encode(), usedforsecurity=False).hexdigest()
+def _draw(key: bytes | None) -> bytes | None:
+    """The place of a key in a random order."""
+    return None if key is None else md5(key, usedforsecurity=False).digest()
 
 
 _zone = lru_cache(maxsize=64)(ZoneInfo)
@@ -131,5 +137,5 @@ def register(connection: sqlite3.Connection) -> None:
     )
     for name, arguments, function in aggregates:
         connection.create_aggregate(name, arguments, function)
-    connection.create_function("md5", 1, _hash, deterministic=True)
+    connection.create_function(DRAW, 1, _draw, deterministic=True)
     connection.create_function(LOCAL_DAY, 2, _local_day, deterministic=True)
