@@ -67,6 +67,9 @@ def test_groups_have_bands_conditions_orders_and_limits(slate: Any) -> None:
     ]
     few = query.aggregate("count", group_by="month(due_date)", having=(count() > 1) & (total("bid") < 50))
     assert few == [{"month(due_date)": date(2026, 1, 1), "count": 5}]
+    assert query.aggregate("count", group_by="month(due_date)", having="count > 1 and sum(bid) < 50") == few
+    named = query.aggregate({"Size": "count"}, group_by="month(due_date)", having="Size is 5 or not count(bid) >= 2")
+    assert [row["Size"] for row in named] == [1, 5]
     weeks = query.aggregate("count", group_by="week(due_date)", order_by="week(due_date) descending", limit=2, offset=1)
     assert weeks == [
         {"week(due_date)": date(2026, 2, 2), "count": 3},

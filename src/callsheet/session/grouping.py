@@ -11,17 +11,19 @@ from callsheet.core.core import Core
 from callsheet.entity.expressions import Expression
 from callsheet.errors import UsageError
 from callsheet.model.language.aggregates import check_aggregate
+from callsheet.model.language.having import parse_having
 from callsheet.model.language.measures import level_text, measure_text, parse_level, parse_measure, parse_order
 from callsheet.model.measure import Aggregate, AggregateOrder, Having, Level, Measure
 from callsheet.model.query import Path, Select
 
-__all__ = ["GroupOrdersGiven", "LevelsGiven", "MeasureGiven", "TotalsGiven", "aggregate"]
+__all__ = ["GroupOrdersGiven", "HavingGiven", "LevelsGiven", "MeasureGiven", "TotalsGiven", "aggregate"]
 
 LevelGiven: TypeAlias = str | Level | Path | Expression
 LevelsGiven: TypeAlias = LevelGiven | Iterable[LevelGiven]
 MeasureGiven: TypeAlias = str | Measure | Mapping[str, str | Measure]
 GroupOrderGiven: TypeAlias = str | AggregateOrder | Level | Measure
 GroupOrdersGiven: TypeAlias = GroupOrderGiven | Iterable[GroupOrderGiven]
+HavingGiven: TypeAlias = Having | str | None
 TotalsGiven: TypeAlias = bool | Iterable[Iterable[LevelGiven]]
 
 
@@ -30,7 +32,7 @@ def aggregate(
     select: Select,
     measures: Iterable[MeasureGiven],
     group_by: LevelsGiven,
-    having: Having | None,
+    having: HavingGiven,
     order_by: GroupOrdersGiven,
     limit: int | None,
     offset: int,
@@ -45,8 +47,9 @@ def aggregate(
         raise UsageError(f"two results are called `{min(twice)}`; name them: `Level(…, name=…)`, `{{name: measure}}`")
     orders = tuple(_order(each, levels, named) for each in _each(order_by))
     kept = totals if isinstance(totals, bool) else tuple(_places(each, levels) for each in totals)
+    kept_groups = parse_having(having, named) if isinstance(having, str) else having
     question = Aggregate(
-        evolve(select, projections=()), tuple(named.values()), levels, having, orders, limit, offset, kept
+        evolve(select, projections=()), tuple(named.values()), levels, kept_groups, orders, limit, offset, kept
     )
     return check_aggregate(question, core.schema), names
 

@@ -23,9 +23,8 @@ from callsheet.session.query import Query
 
 if TYPE_CHECKING:
     from callsheet.export import files, tables
-    from callsheet.model.measure import Having
     from callsheet.session import grouping
-    from callsheet.session.grouping import GroupOrdersGiven, LevelsGiven, MeasureGiven, TotalsGiven
+    from callsheet.session.grouping import GroupOrdersGiven, HavingGiven, LevelsGiven, MeasureGiven, TotalsGiven
 else:
     grouping = Later("callsheet.session.grouping")
     files = Later("callsheet.export.files")
@@ -73,7 +72,7 @@ class QueryVerbs(Query[E]):
         self,
         *measures: MeasureGiven,
         group_by: LevelsGiven = (),
-        having: Having | None = None,
+        having: HavingGiven = None,
         order_by: GroupOrdersGiven = (),
         limit: int | None = None,
         offset: int = 0,
@@ -83,9 +82,9 @@ class QueryVerbs(Query[E]):
 
         A measure is a short text, one of `callsheet.measures`, or a mapping of names to such. ``group_by`` takes paths,
         ``"month(due_date)"``, and levels; each result is a dict of the levels' and the measures' names. ``having`` is a
-        condition on measures (``total("bid") > 3``); ``order_by`` takes levels and measures, and texts that may end in
-        ``descending``. ``totals`` adds rows with `TOTAL` in place of a level's value: True for all prefixes of the
-        levels, or a list of the levels that stay (``[[]]`` is the grand total).
+        condition on measures (``"sum(bid) > 3"``, ``total("bid") > 3``); ``order_by`` takes levels and measures, and
+        texts that may end in ``descending``. ``totals`` adds rows with `TOTAL` in place of a level's value: True for
+        all prefixes of the levels, or a list of the levels that stay (``[[]]`` is the grand total).
         """
         question, names = grouping.aggregate(
             self._core, self.select_statement, measures, group_by, having, order_by, limit, offset, totals

@@ -21,7 +21,7 @@ from callsheet.model.measure import (
 )
 from callsheet.model.schema import did_you_mean
 
-__all__ = ["level_text", "measure_text", "parse_level", "parse_measure", "parse_order"]
+__all__ = ["FUNCTION_NAMES", "level_text", "measure_text", "parse_level", "parse_measure", "parse_order"]
 
 _CALL: Final = re.compile(r"\s*(\w+)\s*(?:\((.*)\)\s*)?", re.DOTALL)
 _ALIASES: Final = {
@@ -32,6 +32,8 @@ _ALIASES: Final = {
     "max": "maximum",
     "stddev": "deviation",
 }
+FUNCTION_NAMES: Final = frozenset({*FUNCTIONS, *_ALIASES})
+"""What functions are called in texts."""
 _DIRECTIONS: Final = {"asc": False, "ascending": False, "desc": True, "descending": True}
 
 
@@ -93,7 +95,7 @@ def parse_order(text: str, levels: tuple[Level, ...] = ()) -> AggregateOrder:
             return AggregateOrder(level, bool(descending))
     found = _CALL.fullmatch(body)
     word = found[1].lower() if found else ""
-    if word in FUNCTIONS or word in _ALIASES:
+    if word in FUNCTION_NAMES:
         return AggregateOrder(parse_measure(body), bool(descending))
     return AggregateOrder(parse_level(body), bool(descending))
 
