@@ -125,9 +125,11 @@ def test_a_way_to_a_type_below_is_a_cast() -> None:
 
 @pytest.mark.parametrize(("preset", "master"), [("production", "Project"), ("lab", "Plan")])
 def test_the_presets_have_a_master(preset: str, master: str) -> None:
-    """The root that most belongs to."""
+    """The root that most belongs to; the laboratory, where several could be meant, states it."""
     with Session("memory:", schema=preset) as session:
         assert session.master_table.name == master
+        assert session.schema.document.get("master", master) == master
+        assert (preset == "lab") == ("master" in session.schema.document)
         assert len(session.tables) == len(session.schema.types)
         for table in session.tables:
             assert table not in table.ancestors

@@ -86,8 +86,7 @@ class Catalog(Shown, Sequence[N]):
         if found:
             choices = ", ".join(f"`{thing._names[-1]}`" for thing in found)
             raise AmbiguousName(f"several {self._what}s are called `{name:.80}`: {choices}; look it up by one of these")
-        known = [each for each in self._by_name if "." in name or "." not in each]
-        raise UnknownName(f"there is no {self._what} `{name:.80}`{did_you_mean(name, known)}")
+        raise UnknownName(f"there is no {self._what} `{name:.80}`{did_you_mean(name, self.names_like(name))}")
 
     @overload
     def get(self, key: int | str) -> N | None: ...
@@ -101,6 +100,10 @@ class Catalog(Shown, Sequence[N]):
             return self[key]
         except IndexError:
             return default
+
+    def names_like(self, name: str) -> list[str]:
+        """All names that things can be looked up by; those after the name of a table only for a name like that."""
+        return [each for each in self._by_name if "." in name or "." not in each]
 
     def keys(self) -> list[str]:
         """A name for each thing that no other has, in the order of the things."""

@@ -73,8 +73,11 @@ def cube(
         raise UsageError(
             "this server computes no cubes: select the values with `datagrid`, and compute with `to_pandas()`"
         )
-    columns, levels = _levels(table, dimensions)
-    numbers = _measures(table, measures)
+    wrong: list[str] = []
+    columns, levels = _levels(table, dimensions, wrong)
+    numbers = _measures(table, measures, wrong)
+    if wrong:
+        raise UsageError("this cube cannot be made:" + "".join(f"\n  - {text}" for text in wrong))
     select = table.everything.select_statement if selection is None else _selected(table, selection)
     names = [*(column.name for column in columns), *(each.name for each in numbers)]
     _check_names(names)
@@ -97,10 +100,11 @@ def _selected(table: Any, selection: Any) -> Any:
     return selection.of(table).select_statement
 
 
-def _levels(table: Any, given: Iterable[Any]) -> tuple[list[ExportColumn], list[Level]]:
+def _levels(table: Any, given: Iterable[Any], wrong: list[str]) -> tuple[list[ExportColumn], list[Level]]:
+    """The dimensions as columns and levels; what is wrong with others is added to a list."""
     if isinstance(given, str | Band) or hasattr(given, "_attribute"):
         given = [given]
-    columns, levels, wrong = [], [], []
+    columns, levels = [], []
     for each in given:
         try:
             column, level = _level(table, each)
@@ -109,8 +113,6 @@ def _levels(table: Any, given: Iterable[Any]) -> tuple[list[ExportColumn], list[
         else:
             columns.append(column)
             levels.append(level)
-    if wrong:
-        raise UsageError("this cube cannot be made:" + "".join(f"\n  - {text}" for text in wrong))
     return columns, levels
 
 
@@ -131,16 +133,21 @@ def _level(table: Any, given: Any) -> tuple[ExportColumn, Level]:
     return ExportColumn(name, path, "date" if band else attribute.data_type, attribute.choices), Level(path, band)
 
 
-def _measures(table: Any, given: Any) -> list[NamedMeasure]:
+def _measures(table: Any, given: Any, wrong: list[str]) -> list[NamedMeasure]:
+    """The measures; what is wrong with others is added to a list."""
     if given is None:
-        return [_measure(table, count_of(table), None)]
-    if isinstance(given, Mapping):
-        return [_measure(table, each, name) for name, each in given.items()]
-    if isinstance(given, str | VariableMeasure | Measure) or is_table(given):
+        given = [count_of(table)]
+    elif isinstance(given, str | VariableMeasure | Measure) or is_table(given):
         given = [given]
-    found = [_measure(table, each, None) for each in given]
-    if not found:
+    pairs = [(each, name) for name, each in given.items()] if isinstance(given, Mapping) else [(e, None) for e in given]
+    if not pairs:
         raise UsageError("a cube needs at least one measure; None counts the entities")
+    found = []
+    for each, name in pairs:
+        try:
+            found.append(_measure(table, each, name))
+        except UsageError as error:
+            wrong.append(str(error))
     return found
 
 

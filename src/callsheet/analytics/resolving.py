@@ -8,6 +8,7 @@ from callsheet.analytics.carrying import path_along, route_between
 from callsheet.analytics.relations import TablePath
 from callsheet.errors import UnknownName, UsageError
 from callsheet.model.query import Path, Step
+from callsheet.model.schema import did_you_mean
 
 __all__ = ["is_selection", "is_table", "label_path", "path_to", "value_path", "variable_of"]
 
@@ -43,10 +44,9 @@ def _named_in(table: Any, given: str) -> Any:
     name, dot, rest = given.partition(".")
     if dot and name in table._dictionary.tables:
         return table._dictionary.tables[name][rest]
-    try:
-        return table.variables[given]
-    except UnknownName as error:
-        raise UnknownName(f"{table.name}: {error}") from None
+    above = [name for each in (table, *table.ancestors) for name in each.variables.names_like(given)]
+    near = did_you_mean(given, above) or did_you_mean(given, table._dictionary.variables.names_like(given))
+    raise UnknownName(f"{table.name}: there is no variable `{given:.80}`{near}")
 
 
 def path_to(table: Any, variable: Any, through: str | TablePath | None = None) -> tuple[Path, TablePath]:

@@ -210,7 +210,7 @@ class Core(Counting):
         self.moment = moment
         if present._types is not None:
             # A copy: the present may learn of custom attributes that were not there then.
-            self._known_schema = schema.Schema(present._types.schema.document)
+            self._known_schema = schema.Schema(present._types.schema.document, tolerant=True)
 
     def check_present(self) -> None:
         """Raise `UsageError` in a session that reads the past."""

@@ -25,7 +25,7 @@ class SchemaCache:
         """The schema, or None where there is none that can be read."""
         try:
             stored: dict[str, Any] = msgspec.json.decode(self.path.read_bytes())
-            schema = Schema(stored["document"])
+            schema = Schema(stored["document"], tolerant=True)
             schema.__dict__["hash"] = str(stored["hash"])
         except (OSError, ValueError, LookupError, TypeError, AttributeError, msgspec.MsgspecError):
             return None

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Literal
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field, fields, frozen
 
 from callsheet import collector
 from callsheet.errors import SchemaError, UnknownAttribute
@@ -210,15 +210,17 @@ class Schema:
 
     ``types`` maps names to `EntityType`; ``document`` is the plain data it was made from (see
     ``docs/reference/schema.md``) and ``hash`` identifies it. ``leniency`` is None where queries are taken word for
-    word; the dialect of a server that takes more sets it. ``zone`` is what times are in that name no zone.
+    word; the dialect of a server that takes more sets it. ``zone`` is what times are in that name no zone. A
+    ``tolerant`` schema is that of a server that may be newer: keys of attributes that are not known here are left out,
+    and an attribute of a type that is not known here is JSON data that can be read only.
 
     >>> schema = Schema({"name": "tiny", "types": {"Dot": {"attributes": {"name": {"type": "string"}}}}})
     >>> schema.types["Dot"].attribute("name").data_type
     'string'
     """
 
-    def __init__(self, document: Mapping[str, Any], zone: tzinfo | None = None) -> None:
-        self.document, self._zone = document, zone
+    def __init__(self, document: Mapping[str, Any], zone: tzinfo | None = None, tolerant: bool = False) -> None:
+        self.document, self._zone, self._tolerant = document, zone, tolerant
         self.name: str = document.get("name", "")
         self.types: dict[str, EntityType] = {}
         self.leniency: Leniency | None = None
@@ -238,7 +240,7 @@ class Schema:
 
     def in_zone(self, zone: tzinfo) -> Schema:
         """The same schema, where times that name no zone are in this one."""
-        found = Schema(self.document, zone)
+        found = Schema(self.document, zone, self._tolerant)
         found.leniency = self.leniency
         return found
 
@@ -368,14 +370,14 @@ class Schema:
         elif "id" in key:
             attributes["id"] = Attribute("id", required=True, immutable=True, default="{uid}")
         for attribute, value in described.get("attributes", {}).items():
-            attributes[attribute] = _shared_attribute(name, attribute, value, alike)
+            attributes[attribute] = _shared_attribute(name, attribute, value, alike, self._tolerant)
         # By type and not by attribute, since clients of earlier versions read the document, too.
         composed += tuple(described.get("names", ()))
         for attribute in composed:
             if attribute in attributes and not attributes[attribute].composed:
                 attributes[attribute] = evolve(attributes[attribute], composed=True)
         for item, value in described.get("custom", {}).items():
-            custom[item] = _attribute(name, item, value)
+            custom[item] = _attribute(name, item, value, self._tolerant)
         if self._zone is not None:
             attributes, custom = _in_zone(attributes, self._zone), _in_zone(custom, self._zone)
         built = EntityType(
@@ -419,43 +421,63 @@ def _for_clients(described: Any) -> Any:
 
 
 def _shared_attribute(
-    type_name: str, name: str, described: Mapping[str, Any], alike: dict[tuple[Any, ...], Attribute]
+    type_name: str,
+    name: str,
+    described: Mapping[str, Any],
+    alike: dict[tuple[Any, ...], Attribute],
+    tolerant: bool,
 ) -> Attribute:
     """The attribute, made once for all types that describe it alike: a session opens with thousands."""
     # Defaults that are equal may differ in kind (1 and True), and lists have no hash.
     if "default" in described or "choices" in described:
-        return _attribute(type_name, name, described)
+        return _attribute(type_name, name, described, tolerant)
     try:
         key = (name, *described.items())
         found = alike.get(key)
     except (TypeError, AttributeError):
-        return _attribute(type_name, name, described)
+        return _attribute(type_name, name, described, tolerant)
     if found is None:
-        found = alike[key] = _attribute(type_name, name, described)
+        found = alike[key] = _attribute(type_name, name, described, tolerant)
     return found
 
 
-def _attribute(type_name: str, name: str, described: Mapping[str, Any]) -> Attribute:
+def _attribute(type_name: str, name: str, described: Mapping[str, Any], tolerant: bool) -> Attribute:
     """One attribute from its description; ``type`` is a scalar's data type or one of the other kinds."""
-    described = dict(described)
-    stated = described.pop("type", "string")
     try:
-        choices = tuple(described.pop("choices", ()))
-        for name_of_list in ("within", "confidential"):
-            if name_of_list in described:
-                described[name_of_list] = tuple(described[name_of_list])
-        if stated in SCALARS:
-            return Attribute(name, "scalar", stated, choices=choices, **described)
-        if stated == "mapping":
-            return Attribute(name, "mapping", described.pop("items", "string"), **described)
-        if stated == "reference":
-            described.setdefault("foreign_key", f"{name}_id")
-            return Attribute(name, "reference", "key", **described)
-        if stated == "collection":
-            return Attribute(name, "collection", "key", **described)
+        found = _described(name, described)
     except TypeError as error:
-        raise SchemaError(f"{type_name}.{name} in the schema: {error}") from None
+        if not tolerant:
+            raise SchemaError(f"{type_name}.{name} in the schema: {error}") from None
+        known = {field.name for field in fields(Attribute)} | {"type", "items"}
+        found = _described(name, {key: value for key, value in described.items() if key in known})
+    strange = found is None or (found.kind == "mapping" and found.data_type not in (*SCALARS, "custom"))
+    if found is not None and not (strange and tolerant):
+        return found
+    stated = described["type"]
+    if tolerant:
+        words = {key: described[key] for key in ("label", "description") if key in described}
+        return Attribute(name, "scalar", "json", computed="unknown", **words)
     raise SchemaError(
         f"{type_name}.{name} in the schema: unknown type `{stated}`"
         f"{did_you_mean(stated, (*SCALARS, 'reference', 'collection', 'mapping'))}"
     )
+
+
+def _described(name: str, described: Mapping[str, Any]) -> Attribute | None:
+    """The attribute; None if its type is not known. Raises TypeError for an unknown key."""
+    described = dict(described)
+    stated = described.pop("type", "string")
+    choices = tuple(described.pop("choices", ()))
+    for name_of_list in ("within", "confidential"):
+        if name_of_list in described:
+            described[name_of_list] = tuple(described[name_of_list])
+    if stated in SCALARS:
+        return Attribute(name, "scalar", stated, choices=choices, **described)
+    if stated == "mapping":
+        return Attribute(name, "mapping", described.pop("items", "string"), **described)
+    if stated == "reference":
+        described.setdefault("foreign_key", f"{name}_id")
+        return Attribute(name, "reference", "key", **described)
+    if stated == "collection":
+        return Attribute(name, "collection", "key", **described)
+    return None

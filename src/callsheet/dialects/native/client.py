@@ -81,7 +81,7 @@ class NativeDialect(NativeLogins):
             "GET", "/v1/description", params=params, headers={**self._headers, shapes.WHOLE_SCHEMA: "1"}, safe=True
         )
         reply = _read(response, shapes.DescriptionReply)
-        schema = None if reply.schema is None else Schema(reply.schema)
+        schema = None if reply.schema is None else Schema(reply.schema, tolerant=True)
         return Description(
             reply.server,
             reply.version,
