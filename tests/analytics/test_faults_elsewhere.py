@@ -142,7 +142,7 @@ def test_a_schema_of_a_newer_server_is_read() -> None:
     assert (found["plain"].data_type, found["plain"].writable) == ("string", True)
     assert (found["shape"].data_type, found["shape"].label, found["shape"].writable) == ("json", "Shape", False)
     assert (found["parts"].kind, found["parts"].writable) == ("scalar", False)
-    with pytest.raises(SchemaError, match="unexpected keyword argument 'novelty'"):
+    with pytest.raises(SchemaError, match="unknown key `novelty`"):
         Session("memory:", schema=described)
 
 
