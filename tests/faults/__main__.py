@@ -1,4 +1,4 @@
-"""``python -m tests.faults [--deep] [--only NAME] [--seed N]``: runs the proofs and prints their table."""
+"""``python -m tests.faults [--share | --deep] [--only NAME] [--seed N]``: runs the proofs and prints their table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib
 import sys
 import time
 
-from .outcome import Outcome, table
+from .outcome import Outcome, Scale, table
 
 PROOFS = {
     "commit-cut": "commit_cut",
@@ -32,27 +32,30 @@ PROOFS = {
 }
 
 
-def prove(name: str, deep: bool, seed: int) -> Outcome:
+def prove(name: str, scale: Scale, seed: int) -> Outcome:
     """Run one proof."""
     module = importlib.import_module(f".{PROOFS[name]}", __package__)
     function = getattr(module, f"prove_{name.partition('-')[2]}", None) or module.prove
     start = time.monotonic()
-    outcome: Outcome = function(deep, seed)
+    outcome: Outcome = function(scale, seed)
     outcome.seconds = time.monotonic() - start
     return outcome
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--deep", action="store_true", help="full size: about half an hour")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--share", action="store_true", help="the size of every test run: about a third")
+    sizes.add_argument("--deep", action="store_true", help="full size: about half an hour")
     parser.add_argument("--only", action="append", choices=list(PROOFS), help="this proof; may be given again")
     parser.add_argument("--seed", type=int, help="repeat the choices of an earlier run")
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else time.time_ns() % 1_000_000
-    print(f"seed {seed}, {'deep' if arguments.deep else 'gate'} sizes", flush=True)
+    scale = Scale.SHARE if arguments.share else Scale.DEEP if arguments.deep else Scale.GATE
+    print(f"seed {seed}, sizes of the {scale.value}", flush=True)
     outcomes = []
     for name in arguments.only or PROOFS:
-        outcome = prove(name, arguments.deep, seed)
+        outcome = prove(name, scale, seed)
         outcomes.append(outcome)
         print(f"{'holds' if outcome.holds else 'FAILS'}  {name}  {outcome.seconds:.1f} s", flush=True)
         for problem in outcome.problems:

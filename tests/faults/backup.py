@@ -22,7 +22,7 @@ from callsheet.server.service import Service
 from callsheet.server.store.store import Store
 
 from .ledger import DOCUMENT, Audit, audit, pieces
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .workplace import temporary_folder
 
 THREADS = 4
@@ -46,9 +46,9 @@ class Backups:
         self.problems += found.problems
 
 
-def prove(deep: bool, seed: int) -> Outcome:
+def prove(scale: Scale, seed: int) -> Outcome:
     """20 backups; deep 200."""
-    size = 200 if deep else 20
+    size = scale.choose(6, 20, 200)
     backups = _run(size, seed, lambda service, path, copy: service.backup(copy))
     outcome = Outcome("backup while committing", f"{size} backups", backups.overtaken)
     outcome.lost, outcome.doubled, outcome.partial = backups.lost, backups.doubled, backups.partial

@@ -23,7 +23,7 @@ from callsheet.session.blocking import Session
 from callsheet.transport.journal import Journal
 
 from .ledger import DOCUMENT, Audit, audit, record_work
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .workplace import temporary_folder
 
 
@@ -77,9 +77,9 @@ class Kills:
     resumed: dict[str, int] = field(factory=dict)
 
 
-def prove(deep: bool, seed: int) -> Outcome:
+def prove(scale: Scale, seed: int) -> Outcome:
     """200 kills; deep 1,000."""
-    size = 1_000 if deep else 200
+    size = scale.choose(60, 200, 1_000)
     outcome = Outcome("client with a journal killed", f"{size:,} kills")
     kills, found = _run(size, seed, journal=True)
     outcome.faults, outcome.lost, outcome.doubled, outcome.partial = (

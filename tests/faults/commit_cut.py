@@ -29,7 +29,7 @@ from callsheet.transport.http import HttpTransport
 from callsheet.transport.retry import RetryPolicy
 
 from .ledger import DOCUMENT, Audit, all_entries, audit, record_work
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .proxy import FaultProxy
 from .workplace import temporary_folder
 
@@ -71,9 +71,9 @@ def _renewed(operation: Any) -> Any:
     return attrs.evolve(operation, identity=Identity(operation.identity.entity_type, new_key()))
 
 
-def prove(deep: bool, seed: int) -> Outcome:
+def prove(scale: Scale, seed: int) -> Outcome:
     """2,000 commits at both sizes; the deep run does them ten times over."""
-    size = 20_000 if deep else 2_000
+    size = scale.choose(600, 2_000, 20_000)
     outcome = Outcome("commit cut", f"{size:,} commits")
     found, proxy, wrong = _run(size, seed, CarefulDialect())
     outcome.faults, outcome.lost, outcome.doubled, outcome.partial = (

@@ -18,7 +18,7 @@ from callsheet.session.blocking import Session
 
 from .ledger import DOCUMENT
 from .listener import Listeners, Run, make, settled
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .workplace import postgres_database, temporary_folder
 
 COUNTER = """
@@ -36,22 +36,22 @@ def count(event, session):
 STEPS = {"write": 'worker["count"] += 1', "increment": 'session.increment(worker, "count")'}
 
 
-def prove_sqlite(deep: bool, seed: int) -> Outcome:
+def prove_sqlite(scale: Scale, seed: int) -> Outcome:
     """300 events and 12 kills for each way to count; deep 3,000 and 100."""
-    return _prove("SQLite", "", deep, seed)
+    return _prove("SQLite", "", scale, seed)
 
 
-def prove_postgres(deep: bool, seed: int) -> Outcome:
+def prove_postgres(scale: Scale, seed: int) -> Outcome:
     """The same on PostgreSQL."""
     with postgres_database() as url:
         if url is None:
             return Outcome("counted on PostgreSQL", "no PostgreSQL answers", problems=["no PostgreSQL answers"])
-    return _prove("PostgreSQL", "postgresql", deep, seed)
+    return _prove("PostgreSQL", "postgresql", scale, seed)
 
 
-def _prove(engine: str, kind: str, deep: bool, seed: int) -> Outcome:
+def _prove(engine: str, kind: str, scale: Scale, seed: int) -> Outcome:
     outcome = Outcome(f"counted on {engine}", "")
-    kills, events = (100, 3_000) if deep else (12, 300)
+    kills, events = scale.choose((4, 100), (12, 300), (100, 3_000))
     runs = [counted(kills, events, seed, step, kind) for step in STEPS]
     outcome.faults, outcome.lost = sum(run.faults for run in runs), sum(run.lost for run in runs)
     outcome.doubled = sum(run.doubled for run in runs)

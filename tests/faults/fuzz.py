@@ -34,7 +34,7 @@ from callsheet.server.web.asgi import Application
 
 from .fuzz_requests import Requests, Sent
 from .ledger import State, disagreements, state
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .workplace import temporary_folder
 
 KEY = "the key of a server that is fuzzed"
@@ -50,9 +50,9 @@ class Answers:
     faults: list[str] = field(factory=list)
 
 
-def prove(deep: bool, seed: int) -> Outcome:
+def prove(scale: Scale, seed: int) -> Outcome:
     """10,000 requests; deep 200,000."""
-    size = 200_000 if deep else 10_000
+    size = scale.choose(3_000, 10_000, 200_000)
     logging.getLogger("callsheet.server").setLevel(logging.CRITICAL)
     outcome = Outcome("fuzzed requests", "")
     with _service() as service, _service() as second:
@@ -60,7 +60,7 @@ def prove(deep: bool, seed: int) -> Outcome:
         outcome.problems += answers.faults[:10]
         changes = asyncio.run(_replay(application(second, _limits()), answers.accepted))
         outcome.problems += changes + _differences(service, second) + _forbidden(service)
-    raw = 2_000 if deep else 200
+    raw = scale.choose(60, 200, 2_000)
     outcome.problems += _raw_bytes(raw, seed)
     refused = sum(count for status, count in answers.statuses.items() if status >= 400)
     outcome.faults = refused + raw

@@ -33,7 +33,7 @@ from callsheet.transport.retry import RetryPolicy
 from .checker import Transaction, check
 from .commit_cut import forks_of, until_answered
 from .ledger import DOCUMENT, disagreements
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .proxy import FaultProxy
 from .workplace import postgres_database, temporary_folder
 
@@ -50,10 +50,10 @@ class History:
     problems: list[str] = field(factory=list)
 
 
-def prove_sqlite(deep: bool, seed: int) -> Outcome:
+def prove_sqlite(scale: Scale, seed: int) -> Outcome:
     """50 sessions; deep 200."""
     with temporary_folder() as folder:
-        outcome = _prove("SQLite", f"sqlite:///{folder}/ledger.db", deep, seed)
+        outcome = _prove("SQLite", f"sqlite:///{folder}/ledger.db", scale, seed)
     with Service.open("memory:", DOCUMENT) as service:
         control = in_process(service, seed, "ours")
     with Service.open("memory:", DOCUMENT) as service, equal_ends_agree():
@@ -65,12 +65,12 @@ def prove_sqlite(deep: bool, seed: int) -> Outcome:
     return outcome
 
 
-def prove_postgres(deep: bool, seed: int) -> Outcome:
+def prove_postgres(scale: Scale, seed: int) -> Outcome:
     """The same on PostgreSQL; its control is a store that takes no locks."""
     with postgres_database() as url:
         if url is None:
             return Outcome("histories on PostgreSQL", "no PostgreSQL answers", problems=["no PostgreSQL answers"])
-        outcome = _prove("PostgreSQL", url, deep, seed)
+        outcome = _prove("PostgreSQL", url, scale, seed)
     with postgres_database() as url, _without_locks():
         assert url is not None
         with Service.open(url, DOCUMENT) as service:
@@ -80,8 +80,8 @@ def prove_postgres(deep: bool, seed: int) -> Outcome:
     return outcome
 
 
-def _prove(engine: str, url: str, deep: bool, seed: int) -> Outcome:
-    sessions, each = (200, 60) if deep else (50, 16)
+def _prove(engine: str, url: str, scale: Scale, seed: int) -> Outcome:
+    sessions, each = scale.choose((20, 12), (50, 16), (200, 60))
     history = History()
     policy = RetryPolicy(retries=4, first=0.005, longest=0.1)
     with ExitStack() as stack:

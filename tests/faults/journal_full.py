@@ -27,7 +27,7 @@ from callsheet.session.blocking import Session
 from callsheet.transport.journal import Journal
 
 from .ledger import DOCUMENT, Audit, audit, pieces, record_work
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .workplace import temporary_folder
 
 
@@ -125,9 +125,9 @@ class DyingTransport:
         self._transport.close()
 
 
-def prove(deep: bool, seed: int) -> Outcome:
+def prove(scale: Scale, seed: int) -> Outcome:
     """12 rounds of three moments, on each kind of space; deep 60."""
-    rounds = 60 if deep else 12
+    rounds = scale.choose(4, 12, 60)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         return _prove(rounds)

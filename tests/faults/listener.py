@@ -27,7 +27,7 @@ from callsheet.server.process import Server, serve
 from callsheet.session.blocking import Session
 
 from .ledger import DOCUMENT
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .proxy import FaultProxy
 from .workplace import temporary_folder
 
@@ -58,10 +58,14 @@ class Run:
     problems: list[str] = field(factory=list)
 
 
-def prove_kill(deep: bool, seed: int) -> Outcome:
+def prove_kill(scale: Scale, seed: int) -> Outcome:
     """15 kills while 1,000 events flow; deep 300 and 10,000, then 60 and 2,000 with two and with four listeners."""
     outcome = Outcome("listener killed", "")
-    shapes = [(300, 10_000, 1), (60, 2_000, 2), (60, 2_000, 4)] if deep else [(15, 1_000, 1), (8, 300, 2)]
+    shapes = scale.choose(
+        [(6, 300, 1), (4, 150, 2)],
+        [(15, 1_000, 1), (8, 300, 2)],
+        [(300, 10_000, 1), (60, 2_000, 2), (60, 2_000, 4)],
+    )
     runs = [_killed(kills, events, listeners, seed) for kills, events, listeners in shapes]
     _note(outcome, runs)
     if sum(run.in_flight for run in runs) < outcome.faults // 5:
@@ -73,20 +77,20 @@ def prove_kill(deep: bool, seed: int) -> Outcome:
     return outcome
 
 
-def prove_server(deep: bool, seed: int) -> Outcome:
+def prove_server(scale: Scale, seed: int) -> Outcome:
     """The server is killed under two listeners: 3 times and 300 events; deep 30 and 3,000."""
     outcome = Outcome("server killed under listeners", "")
-    kills, events = (30, 3_000) if deep else (3, 300)
+    kills, events = scale.choose((2, 150), (3, 300), (30, 3_000))
     _note(outcome, [_server_killed(kills, events, seed)])
     outcome.control = "effect without fence doubles"
     outcome.caught = _killed(12, 300, 1, seed, careless(early=False)).doubled
     return outcome
 
 
-def prove_cut(deep: bool, seed: int) -> Outcome:
+def prove_cut(scale: Scale, seed: int) -> Outcome:
     """One in ten exchanges of two listeners breaks: 400 events; deep 5,000."""
     outcome = Outcome("line of listeners cut", "")
-    _note(outcome, [_cut(5_000 if deep else 400, seed)])
+    _note(outcome, [_cut(scale.choose(150, 400, 5_000), seed)])
     outcome.control = "effect without fence doubles"
     outcome.caught = _cut(300, seed, control=True).doubled
     return outcome

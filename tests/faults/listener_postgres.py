@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from .listener import _killed, _note, careless
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .postgres_cluster import Cluster, cluster
 from .postgres_kill import MISSING
 
 
-def prove(deep: bool, seed: int) -> Outcome:
+def prove(scale: Scale, seed: int) -> Outcome:
     """15 kills and 600 events, for one listener and for two; deep 60 and 3,000."""
     outcome = Outcome("listener killed, on PostgreSQL", "")
-    kills, events = (60, 3_000) if deep else (15, 600)
+    kills, events = scale.choose((5, 200), (15, 600), (60, 3_000))
     with cluster() as made:
         if made is None:
             return Outcome(outcome.name, MISSING, problems=[MISSING])

@@ -22,7 +22,7 @@ from callsheet.session.blocking import Session
 
 from .ledger import DOCUMENT
 from .listener import Listeners, Run
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .workplace import postgres_database, temporary_folder
 
 MINUTELY = """
@@ -36,21 +36,21 @@ def minutely(tick, session):
 """
 
 
-def prove_sqlite(deep: bool, seed: int) -> Outcome:
+def prove_sqlite(scale: Scale, seed: int) -> Outcome:
     """60 missed ticks and 8 kills; deep 900 and 80."""
-    return _prove("SQLite", "", deep, seed)
+    return _prove("SQLite", "", scale, seed)
 
 
-def prove_postgres(deep: bool, seed: int) -> Outcome:
+def prove_postgres(scale: Scale, seed: int) -> Outcome:
     """The same on PostgreSQL."""
     with postgres_database() as url:
         if url is None:
             return Outcome("ticks on PostgreSQL", "no PostgreSQL answers", problems=["no PostgreSQL answers"])
-    return _prove("PostgreSQL", "postgresql", deep, seed)
+    return _prove("PostgreSQL", "postgresql", scale, seed)
 
 
-def _prove(engine: str, kind: str, deep: bool, seed: int) -> Outcome:
-    kills, minutes = (80, 900) if deep else (8, 60)
+def _prove(engine: str, kind: str, scale: Scale, seed: int) -> Outcome:
+    kills, minutes = scale.choose((4, 30), (8, 60), (80, 900))
     run = done(kills, minutes, seed, kind)
     outcome = Outcome(f"ticks on {engine}", f"{run.faults:,} kills, {run.made:,} ticks, 2 listeners", run.faults)
     outcome.lost, outcome.doubled, outcome.problems = run.lost, run.doubled, run.problems

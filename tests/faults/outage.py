@@ -20,7 +20,7 @@ from callsheet.session.blocking import Session
 
 from .ledger import DOCUMENT
 from .listener import Listeners, Run, _finish, make
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .proxy import Cable
 from .workplace import temporary_folder
 
@@ -43,9 +43,9 @@ class Heard:
         return sum(count > 1 for count in Counter(self.numbers).values())
 
 
-def prove(deep: bool, seed: int) -> Outcome:
+def prove(scale: Scale, seed: int) -> Outcome:
     """Two outages of three seconds and 300 events; deep of a minute and 3,000."""
-    seconds, events = (60.0, 3_000) if deep else (3.0, 300)
+    seconds, events = scale.choose((3.0, 150), (3.0, 300), (60.0, 3_000))
     outcome = Outcome("network away", f"{events} events, 2 outages of {seconds:.0f} s")
     run, heard, careless = _away(seconds, events)
     outcome.faults, outcome.problems = run.faults, run.problems

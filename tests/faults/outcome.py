@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import Enum
+from typing import TypeVar
 
 from attrs import define, field
+
+T = TypeVar("T")
+
+
+class Scale(Enum):
+    """How many faults a proof injects: a share in every test run, the gate by hand, and deep, many times as many."""
+
+    SHARE = "share"
+    GATE = "gate"
+    DEEP = "deep"
+
+    def choose(self, share: T, gate: T, deep: T) -> T:
+        """The size of this scale."""
+        return {Scale.SHARE: share, Scale.GATE: gate, Scale.DEEP: deep}[self]
 
 
 @define

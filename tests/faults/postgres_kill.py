@@ -14,7 +14,7 @@ from callsheet.session.blocking import Session
 from callsheet.transport.retry import RetryPolicy
 
 from .ledger import Audit, audit, pieces
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .postgres_cluster import Cluster, cluster
 from .server_kill import KEY, Run, clients, killed_server, let_work
 
@@ -22,9 +22,9 @@ NAME = "PostgreSQL killed while committing"
 MISSING = "no PostgreSQL to start"
 
 
-def prove(deep: bool, seed: int) -> Outcome:
+def prove(scale: Scale, seed: int) -> Outcome:
     """10 kills; deep 200."""
-    size = 200 if deep else 10
+    size = scale.choose(4, 10, 200)
     with cluster() as made:
         if made is None:
             return Outcome(NAME, MISSING, problems=[MISSING])

@@ -18,7 +18,7 @@ from callsheet.model.record import Identity, new_key
 from callsheet.server.service import Service
 
 from .ledger import DOCUMENT, pieces
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .power_disk import Disk, opened, running_on
 from .workplace import temporary_folder
 
@@ -49,9 +49,9 @@ class Image:
     acknowledged: frozenset[int]
 
 
-def prove(deep: bool, seed: int) -> Outcome:
+def prove(scale: Scale, seed: int) -> Outcome:
     """300 cuts; deep 5,000."""
-    size = 5_000 if deep else 300
+    size = scale.choose(100, 300, 5_000)
     cuts = _run(size, seed, {})
     outcome = Outcome("power cut under the store", f"{size:,} cuts, {cuts.commits:,} commits", cuts.count)
     outcome.lost, outcome.doubled, outcome.partial = cuts.lost, cuts.doubled, cuts.partial

@@ -31,7 +31,7 @@ from callsheet.transport.retry import RetryPolicy
 
 from .commit_cut import forks_of, until_answered
 from .ledger import DOCUMENT, Audit, audit, pieces, record_work
-from .outcome import Outcome
+from .outcome import Outcome, Scale
 from .workplace import temporary_folder
 
 THREADS = 6
@@ -114,9 +114,9 @@ class Run:
     problems: list[str] = field(factory=list)
 
 
-def prove(deep: bool, seed: int) -> Outcome:
+def prove(scale: Scale, seed: int) -> Outcome:
     """100 kills; deep 1,000."""
-    size = 1_000 if deep else 100
+    size = scale.choose(30, 100, 1_000)
     run, found = _run(size, seed, early=False)
     outcome = Outcome("server killed while committing", f"{size:,} kills, {len(run.acknowledged):,} commits")
     outcome.faults, outcome.lost = run.kills, run.lost + found.lost

@@ -1,4 +1,4 @@
-"""The gate: every proof holds, at the size of every test run; marked ``deep``, at full size.
+"""The gate: every proof holds, with a share of its faults; marked ``deep``, at full size.
 
 Each runs as its documented command in a process of its own: some proofs fork, set limits or put another
 SQLite under the store.
@@ -37,12 +37,11 @@ def run_command(*arguments: str) -> None:
 @pytest.mark.parametrize("name", PROOFS)
 def test_proof_holds(name: str) -> None:
     """Nothing is lost, doubled or partial; faults were injected; the negative control failed."""
-    run_command("--only", name)
+    run_command("--only", name, "--share")
 
 
 @pytest.mark.deep
 @pytest.mark.timeout(3_600)
-@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("name", PROOFS)
 def test_proof_holds_at_full_size(name: str) -> None:
     """The same with many times the faults; runs with ``-m deep``."""
