@@ -56,7 +56,7 @@ def _prove(engine: str, kind: str, scale: Scale, seed: int) -> Outcome:
     outcome.lost, outcome.doubled, outcome.problems = run.lost, run.doubled, run.problems
     outcome.control = "effect without fence doubles"
     # A kill between effect and checkpoint is likely in a run, not certain.
-    runs = (done(8, 30, seed + turn, kind, unfenced).doubled for turn in range(4))
+    runs = (done(8, 30, seed + turn, kind, unfenced).doubled for turn in range(8))
     outcome.caught = next(filter(None, runs), 0)
     return outcome
 
