@@ -6,6 +6,7 @@ to stay within one.
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -29,7 +30,10 @@ from callsheet.model.measure import (
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Sample, Select, Step, Top
 from callsheet.model.relative_time import MOST, STARTS, UNITS, RelativeTime
 
-__all__ = ["conditions", "datetimes", "literals", "names", "paths", "selects", "type_names"]
+__all__ = ["EXAMPLES", "conditions", "datetimes", "literals", "names", "paths", "selects", "type_names"]
+
+EXAMPLES = int(os.environ.get("CALLSHEET_EXAMPLES", "1"))
+"""How many times as many examples the long laws and machines try as they do by default."""
 
 _WORDS = ["and", "or", "not", "select", "from", "where", "order", "by", "limit", "asc", "is", "in", "any", "None", "_x"]
 _PLAIN = st.from_regex(r"[a-z_][a-z0-9_]{0,6}", fullmatch=True)

@@ -15,6 +15,7 @@ from callsheet.dialects.routes import Credentials
 from callsheet.errors import Unauthorised
 from callsheet.server.limits import limits_of
 from callsheet.server.service import Service
+from strategies import EXAMPLES
 
 PASSWORD = "a long walk home"
 NAMES = ("anna", "ben")
@@ -173,4 +174,4 @@ class LoginMachine(RuleBasedStateMachine):
 
 
 TestLogins = LoginMachine.TestCase
-TestLogins.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestLogins.settings = settings(max_examples=12 * EXAMPLES, stateful_step_count=25)

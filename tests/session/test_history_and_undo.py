@@ -18,6 +18,7 @@ from callsheet.model.history import Commit, EntityChange, HistoryEntry
 from callsheet.model.operation import Change, Delete, Update
 from callsheet.session.connection import over
 from happenings import DOCUMENT, batches, happening, held, lasting
+from strategies import EXAMPLES
 
 A = happenings.identity("a")
 
@@ -362,7 +363,7 @@ def test_undo_learns_of_attributes_configured_since(callsheet_connect: Any) -> N
     assert other.fork().get("Task", task.id)["custom_attributes"]["fps"] == 24.0
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=12 * EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(batches)
 def test_undone_step_by_step_everything_is_as_it_was(steps: list[list[Any]]) -> None:
     """After whatever commits: undoing the last restores what was before it, and undoing that restores again."""

@@ -21,6 +21,7 @@ from callsheet.transport import pumps
 from callsheet.transport.listen import Listener, Listening
 from callsheet.transport.local import LocalTransport
 from callsheet.transport.retry import RetryPolicy
+from strategies import EXAMPLES
 
 DOCUMENT = {"name": "machine", "types": {"Shot": {"attributes": {"name": {"type": "string"}}}}}
 TOPICS = ("studio.a", "studio.b")
@@ -149,4 +150,4 @@ class HubMachine(RuleBasedStateMachine):
 
 
 TestHub = HubMachine.TestCase
-TestHub.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestHub.settings = settings(max_examples=12 * EXAMPLES, stateful_step_count=30)

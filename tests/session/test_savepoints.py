@@ -22,6 +22,7 @@ from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity
 from callsheet.session.connection import over
 from callsheet.testing import memory_service
+from strategies import EXAMPLES
 
 TYPES = {"p1": "Project", "t1": "Task", "t2": "Task", "s1": "Status", "s2": "Status", "g1": "Tag", "g2": "Tag"}
 COLLECTIONS = {"Task": "tags, children", "Project": "tags, children", "Status": "tasks", "Tag": "contexts"}
@@ -174,7 +175,7 @@ def values(found: Any) -> dict[str, Any]:
     return seen
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15 * EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(SCRIPTS)
 def test_a_session_with_savepoints_is_like_one_that_did_only_what_survived(script: list[Any]) -> None:
     """States, values, collections, the log and the change set are equal, and so is the server after a commit."""
@@ -201,7 +202,7 @@ def test_a_session_with_savepoints_is_like_one_that_did_only_what_survived(scrip
             assert shown(sessions[0]) == shown(sessions[1])
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6 * EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(SCRIPTS)
 def test_what_is_read_in_a_block_stays_and_the_server_gets_what_survived(script: list[Any]) -> None:
     """Nothing is loaded before: reading in a block that fails loads values, and the commit has the same effect."""

@@ -8,7 +8,6 @@ the thread of an event loop, where the session lives. ``CALLSHEET_EXAMPLES=20`` 
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -33,8 +32,8 @@ from callsheet.entity.frozen import thaw
 from callsheet.errors import Detached
 from callsheet.session.connection import over
 from callsheet.testing import memory_service
+from strategies import EXAMPLES
 
-EXAMPLES = int(os.environ.get("CALLSHEET_EXAMPLES", "1"))
 COLLECTIONS = {
     "Project": ("children", "tags"),
     "Task": ("children", "tags"),
@@ -560,7 +559,18 @@ def runner(backend: str) -> Iterator[Callable[[Step], None]]:
         yield portal.call
 
 
-@pytest.mark.parametrize(("backend", "examples"), [("blocking", 100), ("asyncio", 30), ("trio", 30)])
+DEEP = [pytest.mark.deep, pytest.mark.timeout(3_600)]
+
+
+@pytest.mark.parametrize(
+    ("backend", "examples"),
+    [
+        ("blocking", 25),
+        ("asyncio", 8),
+        ("trio", 8),
+        *(pytest.param(each, 400, marks=DEEP) for each in ("blocking", "asyncio", "trio")),
+    ],
+)
 def test_sessions_and_server_hold_what_dictionaries_hold(backend: str, examples: int) -> None:
     """Two sessions that create, change, relate, delete, commit, roll back and refresh, in any order."""
     kind = Session if backend == "blocking" else AsyncSession

@@ -18,11 +18,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 from plain_model import Party, World
-from test_state_machine import ACTIONS, EXAMPLES, WHO, Machine, Sessions, at_once, merged_keys
+from test_state_machine import ACTIONS, WHO, Machine, Sessions, at_once, merged_keys
 
 from callsheet import CommitError, Session, StateError
 from callsheet.errors import Disconnected, Unavailable, WrongThread
 from callsheet.session.connection import over
+from strategies import EXAMPLES
 
 OPERATIONS = 3
 """How many operations the server takes at once."""
@@ -287,12 +288,13 @@ def commit_until_answered(session: Session) -> None:
         session.commit()
 
 
-def test_trust_holds_whatever_fails() -> None:
+@pytest.mark.parametrize("examples", [10, pytest.param(200, marks=[pytest.mark.deep, pytest.mark.timeout(3_600)])])
+def test_trust_holds_whatever_fails(examples: int) -> None:
     """Lost answers, conflicts, staged commits, deaths and threads, in any order."""
     run_state_machine_as_test(
         TrustMachine,
         settings=settings(
-            max_examples=40 * EXAMPLES,
+            max_examples=examples * EXAMPLES,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -27,6 +27,7 @@ from callsheet.model.operation import ChangeSet, Create
 from callsheet.model.record import Identity, same
 from callsheet.model.schema import Schema
 from callsheet.testing import memory_service, session_on
+from strategies import EXAMPLES
 
 SCHEMA = {
     "name": "values",
@@ -103,7 +104,7 @@ def plainly(value: Any) -> Any:
     return [plainly(item) for item in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25 * EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=st.sampled_from(KINDS), value=DATA, born=st.booleans())
 def test_a_value_that_is_taken_is_read_again(place: tuple[str, Connect], kind: str, value: Any, born: bool) -> None:
     """As it was shown when it was set; what is not taken is refused in that line."""

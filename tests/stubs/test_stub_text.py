@@ -16,6 +16,7 @@ from callsheet.stubs.annotations import signature
 from callsheet.stubs.names import class_names, is_plain
 from callsheet.stubs.package import package_files
 from callsheet.stubs.writing import public_names, stub_of
+from strategies import EXAMPLES
 from stubs.studio_schema import studio_types, types_of
 
 ODD = [
@@ -82,7 +83,7 @@ def shuffled(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "types": mixed(types)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12 * EXAMPLES)
 @given(documents())
 def test_a_stub_is_python_with_a_class_for_each_type(document: dict[str, Any]) -> None:
     """Whatever the names and texts of a schema are, its stub is Python; no two types share a name."""
@@ -98,14 +99,14 @@ def test_a_stub_is_python_with_a_class_for_each_type(document: dict[str, Any]) -
         assert {entity_type.name, *entity_type.names, *entity_type.custom} <= overloads
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8 * EXAMPLES)
 @given(documents())
 def test_a_stub_does_not_depend_on_the_order_of_the_schema(document: dict[str, Any]) -> None:
     """The same schema in another order gives the same text, byte for byte."""
     assert stub_of(Types(Schema(document))) == stub_of(Types(Schema(shuffled(document))))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8 * EXAMPLES)
 @given(documents())
 def test_the_module_of_a_package_has_what_its_stub_has(document: dict[str, Any]) -> None:
     """Each public name of the stub can be imported from the package at run time, and stands for its type."""
