@@ -30,3 +30,15 @@ def test_logging_in_to_a_system_of_a_data_view(place: Any) -> None:
     assert my_restored_session.query("Project").all() == []
     for session in (my_session, typed, my_restored_session):
         session.close()
+
+
+def test_a_session_of_models(place: Any) -> None:
+    """Name, password and address give a session whose models are its names; it says who has logged in."""
+    session = login_with_password(place.url, "anna", PASSWORD, name="mine")
+    anna = session.User.where(username="anna").one()
+    assert session.User.find(anna["id"]) is anna
+    assert repr(anna).startswith("<User ")
+    assert (session.name, session.api_user, session.user.username) == ("mine", "anna", "anna")
+    assert anna.session is session
+    assert session.User.last(10, query={"username": "nobody"}) == []
+    session.close()
