@@ -8,20 +8,20 @@ and the other rows are still read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from math import isfinite
+from itertools import repeat
+from operator import itemgetter
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import field, frozen
 
 from callsheet.errors import UsageError
-from callsheet.model.normalisation import KEY_LENGTH
 from callsheet.model.record import NOT_SET
-from callsheet.model.scalar import INTEGER_LIMIT
 from callsheet.model.schema import EntityType
 from callsheet.sync.cell_values import Unreadable, as_held, items_held, plain
+from callsheet.sync.column_cells import EXACT, are_exact
 from callsheet.sync.layout import RowLayout, Target
 from callsheet.sync.mapping import Column, RowMapping
 
@@ -29,6 +29,10 @@ __all__ = ["Cells", "Reader", "RefusedRow", "Row"]
 
 KNOWN = 10_000
 """Texts of a column whose meaning is kept."""
+
+
+Fitting = Mapping[type, Callable[[Any], bool]]
+"""The types whose values need no reading, if they fit."""
 
 
 class Row(NamedTuple):
@@ -115,13 +119,18 @@ class Reader:
         return next((source.column for source in self._sources if source.options.to == target), target)
 
     def read(self, rows: Iterable[Row]) -> Iterator[Cells]:
-        """The cells of all rows, without those that cannot be read."""
-        for row in rows:
-            values: dict[str, Any] = {}
+        """The cells of all rows; what cannot be read is refused."""
+        rows = list(rows)
+        columns = [_whole_column(rows, source, fitting) for _, _, fitting, source in self._ways]
+        there = [(way[1], column) for way, column in zip(self._ways, columns) if column is not None]
+        left = [way for way, column in zip(self._ways, columns) if column is None]
+        names = [to for to, _ in there]
+        taken = zip(*(column for _, column in there)) if there else repeat((), len(rows))
+        for row, found in zip(rows, taken):
+            values: dict[str, Any] = dict(zip(names, found))
             before = len(self.refused)
-            given = row.values
-            for column, to, fitting, source in self._ways:
-                raw = given.get(column)
+            for column, to, fitting, source in left:
+                raw = row.values.get(column)
                 fits = fitting.get(type(raw))
                 # Most cells are what their attribute holds; the others are read with care.
                 if fits is not None and fits(raw):
@@ -136,38 +145,53 @@ class Reader:
             raw = _raw(row, source)
             if raw is NOT_SET:
                 return
-            # Columns of text have few different values: dates, lengths, constants.
-            known = source.known.get(raw, NOT_SET) if type(raw) is str else NOT_SET
-            if known is NOT_SET:
-                known = _read(source, raw)
-                if type(raw) is str and source.is_lasting and len(source.known) < KNOWN:
-                    source.known[raw] = known
-            values[source.options.to] = known
+            values[source.options.to] = _meaning(source, raw)
         except Unreadable as error:
             self.refused.append(RefusedRow(row.number, source.column, raw, str(error)))
 
 
-def _is_plain_text(raw: str) -> bool:
-    """Whether a text is its own normal form: beyond ASCII a letter may be written in two ways.
+def _whole_column(rows: Sequence[Row], source: _CellSource, fitting: Fitting) -> list[Any] | None:
+    """The cells of a column for all rows, if there is a short way to them."""
+    if source.template or source.function is not None or not rows:
+        return None
+    try:
+        if source.constant is not NOT_SET:
+            if source.is_lasting:
+                return [_meaning(source, source.constant)] * len(rows)
+            return [_meaning(source, source.constant) for _ in rows]
+        raws = list(map(itemgetter(source.column), [row.values for row in rows]))
+        kinds = set(map(type, raws))
+        kind = kinds.pop()
+        if kinds:
+            return None
+        if are_exact(raws, kind, fitting):
+            return raws
+        if kind is not str or not source.is_lasting:
+            return None
+        meanings = {raw: _meaning(source, _given(source, raw)) for raw in set(raws)}
+        return [meanings[raw] for raw in raws]
+    except (Unreadable, KeyError):
+        return None
 
-    Texts that are empty or begin with a space take the slow path.
-    """
-    return raw[:1] > " " and len(raw) <= KEY_LENGTH and raw.isascii() and raw.isprintable()
+
+def _meaning(source: _CellSource, raw: Any) -> Any:
+    """What a value is read as. Columns of text have few different values: dates, lengths, constants."""
+    known = source.known.get(raw, NOT_SET) if type(raw) is str else NOT_SET
+    if known is NOT_SET:
+        known = _read(source, raw)
+        if type(raw) is str and source.is_lasting and len(source.known) < KNOWN:
+            source.known[raw] = known
+    return known
 
 
-def _is_bounded(raw: int) -> bool:
-    """Whether every database holds the integer."""
-    return -INTEGER_LIMIT <= raw < INTEGER_LIMIT
-
-
-def _taken_as_it_is(source: _CellSource) -> Mapping[type, Callable[[Any], bool]]:
+def _taken_as_it_is(source: _CellSource) -> Fitting:
     """The types whose values need no reading if they fit; none, if anything is done to the column's values."""
     special = source.constant is not NOT_SET or source.template or source.function is not None
     if special or source.options.values or source.target.writes in ("members", "items"):
         return {}
     if source.target.cell.choices:
         return {}
-    return _EXACT.get(source.target.cell.data_type, {})
+    return EXACT.get(source.target.cell.data_type, {})
 
 
 def _source(layout: RowLayout, column: str, options: Column, **special: Any) -> _CellSource:
@@ -193,7 +217,12 @@ def _raw(row: Row, source: _CellSource) -> Any:
             return source.function(row.values)
         except Exception as error:
             raise Unreadable(f"the function of this attribute failed: {type(error).__name__}: {error}") from error
-    value = plain(row.values.get(source.column, NOT_SET))
+    return _given(source, row.values.get(source.column, NOT_SET))
+
+
+def _given(source: _CellSource, value: Any) -> Any:
+    """What a column gives: the value, another one that replaces it, or the default."""
+    value = plain(value)
     if _is_empty(value):
         if source.options.default is not NOT_SET:
             return source.options.default
@@ -236,11 +265,3 @@ def _read(source: _CellSource, raw: Any) -> Any:
 
 def _one(source: _CellSource, raw: Any) -> Any:
     return as_held(source.target.cell, raw, source.options)
-
-
-_EXACT: dict[str, Mapping[type, Callable[[Any], bool]]] = {
-    "string": {str: _is_plain_text},
-    "boolean": {bool: lambda _: True},
-    "integer": {int: _is_bounded},
-    "number": {float: isfinite},
-}

@@ -56,6 +56,8 @@ class RowLinks:
     #: Rows whose entity is what the base says, and rows that need no look.
     believed: dict[KeyTuple, Found] = field(factory=dict)
     skipped: set[KeyTuple] = field(factory=set)
+    #: Whether the rows are some of those of the step only.
+    part: bool = False
 
     def afresh(self) -> RowLinks:
         """The links of other rows of the step: none is known yet."""
@@ -69,14 +71,17 @@ class RowLinks:
             return key[0]
         return json.dumps(key, ensure_ascii=False, default=str)
 
-    def find(self, rows: Mapping[KeyTuple, Cells], held: Iterable[Path]) -> Flow[dict[KeyTuple, list[Found]]]:
-        """The entities of the rows' keys."""
+    def find(
+        self, rows: Mapping[KeyTuple, Cells], held: Iterable[Path], *, part: bool = False
+    ) -> Flow[dict[KeyTuple, list[Found]]]:
+        """The entities of the rows' keys; ``part`` says that these are some of the rows only."""
+        self.part = part
         held = list(held)
         changed = None if self.since is None else (yield from self.since.changed(self.core, self.layout.entity_type))
         if self.since is not None and changed is not None:
             rows = yield from self._looked_at(self.since, changed, rows)
         named = {self.foreign_id(key): key for key in rows}
-        found = yield from links_by_foreign_id(self.core, self.system, self.type, named)
+        found = yield from links_by_foreign_id(self.core, self.system, self.type, named, part=part)
         self.links = {named[foreign_id]: link for foreign_id, link in found.items()}
         if self.since is not None and changed is not None:
             trusted = {
@@ -113,7 +118,7 @@ class RowLinks:
             present = yield from self._linked_entities(links, held)
         else:
             paths = [self.layout.targets[name].path for name in self.layout.keys]
-            present = yield from find(self.core, self.layout.entity_type, paths, rows, held)
+            present = yield from find(self.core, self.layout.entity_type, paths, rows, held, part=self.part)
         for key, link in links.items():
             if key not in present and key not in self.refused:
                 self.lost.append(LostEntity(rows[key].number, key, link.entity))
@@ -128,7 +133,8 @@ class RowLinks:
                 reason = f"is linked to {_shown(link.entity)}, as {other[0]!r:.60} is"
                 self.refused[key] = (self.layout.keys[0], reason)
         entity_type = self.layout.entity_type
-        found = yield from find(self.core, entity_type, [Path.of(entity_type.key[0])], ((key,) for key in keys), held)
+        path, wanted = Path.of(entity_type.key[0]), [(key,) for key in keys]
+        found = yield from find(self.core, entity_type, [path], wanted, held, part=self.part)
         return {keys[str(own[0])]: entities for own, entities in found.items()}
 
     def _adopted(self, rows: Mapping[KeyTuple, Cells], held: list[Path]) -> Flow[dict[KeyTuple, list[Found]]]:

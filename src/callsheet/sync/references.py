@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from attrs import field, frozen
@@ -113,8 +114,7 @@ def look_up(
             name = lookup.attribute.name
             found[name], gone[name] = yield from _linked(core, lookup, lookup.external, rows, born)
             continue
-        keys = {key for row in rows for key in reference_keys(lookup, row.values)}
-        keys = {key for key in keys if None not in key}
+        keys = {key for key in _all_keys(lookup, rows) if None not in key}
         beside = _paths_beside(core.schema, layout, lookup)
         paths = [target.rest for target in lookup.targets]
         entity_type = core.schema.types[lookup.target_type]
@@ -164,6 +164,17 @@ def reference_keys(lookup: Lookup, values: Mapping[str, Any]) -> Iterable[tuple[
     if lookup.many:
         return zip(*cells) if all(isinstance(cell, list) for cell in cells) else ()
     return (tuple(cells),)
+
+
+def _all_keys(lookup: Lookup, rows: Sequence[Cells]) -> set[tuple[Any, ...]]:
+    """The keys that all rows give; where none lacks a cell of a reference, by functions of the interpreter."""
+    if not lookup.many:
+        try:
+            found = set(map(itemgetter(*lookup.texts), [row.values for row in rows]))
+            return found if len(lookup.texts) > 1 else {(key,) for key in found}
+        except KeyError:
+            pass
+    return {key for row in rows for key in reference_keys(lookup, row.values)}
 
 
 def born_key(lookup: Lookup, born: Born) -> tuple[Any, ...] | None:

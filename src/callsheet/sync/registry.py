@@ -78,9 +78,12 @@ def registry_type(schema: Schema) -> EntityType:
     return found
 
 
-def links_by_foreign_id(core: Core, system: str, type: str, ids: Iterable[str]) -> Flow[dict[str, ForeignLink]]:
-    """The links of these rows of another system."""
-    found = yield from _links(core, ("system", "type", "foreign_id"), ((system, type, each) for each in ids))
+def links_by_foreign_id(
+    core: Core, system: str, type: str, ids: Iterable[str], *, part: bool = False
+) -> Flow[dict[str, ForeignLink]]:
+    """The links of these rows of another system; ``part`` says that there are many more."""
+    keys = [(system, type, each) for each in ids]
+    found = yield from _links(core, ("system", "type", "foreign_id"), keys, part)
     return {each.foreign_id: each for each in found}
 
 
@@ -124,10 +127,12 @@ def count_links(core: Core, system: str, type: str) -> Flow[int]:
     return int(rows[0][0]) if rows else 0
 
 
-def _links(core: Core, by: tuple[str, ...], keys: Iterable[tuple[str, ...]]) -> Flow[list[ForeignLink]]:
+def _links(
+    core: Core, by: tuple[str, ...], keys: Iterable[tuple[str, ...]], part: bool = False
+) -> Flow[list[ForeignLink]]:
     kind = registry_type(core.schema)
     held = [Path.of(name) for name in ATTRIBUTES[:-1]]
-    found = yield from find(core, kind, [Path.of(name) for name in by], keys, held)
+    found = yield from find(core, kind, [Path.of(name) for name in by], keys, held, part=part)
     return [_link(each) for entities in found.values() for each in entities]
 
 

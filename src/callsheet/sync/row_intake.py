@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from attrs import define, field
@@ -28,10 +29,15 @@ class RowIntake:
     #: The target of the cell that says when a row was changed.
     time: str = ""
     rows: list[Cells] = field(factory=list)
+    #: Reads the parts of the key, at once.
+    _key: Callable[[Mapping[str, Any]], Any] = field(init=False)
     keys: dict[KeyTuple, Cells] = field(factory=dict)
     #: Keys of all rows, refused ones included, and how many rows have none: their entities are not gone.
     named: set[KeyTuple] = field(factory=set)
     nameless: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._key = itemgetter(*self.layout.keys)
 
     def afresh(self) -> RowIntake:
         """The intake of other rows of the step: it has none yet."""
@@ -47,7 +53,11 @@ class RowIntake:
 
     def key_of(self, cells: Cells) -> KeyTuple | None:
         """The key of a row, None if it has not all of it."""
-        key = tuple([cells.values.get(name) for name in self.layout.keys])
+        try:
+            found = self._key(cells.values)
+        except KeyError:
+            return None
+        key: KeyTuple = found if len(self.layout.keys) > 1 else (found,)
         return None if None in key else key
 
     def take(self, cells: Cells) -> None:
@@ -74,7 +84,7 @@ class RowIntake:
 
     def _written(self, cells: Cells) -> Iterable[str]:
         """The targets of a row's cells, without when the row was changed."""
-        return (name for name in cells.values if name != self.time)
+        return (name for name in self.layout.targets if name in cells.values and name != self.time)
 
     def refuse(self, row: int, target: str, value: Any, reason: str) -> None:
         """A row cannot go in, because of its value for a target."""

@@ -41,6 +41,8 @@ class RowOutcome:
     replaced: dict[str, int] = field(init=False)
     #: How many members and items these have.
     held_members: int = 0
+    #: Whether rows may give the primary key.
+    _gives_keys: bool = field(init=False)
     #: Whether there are mappings as a whole, or what keeps its members.
     _lists: bool = field(init=False)
     additions: list[Addition] = field(factory=list)
@@ -53,6 +55,7 @@ class RowOutcome:
         self.names = tuple(target.name for target in self.layout.written)
         many = [place for place, each in enumerate(self.layout.written) if each.writes in ("members", "items")]
         self.replaced = {self.names[place]: place for place in many if self.names[place] not in self.layout.added_to}
+        self._gives_keys = all(name in self.layout.targets for name in self.layout.entity_type.key)
         self._lists = bool(self.layout.whole or self.layout.added_to)
         self.needed = () if self.core.features.fills else tuple(_needed(self.layout.entity_type))
 
@@ -64,8 +67,15 @@ class RowOutcome:
     ) -> None:
         """Decide on all rows: ``present`` has the entities that are there, ``identities`` those that are to be made."""
         layout = self.layout
+        agrees = None if self.judge is not None or self._gives_keys else values_of.agreement(self.names)
         for key, cells in self.intake.keys.items():
             found = present.get(key, ())
+            if agrees is not None and len(found) == 1 and agrees(cells.values, found[0].values):
+                # Most rows are what their entity is.
+                if self.linking is not None:
+                    self.bases[cells.number] = (key, found[0].identity, None)
+                self.unchanged.append(Same(cells.number, key, found[0].identity))
+                continue
             if len(found) > 1:
                 what = f"{len(found)} entities of type {layout.entity_type.name} have this key"
                 reason = f"{what}; a longer key tells them apart"
@@ -98,7 +108,7 @@ class RowOutcome:
         self.bases[cells.number] = (key, identity, None if self.judge is None else values)
 
     def _compare(self, key: KeyTuple, cells: Cells, values: dict[str, Any], found: Found) -> None:
-        own = own_key(self.layout, cells)
+        own = own_key(self.layout, cells) if self._gives_keys else None
         if own is not None and own != found.identity.key:
             reason = f"cannot change: the entity has {found.identity.key!r:.60} for good"
             self.intake.refuse(cells.number, self.layout.entity_type.key[0], own, reason)

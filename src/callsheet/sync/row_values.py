@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from attrs import define, field
@@ -18,6 +19,8 @@ from callsheet.sync.references import References, look_up, reference_keys
 
 __all__ = ["Constants", "RowValues", "constant_values"]
 
+Agreement = Callable[[Mapping[str, Any], tuple[Any, ...]], bool]
+"""Whether a row's cells equal the values of its entity."""
 Constants = list[tuple[Target, Any]]
 """Values that entities get, whatever row."""
 
@@ -59,6 +62,37 @@ class RowValues:
                 self._refer(cells, lookup, values)
         return values if len(self.reader.refused) == before else None
 
+    def agreement(self, names: Sequence[str]) -> Agreement | None:
+        """A quick check whether a row's cells equal the values of these names; None where there is none.
+
+        It is sure of what it calls equal. Collections, mappings as a whole and JSON data have no quick check.
+        """
+        targets = self.layout.targets.values()
+        if any(lookup.many for lookup, _ in self._lookups) or any(
+            each.writes == "items" or each.cell.data_type == "json" for each in targets
+        ):
+            return None
+        places = {name: place for place, name in enumerate(names)}
+        plain = _together([text for text, _ in self._plain])
+        held = _together([places[name] for _, name in self._plain])
+        related = [(_together(lookup.texts), only, places.get(lookup.attribute.name)) for lookup, only in self._lookups]
+        if any(place is None for _, _, place in related):
+            return None
+
+        def agrees(cells: Mapping[str, Any], values: tuple[Any, ...]) -> bool:
+            try:
+                if plain(cells) != held(values):
+                    return False
+                for key, only, place in related:
+                    if only[key(cells)].key != values[place].key:  # type: ignore[index]
+                        return False
+            except (KeyError, AttributeError):
+                # A cell is missing, its reference is found by the slow way, or there is none.
+                return False
+            return True
+
+        return agrees
+
     def _refer(self, cells: Cells, lookup: Lookup, values: dict[str, Any]) -> None:
         found: list[Identity] = []
         empty = False
@@ -77,6 +111,16 @@ class RowValues:
                 values[lookup.attribute.name] = frozenset(found)
         elif found or (empty and lookup.attribute.name not in self._required):
             values[lookup.attribute.name] = found[0] if found else None
+
+
+def _together(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """Reads what is under several keys as one tuple."""
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    if not keys:
+        return lambda _: ()
+    (only,) = keys
+    return lambda found: (found[only],)
 
 
 def constant_values(core: Core, entity_type: str, constants: Mapping[str, Any], what: str) -> Flow[Constants]:

@@ -43,6 +43,8 @@ class StepPlanning:
     born: list[Born]
     #: How rows and entities are linked; None: nothing is noted.
     linking: RowLinks | None = None
+    #: Whether these are some of the rows only.
+    is_part: bool = False
     #: The paths of what the written attributes hold.
     held: tuple[Path, ...] = field(init=False)
     #: What the rows write; known once what they refer to has been looked up.
@@ -64,7 +66,7 @@ class StepPlanning:
         judge = None if self.outcome.judge is None else self.outcome.judge.afresh()
         outcome = RowOutcome(self.core, self.layout, intake, linking, judge)
         ending = ScopeEnding(self.core, self.layout, None, self.ending.ending)
-        part = StepPlanning(self.core, self.layout, intake, outcome, ending, self.born, linking)
+        part = StepPlanning(self.core, self.layout, intake, outcome, ending, self.born, linking, is_part=True)
         part.known = self.known
         return part
 
@@ -94,9 +96,11 @@ class StepPlanning:
         layout = self.layout
         if self.linking is None:
             paths = [layout.targets[name].path for name in layout.keys]
-            self.present = yield from find(self.core, layout.entity_type, paths, self.intake.keys, self.held)
+            self.present = yield from find(
+                self.core, layout.entity_type, paths, self.intake.keys, self.held, part=self.is_part
+            )
         else:
-            self.present = yield from self.linking.find(self.intake.keys, self.held)
+            self.present = yield from self.linking.find(self.intake.keys, self.held, part=self.is_part)
             self._heed(self.linking)
         new = [key for key in self.intake.keys if key not in self.present]
         self.identities = yield from self._identities(new)

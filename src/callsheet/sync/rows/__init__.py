@@ -34,7 +34,7 @@ def open_rows(source: Any) -> Iterator[Row]:
 
 def _numbered(source: Iterable[Any]) -> Iterator[Row]:
     for number, values in enumerate(source, 1):
-        if not isinstance(values, Mapping):
+        if type(values) is not dict and not isinstance(values, Mapping):
             given = f"{type(values).__name__}: {values!r:.60}"
             raise UsageError(f"row {number} is a mapping of columns to values, not {given}")
         yield Row(number, values)
