@@ -157,7 +157,7 @@ KINDS: dict[str, tuple[Any, Any]] = {
 }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_every_value_arrives(data: st.DataObject) -> None:
     """Of every kind, None among them, in any number of rows."""

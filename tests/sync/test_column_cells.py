@@ -69,7 +69,7 @@ def reader() -> Reader:
     return Reader(lay_out(SCHEMA, "Note", MAPPING.targets, ("name",)), MAPPING)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(tables())
 @example([{"name": "a", "count": 1}, {"name": "b", "count": True}])
 @example([{"name": "a", "share": "1"}, {"name": "old", "share": ""}])

@@ -73,7 +73,7 @@ def check(session: Session, rows: dict[int, dict[str, Any]], there: set[str], po
     assert there <= {task["name"] for task in tasks.values()} | {row["name"] for row in rows.values()}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, there=THERE, policy=st.sampled_from(POLICIES))
 def test_once_is_enough_and_the_log_agrees(server: Session, rows: Any, there: set[str], policy: Any) -> None:
     """The next plan is empty, and the log has as many changes as the plan says."""
@@ -90,7 +90,7 @@ def test_once_is_enough_and_the_log_agrees(server: Session, rows: Any, there: se
     check(session, rows, there, policy)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, there=THERE, policy=st.sampled_from(POLICIES), kill=st.integers(1, 5), chunk=st.integers(1, 4))
 def test_a_killed_job_is_finished_by_the_next(
     server: Session, rows: Any, there: set[str], policy: Any, kill: int, chunk: int
@@ -113,7 +113,7 @@ def test_a_killed_job_is_finished_by_the_next(
     check(session, rows, there, policy)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, there=THERE, policy=st.sampled_from(POLICIES), chunks=st.tuples(st.integers(1, 4), st.integers(1, 4)))
 def test_two_jobs_that_saw_the_same_do_not_double(
     server: Session, rows: Any, there: set[str], policy: Any, chunks: tuple[int, int]
@@ -131,7 +131,7 @@ def test_two_jobs_that_saw_the_same_do_not_double(
     check(session, rows, there, policy)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, after=ROWS, policy=st.sampled_from(POLICIES))
 def test_rows_that_go_take_their_entities_along(server: Session, rows: Any, after: Any, policy: Any) -> None:
     """With delete="delete" the server has the rows' entities and no other of theirs, and forgets the links."""

@@ -90,6 +90,7 @@ def test_the_tables_go_in_and_the_second_run_finds_nothing_to_do(session: Sessio
     assert sum(len(step.unchanged) for step in again.steps) == 7_907
 
 
+@pytest.mark.parametrize("session", ["file"], indirect=True)
 def test_values_arrive_as_the_files_have_them(session: Session, folder: Path) -> None:
     """Dates of midnights, prices of four decimals, numbers of eleven digits, texts with signs, times in a zone."""
     fresh = filled(session, folder)
@@ -106,6 +107,7 @@ def test_values_arrive_as_the_files_have_them(session: Session, folder: Path) ->
     assert fresh.query("Promotion where number is 0").one()["start"] is None
 
 
+@pytest.mark.parametrize("session", ["file"], indirect=True)
 def test_a_changed_file_gives_exactly_its_changes(session: Session, folder: Path) -> None:
     """156 prices, 218 cards and 14 stores' managers are edited: these values change, and no other."""
     fresh = filled(session, folder)
@@ -179,7 +181,8 @@ def test_finding_sales_reads_no_whole_table(tmp_path: Path, folder: Path) -> Non
     assert not [step for step in steps if step.startswith("SCAN Sale")]
 
 
-@pytest.mark.proof
+@pytest.mark.deep
+@pytest.mark.timeout(3_600)
 def test_the_whole_year_goes_in_by_chunks_and_again(session: Session, folder: Path) -> None:
     """86,829 sales and all customers; the second plan is empty, by a request for each thousand keys and some a part."""
     if not WHOLE.exists():

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,42 +43,58 @@ def killed_after(seconds: float, folder: Path, environment: dict[str, str]) -> b
         return False
 
 
-def check(tmp_path: Path, kills: int, seed: int) -> None:
-    chance = random.Random(seed)
-    (tmp_path / "show.toml").write_text(SYNC)
+class Job:
+    """The command, its folder, and a session on the server that it fills."""
+
+    def __init__(self, session: Session, folder: Path, environment: dict[str, str]) -> None:
+        self.session, self.folder, self.environment = session, folder, environment
+
+    def run(self, seconds: float) -> bool:
+        return killed_after(seconds, self.folder, self.environment)
+
+    def check(self, kills: int, seed: int) -> None:
+        """Kill it at random moments; run again, it has brought everything, and nothing twice."""
+        chance = random.Random(seed)
+        for kill in range(kills):
+            lines = [f"sintel,sq{number % 7},sh{number:04},{kill * 1_000 + number}" for number in range(ROWS)]
+            (self.folder / "shots.csv").write_text("\n".join(["Show,Seq,Shot,In", *lines]))
+            self.run(chance.uniform(0.6, 2.2))
+            assert self.run(120)
+            found = list(self.session.fork().query("select name, fstart from Shot where project.name is sintel"))
+            assert {each["name"]: each["fstart"] for each in found} == {
+                f"sh{number:04}": kill * 1_000 + number for number in range(ROWS)
+            }
+            assert len(found) == ROWS
+            assert self.session.fork().query("Sequence where project.name is sintel").count() == 7
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
+    folder = tmp_path_factory.mktemp("job")
+    (folder / "show.toml").write_text(SYNC)
     with serve() as server, Session(server.url, "admin", server.admin_key) as session:
-        session.create("Project", {"name": "sintel"})
+        for name in ("sintel", "spring"):
+            session.create("Project", {"name": name})
         session.commit()
         environment = {**os.environ, "CALLSHEET_SERVER": server.url, "CALLSHEET_API_USER": "admin"}
         environment["CALLSHEET_API_KEY"] = server.admin_key or ""
-        for kill in range(kills):
-            lines = [f"sintel,sq{number % 7},sh{number:04},{kill * 1_000 + number}" for number in range(ROWS)]
-            (tmp_path / "shots.csv").write_text("\n".join(["Show,Seq,Shot,In", *lines]))
-            killed_after(chance.uniform(0.6, 2.2), tmp_path, environment)
-            assert killed_after(120, tmp_path, environment)
-            found = {each["name"]: each["fstart"] for each in session.fork().query("select name, fstart from Shot")}
-            assert found == {f"sh{number:04}": kill * 1_000 + number for number in range(ROWS)}
-            assert session.fork().query("Shot").count() == ROWS
-            assert session.fork().query("Sequence").count() == 7
+        yield Job(session, folder, environment)
 
 
-def test_a_killed_job_is_finished_by_the_next(tmp_path: Path) -> None:
+def test_a_killed_job_is_finished_by_the_next(job: Job) -> None:
     """Two jobs that are killed in their first seconds, each run again."""
-    check(tmp_path, 2, 1)
+    job.check(2, 1)
 
 
-@pytest.mark.proof
-def test_many_killed_jobs_are_finished(tmp_path: Path) -> None:
-    """Eight of them, at random moments, on one server."""
-    check(tmp_path, 8, 2)
+@pytest.mark.deep
+@pytest.mark.timeout(1_800)
+def test_many_killed_jobs_are_finished(job: Job) -> None:
+    """Twenty of them, at random moments, on one server."""
+    job.check(20, 2)
 
 
-def test_without_running_it_again_rows_are_missing(tmp_path: Path) -> None:
+def test_without_running_it_again_rows_are_missing(job: Job) -> None:
     """The control: a job that is killed at once has brought nothing, so the check above sees what is missing."""
-    (tmp_path / "show.toml").write_text(SYNC)
-    (tmp_path / "shots.csv").write_text("Show,Seq,Shot,In\nsintel,sq1,sh010,1\n")
-    with serve() as server, Session(server.url, "admin", server.admin_key) as session:
-        environment = {**os.environ, "CALLSHEET_SERVER": server.url, "CALLSHEET_API_USER": "admin"}
-        environment["CALLSHEET_API_KEY"] = server.admin_key or ""
-        assert not killed_after(0.01, tmp_path, environment)
-        assert session.query("Shot").count() == 0
+    (job.folder / "shots.csv").write_text("Show,Seq,Shot,In\nspring,sq1,sh010,1\n")
+    assert not job.run(0.01)
+    assert job.session.fork().query("Shot where project.name is spring").count() == 0

@@ -121,7 +121,7 @@ def cells_of(row: dict[str, str]) -> tuple[Any, ...]:
     )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=ROWS, second=ROWS, ending=st.sampled_from(ENDINGS))
 def test_applied_once_is_enough(server: Session, first: Any, second: Any, ending: Any) -> None:
     """The server has what the rows say; the same plan again is empty; the log has as many changes as the plan says."""
@@ -138,7 +138,7 @@ def test_applied_once_is_enough(server: Session, first: Any, second: Any, ending
     assert len(tasks) == len(made.created) + len(made.changed) + len(made.deleted)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=ROWS, second=ROWS, chunk=st.integers(1, 4))
 def test_chunks_and_one_commit_end_alike(server: Session, first: Any, second: Any, chunk: int) -> None:
     """Applied in chunks of any size, the server has what one commit gives it."""
@@ -149,7 +149,7 @@ def test_chunks_and_one_commit_end_alike(server: Session, first: Any, second: An
     assert state(session) == expected(before, second, "keep")
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=ROWS, second=ROWS)
 def test_a_run_taken_back_leaves_what_was_there(server: Session, first: Any, second: Any) -> None:
     """Undoing the last run gives the values of before."""

@@ -81,7 +81,7 @@ def tags(state: dict[str, Any]) -> list[str]:
 ATTRIBUTES = {"note": "description", "bid": "bid", "tags": "tags"}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(base=STATE, source=STATE, target=STATE, policy=st.sampled_from(POLICIES), external=st.booleans())
 def test_no_policy_loses_an_edit_silently(
     server: Session, base: Any, source: Any, target: Any, policy: str, external: bool

@@ -41,7 +41,7 @@ def test_links_bases_and_policies(kind: str, tmp_path: Path) -> None:
         }
 
 
-@pytest.mark.parametrize("kind", ["file", "postgres"])
+@pytest.mark.parametrize("kind", ["postgres"])
 def test_two_ways_over_http(kind: str, tmp_path: Path) -> None:
     """A database of ours and a server elsewhere, with edits on both sides."""
     mapping = [TypePair("Project", "Project", ["name", "description", "metadata.fps"], adopt=["name"])]

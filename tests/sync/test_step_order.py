@@ -107,7 +107,7 @@ def shown(plan: Any) -> dict[str, Any]:
     return steps
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, seed=st.integers(0, 1_000))
 def test_the_plan_is_the_same_whatever_the_order(server: Session, size: str, rows: Any, seed: int) -> None:
     """Steps in any order give the same plan, whose operations refer only to what exists; then nothing is left to do."""

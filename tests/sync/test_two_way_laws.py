@@ -117,7 +117,7 @@ def settled(world: World, policy: str, delete: str, swapped: bool = False) -> li
     raise AssertionError("it does not come to an end")
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     first=EDITS,
     second=EDITS,
@@ -144,7 +144,7 @@ def test_both_sides_end_alike(
             assert left[id] == right[id]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=EDITS, second=EDITS, policy=st.sampled_from(POLICIES), delete=st.sampled_from(["keep", "delete"]))
 @example(
     [("put", "left", 1, {"text": "x"}), ("put", "right", 1, {})], [("put", "left", 1, {"text": None})], "raise", "keep"
@@ -161,7 +161,7 @@ def test_both_orders_give_the_same(registry: Session, first: Any, second: Any, p
     assert ends[0] == ends[1]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(base=VALUES, left=VALUES, right=VALUES, policy=st.sampled_from(POLICIES))
 def test_no_policy_loses_an_edit_silently(registry: Session, base: Any, left: Any, right: Any, policy: str) -> None:
     """An edit that does not stand on both sides in the end is listed."""
@@ -183,7 +183,7 @@ def test_no_policy_loses_an_edit_silently(registry: Session, base: Any, left: An
             assert edit == old or ends == [edit, edit] or name in listed
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     first=EDITS,
     second=EDITS,
@@ -225,7 +225,7 @@ def _whole_run(sync: Sync) -> Any:
     return (yield from TwoWayPlan(sync, found)._applying(2, None).apply())
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=EDITS, second=EDITS, policy=st.sampled_from(POLICIES), order=st.lists(st.booleans(), max_size=40))
 def test_two_jobs_at_once_do_not_double(
     registry: Session, first: Any, second: Any, policy: str, order: list[bool]
