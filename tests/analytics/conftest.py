@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from brute import World
-from holidays import HOLIDAYS, MEDIUM, SMALL, fill, generated
+from holidays import HOLIDAYS, MEDIUM, SMALL, generated, load
 
 from callsheet import Session
 
@@ -27,7 +27,7 @@ def small_world() -> World:
 def small(small_world: World) -> Iterator[Any]:
     """A session on a server in this process with the small company; it is only read."""
     with Session("memory:", schema=HOLIDAYS) as session:
-        fill(session, small_world.rows)
+        load(session, small_world.rows)
         yield session
 
 
@@ -41,7 +41,7 @@ def world() -> World:
 def company(world: World) -> Iterator[Any]:
     """A session on a server in this process with some thousand rows; it is only read."""
     with Session("memory:", schema=HOLIDAYS) as session:
-        fill(session, world.rows)
+        load(session, world.rows)
         yield session
 
 

@@ -240,16 +240,15 @@ def generated(total: int, seed: int = 7) -> Rows:
     random = Random(seed)
     rows: Rows = {}
     for name, number in sizes(total).items():
-        reference, parent = PARENTS.get(name, ("", ""))
-        above = list(rows[parent])[: max(1, len(rows[parent]) * 4 // 5)] if parent else []
-        rows[name] = {}
-        for place in range(number):
-            row = {each: _value(random, attribute, place) for each, attribute in _stored(name)}
-            if reference:
-                row[reference] = random.choice(above)
-            if name == "Bookings":
-                row["boAgen"] = random.choice((None, random.choice(list(rows["People"]))))
-            rows[name][f"{name[:2].lower()}-{place:06d}"] = row
+        columns = {each: _values(random, attribute, number) for each, attribute in _stored(name)}
+        if name in PARENTS:
+            reference, parent = PARENTS[name]
+            above = list(rows[parent])
+            columns[reference] = random.choices(above[: max(1, len(above) * 4 // 5)], k=number)
+        if name == "Bookings":
+            columns["boAgen"] = _missing(random, random.choices(list(rows["People"]), k=number), 0.5)
+        keys = [f"{name[:2].lower()}-{place:06d}" for place in range(number)]
+        rows[name] = {key: dict(zip(columns, row)) for key, row in zip(keys, zip(*columns.values()))}
     return rows
 
 
@@ -259,25 +258,32 @@ def _stored(name: str) -> Iterator[tuple[str, Row]]:
             yield each, attribute
 
 
-def _value(random: Random, attribute: Row, place: int) -> Any:
+def _missing(random: Random, values: list[Any], share: float) -> list[Any]:
+    """The values, about so many of which are None."""
+    return [None if random.random() < share else value for value in values]
+
+
+def _values(random: Random, attribute: Row, number: int) -> list[Any]:
+    """The values of one attribute: a choice of its pool for each row."""
     label, kind = attribute["label"], attribute["type"]
     if label.endswith(("Reference", "Number")):
-        return f"{label[:2].upper()}{place:07d}"
-    if random.random() < 0.08:
-        return None
+        return [f"{label[:2].upper()}{place:07d}" for place in range(number)]
+    pool: list[Any]
     if kind == "enum":
-        return random.choice(attribute["choices"])
-    if kind == "boolean":
-        return random.random() < 0.3
-    if kind == "integer":
-        return random.choice((0, 1, 2, 3, 5, 8, 13, random.randint(18, 90)))
-    if kind == "number":
-        return random.choice((0.0, 200.0, 200.5, round(random.uniform(10, 5_000), 2)))
-    if kind == "date":
-        return date(2021, 1, 1) + timedelta(days=random.randint(0, 1_200))
-    if kind == "datetime":
-        return datetime(2023, 12, 30, tzinfo=UTC) + timedelta(seconds=random.randint(0, 40_000_000))
-    return random.choice(SURNAMES if label == "Surname" else TOWNS)
+        pool = attribute["choices"]
+    elif kind == "boolean":
+        pool = [True] * 3 + [False] * 7
+    elif kind == "integer":
+        pool = [0, 1, 2, 3, 5, 8, 13] * 10 + list(range(18, 91))
+    elif kind == "number":
+        pool = [0.0, 200.0, 200.5] * 300 + [round(random.uniform(10, 5_000), 2) for _ in range(300)]
+    elif kind == "date":
+        pool = [date(2021, 1, 1) + timedelta(days=day) for day in range(1_200)]
+    elif kind == "datetime":
+        pool = [datetime(2023, 12, 30, tzinfo=UTC) + timedelta(seconds=each * 4_001) for each in range(10_000)]
+    else:
+        pool = list(SURNAMES if label == "Surname" else TOWNS)
+    return _missing(random, random.choices(pool, k=number), 0.08)
 
 
 def fill(session: Any, rows: Rows, chunk: int = 20_000) -> None:
@@ -291,6 +297,19 @@ def fill(session: Any, rows: Rows, chunk: int = 20_000) -> None:
             if pending % chunk == 0:
                 session.commit()
     session.commit()
+
+
+def load(session: Any, rows: Rows) -> None:
+    """The rows written to the tables of a server in this process, past commits and their log: for many."""
+    store = session._connection.service.store
+
+    def write(connection: Any) -> None:
+        for name, found in rows.items():
+            full = [{"id": key, "_type": name, "_version": 1, **row} for key, row in found.items()]
+            connection.execute(store.tables[name].insert(), full)
+        connection.exec_driver_sql("ANALYZE")
+
+    store.write(write)
 
 
 REFERENCES = frozenset({"household", "person", "boAgen", "communication"})

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 from brute import Both, Compared, Of, Opposite, Some, World, counts, selected
-from holidays import HOLIDAYS, fill, generated
+from holidays import HOLIDAYS, generated, load
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_cubes import check as check_cube
+from test_cubes import questions
+from test_grid_laws import check_grid, grids
+from test_selection_laws import check as check_selection
+from test_selection_laws import terms
 
 import callsheet
 from callsheet import Session
@@ -37,19 +44,42 @@ TERMS = [
 @pytest.fixture(scope="module", params=["file", "postgres", "http"])
 def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A session on a small company, kept or reached in one of three ways."""
-    folder = tmp_path_factory.mktemp("company")
-    if request.param == "http":
-        url = f"sqlite:///{(folder / 'served.db').as_posix()}"
+    folder, key = tmp_path_factory.mktemp("company"), "the key of these tests"
+    with new_database("file" if request.param == "http" else request.param, folder) as url:
+        with Session(url, schema=HOLIDAYS) as opened:
+            load(opened, WORLD.rows)
+            if request.param != "http":
+                yield opened
+                return
         with (
-            callsheet.serve(HOLIDAYS, url, admin_key="the key of these tests") as server,
-            Session(server.url, api_key="the key of these tests", schema_cache=False, plugin_paths=False) as opened,
+            callsheet.serve(HOLIDAYS, url, admin_key=key) as server,
+            Session(server.url, api_key=key, schema_cache=False, plugin_paths=False) as opened,
         ):
-            fill(opened, WORLD.rows)
             yield opened
-        return
-    with new_database(request.param, folder) as url, Session(url, schema=HOLIDAYS) as opened:
-        fill(opened, WORLD.rows)
-        yield opened
+
+
+LAW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@LAW
+@given(data=st.data())
+def test_random_selections(session: Any, data: st.DataObject) -> None:
+    """The entities and counts of brute force, on each engine and over the wire."""
+    check_selection(session, WORLD, data.draw(terms(WORLD)))
+
+
+@LAW
+@given(question=questions())
+def test_random_cubes(session: Any, question: Any) -> None:
+    """The numbers of brute force."""
+    check_cube(session, WORLD, question)
+
+
+@LAW
+@given(data=st.data())
+def test_random_grids(session: Any, data: st.DataObject) -> None:
+    """The rows of brute force, and all of them as a stream."""
+    check_grid(session, WORLD, data.draw(grids(WORLD)))
 
 
 @pytest.mark.parametrize("term", TERMS, ids=str)

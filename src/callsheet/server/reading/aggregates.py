@@ -55,7 +55,7 @@ from callsheet.model.measure import (
     measures_of,
 )
 from callsheet.model.query import Condition, Path, Step
-from callsheet.model.schema import Attribute
+from callsheet.model.schema import Attribute, EntityType, Schema
 from callsheet.server.access.access import Access
 from callsheet.server.reading.bands import banded
 from callsheet.server.reading.choosing import chosen_keys, directed
@@ -149,17 +149,22 @@ class AggregatePlan:
             raise TooLarge(f"the measures need {kinds} selects; the limit is {SELECTS}: use fewer totals or measures")
         self._levels = next(iter(self._stems.values())).levels
 
+    @property
+    def _type(self) -> EntityType:
+        """The type of the selected entities."""
+        return self.store.schema.type(self.aggregate.select.entity_type)
+
     def _key(self, function: AggregateFunction) -> _StemKey:
         if function.path is None:
             return _StemKey()
-        owner = _owner(self._open(), function.path)
+        owner = _owner(self.store.schema, self._type, function.path)
         if function.repeated or function.name in _ONCE or not owner:
             return _StemKey(owner, True) if self._spreads(owner) else _StemKey()
         return _StemKey(owner, False, function.condition)
 
     def _spreads(self, steps: Sequence[Step]) -> bool:
         """Whether one of these relations is a collection."""
-        place = self._open().place.entity_type
+        place = self._type
         for step in steps:
             if step.name == "id":
                 return False
@@ -358,16 +363,15 @@ class AggregatePlan:
         return sql_function("average", Value(literal(0.0, NUMBER), Attribute("number", data_type="number")), None).read
 
 
-def _owner(scope: Scope, path: Path) -> tuple[Step, ...]:
+def _owner(schema: Schema, place: EntityType, path: Path) -> tuple[Step, ...]:
     """The relations that lead to the owner of a path's values; the key of a reference belongs to who refers."""
-    place = scope.place.entity_type
     for index, step in enumerate(path.steps):
         attribute = place.attributes.get(step.name)
         if attribute is None or attribute.kind not in ("reference", "collection"):
             return path.steps[:index]
         if attribute.kind == "reference" and [each.name for each in path.steps[index + 1 :]] in ([], ["id"]):
             return path.steps[:index]
-        place = scope.schema.type(step.cast or str(attribute.target))
+        place = schema.type(step.cast or str(attribute.target))
     return path.steps
 
 
