@@ -1,0 +1,304 @@
+"""Texts, numbers and dates, as functions of Visual Basic; members and sets as text."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable
+from typing import Any
+
+from callsheet.analytics.mdx.errors import MdxError
+from callsheet.analytics.mdx.evaluation import Context, Evaluation
+from callsheet.analytics.mdx.formats import format_value
+from callsheet.analytics.mdx.registry import mdx_function
+from callsheet.analytics.mdx.values import as_number, as_text, number_of_text
+
+__all__: list[str] = []
+
+MOST_TEXT = 100_000
+"""How long a text may become."""
+
+
+def _of_values(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare a function that needs its arguments only."""
+
+    def declare(compute: Callable[..., Any]) -> Callable[..., Any]:
+        def called(evaluation: Evaluation, context: Context, *given: Any) -> Any:
+            try:
+                return compute(*given)
+            except (ValueError, OverflowError, ArithmeticError) as error:
+                raise MdxError(f"{signature.partition('(')[0]} cannot be computed: {error}") from None
+
+        called.__doc__, called.__module__, called.__name__ = compute.__doc__, __name__, compute.__name__
+        mdx_function(signature)(called)
+        return compute
+
+    return declare
+
+
+@_of_values("Len(text)")
+def length(text: str | None) -> int:
+    """The number of characters."""
+    return len(text or "")
+
+
+@_of_values("Left(text, number)")
+def left(text: str | None, count: float) -> str:
+    """The first characters."""
+    if (count or 0) < 0:
+        raise ValueError("the number is negative")
+    return (text or "")[: int(count or 0)]
+
+
+@_of_values("Right(text, number)")
+def right(text: str | None, count: float) -> str:
+    """The last characters."""
+    if (count or 0) < 0:
+        raise ValueError("the number is negative")
+    return (text or "")[max(0, len(text or "") - int(count or 0)) :]
+
+
+@_of_values("Mid(text, number, number?)")
+def middle(text: str | None, start: float, count: float | None = None) -> str:
+    """The characters from a place on, 1 is the first."""
+    first = int(start or 0) - 1
+    if first < 0:
+        raise ValueError("places are counted from 1")
+    if count is not None and count < 0:
+        raise ValueError("the number is negative")
+    return (text or "")[first : None if count is None else first + int(count)]
+
+
+@_of_values("InStr(value, value, text?, number?)")
+def place_in_text(one: Any, two: Any, three: str | None = None, _compare: float | None = None) -> int:
+    """The place of a text in another, from 1; 0 if it is not there. A number in front is where the search begins."""
+    if isinstance(one, int | float) and three is not None:
+        return as_text(two).find(three, int(one) - 1) + 1
+    return as_text(one).lower().find(as_text(two).lower()) + 1 if three else as_text(one).find(as_text(two)) + 1
+
+
+@_of_values("InStrRev(text, text)")
+def last_place_in_text(text: str | None, part: str | None) -> int:
+    """The last place of a text in another, from 1."""
+    return (text or "").rfind(part or "") + 1
+
+
+@_of_values("UCase(text)")
+def capitals(text: str | None) -> str:
+    """In capitals."""
+    return (text or "").upper()
+
+
+@_of_values("LCase(text)")
+def small_letters(text: str | None) -> str:
+    """In small letters."""
+    return (text or "").lower()
+
+
+@_of_values("Trim(text)")
+def trim(text: str | None) -> str:
+    """Without blanks at its ends."""
+    return (text or "").strip()
+
+
+@_of_values("LTrim(text)")
+def trim_left(text: str | None) -> str:
+    """Without blanks at its beginning."""
+    return (text or "").lstrip()
+
+
+@_of_values("RTrim(text)")
+def trim_right(text: str | None) -> str:
+    """Without blanks at its end."""
+    return (text or "").rstrip()
+
+
+@_of_values("Replace(text, text, text, number?, number?)")
+def replace(text: str | None, old: str | None, new: str | None, start: float = 1, count: float = -1) -> str:
+    """A text with parts of it replaced."""
+    return _bounded((text or "")[int(start) - 1 :].replace(old or "", new or "", int(count)) if old else (text or ""))
+
+
+def _bounded(text: str) -> str:
+    if len(text) > MOST_TEXT:
+        raise ValueError(f"the text is longer than {MOST_TEXT:,} characters")
+    return text
+
+
+@_of_values("Space(number)")
+def space(count: float | None) -> str:
+    """So many blanks."""
+    return " " * min(MOST_TEXT, int(count or 0))
+
+
+@_of_values("String(number, text)")
+def repeated(count: float | None, text: str | None) -> str:
+    """A character, so many times."""
+    return (text or "")[:1] * min(MOST_TEXT, int(count or 0))
+
+
+@_of_values("StrReverse(text)")
+def reverse(text: str | None) -> str:
+    """From its end to its beginning."""
+    return (text or "")[::-1]
+
+
+@_of_values("StrComp(text, text, number?)")
+def compare_texts(one: str | None, two: str | None, kind: float | None = None) -> int:
+    """-1, 0 or 1: which text comes first."""
+    a, b = ((one or "").lower(), (two or "").lower()) if kind else (one or "", two or "")
+    return (a > b) - (a < b)
+
+
+@_of_values("Asc(text)")
+def code_of(text: str | None) -> int:
+    """The number of a character."""
+    if not text:
+        raise ValueError("the text is empty")
+    return ord(text[0])
+
+
+@_of_values("Chr(number)")
+def character(code: float | None) -> str:
+    """The character with a number."""
+    return chr(int(code or 0))
+
+
+@_of_values("Val(text)")
+def number_in_text(text: str | None) -> int | float:
+    """The number that a text begins with."""
+    found = ""
+    for each in (text or "").strip():
+        if not (each.isdigit() or (each == "." and "." not in found) or (each == "-" and not found)):
+            break
+        found += each
+    return number_of_text(found) if any(each.isdigit() for each in found) else 0
+
+
+@_of_values("Str(number)")
+def number_text(number: float | None) -> str:
+    """A number as text; in front of one that is not negative is a blank."""
+    text = as_text(number)
+    return text if text.startswith("-") else " " + text
+
+
+@_of_values("CStr(value)")
+def to_text(value: Any) -> str:
+    """As text."""
+    return as_text(value)
+
+
+@_of_values("CInt(value)")
+def to_whole(value: Any) -> int:
+    """As a whole number, rounded to even."""
+    return round(as_number(value) or 0)
+
+
+@_of_values("CLng(value)")
+def to_long(value: Any) -> int:
+    """As a whole number, rounded to even."""
+    return round(as_number(value) or 0)
+
+
+@_of_values("CDbl(value)")
+def to_double(value: Any) -> float:
+    """As a number."""
+    return float(as_number(value) or 0)
+
+
+@_of_values("CBool(value)")
+def to_truth(value: Any) -> bool:
+    """As truth: a number that is not 0."""
+    return bool(as_number(value))
+
+
+@_of_values("IsNumeric(value)")
+def is_numeric(value: Any) -> bool:
+    """True for a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _numeric(signature: str, meaning: str, compute: Callable[[float], Any]) -> None:
+    def called(number: float | None) -> Any:
+        return None if number is None else compute(number)
+
+    called.__doc__ = meaning
+    called.__name__ = signature.partition("(")[0].lower()
+    _of_values(signature)(called)
+
+
+def _round_down(number: float) -> int:
+    return math.floor(number)
+
+
+_numeric("Int(number)", "The next lower whole number.", _round_down)
+_numeric("Fix(number)", "The whole part of a number.", math.trunc)
+_numeric("Abs(number)", "Without its sign.", abs)
+_numeric("Sgn(number)", "-1, 0 or 1.", lambda number: (number > 0) - (number < 0))
+_numeric("Sqr(number)", "The square root.", math.sqrt)
+_numeric("Exp(number)", "e to the power of a number.", math.exp)
+_numeric("Log(number)", "The natural logarithm.", math.log)
+_numeric("Sin(number)", "The sine.", math.sin)
+_numeric("Cos(number)", "The cosine.", math.cos)
+_numeric("Tan(number)", "The tangent.", math.tan)
+_numeric("Atn(number)", "The arc tangent.", math.atan)
+
+
+@_of_values("Round(number, number?)")
+def rounded(number: float | None, places: float | None = 0) -> Any:
+    """Rounded to so many places, halves to even."""
+    return None if number is None else round(float(number), int(places or 0))
+
+
+@_of_values("Power(number, number)")
+def power(number: float | None, exponent: float | None) -> float | None:
+    """A number to the power of another."""
+    return None if number is None or exponent is None else math.pow(number, exponent)
+
+
+@_of_values("Format(value, text)")
+def formatted(value: Any, pattern: str | None) -> str:
+    """A value as text by a format."""
+    return format_value(value, pattern or "")
+
+
+@mdx_function("Now()", "CurrentDateString(text?)")
+def now(evaluation: Evaluation, context: Context, pattern: str | None = None) -> Any:
+    """The present date and time; by a format, as text."""
+    return format_value(evaluation.now, pattern) if pattern else evaluation.now
+
+
+@_of_values("DateSerial(number, number, number)")
+def date_serial(year: float, month: float, day: float) -> dt.datetime:
+    """The date of a year, a month and a day."""
+    return dt.datetime(int(year), int(month), int(day))
+
+
+for _part in ("Year", "Month", "Day", "Hour", "Minute", "Second"):
+
+    def _part_of(value: Any, part: str = _part) -> int:
+        if not isinstance(value, dt.datetime | dt.date):
+            value = dt.datetime.fromisoformat(as_text(value))
+        return int(getattr(value, part.lower()))
+
+    _part_of.__doc__ = f"The {_part.lower()} of a date."
+    _of_values(f"{_part}(value)")(_part_of)
+
+
+@mdx_function("MemberToStr(member)")
+def member_to_text(evaluation: Evaluation, context: Context, member: Any) -> str:
+    """The whole name of a member."""
+    return str(member.unique_name)
+
+
+@mdx_function("TupleToStr(tuple)")
+def tuple_to_text(evaluation: Evaluation, context: Context, members: Any) -> str:
+    """The whole names of a tuple's members, in parentheses."""
+    names = [member.unique_name for member in members]
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
+
+
+@mdx_function("SetToStr(set)")
+def set_to_text(evaluation: Evaluation, context: Context, tuples: list[Any]) -> str:
+    """A set as text, in braces."""
+    return "{" + ", ".join(tuple_to_text(evaluation, context, each) for each in tuples) + "}"

@@ -1,0 +1,201 @@
+"""A query is answered in stages: slicer, axes, cells, formats."""
+
+from __future__ import annotations
+
+import datetime as dt
+from itertools import product
+from typing import Any
+
+from callsheet.analytics.mdx import functions as functions  # declares the functions
+from callsheet.analytics.mdx.cell_formats import format_of
+from callsheet.analytics.mdx.cells import CubeCells
+from callsheet.analytics.mdx.errors import MdxError, nearest_name
+from callsheet.analytics.mdx.evaluation import Context, Evaluation
+from callsheet.analytics.mdx.formats import format_value
+from callsheet.analytics.mdx.functions.properties import member_property
+from callsheet.analytics.mdx.limits import MdxLimits, QueryClock
+from callsheet.analytics.mdx.members import CubeSpace, MdxMember
+from callsheet.analytics.mdx.parser import parse_mdx
+from callsheet.analytics.mdx.pruning import non_empty_axis
+from callsheet.analytics.mdx.result import MdxCell, MdxResult, ResultAxis, ShownMember, size_of
+from callsheet.analytics.mdx.slicing import sliced, subselected
+from callsheet.analytics.mdx.syntax import (
+    AxisClause,
+    CellsStatement,
+    DrillthroughStatement,
+    ExplainStatement,
+    MdxStatement,
+    NameExpression,
+)
+from callsheet.analytics.mdx.text import expression_text
+
+__all__ = ["answer_mdx"]
+
+
+def answer_mdx(
+    cells: CubeCells | CubeSpace,
+    query: str | MdxStatement,
+    limits: MdxLimits | None = None,
+    now: dt.datetime | None = None,
+) -> MdxResult:
+    """The answer to a query in MDX.
+
+    ``cells`` is the cube; a `CubeSpace` made of it keeps the members that were read for the next query. ``now`` is the
+    present for functions of dates. Raises `MdxError`, with the position, for what cannot be read or found, and
+    `MdxLimit` if a limit is passed.
+    """
+    text = query if isinstance(query, str) else ""
+    space = cells if isinstance(cells, CubeSpace) else CubeSpace(cells)
+    try:
+        statement = parse_mdx(query) if isinstance(query, str) else query
+        return _Answer(space, _select(statement), limits or MdxLimits(), now or dt.datetime.now()).result()
+    except MdxError as error:
+        if error.text or not text:
+            raise
+        raise MdxError(error.message, error.position, error.hint, text) from None
+    except RecursionError:
+        raise MdxError("the query nests too deep", -1, "", text) from None
+
+
+def _select(statement: MdxStatement) -> CellsStatement:
+    if isinstance(statement, ExplainStatement):
+        raise MdxError("EXPLAIN is not answered here", statement.position, "the result of a query has its costs")
+    if isinstance(statement, DrillthroughStatement):
+        raise MdxError("DRILLTHROUGH is not answered here", statement.position, "drill a cell of the cube instead")
+    return statement
+
+
+class _Answer:
+    """The answer to one query, while it is made."""
+
+    def __init__(self, space: CubeSpace, statement: CellsStatement, limits: MdxLimits, now: dt.datetime) -> None:
+        self.statement, self.space = statement, space
+        self.evaluation = evaluation = Evaluation(space, QueryClock(limits), now)
+        source: NameExpression | CellsStatement = statement.source
+        if isinstance(source, CellsStatement):
+            source = subselected(evaluation, source)
+        _check_cube(space, source)
+        evaluation.scope.add_query_formulas(statement.formulas, evaluation.names)
+        self.axes = _ordered(statement.axes)
+
+    def result(self) -> MdxResult:
+        """All stages."""
+        evaluation = self.evaluation
+        slicer: list[Any] | None = None
+        if self.statement.slicer is not None:
+            node = self.statement.slicer
+            slicer = evaluation.settled(lambda: evaluation.set(node, evaluation.start))
+            evaluation.start = sliced(evaluation, slicer)
+        evaluation.axis_sets = self._axis
+        axes = evaluation.settled(lambda: [self._axis(number) for number in range(len(self.axes))])
+        self._check_hierarchies(slicer or [], axes)
+        axes, values = self._cells(axes)
+        cells = self._formatted(axes, values)
+        shown = tuple(
+            ResultAxis(tuple(tuple(self._shown(member, axis) for member in members) for members in positions))
+            for positions, axis in zip(axes, self.axes)
+        )
+        reader = evaluation.reader
+        return MdxResult(
+            self.space.description.name, self._shown_slicer(slicer), shown, cells, reader.turns, reader.questions
+        )
+
+    def _axis(self, number: int) -> list[Any]:
+        """The set of an axis, NON EMPTY not yet regarded."""
+        evaluation = self.evaluation
+        if not 0 <= number < len(self.axes):
+            raise MdxError(f"the query has no axis {number}")
+        axis = self.axes[number]
+
+        def made() -> list[Any]:
+            others = [other.expression for other in self.axes if other is not axis]
+            pruned = non_empty_axis(evaluation, axis.expression, others) if axis.non_empty else None
+            return evaluation.set(axis.expression, evaluation.start) if pruned is None else pruned
+
+        return evaluation.kept(("axis", number), made)
+
+    def _check_hierarchies(self, slicer: list[Any], axes: list[list[Any]]) -> None:
+        """A hierarchy is on one axis only."""
+        known: dict[int, str] = {}
+        for number, tuples in enumerate([slicer, *axes]):
+            name = "the slicer" if number == 0 else f"axis {number - 1}"
+            for member in tuples[0] if tuples else ():
+                before = known.setdefault(member.level.hierarchy.index, name)
+                if before != name:
+                    raise MdxError(f"{member.hierarchy!r} is on {before} and on {name}")
+
+    def _cells(self, axes: list[list[Any]]) -> tuple[list[list[Any]], dict[tuple[int, ...], Any]]:
+        """The values of all cells; and the axes, of which empty positions are removed where NON EMPTY says so."""
+        evaluation = self.evaluation
+        evaluation.clock.take(size_of(axes))
+        places = [range(len(axis)) for axis in axes]
+
+        def values() -> dict[tuple[int, ...], Any]:
+            found = {}
+            for place in product(*places):
+                evaluation.clock.tick()
+                found[place] = evaluation.value(self._context(axes, place))
+            return found
+
+        known = evaluation.settled(values)
+        left = [list(each) for each in places]
+        for number, axis in enumerate(self.axes):
+            if axis.non_empty:
+                filled = {place[number] for place, value in known.items() if value is not None}
+                left[number] = [at for at in left[number] if at in filled]
+        kept = {tuple(new): known[old] for new, old in zip(product(*map(range, map(len, left))), product(*left))}
+        return [[axis[at] for at in some] for axis, some in zip(axes, left)], kept
+
+    def _context(self, axes: list[list[Any]], place: tuple[int, ...]) -> Context:
+        return self.evaluation.at(
+            self.evaluation.start, [member for axis, at in zip(axes, place) for member in axis[at]]
+        )
+
+    def _formatted(self, axes: list[list[Any]], values: dict[tuple[int, ...], Any]) -> tuple[MdxCell, ...]:
+        """The cells, columns running fastest."""
+        evaluation = self.evaluation
+
+        def cells() -> list[MdxCell]:
+            found = []
+            for place in product(*(range(len(axis)) for axis in reversed(axes))):
+                evaluation.clock.tick()
+                at = place[::-1]
+                pattern = format_of(evaluation, self._context(axes, at))
+                found.append(MdxCell(values[at], format_value(values[at], pattern), pattern))
+            return found
+
+        return tuple(evaluation.settled(cells))
+
+    def _shown(self, member: MdxMember, axis: AxisClause | None = None) -> ShownMember:
+        properties = {}
+        for name in axis.properties if axis is not None else ():
+            called = name.segments[-1].name
+            try:
+                properties[called] = member_property(self.evaluation, member, called, self.evaluation.start)
+            except MdxError:
+                # A property of another level.
+                continue
+        return ShownMember(
+            member.unique_name, member.name, member.caption, member.hierarchy.name, member.level.name, properties
+        )
+
+    def _shown_slicer(self, slicer: list[Any] | None) -> ResultAxis:
+        if slicer is None:
+            return ResultAxis(((),))
+        return ResultAxis(tuple(tuple(self._shown(member) for member in members) for members in slicer))
+
+
+def _check_cube(space: CubeSpace, source: NameExpression) -> None:
+    name = space.description.name
+    if source.segments[-1].name.lower() != name.lower():
+        text = expression_text(source)
+        raise MdxError(f"the cube is {name}, not {text}", source.position, nearest_name(text.strip("[]"), [name]))
+
+
+def _ordered(axes: tuple[AxisClause, ...]) -> list[AxisClause]:
+    ordered = sorted(axes, key=lambda axis: axis.ordinal)
+    for number, axis in enumerate(ordered):
+        if axis.ordinal != number:
+            hint = "axes are numbered from 0, without a gap"
+            raise MdxError(f"the query has an axis {axis.ordinal} and no axis {number}", axis.position, hint)
+    return ordered

@@ -1,0 +1,63 @@
+"""Sums over the sales of FoodMart, computed from the rows of the files: what tests compare answers with.
+
+Nothing here knows MDX. A condition is a function of one joined row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from typing import Any
+
+from foodmart import tables
+
+Row = dict[str, str]
+Condition = Callable[[Row], bool]
+
+
+@cache
+def rows() -> list[Row]:
+    """The facts, each with the columns of its store, day, product, customer and promotion."""
+    read = tables()
+    classes = {row["product_class_id"]: row for row in read["product_class"]}
+    stores = {row["store_id"]: row for row in read["store"]}
+    days = {row["time_id"]: row for row in read["time_by_day"]}
+    products = {row["product_id"]: row | classes[row["product_class_id"]] for row in read["product"]}
+    customers = {row["customer_id"]: row for row in read["customer"]}
+    promotions = {row["promotion_id"]: row for row in read["promotion"]}
+    return [
+        stores[fact["store_id"]]
+        | days[fact["time_id"]]
+        | products[fact["product_id"]]
+        | customers[fact["customer_id"]]
+        | promotions[fact["promotion_id"]]
+        | fact
+        for fact in read["sales_fact_1997"]
+    ]
+
+
+def chosen(**wanted: str) -> Iterator[Row]:
+    """The facts whose columns have these values."""
+    pairs = list(wanted.items())
+    return (row for row in rows() if all(row[name] == value for name, value in pairs))
+
+
+def units(**wanted: str) -> int:
+    """Unit Sales."""
+    return sum(int(Decimal(row["unit_sales"])) for row in chosen(**wanted))
+
+
+def money(column: str, **wanted: str) -> Decimal:
+    """The sum of ``store_sales`` or ``store_cost``."""
+    return sum((Decimal(row[column]) for row in chosen(**wanted)), Decimal(0))
+
+
+def buyers(condition: Condition) -> int:
+    """The number of different customers of the facts for which a condition holds."""
+    return len({row["customer_id"] for row in rows() if condition(row)})
+
+
+def written(number: Any, places: int = 0) -> str:
+    """A number with commas, half rounded up."""
+    return f"{Decimal(number).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,}"
