@@ -94,6 +94,7 @@ def database_option(help_text: str) -> Callable[[F], F]:
     metavar="ADDRESS",
     help="A proxy, or a network of them, that may say where a request comes from; may be repeated.",
 )
+@click.option("--analytics", is_flag=True, help="Answer aggregates from a mirror in DuckDB (extra analytics).")
 @log_options
 def command(
     schema: str | None,
@@ -108,6 +109,7 @@ def command(
     admin_key: str | None,
     limits: tuple[str, ...],
     proxies: tuple[str, ...],
+    analytics: bool,
     log_file: Path | None,
     log_format: str,
 ) -> None:
@@ -129,7 +131,7 @@ def command(
     set_up(log_level(), log_format == "json", log_file)
     # First the port, so that a port in use leaves no new database, and prints no key.
     with bound(host, port) as listening:
-        service = Service.open(database, schema, admin_key, seed=True, files=files, limits=taken)
+        service = Service.open(database, schema, admin_key, seed=True, files=files, limits=taken, analytics=analytics)
         gc.freeze()
         try:
             _print_key(service)

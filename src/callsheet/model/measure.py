@@ -414,6 +414,11 @@ class Aggregate:
         return tuple(dict.fromkeys((every, *asked)))
 
     @property
+    def counts_only(self) -> bool:
+        """Whether it asks for nothing but the number of entities."""
+        return not self.group and self.functions == (AggregateFunction("count"),)
+
+    @property
     def is_plain(self) -> bool:
         """Whether servers that know only functions of attributes, and groups by paths, can answer it."""
         select = self.select

@@ -126,9 +126,13 @@ class ServiceBackend:
         with self._reading() as (store, access):
             checked = self._checked(lambda: check_aggregate(aggregate, store.schema))
             check_cost(checked)
+            fixed = fixed_aggregate(checked, self._view.now())
+            most, mirror = GROUPS if self._view.limited else None, self._view.mirror
+            if mirror is not None and not fixed.counts_only:
+                with mirror.reading() as state:
+                    return read_aggregate(state.store, state.connection, fixed, access, most)
             with self._view.connect(store) as connection:
-                fixed = fixed_aggregate(checked, self._view.now())
-                return read_aggregate(store, connection, fixed, access, GROUPS if self._view.limited else None)
+                return read_aggregate(store, connection, fixed, access, most)
 
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> None:
         """Keep part ``number`` (from 0) of a commit that is too large for one request; may be repeated."""

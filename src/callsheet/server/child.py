@@ -35,6 +35,7 @@ class ServerSettings(msgspec.Struct, forbid_unknown_fields=True):
     dialects: list[str] | None = None
     limits: dict[str, float] = {}
     trusted_proxies: list[str] = []
+    analytics: bool = False
 
     def __repr__(self) -> str:
         return f"<ServerSettings of a server at {self.host}:{self.port}>"
@@ -76,7 +77,13 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
     files = None if settings.files is None else Path(settings.files)
     limits = limits_of(settings.limits, settings.hosts)
     service = Service.open(
-        settings.database, settings.schema, settings.admin_key, seed=settings.seed, files=files, limits=limits
+        settings.database,
+        settings.schema,
+        settings.admin_key,
+        seed=settings.seed,
+        files=files,
+        limits=limits,
+        analytics=settings.analytics,
     )
     try:
         # The schema and the modules stay: the garbage collector need not examine them again.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from callsheet.model.workspace import DEFAULT
 from callsheet.server.access.access import Access
@@ -25,6 +25,9 @@ from callsheet.server.reading.snapshot import Snapshots
 from callsheet.server.store.store import Store
 from callsheet.server.workspaces.hosting import Workspaces
 from callsheet.server.writing.schema_refresh import SchemaRefresh
+
+if TYPE_CHECKING:
+    from callsheet.server.mirror.mirror import Mirror
 
 __all__ = ["ServerContext", "utc_now"]
 
@@ -49,6 +52,8 @@ class ServerContext:
     ) -> None:
         self.store, self.clock, self.workspace = store, clock, workspace
         self.workspaces: Workspaces[Any] | None = None
+        self.mirror: Mirror | None = None
+        """What answers aggregates, if the server was opened with ``analytics``."""
         self.limits = limits or Limits()
         self._folder = UploadFolder(store, files)
         self.abandoned = AbandonedUploads(store, lambda: self._folder.path, self.now, self.limits.upload_days)
@@ -99,6 +104,8 @@ class ServerContext:
         self.stop()
         if self.workspaces is not None:
             self.workspaces.close()
+        if self.mirror is not None:
+            self.mirror.close()
         self.snapshots.close()
         self._folder.close()
         self.store.close()

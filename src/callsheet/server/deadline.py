@@ -57,7 +57,7 @@ class Deadline:
         self.gone = True
         if self._cancel is not None:
             # In a thread, because cancelling may wait for the network.
-            Thread(target=self._cancelled, name="callsheet-cancel", daemon=True).start()
+            Thread(target=self.interrupt, name="callsheet-cancel", daemon=True).start()
 
     @contextmanager
     def cancelling(self, cancel: Callable[[], object]) -> Iterator[None]:
@@ -70,7 +70,8 @@ class Deadline:
             with self._lock:
                 self._cancel = None
 
-    def _cancelled(self) -> None:
+    def interrupt(self) -> None:
+        """Cancel the running statement, if there is one."""
         with self._lock:
             if self._cancel is not None:
                 self._cancel()

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, insert, select
 
+from callsheet.errors import UsageError
 from callsheet.model.operation import Operation
 from callsheet.server.context import ServerContext
 from callsheet.server.log import receipts
@@ -20,13 +22,25 @@ from callsheet.server.log.publications import drop_old_events
 from callsheet.server.schemas.document import load_schema_document
 from callsheet.server.schemas.formats import format_of
 from callsheet.server.schemas.seeding import seed_operations
+from callsheet.server.store.database import FileDatabase
 from callsheet.server.store.rules import rules_of
 from callsheet.server.store.store import Store
 from callsheet.server.writing import custom_attributes as customs
 from callsheet.server.writing.computed import MOVES
 from callsheet.server.writing.constraints import lock_name
 
-__all__ = ["ADMINISTRATOR", "DEFAULT_SCHEMA", "first_operations", "make_administrator", "prepare", "schema_document"]
+if TYPE_CHECKING:
+    from callsheet.server.mirror.mirror import Mirror
+
+__all__ = [
+    "ADMINISTRATOR",
+    "DEFAULT_SCHEMA",
+    "first_operations",
+    "make_administrator",
+    "mirror_of",
+    "prepare",
+    "schema_document",
+]
 
 ADMINISTRATOR = "admin"
 DEFAULT_SCHEMA = "production"
@@ -60,6 +74,19 @@ def make_administrator(context: ServerContext, key: str | None, create: bool) ->
     if key is not None:
         context.accounts.new_key(ADMINISTRATOR, key)
     return None
+
+
+def mirror_of(store: Store) -> Mirror:
+    """The mirror of a store: beside a SQLite file, else in memory; it is made when it is first asked.
+
+    Raises `UsageError` if the libraries of the extra ``analytics`` are missing.
+    """
+    if missing := [name for name in ("duckdb", "nanoarrow") if find_spec(name) is None]:
+        raise UsageError(f"analytics needs {', '.join(missing)}: pip install 'callsheet[analytics]'")
+    from callsheet.server.mirror.mirror import Mirror
+
+    database = store.database
+    return Mirror(store, Path(f"{database.path}.mirror") if isinstance(database, FileDatabase) else None)
 
 
 def first_operations(context: ServerContext, seed: bool, essentials: bool) -> tuple[Operation, ...]:

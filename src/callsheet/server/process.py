@@ -59,6 +59,7 @@ def serve(
     dialects: Iterable[str] | None = None,
     limits: Mapping[str, float] | None = None,
     trusted_proxies: Iterable[str] = (),
+    analytics: bool = False,
 ) -> Server:
     """Start a server and return when it answers; use it as a context manager, or ``close()`` it.
 
@@ -75,7 +76,8 @@ def serve(
     unencrypted. ``dialects`` are the dialects to serve (default: all).
 
     ``limits`` changes limits by name: ``{"requests": 200}``. ``trusted_proxies`` are the addresses or networks of
-    proxies whose ``X-Forwarded-For`` is accepted; from all others the header is ignored.
+    proxies whose ``X-Forwarded-For`` is accepted; from all others the header is ignored. With ``analytics`` aggregates
+    are answered by a mirror of the database in DuckDB (extra ``analytics``).
     """
     check_exposure(host, certificate is not None, insecure)
     limits, proxies = dict(limits or {}), list(trusted_proxies)
@@ -98,6 +100,7 @@ def serve(
         dialects=sorted(answered),
         limits=limits,
         trusted_proxies=proxies,
+        analytics=analytics,
     )
     return _started(settings, folder, Path(logs_path) if logs_path else folder / "server.log")
 

@@ -25,6 +25,7 @@ from callsheet.server.opening import (
     DEFAULT_SCHEMA,
     first_operations,
     make_administrator,
+    mirror_of,
     prepare,
     schema_document,
 )
@@ -71,6 +72,7 @@ class Service(ServerContext):
         essentials: bool = True,
         limits: Limits | None = None,
         workspace: str = DEFAULT,
+        analytics: bool = False,
     ) -> Service:
         """Open a database (see `Store.open`), or create one with this schema: a preset, a file or a document.
 
@@ -83,7 +85,8 @@ class Service(ServerContext):
         standard entities in a new database. ``files`` is the folder for uploaded files; the default is next to the
         database's file, or for PostgreSQL in the user's data folder. Without ``essentials``, a new store with a
         vendor's schema does not get the rows that the vendor's clients need. ``limits`` are those of accounts.
-        ``workspace`` is the name under which the server offers the database; the default one may have others.
+        ``workspace`` is the name under which the server offers the database; the default one may have others. With
+        ``analytics`` a mirror answers aggregates (``mirror/``); it needs the extra ``analytics``.
         """
         document = schema_document(DEFAULT_SCHEMA if schema is None else schema)
         service = Service(Store.open(url, document, stated=schema is not None), clock, files, limits, workspace)
@@ -91,6 +94,8 @@ class Service(ServerContext):
             service.workspaces = Workspaces(service.store, Places(url, files), service._workspace_opened, clock)
         try:
             prepare(service)
+            if analytics:
+                service.mirror = mirror_of(service.store)
             service.new_admin_key = make_administrator(service, admin_key, create=administrator)
             if operations := first_operations(service, seed, essentials):
                 service.commit(ChangeSet(SEED_COMMIT, operations), ADMINISTRATOR)
@@ -136,6 +141,7 @@ class Service(ServerContext):
             files=opening.files,
             limits=self.limits,
             workspace=opening.workspace,
+            analytics=self.mirror is not None,
         )
 
     def __enter__(self) -> Service:

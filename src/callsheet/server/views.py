@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -20,6 +20,9 @@ from callsheet.server.deadline import check_deadline
 from callsheet.server.log import commits as log
 from callsheet.server.log.history import LAST_POSITION, check_position
 from callsheet.server.store.store import Store
+
+if TYPE_CHECKING:
+    from callsheet.server.mirror.mirror import Mirror
 
 __all__ = ["PastView", "PresentView", "TransactionView", "View"]
 
@@ -36,6 +39,10 @@ class View(Protocol):
     until: int
     limited: bool
     audits: bool
+
+    @property
+    def mirror(self) -> Mirror | None:
+        """What answers aggregates of this view, if anything does."""
 
     def open(self) -> AbstractContextManager[Store]:
         """The store to read, with the schema of this view."""
@@ -70,6 +77,10 @@ class PresentView:
         self._context = context
         self.write, self.now, self.committed = context.store.write, context.now, context.committed
 
+    @property
+    def mirror(self) -> Mirror | None:
+        return self._context.mirror
+
     def __repr__(self) -> str:
         return "now"
 
@@ -90,6 +101,7 @@ class PastView:
 
     limited = True
     audits = True
+    mirror = None
 
     def __init__(self, context: ServerContext, position: int) -> None:
         self._context, self.until = context, position
@@ -129,6 +141,7 @@ class TransactionView:
     until = LAST_POSITION
     limited = False
     audits = False
+    mirror = None
 
     def __init__(self, context: ServerContext, connection: Connection) -> None:
         self._context, self._connection = context, connection

@@ -337,7 +337,8 @@ class AggregatePlan:
         for place, level in enumerate(levels):
             if len(kinds) > 1:
                 untold = [number for number, kept in enumerate(kinds) if place not in kept]
-                found.append(case((folded.c.kind.in_(untold), 1), else_=0) if untold else literal(0))
+                if untold:
+                    found.append(case((folded.c.kind.in_(untold), 1), else_=0))
             found.append(directed(level, False))
         return [*found, folded.c.kind] if len(kinds) > 1 else found
 

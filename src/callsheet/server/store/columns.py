@@ -173,6 +173,10 @@ class Moment(TypeDecorator[datetime]):
         return _to_datetime if dialect.name == "sqlite" else _to_utc
 
 
+_TEXTS = ("sqlite", "duckdb")
+"""The databases in which JSON data are text."""
+
+
 class Json(TypeDecorator[Any]):
     """JSON data; None is NULL."""
 
@@ -180,10 +184,10 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else JSONB(none_as_null=True))
+        return dialect.type_descriptor(Text() if dialect.name in _TEXTS else JSONB(none_as_null=True))
 
     def bind_processor(self, dialect: Dialect) -> Processor:
-        if dialect.name == "sqlite":
+        if dialect.name in _TEXTS:
             return lambda value: None if value is None else json_text(value)
         inner = self.impl_instance.dialect_impl(dialect).bind_processor(dialect)
         if inner is None:
@@ -191,7 +195,7 @@ class Json(TypeDecorator[Any]):
         return lambda value: inner(_before_jsonb(value))
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
-        return _from_json if dialect.name == "sqlite" else None
+        return _from_json if dialect.name in _TEXTS else None
 
 
 _TYPES: dict[str, TypeEngine[Any]] = {

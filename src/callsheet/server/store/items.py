@@ -28,6 +28,7 @@ class _Item(FunctionElement[Any]):
     sqlite_types = ""
     postgres_type = ""
     postgres_cast = ' COLLATE "C"'
+    duckdb_types, duckdb_cast = "", ""
     odd = False
 
 
@@ -35,24 +36,28 @@ class _Text(_Item):
     inherit_cache = True
     type = TEXT
     sqlite_types, postgres_type = "'text'", "string"
+    duckdb_types = "'VARCHAR'"
 
 
 class _Number(_Item):
     inherit_cache = True
     type = NUMBER
     sqlite_types, postgres_type, postgres_cast = "'integer', 'real'", "number", "::double precision"
+    duckdb_types, duckdb_cast = "'BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE'", "DOUBLE"
 
 
 class _Integer(_Item):
     inherit_cache = True
     type = INTEGER
     sqlite_types, postgres_type, postgres_cast = "'integer'", "number", "::numeric::bigint"
+    duckdb_types, duckdb_cast = "'BIGINT', 'UBIGINT'", "BIGINT"
 
 
 class _Truth(_Item):
     inherit_cache = True
     type = Truth()
     sqlite_types, postgres_type, postgres_cast = "'true', 'false'", "boolean", "::boolean"
+    duckdb_types, duckdb_cast = "'BOOLEAN'", "BOOLEAN"
 
 
 class _Data(_Item):
@@ -95,6 +100,19 @@ def _on_postgres(element: _Item, compiler: SQLCompiler, **kw: Any) -> str:
     if not element.postgres_type:
         return value
     return f"(CASE WHEN jsonb_typeof({column} -> {key}) = '{element.postgres_type}' THEN {value} END)"
+
+
+@compiles(_Item, "duckdb")
+def _on_duckdb(element: _Item, compiler: SQLCompiler, **kw: Any) -> str:
+    # Only what is used: DuckDB refuses parameters that the statement does not name.
+    column, key = (compiler.process(clause, **kw) for clause in list(element.clauses)[:2])
+    pointer = f"('/' || replace(replace({key}, '~', '~0'), '/', '~1'))"
+    value = f"json_extract_string({column}, {pointer})"
+    if not element.duckdb_types:
+        return value
+    if element.duckdb_cast:
+        value = f"CAST({value} AS {element.duckdb_cast})"
+    return f"(CASE WHEN json_type({column}, {pointer}) IN ({element.duckdb_types}) THEN {value} END)"
 
 
 def item_value(column: ColumnElement[Any], key: str, attribute: Attribute) -> ColumnElement[Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from sqlalchemy import Boolean, case, func, literal, literal_column
@@ -70,6 +71,15 @@ def _native(element: bounded_like) -> Any:
 @compiles(bounded_like)
 def _compile(element: bounded_like, compiler: Any, **options: Any) -> str:
     compiled: str = compiler.process(_native(element).self_group(), **options)
+    return compiled
+
+
+@compiles(bounded_like, "duckdb")
+def _compile_for_duckdb(element: bounded_like, compiler: Any, **options: Any) -> str:
+    # DuckDB's `lower` changes letters beyond ASCII, too.
+    text, written = list(element.clauses)[:2]
+    lowered = func.translate(text, literal_column(f"'{ascii_uppercase}'"), literal_column(f"'{ascii_lowercase}'"))
+    compiled: str = compiler.process(lowered.like(written, escape="\\").self_group(), **options)
     return compiled
 
 

@@ -22,7 +22,7 @@ def _on_sqlite(element: SqlTemplate, compiler: Any, **options: Any) -> str:
     return _filled(element.sqlite, element, compiler, options)
 
 
-@compiles(SqlTemplate, "postgresql")
+@compiles(SqlTemplate, "postgresql", "duckdb")
 def _on_postgres(element: SqlTemplate, compiler: Any, **options: Any) -> str:
     return _filled(element.postgres, element, compiler, options)
 

@@ -1,0 +1,128 @@
+"""The mirror's database: a DuckDB file (or memory) of this process alone, closed to the world outside.
+
+DuckDB can read and write files and load code. Its doors are closed before the first question, and cannot be opened
+again: no access to files, a limit of memory, no change of settings.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any, TypeVar
+
+import duckdb
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from callsheet.errors import CallsheetError, Closed, Invalid, StorageError, TooLarge, Unavailable
+from callsheet.server.deadline import Deadline, check_deadline, current_deadline
+from callsheet.server.mirror.engine import mirror_engine
+
+__all__ = ["LOCKED", "MirrorDatabase"]
+
+T = TypeVar("T")
+
+MEMORY = "400MB"
+THREADS = 2
+LOCKED = "Could not set lock on file"
+"""What DuckDB says of a file that another process has open."""
+
+
+class MirrorDatabase:
+    """A DuckDB database: one writer, and a bounded number of readers, each with a consistent state."""
+
+    engine_name = "duckdb"
+
+    def __init__(self, path: Path | None, deadline: float, memory: str = MEMORY, threads: int = THREADS) -> None:
+        self.path, self.deadline = path, deadline
+        self._closed = False
+        self._lock = threading.Lock()
+        try:
+            self._root = duckdb.connect(str(path) if path else ":memory:")
+        except duckdb.Error as error:
+            raise StorageError(f"cannot open the mirror {path}: {error}") from error
+        settings = {
+            "TimeZone": "UTC",
+            "memory_limit": memory,
+            "threads": threads,
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "enable_external_access": False,
+            "lock_configuration": True,
+        }
+        for name, value in settings.items():
+            self._root.execute(f"SET {name} = '{value}'")
+        self._readers = mirror_engine(self._root.cursor)
+        self._writers = mirror_engine(self._root.cursor, 1)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        check_deadline()
+        self._check_open()
+        with self._errors(), self._readers.connect() as connection, self._limited(connection):
+            yield connection
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        self._check_open()
+        with self._lock, self._errors(), self._writers.begin() as connection:
+            return function(connection)
+
+    def setup(self, function: Callable[[Connection], None]) -> None:
+        self.write(function)
+
+    def backup(self, path: Path) -> None:
+        raise StorageError("a mirror has nothing of its own to back up: it is made again from its database")
+
+    def close(self) -> None:
+        self._closed = True
+        self._readers.dispose()
+        self._writers.dispose()
+        self._root.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Closed("the mirror is closed")
+
+    @contextmanager
+    def _limited(self, connection: Connection) -> Iterator[None]:
+        """A block whose statement is interrupted at the deadline, or when its client disconnects."""
+        driver: Any = connection.connection.driver_connection
+        deadline = current_deadline() or Deadline("", self.deadline)
+        timer = threading.Timer(max(0.0, min(self.deadline, deadline.until - monotonic())), deadline.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            # It is never interrupted after the block, when the connection may serve another question.
+            with deadline.cancelling(driver.interrupt):
+                yield
+        finally:
+            timer.cancel()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except NoConnection:
+            raise Unavailable("too many questions are being answered; try again") from None
+        except DBAPIError as error:
+            check_deadline()
+            raise self._translated(error) from error
+
+    def _translated(self, error: DBAPIError) -> CallsheetError:
+        """Callsheet's error for an error of DuckDB. Its message does not contain the statement's values."""
+        cause = error.orig
+        reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+        if isinstance(cause, duckdb.InterruptException):
+            return Invalid(
+                f"query takes too long (more than {self.deadline:g} s); ask for less or narrow the condition"
+            )
+        if isinstance(cause, duckdb.OutOfMemoryException):
+            return TooLarge("the query needs more memory than the mirror has; group by fewer levels or narrow it")
+        if isinstance(cause, duckdb.ConversionException | duckdb.OutOfRangeException):
+            return Invalid("a number in the query's answer is larger than 64 bits")
+        return StorageError(f"the mirror refused: {reason}")

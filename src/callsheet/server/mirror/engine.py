@@ -1,0 +1,155 @@
+"""DuckDB as a database of SQLAlchemy: PostgreSQL's language, DuckDB's driver.
+
+DuckDB speaks PostgreSQL's SQL, so its statements are compiled by PostgreSQL's compiler. All names are quoted, because
+DuckDB reserves other words. Values travel as numbered parameters, so that no text of a request is in a statement.
+
+A DuckDB connection is one transaction, and its ``cursor()`` is another connection. SQLAlchemy expects cursors to share
+their connection's transaction; `_Driver` and `_Cursor` provide that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import duckdb
+from sqlalchemy import Engine, create_engine, pool
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect, PGIdentifierPreparer
+
+__all__ = ["DuckDialect", "mirror_engine"]
+
+CONNECTIONS = 4
+"""Questions that are answered at the same time; others wait for their turn."""
+PATIENCE = 10.0
+"""How many seconds a question waits for its turn."""
+
+
+class _Compiler(PGCompiler):
+    """DuckDB divides integers with ``//``."""
+
+    def visit_floordiv_binary(self, binary: Any, operator: Any, **options: Any) -> str:
+        return f"{self.process(binary.left, **options)} // {self.process(binary.right, **options)}"
+
+
+class _QuotingPreparer(PGIdentifierPreparer):
+    """Quotes every name."""
+
+    def _requires_quotes(self, value: str) -> bool:
+        return True
+
+
+class _Cursor:
+    """A cursor in its connection's transaction."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._rows = False
+
+    @property
+    def description(self) -> Any:
+        return self._connection.description if self._rows else None
+
+    @property
+    def rowcount(self) -> int:
+        return -1
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> None:
+        self._connection.execute(statement, list(parameters))
+        self._rows = True
+
+    def executemany(self, statement: str, parameters: Sequence[Sequence[Any]]) -> None:
+        for each in parameters:
+            self._connection.execute(statement, list(each))
+        self._rows = False
+
+    def fetchone(self) -> Any:
+        return self._connection.fetchone()
+
+    def fetchmany(self, size: int = 1) -> Any:
+        return self._connection.fetchmany(size)
+
+    def fetchall(self) -> Any:
+        return self._connection.fetchall()
+
+    def close(self) -> None:
+        """The connection stays open."""
+        self._rows = False
+
+
+class _Driver:
+    """A connection of the driver, as SQLAlchemy uses it."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.raw = connection
+        self.notices: list[str] = []
+
+    def cursor(self) -> _Cursor:
+        return _Cursor(self.raw)
+
+    def begin(self) -> None:
+        self.raw.begin()
+
+    def commit(self) -> None:
+        # There is nothing to end if no statement began a transaction.
+        with suppress(duckdb.TransactionException):
+            self.raw.commit()
+
+    def rollback(self) -> None:
+        with suppress(duckdb.TransactionException):
+            self.raw.rollback()
+
+    def interrupt(self) -> None:
+        """Stop the running statement, from another thread."""
+        self.raw.interrupt()
+
+    def close(self) -> None:
+        self.raw.close()
+
+
+class DuckDialect(PGDialect):
+    """PostgreSQL's language for DuckDB."""
+
+    name = "duckdb"
+    driver = "duckdb"
+    default_paramstyle = "numeric_dollar"
+    statement_compiler = _Compiler
+    preparer = _QuotingPreparer
+    supports_statement_cache = True
+    supports_server_side_cursors = False
+    supports_sane_rowcount = False
+    use_insertmanyvalues = False
+    implicit_returning = False
+
+    @classmethod
+    def import_dbapi(cls) -> Any:
+        return duckdb
+
+    def initialize(self, connection: Any) -> None:
+        """There is nothing to find out: the version is known, and there is one default schema."""
+        self.default_schema_name = "main"
+        self.server_version_info = (16,)
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        dbapi_connection.begin()
+
+    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
+        return False
+
+
+registry.register("duckdb", __name__, "DuckDialect")
+
+
+def mirror_engine(open_connection: Callable[[], duckdb.DuckDBPyConnection], size: int = CONNECTIONS) -> Engine:
+    """An engine whose connections are opened by a function, ``size`` at most."""
+    return create_engine(
+        "duckdb://",
+        creator=lambda: _Driver(open_connection()),
+        hide_parameters=True,
+        paramstyle="numeric_dollar",
+        poolclass=pool.QueuePool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=PATIENCE,
+    )
