@@ -238,7 +238,7 @@ def test_a_restricted_account_gets_the_numbers_of_what_it_may_read() -> None:
             parents = [Update(each.identity, {"parent": project}) for each in tasks]
             service.commit(ChangeSet(name, (Create(project, {"name": name}), *tasks, *parents)), "admin")
         service.accounts.add("anna", "guest")
-        backend.call("grants.add", {"account": "anna", "role": "artist", "project": "open"})
+        backend.call("grants.add", {"account": "anna", "role": "reader", "project": "open"})
         asked = Aggregate(Select("Task"), (AggregateFunction("sum", "bid"),), ("project.name",))
         assert backend.aggregate(asked) == [("hidden", 6.0), ("open", 6.0)]
         assert service.backend("anna").aggregate(asked) == [("open", 6.0)]

@@ -21,14 +21,14 @@ from callsheet.server.mirror.batches import Kind, batch_of
 from callsheet.server.store.columns import INTEGER, NUMBER, Truth
 from callsheet.server.store.store import CHUNK, Store
 
-__all__ = ["Touched", "copy_all", "create_tables", "mirrored_tables", "refresh", "touched"]
+__all__ = ["TouchedRows", "copy_all", "create_tables", "mirrored_tables", "refresh", "touched"]
 
 BATCH = 20_000
 """Rows in one batch of Arrow."""
 
 
 @define
-class Touched:
+class TouchedRows:
     """The keys of what commits changed: entities by the table of their root type, links by table and side."""
 
     entities: dict[str, set[str]] = field(factory=dict)
@@ -53,9 +53,9 @@ def create_tables(store: Store, connection: Connection) -> None:
         connection.execute(CreateTable(plain))
 
 
-def touched(store: Store, connection: Connection, after: int, most: int) -> Touched | None:
+def touched(store: Store, connection: Connection, after: int, most: int) -> TouchedRows | None:
     """What the commits after a position changed; None if it is more than ``most`` entities and links."""
-    found, position = Touched(), after
+    found, position = TouchedRows(), after
     while commits := log.entries(store, connection, position):
         for commit in commits:
             for change in commit.changes:
@@ -76,7 +76,7 @@ def copy_all(store: Store, source: Connection, target: Connection) -> None:
         _insert(source, target, table, _select(source, table))
 
 
-def refresh(store: Store, source: Connection, target: Connection, changes: Touched) -> None:
+def refresh(store: Store, source: Connection, target: Connection, changes: TouchedRows) -> None:
     """Replace what has changed by what the store has now."""
     for root, keys in changes.entities.items():
         _replace(source, target, store.tables[root], "id", keys)
