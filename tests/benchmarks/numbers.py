@@ -74,7 +74,7 @@ def main(rows: int, urls: list[str]) -> None:
 def _measure(store: Store, rows: int) -> None:
     with store.reading() as connection:
         kind = connection.dialect.name
-    store.write(lambda connection: _fill(connection, kind, rows))
+    store.write(lambda connection: fill(connection, kind, rows))
     print(f"{kind}, {rows:,} tasks: the server's reading beside bare SQL, medians of {TURNS} turns")
     month = MONTHS[kind]
     tasks = Select("Task")
@@ -113,20 +113,21 @@ def _measure(store: Store, rows: int) -> None:
     ]
     for title, question, bare in questions:
         checked = check_aggregate(question, store.schema)
-        _compare(title, store, lambda c, q=checked: read_aggregate(store, c, q), bare)  # type: ignore[misc]
+        compare(title, store, lambda c, q=checked: read_aggregate(store, c, q), bare)  # type: ignore[misc]
     top = check(parse("select name from Task limit 3 per parent by bid descending limit 1000"), store.schema)
     inside = (
         "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY parent ORDER BY bid DESC, id) AS place "
         'FROM "Task") t WHERE place <= 3'
     )
     bare = f'SELECT id, name FROM "Task" WHERE id IN ({inside}) ORDER BY id LIMIT 1000'
-    _compare("3 per shot, first 1,000", store, lambda c: read_page(store, c, top, 1_000), bare)
+    compare("3 per shot, first 1,000", store, lambda c: read_page(store, c, top, 1_000), bare)
     drawn = check(parse("select name from Task sample 1000 by 7"), store.schema)
     bare = 'SELECT id, name FROM "Task" WHERE id IN (SELECT id FROM "Task" ORDER BY random() LIMIT 1000) ORDER BY id'
-    _compare("a sample of 1,000", store, lambda c: read_page(store, c, drawn, 1_000), bare)
+    compare("a sample of 1,000", store, lambda c: read_page(store, c, drawn, 1_000), bare)
 
 
-def _fill(connection: Connection, kind: str, rows: int) -> None:
+def fill(connection: Connection, kind: str, rows: int) -> None:
+    """Let the database generate so many tasks, of a twentieth as many shots, with one of ten statuses."""
     numbers, day = NUMBERS[kind].format(rows), DAYS[kind]
     word = "printf('%08d', {0})" if kind == "sqlite" else "to_char({0}, 'FM00000000')"
     run = connection.exec_driver_sql
@@ -144,12 +145,13 @@ def _fill(connection: Connection, kind: str, rows: int) -> None:
     run("ANALYZE")
 
 
-def _compare(title: str, store: Store, ours: Callable[[Connection], Any], bare: str) -> None:
+def compare(title: str, store: Store, ours: Callable[[Connection], Any], *bare: str) -> None:
+    """Run ours and the bare statements in turns; prints the medians and their ratio."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(TURNS):
         with store.reading() as connection:
             times[0].append(_seconds(lambda c=connection: ours(c)))  # type: ignore[misc]
-            times[1].append(_seconds(lambda c=connection: c.exec_driver_sql(bare).all()))  # type: ignore[misc]
+            times[1].append(_seconds(lambda c=connection: [c.exec_driver_sql(each).all() for each in bare]))  # type: ignore[misc]
     one, other = median(times[0]), median(times[1])
     print(f"| {title} | {one * 1000:,.0f} / {other * 1000:,.0f} ms | {one / other:.2f} times |", flush=True)
 
