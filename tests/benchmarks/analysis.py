@@ -16,6 +16,7 @@ from typing import Any
 from tests.benchmarks.numbers import DOCUMENT, MEDIANS, MONTHS, TURNS, compare, fill
 
 from callsheet import Session
+from callsheet.server.store.store import Store
 
 GRID = (
     'SELECT t.name, t.bid, t.day, s.name, p.name, p.frames FROM "Task" t LEFT JOIN "Status" s ON s.id = t.status '
@@ -29,17 +30,21 @@ def main(rows: int, urls: list[str]) -> None:
     document = {**DOCUMENT, "types": {**types, "Task": {**types["Task"], "belongs_to": "parent"}}}
     with TemporaryDirectory() as folder:
         for url in (f"sqlite:///{(FilePath(folder) / 'analysis.db').as_posix()}", *urls):
-            with Session(url, schema=document, plugin_paths=False) as session:
-                _measure(session, rows)
+            store = Store.open(url, document, deadline=600)
+            try:
+                with store.reading() as connection:
+                    kind = connection.dialect.name
+                store.write(lambda connection, kind=kind: fill(connection, kind, rows))  # type: ignore[misc]
+            finally:
+                store.close()
+            with Session(url, plugin_paths=False) as session:
+                print(f"{kind}, {rows:,} tasks: an analyst's session beside bare SQL, medians of {TURNS} turns")
+                _measure(session, kind)
 
 
-def _measure(session: Any, rows: int) -> None:
+def _measure(session: Any, kind: str) -> None:
     store = session._connection.service.store
     store.deadline = 600
-    with store.reading() as connection:
-        kind = connection.dialect.name
-    store.write(lambda connection: fill(connection, kind, rows))
-    print(f"{kind}, {rows:,} tasks: an analyst's session beside bare SQL, medians of {TURNS} turns")
     for title, ours, bare in _questions(session, MONTHS[kind], MEDIANS[kind]):
         compare(title, store, lambda _, ask=ours: ask(), *bare)  # type: ignore[misc]
 

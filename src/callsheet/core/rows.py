@@ -87,13 +87,30 @@ class PageTables:
         self._page = page
         self._families: dict[str, list[_Block]] = {}
 
-    def _known(self, root: str, key: Any, name: str) -> Any:
-        """The value of an attribute of an entity, from the first block that has it."""
+    def _family(self, root: str) -> list[_Block]:
+        """The blocks whose entities have one root type."""
         blocks = self._families.get(root)
         if blocks is None:
             family = [each for each in self._page.records if self._schema.types[each.entity_type].root == root]
             blocks = self._families[root] = [_Block.of(records) for records in family]
-        for block in blocks:
+        return blocks
+
+    def _scalars(self, type_name: str, name: str) -> dict[Any, Any] | None:
+        """The values of an attribute by key; None if it is no scalar of this type."""
+        entity_type = self._schema.types[type_name]
+        attribute = entity_type.attributes.get(name)
+        if attribute is None or attribute.kind != "scalar" or name in entity_type.key:
+            return None
+        found: dict[Any, Any] = {}
+        for block in reversed(self._family(entity_type.root)):
+            place = block.places.get(name)
+            if place is not None:
+                found.update((key, row[place]) for key, row in block.rows.items())
+        return found
+
+    def _known(self, root: str, key: Any, name: str) -> Any:
+        """The value of an attribute of an entity, from the first block that has it."""
+        for block in self._family(root):
             row = block.rows.get(key)
             place = block.places.get(name)
             if row is not None and place is not None:
@@ -110,6 +127,10 @@ class PageTables:
         if attribute.kind == "scalar":
             return [row[place] for row in records.rows]
         polymorphic = self._schema.polymorphic(str(attribute.target))
+        if len(rest) == 1 and not polymorphic and path.steps[0].cast is None:
+            values = self._scalars(str(attribute.target), rest[0].name)
+            if values is not None:
+                return [values.get(row[place]) for row in records.rows]
         behind: dict[Any, Any] = {None: None}
         found = []
         for row in records.rows:
