@@ -188,8 +188,7 @@ class Store:
         self.created = not inspect(connection).has_table("_meta")
         self._describe(_schema_for(document, self.url) if self.created else _saved_schema(connection, self.url))
         if self.created:
-            for statement in self.layout.statements(connection.dialect):
-                connection.exec_driver_sql(statement)
+            _create(connection, self.layout)
             connection.execute(self.table("_meta").insert(), {"name": "schema", "value": _text(self.schema)})
         else:
             if not unfinished:
@@ -203,6 +202,13 @@ class Store:
     def _describe(self, schema: Schema) -> None:
         self._described = self.schema = schema
         self.layout = layout_of(schema)
+
+
+def _create(connection: Connection, layout: Layout) -> None:
+    """Create all tables; on PostgreSQL in one message, because each answer of the server takes its time."""
+    statements = list(layout.statements(connection.dialect))
+    for statement in [";\n".join(statements)] if connection.dialect.name == "postgresql" else statements:
+        connection.exec_driver_sql(statement)
 
 
 def _in_memory(url: str, document: Mapping[str, Any] | None, deadline: float) -> Store:
