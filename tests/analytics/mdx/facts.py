@@ -18,23 +18,31 @@ Condition = Callable[[Row], bool]
 
 @cache
 def rows() -> list[Row]:
-    """The facts, each with the columns of its store, day, product, customer and promotion."""
+    """The facts, each with some columns of its store, day, product and customer."""
     read = tables()
     classes = {row["product_class_id"]: row for row in read["product_class"]}
-    stores = {row["store_id"]: row for row in read["store"]}
-    days = {row["time_id"]: row for row in read["time_by_day"]}
-    products = {row["product_id"]: row | classes[row["product_class_id"]] for row in read["product"]}
-    customers = {row["customer_id"]: row for row in read["customer"]}
-    promotions = {row["promotion_id"]: row for row in read["promotion"]}
+    stores = _some("store", "store_id", "store_state", "store_city")
+    days = _some("time_by_day", "time_id", "quarter", "month_of_year")
+    customers = _some("customer", "customer_id", "gender", "marital_status")
+    products = {
+        row["product_id"]: {
+            "product_name": row["product_name"],
+            "product_department": classes[row["product_class_id"]]["product_department"],
+        }
+        for row in read["product"]
+    }
     return [
         stores[fact["store_id"]]
         | days[fact["time_id"]]
         | products[fact["product_id"]]
         | customers[fact["customer_id"]]
-        | promotions[fact["promotion_id"]]
         | fact
         for fact in read["sales_fact_1997"]
     ]
+
+
+def _some(table: str, key: str, *columns: str) -> dict[str, Row]:
+    return {row[key]: {column: row[column] for column in columns} for row in tables()[table]}
 
 
 def chosen(**wanted: str) -> Iterator[Row]:

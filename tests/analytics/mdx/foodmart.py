@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -188,6 +188,8 @@ class FoodMart:
         self.calls = 0
         self._columns: dict[LevelName, list[Path_]] = {}
         self._answers: dict[CubeQuestion, GroupedRows] = {}
+        self._fitting: dict[tuple[FactCondition, ...], Sequence[int]] = {}
+        self._index: dict[LevelName, dict[Path_, list[int]]] = {}
 
     def cube(self) -> CubeDescription:
         return SALES
@@ -220,13 +222,11 @@ class FoodMart:
         return [self._answers[question] for question in questions]
 
     def _answer(self, question: CubeQuestion) -> GroupedRows:
-        places: Iterable[int] = range(len(self.facts))
-        for condition in question.conditions:
-            places = self._fitting(condition, places)
+        places = self._places(question.conditions)
         columns = [self.column(level) for level in question.levels]
         groups: dict[tuple[Path_, ...], list[int]] = {}
         for place in places:
-            groups.setdefault(tuple(column[place] for column in columns), []).append(place)
+            groups.setdefault(tuple([column[place] for column in columns]), []).append(place)
         rows = [(key, tuple(self._measure(each, some) for each in question.measures)) for key, some in groups.items()]
         if question.order is not None:
             at = question.order.measure
@@ -234,19 +234,45 @@ class FoodMart:
             rows.sort(key=lambda row: sign * row[1][at])
         return GroupedRows(rows[: question.limit])
 
-    def _fitting(self, condition: FactCondition, places: Iterable[int]) -> list[int]:
-        columns = [self.column(level) for level in condition.levels]
+    def _places(self, conditions: tuple[FactCondition, ...]) -> Sequence[int]:
+        """The facts for which all conditions hold."""
+        if not conditions:
+            return range(len(self.facts))
+        if conditions not in self._fitting:
+            ordered = sorted(conditions, key=lambda each: (len(each.levels), len(each.tuples)))
+            places: Sequence[int] | None = None
+            for condition in ordered:
+                places = self._narrowed(condition, places)
+            assert places is not None
+            self._fitting[conditions] = places
+        return self._fitting[conditions]
+
+    def _narrowed(self, condition: FactCondition, places: Sequence[int] | None) -> Sequence[int]:
         shapes = {tuple(map(len, paths)) for paths in condition.tuples}
-        wanted = set(condition.tuples)
-        if len(columns) == 1 and len(shapes) == 1:
+        if len(condition.levels) == 1 and len(shapes) == 1:
             ((size,),) = shapes
-            some, column = {paths[0] for paths in wanted}, columns[0]
-            return [place for place in places if column[place][:size] in some]
+            level = (condition.levels[0][0], size - 1)
+            if places is None:
+                index = self._indexed(level)
+                return sorted(place for (path,) in condition.tuples for place in index.get(path, ()))
+            some, column = {path for (path,) in condition.tuples}, self.column(level)
+            return [place for place in places if column[place] in some]
+        columns = [self.column(level) for level in condition.levels]
+        wanted = set(condition.tuples)
         return [
             place
-            for place in places
+            for place in (range(len(self.facts)) if places is None else places)
             if any(tuple(column[place][:size] for column, size in zip(columns, shape)) in wanted for shape in shapes)
         ]
+
+    def _indexed(self, level: LevelName) -> dict[Path_, list[int]]:
+        """The facts of each member of a level."""
+        if level not in self._index:
+            index: dict[Path_, list[int]] = {}
+            for place, path in enumerate(self.column(level)):
+                index.setdefault(path, []).append(place)
+            self._index[level] = index
+        return self._index[level]
 
     def _measure(self, name: str, places: list[int]) -> Any:
         match name:

@@ -13,7 +13,7 @@ from callsheet.analytics.mdx.scope import NamedSet
 from callsheet.analytics.mdx.syntax import Expression, NameExpression, OmittedArgument, StringLiteral
 from callsheet.analytics.mdx.values import as_number, as_text, as_truth
 
-__all__ = ["Conversion", "MemberLiteral", "kind_of"]
+__all__ = ["Conversion", "MemberLiteral", "SetLiteral", "kind_of"]
 
 _KINDS = {
     MdxMember: "a member", MdxLevel: "a level", MdxHierarchy: "a hierarchy", MdxDimension: "a dimension",
@@ -25,6 +25,14 @@ _KINDS = {
 def kind_of(found: Any) -> str:
     """What something is, for messages."""
     return _KINDS.get(type(found), type(found).__name__)
+
+
+@frozen(eq=False)
+class SetLiteral:
+    """A set that stands in an expression: a part of it that is computed already."""
+
+    tuples: list[Any]
+    position: int = -1
 
 
 @frozen
@@ -68,8 +76,11 @@ class Conversion:
             return self.word(node)
         if isinstance(node, OmittedArgument):
             return None
-        found = self.evaluate(node, context) if isinstance(node, _EXPRESSIONS) else node
-        return self.converted(kind, found, context)
+        if not isinstance(node, _EXPRESSIONS):
+            return self.converted(kind, node, context)
+        if kind == "set":
+            return self.set(node, context)
+        return self.converted(kind, self.evaluate(node, context), context)
 
     def converted(self, kind: str, found: Any, context: Context) -> Any:
         """Something evaluated, as a kind."""
@@ -201,4 +212,4 @@ class Conversion:
         return self.value(tuple(changed))
 
 
-_EXPRESSIONS: tuple[type, ...] = (*get_args(Expression), MemberLiteral)
+_EXPRESSIONS: tuple[type, ...] = (*get_args(Expression), MemberLiteral, SetLiteral)

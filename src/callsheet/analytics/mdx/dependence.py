@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callsheet.analytics.mdx.conversion import Conversion
+from callsheet.analytics.mdx.conversion import Conversion, MemberLiteral, SetLiteral
 from callsheet.analytics.mdx.errors import MdxError
 from callsheet.analytics.mdx.members import MdxLevel, MdxMember
 from callsheet.analytics.mdx.registry import find_function
@@ -64,17 +64,28 @@ def _for_each(evaluation: Conversion, node: CallExpression) -> tuple[int, ...] |
     for place, each in enumerate(rest, start=1):
         if function.kind(place) not in ("node", "word") and not _is_fixed(evaluation, each):
             return None
-    tuples = evaluation.set(first, evaluation.start)
-    return tuple(member.level.hierarchy.index for member in tuples[0]) if tuples else ()
+    return tuple(_hierarchies(evaluation, first))
+
+
+def _hierarchies(evaluation: Conversion, node: Any) -> list[int]:
+    """The hierarchies of a set; a product is not made for that."""
+    if isinstance(node, SetExpression) and len(node.elements) == 1:
+        return _hierarchies(evaluation, node.elements[0])
+    if isinstance(node, CallExpression) and node.name.lower() == "crossjoin":
+        return [index for each in node.arguments for index in _hierarchies(evaluation, each)]
+    if isinstance(node, BinaryExpression) and node.operator == "*":
+        return [index for each in (node.left, node.right) for index in _hierarchies(evaluation, each)]
+    tuples = evaluation.set(node, evaluation.start)
+    return [member.level.hierarchy.index for member in tuples[0]] if tuples else []
 
 
 def _is_fixed(evaluation: Conversion, node: Any) -> bool:
-    if isinstance(node, NumberLiteral | StringLiteral | OmittedArgument):
+    if isinstance(node, NumberLiteral | StringLiteral | OmittedArgument | MemberLiteral | SetLiteral):
         return True
     if isinstance(node, SetExpression | TupleExpression):
         return all(_is_fixed(evaluation, each) for each in node.elements)
     if isinstance(node, BinaryExpression):
-        return node.operator == ":" and _is_fixed(evaluation, node.left) and _is_fixed(evaluation, node.right)
+        return node.operator in (":", "*") and _is_fixed(evaluation, node.left) and _is_fixed(evaluation, node.right)
     if isinstance(node, NameExpression):
         return _is_fixed_name(evaluation, node)
     return isinstance(node, CallExpression) and _is_fixed_call(evaluation, node)

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from callsheet.analytics.mdx.conversion import Conversion, MemberLiteral
+from callsheet.analytics.mdx.conversion import Conversion, MemberLiteral, SetLiteral
 from callsheet.analytics.mdx.dependence import dependence
 from callsheet.analytics.mdx.errors import MdxError
 from callsheet.analytics.mdx.limits import QueryClock
@@ -284,11 +284,15 @@ class Evaluation(Conversion):
         """An expression as a set. It is computed once for all contexts that make no difference to it."""
         if isinstance(node, MemberLiteral):
             return [(node.member,)]
+        if isinstance(node, SetLiteral):
+            return node.tuples
         known = self._depends.get(id(node))
         if known is None:
             known = self._depends[id(node)] = (dependence(self, node), node)
         which = known[0]
         if which is None:
+            if context is self.start:
+                return self.kept(("set", id(node), context), lambda: self.as_set(self.evaluate(node, context), context))
             return self.as_set(self.evaluate(node, context), context)
         defaults = [self.space.hierarchies[index].default for index in which]
         key: Any = self.at(context, defaults) if which else ()
@@ -332,5 +336,6 @@ _EVALUATE: dict[type, Callable[[Evaluation, Any, Context], Any]] = {
     OmittedArgument: lambda _evaluation, _node, _context: None,
     UnaryExpression: unary,
     MemberLiteral: lambda _evaluation, node, _context: node.member,
+    SetLiteral: lambda _evaluation, node, _context: node.tuples,
     BinaryExpression: binary,
 }

@@ -59,7 +59,12 @@ def format_value(value: Any, pattern: str) -> str:
     return f"|{text}|{style}" if style else text
 
 
+_WHOLE = ("Standard", "#,##0", "#,###")
+
+
 def _plain_text(value: Any, pattern: str) -> str:
+    if type(value) is int and value > 0 and pattern in _WHOLE:
+        return f"{value:,}"
     name = pattern.strip().lower()
     if isinstance(value, bool):
         return as_text(value)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from callsheet.analytics.mdx.cells import CubeQuestion, FactCondition
+from attrs import evolve
+
+from callsheet.analytics.mdx.cells import CubeQuestion, FactCondition, QuestionOrder
 from callsheet.analytics.mdx.operators import crossed
 
 if TYPE_CHECKING:
     from callsheet.analytics.mdx.evaluation import Context, Evaluation
 
-__all__ = ["existing_tuples", "non_empty_product", "with_facts"]
+__all__ = ["existing_tuples", "most_of_facts", "non_empty_product", "with_facts"]
 
 
 def with_facts(evaluation: Evaluation, context: Context, sets: list[list[Any]]) -> set[Any] | None:
@@ -18,6 +20,41 @@ def with_facts(evaluation: Evaluation, context: Context, sets: list[list[Any]]) 
 
     Each set has members of the cube only; the other hierarchies are those of the context.
     """
+    question = _question(evaluation, context, sets)
+    if question is None:
+        return None
+    if isinstance(question, set):
+        return question
+    levels = _levels(sets)
+    assert levels is not None
+    return evaluation.kept(question, lambda: {members for members, _ in _answer(evaluation, question, levels)})
+
+
+SPARE = 1000
+"""So many rows more than the largest are read, since equal values may be in any order."""
+
+
+def most_of_facts(
+    evaluation: Evaluation, context: Context, sets: list[list[Any]], measure: str, count: int
+) -> list[Any] | None:
+    """Tuples of a product with facts, in its order, among which are those with the largest values of a measure.
+
+    None: the cube cannot say, or too many values are equal.
+    """
+    question = _question(evaluation, context, sets)
+    if not isinstance(question, CubeQuestion):
+        return None
+    question = evolve(question, measures=(measure,), order=QuestionOrder(0), limit=count + SPARE)
+    levels = _levels(sets)
+    assert levels is not None
+    pairs = evaluation.kept(question, lambda: _answer(evaluation, question, levels))
+    if len(pairs) == count + SPARE and count and pairs[count - 1][1] == pairs[-1][1]:
+        return None
+    return _in_order(evaluation, sets, {members for members, _ in pairs})
+
+
+def _question(evaluation: Evaluation, context: Context, sets: list[list[Any]]) -> CubeQuestion | set[Any] | None:
+    """The question for the groups of a product that have facts; an empty set if none can have; None as above."""
     if any(member.calculated or member.covers for each in sets for members in each for member in members):
         return None
     taken = {member.level.hierarchy.index for each in sets if each for member in each[0]}
@@ -44,7 +81,7 @@ def with_facts(evaluation: Evaluation, context: Context, sets: list[list[Any]]) 
     if conditions is None:
         return set()
     rest = tuple(FactCondition(((m.hierarchy.name, m.level.depth),), ((m.path,),)) for m in chosen)
-    return _asked(evaluation, levels, sets, conditions + rest)
+    return _grouped(evaluation, levels, sets, conditions + rest)
 
 
 def _levels(sets: list[list[Any]]) -> list[Any] | None:
@@ -59,7 +96,7 @@ def _levels(sets: list[list[Any]]) -> list[Any] | None:
     return found
 
 
-def _asked(evaluation: Evaluation, levels: list[Any], sets: list[list[Any]], conditions: Any) -> set[Any]:
+def _grouped(evaluation: Evaluation, levels: list[Any], sets: list[list[Any]], conditions: Any) -> CubeQuestion:
     grouped = [level for level in levels if not level.is_all]
     for each in sets:
         for place, column in enumerate(zip(*each)):
@@ -70,21 +107,25 @@ def _asked(evaluation: Evaluation, levels: list[Any], sets: list[list[Any]], con
                 conditions += (FactCondition(((level.hierarchy.name, level.depth),), paths),)
     measure = evaluation.space.description.measures[0].name
     names = tuple((level.hierarchy.name, level.depth) for level in grouped)
-    key = ("facts", names, conditions)
-    return evaluation.kept(
-        key, lambda: _answer(evaluation, CubeQuestion((measure,), names, conditions), levels, grouped)
-    )
+    return CubeQuestion((measure,), names, conditions)
 
 
-def _answer(evaluation: Evaluation, question: CubeQuestion, levels: list[Any], grouped: list[Any]) -> set[Any]:
+def _answer(evaluation: Evaluation, question: CubeQuestion, levels: list[Any]) -> list[tuple[Any, Any]]:
+    """The tuples of an answer, each with the value of the first measure."""
+    grouped = [level for level in levels if not level.is_all]
     evaluation.clock.check()
     evaluation.reader.questions += 1
     (answer,) = evaluation.space.cells.ask([question])
-    found = set()
-    for paths, _ in answer.rows:
-        evaluation.clock.tick()
-        named = {level: level.at(path) for level, path in zip(grouped, paths)}
-        found.add(tuple(named.get(level, level.hierarchy.all_member) for level in levels))
+    found = []
+    tick = evaluation.clock.tick
+    everywhere = [level.hierarchy.all_member for level in levels if level.is_all]
+    for paths, values in answer.rows:
+        tick()
+        members = tuple(level.at(path) for level, path in zip(grouped, paths))
+        if everywhere:
+            named = dict(zip(grouped, members))
+            members = tuple(named.get(level, level.hierarchy.all_member) for level in levels)
+        found.append((members, values[0]))
     return found
 
 
@@ -121,6 +162,8 @@ def _in_order(evaluation: Evaluation, sets: list[list[Any]], found: set[Any]) ->
     """The found tuples, ordered as the product is: by the place in the first set, then in the second, and so on."""
     if not found or not all(sets):
         return []
+    if all(len(set(each)) == len(each) for each in sets):
+        return _each_once(evaluation, sets, found)
     places: list[dict[Any, list[int]]] = []
     for each in sets:
         at: dict[Any, list[int]] = {}
@@ -141,6 +184,25 @@ def _in_order(evaluation: Evaluation, sets: list[list[Any]], found: set[Any]) ->
     evaluation.clock.take(len(ordered))
     ordered.sort(key=lambda pair: pair[0])
     return [members for _, members in ordered]
+
+
+def _each_once(evaluation: Evaluation, sets: list[list[Any]], found: set[Any]) -> list[Any]:
+    """The same, of sets without doubles."""
+    parts = []
+    start = 0
+    for each in sets:
+        width = len(each[0])
+        parts.append((slice(start, start + width), {members: place for place, members in enumerate(each)}))
+        start += width
+    keyed = []
+    for members in found:
+        evaluation.clock.tick()
+        key = tuple(at.get(members[part]) for part, at in parts)
+        if None not in key:
+            keyed.append((key, members))
+    evaluation.clock.take(len(keyed))
+    keyed.sort(key=lambda pair: pair[0])
+    return [members for _, members in keyed]
 
 
 def _evaluated(evaluation: Evaluation, context: Context, sets: list[list[Any]]) -> list[Any]:

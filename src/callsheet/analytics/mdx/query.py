@@ -77,6 +77,7 @@ class _Answer:
         _check_cube(space, source)
         evaluation.scope.add_query_formulas(statement.formulas, evaluation.names)
         self.axes = _ordered(statement.axes)
+        self._known: dict[tuple[MdxMember, int], ShownMember] = {}
 
     def result(self) -> MdxResult:
         """All stages."""
@@ -167,6 +168,12 @@ class _Answer:
         return tuple(evaluation.settled(cells))
 
     def _shown(self, member: MdxMember, axis: AxisClause | None = None) -> ShownMember:
+        key = (member, id(axis))
+        if key not in self._known:
+            self._known[key] = self._made(member, axis)
+        return self._known[key]
+
+    def _made(self, member: MdxMember, axis: AxisClause | None) -> ShownMember:
         properties = {}
         for name in axis.properties if axis is not None else ():
             called = name.segments[-1].name

@@ -103,15 +103,17 @@ def as_truth(value: Any) -> bool:
 def add(left: Scalar, right: Scalar) -> Scalar:
     """Sum of numbers; texts are joined.
 
-    >>> add(None, 2), add(1, 2.5), add("a", "b"), add(None, None)
-    (2, 3.5, 'ab', None)
+    What is computed is a double.
+
+    >>> add(None, 2), add(1, 2), add("a", "b"), add(None, None)
+    (2, 3.0, 'ab', None)
     """
     if isinstance(left, str) or isinstance(right, str):
         return concatenate(left, right)
     one, two = as_number(left), as_number(right)
     if one is None or two is None:
         return two if one is None else one
-    return one + two
+    return float(one + two)
 
 
 def concatenate(left: Scalar, right: Scalar) -> str:
@@ -123,18 +125,18 @@ def subtract(left: Scalar, right: Scalar) -> Scalar:
     """Difference of numbers.
 
     >>> subtract(None, 2), subtract(3, None)
-    (-2, 3)
+    (-2.0, 3)
     """
     one, two = as_number(left), as_number(right)
     if two is None:
         return one
-    return -two if one is None else one - two
+    return float(-two if one is None else one - two)
 
 
 def multiply(left: Scalar, right: Scalar) -> Scalar:
     """Product of numbers."""
     one, two = as_number(left), as_number(right)
-    return None if one is None or two is None else one * two
+    return None if one is None or two is None else float(one * two)
 
 
 def divide(left: Scalar, right: Scalar) -> Scalar:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from callsheet.analytics.mdx.functions import (
     aggregation,
+    dates,
     drilling,
     logic,
     navigation,
@@ -19,6 +20,7 @@ from callsheet.analytics.mdx.functions import (
 
 __all__ = [
     "aggregation",
+    "dates",
     "drilling",
     "logic",
     "navigation",

@@ -181,9 +181,10 @@ def ancestor(evaluation: Evaluation, context: Context, member: MdxMember, at: An
 
 @mdx_function("Ancestors(member, any)")
 def ancestors(evaluation: Evaluation, context: Context, member: MdxMember, at: Any) -> list[Any]:
-    """The ancestor at a level, as a set; or all ancestors, up to so many levels above."""
+    """The ancestors up to a level, or so many of them, the parent first."""
     if isinstance(at, MdxLevel):
-        return evaluation.as_set(ancestor(evaluation, context, member, at), context)
+        above = ancestor(evaluation, context, member, at)
+        return [] if above.null else _ones(each for each in member.ancestors() if each.is_within(above))[1:]
     steps = int(evaluation.converted("number", at, context) or 0)
     return _ones(list(member.ancestors())[1 : steps + 1])
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from callsheet.analytics.mdx.evaluation import Context, Evaluation
 from callsheet.analytics.mdx.functions.ordering import Descending, sort_key
+from callsheet.analytics.mdx.pruning import top_by_facts
 from callsheet.analytics.mdx.registry import mdx_function
 from callsheet.analytics.mdx.values import as_number
 
@@ -22,26 +23,25 @@ def ranked(evaluation: Evaluation, context: Context, tuples: list[Any], node: An
 
 
 def _count(
-    evaluation: Evaluation, context: Context, tuples: list[Any], count: float | None, node: Any, descending: bool
+    evaluation: Evaluation, context: Context, of: Any, count: float | None, node: Any, descending: bool
 ) -> list[Any]:
     most = max(0, int(count or 0))
     if node is None:
-        return tuples[:most]
+        return evaluation.set(of, context)[:most]
+    tuples = top_by_facts(evaluation, context, of, most, node) if descending else None
+    if tuples is None:
+        tuples = evaluation.set(of, context)
     return [members for members, _ in ranked(evaluation, context, tuples, node, descending)[:most]]
 
 
-@mdx_function("TopCount(set, number, node?)")
-def top_count(
-    evaluation: Evaluation, context: Context, tuples: list[Any], count: float | None, node: Any = None
-) -> Any:
+@mdx_function("TopCount(node, number, node?)")
+def top_count(evaluation: Evaluation, context: Context, tuples: Any, count: float | None, node: Any = None) -> Any:
     """The tuples with the largest values, the largest first."""
     return _count(evaluation, context, tuples, count, node, True)
 
 
-@mdx_function("BottomCount(set, number, node?)")
-def bottom_count(
-    evaluation: Evaluation, context: Context, tuples: list[Any], count: float | None, node: Any = None
-) -> Any:
+@mdx_function("BottomCount(node, number, node?)")
+def bottom_count(evaluation: Evaluation, context: Context, tuples: Any, count: float | None, node: Any = None) -> Any:
     """The tuples with the smallest values, the smallest first."""
     return _count(evaluation, context, tuples, count, node, False)
 

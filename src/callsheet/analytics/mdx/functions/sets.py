@@ -10,6 +10,7 @@ from callsheet.analytics.mdx.evaluation import Context, Evaluation
 from callsheet.analytics.mdx.members import MdxMember
 from callsheet.analytics.mdx.nonempty import existing_tuples, non_empty_product
 from callsheet.analytics.mdx.operators import crossed, existing
+from callsheet.analytics.mdx.pruning import filtered_by_facts
 from callsheet.analytics.mdx.registry import mdx_function
 from callsheet.analytics.mdx.scope import NamedSet
 from callsheet.analytics.mdx.values import as_text, as_truth
@@ -108,7 +109,9 @@ def subset(
 @mdx_function("Filter(node, node)")
 def filter_set(evaluation: Evaluation, context: Context, node: Any, condition: Any) -> list[Any]:
     """The tuples for which a condition holds."""
-    tuples = evaluation.set(node, context)
+    tuples = filtered_by_facts(evaluation, context, node, condition)
+    if tuples is None:
+        tuples = evaluation.set(node, context)
     return [
         members for members, here in evaluation.over(tuples, context) if as_truth(evaluation.scalar(condition, here))
     ]
@@ -186,7 +189,7 @@ def strip_calculated_members(evaluation: Evaluation, context: Context, tuples: l
     return [each for each in tuples if not any(member.calculated for member in each)]
 
 
-@mdx_function("Unorder(set)", "Cache(any)")
+@mdx_function("Unorder(set)", "Cache(any)", "NativizeSet(set)")
 def unorder(evaluation: Evaluation, context: Context, tuples: Any) -> Any:
     """The same: here every set has an order, and what is computed is kept."""
     return tuples

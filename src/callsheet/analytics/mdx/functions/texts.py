@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +12,13 @@ from callsheet.analytics.mdx.formats import format_value
 from callsheet.analytics.mdx.registry import mdx_function
 from callsheet.analytics.mdx.values import as_number, as_text, number_of_text
 
-__all__: list[str] = []
+__all__ = ["of_values"]
 
 MOST_TEXT = 100_000
 """How long a text may become."""
 
 
-def _of_values(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def of_values(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a function that needs its arguments only."""
 
     def declare(compute: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,20 +28,20 @@ def _of_values(signature: str) -> Callable[[Callable[..., Any]], Callable[..., A
             except (ValueError, OverflowError, ArithmeticError) as error:
                 raise MdxError(f"{signature.partition('(')[0]} cannot be computed: {error}") from None
 
-        called.__doc__, called.__module__, called.__name__ = compute.__doc__, __name__, compute.__name__
+        called.__doc__, called.__module__, called.__name__ = compute.__doc__, compute.__module__, compute.__name__
         mdx_function(signature)(called)
         return compute
 
     return declare
 
 
-@_of_values("Len(text)")
+@of_values("Len(text)")
 def length(text: str | None) -> int:
     """The number of characters."""
     return len(text or "")
 
 
-@_of_values("Left(text, number)")
+@of_values("Left(text, number)")
 def left(text: str | None, count: float) -> str:
     """The first characters."""
     if (count or 0) < 0:
@@ -50,7 +49,7 @@ def left(text: str | None, count: float) -> str:
     return (text or "")[: int(count or 0)]
 
 
-@_of_values("Right(text, number)")
+@of_values("Right(text, number)")
 def right(text: str | None, count: float) -> str:
     """The last characters."""
     if (count or 0) < 0:
@@ -58,7 +57,7 @@ def right(text: str | None, count: float) -> str:
     return (text or "")[max(0, len(text or "") - int(count or 0)) :]
 
 
-@_of_values("Mid(text, number, number?)")
+@of_values("Mid(text, number, number?)")
 def middle(text: str | None, start: float, count: float | None = None) -> str:
     """The characters from a place on, 1 is the first."""
     first = int(start or 0) - 1
@@ -69,7 +68,7 @@ def middle(text: str | None, start: float, count: float | None = None) -> str:
     return (text or "")[first : None if count is None else first + int(count)]
 
 
-@_of_values("InStr(value, value, text?, number?)")
+@of_values("InStr(value, value, text?, number?)")
 def place_in_text(one: Any, two: Any, three: str | None = None, _compare: float | None = None) -> int:
     """The place of a text in another, from 1; 0 if it is not there. A number in front is where the search begins."""
     if isinstance(one, int | float) and three is not None:
@@ -77,43 +76,43 @@ def place_in_text(one: Any, two: Any, three: str | None = None, _compare: float 
     return as_text(one).lower().find(as_text(two).lower()) + 1 if three else as_text(one).find(as_text(two)) + 1
 
 
-@_of_values("InStrRev(text, text)")
+@of_values("InStrRev(text, text)")
 def last_place_in_text(text: str | None, part: str | None) -> int:
     """The last place of a text in another, from 1."""
     return (text or "").rfind(part or "") + 1
 
 
-@_of_values("UCase(text)")
+@of_values("UCase(text)")
 def capitals(text: str | None) -> str:
     """In capitals."""
     return (text or "").upper()
 
 
-@_of_values("LCase(text)")
+@of_values("LCase(text)")
 def small_letters(text: str | None) -> str:
     """In small letters."""
     return (text or "").lower()
 
 
-@_of_values("Trim(text)")
+@of_values("Trim(text)")
 def trim(text: str | None) -> str:
     """Without blanks at its ends."""
     return (text or "").strip()
 
 
-@_of_values("LTrim(text)")
+@of_values("LTrim(text)")
 def trim_left(text: str | None) -> str:
     """Without blanks at its beginning."""
     return (text or "").lstrip()
 
 
-@_of_values("RTrim(text)")
+@of_values("RTrim(text)")
 def trim_right(text: str | None) -> str:
     """Without blanks at its end."""
     return (text or "").rstrip()
 
 
-@_of_values("Replace(text, text, text, number?, number?)")
+@of_values("Replace(text, text, text, number?, number?)")
 def replace(text: str | None, old: str | None, new: str | None, start: float = 1, count: float = -1) -> str:
     """A text with parts of it replaced."""
     return _bounded((text or "")[int(start) - 1 :].replace(old or "", new or "", int(count)) if old else (text or ""))
@@ -125,32 +124,32 @@ def _bounded(text: str) -> str:
     return text
 
 
-@_of_values("Space(number)")
+@of_values("Space(number)")
 def space(count: float | None) -> str:
     """So many blanks."""
     return " " * min(MOST_TEXT, int(count or 0))
 
 
-@_of_values("String(number, text)")
+@of_values("String(number, text)")
 def repeated(count: float | None, text: str | None) -> str:
     """A character, so many times."""
     return (text or "")[:1] * min(MOST_TEXT, int(count or 0))
 
 
-@_of_values("StrReverse(text)")
+@of_values("StrReverse(text)")
 def reverse(text: str | None) -> str:
     """From its end to its beginning."""
     return (text or "")[::-1]
 
 
-@_of_values("StrComp(text, text, number?)")
+@of_values("StrComp(text, text, number?)")
 def compare_texts(one: str | None, two: str | None, kind: float | None = None) -> int:
     """-1, 0 or 1: which text comes first."""
     a, b = ((one or "").lower(), (two or "").lower()) if kind else (one or "", two or "")
     return (a > b) - (a < b)
 
 
-@_of_values("Asc(text)")
+@of_values("Asc(text)")
 def code_of(text: str | None) -> int:
     """The number of a character."""
     if not text:
@@ -158,13 +157,13 @@ def code_of(text: str | None) -> int:
     return ord(text[0])
 
 
-@_of_values("Chr(number)")
+@of_values("Chr(number)")
 def character(code: float | None) -> str:
     """The character with a number."""
     return chr(int(code or 0))
 
 
-@_of_values("Val(text)")
+@of_values("Val(text)")
 def number_in_text(text: str | None) -> int | float:
     """The number that a text begins with."""
     found = ""
@@ -175,44 +174,44 @@ def number_in_text(text: str | None) -> int | float:
     return number_of_text(found) if any(each.isdigit() for each in found) else 0
 
 
-@_of_values("Str(number)")
+@of_values("Str(number)")
 def number_text(number: float | None) -> str:
     """A number as text; in front of one that is not negative is a blank."""
     text = as_text(number)
     return text if text.startswith("-") else " " + text
 
 
-@_of_values("CStr(value)")
+@of_values("CStr(value)")
 def to_text(value: Any) -> str:
     """As text."""
     return as_text(value)
 
 
-@_of_values("CInt(value)")
+@of_values("CInt(value)")
 def to_whole(value: Any) -> int:
     """As a whole number, rounded to even."""
     return round(as_number(value) or 0)
 
 
-@_of_values("CLng(value)")
+@of_values("CLng(value)")
 def to_long(value: Any) -> int:
     """As a whole number, rounded to even."""
     return round(as_number(value) or 0)
 
 
-@_of_values("CDbl(value)")
+@of_values("CDbl(value)")
 def to_double(value: Any) -> float:
     """As a number."""
     return float(as_number(value) or 0)
 
 
-@_of_values("CBool(value)")
+@of_values("CBool(value)")
 def to_truth(value: Any) -> bool:
     """As truth: a number that is not 0."""
     return bool(as_number(value))
 
 
-@_of_values("IsNumeric(value)")
+@of_values("IsNumeric(value)")
 def is_numeric(value: Any) -> bool:
     """True for a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)
@@ -224,7 +223,7 @@ def _numeric(signature: str, meaning: str, compute: Callable[[float], Any]) -> N
 
     called.__doc__ = meaning
     called.__name__ = signature.partition("(")[0].lower()
-    _of_values(signature)(called)
+    of_values(signature)(called)
 
 
 def _round_down(number: float) -> int:
@@ -242,47 +241,78 @@ _numeric("Sin(number)", "The sine.", math.sin)
 _numeric("Cos(number)", "The cosine.", math.cos)
 _numeric("Tan(number)", "The tangent.", math.tan)
 _numeric("Atn(number)", "The arc tangent.", math.atan)
+_numeric("Asin(number)", "The arc sine.", math.asin)
+_numeric("Acos(number)", "The arc cosine.", math.acos)
+_numeric("Log10(number)", "The logarithm with the base 10.", math.log10)
+_numeric("Sinh(number)", "The hyperbolic sine.", math.sinh)
+_numeric("Cosh(number)", "The hyperbolic cosine.", math.cosh)
+_numeric("Tanh(number)", "The hyperbolic tangent.", math.tanh)
+_numeric("Degrees(number)", "Radians as degrees.", math.degrees)
+_numeric("Radians(number)", "Degrees as radians.", math.radians)
 
 
-@_of_values("Round(number, number?)")
+@of_values("Round(number, number?)")
 def rounded(number: float | None, places: float | None = 0) -> Any:
     """Rounded to so many places, halves to even."""
     return None if number is None else round(float(number), int(places or 0))
 
 
-@_of_values("Power(number, number)")
+@of_values("Power(number, number)")
 def power(number: float | None, exponent: float | None) -> float | None:
     """A number to the power of another."""
     return None if number is None or exponent is None else math.pow(number, exponent)
 
 
-@_of_values("Format(value, text)")
+@of_values("Format(value, text)")
 def formatted(value: Any, pattern: str | None) -> str:
     """A value as text by a format."""
     return format_value(value, pattern or "")
 
 
-@mdx_function("Now()", "CurrentDateString(text?)")
-def now(evaluation: Evaluation, context: Context, pattern: str | None = None) -> Any:
-    """The present date and time; by a format, as text."""
-    return format_value(evaluation.now, pattern) if pattern else evaluation.now
+@of_values("Hex(number)")
+def hexadecimal(number: float | None) -> str:
+    """A whole number with the base 16."""
+    return f"{int(number or 0):X}"
 
 
-@_of_values("DateSerial(number, number, number)")
-def date_serial(year: float, month: float, day: float) -> dt.datetime:
-    """The date of a year, a month and a day."""
-    return dt.datetime(int(year), int(month), int(day))
+@of_values("Oct(number)")
+def octal(number: float | None) -> str:
+    """A whole number with the base 8."""
+    return f"{int(number or 0):o}"
 
 
-for _part in ("Year", "Month", "Day", "Hour", "Minute", "Second"):
+@of_values("FormatNumber(number, number?)")
+def number_with_commas(number: float | None, places: float | None = 2) -> str:
+    """A number with commas and so many places."""
+    digits = max(0, int(2 if places is None else places))
+    return format_value(number, "#,##0" + ("." + "0" * digits if digits else ""))
 
-    def _part_of(value: Any, part: str = _part) -> int:
-        if not isinstance(value, dt.datetime | dt.date):
-            value = dt.datetime.fromisoformat(as_text(value))
-        return int(getattr(value, part.lower()))
 
-    _part_of.__doc__ = f"The {_part.lower()} of a date."
-    _of_values(f"{_part}(value)")(_part_of)
+@of_values("FormatPercent(number, number?)")
+def number_as_percent(number: float | None, places: float | None = 2) -> str:
+    """A number as a percentage with so many places."""
+    digits = max(0, int(2 if places is None else places))
+    return format_value(number, "#,##0" + ("." + "0" * digits if digits else "") + "%")
+
+
+@of_values("FormatCurrency(number, number?)")
+def number_as_money(number: float | None, places: float | None = 2) -> str:
+    """A number as an amount of money with so many places."""
+    digits = max(0, int(2 if places is None else places))
+    plain = "$#,##0" + ("." + "0" * digits if digits else "")
+    return format_value(number, f"{plain};({plain})")
+
+
+@of_values("Mod(number, number)")
+def remainder(one: float | None, two: float | None) -> float | None:
+    """What is left of a division; it has the sign of the divisor."""
+    return None if one is None else one % (two or 0)
+
+
+@of_values("Pi()")
+def pi() -> float:
+    """The ratio of a circle's circumference to its diameter."""
+    return math.pi
 
 
 @mdx_function("MemberToStr(member)")
