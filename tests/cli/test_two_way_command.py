@@ -13,6 +13,7 @@ from click.testing import CliRunner
 import callsheet
 from callsheet import Session, SessionSide, Sync, UsageError, serve
 from callsheet.cli.commands import callsheet as commands
+from callsheet.server.process import Server
 
 MIRROR = """
 name = "mirror"
@@ -186,3 +187,40 @@ def test_both_kinds_of_file_fit_the_schema(mirror: Path) -> None:
     (mirror / "mixed.toml").write_text(mixed)
     with Session("memory:") as session, pytest.raises(callsheet.UsageError, match="`pair` is unknown"):
         session.plan_file(mirror / "mixed.toml")
+
+
+def test_sides_are_named_by_profile_and_by_workspace(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A login that is kept, and a workspace of the same server: each side has its own account and its own database."""
+    password = "a password for tests"
+    with Session(server.url, "admin", "a key for tests") as session:
+        session.call("users.add", name="mia", role="admin")
+        session.call("users.password", name="mia", password=password)
+        key = session.call("workspaces.add", name="copy", schema="production")["key"]
+    for name in ("SERVER", "API_KEY", "API_USER", "PROFILE", "WORKSPACE"):
+        monkeypatch.delenv(f"CALLSHEET_{name}", raising=False)
+    monkeypatch.setenv("CALLSHEET_PROFILES", str(tmp_path / "profiles"))
+    arguments = ["login", server.url, "--user", "mia", "--password-stdin", "--profile", "studio"]
+    done = CliRunner().invoke(commands, arguments, input=f"{password}\n")
+    assert done.exit_code == 0, done.output
+    monkeypatch.setenv("COPY_KEY", key)
+    (tmp_path / "copy.toml").write_text(
+        'name = "copy"\n[left]\nprofile = "studio"\n'
+        f'[right]\nserver = "{server.url}"\nworkspace = "copy"\nuser = "admin"\nkey = "${{COPY_KEY}}"\n'
+        '[[pair]]\nleft = "Project"\nattributes = ["name"]\nadopt = "name"\n'
+    )
+    assert "Project: on the right 1 created" in run(tmp_path / "copy.toml", "--dry-run").output
+    assert run(tmp_path / "copy.toml", "--yes").exit_code == 0
+    assert run(tmp_path / "copy.toml", "--dry-run").exit_code == 0
+    with Session(server.url, "admin", key, workspace="copy") as session:
+        assert [each["name"] for each in session.query("Project")] == ["sintel"]
+        session.query("Project").one()["name"] = "spring"
+        session.commit()
+    assert "Project: on the left 1 changed" in run(tmp_path / "copy.toml", "--dry-run").output
+    (tmp_path / "copy.toml").write_text((tmp_path / "copy.toml").read_text().replace('"studio"', '"stduio"'))
+    refused = run(tmp_path / "copy.toml", "--dry-run")
+    assert refused.exit_code == 1
+    assert "left: there is no profile `stduio`" in refused.output
+    with Session(server.url, "admin", "a key for tests") as session:
+        session.call("workspaces.drop", name="copy", data="delete")
