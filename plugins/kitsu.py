@@ -5,23 +5,27 @@ have the project already; the plan is shown, and written with ``--apply``. ``KIT
 ``KITSU_TOKEN`` of a bot, say who writes. `kitsu_pairs` and `kitsu_sync` are for scripts that want it otherwise.
 
 Kitsu has no transactions and no versions. Each row has an outcome of its own; an edit that somebody makes in Kitsu in
-the moment between the last look at a row and its update is lost; files are not carried.
+the moment between the last look at a row and its update is lost; files are not carried. With ``--follow`` Kitsu's
+events say when to look.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kitsu_sync.account import KitsuAccount
+from kitsu_sync.doorbell import KitsuDoorbell
 from kitsu_sync.side import KitsuSide
 
 from callsheet import Carried, Session, SessionSide, Sync, TypePair
-from callsheet.errors import UsageError
+from callsheet.errors import ServerError, TransportError, UsageError
 
-__all__ = ["STATUSES", "kitsu", "kitsu_pairs", "kitsu_sync", "register"]
+__all__ = ["STATUSES", "followed", "kitsu", "kitsu_pairs", "kitsu_sync", "register"]
 
+SETTLING = 0.3
+"""Seconds without an event that end a series of them."""
 STATUSES = {
     "Not started": "Todo",
     "Ready to start": "Ready To Start",
@@ -86,8 +90,15 @@ def kitsu(
     whole: bool = False,
     conflicts: str = "raise",
     delete: str = "keep",
+    follow: bool = False,
+    events: str = "",
+    every: float = 60.0,
 ) -> str:
-    """Compare a project with Kitsu's of that name (or of the name ``production``); ``--apply`` writes both ways."""
+    """Compare a project with Kitsu's of that name (or of the name ``production``); ``--apply`` writes both ways.
+
+    ``--follow`` goes on until Ctrl-C: it writes when Kitsu's events say that something happened (``--events``: where
+    they come from, if not from ``url``), and every so many seconds.
+    """
     address = url or os.environ.get("KITSU_API", "")
     if not address:
         raise UsageError("which Kitsu? Name its API: --url https://kitsu.example.org/api, or KITSU_API")
@@ -95,17 +106,42 @@ def kitsu(
         os.environ.get("KITSU_LOGIN", ""), os.environ.get("KITSU_PASSWORD", ""), os.environ.get("KITSU_TOKEN", "")
     )
     side = KitsuSide.named(address, account, production or project)
+    sync = kitsu_sync(session, project, side, kitsu_pairs(STATUSES, conflicts, delete))
     try:
-        plan = kitsu_sync(session, project, side, kitsu_pairs(STATUSES, conflicts, delete)).plan(whole=whole)
-        text = str(plan)
-        if apply:
-            result = plan.apply()
-            lines = [f"refused: {each.write.label}: {each.outcome.reason}" for each in result.refused]
-            done = f"{len(result.left)} changes here, {len(result.right)} in Kitsu, {len(result.refused)} refused"
-            text = "\n".join([text, *lines, done])
-        return text
+        if follow:
+            source = events or os.environ.get("KITSU_EVENTS", "") or address
+            for text in followed(sync, KitsuDoorbell(source, account, side.project, side.run), every):
+                print(text, flush=True)
+        plan = sync.plan(whole=whole)
+        return _applied(plan) if apply else str(plan)
     finally:
         side.close()
+
+
+def followed(sync: Sync, bell: KitsuDoorbell, every: float = 60.0) -> Iterator[str]:
+    """Sync at once, then whenever the bell rings, and after so many seconds without; gives what each run did.
+
+    A run that fails because a server does not answer is one of these texts, and the next run goes on from there.
+    """
+    try:
+        while True:
+            try:
+                yield _applied(sync.plan())
+            except (TransportError, ServerError) as error:
+                yield f"failed: {error}"
+            if bell.wait(every):
+                # One edit is several events: they belong together.
+                while bell.wait(SETTLING):
+                    pass
+    finally:
+        bell.close()
+
+
+def _applied(plan: Any) -> str:
+    result = plan.apply()
+    lines = [f"refused: {each.write.label}: {each.outcome.reason}" for each in result.refused]
+    done = f"{len(result.left)} changes here, {len(result.right)} in Kitsu, {len(result.refused)} refused"
+    return "\n".join([str(plan), *lines, done])
 
 
 def register(session: Session) -> None:

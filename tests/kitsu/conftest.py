@@ -5,9 +5,12 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -61,6 +64,52 @@ def kitsu_server(worker_id: str) -> Iterator[Mapping[str, str]]:
     finally:
         subprocess.run(["bash", HERE / "run_kitsu.sh", "stop", own, "--drop"], capture_output=True)
         shutil.rmtree(own, ignore_errors=True)
+
+
+class KitsuRedis:
+    """The Redis of the server, which a test may kill and start again, empty."""
+
+    def __init__(self, address: str) -> None:
+        self._host, _, port = address.partition("/")[0].rpartition(":")
+        self._port = int(port)
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def kill(self) -> None:
+        """End it at once."""
+        found = subprocess.run(["pgrep", "-f", f"^redis-server {self._host}:{self._port}"], capture_output=True)
+        numbers = found.stdout.split()
+        assert numbers, "no Redis of this test runs"
+        for number in numbers:
+            os.kill(int(number), signal.SIGKILL)
+
+    def start(self) -> None:
+        """Start a new one at the same address."""
+        command = ["redis-server", "--bind", self._host, "--port", str(self._port), "--save", "", "--appendonly", "no"]
+        self._started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        until = time.monotonic() + 30
+        while not self._answers():
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection((self._host, self._port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """End those that were started here."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def kitsu_redis(kitsu_server: Mapping[str, str]) -> Iterator[KitsuRedis]:
+    found = KitsuRedis(kitsu_server["KITSU_REDIS"])
+    yield found
+    found.close()
 
 
 @pytest.fixture

@@ -236,7 +236,7 @@ class TestKilled:
         """At random moments, on both sides' work: no row is lost or doubled, and both sides are equal at the end."""
         show.fill(12)
         chance = random.Random(7)
-        for turn in range(4):
+        for turn in range(2):
             process = run_in_background(show, kitsu_server)
             time.sleep(chance.uniform(1.0, 4.0))
             process.send_signal(signal.SIGKILL)
@@ -257,19 +257,102 @@ class TestKilled:
     def test_a_server_process_that_dies_loses_and_doubles_nothing(
         self, show: Show, kitsu_server: Mapping[str, str]
     ) -> None:
-        """Kitsu's worker is killed again and again while rows are written; the runs after it finish the work."""
+        """Kitsu's worker is killed while rows are written; the runs after it finish the work."""
         show.fill(8)
-        for _ in range(3):
-            process = run_in_background(show, kitsu_server)
-            time.sleep(2.5)
-            kill_worker(kitsu_server)
-            process.wait(120)
+        process = run_in_background(show, kitsu_server)
+        time.sleep(2.5)
+        kill_worker(kitsu_server)
+        process.wait(120)
         for _ in range(4):
             plan, _ = show.sync()
             if plan.is_empty:
                 break
         assert show.ours() == show.theirs()
         assert len(show.ours()) == 8 * 4
+
+    def test_its_redis_that_dies_loses_and_doubles_nothing(
+        self, show: Show, kitsu_server: Mapping[str, str], kitsu_redis: Any
+    ) -> None:
+        """Kitsu keeps its log-ins there and sends its events by it: killed while rows are written, and empty later."""
+        show.fill(8)
+        process = run_in_background(show, kitsu_server)
+        time.sleep(2.5)
+        kitsu_redis.kill()
+        time.sleep(1.5)
+        kitsu_redis.start()
+        process.wait(120)
+        for _ in range(4):
+            plan, _ = show.sync()
+            if plan.is_empty:
+                break
+        assert plan.is_empty
+        assert show.ours() == show.theirs()
+        assert len(show.ours()) == 8 * 4
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(3_600)
+def test_a_whole_show_survives_kills_edits_and_deletes(
+    show: Show, kitsu_server: Mapping[str, str], kitsu_redis: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """500 shots and 3,000 tasks, the sync, Kitsu's worker and its Redis killed at random; then edits of both sides."""
+    show.fill(500, ("Layout", "Animation", "Lighting", "Compositing", "FX", "Rendering"))
+    chance, killed = random.Random(11), []
+    for what in ("sync", "worker", "redis", *chance.choices(("sync", "worker", "redis"), k=3)):
+        process = run_in_background(show, kitsu_server)
+        time.sleep(chance.uniform(3.0, 15.0))
+        if what == "sync":
+            process.send_signal(signal.SIGKILL)
+        elif what == "worker":
+            kill_worker(kitsu_server)
+        else:
+            kitsu_redis.kill()
+            time.sleep(2)
+            kitsu_redis.start()
+        if process.poll() is None:
+            killed.append(what)
+        process.wait(900)
+    until_nothing_is_left(show)
+    assert show.ours() == show.theirs()
+    assert len(show.ours()) == 3_500
+    expected = edited(show, chance)
+    until_nothing_is_left(show, delete="delete")
+    assert show.ours() == show.theirs() == expected
+    with capsys.disabled():
+        print("killed under way:", killed)
+
+
+def until_nothing_is_left(show: Show, **options: Any) -> None:
+    """Run until a plan is empty; what the server refused while it was down goes in later."""
+    for _ in range(6):
+        plan, _ = show.sync(**options)
+        if plan.is_empty:
+            return
+    raise AssertionError(f"after six runs there is something left to do:\n{plan}")
+
+
+def edited(show: Show, chance: random.Random) -> dict[str, Any]:
+    """Change and delete shots on both sides, never the same on both; what there has to be afterwards."""
+    expected = show.ours()
+    shots = sorted(path for path in expected if path.count("/") == 1)
+    chosen = chance.sample(shots, 100)
+    mine, theirs, gone, taken = (chosen[place::4] for place in range(4))
+    with show.session() as session:
+        own = {each["name"]: each for each in session.query("Shot")}
+        for number, path in enumerate(mine):
+            own[path.partition("/")[2]]["fstart"] = expected[path][0] = 2_000 + number
+        for path in gone:
+            session.delete(own[path.partition("/")[2]])
+        session.commit()
+    ids = {row.values["name"]: row.id for row in show.side.run(show.side.read("Shot", ["name"]))}
+    for number, path in enumerate(theirs):
+        expected[path][1] = 5_000 + number
+        columns = {"nb_frames": 5_000 + number}
+        show.side.run(show.side.account.put(f"/data/entities/{ids[path.partition('/')[2]]}", columns))
+    for path in taken:
+        show.side.run(show.side.account.delete(f"/data/shots/{ids[path.partition('/')[2]]}"))
+    lost = {*gone, *taken}
+    return {path: each for path, each in expected.items() if "/".join(path.split("/")[:2]) not in lost}
 
 
 class TestTheCommand:
