@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_cubes import check as check_cube
 from test_cubes import questions
+from test_cubes_of_children import check_children
+from test_cubes_of_children import questions as questions_below
 from test_grid_laws import check_grid, grids
 from test_selection_laws import check as check_selection
 from test_selection_laws import terms
@@ -58,7 +60,7 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             yield opened
 
 
-LAW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+LAW = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @LAW
@@ -73,6 +75,13 @@ def test_random_selections(session: Any, data: st.DataObject) -> None:
 def test_random_cubes(session: Any, question: Any) -> None:
     """The numbers of brute force."""
     check_cube(session, WORLD, question)
+
+
+@LAW
+@given(question=questions_below())
+def test_random_cubes_of_children(session: Any, question: Any) -> None:
+    """The numbers of brute force, by dimensions of tables below."""
+    check_children(session, WORLD, question)
 
 
 @LAW

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,17 @@ from callsheet.errors import Invalid
 
 FIXED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 TEXTS = ("", "s", "SM", "o'", "100%", "%", "\\", "_", "å", "ne", *TOWNS)
+
+
+ANY_VALUE: dict[str, Any] = {
+    "string": "Li",
+    "boolean": False,
+    "integer": 3,
+    "number": 200.0,
+    "date": date(2022, 3, 1),
+    "datetime": datetime(2024, 1, 1, tzinfo=UTC),
+}
+"""A value for comparisons with a variable that has none in a small company; the choices of an enum are there anyway."""
 
 
 def stored(table: str) -> list[str]:
@@ -35,7 +47,7 @@ def of_variable(world: World, table: str, name: str) -> st.SearchStrategy[Compar
     kind = attribute["type"]
     values = sorted({row[name] for row in world.rows[table].values()} - {None})
     extra = attribute.get("choices") or (list(SURNAMES) if kind == "string" else [])
-    value = st.sampled_from([*values, *extra] or [False])
+    value = st.sampled_from([*values, *extra, *([] if values or extra else [ANY_VALUE[kind]])])
     options = [
         st.builds(Compared, st.just(table), st.just(name), st.sampled_from(["==", "!="]), st.none() | value),
         st.builds(

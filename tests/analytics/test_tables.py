@@ -177,6 +177,16 @@ def test_printing_asks_nothing(holidays: Any) -> None:
     assert "… and 34 more" in repr(holidays.variables)
 
 
+def test_names_are_completed_in_an_editor_of_lines(holidays: Any) -> None:
+    """Of tables, of variables (of a table without ambiguity), and of the columns of what was fetched."""
+    assert {"People", "Person"} < set(holidays.tables._ipython_key_completions_())
+    assert {"boCost", "Cost", "Bookings.Cost"} < set(holidays.variables._ipython_key_completions_())
+    assert "person" not in holidays.variables._ipython_key_completions_()
+    bookings = holidays.tables["Bookings"]
+    assert "person" in bookings._ipython_key_completions_()
+    assert bookings.datagrid(["Cost"], max_rows=1)._ipython_key_completions_() == ["Cost"]
+
+
 def test_rich_shows_a_table_and_no_text_is_markup(holidays: Any) -> None:
     """A label with brackets is shown as it is; HTML is escaped."""
     from io import StringIO

@@ -44,6 +44,9 @@ class Frame(Shown):
             return list(self._values[self.columns.index(key)])
         return dict(zip(self.columns, (values[key] for values in self._values)))
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.columns)
+
     def to_rows(self) -> list[dict[str, Any]]:
         """The rows, each as a dict by column."""
         names = self.columns

@@ -77,6 +77,9 @@ class TableVerbs(Shown, Generic[V, S, Q]):
     def __contains__(self, wanted: object) -> bool:
         return wanted in self.variables
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.variables._ipython_key_completions_()
+
     def __iter__(self) -> Any:
         raise UsageError(f"{self.name} is a table: iterate its `variables`, or its entities by `everything`")
 
