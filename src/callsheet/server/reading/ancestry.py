@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, select
 from callsheet.chunks import chunks
 from callsheet.model.schema import EntityType, Schema
 from callsheet.server.access.access import Access
+from callsheet.server.store.keys_among import among
 from callsheet.server.store.store import CHUNK, Store
 
 __all__ = ["chunks", "links"]
@@ -55,7 +56,7 @@ def _look(
     wanted = select(*(table.c[name] for name in family.columns))
     for chunk in chunks(keys, CHUNK):
         seen.update(dict.fromkeys(((root, key) for key in chunk), _Seen("", None, None)))
-        for row in connection.execute(wanted.where(table.c.id.in_(chunk), *readable)).all():
+        for row in connection.execute(wanted.where(among(store.engine_name, table.c.id, chunk), *readable)).all():
             entity_type = row[1]
             label, above = family.places[entity_type]
             parent = None if above is None or row[-1] is None else (above, row[-1])

@@ -28,6 +28,7 @@ from callsheet.server.reading.sql import Scope, of_type, readable, unindexed
 from callsheet.server.reading.sqlite_hints import has_key_list, is_rare
 from callsheet.server.store.comparison import Value, Where
 from callsheet.server.store.items import item_python
+from callsheet.server.store.keys_among import among
 from callsheet.server.store.layout import stored
 from callsheet.server.store.store import CHUNK, Store
 
@@ -185,8 +186,11 @@ class _BlockReader:
         conditions = of_type(self.store.schema, node.entity_type, table)
         conditions += readable(self.access, node.entity_type, table)
         rows: list[Row] = []
+        engine = self.store.engine_name
         for chunk in chunks(keys, CHUNK):
-            rows += self.fetch(select(*columns).where(table.c.id.in_(chunk), *conditions).order_by(table.c.id))
+            rows += self.fetch(
+                select(*columns).where(among(engine, table.c.id, chunk), *conditions).order_by(table.c.id)
+            )
         if not rows:
             return []
         blocks, related = self.blocks(node, rows)
@@ -227,7 +231,7 @@ class _BlockReader:
         statement = select(*columns).select_from(source).where(*conditions).order_by(near, far)
         members: dict[str, list[Any]] = {}
         for chunk in chunks(keys, CHUNK):
-            for row in self.connection.execute(statement.where(near.in_(chunk))):
+            for row in self.connection.execute(statement.where(among(self.store.engine_name, near, chunk))):
                 members.setdefault(row[0], []).append((row[2], row[1]) if polymorphic else row[1])
         return members
 
