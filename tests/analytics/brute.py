@@ -5,6 +5,7 @@ Nothing here uses Callsheet, except that each term also builds the selection tha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
@@ -73,6 +74,9 @@ TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "is_not_null": lambda value, _: value is not None,
     "contains": _ordered(lambda value, text: fold(text) in fold(value)),
     "starts_with": _ordered(lambda value, text: fold(value).startswith(fold(text))),
+    "matches": _ordered(
+        lambda value, parts: bool(re.fullmatch(".*".join(re.escape(fold(each)) for each in parts), fold(value), re.S))
+    ),
     "ends_with": _ordered(lambda value, text: fold(value).endswith(fold(text))),
 }
 BUILDS: dict[str, Callable[[Any, Any], Any]] = {
@@ -83,6 +87,7 @@ BUILDS: dict[str, Callable[[Any, Any], Any]] = {
     ">": lambda variable, value: variable > value,
     ">=": lambda variable, value: variable >= value,
     "between": lambda variable, both: variable.between(*both),
+    "matches": lambda variable, parts: variable.matches("*".join(each.replace("\\", "\\\\") for each in parts)),
     "is_null": lambda variable, _: variable.is_null(),
     "is_not_null": lambda variable, _: variable.is_not_null(),
 }

@@ -68,6 +68,8 @@ def of_variable(world: World, table: str, name: str) -> st.SearchStrategy[Compar
     if kind in ("string", "enum"):
         words = st.sampled_from(["contains", "starts_with", "ends_with"])
         options.append(st.builds(Compared, st.just(table), st.just(name), words, st.sampled_from(TEXTS)))
+        parts = st.lists(st.sampled_from(TEXTS), min_size=1, max_size=3).map(tuple)
+        options.append(st.builds(Compared, st.just(table), st.just(name), st.just("matches"), parts))
     return st.one_of(options)
 
 
