@@ -29,6 +29,7 @@ from callsheet.model.measure import (
 )
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Order, Path, Sample, Select, Step, Top
 from callsheet.model.relative_time import MOST, STARTS, UNITS, RelativeTime
+from callsheet.model.window import WINDOWS, Window
 
 __all__ = ["EXAMPLES", "conditions", "datetimes", "literals", "names", "paths", "selects", "type_names"]
 
@@ -185,7 +186,15 @@ def measures(where: st.SearchStrategy[Path]) -> st.SearchStrategy[Measure]:
         st.booleans(),
     )
     leaf = st.one_of(function, st.builds(Constant, st.one_of(st.integers(-9, 9), st.floats(-9, 9))))
-    return st.recursive(leaf, lambda part: st.builds(Arithmetic, st.sampled_from("+-*/"), part, part), max_leaves=4)
+    levels = st.lists(st.builds(Level, where, st.sampled_from([None, "month"])), max_size=2).map(tuple)
+    return st.recursive(
+        leaf,
+        lambda part: st.one_of(
+            st.builds(Arithmetic, st.sampled_from("+-*/"), part, part),
+            st.builds(Window, st.sampled_from(WINDOWS), part, levels, st.integers(1, 9)),
+        ),
+        max_leaves=4,
+    )
 
 
 def aggregates() -> st.SearchStrategy[Aggregate]:

@@ -10,21 +10,25 @@ Arithmetic(operator='/', left=AggregateFunction(name='sum', ...), right=Aggregat
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from callsheet.errors import UsageError
 from callsheet.model.language.measures import parse_level, parse_measure
 from callsheet.model.language.parser import parse_condition, parse_path
 from callsheet.model.measure import TOTAL, AggregateFunction, Arithmetic, Level, Measure
-from callsheet.model.query import Condition
+from callsheet.model.query import Condition, Path
+from callsheet.model.window import Window
 
 __all__ = [
     "TOTAL",
     "Level",
     "Measure",
     "count",
+    "cumulative",
     "deviation",
     "distinct",
+    "following",
     "high",
     "inter_quartile_range",
     "level",
@@ -34,13 +38,19 @@ __all__ = [
     "measure",
     "median",
     "mode",
+    "moving",
+    "previous",
     "quantile",
+    "rank",
+    "share",
     "total",
     "upper_quartile",
     "variance",
 ]
 
 Where = Condition | str | None
+MeasureGiven = Measure | str
+LevelGiven = Level | Path | str
 
 
 def _function(name: str, path: Any, where: Where, repeated: bool = False, at: float | None = None) -> AggregateFunction:
@@ -138,6 +148,64 @@ def inter_quartile_range(path: Any, where: Where = None, *, repeated: bool = Fal
     '-'
     """
     return upper_quartile(path, where, repeated=repeated) - lower_quartile(path, where, repeated=repeated)
+
+
+def share(of: MeasureGiven, *within: LevelGiven) -> Window:
+    """The part of the total of all groups that agree at the levels ``within``; without levels, of all groups.
+
+    >>> share(total("bid"), "parent.name").levels[0].path.names
+    ['parent', 'name']
+    """
+    return Window("share", measure(of), _levels(within))
+
+
+def rank(of: MeasureGiven, *within: LevelGiven) -> Window:
+    """The place among the groups that agree at the levels ``within``: 1 is the largest value, equal values are alike.
+
+    >>> rank("sum(bid)").name
+    'rank'
+    """
+    return Window("rank", measure(of), _levels(within))
+
+
+def previous(of: MeasureGiven, along: LevelGiven, number: int = 1) -> Window:
+    """The value of the group ``number`` places before along a level: of the month before, for months.
+
+    >>> total("bid") - previous("sum(bid)", "month(due_date)")  # doctest: +ELLIPSIS
+    Arithmetic(operator='-', left=AggregateFunction(name='sum', ...), right=Window(name='previous', ...))
+    """
+    return Window("previous", measure(of), _levels((along,)), number)
+
+
+def following(of: MeasureGiven, along: LevelGiven, number: int = 1) -> Window:
+    """The value of the group ``number`` places after along a level.
+
+    >>> following("count", "week(due_date)").number
+    1
+    """
+    return Window("following", measure(of), _levels((along,)), number)
+
+
+def cumulative(of: MeasureGiven, along: LevelGiven) -> Window:
+    """The sum of all groups along a level up to this one; of sums and counts of the entities' own values.
+
+    >>> cumulative("sum(bid)", "month(due_date)").levels[0].band
+    'month'
+    """
+    return Window("cumulative", measure(of), _levels((along,)))
+
+
+def moving(of: MeasureGiven, along: LevelGiven, number: int) -> Window:
+    """The sum of the last ``number`` places along a level, this one included.
+
+    >>> moving("count", "week(due_date)", 4).number
+    4
+    """
+    return Window("moving", measure(of), _levels((along,)), number)
+
+
+def _levels(given: Iterable[LevelGiven]) -> tuple[Level, ...]:
+    return tuple(each if isinstance(each, Level) else level(each) for each in given)
 
 
 def measure(given: Measure | str) -> Measure:

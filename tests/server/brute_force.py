@@ -30,6 +30,7 @@ from callsheet.model.measure import (
 )
 from callsheet.model.query import Condition, Order, Path, Select, Step
 from callsheet.model.schema import EntityType, Schema
+from callsheet.model.window import Window, windows_of
 
 View = Mapping[str, Any]
 Steps = tuple[Step, ...]
@@ -157,7 +158,7 @@ class Brute:
         entities = self.selected(aggregate.select)
         every = tuple(range(len(aggregate.group)))
         found = []
-        for kind, kept in enumerate(aggregate.kept):
+        for kind, kept in enumerate(kinds_of(aggregate)):
             groups: dict[tuple[Any, ...], dict[str, View]] = {} if kept else {(TOTAL,) * len(every): {}}
             for entity in entities:
                 for entry in self.expanded(entity, entity_type, (level.path for level in aggregate.group)):
@@ -165,11 +166,16 @@ class Brute:
                     groups.setdefault(key, {})[entity["id"]] = entity
             found += [(kind, key, kept) for key in groups]
         measured = []
-        for kind, key, kept in found:
-            cell = self.cell(aggregate, entities, entity_type, key, kept)
+        rows = [
+            Row(kind, key, kept, self.cell(aggregate, entities, entity_type, key, kept)) for kind, key, kept in found
+        ]
+        for row in rows:
+            kind, key = row.kind, row.key
+            if kind >= len(aggregate.kept):
+                continue
 
-            def number(measure: Measure, cell: Callable[[AggregateFunction], Any] = cell) -> Any:
-                return computed(measure, cell)
+            def number(measure: Measure, row: Row = row) -> Any:
+                return row.value(measure, aggregate, rows)
 
             if aggregate.having is None or holds(aggregate.having, number):
                 orders = [
@@ -232,6 +238,76 @@ class Brute:
         return condition is None or matches(condition, entity, self.schema)
 
 
+def kinds_of(aggregate: Aggregate) -> tuple[tuple[int, ...], ...]:
+    """The kinds of groups that are shown, then those that shares need."""
+    parents = []
+    for window in windows_of(aggregate):
+        if window.name == "share":
+            parents += [tuple(n for n in kept if aggregate.group[n] in window.levels) for kept in aggregate.kept]
+    return tuple(dict.fromkeys((*aggregate.kept, *parents)))
+
+
+@frozen(eq=False)
+class Row:
+    """One group, and what computes its functions."""
+
+    kind: int
+    key: tuple[Any, ...]
+    kept: tuple[int, ...]
+    cell: Callable[[AggregateFunction], Any]
+
+    def value(self, measure: Measure, aggregate: Aggregate, rows: Sequence[Row]) -> Any:
+        def beside(window: Window) -> Any:
+            return self.beside(window, aggregate, rows)
+
+        return computed(measure, self.cell, beside)
+
+    def beside(self, window: Window, aggregate: Aggregate, rows: Sequence[Row]) -> Any:
+        own = self.value(window.of, aggregate, rows)
+        places = [aggregate.group.index(level) for level in window.levels]
+        if window.name == "share":
+            parent = tuple(n for n in self.kept if n in places)
+            (whole,) = [r for r in rows if r.kept == parent and all(r.key[n] == self.key[n] for n in parent)]
+            total = whole.value(window.of, aggregate, rows)
+            return None if own is None or not total else float(own) / float(total)
+        like = [row for row in rows if row.kind == self.kind]
+        if window.name == "rank":
+            peers = [row.value(window.of, aggregate, rows) for row in like if self.agrees(row, places)]
+            return None if own is None else 1 + sum(each is not None and each > own for each in peers)
+        (place,) = places
+        level = aggregate.group[place]
+        if place not in self.kept or (level.band and self.key[place] is None and window.name != "cumulative"):
+            return None
+        others = [n for n in range(len(self.key)) if n != place]
+        line = [row for row in like if self.agrees(row, others)]
+        if window.name == "cumulative":
+            before = [row for row in line if first_none(row.key[place]) <= first_none(self.key[place])]
+            return sum(row.value(window.of, aggregate, rows) for row in before)
+        distinct = sorted({row.key[place] for row in like}, key=first_none)
+
+        def number(row: Row) -> int | None:
+            key = row.key[place]
+            return distinct.index(key) if level.band is None else None if key is None else period(key, level.band)
+
+        here = number(self)
+        assert here is not None
+        numbered = {number(row): row.value(window.of, aggregate, rows) for row in line}
+        if window.name == "moving":
+            return sum(numbered[n] for n in range(here - window.number + 1, here + 1) if n in numbered)
+        return numbered.get(here + (window.number if window.name == "following" else -window.number))
+
+    def agrees(self, other: Row, places: Sequence[int]) -> bool:
+        return all(self.key[n] == other.key[n] for n in places)
+
+
+def period(day: date, band: str) -> int:
+    """The number of a period of the calendar."""
+    months = day.year * 12 + day.month - 1
+    return {"year": day.year, "quarter": months // 3, "month": months}.get(
+        band, day.toordinal() // (7 if band == "week" else 1)
+    )
+
+
 def first_none(value: Any) -> tuple[bool, Any]:
     """A key that sorts None before every value."""
     return (value is not None, 0 if value is None or value is TOTAL else value)
@@ -285,13 +361,15 @@ def quantile(values: list[float], place: float) -> float:
     return values[below] + (position - below) * (values[above] - values[below])
 
 
-def computed(measure: Measure, cell: Callable[[AggregateFunction], Any]) -> Any:
+def computed(measure: Measure, cell: Callable[[AggregateFunction], Any], beside: Callable[[Window], Any]) -> Any:
     if isinstance(measure, AggregateFunction):
         return cell(measure)
+    if isinstance(measure, Window):
+        return beside(measure)
     if isinstance(measure, Constant):
         return float(measure.value)
     assert isinstance(measure, Arithmetic)
-    left, right = computed(measure.left, cell), computed(measure.right, cell)
+    left, right = computed(measure.left, cell, beside), computed(measure.right, cell, beside)
     if left is None or right is None or (measure.operator == "/" and right == 0):
         return None
     left, right = float(left), float(right)

@@ -44,6 +44,7 @@ from callsheet.model.measure import (
     MeasureComparison,
 )
 from callsheet.model.query import Order, Path, Sample, Select, Top
+from callsheet.model.window import WINDOWS, Window
 from callsheet.server.reading.aggregates import read_aggregate
 from callsheet.server.store.store import Store
 
@@ -149,6 +150,29 @@ def having(draw: st.DrawFn, type_name: str) -> Any:
 
 
 @st.composite
+def windows(draw: st.DrawFn, type_name: str, group: tuple[Level, ...]) -> Window:
+    """A measure beside other groups."""
+    name = draw(st.sampled_from(WINDOWS))
+    plain = [level for level in group if not COLLECTIONS & set(level.path.names)]
+    if name in ("cumulative", "moving") and not plain:
+        name = "rank"
+    if name in ("cumulative", "moving"):
+        number = st.sampled_from([AggregateFunction("count"), AggregateFunction("count", "name")])
+        of: Measure = draw(st.one_of(number, st.builds(lambda a, b: a - b, number, number)))
+        return Window(name, of, (draw(st.sampled_from(plain)),), draw(st.integers(1, 3)))
+    of = draw(st.one_of(st.just(AggregateFunction("count")), numbers(type_name)))
+    if name in ("share", "rank") or not group:
+        levels = tuple(draw(st.sets(st.sampled_from(group), max_size=2))) if group else ()
+        return Window(name if name in ("share", "rank") else "rank", of, levels)
+    return Window(name, of, (draw(st.sampled_from(group)),), draw(st.integers(1, 3)))
+
+
+def numbers(type_name: str) -> st.SearchStrategy[AggregateFunction]:
+    """Functions that give numbers without rounding."""
+    return functions(type_name, True).filter(lambda each: each.name in ("count", "sum", "distinct"))
+
+
+@st.composite
 def aggregates(draw: st.DrawFn) -> Aggregate:
     """Any aggregate of the schema."""
     type_name = draw(st.sampled_from(["Thing", "Node", "Leaf"]))
@@ -159,9 +183,14 @@ def aggregates(draw: st.DrawFn) -> Aggregate:
         orders.insert(0, AggregateOrder(draw(functions(type_name, True)), draw(st.booleans())))
     totals = draw(st.sampled_from([False, False, True, ((),), ((1,),)][: 5 if len(group) == 2 else 4]))
     limit, offset = draw(st.sampled_from([(None, 0), (None, 0), (2, 0), (3, 1)]))
+    shown: list[Measure] = draw(st.lists(measures(type_name), min_size=1, max_size=3))
+    if draw(st.booleans()):
+        shown.append(draw(windows(type_name, group)))
+    if draw(st.integers(0, 3)) == 0:
+        orders.insert(0, AggregateOrder(draw(windows(type_name, group)), draw(st.booleans())))
     return Aggregate(
         select,
-        tuple(draw(st.lists(measures(type_name), min_size=1, max_size=3))),
+        tuple(shown),
         group,
         draw(perhaps(having(type_name))),
         tuple(orders),

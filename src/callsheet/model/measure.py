@@ -1,8 +1,9 @@
 """Measures as data: numbers about groups of entities, and how the groups are made.
 
-A measure is a leaf (`AggregateFunction`, `Constant`) or an `Arithmetic` of two measures. ``Aggregate`` asks for
-measures of what a query selects, by `Level`. ``callsheet.measures`` builds measures; ``language/measures.py`` is their
-text; ``language/aggregates.py`` checks them against a schema.
+A measure is a leaf (`AggregateFunction`, `Constant`), an `Arithmetic` of two measures, or a measure of a group beside
+other groups (``window.py``). ``Aggregate`` asks for measures of what a query selects, by `Level`.
+``callsheet.measures`` builds measures; ``language/measures.py`` is their text; ``language/aggregates.py`` checks them
+against a schema.
 
 The meaning of a measure, the same on every server:
 
@@ -100,6 +101,11 @@ class Measure:
     """
 
     __slots__ = ()
+
+    @property
+    def parts(self) -> tuple[Measure, ...]:
+        """The measures that this one is made of."""
+        return ()
 
     def __add__(self, other: Measure | float) -> Arithmetic:
         return Arithmetic("+", self, other)
@@ -220,7 +226,7 @@ class Constant(Measure):
         return self
 
 
-def _as_measure(given: Any) -> Measure:
+def as_measure(given: Any) -> Measure:
     if isinstance(given, Measure):
         return given
     if isinstance(given, bool) or not isinstance(given, int | float):
@@ -233,8 +239,12 @@ class Arithmetic(Measure):
     """Two measures joined by one of ``+ - * /``."""
 
     operator: str
-    left: Measure = field(converter=_as_measure)
-    right: Measure = field(converter=_as_measure)
+    left: Measure = field(converter=as_measure)
+    right: Measure = field(converter=as_measure)
+
+    @property
+    def parts(self) -> tuple[Measure, ...]:
+        return self.left, self.right
 
     def where(self, condition: Condition) -> Arithmetic:
         """Both measures of only those entities that fulfil a condition."""
@@ -245,9 +255,8 @@ def functions_of(measure: Measure) -> Iterable[AggregateFunction]:
     """The functions in a measure, from left to right."""
     if isinstance(measure, AggregateFunction):
         yield measure
-    elif isinstance(measure, Arithmetic):
-        yield from functions_of(measure.left)
-        yield from functions_of(measure.right)
+    for part in measure.parts:
+        yield from functions_of(part)
 
 
 def measures_of(aggregate: Aggregate) -> Iterable[Measure]:
@@ -368,7 +377,7 @@ def _as_functions(given: Iterable[Measure | tuple[str, Path | None]]) -> tuple[M
     return tuple(each if isinstance(each, Measure) else AggregateFunction(*each) for each in given)
 
 
-def _as_levels(given: Iterable[Level | Path | str]) -> tuple[Level, ...]:
+def as_levels(given: Iterable[Level | Path | str]) -> tuple[Level, ...]:
     return tuple(each if isinstance(each, Level) else Level(each) for each in given)
 
 
@@ -396,7 +405,7 @@ class Aggregate:
 
     select: Select
     functions: tuple[Measure, ...] = field(default=(AggregateFunction("count"),), converter=_as_functions)
-    group: tuple[Level, ...] = field(default=(), converter=_as_levels)
+    group: tuple[Level, ...] = field(default=(), converter=as_levels)
     having: Having | None = None
     order: tuple[AggregateOrder, ...] = field(default=(), converter=_as_orders)
     limit: int | None = None

@@ -29,6 +29,7 @@ from callsheet.dialects.native.shapes import (
     WireLevel,
     WireMeasure,
     WirePath,
+    WireWindow,
 )
 from callsheet.errors import SchemaError
 from callsheet.model.measure import (
@@ -48,6 +49,7 @@ from callsheet.model.measure import (
 )
 from callsheet.model.plain import Malformed
 from callsheet.model.values import pack, unpack
+from callsheet.model.window import Window
 
 __all__ = ["aggregate_in", "aggregate_out", "rows_in", "rows_out"]
 
@@ -96,7 +98,7 @@ def rows_in(rows: Sequence[Sequence[Any]], totals: Sequence[int]) -> Rows:
     return found
 
 
-def _function_out(measure: Measure) -> tuple[str, WirePath | None] | WireFunction | WireConstant | WireArithmetic:
+def _function_out(measure: Measure) -> tuple[str, WirePath | None] | WireMeasure:
     if isinstance(measure, AggregateFunction) and measure == AggregateFunction(measure.name, measure.path):
         return measure.name, None if measure.path is None else path_out(measure.path)
     return _measure_out(measure, CONDITION_DEPTH)
@@ -116,6 +118,9 @@ def _measure_out(measure: Measure, depth: int) -> WireMeasure:
         return WireArithmetic(measure.operator, left, right)
     if isinstance(measure, Constant):
         return WireConstant(measure.value)
+    if isinstance(measure, Window):
+        levels = [_level_out(each) for each in measure.levels]
+        return WireWindow(measure.name, _measure_out(measure.of, depth - 1), levels, measure.number)
     if not isinstance(measure, AggregateFunction):
         raise SchemaError(f"{measure!r:.80} is no measure that can be sent")
     path = None if measure.path is None else path_out(measure.path)
@@ -130,6 +135,9 @@ def _measure_in(wire: WireMeasure, depth: int) -> Measure:
         return Arithmetic(wire.operator, _measure_in(wire.left, depth - 1), _measure_in(wire.right, depth - 1))
     if isinstance(wire, WireConstant):
         return Constant(wire.value)
+    if isinstance(wire, WireWindow):
+        levels = tuple(_level_in(each) for each in wire.levels)
+        return Window(wire.name, _measure_in(wire.of, depth - 1), levels, wire.number)
     path = None if wire.path is None else path_in(wire.path)
     condition = None if wire.condition is None else condition_in(wire.condition)
     return AggregateFunction(wire.name, path, condition, wire.argument, wire.repeated)

@@ -40,6 +40,7 @@ __all__ = [
     "SelectBody",
     "Some",
     "WireArithmetic",
+    "WireWindow",
     "WireCondition",
     "WireConstant",
     "WireError",
@@ -152,7 +153,14 @@ class WireArithmetic(Struct, tag_field="is", tag="arithmetic", forbid_unknown_fi
     right: WireMeasure
 
 
-WireMeasure: TypeAlias = WireFunction | WireConstant | WireArithmetic
+class WireWindow(Struct, tag_field="is", tag="window", omit_defaults=True, forbid_unknown_fields=True):
+    name: str
+    of: WireMeasure
+    levels: list[WireLevel] = []
+    number: Count = 1
+
+
+WireMeasure: TypeAlias = WireFunction | WireConstant | WireArithmetic | WireWindow
 
 
 class WireLevel(Struct, tag_field="is", tag="level", omit_defaults=True, forbid_unknown_fields=True):
@@ -185,7 +193,7 @@ WireHaving: TypeAlias = MeasureCompare | MeasuresBoth | MeasuresEither | Measure
 
 
 class WireGroupOrder(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    by: WireFunction | WireConstant | WireArithmetic | WireLevel
+    by: WireFunction | WireConstant | WireArithmetic | WireWindow | WireLevel
     descending: bool = False
 
 
@@ -193,7 +201,7 @@ class AggregateBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """A function of an attribute is a pair, as in releases before 0.3; a level without a band is its path."""
 
     select: WireSelect
-    functions: list[tuple[str, WirePath | None] | WireFunction | WireConstant | WireArithmetic]
+    functions: list[tuple[str, WirePath | None] | WireFunction | WireConstant | WireArithmetic | WireWindow]
     group: list[WirePath | WireLevel] = []
     having: WireHaving | None = None
     order: list[WireGroupOrder] = []

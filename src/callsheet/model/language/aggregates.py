@@ -7,6 +7,7 @@ of `FUNCTIONS`; values of conditions on measures have the type of the measure; t
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 from attrs import evolve
@@ -32,16 +33,20 @@ from callsheet.model.measure import (
     Level,
     Measure,
     MeasureComparison,
+    functions_of,
 )
 from callsheet.model.query import Path, Select
 from callsheet.model.scalar import shown
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
+from callsheet.model.window import ALONG, WINDOWS, Window
 
 __all__ = ["check_aggregate"]
 
 _NUMERIC: Final = frozenset(FUNCTIONS) - {"count", "distinct", "mode", "minimum", "maximum"}
 _COUNT: Final = Attribute("count", data_type="integer")
 _NUMBER: Final = Attribute("number", data_type="number")
+MOST_PLACES: Final = 100_000
+"""The most places that a measure goes along a level."""
 
 
 def check_aggregate(aggregate: Aggregate, schema: Schema, text: str = "") -> Aggregate:
@@ -62,10 +67,12 @@ def check_aggregate(aggregate: Aggregate, schema: Schema, text: str = "") -> Agg
 class _AggregateChecker(QueryChecker):
     """One check: the conditions of all measures count as parts of the query."""
 
+    _group: tuple[Level, ...] = ()
+
     def aggregate(self, aggregate: Aggregate, select: Select) -> Aggregate:
         entity_type = self._schema.types[select.entity_type]
+        group = self._group = tuple(self.level(level, entity_type) for level in aggregate.group)
         functions = tuple(self.measure(each, entity_type) for each in aggregate.functions)
-        group = tuple(self.level(level, entity_type) for level in aggregate.group)
         check_natural("limit", aggregate.limit)
         check_natural("offset", aggregate.offset)
         return Aggregate(
@@ -73,7 +80,7 @@ class _AggregateChecker(QueryChecker):
             functions,
             group,
             None if aggregate.having is None else self.having(aggregate.having, entity_type),
-            tuple(self.order_of(each, group, entity_type) for each in aggregate.order),
+            tuple(self.order_of(each, entity_type) for each in aggregate.order),
             aggregate.limit,
             aggregate.offset,
             _totals(aggregate, len(group)),
@@ -87,6 +94,8 @@ class _AggregateChecker(QueryChecker):
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise QueryError(f"a measure is joined with numbers, not with {shown(value)}")
             return measure
+        if isinstance(measure, Window):
+            return self.window(measure, entity_type)
         if not isinstance(measure, Arithmetic):
             raise QueryError(f"{shown(measure)} is no measure", hint="like `total('bid')` of `callsheet.measures`")
         if measure.operator not in ARITHMETIC:
@@ -98,6 +107,52 @@ class _AggregateChecker(QueryChecker):
             if FAMILIES[self.type_of(side, entity_type).data_type] != "number":
                 raise QueryError(f"cannot reckon with `{measure_text(side)}`, which is no number")
         return Arithmetic(measure.operator, *sides)
+
+    def window(self, window: Window, entity_type: EntityType) -> Window:
+        """A measure beside other groups, with its levels among those of the answer."""
+        name, number = window.name, window.number
+        if name not in WINDOWS:
+            raise QueryError(f"there is no function `{name:.80}`{did_you_mean(name, WINDOWS)}", hint=", ".join(WINDOWS))
+        if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_PLACES:
+            raise QueryError(f"`{name}` takes a whole number from 1 to {MOST_PLACES:,}, not {shown(number)}")
+        if name in ALONG and len(window.levels) != 1:
+            raise QueryError(f"`{name}` goes along one level", hint=f"like `{name}(sum(bid), month(due_date))`")
+        self._enter()
+        of = self.measure(window.of, entity_type)
+        self._depth -= 1
+        if not list(functions_of(of)) or any(isinstance(each, Window) for each in _parts(of)):
+            raise QueryError(f"`{name}` takes functions of entities, and no measure that sees other groups")
+        if FAMILIES[self.type_of(of, entity_type).data_type] != "number":
+            raise QueryError(f"`{name}` takes a number, and `{measure_text(of)}` is none")
+        levels = tuple(self.grouped(level, entity_type, "take") for level in window.levels)
+        if name in ("cumulative", "moving"):
+            self.adds_up(of, levels[0], name, entity_type)
+        return Window(name, of, levels, number)
+
+    def adds_up(self, measure: Measure, level: Level, name: str, entity_type: EntityType) -> None:
+        """Raise `QueryError` unless the sum over groups along the level is the measure of these groups together."""
+        if isinstance(measure, Arithmetic) and measure.operator in "+-":
+            for part in measure.parts:
+                self.adds_up(part, level, name, entity_type)
+            return
+        own = isinstance(measure, AggregateFunction) and (
+            measure.path is None or measure.repeated or not self.valued(measure.path, entity_type).chain[:-1]
+        )
+        if not own or measure.name not in ("sum", "count"):  # type: ignore[attr-defined]
+            raise QueryError(
+                f"`{measure_text(measure)}` does not add up along groups",
+                hint=f"`{name}` takes sums and counts of the entities' own values, and `+` and `-` of such",
+            )
+        if self.valued(level.path, entity_type).collections:
+            raise QueryError(f"`{name}` goes along no collection: an entity is in several groups of it")
+
+    def grouped(self, level: Level, entity_type: EntityType, verb: str) -> Level:
+        """One of the levels of the groups."""
+        found = self.level(level, entity_type)
+        if found not in self._group:
+            hint = ", ".join(f"`{level_text(each)}`" for each in self._group) or "group by it"
+            raise QueryError(f"cannot {verb} `{level_text(level)}`, which is no level of the groups", hint=hint)
+        return found
 
     def function(self, function: AggregateFunction, entity_type: EntityType) -> AggregateFunction:
         """A function with its path and condition checked."""
@@ -131,6 +186,8 @@ class _AggregateChecker(QueryChecker):
                 return _COUNT
             if measure.path is not None and measure.name in ("sum", "minimum", "maximum", "mode"):
                 return self.valued(measure.path, entity_type).attribute
+        if isinstance(measure, Window) and measure.name != "share":
+            return _COUNT if measure.name == "rank" else self.type_of(measure.of, entity_type)
         return _NUMBER
 
     def level(self, level: Level, entity_type: EntityType) -> Level:
@@ -151,16 +208,12 @@ class _AggregateChecker(QueryChecker):
         if kind not in ("date", "datetime"):
             raise self.error(way, f"`{path_text(level.path)}` is a {kind}: only dates are in a {level.band}")
 
-    def order_of(self, order: AggregateOrder, group: tuple[Level, ...], entity_type: EntityType) -> AggregateOrder:
+    def order_of(self, order: AggregateOrder, entity_type: EntityType) -> AggregateOrder:
         if isinstance(order.by, Measure):
             return AggregateOrder(self.measure(order.by, entity_type), order.descending)
         if not isinstance(order.by, Level):
             raise QueryError(f"groups are ordered by levels and measures, not by {shown(order.by)}")
-        level = self.level(order.by, entity_type)
-        if level not in group:
-            hint = ", ".join(f"`{level_text(each)}`" for each in group) or "group by it"
-            raise QueryError(f"cannot order by `{level_text(order.by)}`, which is no level of the groups", hint=hint)
-        return AggregateOrder(level, order.descending)
+        return AggregateOrder(self.grouped(order.by, entity_type, "order by"), order.descending)
 
     def having(self, having: Having, entity_type: EntityType) -> Having:
         if isinstance(having, MeasureComparison):
@@ -193,6 +246,13 @@ class _AggregateChecker(QueryChecker):
         except QueryError as error:
             message = error.message.replace(f".{attribute.name}", f"`{name}`", 1)
             raise QueryError(message, hint=error.hint) from None
+
+
+def _parts(measure: Measure) -> Iterator[Measure]:
+    """A measure and all that it is made of."""
+    yield measure
+    for part in measure.parts:
+        yield from _parts(part)
 
 
 def _argument(function: AggregateFunction) -> float | None:

@@ -20,6 +20,7 @@ from callsheet.model.measure import (
     Measure,
 )
 from callsheet.model.schema import did_you_mean
+from callsheet.model.window import WINDOWS, Window
 
 __all__ = ["FUNCTION_NAMES", "level_text", "measure_text", "parse_level", "parse_measure", "parse_order"]
 
@@ -32,18 +33,20 @@ _ALIASES: Final = {
     "max": "maximum",
     "stddev": "deviation",
 }
-FUNCTION_NAMES: Final = frozenset({*FUNCTIONS, *_ALIASES})
+FUNCTION_NAMES: Final = frozenset({*FUNCTIONS, *_ALIASES, *WINDOWS})
 """What functions are called in texts."""
 _DIRECTIONS: Final = {"asc": False, "ascending": False, "desc": True, "descending": True}
 
 
-def parse_measure(text: str) -> AggregateFunction:
-    """The function that a text stands for.
+def parse_measure(text: str) -> Measure:
+    """The function, or the measure beside other groups, that a text stands for.
 
     >>> parse_measure("sum(bid)") == AggregateFunction("sum", "bid")
     True
     >>> parse_measure("quantile(bid, 0.9)").argument
     0.9
+    >>> parse_measure("moving(sum(bid), month(due_date), 3)").number
+    3
     """
     check_length(text)
     found = _CALL.fullmatch(text)
@@ -51,9 +54,11 @@ def parse_measure(text: str) -> AggregateFunction:
         raise QueryError(f"`{text:.80}` is not a measure", hint="like `count` or `sum(bid)`", text=text)
     name, inside = found[1].lower(), (found[2] or "").strip()
     name = _ALIASES.get(name, name)
+    if name in WINDOWS:
+        return _window(name, inside, text)
     if name not in FUNCTIONS:
-        near = did_you_mean(name, FUNCTIONS)
-        raise QueryError(f"there is no function `{name:.80}`{near}", hint=", ".join(FUNCTIONS))
+        near = did_you_mean(name, (*FUNCTIONS, *WINDOWS))
+        raise QueryError(f"there is no function `{name:.80}`{near}", hint=", ".join((*FUNCTIONS, *WINDOWS)))
     if name != "quantile" or not inside:
         return AggregateFunction(name, parse_path(inside) if inside else None)
     path, _, place = inside.rpartition(",")
@@ -64,6 +69,31 @@ def parse_measure(text: str) -> AggregateFunction:
     if not path or not 0 <= argument <= 1:
         raise QueryError(f"`{text:.80}` is not a quantile", hint="like `quantile(bid, 0.9)`", text=text)
     return AggregateFunction(name, parse_path(path), argument=argument)
+
+
+def _window(name: str, inside: str, text: str) -> Window:
+    """A measure beside other groups: its measure, then levels, then perhaps a number."""
+    of, *others = _arguments(inside)
+    if not of:
+        raise QueryError(f"`{name}` needs a measure", hint=f"like `{name}(sum(bid), month(due_date))`", text=text)
+    number = int(others.pop()) if others and others[-1].isdecimal() and len(others[-1]) < 10 else 1
+    return Window(name, parse_measure(of), tuple(parse_level(each) for each in others), number)
+
+
+def _arguments(inside: str) -> list[str]:
+    """The parts between commas that are in no parentheses.
+
+    >>> _arguments("quantile(bid, 0.9), month(due_date), 3")
+    ['quantile(bid, 0.9)', 'month(due_date)', '3']
+    """
+    parts, depth = [""], 0
+    for character in inside:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
 
 
 def parse_level(text: str) -> Level:
@@ -110,6 +140,10 @@ def measure_text(measure: Measure) -> str:
         return f"{measure.value:g}" if measure.value >= 0 else f"({measure.value:g})"
     if isinstance(measure, Arithmetic):
         return f"{_part_text(measure.left)} {measure.operator} {_part_text(measure.right)}"
+    if isinstance(measure, Window):
+        number = [str(measure.number)] if measure.number != 1 else []
+        parts = [measure_text(measure.of), *(level_text(each) for each in measure.levels), *number]
+        return f"{measure.name}({', '.join(parts)})"
     if not isinstance(measure, AggregateFunction):
         raise QueryError(f"{measure!r:.80} is no measure")
     inside = [] if measure.path is None else [path_text(measure.path)]
@@ -123,7 +157,8 @@ def measure_text(measure: Measure) -> str:
 
 def _part_text(measure: Measure) -> str:
     text = measure_text(measure)
-    closed = isinstance(measure, Constant) or (isinstance(measure, AggregateFunction) and measure.condition is None)
+    function = isinstance(measure, AggregateFunction) and measure.condition is None
+    closed = function or isinstance(measure, Constant | Window)
     return text if closed else f"({text})"
 
 

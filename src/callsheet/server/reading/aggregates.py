@@ -56,11 +56,13 @@ from callsheet.model.measure import (
 )
 from callsheet.model.query import Condition, Path, Step
 from callsheet.model.schema import Attribute, EntityType, Schema
+from callsheet.model.window import Window, windows_of
 from callsheet.server.access.access import Access
 from callsheet.server.reading.bands import banded
 from callsheet.server.reading.choosing import chosen_keys, directed
 from callsheet.server.reading.functions import SqlFunction, group_reader, placeholder_type, sql_function
 from callsheet.server.reading.sql import Scope
+from callsheet.server.reading.windows import WindowStorey, kinds_of
 from callsheet.server.store.columns import INTEGER, NUMBER
 from callsheet.server.store.comparison import Value, Where, compared
 from callsheet.server.store.store import Store
@@ -144,7 +146,9 @@ class AggregatePlan:
         if all(key.condition is not None for key in self._stems):
             # Groups in which no entity fulfils the condition are groups, too.
             self._stem(_StemKey())
-        kinds = len(self._stems) * len(aggregate.kept)
+        self._windows = list(dict.fromkeys(windows_of(aggregate)))
+        self._kinds = kinds_of(aggregate, self._windows)
+        kinds = len(self._stems) * len(self._kinds)
         if kinds > SELECTS:
             raise TooLarge(f"the measures need {kinds} selects; the limit is {SELECTS}: use fewer totals or measures")
         self._levels = next(iter(self._stems.values())).levels
@@ -198,12 +202,21 @@ class AggregatePlan:
         measures = [self._expression(measure, folded) for measure in self.aggregate.functions]
         kind = [folded.c.kind] if self.aggregate.totals else []
         statement = select(*columns, *kind, *measures).select_from(folded)
+        if len(self._kinds) > len(self.aggregate.kept):
+            statement = statement.where(folded.c.kind < len(self.aggregate.kept))
         if self.aggregate.having is not None:
             statement = statement.where(self._having(self.aggregate.having, folded))
         statement = statement.order_by(*self._order(folded, columns))
         return statement.limit(self.aggregate.limit).offset(self.aggregate.offset or None)
 
     def _folded(self) -> Subquery:
+        """All groups, with the values of the functions, and then of measures beside other groups."""
+        folded = self._stacked()
+        if not self._windows:
+            return folded
+        return WindowStorey(self.aggregate, self._kinds, self._windows, self._expression).over(folded)
+
+    def _stacked(self) -> Subquery:
         selects = [each for stem in self._stems.values() for each in self._selects(stem)]
         stacked = (selects[0] if len(selects) == 1 else union_all(*selects)).subquery()
         if len(self._stems) == 1:
@@ -218,7 +231,7 @@ class AggregatePlan:
 
     def _selects(self, stem: _Stem) -> Iterable[Statement[Any]]:
         """For each kind of groups, the groups of one stem."""
-        kinds = self.aggregate.kept
+        kinds = self._kinds
         rows: FromClause | None = None
         if len(kinds) > 1:
             rows = self._rows(stem).cte()
@@ -298,6 +311,8 @@ class AggregatePlan:
             return func.coalesce(column, literal(built.empty, built.type), type_=built.type)
         if isinstance(measure, Constant):
             return literal(float(measure.value), NUMBER)
+        if isinstance(measure, Window):
+            return folded.c[f"window_{self._windows.index(measure)}"]
         if not isinstance(measure, Arithmetic):
             raise Invalid(f"there is no measure of the kind {type(measure).__name__}")
         left, right = (cast(self._expression(side, folded), NUMBER) for side in (measure.left, measure.right))
@@ -322,7 +337,8 @@ class AggregatePlan:
         if isinstance(measure, AggregateFunction):
             built = self._functions[measure]
             return Value(expression, Attribute(measure.name, data_type=built.data_type), built.item)
-        return Value(expression, Attribute("number", data_type="number"))
+        kind = "integer" if isinstance(measure, Window) and expression.type is INTEGER else "number"
+        return Value(expression, Attribute("number", data_type=kind))
 
     def _order(self, folded: Subquery, levels: Sequence[Column]) -> list[Column]:
         """The expressions of ``ORDER BY``; by default, totals come after the groups that they sum up."""
@@ -361,6 +377,10 @@ class AggregatePlan:
     def _reader(self, measure: Measure) -> Callable[[Any], Any]:
         if isinstance(measure, AggregateFunction):
             return self._functions[measure].read
+        if isinstance(measure, Window) and measure.name not in ("share", "rank"):
+            return _unless_none(self._reader(measure.of))
+        if isinstance(measure, Window) and measure.name == "rank":
+            return _unless_none(int)
         return sql_function("average", Value(literal(0.0, NUMBER), Attribute("number", data_type="number")), None).read
 
 
@@ -374,6 +394,10 @@ def _owner(schema: Schema, place: EntityType, path: Path) -> tuple[Step, ...]:
             return path.steps[:index]
         place = schema.type(step.cast or str(attribute.target))
     return path.steps
+
+
+def _unless_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
 
 
 def _missing(expression: Column) -> Column:
