@@ -154,7 +154,7 @@ def share(of: MeasureGiven, *within: LevelGiven) -> Window:
     """The part of the total of all groups that agree at the levels ``within``; without levels, of all groups.
 
     >>> share(total("bid"), "parent.name").levels[0].path.names
-    ['parent', 'name']
+    ('parent', 'name')
     """
     return Window("share", measure(of), _levels(within))
 
