@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -227,6 +229,118 @@ def test_a_dump_that_fails_leaves_nothing(source: str, tmp_path: Path, monkeypat
     with pytest.raises(StorageError, match="exists already; a dump is a new file"):
         written(source, path)
     assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("leaves", ["as it is", "killed"])
+def test_a_dump_goes_on_where_it_was_cut_off(source: str, tmp_path: Path, leaves: str) -> None:
+    """Wherever that was, by Ctrl-C or by a kill; complete tables are not read again, and the archive is the same."""
+    whole = written(source, tmp_path / "whole.dump")
+    folder, at = tmp_path / "a", tmp_path / "at"
+    for each in (folder, at):
+        each.mkdir()
+    path = folder / "show.dump"
+    names = dumped(source, tmp_path / "named.dump")
+    for stop in range(2, len(names), 4):
+        seen: list[str] = []
+
+        def cut_off(name: str, done: int, stop: int = stop, seen: list[str] = seen) -> None:
+            seen.append(name)
+            if len(seen) == stop:
+                for each in folder.iterdir():
+                    shutil.copy(each, at)
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            written(source, path, progress=cut_off)
+        if leaves == "killed":
+            # What is on disk is what was there at that moment, whatever was written on the way out.
+            for each in (*folder.iterdir(),):
+                each.unlink()
+            for each in at.iterdir():
+                shutil.copy(each, folder)
+        assert not path.exists()
+    kept = {each["name"] for each in json.loads((folder / "show.dump.unfinished.json").read_text())["tables"]}
+    assert len(kept) > 5
+    with unread(kept):
+        manifest = written(source, path)
+    assert manifest.tables == whole.tables
+    assert [each.name for each in folder.iterdir()] == ["show.dump"]
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(tmp_path / "whole.dump") as other:
+        assert archive.testzip() is None
+        assert sorted(archive.namelist()) == sorted(other.namelist())
+        rows = [name for name in other.namelist() if name.startswith("rows/")]
+        assert all(archive.read(name) == other.read(name) for name in rows)
+
+
+@contextmanager
+def unread(kept: set[str]) -> Iterator[None]:
+    """No table that is kept is read."""
+    read = dumping.lines_of
+
+    def reading(connection: Any, table: Any, columns: Any) -> Any:
+        assert table.name not in kept
+        return read(connection, table, columns)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(dumping, "lines_of", reading)
+        yield
+
+
+def dumped(source: str, path: Path) -> list[str]:
+    names: list[str] = []
+    written(source, path, progress=lambda name, done: names.append(name))
+    return names
+
+
+def test_a_dump_after_a_commit_begins_anew(source: str, tmp_path: Path) -> None:
+    """What was complete is of another moment: it is dropped, and the archive has the new row."""
+    path = tmp_path / "show.dump"
+
+    def cut_off(name: str, done: int) -> None:
+        if name == "_log":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        written(source, path, progress=cut_off)
+    assert (tmp_path / "show.dump.unfinished.json").exists()
+    with Session(source) as session:
+        session.create("Tag", {"name": "late"})
+        session.commit()
+    written(source, path)
+    with zipfile.ZipFile(path) as archive:
+        rows = b"".join(archive.read(name) for name in archive.namelist() if name.startswith("rows/Tag/"))
+    assert b'"late"' in rows
+    assert sorted(each.name for each in tmp_path.iterdir() if "show.dump" in each.name) == ["show.dump"]
+
+
+def test_files_that_were_written_are_not_written_again(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dump with files that is cut off among them goes on behind the last one that it kept."""
+    monkeypatch.setattr(dumping, "KEPT_BYTES", 1)
+    files, path, again = tmp_path / "files", tmp_path / "show.dump", list[str]()
+    files.mkdir()
+    for name in "abc":
+        (files / name).write_bytes(name.encode() * 100)
+
+    def cut_off(name: str, done: int) -> None:
+        if (name, done) == ("files", 200):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        written(source, path, files=files, progress=cut_off)
+    write = dumping._file
+
+    def writing(archive: Any, folder: Path, each: Path) -> Any:
+        again.append(each.name)
+        return write(archive, folder, each)
+
+    monkeypatch.setattr(dumping, "_file", writing)
+    manifest = written(source, path, files=files)
+    assert again == ["c"]
+    assert [each.path for each in manifest.files] == ["a", "b", "c"]
+    with zipfile.ZipFile(path) as archive:
+        assert [archive.read(f"files/{name}") for name in "abc"] == [name.encode() * 100 for name in "abc"]
 
 
 def interrupted(*_: object) -> int:

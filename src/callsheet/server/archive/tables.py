@@ -8,7 +8,7 @@ is computed when rows are written to an archive, and again of the rows that were
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -47,7 +47,7 @@ class TableDigest:
         return str(self._sha256.hexdigest())
 
 
-def lines_of(connection: Connection, table: Table, columns: Sequence[str]) -> Iterator[list[bytes]]:
+def lines_of(connection: Connection, table: Table, columns: Sequence[str]) -> Generator[list[bytes], None, None]:
     """All rows of a table that belong to a copy, in the order of its key, as lines: a run at a time."""
     chosen = select(*(table.c[name] for name in columns)).order_by(*table.primary_key.columns)
     if table.name == "_meta":
@@ -55,9 +55,9 @@ def lines_of(connection: Connection, table: Table, columns: Sequence[str]) -> It
     if table.name == "_counter":
         # Counters that count nothing yet are rows to lock, which PostgreSQL needs and a server makes.
         chosen = chosen.where(table.c.value != 0)
-    found = connection.execution_options(stream_results=True, yield_per=RUN).execute(chosen)
-    for part in found.partitions():
-        yield [_encode(tuple(row)) + b"\n" for row in part]
+    with connection.execution_options(stream_results=True, yield_per=RUN).execute(chosen) as found:
+        for part in found.partitions():
+            yield [_encode(tuple(row)) + b"\n" for row in part]
 
 
 def rows_of(table: Table, columns: Sequence[str], run: bytes) -> list[dict[str, Any]]:
