@@ -146,6 +146,7 @@ def test_a_set_has_these_members(expression: str, members: str) -> None:
         ("[Measures].[Unit Sales] * ([Measures].[Unit Sales], [Time].[1998])", ""),
         ("IIf(IsEmpty(([Measures].[Unit Sales], [Time].[1998])), 'no', 'yes')", "no"),
         ("IIf(([Measures].[Unit Sales], [Time].[1998]) = 0, 'zero', 'other')", "other"),
+        ("[Store].Levels.Count", "5"),
         ("1 / 0", "Infinity"),
         ("0 / 0", "NaN"),
         ("-(1 / 0)", "-Infinity"),
@@ -228,6 +229,8 @@ def test_statistics_are_those_of_python() -> None:
         f"LinRegR2({states}, {one}, {two})": statistics.correlation(sales, sold) ** 2,
         f"Percentile({states}, {one}, 50)": statistics.median(sales),
         f"Percentile({states}, {one}, 100)": max(sales),
+        f"FirstQ({states}, {one})": statistics.quantiles(sales, n=4, method="inclusive")[0],
+        f"ThirdQ({states}, {one})": statistics.quantiles(sales, n=4, method="inclusive")[2],
     }
     assert {name: number(name) for name in expected} == pytest.approx(expected)
 

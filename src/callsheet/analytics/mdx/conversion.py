@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from decimal import Decimal
 from typing import Any, get_args
 
 from attrs import frozen
 
 from callsheet.analytics.mdx.errors import MdxError
 from callsheet.analytics.mdx.limits import QueryClock
-from callsheet.analytics.mdx.members import Context, MdxDimension, MdxHierarchy, MdxLevel, MdxMember
+from callsheet.analytics.mdx.members import Context, CubeSpace, MdxDimension, MdxHierarchy, MdxLevel, MdxMember
 from callsheet.analytics.mdx.scope import NamedSet
 from callsheet.analytics.mdx.syntax import Expression, NameExpression, OmittedArgument, StringLiteral
 from callsheet.analytics.mdx.values import as_number, as_text, as_truth
@@ -49,6 +51,7 @@ class Conversion:
     ``start`` is the context of the slicer.
     """
 
+    space: CubeSpace
     start: Context
     clock: QueryClock
 
@@ -159,6 +162,8 @@ class Conversion:
             tuples = self.as_set(found, context)
             if len(tuples) == 1 and len(tuples[0]) == 1:
                 return self.as_member(tuples[0], context)
+        if found is None:
+            return self.space.measures.null_member
         raise MdxError(f"a member is expected, not {kind_of(found)}")
 
     def as_tuple(self, found: Any, context: Context) -> tuple[MdxMember, ...]:
@@ -201,6 +206,8 @@ class Conversion:
             return self.value(context)
         if isinstance(found, list | NamedSet | MdxLevel):
             raise MdxError(f"a value is expected, not {kind_of(found)}")
+        if found is not None and not isinstance(found, _SCALARS):
+            raise MdxError(f"a value is expected, not {kind_of(found)}")
         return found
 
     def _value_at(self, members: tuple[MdxMember, ...], context: Context) -> Any:
@@ -212,4 +219,5 @@ class Conversion:
         return self.value(tuple(changed))
 
 
+_SCALARS = (str, int, float, Decimal, dt.date)
 _EXPRESSIONS: tuple[type, ...] = (*get_args(Expression), MemberLiteral, SetLiteral)

@@ -226,6 +226,8 @@ class Evaluation(Conversion):
             function = find_function(name, style, len(arguments))
             given = [self.argument(function.kind(place), each, context) for place, each in enumerate(arguments)]
             return function.compute(self, context, *given)
+        except (ArithmeticError, ValueError) as error:
+            raise MdxError(f"`{name}` cannot be computed: {error}", node.position) from None
         except MdxError as error:
             if error.position < 0 <= node.position:
                 raise MdxError(error.message, node.position, error.hint, error.text) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +24,8 @@ _NAMED = {
     "scientific": "0.00e+00", "yes/no": r"\Y\e\s;\Y\e\s;\N\o;\N\o", "on/off": r"\O\n;\O\n;\O\f\f;\O\f\f",
     "true/false": r"\T\r\u\e;\T\r\u\e;\F\a\l\s\e;\F\a\l\s\e",
 }  # fmt: skip
+_EXACT = Context(prec=1000)
+MOST_PLACES = 300
 _GENERAL = ("general number", "general", "")
 
 
@@ -158,7 +160,7 @@ def _rounded(number: Decimal, places: int) -> Decimal:
     if number.adjusted() > 25:
         number = Decimal(int(number))
         return number
-    return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _EXACT)
 
 
 def _exponent(power: int, pattern: str) -> str:
@@ -216,7 +218,7 @@ def _section(pattern: str) -> _Section:
             commas += 1
             continue
         elif point:
-            decimals += text
+            decimals += text if len(decimals) < MOST_PLACES else ""
         else:
             grouped |= bool(commas and whole)
             whole += text

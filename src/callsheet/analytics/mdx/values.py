@@ -46,6 +46,18 @@ def as_number(value: Any) -> int | float | None:
     raise MdxError(f"a number is expected, not {as_text(value)!r}")
 
 
+def whole(value: Any) -> int:
+    """A number as a whole one, such as a place in a set: empty and no number are 0, huge ones are a thousand millions.
+
+    >>> whole(2.9), whole(None), whole(math.inf)
+    (2, 0, 1000000000)
+    """
+    number = as_number(value) or 0
+    if isinstance(number, float) and math.isnan(number):
+        return 0
+    return int(max(-1_000_000_000, min(number, 1_000_000_000)))
+
+
 def number_of_text(text: str) -> int | float:
     """The number that a text is; ``ValueError`` if it is none.
 
@@ -53,9 +65,10 @@ def number_of_text(text: str) -> int | float:
     (12, 1.5)
     """
     try:
-        return int(text)
+        number = int(text) if len(text) < 300 else float(text)
     except ValueError:
-        return float(text)
+        number = float(text)
+    return number
 
 
 def as_text(value: Any) -> str:
@@ -175,4 +188,7 @@ def compare(sign: str, left: Scalar, right: Scalar) -> bool:
             left, right = as_number(left), as_number(right)
         except MdxError:
             left, right = as_text(left), as_text(right)
-    return _COMPARISONS[sign](left, right)
+    try:
+        return _COMPARISONS[sign](left, right)
+    except TypeError:
+        raise MdxError(f"{as_text(left)!r} and {as_text(right)!r} cannot be compared") from None

@@ -6,6 +6,7 @@ from typing import Any
 
 from callsheet.analytics.mdx.errors import MdxError
 from callsheet.analytics.mdx.evaluation import Context, Evaluation
+from callsheet.analytics.mdx.functions.navigation import LevelList
 from callsheet.analytics.mdx.registry import mdx_function
 from callsheet.analytics.mdx.values import as_number
 
@@ -51,6 +52,8 @@ def most(evaluation: Evaluation, context: Context, tuples: list[Any], node: Any 
 @mdx_function("Count(any, word?)", "any.Count")
 def count(evaluation: Evaluation, context: Context, of: Any, flag: str | None = None) -> int:
     """The number of tuples; with EXCLUDEEMPTY, of those that have a value. Also of members of a tuple."""
+    if isinstance(of, LevelList):
+        return of.size
     if isinstance(of, tuple):
         return len(of)
     tuples = evaluation.as_set(of, context)

@@ -9,7 +9,7 @@ from callsheet.analytics.mdx.evaluation import Context, Evaluation
 from callsheet.analytics.mdx.formats import format_value
 from callsheet.analytics.mdx.functions.texts import of_values
 from callsheet.analytics.mdx.registry import mdx_function
-from callsheet.analytics.mdx.values import as_text
+from callsheet.analytics.mdx.values import as_text, whole
 
 __all__: list[str] = []
 
@@ -23,7 +23,7 @@ def now(evaluation: Evaluation, context: Context, pattern: str | None = None) ->
 @of_values("DateSerial(number, number, number)")
 def date_serial(year: float, month: float, day: float) -> dt.datetime:
     """The date of a year, a month and a day."""
-    return dt.datetime(int(year), int(month), int(day))
+    return dt.datetime(whole(year), whole(month), whole(day))
 
 
 for _part in ("Year", "Month", "Day", "Hour", "Minute", "Second"):
@@ -50,7 +50,7 @@ def _moment(value: Any) -> dt.datetime:
 @of_values("DateAdd(text, number, value)")
 def date_add(unit: str, count: float, value: Any) -> dt.datetime:
     """A date so many units later: ``yyyy``, ``q``, ``m``, ``d``, ``ww``, ``h``, ``n`` or ``s``."""
-    moment, number = _moment(value), int(count or 0)
+    moment, number = _moment(value), whole(count)
     if unit.lower() in _UNITS:
         months = moment.year * 12 + moment.month - 1 + number * _UNITS[unit.lower()]
         year, month = divmod(months, 12)
@@ -86,18 +86,18 @@ def date_value(value: Any) -> dt.datetime:
 @of_values("Weekday(value, number?)")
 def weekday(value: Any, first: float | None = 1) -> int:
     """The day of the week, 1 to 7; the week begins on Sunday, or on another day."""
-    return (_moment(value).isoweekday() % 7 - (int(first or 1) - 1)) % 7 + 1
+    return (_moment(value).isoweekday() % 7 - ((whole(first) or 1) - 1)) % 7 + 1
 
 
 @of_values("MonthName(number, truth?)")
 def month_name(month: float, short: bool = False) -> str:
     """The name of a month."""
-    name = f"{dt.date(2000, int(month), 1):%B}"
+    name = f"{dt.date(2000, whole(month), 1):%B}"
     return name[:3] if short else name
 
 
 @of_values("WeekdayName(number, truth?)")
 def weekday_name(day: float, short: bool = False) -> str:
     """The name of a day of the week, 1 is Sunday."""
-    name = f"{dt.date(2000, 1, 1) + dt.timedelta(days=int(day or 1)):%A}"
+    name = f"{dt.date(2000, 1, 1) + dt.timedelta(days=(whole(day) or 1)):%A}"
     return name[:3] if short else name

@@ -9,6 +9,7 @@ from callsheet.analytics.mdx.evaluation import Context, Evaluation
 from callsheet.analytics.mdx.functions.ranking import ranked
 from callsheet.analytics.mdx.members import MdxLevel, MdxMember
 from callsheet.analytics.mdx.registry import mdx_function
+from callsheet.analytics.mdx.values import whole
 
 __all__: list[str] = []
 
@@ -42,7 +43,7 @@ def _levels_drilled(
 
 def _place_of(tuples: list[Any], level: MdxLevel | None, index: float | None) -> int:
     if index is not None:
-        return max(0, min(int(index), len(tuples[0]) - 1)) if tuples else 0
+        return max(0, min(whole(index), len(tuples[0]) - 1)) if tuples else 0
     if level is not None and tuples:
         for place, member in enumerate(tuples[0]):
             if member.hierarchy is level.hierarchy:
@@ -73,7 +74,7 @@ def _some(
     def below(members: Any, place: int) -> list[MdxMember]:
         here = evaluation.at(context, members)
         children = [(child,) for child in members[place].children]
-        most = max(0, int(count or 0))
+        most = max(0, whole(count))
         if node is None:
             values = [(child, evaluation.value(evaluation.at(here, child))) for child in children]
             from callsheet.analytics.mdx.functions.ordering import Descending, sort_key

@@ -99,13 +99,14 @@ def parameter(
     evaluation: Evaluation, context: Context, name: str, kind: Any, default: Any, description: str | None = None
 ) -> Any:
     """A parameter with its default, which is its value."""
-    evaluation.parameters[name.lower()] = default
+    evaluation.parameters[(name or "").lower()] = default
     return evaluation.evaluate(default, context)
 
 
 @mdx_function("ParamRef(text)")
 def parameter_reference(evaluation: Evaluation, context: Context, name: str) -> Any:
     """The value of a parameter that the query defines."""
+    name = name or ""
     if name.lower() not in evaluation.parameters:
         raise MdxError(f"the query has no parameter `{name}`")
     return evaluation.evaluate(evaluation.parameters[name.lower()], context)

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from attrs import frozen
+
 from callsheet.analytics.mdx.errors import MdxError, nearest_name
 from callsheet.analytics.mdx.evaluation import Context, Evaluation
 from callsheet.analytics.mdx.members import MdxDimension, MdxHierarchy, MdxLevel, MdxMember
 from callsheet.analytics.mdx.registry import mdx_function
 from callsheet.analytics.mdx.scope import NamedSet
+from callsheet.analytics.mdx.values import as_text, whole
 
-__all__: list[str] = []
+__all__ = ["LevelList"]
+
+
+@frozen
+class LevelList:
+    """The levels of a hierarchy, of which only the number can be had."""
+
+    size: int
 
 
 def _ones(members: Iterable[MdxMember]) -> list[Any]:
@@ -127,13 +137,13 @@ def next_member(evaluation: Evaluation, context: Context, member: MdxMember) -> 
 @mdx_function("member.Lag(number)")
 def lag(evaluation: Evaluation, context: Context, member: MdxMember, steps: float | None) -> MdxMember:
     """The member so many places earlier in its level."""
-    return moved(member, -int(steps or 0))
+    return moved(member, -whole(steps))
 
 
 @mdx_function("member.Lead(number)")
 def lead(evaluation: Evaluation, context: Context, member: MdxMember, steps: float | None) -> MdxMember:
     """The member so many places later in its level."""
-    return moved(member, int(steps or 0))
+    return moved(member, whole(steps))
 
 
 @mdx_function("Cousin(member, member)")
@@ -170,7 +180,7 @@ def ancestor(evaluation: Evaluation, context: Context, member: MdxMember, at: An
         if at.hierarchy is not member.hierarchy:
             raise MdxError(f"{member!r} has no ancestor in {at!r}: that is another hierarchy")
         return member.ancestor_at(at) or nothing
-    steps = int(evaluation.converted("number", at, context) or 0)
+    steps = whole(evaluation.converted("number", at, context))
     if steps < 0:
         return nothing
     for number, each in enumerate(member.ancestors()):
@@ -185,7 +195,7 @@ def ancestors(evaluation: Evaluation, context: Context, member: MdxMember, at: A
     if isinstance(at, MdxLevel):
         above = ancestor(evaluation, context, member, at)
         return [] if above.null else _ones(each for each in member.ancestors() if each.is_within(above))[1:]
-    steps = int(evaluation.converted("number", at, context) or 0)
+    steps = whole(evaluation.converted("number", at, context))
     return _ones(list(member.ancestors())[1 : steps + 1])
 
 
@@ -221,7 +231,7 @@ def _depth(evaluation: Evaluation, top: MdxMember, at: Any, context: Context) ->
         return None
     if isinstance(at, MdxLevel):
         return at.number
-    return top.depth + int(evaluation.converted("number", at, context) or 0)
+    return top.depth + whole(evaluation.converted("number", at, context))
 
 
 def _below(
@@ -278,16 +288,25 @@ def levels(evaluation: Evaluation, context: Context, of: Any, which: Any = None)
                 return each
         names = [each.name for each in of.levels]
         raise MdxError(f"{of!r} has no level `{which}`", -1, nearest_name(which, names))
-    if not 0 <= int(which) < len(of.levels):
+    if not 0 <= whole(which) < len(of.levels):
         raise MdxError(f"{of!r} has no level {which}; its levels are 0 to {len(of.levels) - 1}")
     levels_of: list[MdxLevel] = of.levels
-    return levels_of[int(which)]
+    return levels_of[whole(which)]
+
+
+@mdx_function("hierarchy.Levels")
+def all_levels(evaluation: Evaluation, context: Context, of: MdxHierarchy) -> LevelList:
+    """The levels of a hierarchy, to be counted."""
+    return LevelList(len(of.levels))
 
 
 def _parsed_name(text: Any) -> Any:
     from callsheet.analytics.mdx.parser import parse_expression
 
-    return getattr(parse_expression(str(text)), "segments", ())
+    segments = getattr(parse_expression(as_text(text)), "segments", ())
+    if not segments:
+        raise MdxError(f"a level is named, not {as_text(text)!r}")
+    return segments
 
 
 @mdx_function("Dimensions(value)")
@@ -299,9 +318,9 @@ def dimensions(evaluation: Evaluation, context: Context, which: Any) -> MdxHiera
             if which.lower() in (each.name.lower(), each.unique_name.lower()):
                 return each
         raise MdxError(f"there is no hierarchy `{which}`", -1, nearest_name(which, [each.name for each in known]))
-    if which is None or not 0 <= int(which) < len(known):
+    if which is None or not 0 <= whole(which) < len(known):
         raise MdxError(f"there is no hierarchy {which}; they are 0 to {len(known) - 1}")
-    return known[int(which)]
+    return known[whole(which)]
 
 
 @mdx_function("CalculatedChild(member, text)", "member.CalculatedChild(text)")

@@ -9,7 +9,7 @@ from callsheet.analytics.mdx.evaluation import Context, Evaluation
 from callsheet.analytics.mdx.functions.ordering import Descending, sort_key
 from callsheet.analytics.mdx.pruning import top_by_facts
 from callsheet.analytics.mdx.registry import mdx_function
-from callsheet.analytics.mdx.values import as_number
+from callsheet.analytics.mdx.values import as_number, whole
 
 __all__ = ["ranked"]
 
@@ -25,7 +25,7 @@ def ranked(evaluation: Evaluation, context: Context, tuples: list[Any], node: An
 def _count(
     evaluation: Evaluation, context: Context, of: Any, count: float | None, node: Any, descending: bool
 ) -> list[Any]:
-    most = max(0, int(count or 0))
+    most = max(0, whole(count))
     if node is None:
         return evaluation.set(of, context)[:most]
     tuples = top_by_facts(evaluation, context, of, most, node) if descending else None
@@ -48,10 +48,13 @@ def bottom_count(evaluation: Evaluation, context: Context, tuples: Any, count: f
 
 def _until(
     evaluation: Evaluation, context: Context, tuples: list[Any], node: Any, descending: bool,
-    goal: Callable[[float], float],
+    goal: Callable[[float], float], percent: bool = False,
 ) -> list[Any]:  # fmt: skip
     """The first of the ranked tuples, until their values add up to a goal, which depends on the sum of all."""
     pairs = ranked(evaluation, context, tuples, node, descending)
+    if percent and pairs and all(value is None for _, value in pairs):
+        # Of nothing but empty values one tuple is taken.
+        return [pairs[0 if descending else -1][0]]
     numbers = [as_number(value) or 0 for _, value in pairs]
     wanted, total = goal(sum(numbers)), 0.0
     found = []
@@ -82,7 +85,7 @@ def top_percent(
     evaluation: Evaluation, context: Context, tuples: list[Any], part: float | None, node: Any
 ) -> list[Any]:
     """The largest tuples, until their values add up to a percentage of all."""
-    return _until(evaluation, context, tuples, node, True, lambda total: total * (part or 0) / 100)
+    return _until(evaluation, context, tuples, node, True, lambda total: total * (part or 0) / 100, True)
 
 
 @mdx_function("BottomPercent(set, number, node)")
@@ -90,7 +93,7 @@ def bottom_percent(
     evaluation: Evaluation, context: Context, tuples: list[Any], part: float | None, node: Any
 ) -> list[Any]:
     """The smallest tuples, until their values add up to a percentage of all."""
-    return _until(evaluation, context, tuples, node, False, lambda total: total * (part or 0) / 100)
+    return _until(evaluation, context, tuples, node, False, lambda total: total * (part or 0) / 100, True)
 
 
 @mdx_function("Rank(tuple, node, node?)")

@@ -13,7 +13,7 @@ from callsheet.analytics.mdx.operators import crossed, existing
 from callsheet.analytics.mdx.pruning import filtered_by_facts
 from callsheet.analytics.mdx.registry import mdx_function
 from callsheet.analytics.mdx.scope import NamedSet
-from callsheet.analytics.mdx.values import as_text, as_truth
+from callsheet.analytics.mdx.values import as_text, as_truth, whole
 
 __all__: list[str] = []
 
@@ -86,13 +86,13 @@ def distinct(evaluation: Evaluation, context: Context, tuples: list[Any]) -> lis
 @mdx_function("Head(set, number?)")
 def head(evaluation: Evaluation, context: Context, tuples: list[Any], count: float | None = 1) -> list[Any]:
     """The first tuples, one without a number."""
-    return tuples[: max(0, int(count or 0))]
+    return tuples[: max(0, whole(count))]
 
 
 @mdx_function("Tail(set, number?)")
 def tail(evaluation: Evaluation, context: Context, tuples: list[Any], count: float | None = 1) -> list[Any]:
     """The last tuples, one without a number."""
-    return tuples[max(0, len(tuples) - int(count or 0)) :] if int(count or 0) > 0 else []
+    return tuples[max(0, len(tuples) - whole(count)) :] if whole(count) > 0 else []
 
 
 @mdx_function("Subset(set, number, number?)")
@@ -100,10 +100,10 @@ def subset(
     evaluation: Evaluation, context: Context, tuples: list[Any], start: float | None, count: float | None = None
 ) -> list[Any]:
     """The tuples from a place on, 0 is the first."""
-    first = int(start or 0)
+    first = whole(start)
     if first < 0 or (count is not None and count < 0):
         return []
-    return tuples[first:] if count is None else tuples[first : first + int(count)]
+    return tuples[first:] if count is None else tuples[first : first + whole(count)]
 
 
 @mdx_function("Filter(node, node)")
@@ -203,7 +203,7 @@ def item(evaluation: Evaluation, context: Context, of: Any, *which: Any) -> Any:
     )
     if which and all(isinstance(each, str) for each in which) and isinstance(of, list | NamedSet):
         return _named_item(evaluation, found, which)
-    place = int(which[0]) if which and which[0] is not None else 0
+    place = whole(which[0]) if which else 0
     if 0 <= place < len(found):
         return found[place]
     return _nothing(evaluation, found if isinstance(of, list | NamedSet) else [])
@@ -246,4 +246,4 @@ def axis(evaluation: Evaluation, context: Context, number: float | None) -> list
     """The set of an axis of the query."""
     if evaluation.axis_sets is None:
         raise MdxError("the axes of the query are not known here")
-    return evaluation.axis_sets(int(number or 0))
+    return evaluation.axis_sets(whole(number))

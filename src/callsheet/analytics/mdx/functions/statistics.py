@@ -86,8 +86,8 @@ def _quartile(found: list[Any], quarter: int) -> Any:
     if not found:
         return None
     ordered = sorted(found)
-    place, rest = divmod(len(ordered) * quarter, 4)
-    return ordered[place] if rest else (ordered[place - 1] + ordered[min(place, len(ordered) - 1)]) / 2
+    low, rest = divmod((len(ordered) - 1) * quarter, 4)
+    return ordered[low] + (ordered[low + 1] - ordered[low]) * rest / 4 if rest else ordered[low]
 
 
 @mdx_function("FirstQ(set, node?)")

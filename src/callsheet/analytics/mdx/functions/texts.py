@@ -10,7 +10,7 @@ from callsheet.analytics.mdx.errors import MdxError
 from callsheet.analytics.mdx.evaluation import Context, Evaluation
 from callsheet.analytics.mdx.formats import format_value
 from callsheet.analytics.mdx.registry import mdx_function
-from callsheet.analytics.mdx.values import as_number, as_text, number_of_text
+from callsheet.analytics.mdx.values import as_number, as_text, number_of_text, whole
 
 __all__ = ["of_values"]
 
@@ -46,7 +46,7 @@ def left(text: str | None, count: float) -> str:
     """The first characters."""
     if (count or 0) < 0:
         raise ValueError("the number is negative")
-    return (text or "")[: int(count or 0)]
+    return (text or "")[: whole(count)]
 
 
 @of_values("Right(text, number)")
@@ -54,25 +54,25 @@ def right(text: str | None, count: float) -> str:
     """The last characters."""
     if (count or 0) < 0:
         raise ValueError("the number is negative")
-    return (text or "")[max(0, len(text or "") - int(count or 0)) :]
+    return (text or "")[max(0, len(text or "") - whole(count)) :]
 
 
 @of_values("Mid(text, number, number?)")
 def middle(text: str | None, start: float, count: float | None = None) -> str:
     """The characters from a place on, 1 is the first."""
-    first = int(start or 0) - 1
+    first = whole(start) - 1
     if first < 0:
         raise ValueError("places are counted from 1")
     if count is not None and count < 0:
         raise ValueError("the number is negative")
-    return (text or "")[first : None if count is None else first + int(count)]
+    return (text or "")[first : None if count is None else first + whole(count)]
 
 
 @of_values("InStr(value, value, text?, number?)")
 def place_in_text(one: Any, two: Any, three: str | None = None, _compare: float | None = None) -> int:
     """The place of a text in another, from 1; 0 if it is not there. A number in front is where the search begins."""
     if isinstance(one, int | float) and three is not None:
-        return as_text(two).find(three, int(one) - 1) + 1
+        return as_text(two).find(three, whole(one) - 1) + 1
     return as_text(one).lower().find(as_text(two).lower()) + 1 if three else as_text(one).find(as_text(two)) + 1
 
 
@@ -115,7 +115,9 @@ def trim_right(text: str | None) -> str:
 @of_values("Replace(text, text, text, number?, number?)")
 def replace(text: str | None, old: str | None, new: str | None, start: float = 1, count: float = -1) -> str:
     """A text with parts of it replaced."""
-    return _bounded((text or "")[int(start) - 1 :].replace(old or "", new or "", int(count)) if old else (text or ""))
+    return _bounded(
+        (text or "")[whole(start) - 1 :].replace(old or "", new or "", whole(count)) if old else (text or "")
+    )
 
 
 def _bounded(text: str) -> str:
@@ -127,13 +129,13 @@ def _bounded(text: str) -> str:
 @of_values("Space(number)")
 def space(count: float | None) -> str:
     """So many blanks."""
-    return " " * min(MOST_TEXT, int(count or 0))
+    return " " * min(MOST_TEXT, whole(count))
 
 
 @of_values("String(number, text)")
 def repeated(count: float | None, text: str | None) -> str:
     """A character, so many times."""
-    return (text or "")[:1] * min(MOST_TEXT, int(count or 0))
+    return (text or "")[:1] * min(MOST_TEXT, whole(count))
 
 
 @of_values("StrReverse(text)")
@@ -160,7 +162,7 @@ def code_of(text: str | None) -> int:
 @of_values("Chr(number)")
 def character(code: float | None) -> str:
     """The character with a number."""
-    return chr(int(code or 0))
+    return chr(whole(code))
 
 
 @of_values("Val(text)")
@@ -254,7 +256,7 @@ _numeric("Radians(number)", "Degrees as radians.", math.radians)
 @of_values("Round(number, number?)")
 def rounded(number: float | None, places: float | None = 0) -> Any:
     """Rounded to so many places, halves to even."""
-    return None if number is None else round(float(number), int(places or 0))
+    return None if number is None else round(float(number), max(-300, min(300, whole(places))))
 
 
 @of_values("Power(number, number)")
@@ -272,33 +274,33 @@ def formatted(value: Any, pattern: str | None) -> str:
 @of_values("Hex(number)")
 def hexadecimal(number: float | None) -> str:
     """A whole number with the base 16."""
-    return f"{int(number or 0):X}"
+    return f"{whole(number):X}"
 
 
 @of_values("Oct(number)")
 def octal(number: float | None) -> str:
     """A whole number with the base 8."""
-    return f"{int(number or 0):o}"
+    return f"{whole(number):o}"
 
 
 @of_values("FormatNumber(number, number?)")
 def number_with_commas(number: float | None, places: float | None = 2) -> str:
     """A number with commas and so many places."""
-    digits = max(0, int(2 if places is None else places))
+    digits = max(0, min(100, whole(2 if places is None else places)))
     return format_value(number, "#,##0" + ("." + "0" * digits if digits else ""))
 
 
 @of_values("FormatPercent(number, number?)")
 def number_as_percent(number: float | None, places: float | None = 2) -> str:
     """A number as a percentage with so many places."""
-    digits = max(0, int(2 if places is None else places))
+    digits = max(0, min(100, whole(2 if places is None else places)))
     return format_value(number, "#,##0" + ("." + "0" * digits if digits else "") + "%")
 
 
 @of_values("FormatCurrency(number, number?)")
 def number_as_money(number: float | None, places: float | None = 2) -> str:
     """A number as an amount of money with so many places."""
-    digits = max(0, int(2 if places is None else places))
+    digits = max(0, min(100, whole(2 if places is None else places)))
     plain = "$#,##0" + ("." + "0" * digits if digits else "")
     return format_value(number, f"{plain};({plain})")
 

@@ -10,7 +10,7 @@ from callsheet.analytics.mdx.evaluation import Context, Evaluation
 from callsheet.analytics.mdx.functions.navigation import moved, placed_alike
 from callsheet.analytics.mdx.members import MdxHierarchy, MdxLevel, MdxMember, order_key
 from callsheet.analytics.mdx.registry import mdx_function
-from callsheet.analytics.mdx.values import number_of_text
+from callsheet.analytics.mdx.values import number_of_text, whole
 
 __all__: list[str] = []
 
@@ -35,11 +35,11 @@ def _to_date(member: MdxMember, level: MdxLevel | None) -> list[Any]:
     """The members from the first one of a period up to a member."""
     if member.null or level is None:
         return []
-    whole = member.ancestor_at(level)
-    if whole is None:
+    around = member.ancestor_at(level)
+    if around is None:
         return []
     return [
-        (each,) for each in member.level.members()[: member.ordinal + 1] if each.ancestor_at(level) is whole
+        (each,) for each in member.level.members()[: member.ordinal + 1] if each.ancestor_at(level) is around
     ]  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def last_periods(
     evaluation: Evaluation, context: Context, count: float | None, member: MdxMember | None = None
 ) -> list[Any]:
     """So many members up to a member; with a negative number, from it on."""
-    current, number = _current(evaluation, context, member), int(count or 0)
+    current, number = _current(evaluation, context, member), whole(count)
     if current.null or number == 0:
         return []
     level, at = current.level.members(), current.ordinal
@@ -108,10 +108,10 @@ def parallel_period(
     nothing = current.hierarchy.null_member
     if period is None or current.null:
         return nothing
-    whole = current.ancestor_at(period)
-    if whole is None:
+    around = current.ancestor_at(period)
+    if around is None:
         return nothing
-    return placed_alike(current, moved(whole, -int(1 if steps is None else steps)))
+    return placed_alike(current, moved(around, -whole(1 if steps is None else steps)))
 
 
 def _edge(evaluation: Evaluation, context: Context, level: MdxLevel | None, member: MdxMember | None, at: int) -> Any:
@@ -151,11 +151,13 @@ def current_date_member(
     """The member of the present date, whose name a format makes; with BEFORE or AFTER the nearest one that exists."""
     from callsheet.analytics.mdx.parser import parse_expression
 
-    name = parse_expression(format_date(evaluation.now, pattern))
+    name = parse_expression(format_date(evaluation.now, pattern or ""))
     segments = list(getattr(name, "segments", ()))
     if not segments:
         raise MdxError("the format makes no name of a member")
     if segments[0].name.lower() in (hierarchy.name.lower(), hierarchy.dimension.name.lower()):
+        segments = segments[1:]
+    if segments and hierarchy.all_member is not None and segments[0].name.lower() == hierarchy.all_member.name.lower():
         segments = segments[1:]
     return _nearest(hierarchy, [segment.name for segment in segments], match or "EXACT")
 
