@@ -99,6 +99,8 @@ def _column(table: Any, given: Any) -> GridColumn:
             f"{variable._shown} is no column of {table.plural}: `{route}` leads to many; a column is of {table.name} "
             "or of a table above it"
         )
+    if variable._many:
+        raise UsageError(f"{variable._shown} is no column of {table.plural}: it leads to many")
     if variable.type in ("Array", "Mapping"):
         raise UsageError(f"{variable._shown} is of type {variable.type}, which is no column: it holds many values")
     return GridColumn(variable, label_path(variable, path))

@@ -275,4 +275,5 @@ class TableGraph:
 def _listed(routes: Sequence[TablePath]) -> str:
     shown = "; ".join(f"`{route}`" for route in routes[:8])
     more = f" and {len(routes) - 8} more" if len(routes) > 8 else ""
-    return f"{shown}{more}; choose one by `through=`"
+    path = ".".join(str(link) for link in routes[0].links)
+    return f"{shown}{more}; choose one by `through=`, or write a variable as a path: `{path}.…`"

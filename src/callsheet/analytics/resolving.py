@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+from attrs import evolve
 
 from callsheet.analytics.carrying import path_along, route_between
 from callsheet.analytics.relations import TablePath
 from callsheet.errors import UnknownName, UsageError
+from callsheet.model.language.checking import check_path
+from callsheet.model.language.parser import parse_path
 from callsheet.model.query import Path, Step
 from callsheet.model.schema import did_you_mean
 
-__all__ = ["is_selection", "is_table", "label_path", "path_to", "value_path", "variable_of"]
+__all__ = ["is_selection", "is_table", "label_path", "path_to", "value_path", "variable_of", "written_variable"]
+
+_START = re.compile(r"(\w+)[.\[]")
 
 
 def is_selection(given: Any) -> bool:
@@ -24,7 +31,10 @@ def is_table(given: Any) -> bool:
 
 
 def variable_of(table: Any, given: Any) -> Any:
-    """The variable that is given, or named: of the table, else of the tables above, else of all (``Bookings.Cost``)."""
+    """The variable that is given or named: of the table, else of the tables above, else of all (``Bookings.Cost``).
+
+    A text may be a path from the table, too.
+    """
     if not isinstance(given, str):
         if not hasattr(given, "_attribute") or not hasattr(given, "table"):
             raise UsageError(f"a variable is needed, or its name, not {given!r:.80}")
@@ -36,7 +46,21 @@ def variable_of(table: Any, given: Any) -> Any:
             return near.variables[given]
     if given in table._dictionary.variables:
         return table._dictionary.variables[given]
-    return _named_in(table, given)
+    return written_variable(table, given) or _named_in(table, given)
+
+
+def written_variable(table: Any, text: str) -> Any:
+    """The variable at a path of the query language: ``parent[Shot].name``; None for a text that is no path from here.
+
+    Raises `QueryError` for a path that begins with an attribute of the table, and is wrong further on.
+    """
+    start = _START.match(text)
+    if start is None or start[1] not in table._type.names:
+        return None
+    path = parse_path(text)
+    chain = check_path(path, table._type, table._dictionary.schema)
+    many = any(attribute.kind == "collection" for _, attribute in chain[:-1])
+    return table._dictionary.kinds.variable(table, evolve(chain[-1][1], label=text), path, many)
 
 
 def _named_in(table: Any, given: str) -> Any:
@@ -82,6 +106,8 @@ def value_path(table: Any, given: Any, word: str) -> Path:
         if variable.type in ("Array", "Mapping", "Json"):
             raise UsageError(f"`{word}` needs one value for each entity; {variable._shown} is of type {variable.type}")
         found = label_path(variable, found) if word != "per" else found
+        if variable._many:
+            raise UsageError(f"`{word}` needs one value for each entity of {table.name}, but {variable._shown} is many")
     if route.many:
         raise UsageError(f"`{word}` needs one value for each entity of {table.name}, but `{route}` leads to many")
     return found

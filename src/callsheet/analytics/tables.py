@@ -14,6 +14,7 @@ from callsheet.analytics.display import Shown
 from callsheet.analytics.naming import plural_of
 from callsheet.analytics.quantified import AsyncQuantified, Quantified
 from callsheet.analytics.relations import TablePath
+from callsheet.analytics.resolving import written_variable
 from callsheet.analytics.selections import AsyncSelection, Selection
 from callsheet.analytics.variables import AsyncVariable, Variable
 from callsheet.core.verb import Verb
@@ -69,10 +70,11 @@ class TableVerbs(Shown, Generic[V, S, Q]):
         return Catalog("variable", ("variable", "description", "table", "type"), found)
 
     def __getitem__(self, name: str) -> V:
-        """The variable of this name, label or description."""
+        """The variable of this name, label or description, or at a path of the query language: ``status.name``."""
         if not isinstance(name, str):
             raise TypeError(f"a variable of {self.name} is looked up by its name, not by {name!r:.80}")
-        return self.variables[name]
+        found: V | None = None if self.variables.__contains__(name) else written_variable(self, name)
+        return self.variables[name] if found is None else found
 
     def __contains__(self, wanted: object) -> bool:
         return wanted in self.variables

@@ -38,8 +38,9 @@ class Code:
 class VariableVerbs(BandedVariable, MeasuredVariable, Shown, Generic[S]):
     """An attribute of a table; see `Variable`."""
 
-    def __init__(self, table: Any, attribute: Attribute, path: Path | None = None) -> None:
+    def __init__(self, table: Any, attribute: Attribute, path: Path | None = None, many: bool = False) -> None:
         self.table, self._attribute = table, attribute
+        self._many = many
         self._path = Path((Step(attribute.name),)) if path is None else path
         self._dictionary = table._dictionary
         self._core: Any = table._core
@@ -79,7 +80,7 @@ class VariableVerbs(BandedVariable, MeasuredVariable, Shown, Generic[S]):
             return Code(False, "no"), Code(True, "yes")
         if attribute.data_type != "enum":
             raise UsageError(f"{self._full} is of type {self.type} and has no codes; only a Selector has")
-        texts = self.table._type.codes.get(attribute.name, {})
+        texts = self.table._type.codes.get(attribute.name, {}) if len(self._path.steps) == 1 else {}
         return tuple(Code(choice, texts.get(choice, choice)) for choice in attribute.choices)
 
     @Verb
@@ -103,7 +104,9 @@ class VariableVerbs(BandedVariable, MeasuredVariable, Shown, Generic[S]):
 
     def _extreme(self, place: int) -> Flow[Any]:
         if len(self._path.steps) > 1:
-            raise UsageError(f"{self._full} is an item of a mapping: it has no minimum and no maximum")
+            raise UsageError(
+                f"{self._full} has no minimum and no maximum: a cube computes `smallest()` and `largest()`"
+            )
         found = yield from self._dictionary.figures.extremes(self.table._type, self._attribute)
         return found[place]
 
