@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from test_matches_equals_sql import DOCUMENT, SETTINGS, worlds
 from test_measures_equal_python import World, aggregates, choices_agree, chosen, numbers_agree, small
 
 from callsheet import Session
-from callsheet.errors import CallsheetError, Invalid
+from callsheet.errors import CallsheetError, Invalid, Unavailable
 from callsheet.model.language.aggregates import check_aggregate
 from callsheet.model.measure import Aggregate, AggregateFunction
 from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Update
 from callsheet.model.query import Select
 from callsheet.model.record import Identity
 from callsheet.model.schema import Schema
+from callsheet.server.mirror import mirror as mirror_module
 from callsheet.server.mirror.database import MirrorDatabase
 from callsheet.server.mirror.feed import create_tables, mirrored_tables
 from callsheet.server.mirror.mirror import Mirror
@@ -192,6 +194,28 @@ def test_it_is_made_again_when_it_must_be(damage: str, tmp_path: Path) -> None:
         service.commit(dots(20, 10), "admin")
         assert service.mirror is not None
         assert agrees(service, service.mirror)
+        assert service.mirror.copies == 1
+
+
+def test_a_copy_outlives_the_request_that_began_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks while rows are copied is refused in time; the copy goes on, and answers the next question."""
+    go_on = threading.Event()
+    copy = mirror_module.copy_all
+
+    def slow(*arguments: Any) -> None:
+        assert go_on.wait(30)
+        copy(*arguments)
+
+    monkeypatch.setattr(mirror_module, "copy_all", slow)
+    with Service.open("memory:", TASKS, analytics=True) as service:
+        service.commit(dots(0, 10), "admin")
+        service.store.deadline = 0.1
+        with pytest.raises(Unavailable, match="is being made"):
+            service.backend("admin").aggregate(SIZES)
+        service.store.deadline = 30.0
+        go_on.set()
+        assert sum(row[2] for row in service.backend("admin").aggregate(SIZES)) == 10
+        assert service.mirror is not None
         assert service.mirror.copies == 1
 
 

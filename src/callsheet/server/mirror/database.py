@@ -61,10 +61,10 @@ class MirrorDatabase:
         self._writers = mirror_engine(self._root.cursor, 1)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self, seconds: float | None = None) -> Iterator[Connection]:
         check_deadline()
         self._check_open()
-        with self._errors(), self._readers.connect() as connection, self._limited(connection):
+        with self._errors(), self._readers.connect() as connection, self._limited(connection, seconds or self.deadline):
             yield connection
 
     def write(self, function: Callable[[Connection], T]) -> T:
@@ -89,11 +89,11 @@ class MirrorDatabase:
             raise Closed("the mirror is closed")
 
     @contextmanager
-    def _limited(self, connection: Connection) -> Iterator[None]:
+    def _limited(self, connection: Connection, seconds: float) -> Iterator[None]:
         """A block whose statement is interrupted at the deadline, or when its client disconnects."""
         driver: Any = connection.connection.driver_connection
-        deadline = current_deadline() or Deadline("", self.deadline)
-        timer = threading.Timer(max(0.0, min(self.deadline, deadline.until - monotonic())), deadline.interrupt)
+        deadline = current_deadline() or Deadline("", seconds)
+        timer = threading.Timer(max(0.0, min(seconds, deadline.until - monotonic())), deadline.interrupt)
         timer.daemon = True
         timer.start()
         try:

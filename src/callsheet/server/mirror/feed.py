@@ -7,7 +7,7 @@ commits again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from attrs import define, field
@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import NullType
 
 from callsheet.chunks import chunks
+from callsheet.errors import Closed
 from callsheet.server.log import commits as log
 from callsheet.server.mirror.batches import Kind, batch_of
 from callsheet.server.store.columns import INTEGER, NUMBER, Truth
@@ -70,10 +71,10 @@ def touched(store: Store, connection: Connection, after: int, most: int) -> Touc
     return found
 
 
-def copy_all(store: Store, source: Connection, target: Connection) -> None:
-    """Copy all rows into the empty tables of the mirror."""
+def copy_all(store: Store, source: Connection, target: Connection, stopped: Callable[[], bool]) -> None:
+    """Copy all rows into the empty tables of the mirror; raises `Closed` once ``stopped`` returns true."""
     for table in mirrored_tables(store):
-        _insert(source, target, table, _select(source, table))
+        _insert(source, target, table, _select(source, table), stopped)
 
 
 def refresh(store: Store, source: Connection, target: Connection, changes: TouchedRows) -> None:
@@ -111,7 +112,9 @@ def _kind(column: Column[Any], raw: bool) -> Kind:
     return "number" if column.type is NUMBER else "text"
 
 
-def _insert(source: Connection, target: Connection, table: Table, rows: Any) -> None:
+def _insert(
+    source: Connection, target: Connection, table: Table, rows: Any, stopped: Callable[[], bool] = lambda: False
+) -> None:
     """Insert the rows of a statement of the store."""
     quote = target.dialect.identifier_preparer.quote
     names = [column.name for column in table.columns]
@@ -121,6 +124,8 @@ def _insert(source: Connection, target: Connection, table: Table, rows: Any) -> 
     statement = f"INSERT INTO {quote(table.name)} SELECT {values} FROM incoming"
     driver: Any = target.connection.driver_connection
     for batch in _batches(source, rows):
+        if stopped():
+            raise Closed("the mirror was closed while rows were copied")
         driver.raw.register("incoming", batch_of(names, kinds, batch))
         try:
             driver.raw.execute(statement)

@@ -8,19 +8,23 @@ what it has written. If the mirror is of another store, of another layout, or of
 
 from __future__ import annotations
 
+import math
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 
 from attrs import frozen
 from sqlalchemy import Column, Connection, MetaData, Table, Text, func, select
 from sqlalchemy.schema import CreateTable
 
-from callsheet.errors import StorageError
+from callsheet.errors import Closed, StorageError, Unavailable
 from callsheet.private import make_folder
+from callsheet.server.deadline import current_deadline
 from callsheet.server.log import commits as log
 from callsheet.server.mirror.database import LOCKED, MirrorDatabase
 from callsheet.server.mirror.feed import copy_all, create_tables, mirrored_tables, refresh, touched
@@ -51,8 +55,9 @@ class Mirror:
 
     def __init__(self, store: Store, folder: Path | None = None) -> None:
         self._present, self.folder = store, folder
-        self._lock = threading.Lock()
         self._store: Store | None = None
+        self._feeder = ThreadPoolExecutor(1, thread_name_prefix="callsheet-mirror")
+        self._closing = threading.Event()
         self.copies = 0
         """How often all rows were copied."""
 
@@ -61,28 +66,47 @@ class Mirror:
 
     @contextmanager
     def reading(self) -> Iterator[MirroredState]:
-        """The state of now, or of a moment later."""
-        store = self._current()
+        """The state of now, or of a moment later.
+
+        Raises `Unavailable` while rows are copied for longer than the time limit of a read; the copy goes on.
+        """
+        store = self._up_to_date()
         with store.reading() as connection:
             facts = _facts(connection)
             yield MirroredState(store, connection, int(facts["position"]))
 
     def close(self) -> None:
-        """Release the file, if it is open."""
-        with self._lock:
-            if self._store is not None:
-                self._store.close()
-                self._store = None
+        """Release the file, if it is open; rows that are being copied are left."""
+        self._closing.set()
+        self._feeder.shutdown(cancel_futures=True)
+        if self._store is not None:
+            self._store.close()
 
-    def _current(self) -> Store:
-        """The mirror's store, up to date."""
-        with self._lock:
-            if self._store is None:
-                self._store = self._opened()
-            self._catch_up(self._store)
-            # Custom attributes are configured while a server runs; they change no table.
-            self._store.schema = self._present.schema
-            return self._store
+    def _up_to_date(self) -> Store:
+        """The mirror's store, after it was fed.
+
+        It is fed in a thread of its own, turn by turn, so that a request that gives up leaves the work undisturbed. A
+        turn begins after the request, so it sees what the request's session has committed.
+        """
+        if self._closing.is_set():
+            raise Closed("the mirror is closed")
+        deadline, seconds = current_deadline(), self._present.deadline
+        if deadline is not None:
+            seconds = max(0.0, min(seconds, deadline.until - monotonic()))
+        try:
+            return self._feeder.submit(self._fed).result(seconds)
+        except TimeoutError:
+            raise Unavailable("the mirror for analytics is being made; try again in a minute") from None
+        except CancelledError:
+            raise Closed("the mirror is closed") from None
+
+    def _fed(self) -> Store:
+        if self._store is None:
+            self._store = self._opened()
+        self._catch_up(self._store)
+        # Custom attributes are configured while a server runs; they change no table.
+        self._store.schema = self._present.schema
+        return self._store
 
     def _opened(self) -> Store:
         path = None
@@ -107,7 +131,7 @@ class Mirror:
         """Apply the commits since the mirror's position, or copy everything."""
         with store.reading() as connection:
             facts = _facts(connection)
-        with self._present.reading() as source:
+        with self._present.reading(math.inf) as source:
             wanted = {**self._origin(), **_last_commit(self._present, source)}
             if facts == wanted:
                 return
@@ -118,7 +142,7 @@ class Mirror:
             def work(target: Connection) -> None:
                 if changes is None:
                     create_tables(self._present, target)
-                    copy_all(self._present, source, target)
+                    copy_all(self._present, source, target, self._closing.is_set)
                     self.copies += 1
                 else:
                     refresh(self._present, source, target, changes)

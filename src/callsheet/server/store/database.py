@@ -5,6 +5,7 @@ Each gives a reader one consistent state, and makes a write atomic.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import sqlite3
@@ -40,8 +41,11 @@ class Database(Protocol):
     engine_name: str
     deadline: float
 
-    def reading(self) -> AbstractContextManager[Connection]:
-        """A context with a `Connection` that sees one consistent state and cannot write."""
+    def reading(self, seconds: float | None = None) -> AbstractContextManager[Connection]:
+        """A context with a `Connection` that sees one consistent state and cannot write.
+
+        ``seconds`` is its time limit, where it is not ``deadline``; it may be infinite.
+        """
 
     def write(self, function: Callable[[Connection], T]) -> T:
         """Call the function in a transaction; return when the transaction is on disk.
@@ -91,14 +95,14 @@ class MemoryDatabase:
         weakref.finalize(self, self._connection.close)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self, seconds: float | None = None) -> Iterator[Connection]:
         check_deadline()
         with self._lock, _errors(self.deadline):
             connection = self._open()
             if connection.in_transaction():
                 yield connection
                 return
-            with connection.begin() as transaction, limited(connection, self.deadline):
+            with connection.begin() as transaction, limited(connection, seconds or self.deadline):
                 self._driver.execute("PRAGMA query_only=ON")
                 try:
                     yield connection
@@ -155,11 +159,12 @@ class FileDatabase:
         return self._writer.waiting
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self, seconds: float | None = None) -> Iterator[Connection]:
         check_deadline()
         if self._closed:
             raise Closed("the store is closed")
-        with _errors(self.deadline), self._readers.connect() as connection, limited(connection, self.deadline):
+        most = seconds or self.deadline
+        with _errors(self.deadline), self._readers.connect() as connection, limited(connection, most):
             yield connection
 
     def write(self, function: Callable[[Connection], T]) -> T:
@@ -201,10 +206,13 @@ class PostgresDatabase:
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self, seconds: float | None = None) -> Iterator[Connection]:
         check_deadline()
         self._check_open()
         with _errors(self.deadline), self._snapshots.connect() as connection, _cancelled(connection):
+            if seconds is not None:
+                most = 0 if math.isinf(seconds) else int(seconds * 1_000)
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {most}")
             yield connection
 
     def write(self, function: Callable[[Connection], T]) -> T:
