@@ -30,6 +30,7 @@ CallsheetError
 │  ├─ Timeout
 │  └─ Disconnected
 ├─ CommitError           a commit failed: which operation, which entity; nothing local is lost
+│  ├─ MissingValues         required attributes of new entities have no value; nothing was sent
 │  └─ ConflictError         base, ours and theirs of every attribute in conflict
 ├─ StorageError          a file, a disk or a journal
 │  ├─ FileMissing           there is no file under this identifier
@@ -291,6 +292,14 @@ class CommitError(CallsheetError):
         self.operation, self.index, self.entity, self.attribute = operation, index, entity, attribute
         self.outcomes = outcomes
         self.result: Any = None
+
+
+class MissingValues(CommitError):
+    """Required attributes have no value; nothing was sent. ``missing`` maps each entity's identity to their names."""
+
+    def __init__(self, message: str, *, missing: Mapping[Any, tuple[str, ...]], **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.missing = missing
 
 
 class ConflictError(CommitError):

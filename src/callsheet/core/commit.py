@@ -9,6 +9,7 @@ from callsheet.core.core import Core
 from callsheet.core.each import send_each
 from callsheet.core.journal import JournalProtocol
 from callsheet.core.meter import Meter, ProgressFunction, meter_for
+from callsheet.core.required import check_required
 from callsheet.core.sending import check_size, deliver, explain, in_doubt, is_final
 from callsheet.dialects.protocol import CommitResult
 from callsheet.errors import CommitError, ServerError, StateError, TransportError, UsageError
@@ -67,6 +68,8 @@ def commit(
             _settle(core, operations, None)
             return None
         check_size(core, len(operations))
+        if not core.features.fills:
+            check_required(core.schema, operations)
         changes = ChangeSet(new_key(), operations, policy=policy, origin=core.origin, agree=agree)
         if errand is not None:
             changes, again = errand.address(changes), errand.repeated

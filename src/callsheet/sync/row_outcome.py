@@ -8,9 +8,9 @@ from typing import Any
 from attrs import define, field
 
 from callsheet.core.core import Core
+from callsheet.core.required import needed
 from callsheet.model.operation import Operation
 from callsheet.model.record import NOT_SET, Identity
-from callsheet.model.schema import EntityType
 from callsheet.sync.cells import Cells
 from callsheet.sync.finding import Found
 from callsheet.sync.judging import Judge, same
@@ -57,7 +57,7 @@ class RowOutcome:
         self.replaced = {self.names[place]: place for place in many if self.names[place] not in self.layout.added_to}
         self._gives_keys = all(name in self.layout.targets for name in self.layout.entity_type.key)
         self._lists = bool(self.layout.whole or self.layout.added_to)
-        self.needed = () if self.core.features.fills else tuple(_needed(self.layout.entity_type))
+        self.needed = () if self.core.features.fills else needed(self.layout.entity_type)
 
     def compare_all(
         self,
@@ -196,10 +196,3 @@ def own_key(layout: RowLayout, cells: Cells) -> Any:
         return None
     parts = tuple(cells.values.get(name) for name in names)
     return None if None in parts else parts if len(parts) > 1 else parts[0]
-
-
-def _needed(entity_type: EntityType) -> Iterable[str]:
-    """The attributes that are never empty and that nothing but a row fills."""
-    for each in entity_type.attributes.values():
-        if each.required and each.default is None and not each.computed and each.name not in entity_type.key:
-            yield each.name

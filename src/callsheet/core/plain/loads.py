@@ -14,6 +14,7 @@ from callsheet.core import populating, reading
 from callsheet.core.core import Core
 from callsheet.core.ensure import alike
 from callsheet.core.plain.dumping import MODEL, yaml_module
+from callsheet.core.required import needed
 from callsheet.entity.entity import Entity
 from callsheet.errors import SchemaError, UsageError
 from callsheet.flow import Flow
@@ -246,9 +247,8 @@ class PlainReader:
     def _required(self, found: PlainObject) -> None:
         if self._core.features.fills:
             return
-        for name, attribute in found.entity_type.attributes.items():
-            given = found.values.get(name)
-            if attribute.required and given is None and attribute.default is None and attribute.computed is None:
+        for name in needed(found.entity_type):
+            if found.values.get(name) is None:
                 self._wrong(f"{found.place}.{name}", f"{found.entity_type.name}.{name} is required")
 
     def _references(self) -> Iterator[KeyedReference]:
