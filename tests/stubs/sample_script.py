@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal, assert_type
 
-from callsheet import AsyncQueryResult, Browser, Collection, Entity, QueryResult
+from callsheet import AsyncQueryResult, Browser, Collection, Entity, Identity, QueryResult
 from callsheet.model.query import Comparison
 
 if TYPE_CHECKING:
-    from my_studio import AsyncSession, Context, Session, Session_, Shot, ShotData, Status, Task, TaskData, User
+    from my_studio import AsyncSession, Context, Note, Session, Session_, Shot, ShotData, Status, Task, TaskData, User
 
 
 def reading(session: Session, task: Task, shot: Shot) -> None:
@@ -68,6 +68,9 @@ def writing(session: Session, task: Task, shot: Shot) -> None:
     task.name, task["bid"], task.due_date = "x", 3, "2026-01-01"
     shot.custom_attributes["weather"] = "rain"
     task.create_note("hello", recipients=[])
+    assert_type(task.create_note("hello")["content"], str)
+    assert_type([user.identity for user in task.get_assignees()], list[Identity])
+    assert_type(task.unassign(task) + 1, int)
     data: TaskData = {"name": "y", "parent": shot, "bid": 1.5}
     assert_type(session.create(Task, data), Task)
     assert_type(session.create("Shot", {"name": "a", "custom_attributes": {"takes": 3}}), Shot)
@@ -83,6 +86,9 @@ async def awaiting(session: AsyncSession) -> None:
     assert_type(await session.get("Task", "1"), Task | None)
     assert_type(session.create("Task", {"name": "a"}), Task)
     assert_type(await session.Task.last(3), list[Task])
+    task = await session.query(Task).one()
+    assert_type(await task.create_note("hello"), Note)
+    assert_type(await task.get_assignees(), list[Entity])
     assert_type(await session.ensure("User", {"username": "anna"}, ["username"]), User)
 
 
@@ -107,6 +113,8 @@ def wrong(session: Session, task: Task, shot: Shot) -> None:
     session.types["Tsak"]  # E
     task.create_notes("x")  # E
     task.create_note()  # E
+    print(task.create_note("x").contnet)  # E
+    print(task.get_assignees().first)  # E
     print(shot["custom_attributes"]["tkaes"])  # E
     shot.custom_attributes["weather"] = "fog"  # E
     shot.custom_attributes["takes"] = "three"  # E

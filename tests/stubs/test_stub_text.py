@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import random
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callsheet import Session
+from callsheet.core.verb import Gives
 from callsheet.entity.types import Types
 from callsheet.model.schema import Schema
 from callsheet.stubs.annotations import signature
@@ -137,7 +139,7 @@ def test_methods_of_behaviours_have_their_signatures() -> None:
     assert (
         "    def create_note(self, content: _builtins.str, author: _typing.Any = ..., "
         "recipients: _abc.Iterable[_typing.Any] = ..., category: _typing.Any = ..., "
-        "labels: _abc.Iterable[_typing.Any] = ..., **values: _typing.Any) -> _typing.Any:\n"
+        "labels: _abc.Iterable[_typing.Any] = ..., **values: _typing.Any) -> _NoteAnswer:\n"
         "        'A new note on this entity, pending until the next commit.'\n"
     ) in context
 
@@ -184,3 +186,40 @@ def test_custom_attributes_have_their_types() -> None:
     items = text.partition("class _ShotItems(_declared.TypedItems):")[2].partition("\nclass ")[0]
     assert "name: _typing.Literal['takes']) -> _builtins.int: ..." in items
     assert "name: _typing.Literal['weather']) -> _typing.Literal['clear', 'rain'] | None: ..." in items
+
+
+def test_what_methods_give_is_there_and_awaited() -> None:
+    """Entities of the schema, lists, numbers and texts have a type that is both; a type that is not there is any."""
+    text = stub_of(studio_types())
+    assert "def get_members(self) -> _declared.ListAnswer[User]:" in text
+    assert (
+        "class _NoteAnswer(Note):\n    def __await__(self) -> _abc.Generator[_typing.Any, _typing.Any, Note]: ...\n"
+    ) in text
+    with Session("memory:", schema="lab") as session:
+        lab = stub_of(session.types)
+    assert "def matrix(self) -> _declared.ListAnswer[_builtins.list[Item | None]]:" in lab
+    assert "def add_operation(self, operation_type: _typing.Any, **values: _typing.Any) -> Operation:" in lab
+    assert "_NoteAnswer" not in lab
+
+
+def test_a_method_of_a_plugin_is_typed_by_its_annotation() -> None:
+    """Also by a mark, and whatever its type is called in a schema."""
+
+    class Counting:
+        """Counts."""
+
+        def tally(self) -> Annotated[Any, Gives("dict[str, Person]")]:
+            """All of them."""
+
+        def plain(self) -> list[str]:
+            """Texts."""
+            return []
+
+    def attach(types: Types) -> str:
+        types.extend("Dot", Counting)
+        return stub_of(types)
+
+    dot = attach(Types(Schema({"types": {"Dot": {}, "Person": {}}})))
+    assert "def tally(self) -> _declared.DictAnswer[_builtins.str, Person]:" in dot
+    assert "def plain(self) -> _builtins.list[_builtins.str]:" in dot
+    assert "_declared.DictAnswer[_builtins.str, _callsheet.Entity]" in attach(Types(Schema({"types": {"Dot": {}}})))

@@ -13,6 +13,8 @@ from functools import wraps
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from attrs import frozen
+
 from callsheet.later import LaterFunction
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from callsheet.entity.entity import E, Entity
     from callsheet.flow import Flow
 
-__all__ = ["Awaiting", "Blocking", "Eventually", "FindingVerb", "GivingVerb", "Verb", "VerbProperty"]
+__all__ = ["Awaiting", "Blocking", "Eventually", "FindingVerb", "Gives", "GivingVerb", "Verb", "VerbProperty"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,6 +50,18 @@ class Awaiting:
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow; gives its result."""
         raise NotImplementedError
+
+
+@frozen
+class Gives:
+    """What a method of entities gives, for stubs, in its annotation: ``-> Annotated[Any, Gives("list[Item]")]``.
+
+    ``text`` is made of entity types, ``list``, ``dict``, ``str``, ``int``, ``float``, ``Any`` and ``None``. The result
+    is awaited where the session is, except ``at_once``.
+    """
+
+    text: str
+    at_once: bool = False
 
 
 class Verb(Generic[P, T]):

@@ -6,10 +6,11 @@ They take effect on the server at once, and are not part of the pending changes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from callsheet.core import calls, populating
 from callsheet.core.core import Core
+from callsheet.core.verb import Gives
 from callsheet.errors import StateError
 from callsheet.flow import Flow
 
@@ -28,7 +29,7 @@ class UserMethods:
         check_committed(self)
         return self.session.run(invitation_of(self.session, self))
 
-    def reset_api_key(self) -> Any:
+    def reset_api_key(self) -> Annotated[Any, Gives("str")]:
         """Create a new API key, and return it, once; the old one stops working."""
         check_committed(self)
         return self.session.run(new_key_of(self.session, self))

@@ -6,9 +6,10 @@ has a type for each. The methods are the same. Nobody is assigned twice.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from callsheet.core.core import Core
+from callsheet.core.verb import Gives
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.production.queries import entities, is_
@@ -25,15 +26,15 @@ class Assignable:
     __slots__ = ()
     session: Any
 
-    def assign(self, resource: Any) -> Any:
+    def assign(self, resource: Any) -> Annotated[Any, Gives("Entity")]:
         """Assign a user or group, unless it is assigned; returns the assignment, pending until the next commit."""
         return self.session.run(join(self.session, _kind(self.session, "assignment"), self, resource))
 
-    def unassign(self, resource: Any) -> Any:
+    def unassign(self, resource: Any) -> Annotated[Any, Gives("int")]:
         """Delete the assignment of a user or group with the next commit; returns how many."""
         return self.session.run(leave(self.session, _kind(self.session, "assignment"), self, resource))
 
-    def get_assignees(self) -> Any:
+    def get_assignees(self) -> Annotated[Any, Gives("list[Entity]")]:
         """The users and groups assigned to this."""
         return self.session.run(joined(self.session, _kind(self.session, "assignment"), self))
 
@@ -44,15 +45,15 @@ class Allocatable:
     __slots__ = ()
     session: Any
 
-    def allocate(self, resource: Any) -> Any:
+    def allocate(self, resource: Any) -> Annotated[Any, Gives("Entity")]:
         """Allocate a user or group, unless it is allocated; returns the allocation, pending until the next commit."""
         return self.session.run(join(self.session, _kind(self.session, "allocation"), self, resource))
 
-    def deallocate(self, resource: Any) -> Any:
+    def deallocate(self, resource: Any) -> Annotated[Any, Gives("int")]:
         """Delete the allocation of a user or group with the next commit; returns how many."""
         return self.session.run(leave(self.session, _kind(self.session, "allocation"), self, resource))
 
-    def get_allocated(self) -> Any:
+    def get_allocated(self) -> Annotated[Any, Gives("list[Entity]")]:
         """The users and groups allocated to this."""
         return self.session.run(joined(self.session, _kind(self.session, "allocation"), self))
 
@@ -63,15 +64,15 @@ class Membered:
     __slots__ = ()
     session: Any
 
-    def add_member(self, user: Any) -> Any:
+    def add_member(self, user: Any) -> Annotated[Any, Gives("Membership")]:
         """Add a user, unless it is a member; returns the membership, pending until the next commit."""
         return self.session.run(join(self.session, MEMBERSHIP, self, user))
 
-    def remove_member(self, user: Any) -> Any:
+    def remove_member(self, user: Any) -> Annotated[Any, Gives("int")]:
         """Delete the membership of a user with the next commit; returns how many."""
         return self.session.run(leave(self.session, MEMBERSHIP, self, user))
 
-    def get_members(self) -> Any:
+    def get_members(self) -> Annotated[Any, Gives("list[User]")]:
         """The users in this group."""
         return self.session.run(joined(self.session, MEMBERSHIP, self))
 

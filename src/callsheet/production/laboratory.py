@@ -5,10 +5,11 @@ All but the methods that read only record: the next commit sends it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from callsheet.core import populating
 from callsheet.core.core import Core
+from callsheet.core.verb import Gives
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.model.scalar import shown
@@ -26,15 +27,15 @@ class SampleMethods:
     __slots__ = ()
     session: Any
 
-    def available_items(self, container_type: Any = None) -> Any:
+    def available_items(self, container_type: Any = None) -> Annotated[Any, Gives("list[Item]")]:
         """The items of this sample that can be taken, oldest first; of one type of container if one is given."""
         return self.session.run(available_items(self.session, self, container_type))
 
-    def new_item(self, container_type: Any, location: Any = None, **values: Any) -> Any:
+    def new_item(self, container_type: Any, location: Any = None, **values: Any) -> Annotated[Any, Gives("Item")]:
         """A new item of this sample, pending. `UsageError` for a container that holds other samples only."""
         return self.session.run(new_item(self.session, self, container_type, location, values))
 
-    def properties(self) -> Any:
+    def properties(self) -> Annotated[Any, Gives("dict[str, Any]")]:
         """The values of its fields by name: plain values, samples, or lists of either for fields that hold several."""
         return self.session.run(properties(self.session, self))
 
@@ -62,11 +63,11 @@ class CollectionMethods:
     __slots__ = ()
     session: Any
 
-    def assign(self, item: Any, row: int, column: int) -> Any:
+    def assign(self, item: Any, row: int, column: int) -> Annotated[Any, Gives("Part")]:
         """Put an item in a free place of the collection; the new part is pending."""
         return self.session.run(assign(self.session, self, item, row, column))
 
-    def matrix(self) -> Any:
+    def matrix(self) -> Annotated[Any, Gives("list[list[Item | None]]")]:
         """Its items as a list of rows; None where a place is free."""
         return self.session.run(matrix(self.session, self))
 
@@ -77,11 +78,11 @@ class PlanMethods:
     __slots__ = ()
     session: Any
 
-    def add_operation(self, operation_type: Any, **values: Any) -> Any:
+    def add_operation(self, operation_type: Any, **values: Any) -> Annotated[Any, Gives("Operation", at_once=True)]:
         """A new operation of this plan, pending."""
         return self.session.create("Operation", {"plan": self, "operation_type": operation_type, **values})
 
-    def progress(self) -> Any:
+    def progress(self) -> Annotated[Any, Gives("dict[str, int]")]:
         """How many of its operations have each status."""
         return self.session.run(progress(self.session, self))
 

@@ -6,10 +6,11 @@ A note is one new row that refers to its entity. Existing notes are neither load
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 from callsheet.core import loading
 from callsheet.core.core import Core
+from callsheet.core.verb import Gives
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.production.queries import acting_user
@@ -31,7 +32,7 @@ class Noteable:
         category: Any = None,
         labels: Iterable[Any] = (),
         **values: Any,
-    ) -> Any:
+    ) -> Annotated[Any, Gives("Note")]:
         """A new note on this entity, pending until the next commit.
 
         ``author`` is a user (default: the session's), ``recipients`` are users and groups, ``labels`` are the note's
@@ -48,7 +49,7 @@ class Answerable:
     __slots__ = ()
     session: Any
 
-    def create_reply(self, content: str, author: Any = None, **values: Any) -> Any:
+    def create_reply(self, content: str, author: Any = None, **values: Any) -> Annotated[Any, Gives("Note")]:
         """A reply to this note, pending until the next commit."""
         return self.session.run(create_reply(self.session, self, content, author, **values))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from callsheet.core import calls, populating
 from callsheet.core.core import Core
+from callsheet.core.verb import Gives
 from callsheet.flow import Flow
 from callsheet.model.record import NOT_SET
 from callsheet.production.accounts import check_committed
@@ -20,18 +21,20 @@ class Reviewing:
     __slots__ = ()
     session: Any
 
-    def add_version(self, version: Any, name: str | None = None, description: str = "") -> Any:
+    def add_version(
+        self, version: Any, name: str | None = None, description: str = ""
+    ) -> Annotated[Any, Gives("ReviewSessionObject")]:
         """Add a version as the last object of this review; pending until the next commit.
 
         The default ``name`` is that of the version's asset.
         """
         return self.session.run(add_version(self.session, self, version, name, description))
 
-    def get_objects(self) -> Any:
+    def get_objects(self) -> Annotated[Any, Gives("list[ReviewSessionObject]")]:
         """The objects of this review, in order, with their versions."""
         return self.session.run(objects_of(self.session, self))
 
-    def invite(self, name: str, email: str) -> Any:
+    def invite(self, name: str, email: str) -> Annotated[Any, Gives("ReviewSessionInvitee", at_once=True)]:
         """Add an invitee; pending until the next commit. Then its ``send_invite()`` sends the mail."""
         return self.session.create("ReviewSessionInvitee", {"review_session": self, "name": name, "email": email})
 

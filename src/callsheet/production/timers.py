@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from callsheet.core import calls
 from callsheet.core.core import Core
+from callsheet.core.verb import Gives
 from callsheet.errors import MultipleResults, NoResult, ServerError, StateError
 from callsheet.flow import Flow
 from callsheet.production.queries import entities, is_, known
@@ -26,14 +27,16 @@ class Worker:
     __slots__ = ()
     session: Any
 
-    def start_timer(self, context: Any = None, comment: str = "", name: str | None = None, force: bool = False) -> Any:
+    def start_timer(
+        self, context: Any = None, comment: str = "", name: str | None = None, force: bool = False
+    ) -> Annotated[Any, Gives("Timer")]:
         """Start a timer, pending until the next commit.
 
         Raises `StateError` if one is running; with ``force`` that one is stopped first, and its time logged.
         """
         return self.session.run(start_timer(self.session, self, context, comment, name, force))
 
-    def stop_timer(self) -> Any:
+    def stop_timer(self) -> Annotated[Any, Gives("Timelog")]:
         """Stop the running timer; returns its time log, pending until the next commit.
 
         Raises `NoResult` if none is running, `MultipleResults` if several are.

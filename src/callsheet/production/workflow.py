@@ -7,10 +7,11 @@ type.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from callsheet.core import populating
 from callsheet.core.core import Core
+from callsheet.core.verb import Gives
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.model.query import Comparison, Path
@@ -25,14 +26,14 @@ class Workflow:
     __slots__ = ()
     session: Any
 
-    def get_statuses(self, schema: str, type_id: Any = None) -> Any:
+    def get_statuses(self, schema: str, type_id: Any = None) -> Annotated[Any, Gives("list[Status]")]:
         """The statuses that entities of a type may have, in order.
 
         ``type_id`` is a `Type` or its key: statuses of that type come before general ones.
         """
         return self.session.run(statuses_of(self.session, self, schema, type_id))
 
-    def get_types(self, schema: str) -> Any:
+    def get_types(self, schema: str) -> Annotated[Any, Gives("list[Type]")]:
         """The types (Modeling, Animation …) that entities of an entity type may have, in order."""
         return self.session.run(types_of(self.session, self, schema))
 

@@ -66,8 +66,17 @@ __all__ = ["FrontDoor"]
 class FrontDoor(SessionVerbs):
     """The base of both kinds of session."""
 
+    #: A name that its maker gave the session.
+    name: str | None
+    #: Whether each request is logged with its time and size.
+    verbose: bool
     _awaits: ClassVar[bool]
     _known_dictionary: DataDictionary | None = None
+    _restored: SerializedSession | None = None
+    #: Why the pending work of a serialised session could not be restored.
+    _unusable: Exception | None = None
+    _event_hub: Any = None
+    _owns_connection = True
 
     def __init__(
         self,
@@ -103,50 +112,17 @@ class FrontDoor(SessionVerbs):
         if transport:
             _check_options(transport)
         if connection is None:
-            options.check_kinds(
-                {
-                    "server_url": server_url,
-                    "api_user": api_user,
-                    "api_key": api_key,
-                    "workspace": workspace,
-                    "data_view": data_view,
-                    "system": system,
-                    "dialect": dialect,
-                    "schema": schema,
-                    "page_size": page_size,
-                    "window": window,
-                    "schema_cache": schema_cache,
-                    "journal": journal,
-                    "plugin_paths": plugin_paths,
-                    "plugin_arguments": plugin_arguments,
-                    "headers": headers,
-                    "profile": profile,
-                    "name": name,
-                }
-            )
+            # By name, so that an option is listed once: in the signature.
+            options.check_kinds(locals())
             named = names.chosen_name(workspace, data_view, system)
+            account = server_url, api_user, api_key
             settings = config.resolve(
-                server_url,
-                api_user,
-                api_key,
-                schema_cache,
-                dialect=dialect,
-                profile=profile,
-                login=login,
-                workspace=named,
+                *account, schema_cache, dialect=dialect, profile=profile, login=login, workspace=named
             )
             connection = self._connected(settings, dialect, schema, seed, headers or {}, transport)
         self._connection = connection
-        self._restored: SerializedSession | None = None
-        #: Why the pending work of a serialised session could not be restored.
-        self._unusable: Exception | None = None
-        #: A name that its maker gave the session.
-        self.name = name
-        #: Whether each request is logged with its time and size.
-        self.verbose = verbose
-        self._event_hub: Any = None
+        self.name, self.verbose = name, verbose
         self.plugging = plugging.Plugging(plugin_paths, plugin_arguments or {}, strict_plugins, allow_writable_plugins)
-        self._owns_connection = True
         super().__init__(
             connection.dialect,
             get_ident,

@@ -6,8 +6,9 @@ Each runs a flow in the session of the entity, so it blocks in a `Session` and i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+from callsheet.core.verb import Gives
 from callsheet.storage import components, finding, placing, recovery, removing
 from callsheet.storage.intent import STALE_SECONDS
 from callsheet.storage.transfer import OnProgress
@@ -54,19 +55,19 @@ class LocationBehaviour:
         """How much of each component is in this location, in percent."""
         return self.session.run(_only_share(self, list(components), False))
 
-    def get_resource_identifier(self: Any, component: Any) -> Any:
+    def get_resource_identifier(self: Any, component: Any) -> Annotated[Any, Gives("str")]:
         """The resource identifier of a component in this location."""
         return self.session.run(_first(finding.identifiers(self.session, self, [component])))
 
-    def get_resource_identifiers(self: Any, components: Sequence[Any]) -> Any:
+    def get_resource_identifiers(self: Any, components: Sequence[Any]) -> Annotated[Any, Gives("list[str]")]:
         """The resource identifier of each component in this location."""
         return self.session.run(finding.identifiers(self.session, self, list(components)))
 
-    def get_filesystem_path(self: Any, component: Any) -> Any:
+    def get_filesystem_path(self: Any, component: Any) -> Annotated[Any, Gives("str")]:
         """The path of a component on this machine."""
         return self.session.run(_first(finding.filesystem_paths(self.session, self, [component])))
 
-    def get_filesystem_paths(self: Any, components: Sequence[Any]) -> Any:
+    def get_filesystem_paths(self: Any, components: Sequence[Any]) -> Annotated[Any, Gives("list[str]")]:
         """The path of each component on this machine."""
         return self.session.run(finding.filesystem_paths(self.session, self, list(components)))
 

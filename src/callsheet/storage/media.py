@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from callsheet.core import calls, populating, reading
 from callsheet.core.commit import commit
 from callsheet.core.core import Core
+from callsheet.core.verb import Gives
 from callsheet.entity.entity import Entity
 from callsheet.errors import StateError, TransportError, UsageError
 from callsheet.flow import Flow
@@ -23,7 +24,7 @@ class Pictured:
     __slots__ = ()
     session: Any
 
-    def create_thumbnail(self, path: Any, data: Mapping[str, Any] | None = None) -> Any:
+    def create_thumbnail(self, path: Any, data: Mapping[str, Any] | None = None) -> Annotated[Any, Gives("Component")]:
         """Upload a file as thumbnail; returns its component. Commits pending changes."""
         return self.session.run(create_thumbnail(self.session, self, path, data))
 
@@ -39,12 +40,14 @@ class Encodable:
     session: Any
     id: Any
 
-    def create_component(self, path: Any = None, data: Mapping[str, Any] | None = None, location: Any = "auto") -> Any:
+    def create_component(
+        self, path: Any = None, data: Mapping[str, Any] | None = None, location: Any = "auto"
+    ) -> Annotated[Any, Gives("Component")]:
         """A component of this version, from a file, a sequence or a list of these."""
         values = {**(data or {}), "version": self}
         return self.session.run(components.create(self.session, path, values, location))
 
-    def encode_media(self, media: Any, keep_original: bool | str = "auto") -> Any:
+    def encode_media(self, media: Any, keep_original: bool | str = "auto") -> Annotated[Any, Gives("Job")]:
         """Let the server encode a file for the review of this version; returns the job."""
         return self.session.run(encode(self.session, media, self.id, keep_original))
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType, NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 import callsheet
+from callsheet.stubs.answers import given, given_text
 from callsheet.stubs.names import is_plain
 
-__all__ = ["annotation", "documented", "method", "methods", "signature"]
+__all__ = ["annotation", "documented", "function_of", "method", "methods", "signature"]
 
 #: The modules whose classes a stub may name, as the stub imports them.
 _MODULES = {
@@ -43,13 +44,20 @@ def methods(behaviour: type) -> Iterator[tuple[str, Any]]:
             yield name, found[name]
 
 
-def method(name: str, found: Any, indent: str = "    ") -> str:
-    """One method or property of a class."""
-    function: Any = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
+def method(name: str, found: Any, entities: Mapping[str, str] | None = None, indent: str = "    ") -> str:
+    """One method or property of a class; ``entities`` are the classes of the schema's types."""
+    function = function_of(found)
     lines = [f"@_builtins.{type(found).__name__}"] if not isinstance(found, FunctionType) else []
-    lines.append(f"def {name}{signature(function)}:")
+    gives = given(function)
+    result = "" if gives is None else given_text(gives, entities or {})
+    lines.append(f"def {name}{signature(function, result=result)}:")
     lines += [f"    {documented(function.__doc__ or '') or '...'}"]
     return "\n".join(indent + line for line in lines)
+
+
+def function_of(found: Any) -> Any:
+    """The function of a method or a property."""
+    return found.fget if isinstance(found, property) else getattr(found, "__func__", found)
 
 
 def documented(text: str) -> str:

@@ -7,7 +7,7 @@ as None, which both mypy and pyright read as *there is no such method*. Nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Generic, Never, TypeAlias, TypeVar, overload
 
@@ -23,10 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ComputedAttribute",
+    "DictAnswer",
+    "EntityAnswer",
     "EntityPath",
     "ItemsPath",
+    "ListAnswer",
     "Moment",
+    "NumberAnswer",
     "ScalarPath",
+    "TextAnswer",
     "TypedAccessor",
     "TypedAsyncAccessor",
     "TypedAttribute",
@@ -39,6 +44,7 @@ R = TypeVar("R")
 W = TypeVar("W")
 P = TypeVar("P")
 V = TypeVar("V")
+K = TypeVar("K")
 E = TypeVar("E", bound=Entity)
 
 #: What a time can be compared with.
@@ -60,6 +66,48 @@ class TypedEntity(Entity, metaclass=TypedClass):
     if TYPE_CHECKING:
         __getattr__: None  # type: ignore[assignment, misc]
         __setattr__: None  # type: ignore[assignment, misc]
+
+
+class EntityAnswer(Entity):
+    """An entity that a method gives: it is there in a session that blocks, and awaited in another."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __await__(self) -> Generator[Any, Any, Entity]: ...
+
+
+class ListAnswer(list[V]):
+    """The same for a list."""
+
+    if TYPE_CHECKING:
+
+        def __await__(self) -> Generator[Any, Any, list[V]]: ...
+
+
+class DictAnswer(dict[K, V]):
+    """The same for a dict."""
+
+    if TYPE_CHECKING:
+
+        def __await__(self) -> Generator[Any, Any, dict[K, V]]: ...
+
+
+class TextAnswer(str):
+    """The same for a text."""
+
+    if TYPE_CHECKING:
+
+        def __await__(self) -> Generator[Any, Any, str]: ...
+
+
+class NumberAnswer(int):
+    """The same for a whole number."""
+
+    if TYPE_CHECKING:
+
+        def __await__(self) -> Generator[Any, Any, int]: ...
 
 
 class TypedAttribute(Generic[R, W, P]):

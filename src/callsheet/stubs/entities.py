@@ -30,7 +30,7 @@ def entity_class(words: StubWords, entity_type: EntityType, name: str, behaviour
     for behaviour in behaviours:
         for called, found in methods(behaviour):
             if called not in reached:
-                yield method(called, found)
+                yield method(called, found, words.entities)
     yield from _item_access({each: words.types_of(entity_type, each) for each in entity_type.names})
 
 

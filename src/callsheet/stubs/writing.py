@@ -12,6 +12,8 @@ from callsheet.entity.types import Types
 from callsheet.model.schema import EntityType, Schema
 from callsheet.session.awaiting import AsyncSession
 from callsheet.session.blocking import Session
+from callsheet.stubs.annotations import function_of, methods
+from callsheet.stubs.answers import answer_class, given, given_type
 from callsheet.stubs.attributes import StubWords
 from callsheet.stubs.entities import accessor_classes, data_class, entity_class, item_classes, path_class
 from callsheet.stubs.names import attribute_names, class_names
@@ -63,6 +65,8 @@ def stub_of(types: Types) -> str:
         if not entity_type.abstract:
             lines += ["", "", *data_class(words, entity_type, data[name])]
         lines += accessor_classes(words, entity_type, classes[name], data.get(name))
+    for name in sorted({classes[each] for each in _given(types) if each in classes}):
+        lines += ["", "", *answer_class(name)]
     lines += _aliases(words, classes)
     known = [TypeNames(each.name, classes[each.name], data.get(each.name)) for each in reversed(_by_depth(schema))]
     lines += ["", "", *types_class(known, "Types")]
@@ -70,6 +74,15 @@ def stub_of(types: Types) -> str:
         lines += ["", "", *accessors_class(kind, known)]
         lines += ["", "", *session_class(kind, known, kind.__name__, "Types")]
     return "\n".join(lines) + "\n"
+
+
+def _given(types: Types) -> Iterator[str]:
+    """The entity types whose entities some method gives."""
+    for name in types.schema.types:
+        for behaviour in types.behaviours(name):
+            for _, found in methods(behaviour):
+                if gives := given(function_of(found)):
+                    yield given_type(gives)
 
 
 def public_names(schema: Schema) -> tuple[dict[str, str], dict[str, str]]:

@@ -12,16 +12,15 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 from attrs import define, field, frozen
-from sqlalchemy import Column, Dialect, Index, LargeBinary, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy import Column, Dialect, Index, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from callsheet.bounded import BoundedDict
 from callsheet.errors import SchemaError
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 from callsheet.server.store.alike import alike_columns
-from callsheet.server.store.columns import INTEGER, TEXT, Moment, Truth, column_type
-from callsheet.server.store.login_tables import login_tables
-from callsheet.server.store.queue_tables import delivery_tables
+from callsheet.server.store.columns import INTEGER, TEXT, column_type
+from callsheet.server.store.system_tables import system_tables
 
 __all__ = ["Layout", "Link", "declarer", "layout_of", "stored"]
 
@@ -81,7 +80,7 @@ def layout_of(schema: Schema) -> Layout:
 
 def _layout(schema: Schema) -> Layout:
     metadata = MetaData()
-    _system_tables(metadata)
+    system_tables(metadata)
     tables = {name: _family(schema, name, metadata) for name, found in schema.types.items() if not found.parent}
     links: dict[tuple[str, str], Link] = {}
     for entity_type in schema.types.values():
@@ -238,126 +237,3 @@ def _link(schema: Schema, entity_type: EntityType, attribute: Attribute, metadat
         )
     near, far = ("owner", "member") if side == owner else ("member", "owner")
     return Link(table, table.c[near], table.c[far])
-
-
-def _system_tables(metadata: MetaData) -> None:
-    """The server's own tables."""
-    delivery_tables(metadata)
-    _database_tables(metadata)
-    _log_tables(metadata)
-    _account_tables(metadata)
-    login_tables(metadata)
-
-
-def _database_tables(metadata: MetaData) -> None:
-    """``_meta``: facts of the database by name. ``_counter``: positions and locks. ``_workspace``: other databases."""
-    Table("_meta", metadata, Column("name", TEXT, primary_key=True), Column("value", TEXT), sqlite_strict=True)
-    Table("_counter", metadata, Column("name", TEXT, primary_key=True), Column("value", INTEGER), sqlite_strict=True)
-    Table(
-        "_workspace",
-        metadata,
-        Column("name", TEXT, primary_key=True),
-        Column("state", TEXT, nullable=False),
-        Column("address", TEXT, nullable=False),
-        Column("files", TEXT),
-        Column("schema_name", TEXT, nullable=False),
-        Column("description", TEXT, nullable=False),
-        Column("created", Moment, nullable=False),
-        sqlite_strict=True,
-    )
-
-
-def _log_tables(metadata: MetaData) -> None:
-    """``_log``: commits. ``_event``: published events. ``_tombstone``: deleted entities. ``_part``: staged parts."""
-    Table(
-        "_log",
-        metadata,
-        Column("position", INTEGER, primary_key=True, autoincrement=False),
-        Column("commit_id", TEXT, nullable=False),
-        Column("user_name", TEXT, nullable=False),
-        Column("origin", TEXT),
-        Column("time", Moment, nullable=False),
-        Column("digest", TEXT, nullable=False),
-        Column("changes", LargeBinary),
-        Column("result", LargeBinary),
-        UniqueConstraint("user_name", "commit_id", name="_unique_log_commit"),
-        Index("_index_log_time", "time"),
-        Index("_index_log_user", "user_name", "position"),
-        Index("_index_log_commit", "commit_id"),
-        sqlite_strict=True,
-    )
-    Table(
-        "_event",
-        metadata,
-        Column("position", INTEGER, primary_key=True, autoincrement=False),
-        Column("id", TEXT, nullable=False, unique=True),
-        Column("topic", TEXT, nullable=False),
-        *(Column(name, LargeBinary, nullable=False) for name in ("data", "source")),
-        Column("target", TEXT, nullable=False),
-        Column("in_reply_to", TEXT),
-        Column("user_name", TEXT, nullable=False),
-        Column("sent", Moment),
-        Column("time", Moment, nullable=False),
-        Index("_index_event_time", "time"),
-        sqlite_strict=True,
-    )
-    Table(
-        "_tombstone",
-        metadata,
-        Column("root", TEXT, primary_key=True),
-        Column("key", TEXT, primary_key=True),
-        Column("position", INTEGER, nullable=False),
-        sqlite_strict=True,
-    )
-    Table(
-        "_part",
-        metadata,
-        Column("user_name", TEXT, primary_key=True),
-        Column("commit_id", TEXT, primary_key=True),
-        Column("number", INTEGER, primary_key=True, autoincrement=False),
-        Column("operations", LargeBinary, nullable=False),
-        Column("time", Moment, nullable=False),
-        sqlite_strict=True,
-    )
-
-
-def _account_tables(metadata: MetaData) -> None:
-    """``_account``: accounts and their keys. ``_role`` and ``_grant``: their rights. ``_audit``: what was refused."""
-    Table(
-        "_account",
-        metadata,
-        Column("name", TEXT, primary_key=True),
-        Column("role", TEXT, nullable=False),
-        Column("key_id", TEXT, unique=True),
-        Column("key_hash", TEXT),
-        Column("disabled", Truth, nullable=False, default=False),
-        Column("created", Moment),
-        Column("expires", Moment),
-        Column("last_used", Moment),
-        sqlite_strict=True,
-    )
-    Table(
-        "_account_user",
-        metadata,
-        Column("account", TEXT, primary_key=True),
-        Column("key", TEXT, nullable=False),
-        sqlite_strict=True,
-    )
-    Table("_role", metadata, Column("name", TEXT, primary_key=True), Column("rules", TEXT), sqlite_strict=True)
-    Table(
-        "_grant",
-        metadata,
-        Column("account", TEXT, primary_key=True),
-        Column("role", TEXT, primary_key=True),
-        # Empty: everywhere.
-        Column("project", TEXT, primary_key=True),
-        sqlite_strict=True,
-    )
-    Table(
-        "_audit",
-        metadata,
-        Column("position", INTEGER, primary_key=True, autoincrement=True),
-        Column("time", Moment, nullable=False),
-        *(Column(name, TEXT) for name in ("account", "action", "entity_type", "key", "reason", "address")),
-        sqlite_strict=True,
-    )

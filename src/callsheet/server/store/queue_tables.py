@@ -2,69 +2,54 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, MetaData, Table
+from sqlalchemy import Column, Index, MetaData
 
 from callsheet.server.store.columns import INTEGER, TEXT, Moment, Truth
+from callsheet.server.store.declaring import filled, key, optional, system_table
 
 __all__ = ["delivery_tables"]
 
 
 def delivery_tables(metadata: MetaData) -> None:
     """``_handler`` and ``_schedule`` have a row for each of an account, ``_delivery`` one for each open event."""
-    Table(
+    system_table(
+        metadata,
         "_handler",
-        metadata,
-        Column("user_name", TEXT, primary_key=True),
-        Column("name", TEXT, primary_key=True),
-        Column("expression", TEXT, nullable=False),
-        Column("ignore_own", Truth, nullable=False),
+        key("user_name", "name"),
+        filled(TEXT, "expression"),
+        filled(Truth, "ignore_own"),
         # Events up to this position in the log have become deliveries.
-        Column("position", INTEGER, nullable=False),
-        Column("event_index", INTEGER, nullable=False),
-        Column("created", Moment, nullable=False),
-        Column("claimed", Moment),
-        sqlite_strict=True,
+        filled(INTEGER, "position", "event_index"),
+        filled(Moment, "created"),
+        optional(Moment, "claimed"),
     )
-    Table(
+    system_table(
+        metadata,
         "_schedule",
-        metadata,
-        Column("user_name", TEXT, primary_key=True),
-        Column("name", TEXT, primary_key=True),
-        Column("expression", TEXT, nullable=False),
-        Column("zone", TEXT, nullable=False),
-        # once, all or skip
-        Column("missed", TEXT, nullable=False),
+        key("user_name", "name"),
+        # ``missed`` is once, all or skip
+        filled(TEXT, "expression", "zone", "missed"),
         # Seconds since 1970: ticks up to ``due`` have become deliveries; ``done`` is the latest handled tick.
-        Column("due", INTEGER, nullable=False),
-        Column("done", INTEGER),
-        Column("created", Moment, nullable=False),
-        sqlite_strict=True,
+        filled(INTEGER, "due"),
+        optional(INTEGER, "done"),
+        filled(Moment, "created"),
     )
-    Table(
-        "_delivery",
+    system_table(
         metadata,
-        Column("user_name", TEXT, primary_key=True),
-        Column("handler", TEXT, primary_key=True),
-        Column("position", INTEGER, primary_key=True, autoincrement=False),
-        Column("event_index", INTEGER, primary_key=True, autoincrement=False),
-        Column("event_id", TEXT, nullable=False),
+        "_delivery",
+        key("user_name", "handler"),
+        *(Column(name, INTEGER, primary_key=True, autoincrement=False) for name in ("position", "event_index")),
         # Deliveries of one stream are handled in order: the stream of an entity, or of one event.
-        Column("stream", TEXT, nullable=False),
-        # ready, leased or dead
-        Column("state", TEXT, nullable=False),
-        Column("attempts", INTEGER, nullable=False),
-        Column("failures", INTEGER, nullable=False),
-        Column("lease", TEXT),
-        Column("worker", TEXT),
-        Column("leased_until", Moment),
-        Column("next_try", Moment, nullable=False),
-        Column("event", TEXT, nullable=False),
-        Column("error", TEXT),
-        Column("traceback", TEXT),
-        Column("made", Moment, nullable=False),
-        Column("changed", Moment, nullable=False),
+        # ``state`` is ready, leased or dead.
+        filled(TEXT, "event_id", "stream", "state"),
+        filled(INTEGER, "attempts", "failures"),
+        optional(TEXT, "lease", "worker"),
+        optional(Moment, "leased_until"),
+        filled(Moment, "next_try"),
+        filled(TEXT, "event"),
+        optional(TEXT, "error", "traceback"),
+        filled(Moment, "made", "changed"),
         Index("_index_delivery_state", "user_name", "handler", "state", "position"),
         Index("_index_delivery_stream", "user_name", "handler", "stream", "position", "event_index"),
         Index("_index_delivery_event", "user_name", "event_id"),
-        sqlite_strict=True,
     )
