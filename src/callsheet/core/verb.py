@@ -13,8 +13,6 @@ from functools import wraps
 from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from attrs import frozen
-
 from callsheet.later import LaterFunction
 
 if TYPE_CHECKING:
@@ -52,7 +50,6 @@ class Awaiting:
         raise NotImplementedError
 
 
-@frozen
 class Gives:
     """What a method of entities gives, for stubs, in its annotation: ``-> Annotated[Any, Gives("list[Item]")]``.
 
@@ -60,8 +57,14 @@ class Gives:
     is awaited where the session is, except ``at_once``.
     """
 
-    text: str
-    at_once: bool = False
+    # Written out: a session class is imported without attrs.
+    __slots__ = ("at_once", "text")
+
+    def __init__(self, text: str, at_once: bool = False) -> None:
+        self.text, self.at_once = text, at_once
+
+    def __repr__(self) -> str:
+        return f"Gives({self.text!r}{', at_once=True' if self.at_once else ''})"
 
 
 class Verb(Generic[P, T]):
