@@ -101,7 +101,7 @@ def _recovered(part: Path, moment: str) -> _Note | None:
             with ZipFile(part):
                 return note
     except (OSError, BadZipFile, msgspec.DecodeError):
-        # Whatever is wrong with it, the dump begins anew.
+        # Whatever is wrong with it, the dump starts again.
         pass
     _note_of(part).unlink(missing_ok=True)
     part.unlink(missing_ok=True)
