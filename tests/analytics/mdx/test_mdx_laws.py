@@ -137,11 +137,11 @@ def test_pruning_changes_no_answer(query: str, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_largest_of_many_are_asked_with_an_order_and_a_limit() -> None:
     """Sixteen million tuples: the cube sorts, and a few rows come back."""
-    cube = foodmart()
-    cube.questions.clear()
-    ask("select TopCount([Customers].[Name].Members * [Product].[Product Name].Members, 5, [Measures].[Unit Sales]) "
-        "on 0 from Sales where [Store].[USA].[WA].[Bellingham]")  # fmt: skip
-    (question,) = [each for each in cube.questions if each.order is not None]
+    answer = ask(
+        "select TopCount([Customers].[Name].Members * [Product].[Product Name].Members, 5, [Measures].[Unit Sales]) "
+        "on 0 from Sales where [Store].[USA].[WA].[Bellingham]"
+    )
+    (question,) = [each for each in answer.asked if each.order is not None]
     assert isinstance(question, CubeQuestion)
     assert question.limit is not None
     assert question.limit < 2000

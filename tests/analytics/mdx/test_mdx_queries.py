@@ -230,3 +230,39 @@ def test_names_are_found_in_any_form() -> None:
     assert {axis(name) for name in names} == {"[Store].[USA].[CA]"}
     assert axis("[Gender].[Gender].[F]") == "[Gender].[F]"
     assert axis("[Time].[Weekly].[1997].[2]") == axis("[Time.Weekly].[1997].[2]") == "[Time.Weekly].[1997].[2]"
+
+
+def test_a_slicer_without_members_leaves_nothing() -> None:
+    """Every cell is empty."""
+    found = ask("select {[Measures].[Unit Sales]} on 0 from Sales where Filter([Gender].Members, 1 = 2)")
+    assert [cell.value for cell in found.cells] == [None]
+    assert len(found.slicer) == 0
+
+
+def test_a_formula_may_use_itself_for_another_member() -> None:
+    """A running sum over two years of months, from the first one on."""
+    found = ask(
+        "with member [Measures].[r] as IIf([Time].PrevMember IS NULL, [Measures].[Unit Sales], "
+        "([Measures].[r], [Time].PrevMember) + [Measures].[Unit Sales]) "
+        "select {[Measures].[r]} on 0, {[Time].[Month].Members} on 1 from Sales"
+    )
+    months = [units(month_of_year=str(month)) for month in range(1, 13)]
+    assert [cell.value for cell in found.cells] == [sum(months[: at + 1]) for at in range(24)]
+    assert found.turns == 1
+
+
+def test_members_belong_together_by_lineage_or_by_facts() -> None:
+    """Of one hierarchy those above and below; of two hierarchies those with sales in common."""
+    assert axis("Exists([Store].[Store State].Members, {[Store].[USA].[CA].[Los Angeles]})") == "[Store].[USA].[CA]"
+    states = {row["store_state"] for row in rows() if row["gender"] == "F"}
+    found = axis("Exists([Store].[Store State].Members, {[Gender].[F]})").splitlines()
+    assert found == [f"[Store].[USA].[{state}]" for state in sorted(states)]
+
+
+def test_only_part_of_two_hierarchies_overridden_leaves_the_rest_of_the_slicer() -> None:
+    """A formula that names a member of one hierarchy is still restricted in the other."""
+    found = ask(
+        "with member [Measures].[x] as ([Measures].[Unit Sales], [Gender].[M]) select {[Measures].[x]} on 0 from Sales "
+        "where {([Gender].[F], [Store].[USA].[CA]), ([Gender].[M], [Store].[USA].[WA])}"
+    )
+    assert found.cells[0].value == units(gender="M", store_state="CA") + units(gender="M", store_state="WA")

@@ -42,6 +42,9 @@ __all__ = ["Context", "Evaluation"]
 
 _R = TypeVar("_R")
 
+MOST_PLACES = 32
+"""Of so many sets it is kept where their tuples are."""
+
 MOST_DEPTH = 60
 """How deep formulas may use each other."""
 
@@ -304,6 +307,8 @@ class Evaluation(Conversion):
         """The place of each tuple in a set, from 1; the first, if there are several."""
         known = self._places.get(id(tuples))
         if known is None:
+            if len(self._places) >= MOST_PLACES:
+                self._places.clear()
             places: dict[Any, int] = {}
             for place, members in enumerate(tuples, start=1):
                 places.setdefault(members, place)

@@ -114,7 +114,7 @@ def _answer(evaluation: Evaluation, question: CubeQuestion, levels: list[Any]) -
     """The tuples of an answer, each with the value of the first measure."""
     grouped = [level for level in levels if not level.is_all]
     evaluation.clock.check()
-    evaluation.reader.questions += 1
+    evaluation.reader.asked.append(question)
     (answer,) = evaluation.space.cells.ask([question])
     found = []
     tick = evaluation.clock.tick
@@ -223,10 +223,24 @@ def existing_tuples(evaluation: Evaluation, context: Context, tuples: list[Any],
     shared = [(one.index(index), two.index(index)) for index in one if index in two]
     if not shared:
         return _by_facts(evaluation, tuples, over)
+    if len(shared) == 1:
+        return _by_lineage(evaluation, tuples, over, *shared[0])
     found = []
     for each in tuples:
         evaluation.clock.tick()
         if any(all(_in_line(each[here], other[there]) for here, there in shared) for other in over):
+            found.append(each)
+    return found
+
+
+def _by_lineage(evaluation: Evaluation, tuples: list[Any], over: list[Any], here: int, there: int) -> list[Any]:
+    """The tuples whose member in a place is above, below or the same as one of the others' members."""
+    others = {each[there] for each in over}
+    above = {ancestor for member in others for ancestor in member.ancestors()}
+    found = []
+    for each in tuples:
+        evaluation.clock.tick()
+        if each[here] in above or any(ancestor in others for ancestor in each[here].ancestors()):
             found.append(each)
     return found
 

@@ -98,7 +98,7 @@ class _Answer:
         )
         reader = evaluation.reader
         return MdxResult(
-            self.space.description.name, self._shown_slicer(slicer), shown, cells, reader.turns, reader.questions
+            self.space.description.name, self._shown_slicer(slicer), shown, cells, reader.turns, tuple(reader.asked)
         )
 
     def _axis(self, number: int) -> list[Any]:

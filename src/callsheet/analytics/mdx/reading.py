@@ -77,7 +77,8 @@ class CellReader:
     def __init__(self, space: CubeSpace, clock: QueryClock) -> None:
         self.space, self._clock = space, clock
         self.missing = 0
-        self.turns = self.questions = 0
+        self.turns = 0
+        self.asked: list[CubeQuestion] = []
         self._known: dict[Any, Any] = {}
         self._wanted: dict[Any, _WantedCells] = {}
         self.restriction: tuple[Cover, ...] = ()
@@ -125,7 +126,7 @@ class CellReader:
             if question is not None:
                 asked.append(((levels, covers), wanted))
                 questions.append(question)
-        self.questions += len(questions)
+        self.asked += questions
         for ((levels, covers), wanted), answer in zip(asked, self.space.cells.ask(questions), strict=True):
             self._keep(levels, covers, list(wanted.measures), answer)
 

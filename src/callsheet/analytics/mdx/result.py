@@ -9,6 +9,8 @@ from typing import Any
 
 from attrs import Factory, frozen
 
+from callsheet.analytics.mdx.cells import CubeQuestion
+
 __all__ = ["MdxCell", "MdxResult", "ResultAxis", "ShownMember"]
 
 
@@ -51,7 +53,7 @@ class MdxResult:
     """What a query gives.
 
     ``cells`` are in the order of the positions, those of the last axis outermost; ``slicer`` has the positions of the
-    slicer. ``turns`` and ``questions`` are how often the cube was asked, and how many questions in all.
+    slicer. ``turns`` is how often cells were read, ``asked`` has all questions that the cube was asked.
     """
 
     cube: str
@@ -59,7 +61,12 @@ class MdxResult:
     axes: tuple[ResultAxis, ...]
     cells: tuple[MdxCell, ...]
     turns: int = 0
-    questions: int = 0
+    asked: tuple[CubeQuestion, ...] = ()
+
+    @property
+    def questions(self) -> int:
+        """The number of questions that the cube was asked."""
+        return len(self.asked)
 
     def cell(self, *place: int) -> MdxCell:
         """The cell at a position of each axis, columns first."""
