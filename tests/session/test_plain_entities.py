@@ -213,8 +213,8 @@ def test_an_attribute_wins_over_a_method_of_its_name() -> None:
         assert callable(session.create("Plain").copy)
 
 
-def test_the_server_names_all_that_is_required(lab: Session) -> None:
-    """One refusal for one entity, however much it lacks."""
+def test_all_that_is_required_is_named(lab: Session) -> None:
+    """One refusal, however much is lacking, before anything is sent."""
     lab.Sample.new(description="x")
     with pytest.raises(CommitError, match=r"Sample\.name, Sample\.sample_type are required"):
         lab.commit()
