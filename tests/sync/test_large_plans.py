@@ -77,7 +77,10 @@ def folders(callsheet_session: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_memory_does_not_grow_with_unchanged_rows(folders: Session) -> None:
-    """Four times the rows take less than half as much memory again, and no more requests for each row."""
+    """Four times the rows take less than twice the memory, and no more requests for each row.
+
+    What grows is what texts were read as, which is bounded; a plan that kept its rows would take ten times as much.
+    """
 
     def planned(count: int) -> tuple[int, int]:
         session = folders.fork()
@@ -92,7 +95,7 @@ def test_memory_does_not_grow_with_unchanged_rows(folders: Session) -> None:
     folders.plan("Folder", rows(6_000), ("parent.name", "name"), MAPPING).apply(atomic=False)
     planned(1_500)
     (little, few), (much, many) = planned(1_500), planned(6_000)
-    assert much < little * 1.5
+    assert much < little * 2
     assert (few, many) == (4, 13)
 
 
