@@ -122,6 +122,10 @@ LARGE = [
     "[Measures].[Unit Sales] > 400 and not isempty([Measures].[Store Cost])) on 0 from Sales",
     "select non empty Order(Filter([Product].[Product Category].Members * [Store].[Store Name].Members, "
     "[Measures].[Profit] > 300 or [Measures].[Unit Sales] < 9), [Measures].[Profit], DESC) on 0 from Sales",
+    "select non empty [Store].[Store Name].Members * [Product].[Product Category].Members * {[Measures].[Profit], "
+    "[Measures].[Unit Sales]} on 0 from Sales where [Time].[1997].[Q1].[2]",
+    "select non empty {[Measures].[Profit], [Measures].[Unit Sales]} * [Store].[Store Name].Members * "
+    "[Product].[Product Category].Members on 0 from Sales where [Time].[1997].[Q1].[2]",
     "with member [Measures].[one] as 1 select {[Measures].[one]} on 0, non empty "
     "[Product].[Product Department].Members * [Store].[Store Name].Members on 1 from Sales",
 ]

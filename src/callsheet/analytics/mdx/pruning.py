@@ -15,6 +15,7 @@ from callsheet.analytics.mdx.conversion import SetLiteral
 from callsheet.analytics.mdx.evaluation import Context, Evaluation
 from callsheet.analytics.mdx.members import MdxMember
 from callsheet.analytics.mdx.nonempty import most_of_facts, non_empty_product
+from callsheet.analytics.mdx.operators import crossed
 from callsheet.analytics.mdx.syntax import (
     BinaryExpression,
     CallExpression,
@@ -55,10 +56,21 @@ def _smaller(evaluation: Evaluation, node: Any, others: list[Expression]) -> Any
     if sets is None:
         return None
     beside = [evaluation.set(factor, evaluation.start) for other in others for factor in _factors(other)]
-    if not _safe(evaluation, sets, beside):
+    measures = [each for each in sets if each and each[0][0].hierarchy.index == 0 and len(each[0]) == 1]
+    rest = [each for each in sets if each not in measures]
+    if measures and (len(measures) > 1 or not rest or measures[0] not in (sets[0], sets[-1])):
         return None
-    key = ("pruned", id(node), evaluation.start)
-    return evaluation.kept(key, lambda: SetLiteral(non_empty_product(evaluation, evaluation.start, sets)))
+    if not _safe(evaluation, rest, [*beside, *measures]):
+        return None
+
+    def made() -> SetLiteral:
+        found = non_empty_product(evaluation, evaluation.start, rest)
+        if not measures:
+            return SetLiteral(found)
+        parts = [measures[0], found] if measures[0] is sets[0] else [found, measures[0]]
+        return SetLiteral(crossed(evaluation, parts))
+
+    return evaluation.kept(("pruned", id(node), evaluation.start), made)
 
 
 def _large_product(evaluation: Evaluation, node: Any, context: Context) -> list[list[Any]] | None:
