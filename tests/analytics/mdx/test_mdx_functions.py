@@ -175,6 +175,7 @@ def test_a_set_has_these_members(expression: str, members: str) -> None:
         ("Format(1234.5, '#,##0.00')", "1,234.50"),
         ("Format(DateSerial(1997, 3, 5), 'yyyy-mm-dd')", "1997-03-05"),
         ("Format(DateAdd('m', 1, DateSerial(1997, 1, 31)), 'yyyy-mm-dd')", "1997-02-28"),
+        ("DateDiff('h', '1997-01-01T00:00:00+02:00', '1997-01-01T05:30:00')", "5"),
         ("DateDiff('d', DateSerial(1997, 1, 1), DateSerial(1997, 2, 1))", "31"),
         ("Year(DateSerial(1997, 3, 5)) + Month(DateSerial(1997, 3, 5))", "2,000"),
         ("MonthName(3) || WeekdayName(1)", "MarchSunday"),

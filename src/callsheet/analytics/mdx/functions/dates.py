@@ -43,16 +43,18 @@ _SPANS = {"d": 86400, "y": 86400, "w": 86400, "ww": 7 * 86400, "h": 3600, "n": 6
 
 def _moment(value: Any) -> dt.datetime:
     if isinstance(value, dt.datetime):
-        return value
-    return dt.datetime.fromisoformat(value.isoformat() if isinstance(value, dt.date) else as_text(value))
+        return value.replace(tzinfo=None)
+    text = value.isoformat() if isinstance(value, dt.date) else as_text(value)
+    # Dates of a cube are those of a calendar; with and without a zone they could not be compared.
+    return dt.datetime.fromisoformat(text).replace(tzinfo=None)
 
 
 @of_values("DateAdd(text, number, value)")
-def date_add(unit: str, count: float, value: Any) -> dt.datetime:
+def date_add(unit: str | None, count: float, value: Any) -> dt.datetime:
     """A date so many units later: ``yyyy``, ``q``, ``m``, ``d``, ``ww``, ``h``, ``n`` or ``s``."""
-    moment, number = _moment(value), whole(count)
-    if unit.lower() in _UNITS:
-        months = moment.year * 12 + moment.month - 1 + number * _UNITS[unit.lower()]
+    unit, moment, number = (unit or "").lower(), _moment(value), whole(count)
+    if unit in _UNITS:
+        months = moment.year * 12 + moment.month - 1 + number * _UNITS[unit]
         year, month = divmod(months, 12)
         last = (dt.date(year + (month == 11), (month + 1) % 12 + 1, 1) - dt.timedelta(days=1)).day
         return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
@@ -60,21 +62,21 @@ def date_add(unit: str, count: float, value: Any) -> dt.datetime:
 
 
 @of_values("DateDiff(text, value, value)")
-def date_difference(unit: str, one: Any, two: Any) -> int:
+def date_difference(unit: str | None, one: Any, two: Any) -> int:
     """How many units lie between two dates."""
-    first, second = _moment(one), _moment(two)
-    if unit.lower() in _UNITS:
-        size = _UNITS[unit.lower()]
+    unit, first, second = (unit or "").lower(), _moment(one), _moment(two)
+    if unit in _UNITS:
+        size = _UNITS[unit]
         return (second.year * 12 + second.month - 1) // size - (first.year * 12 + first.month - 1) // size
-    if unit.lower() in ("d", "y"):
+    if unit in ("d", "y"):
         return (second.date() - first.date()).days
     return int((second - first).total_seconds() // _span(unit))
 
 
 def _span(unit: str) -> int:
-    if unit.lower() not in _SPANS:
+    if unit not in _SPANS:
         raise ValueError(f"`{unit}` is no unit; they are {', '.join([*_UNITS, *_SPANS])}")
-    return _SPANS[unit.lower()]
+    return _SPANS[unit]
 
 
 @of_values("DateValue(value)")
