@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from callsheet import Children, Column, RowMapping, Session, external
@@ -292,6 +292,7 @@ ITEMS = st.one_of(st.none(), st.dictionaries(st.sampled_from("xyz"), st.sampled_
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example({"sq1": ["a"]}, {"sq2": None, "sq1": [], "sq7": None}, "delete")
 @given(first=RANDOM, second=RANDOM, delete=st.sampled_from(["keep", "delete"]))
 def test_applied_once_is_enough_for_children(show: Session, first: Any, second: Any, delete: str) -> None:
     """Below each listed parent is what its list says (with `keep`: at least that), and planning again finds nothing."""

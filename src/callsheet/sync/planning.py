@@ -175,7 +175,12 @@ def _groups(schema: Schema, read: Sequence[_ReadStep]) -> list[list[_ReadStep]]:
 
 
 def _needs(schema: Schema, one: _ReadStep, other: _ReadStep) -> bool:
-    """Whether rows of one step refer to rows of the other; of many rows it is assumed where the types allow it."""
+    """Whether rows of one step refer to rows of the other; of many rows it is assumed where the types allow it.
+
+    What ends below parents is known when these have been compared, even if no child has a row.
+    """
+    if any(each is one.step.parents for each in other.parents):
+        return True
     if not may_refer(schema, one.laid, other.laid):
         return False
     rows = other.laid.rows if other.many is None else other.many.all()
