@@ -170,7 +170,7 @@ class Measure:
         raise UsageError("a measure is neither true nor false; compare it: `total('bid') > 3`")
 
 
-def _as_path(given: Any) -> Path | None:
+def as_path(given: Any) -> Path | None:
     """A path of a text, or of an expression (``Task.bid``)."""
     if given is None or isinstance(given, Path):
         return given
@@ -195,7 +195,7 @@ class AggregateFunction(Measure):
     """
 
     name: str
-    path: Path | None = field(default=None, converter=_as_path)
+    path: Path | None = field(default=None, converter=as_path)
     condition: Condition | None = None
     argument: float | None = None
     repeated: bool = False
@@ -331,7 +331,7 @@ Having: TypeAlias = MeasureComparison | HavingAll | HavingAny | HavingNot
 
 
 def _as_level_path(given: Any) -> Path:
-    path = _as_path(given)
+    path = as_path(given)
     if path is None:
         raise UsageError("a level needs a path")
     return path

@@ -14,6 +14,7 @@ from callsheet.core.verb import FindingVerb, GivingVerb, Verb, VerbProperty
 from callsheet.later import Later
 
 if TYPE_CHECKING:
+    from callsheet.analytics.mdx import entity_cells
     from callsheet.core import account as account_flows
     from callsheet.core import announcements, calls, opening, populating, reading, settlement
     from callsheet.core import commit as commit_flows
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from callsheet.storage import components, finding, media
     from callsheet.sync import foreign, planning, runs
 else:
+    entity_cells = Later("callsheet.analytics.mdx.entity_cells")
     account_flows = Later("callsheet.core.account")
     announcements = Later("callsheet.core.announcements")
     calls = Later("callsheet.core.calls")
@@ -75,6 +77,8 @@ class SessionVerbs(LazyCore):
     external_ids = Verb(foreign.external_ids)
     sync_runs = Verb(runs.sync_runs)
     undo_sync = Verb(runs.undo_sync)
+
+    query_mdx = Verb(entity_cells.query_mdx)
 
     dump = Verb(dumping.dump)
     dump_json = Verb(dumping.to_json)

@@ -1,0 +1,115 @@
+"""A cube as data: the table of its facts, hierarchies of levels, and measures with their formats.
+
+A definition names entity types and paths, so it means the same on every server. ``session.query_mdx`` answers queries
+over it. Each aggregate is about the facts that reach a cell (see ``measure.py``), so what is counted through a relation
+counts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import Factory, field, frozen
+
+from callsheet.model.measure import AggregateFunction, Arithmetic, Measure, as_measure, as_path
+from callsheet.model.query import Condition, Path
+
+__all__ = ["CubeDefinition", "CubeFormula", "CubeHierarchy", "CubeLevel", "CubeMeasure"]
+
+
+def _paths(given: Mapping[str, Any]) -> dict[str, Path]:
+    return {name: found for name, each in given.items() if (found := as_path(each)) is not None}
+
+
+@frozen
+class CubeLevel:
+    """A level: its members are the values at a path of a fact, below those of the levels above.
+
+    ``caption`` and ``order`` are paths, of the fact too, to what members are called and sorted by; else their value is
+    both. ``properties`` are paths of what else is known of a member. ``unique`` says that a value has one parent.
+    ``kind`` says what members of a time hierarchy are: year, quarter, month, week or day.
+
+    >>> CubeLevel("Product Name", "product.name", unique=True).path.names
+    ('product', 'name')
+    """
+
+    name: str
+    path: Path = field(converter=as_path)
+    caption: Path | None = field(default=None, converter=as_path)
+    order: Path | None = field(default=None, converter=as_path)
+    properties: Mapping[str, Path] = field(factory=dict, converter=_paths)
+    unique: bool = False
+    kind: str = ""
+
+
+@frozen
+class CubeHierarchy:
+    """Levels from the top down. ``all_name`` is the member above all, ``All …s`` by default; None: there is none.
+
+    ``dimension`` is the dimension it belongs to, its own name by default. ``default`` is the path of the member that a
+    query without it is about, from the topmost level down.
+    """
+
+    name: str
+    levels: tuple[CubeLevel, ...] = field(converter=tuple)
+    all_name: str | None = Factory(lambda own: f"All {own.name}s", takes_self=True)
+    dimension: str = ""
+    default: tuple[Any, ...] | None = None
+    time: bool = False
+
+
+@frozen
+class CubeMeasure:
+    """A measure with its name and its format in MDX."""
+
+    name: str
+    measure: Measure = field(converter=as_measure)
+    format: str = "Standard"
+
+    @property
+    def rollup(self) -> str:
+        """How values of parts without common facts make that of the whole; empty if only the facts can tell."""
+        return _rollup(self.measure)
+
+
+def _rollup(measure: Measure) -> str:
+    if isinstance(measure, Arithmetic) and measure.operator in "+-":
+        return "sum" if all(_rollup(part) == "sum" for part in measure.parts) else ""
+    if not isinstance(measure, AggregateFunction):
+        return ""
+    own = measure.repeated or measure.path is None or len(measure.path.steps) == 1
+    if measure.name in ("sum", "count"):
+        return "sum" if own else ""
+    return {"minimum": "min", "maximum": "max"}.get(measure.name, "")
+
+
+@frozen
+class CubeFormula:
+    """A member that a formula in MDX computes: ``CubeFormula("[Measures].[Profit]", "[Sales] - [Cost]", "0.00")``."""
+
+    name: str
+    formula: str
+    format: str = ""
+    solve_order: int = 0
+
+
+@frozen
+class CubeDefinition:
+    """A cube over the entities of a type, or over those that fulfil a condition.
+
+    >>> CubeDefinition(
+    ...     "Bids",
+    ...     "Task",
+    ...     [CubeHierarchy("Shot", [CubeLevel("Shot", "parent.name")])],
+    ...     [CubeMeasure("Bid", AggregateFunction("sum", "bid"))],
+    ... ).hierarchies[0].all_name
+    'All Shots'
+    """
+
+    name: str
+    table: str
+    hierarchies: tuple[CubeHierarchy, ...] = field(converter=tuple)
+    measures: tuple[CubeMeasure, ...] = field(converter=tuple)
+    formulas: tuple[CubeFormula, ...] = field(default=(), converter=tuple)
+    where: Condition | None = None

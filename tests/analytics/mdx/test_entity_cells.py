@@ -1,0 +1,236 @@
+"""MDX over entities of a server gives what it gives over the files: members, cells, formats; in few requests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from foodmart import CALCULATED, CUSTOMER_PROPERTIES, HIERARCHIES, MEASURES, FoodMart, tables
+
+from callsheet import Session
+from callsheet.analytics.mdx.errors import MdxError
+from callsheet.analytics.mdx.members import CubeSpace
+from callsheet.analytics.mdx.query import answer_mdx
+from callsheet.errors import UsageError
+from callsheet.measures import count, distinct, total
+from callsheet.model.cube import CubeDefinition, CubeFormula, CubeHierarchy, CubeLevel, CubeMeasure
+
+FACTS = 2_000
+
+
+def _texts(*names: str) -> dict[str, Any]:
+    return {name: {"type": "string"} for name in names}
+
+
+SCHEMA: dict[str, Any] = {
+    "types": {
+        "Store": {"attributes": _texts("country", "state", "city", "name", "kind")},
+        "Day": {
+            "attributes": {"year": {"type": "integer"}, "month": {"type": "integer"}, "quarter": {"type": "string"}}
+        },
+        "Product": {"attributes": _texts("family", "department", "category", "subcategory", "brand", "name")},
+        "Customer": {
+            "attributes": {
+                "number": {"type": "integer"},
+                **_texts("country", "state", "city", "fullname", "gender", "married", "education", "income"),
+            }
+        },
+        "Sale": {
+            "attributes": {
+                "store": {"type": "reference", "target": "Store"},
+                "day": {"type": "reference", "target": "Day"},
+                "product": {"type": "reference", "target": "Product"},
+                "customer": {"type": "reference", "target": "Customer"},
+                "units": {"type": "integer"},
+                "sales": {"type": "number"},
+                "cost": {"type": "number"},
+            }
+        },
+    }
+}
+PROPERTIES = dict(zip(CUSTOMER_PROPERTIES, ("gender", "married", "education", "income")))
+SALES = CubeDefinition(
+    "Sales",
+    "Sale",
+    [
+        CubeHierarchy(
+            "Store",
+            [
+                CubeLevel("Store Country", "store.country", unique=True),
+                CubeLevel("Store State", "store.state", unique=True),
+                CubeLevel("Store City", "store.city"),
+                CubeLevel("Store Name", "store.name", unique=True),
+            ],
+        ),
+        CubeHierarchy("Store Type", [CubeLevel("Store Type", "store.kind", unique=True)]),
+        CubeHierarchy(
+            "Time",
+            [
+                CubeLevel("Year", "day.year", unique=True, kind="year"),
+                CubeLevel("Quarter", "day.quarter", kind="quarter"),
+                CubeLevel("Month", "day.month", kind="month"),
+            ],
+            all_name=None,
+            time=True,
+            default=(1997,),
+        ),
+        CubeHierarchy(
+            "Product",
+            [
+                CubeLevel("Product Family", "product.family", unique=True),
+                CubeLevel("Product Department", "product.department"),
+                CubeLevel("Product Category", "product.category"),
+                CubeLevel("Product Subcategory", "product.subcategory"),
+                CubeLevel("Brand Name", "product.brand"),
+                CubeLevel("Product Name", "product.name", unique=True),
+            ],
+        ),
+        CubeHierarchy(
+            "Customers",
+            [
+                CubeLevel("Country", "customer.country", unique=True),
+                CubeLevel("State Province", "customer.state", unique=True),
+                CubeLevel("City", "customer.city"),
+                CubeLevel(
+                    "Name",
+                    "customer.number",
+                    "customer.fullname",
+                    "customer.fullname",
+                    {name: f"customer.{column}" for name, column in PROPERTIES.items()},
+                    unique=True,
+                ),
+            ],
+        ),
+        CubeHierarchy("Gender", [CubeLevel("Gender", "customer.gender", unique=True)], all_name="All Gender"),
+    ],
+    [
+        CubeMeasure("Unit Sales", total("units")),
+        CubeMeasure("Store Cost", total("cost"), "#,###.00"),
+        CubeMeasure("Store Sales", total("sales"), "#,###.00"),
+        CubeMeasure("Sales Count", count(), "#,###"),
+        CubeMeasure("Customer Count", distinct("customer.number"), "#,###"),
+    ],
+    [CubeFormula(each.name, each.formula, each.format) for each in CALCULATED],
+)
+KEPT = {each.name for each in SALES.hierarchies}
+
+
+class SomeFoodMart(FoodMart):
+    """The same cube over some facts of the files, with the members that these facts have."""
+
+    def __init__(self, facts: list[dict[str, str]]) -> None:
+        super().__init__()
+        places = {id(fact): place for place, fact in enumerate(self.facts)}
+        chosen = [places[id(fact)] for fact in facts]
+        self.facts = facts
+        for name in ("units", "cost", "sales", "promoted", "customers"):
+            column = getattr(self, name)
+            setattr(self, name, [column[place] for place in chosen])
+        for dimension in self.dimensions.values():
+            used = {fact[dimension["key"]] for fact in facts}
+            dimension["rows"] = {key: row for key, row in dimension["rows"].items() if key in used}
+
+    def cube(self) -> Any:
+        from attrs import evolve
+
+        described = super().cube()
+        return evolve(
+            described,
+            hierarchies=tuple(each for each in HIERARCHIES if each.name in KEPT),
+            measures=MEASURES[:5],
+        )
+
+
+def _facts() -> list[dict[str, str]]:
+    every = tables()["sales_fact_1997"]
+    return every[:: len(every) // FACTS]
+
+
+@pytest.fixture(scope="module")
+def files() -> CubeSpace:
+    return CubeSpace(SomeFoodMart(_facts()))
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Session]:
+    read, facts = tables(), _facts()
+    classes = {row["product_class_id"]: row for row in read["product_class"]}
+    dimensions = {
+        "Store": ("store", lambda r: {"country": r["store_country"], "state": r["store_state"],
+                                      "city": r["store_city"], "name": r["store_name"], "kind": r["store_type"]}),
+        "Day": ("time_by_day", lambda r: {"year": int(r["the_year"]), "month": int(r["month_of_year"]),
+                                          "quarter": r["quarter"]}),
+        "Product": ("product", lambda r: {
+            **{name: classes[r["product_class_id"]][f"product_{name}"]
+               for name in ("family", "department", "category", "subcategory")},
+            "brand": r["brand_name"], "name": r["product_name"]}),
+        "Customer": ("customer", lambda r: {
+            "number": int(r["customer_id"]), "country": r["country"], "state": r["state_province"], "city": r["city"],
+            "fullname": r["fullname"], "gender": r["gender"], "married": r["marital_status"],
+            "education": r["education"], "income": r["yearly_income"]}),
+    }  # fmt: skip
+    keys = {"Store": "store_id", "Day": "time_id", "Product": "product_id", "Customer": "customer_id"}
+    with Session("memory:", schema=SCHEMA) as opened:
+        made: dict[str, dict[str, Any]] = {}
+        for kind, (table, values) in dimensions.items():
+            used = {fact[keys[kind]] for fact in facts}
+            rows = [row for row in read[table] if row[keys[kind]] in used]
+            made[kind] = {row[keys[kind]]: opened.create(kind, values(row)) for row in rows}
+        for fact in facts:
+            relations = {kind.lower(): made[kind][fact[key]] for kind, key in keys.items()}
+            numbers = {"units": int(float(fact["unit_sales"])), "sales": float(fact["store_sales"])}
+            opened.create("Sale", {**relations, **numbers, "cost": float(fact["store_cost"])})
+        opened.commit()
+        yield opened
+
+
+QUERIES = [
+    "select {[Measures].[Unit Sales], [Measures].[Store Sales]} on columns from Sales",
+    "select [Measures].members on columns, [Store].[USA].children on rows from Sales",
+    "select {[Measures].[Profit], [Measures].[Profit Growth]} on columns, [Time].[1997].children on rows from Sales",
+    "select [Gender].members on columns, non empty [Product].[Product Family].members on rows from Sales where "
+    "[Store].[USA].[CA]",
+    "select [Measures].[Customer Count] on columns, topcount([Product].[Brand Name].members, 5, "
+    "[Measures].[Unit Sales]) on rows from Sales",
+    "select non empty crossjoin([Gender].members, [Store].[Store City].members) on rows, "
+    "[Time].[Quarter].members on columns from Sales",
+    "select filter([Customers].[City].members, [Measures].[Unit Sales] > 60) on rows, "
+    "[Measures].[Unit Sales] on columns from Sales",
+    "select head(order([Customers].[Name].members, [Measures].[Store Sales], bdesc), 4) dimension properties "
+    "[Customers].[Name].[Gender] on rows, [Measures].[Store Sales] on columns from Sales",
+    "with member [Measures].[So far] as 'Sum(YTD(), [Measures].[Unit Sales])' select [Measures].[So far] on columns, "
+    "[Time].[Month].members on rows from Sales",
+    "select [Measures].[Unit Sales] on columns, [Store Type].members on rows from Sales where "
+    "{([Time].[1997].[Q1], [Gender].[F]), ([Time].[1997].[Q2], [Gender].[M])}",
+    "select [Product].[Drink].children on rows, [Measures].[Unit Sales] on columns from "
+    "(select {[Store].[USA].[WA], [Store].[USA].[OR].[Salem]} on columns from Sales)",
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_entities_give_what_the_files_give(session: Session, files: CubeSpace, query: str) -> None:
+    """The printed answers are equal, to the letter."""
+    assert session.query_mdx(query, SALES).to_text() == answer_mdx(files, query).to_text()
+
+
+def test_many_cells_take_few_requests(session: Session) -> None:
+    """All cells are one aggregate; each level down to that of the brands, and that of the default year, is another."""
+    before = session.statistics.by_verb["aggregate"]
+    query = "select [Measures].members on columns, [Product].[Brand Name].members on rows from Sales"
+    result = session.query_mdx(query, SALES)
+    assert len(result.axes[1].positions) > 100
+    assert session.statistics.by_verb["aggregate"] - before == 1 + 5 + 1
+
+
+def test_what_is_wrong_is_named(session: Session) -> None:
+    """A name that the cube lacks, with its place; what is no definition."""
+    with pytest.raises(MdxError, match="Sails"):
+        session.query_mdx("select [Measures].[Unit Sails] on columns from Sales", SALES)
+    with pytest.raises(UsageError, match="definition of a cube"):
+        session.query_mdx("select [Measures].[Unit Sales] on columns from Sales", "Sales")  # type: ignore[arg-type]
