@@ -84,8 +84,12 @@ class WritingContract(ContractCase):
         """One operation is wrong: nothing happens, and the error names it."""
         if not session.features.atomic:
             pytest.skip("this server's batches are not atomic")
+        gone = session.create("Shot", {"name": "gone", "parent": project})
+        session.commit()
+        other.delete(other.get("Shot", gone.id))
+        other.commit()
         good = session.create("Shot", {"name": "good", "parent": project})
-        bad = session.create("Shot", {"name": "bad"})
+        bad = session.create("Shot", {"name": "bad", "parent": gone})
         project["full_name"] = "changed"
         pending = session.pending
         with pytest.raises(CommitError) as caught:
@@ -105,8 +109,12 @@ class WritingContract(ContractCase):
         """What was done before the refusal is settled and there for others; the rest stays pending, and can follow."""
         if session.features.atomic:
             pytest.skip("this server's batches are atomic")
+        gone = session.create("Shot", {"name": "gone", "parent": project})
+        session.commit()
+        other.delete(other.get("Shot", gone.id))
+        other.commit()
         good = session.create("Shot", {"name": "good", "parent": project})
-        bad = session.create("Shot", {"name": "bad"})
+        bad = session.create("Shot", {"name": "bad", "parent": gone})
         last = session.create("Shot", {"name": "last", "parent": project})
         with pytest.raises(CommitError) as caught:
             session.commit()
