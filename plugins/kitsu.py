@@ -5,8 +5,8 @@ have the project already; the plan is shown, and written with ``--apply``. ``KIT
 ``KITSU_TOKEN`` of a bot, say who writes. `kitsu_pairs` and `kitsu_sync` are for scripts that want it otherwise.
 
 Kitsu has no transactions and no versions. Each row has an outcome of its own; an edit that somebody makes in Kitsu in
-the moment between the last look at a row and its update is lost; files are not carried. With ``--follow`` Kitsu's
-events say when to look.
+the moment between the last look at a row and its update is lost. With ``--follow`` Kitsu's events say when to look;
+with ``--previews`` the files of versions and Kitsu's previews are carried as well.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from typing import Any
 
 from kitsu_sync.account import KitsuAccount
 from kitsu_sync.doorbell import KitsuDoorbell
+from kitsu_sync.previews import KitsuPreviews
 from kitsu_sync.side import KitsuSide
 
 from callsheet import Carried, Session, SessionSide, Sync, TypePair
 from callsheet.errors import ServerError, TransportError, UsageError
 
-__all__ = ["STATUSES", "followed", "kitsu", "kitsu_pairs", "kitsu_sync", "register"]
+__all__ = ["STATUSES", "followed", "kitsu", "kitsu_pairs", "kitsu_previews", "kitsu_sync", "register"]
 
 SETTLING = 0.3
 """Seconds without an event that end a series of them."""
@@ -93,11 +94,14 @@ def kitsu(
     follow: bool = False,
     events: str = "",
     every: float = 60.0,
+    previews: bool = False,
+    location: str = "",
 ) -> str:
     """Compare a project with Kitsu's of that name (or of the name ``production``); ``--apply`` writes both ways.
 
     ``--follow`` goes on until Ctrl-C: it writes when Kitsu's events say that something happened (``--events``: where
-    they come from, if not from ``url``), and every so many seconds.
+    they come from, if not from ``url``), and every so many seconds. ``--previews`` carries preview files, too; those
+    of Kitsu are kept in the ``--location`` of this name.
     """
     address = url or os.environ.get("KITSU_API", "")
     if not address:
@@ -107,18 +111,30 @@ def kitsu(
     )
     side = KitsuSide.named(address, account, production or project)
     sync = kitsu_sync(session, project, side, kitsu_pairs(STATUSES, conflicts, delete))
+    files = kitsu_previews(session, project, side, delete, location or None) if previews else None
     try:
         if follow:
             source = events or os.environ.get("KITSU_EVENTS", "") or address
-            for text in followed(sync, KitsuDoorbell(source, account, side.project, side.run), every):
+            for text in followed(sync, KitsuDoorbell(source, account, side.project, side.run), every, files):
                 print(text, flush=True)
         plan = sync.plan(whole=whole)
-        return _applied(plan) if apply else str(plan)
+        if apply:
+            return _applied(plan, files)
+        return str(plan) if files is None else f"{plan}\n{files.plan()}"
     finally:
+        if files is not None:
+            files.close()
         side.close()
 
 
-def followed(sync: Sync, bell: KitsuDoorbell, every: float = 60.0) -> Iterator[str]:
+def kitsu_previews(
+    session: Session, project: str, side: KitsuSide, delete: str = "keep", location: Any = None
+) -> KitsuPreviews:
+    """The preview files of a project: `plan` and `apply` them after the sync, which pairs their tasks."""
+    return KitsuPreviews(session, side, project, f"kitsu/{project}", delete, location)
+
+
+def followed(sync: Sync, bell: KitsuDoorbell, every: float = 60.0, files: KitsuPreviews | None = None) -> Iterator[str]:
     """Sync at once, then whenever the bell rings, and after so many seconds without; gives what each run did.
 
     A run that fails because a server does not answer is one of these texts, and the next run goes on from there.
@@ -126,7 +142,7 @@ def followed(sync: Sync, bell: KitsuDoorbell, every: float = 60.0) -> Iterator[s
     try:
         while True:
             try:
-                yield _applied(sync.plan())
+                yield _applied(sync.plan(), files)
             except (TransportError, ServerError) as error:
                 yield f"failed: {error}"
             if bell.wait(every):
@@ -137,11 +153,16 @@ def followed(sync: Sync, bell: KitsuDoorbell, every: float = 60.0) -> Iterator[s
         bell.close()
 
 
-def _applied(plan: Any) -> str:
+def _applied(plan: Any, files: KitsuPreviews | None = None) -> str:
     result = plan.apply()
     lines = [f"refused: {each.write.label}: {each.outcome.reason}" for each in result.refused]
     done = f"{len(result.left)} changes here, {len(result.right)} in Kitsu, {len(result.refused)} refused"
-    return "\n".join([str(plan), *lines, done])
+    if files is None:
+        return "\n".join([str(plan), *lines, done])
+    carried = files.apply(files.plan())
+    lines += [f"refused: {each}" for each in carried.refused]
+    counts = f"previews: {carried.sent} sent, {carried.fetched} fetched, {carried.ended} deleted"
+    return "\n".join([str(plan), *lines, done, f"{counts}, {len(carried.refused)} refused"])
 
 
 def register(session: Session) -> None:

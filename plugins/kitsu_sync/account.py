@@ -22,7 +22,7 @@ from callsheet.errors import (
 )
 from callsheet.flow import Flow, Request, Response
 
-__all__ = ["KitsuAccount"]
+__all__ = ["KitsuAccount", "refusal"]
 
 _REFUSALS: dict[int, type[ServerError]] = {
     400: Invalid,
@@ -119,7 +119,7 @@ class KitsuAccount:
             yield from self.log_in()
             response = yield self._request(method, path, content, params, safe)
         if response.status >= 400:
-            raise _refusal(method, path, response)
+            raise refusal(method, path, response)
         return response
 
     def _request(self, method: str, path: str, content: bytes, params: Mapping[str, str], safe: bool) -> Request:
@@ -151,7 +151,8 @@ def _is_about_token(response: Response) -> bool:
     return response.status == 401 or b"token" in response.content.lower() or b"segments" in response.content.lower()
 
 
-def _refusal(method: str, path: str, response: Response) -> ServerError:
+def refusal(method: str, path: str, response: Response) -> ServerError:
+    """The error that an answer of this status means."""
     error = _REFUSALS.get(response.status, ServerError)
     return error(f"Kitsu refused {method} {path} ({response.status}): {_reason(response)}")
 

@@ -15,13 +15,16 @@ from kitsu_sync.account import KitsuAccount
 from kitsu_sync.studio import NOT_ASSETS, StudioLists
 from kitsu_sync.tables import KitsuColumn, KitsuType, columns_of, type_named
 
-__all__ = ["IDS", "MAIN", "ProjectReader", "halves"]
+__all__ = ["CARRIED", "IDS", "MAIN", "ProjectReader", "halves"]
 
 ENTITY = "entity type of the side"
 """What is added to a task: the type of what it belongs to."""
 
 MAIN = "main"
 """What Kitsu calls a task that is the only one of its type."""
+
+CARRIED = {"callsheet": "preview"}
+"""The data of comments that the sync made to have previews: they are no notes, and are not read."""
 
 IDS = 80
 """Ids in one request: Kitsu's web server refuses request lines above 4,094 bytes."""
@@ -97,7 +100,7 @@ class ProjectReader:
         if kind.name == "Project":
             return bool(row["id"] == self.project)
         if kind.name == "Comment":
-            return bool(row.get("object_type") == "Task")
+            return bool(row.get("object_type") == "Task" and row.get("data") != CARRIED)
         if not kind.entity:
             return True
         name = types.get(row["entity_type_id"], "")

@@ -32,7 +32,7 @@ class KitsuSide:
     def __init__(
         self, url: str, account: KitsuAccount, project: str, full_every: timedelta = timedelta(hours=1)
     ) -> None:
-        self.account, self.project = account, project
+        self.url, self.account, self.project = url, account, project
         self._transport = HttpTransport(url, timeout=120)
         lists = StudioLists(account)
         self._reader = ProjectReader(account, lists, project)
