@@ -62,12 +62,14 @@ class PreviewFetcher:
             if entity is None:
                 return
             version = entity["version"]
+            fetched = version is not None and "kitsu_revision" in version["metadata"]
+            last = fetched and len(version["components"]) == 1
             copying = [each for each in session.run(session.locations.accessible()) if each.kind == "managed"]
             for place in session.run(session.locations.recognise(copying)):
                 if place.entity.get_component_availability(entity):
                     place.entity.remove_component(entity)
             session.delete(entity)
-            if version is not None and "kitsu_revision" in version["metadata"] and len(version["components"]) == 1:
+            if last:
                 session.delete(version)
             session.commit()
 

@@ -38,7 +38,7 @@ ENDINGS = PICTURES | MOVIES
 """Files of versions that are previews; what else there is (scenes, caches) stays here."""
 MAX_ENDED = 0.1
 """Share of the linked previews that may go in one run."""
-SIGNS = {"send": ">", "fetch": "<", "end there": "> -", "end here": "< -", "forget": " "}
+SIGNS = {"send": "> +", "fetch": "< +", "end there": "> -", "end here": "< -"}
 COLUMNS = "id,task_id,revision,position,extension,original_name,status,name"
 
 
@@ -61,8 +61,8 @@ class PreviewPlan:
     refused: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        told = [f"{SIGNS[each.kind]} {each.label}" for each in self.steps if each.kind != "forget"]
-        return "\n".join([*told, *(f"! {each}" for each in self.refused)])
+        shown = [f"{SIGNS[each.kind]} {each.label}" for each in self.steps if each.kind != "forget"]
+        return "\n".join([*shown, *(f"! {each}" for each in self.refused)])
 
 
 @frozen

@@ -46,7 +46,7 @@ class Review:
 
     def __init__(self, folder: Path, side: KitsuSide, name: str) -> None:
         self.folder, self.side, self.name = folder, side, name
-        self.open()
+        self.open(seed=True)
         project = self.session.create("Project", {"name": name})
         shot = self.session.create("Shot", {"name": "sh010", "parent": project})
         kind = self.session.query('Type where name is "Animation"').one()
@@ -60,8 +60,8 @@ class Review:
         (row,) = side.run(side.read("Task", ["name"]))
         self.their_task = row.id
 
-    def open(self) -> None:
-        self.session = Session(f"sqlite:///{self.folder / 'show.db'}", seed=True)
+    def open(self, seed: bool = False) -> None:
+        self.session = Session(f"sqlite:///{self.folder / 'show.db'}", seed=seed)
         self.session.open()
         self.session.locations.add("disk", accessor=DiskAccessor(self.folder / "disk"), priority=10)
 
@@ -340,8 +340,8 @@ class TestPreviewsOfTheCommand:
         review.draw("sketch.png", picture(3), revision=5)
         assert "shot_a" not in kitsu.kitsu(review.session, review.name)
         text = kitsu.kitsu(review.session, review.name, previews=True)
-        assert "> anim v001 shot_a.png" in text
-        assert "< sketch.png (revision 5)" in text
+        assert "> + anim v001 shot_a.png" in text
+        assert "< + sketch.png (revision 5)" in text
         done = kitsu.kitsu(review.session, review.name, previews=True, apply=True, location="server")
         assert "previews: 1 sent, 1 fetched, 0 deleted, 0 refused" in done
 
