@@ -131,7 +131,7 @@ def kitsu_previews(
     session: Session, project: str, side: KitsuSide, delete: str = "keep", location: Any = None
 ) -> KitsuPreviews:
     """The preview files of a project: `plan` and `apply` them after the sync, which pairs their tasks."""
-    return KitsuPreviews(session, side, project, f"kitsu/{project}", delete, location)
+    return KitsuPreviews(session, side, project, delete, location)
 
 
 def followed(sync: Sync, bell: KitsuDoorbell, every: float = 60.0, files: KitsuPreviews | None = None) -> Iterator[str]:
@@ -161,7 +161,9 @@ def _applied(plan: Any, files: KitsuPreviews | None = None) -> str:
         return "\n".join([str(plan), *lines, done])
     carried = files.apply(files.plan())
     lines += [f"refused: {each}" for each in carried.refused]
-    counts = f"previews: {carried.sent} sent, {carried.fetched} fetched, {carried.ended} deleted"
+    counts = (
+        f"previews: {carried.sent} sent, {carried.fetched} fetched, {carried.ended} deleted, {carried.paired} paired"
+    )
     return "\n".join([str(plan), *lines, done, f"{counts}, {len(carried.refused)} refused"])
 
 

@@ -2,10 +2,11 @@
 
 Theory. A file never changes on either side: Kitsu takes no second file for a preview, and a component's file is not
 written over. So what was carried once is linked in the registry (Kitsu's preview, our component) and never travels
-again, even where Kitsu made another file of it. What is not linked is carried: a file of a version to Kitsu, as a
-preview of the revision that has the version's number; a preview to a version. Links are read first, so a run after
-which nothing changed is three lists and no file. Sent before fetched: a preview whose upload was cut short is found
-again by its comment, and is not taken for somebody else's.
+again, even where Kitsu made another file of it. What is there on both sides without a link (same task, number, name and
+kind of file, and the same size unless Kitsu converts it) is linked. What else is not linked is carried: a file of a
+version to Kitsu, as a preview of the revision that has the version's number; a preview to a version. Links are read
+first, so a run after which nothing changed is three lists and no file. Sent before fetched: a preview whose upload was
+cut short is found again by its comment, and is not taken for somebody else's.
 
 Gone here or there: the partner stays, or (``delete``) goes as well, but never more than a tenth in one run.
 """
@@ -25,21 +26,21 @@ from callsheet.errors import ServerError, StateError, StorageError, TransportErr
 from callsheet.model.operation import Delete
 from callsheet.sync.registry import ForeignLink, links_in
 from kitsu_sync.fetching import PreviewFetcher
-from kitsu_sync.files import MOVIES, PICTURES, KitsuFiles
+from kitsu_sync.files import MOVIES, PICTURES, KitsuFiles, kept_ending
 from kitsu_sync.reading import IDS
 from kitsu_sync.sending import PREVIEW, PreviewSender, PreviewSource
 from kitsu_sync.side import KitsuSide
 
 __all__ = ["KitsuPreviews", "PreviewPlan", "PreviewResult", "PreviewStep"]
 
-StepKind: TypeAlias = Literal["send", "fetch", "end there", "end here", "forget"]
+StepKind: TypeAlias = Literal["pair", "send", "fetch", "end there", "end here", "forget"]
 
-ENDINGS = PICTURES | MOVIES
+ENDINGS = CONVERTED = PICTURES | MOVIES
 """Files of versions that are previews; what else there is (scenes, caches) stays here."""
 MAX_ENDED = 0.1
 """Share of the linked previews that may go in one run."""
-SIGNS = {"send": "> +", "fetch": "< +", "end there": "> -", "end here": "< -"}
-COLUMNS = "id,task_id,revision,position,extension,original_name,status,name"
+SIGNS = {"pair": "=", "send": "> +", "fetch": "< +", "end there": "> -", "end here": "< -"}
+COLUMNS = "id,task_id,revision,position,extension,original_name,status,file_size"
 
 
 @frozen
@@ -67,17 +68,20 @@ class PreviewPlan:
 
 @frozen
 class PreviewResult:
-    """How many files went each way, how many partners of what is gone went, and what was refused."""
+    """How many files went each way, how many partners of what is gone went, how many were there on both sides already
+    and are paired from now on, and what was refused.
+    """
 
     sent: int = 0
     fetched: int = 0
     ended: int = 0
+    paired: int = 0
     refused: tuple[str, ...] = ()
 
 
 @define(eq=False)
 class KitsuPreviews:
-    """The previews of a project, of tasks that its sync has paired. ``name`` is what the registry calls their links.
+    """The previews of a project, of tasks that its sync has paired.
 
     ``location`` is where fetched files are kept: a location or its name; else the preferred one of the session that
     copies files, which is the server's own store where no other is configured.
@@ -86,7 +90,6 @@ class KitsuPreviews:
     session: Session
     side: KitsuSide
     project: str
-    name: str
     delete: str = "keep"
     location: Any = None
     endings: frozenset[str] = ENDINGS
@@ -96,27 +99,38 @@ class KitsuPreviews:
     def _files(self) -> KitsuFiles:
         return KitsuFiles(self.side.url, self.side.account, self.side.run)
 
+    @property
+    def system(self) -> str:
+        """What the registry calls the links of this project's previews; a renamed project keeps it."""
+        return f"{self.side.name}/{self.side.project}"
+
     def close(self) -> None:
         """Close the connection that files take."""
         self.files.close()
 
     def plan(self) -> PreviewPlan:
         """Compare; changes nothing. Files of tasks that the sync has not paired wait until it has."""
-        links = {each.foreign_id: each for each in self.session.run(links_in(self.session, self.name, PREVIEW))}
+        links = {each.foreign_id: each for each in self.session.run(links_in(self.session, self.system, PREVIEW))}
         paired = self.session.run(links_in(self.session, self.side.name, "Task"))
         tasks = {each.foreign_id: str(each.entity.key) for each in paired}
         theirs = {each["id"]: each for each in self._theirs()}
         ours = {each.id: each for each in self._ours({ours: theirs for theirs, ours in tasks.items()})}
         linked = {str(each.entity.key) for each in links.values()}
         alive = self._alive_tasks()
-        steps = [
-            PreviewStep("send", each.label, each)
-            for each in sorted(ours.values(), key=lambda each: (each.task, each.number, each.label))
-            if each.id not in linked
-        ]
+        free = {each: row for each, row in theirs.items() if each not in links and row["original_name"]}
+        same = {(row["task_id"], row["revision"], row["original_name"], row["extension"]): row for row in free.values()}
+        steps = []
+        for each in sorted(ours.values(), key=lambda each: (each.task, each.number, each.label)):
+            if each.id in linked:
+                continue
+            row = same.pop((each.task, each.number, each.name, kept_ending(each.ending)), None)
+            if row is not None and (each.ending in CONVERTED or row["file_size"] == each.size):
+                steps.append(PreviewStep("pair", each.label, each, free.pop(row["id"])))
+            else:
+                steps.append(PreviewStep("send", each.label, each))
         refused = []
-        for row in sorted(theirs.values(), key=lambda row: (row["task_id"], row["revision"], row["position"])):
-            if row["id"] in links or tasks.get(row["task_id"]) not in alive or not row["original_name"]:
+        for row in sorted(free.values(), key=lambda row: (row["task_id"], row["revision"], row["position"])):
+            if tasks.get(row["task_id"]) not in alive:
                 continue
             label = f"{row['original_name']}.{row['extension']} (revision {row['revision']})"
             if row["status"] == "missing":
@@ -132,9 +146,9 @@ class KitsuPreviews:
         A run that is cut off is finished by planning again.
         """
         theirs = self._theirs()
-        sender = PreviewSender(self.session, self.side, self.files, self.name, theirs)
-        fetcher = PreviewFetcher(self.session, self.files, self.name, theirs, self.location)
-        done = {"send": 0, "fetch": 0, "end there": 0, "end here": 0, "forget": 0}
+        sender = PreviewSender(self.session, self.side, self.files, self.system, theirs)
+        fetcher = PreviewFetcher(self.session, self.files, self.system, theirs, self.location)
+        done = {"pair": 0, "send": 0, "fetch": 0, "end there": 0, "end here": 0, "forget": 0}
         refused = list(plan.refused)
         for step in plan.steps:
             try:
@@ -142,12 +156,14 @@ class KitsuPreviews:
             except (ServerError, StorageError, StateError, TransportError) as error:
                 refused.append(f"{step.label}: {error}")
         ended = done["end there"] + done["end here"]
-        return PreviewResult(done["send"], done["fetch"], ended, tuple(refused))
+        return PreviewResult(done["send"], done["fetch"], ended, done["pair"], tuple(refused))
 
     def _do(self, step: PreviewStep, sender: PreviewSender, fetcher: PreviewFetcher) -> bool:
         """Whether there was something to do."""
         if step.kind == "send" and step.source is not None:
             sender.send(step.source)
+        elif step.kind == "pair" and step.source is not None:
+            sender.link(step.preview["id"], step.source)
         elif step.kind == "fetch":
             # Sending may have found that a preview is that of a file here, whose upload was cut short.
             if step.preview["id"] in sender.recognised:
@@ -180,7 +196,7 @@ class KitsuPreviews:
         pictured: dict[Any, list[Any]] = {}
         for each in found:
             task = each["version"]["task"]
-            if each["container"] is None and each["file_type"].lower() in self.endings and str(task.id) in tasks:
+            if each["container"] is None and str(each["file_type"]).lower() in self.endings and str(task.id) in tasks:
                 pictured.setdefault(each["version"], []).append(each)
         for version, files in pictured.items():
             small = version["thumbnail"]
@@ -227,6 +243,7 @@ def _source(version: Any, component: Any, task: str) -> PreviewSource:
         id=str(component.id),
         version=str(version.id),
         number=version["version"],
+        size=component["size"],
         task=task,
         label=f"{label} {stem}{ending}",
         text=f"{label}: {version['comment']}" if version["comment"] else label,

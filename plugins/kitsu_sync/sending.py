@@ -42,6 +42,7 @@ class PreviewSource:
     id: str
     version: str
     number: int
+    size: int
     task: str
     label: str
     text: str
@@ -84,8 +85,12 @@ class PreviewSender:
             finally:
                 reader.close()
             checksum = stream.checksum
-        self.recognised.add(found["id"])
-        link = link_operation(preview_link(self.system, found["id"], source.id, checksum), None)
+        self.link(found["id"], source, checksum)
+
+    def link(self, preview: str, source: PreviewSource, checksum: str | None = None) -> None:
+        """Note that a preview is a file of ours."""
+        self.recognised.add(preview)
+        link = link_operation(preview_link(self.system, preview, source.id, checksum), None)
         assert link is not None
         self.session.run(send_alone(self.session, [link]))
 

@@ -142,9 +142,9 @@ class TestFilesOfVersionsArePreviews:
     def test_a_version_is_a_revision_and_travels_once(self, review: Review) -> None:
         """Its file is a preview of the revision of its number; a second run carries nothing."""
         review.publish("shot_a.png", picture(1), comment="first light")
-        review.publish("shot_b.png", picture(2))
+        review.publish("ljus é.v2.PNG", picture(2))
         assert review.run() == PreviewResult(sent=2)
-        assert review.theirs() == [(1, "shot_a", "png", "ready"), (2, "shot_b", "png", "ready")]
+        assert review.theirs() == [(1, "shot_a", "png", "ready"), (2, "ljus é.v2", "png", "ready")]
         assert review.run() == PreviewResult()
         assert len(review.theirs()) == 2
 
@@ -179,6 +179,15 @@ class TestFilesOfVersionsArePreviews:
         assert review.run() == PreviewResult(sent=1, fetched=1)
         assert review.theirs() == [(1, "sketch", "png", "ready"), (2, "shot_a", "png", "ready")]
         assert review.run() == PreviewResult()
+
+    def test_files_that_are_on_both_sides_do_not_travel(self, review: Review) -> None:
+        """Made by hand on both sides under one name and number, they are paired, and the plan shows it."""
+        review.publish("shot_a.png", picture(1))
+        review.draw("shot_a.png", picture(1), revision=1)
+        assert str(review.previews().plan()) == "= anim v001 shot_a.png"
+        assert review.run() == PreviewResult(paired=1)
+        assert review.run() == PreviewResult()
+        assert (len(review.theirs()), len(review.ours())) == (1, 1)
 
     def test_a_bad_file_does_not_stop_the_others(self, review: Review) -> None:
         """What Kitsu cannot read, or we cannot reach, is refused with the reason, and leaves no empty preview there."""
@@ -343,7 +352,7 @@ class TestPreviewsOfTheCommand:
         assert "> + anim v001 shot_a.png" in text
         assert "< + sketch.png (revision 5)" in text
         done = kitsu.kitsu(review.session, review.name, previews=True, apply=True, location="server")
-        assert "previews: 1 sent, 1 fetched, 0 deleted, 0 refused" in done
+        assert "previews: 1 sent, 1 fetched, 0 deleted, 0 paired, 0 refused" in done
 
 
 def killed_at(moment: str, review: Review, kitsu_server: Mapping[str, str]) -> int:
