@@ -183,6 +183,12 @@ def test_no_policy_loses_an_edit_silently(registry: Session, base: Any, left: An
             assert edit == old or ends == [edit, edit] or name in listed
 
 
+#: A row is removed and comes back under its old name, while its partner is removed.
+BACK_AGAIN = [("remove", "left", 0, {}), ("put", "left", 0, {}), ("remove", "right", 0, {})]
+
+
+@example(first=[("put", "left", 0, {"tags": frozenset()})], second=BACK_AGAIN, kills=[], policy="left", whole=False)
+@example(first=[("put", "left", 0, {"tags": frozenset()})], second=BACK_AGAIN, kills=[], policy="left", whole=True)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     first=EDITS,

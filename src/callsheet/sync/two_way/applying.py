@@ -249,8 +249,9 @@ class TwoWayApplying:
         if write.kind == "create":
             left = SideReference(pair.left, str(outcome.id) if side == "left" else str(write.left))
             right = str(write.right) if side == "left" else str(outcome.id)
-            self._link(left, SideReference(pair.right, right))
+            replaced = self._link(left, SideReference(pair.right, right))
         else:
+            replaced = []
             found = self.found.pairs.left_of(SideReference(pair.right, write.right)) if write.right else None
             left = found or SideReference(pair.left, str(write.left))
         if write.kind == "delete":
@@ -265,17 +266,20 @@ class TwoWayApplying:
             except Unpaired:
                 continue
         self._add(left, values)
-        return self._linked(left)
+        return [*replaced, *self._linked(left)]
 
-    def _link(self, left: SideReference, right: SideReference) -> None:
+    def _link(self, left: SideReference, right: SideReference) -> list[Operation]:
+        """Link two rows; the link to a row of the right that is gone, in whose place this one was made, ends."""
         pairs = self.found.pairs
         entity = Identity(left.type, left.id)
         old_left = pairs.left_of(right)
         old = pairs.links.get(left) or (pairs.links.get(old_left) if old_left else None)
         if old is not None and old.foreign_id == right.id:
             pairs.add(evolve(old, entity=entity, base=None))
-        else:
-            pairs.add(ForeignLink(self.right.name, right.type, right.id, entity))
+            return []
+        ended = self._unlinked(left) if left in pairs.links else []
+        pairs.add(ForeignLink(self.right.name, right.type, right.id, entity))
+        return ended
 
     def _note(self, operations: Sequence[Operation]) -> Conversation[None]:
         if operations:
