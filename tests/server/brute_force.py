@@ -266,7 +266,7 @@ class Row:
         own = self.value(window.of, aggregate, rows)
         places = [aggregate.group.index(level) for level in window.levels]
         if window.name == "share":
-            parent = tuple(n for n in self.kept if n in places)
+            parent = tuple(n for n in self.kept if aggregate.group[n] in window.levels)
             (whole,) = [r for r in rows if r.kept == parent and all(r.key[n] == self.key[n] for n in parent)]
             total = whole.value(window.of, aggregate, rows)
             return None if own is None or not total else float(own) / float(total)
@@ -278,7 +278,7 @@ class Row:
         level = aggregate.group[place]
         if place not in self.kept or (level.band and self.key[place] is None and window.name != "cumulative"):
             return None
-        others = [n for n in range(len(self.key)) if n != place]
+        others = [n for n in range(len(self.key)) if aggregate.group[n] != level]
         line = [row for row in like if self.agrees(row, others)]
         if window.name == "cumulative":
             before = [row for row in line if first_none(row.key[place]) <= first_none(self.key[place])]

@@ -1,7 +1,7 @@
 """DuckDB as a database of SQLAlchemy: PostgreSQL's language, DuckDB's driver.
 
 DuckDB speaks PostgreSQL's SQL, so its statements are compiled by PostgreSQL's compiler. All names are quoted, because
-DuckDB reserves other words. Values travel as numbered parameters, so that no text of a request is in a statement.
+DuckDB reserves other words. Values travel as parameters, as to SQLite, so that no text of a request is in a statement.
 
 A DuckDB connection is one transaction, and its ``cursor()`` is another connection. SQLAlchemy expects cursors to share
 their connection's transaction; `_Driver` and `_Cursor` provide that.
@@ -113,7 +113,7 @@ class DuckDialect(PGDialect):
 
     name = "duckdb"
     driver = "duckdb"
-    default_paramstyle = "numeric_dollar"
+    default_paramstyle = "qmark"
     statement_compiler = _Compiler
     preparer = _QuotingPreparer
     supports_statement_cache = True
@@ -147,7 +147,7 @@ def mirror_engine(open_connection: Callable[[], duckdb.DuckDBPyConnection], size
         "duckdb://",
         creator=lambda: _Driver(open_connection()),
         hide_parameters=True,
-        paramstyle="numeric_dollar",
+        paramstyle="qmark",
         poolclass=pool.QueuePool,
         pool_size=size,
         max_overflow=0,
