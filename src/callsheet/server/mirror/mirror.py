@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
@@ -132,7 +133,7 @@ class Mirror:
         with store.reading() as connection:
             facts = _facts(connection)
         with self._present.reading(math.inf) as source:
-            wanted = {**self._origin(), **_last_commit(self._present, source)}
+            wanted = {**self._origin, **_last_commit(self._present, source)}
             if facts == wanted:
                 return
             changes = None
@@ -152,14 +153,16 @@ class Mirror:
 
     def _follows(self, source: Connection, facts: dict[str, str]) -> bool:
         """Whether the log goes on from the mirror's position."""
-        if any(facts.get(name) != value for name, value in self._origin().items()):
+        if any(facts.get(name) != value for name, value in self._origin.items()):
             return False
         position = int(facts["position"])
         if position < log.first_position(self._present, source):
             return False
         return facts.get("commit") == _commit_id(self._present, source, position)
 
+    @cached_property
     def _origin(self) -> dict[str, str]:
+        """What a mirror is of; the layout of a store stays while it is open."""
         return {"format": FORMAT, "store": self._present.id, "layout": _layout_hash(self._present)}
 
 
