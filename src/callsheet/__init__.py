@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from callsheet import measures as measures
-    from callsheet.analytics.cubes import Cube
+    from callsheet.analytics.cube_frames import CubeFrame
     from callsheet.analytics.datagrids import DataGrid
     from callsheet.analytics.networks import RelationNetwork
     from callsheet.analytics.selections import Selection
@@ -80,7 +80,7 @@ _HOMES = {
     "CommitResult": "dialects.protocol",
     "ConflictError": "errors",
     "Create": "model.operation",
-    "Cube": "analytics.cubes",
+    "CubeFrame": "analytics.cube_frames",
     "DataGrid": "analytics.datagrids",
     "Delete": "model.operation",
     "Description": "dialects.protocol",
@@ -164,7 +164,7 @@ __all__ = [
     "CommitResult",
     "ConflictError",
     "Create",
-    "Cube",
+    "CubeFrame",
     "DataGrid",
     "Delete",
     "Description",

@@ -9,20 +9,19 @@ from typing import Any
 from attrs import evolve, frozen
 
 from callsheet.analytics.carrying import path_along, route_between
-from callsheet.analytics.charts import bar_chart, draw
+from callsheet.analytics.cube_frames import CubeFrame
 from callsheet.analytics.dimensions import RANGE, Band, VariableMeasure, count_of
-from callsheet.analytics.frames import Frame
 from callsheet.analytics.resolving import is_selection, is_table, label_path, path_to, variable_of
 from callsheet.core.aggregating import aggregate
 from callsheet.errors import UsageError
 from callsheet.export.layout import ExportColumn
 from callsheet.flow import Flow
 from callsheet.model.language.checking import check_path
-from callsheet.model.measure import TOTAL, Aggregate, AggregateFunction, AggregateOrder, Level, Measure
+from callsheet.model.measure import Aggregate, AggregateFunction, AggregateOrder, Level, Measure
 from callsheet.model.query import Path, Step
 from callsheet.model.schema import did_you_mean
 
-__all__ = ["Cube", "cube"]
+__all__ = ["cube"]
 
 WORDS = {
     "count": "count",
@@ -47,7 +46,6 @@ WORDS = {
     "populated": "count",
 }
 _CALL = re.compile(r"\s*(\w+)\s*(?:\(\s*(.*?)\s*\))?\s*")
-LEVELS = "levels"
 
 
 @frozen
@@ -67,7 +65,7 @@ def cube(
     totals: bool,
     order: Any = None,
     limit: int | None = None,
-) -> Flow[Cube]:
+) -> Flow[CubeFrame]:
     """The cube of a table, computed."""
     if not (table._core.features.aggregate and table._core.features.measures):
         raise UsageError(
@@ -91,7 +89,7 @@ def cube(
     )
     rows = yield from aggregate(table._core, question)
     export = [*columns, *(ExportColumn(each.name, Path(()), each.kind) for each in numbers)]
-    return Cube(table.plural, export, len(columns), rows, bool(totals))
+    return CubeFrame(table.plural, export, len(columns), rows, bool(totals))
 
 
 def _selected(table: Any, selection: Any) -> Any:
@@ -242,71 +240,3 @@ def _order(given: Any, names: Sequence[str], things: Sequence[Level | Measure]) 
             raise UsageError(f"there is no column `{name}` to order by{did_you_mean(name, names)}: {', '.join(names)}")
         found.append(AggregateOrder(things[names.index(name)], name != text))
     return tuple(found)
-
-
-class Cube(Frame):
-    """Numbers by dimensions: a row for each combination of values that occurs.
-
-    Rows of totals have `TOTAL` in the place of a dimension's value. In frames of other libraries that place is empty,
-    and a column ``levels`` says how many dimensions are kept apart.
-
-    >>> cube = bookings.cube(["Destination", "Booking Date by year"], ["count", "sum(Cost)"])  # doctest: +SKIP
-    >>> cube[0]  # doctest: +SKIP
-    {'Destination': 'Greece', 'Booking Date (year)': datetime.date(2024, 1, 1), 'Bookings': 310, 'Sum(Cost)': 91877.5}
-    """
-
-    def __init__(
-        self, title: str, columns: Sequence[ExportColumn], dimensions: int, rows: Sequence[Sequence[Any]], totals: bool
-    ) -> None:
-        super().__init__(columns, list(zip(*rows)) if rows else [[] for _ in columns])
-        self._dimensions, self._of, self._totals = dimensions, title, totals
-
-    @property
-    def dimensions(self) -> tuple[str, ...]:
-        """The names of the columns that are dimensions."""
-        return self.columns[: self._dimensions]
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """The names of the columns that are measures."""
-        return self.columns[self._dimensions :]
-
-    def without_totals(self) -> Cube:
-        """The rows that are no totals."""
-        rows = [row for row in zip(*self._values) if TOTAL not in row[: self._dimensions]]
-        return Cube(self._of, self._export_columns, self._dimensions, rows, False)
-
-    def to_arrow(self) -> Any:
-        """A ``pyarrow.Table``, with the types of the schema; with totals, a column ``levels`` tells them apart."""
-        found = super().to_arrow()
-        if not self._totals:
-            return found
-        rows = zip(*self._values[: self._dimensions]) if self._dimensions else ((),) * len(self)
-        levels = [sum(value is not TOTAL for value in row) for row in rows]
-        return found.append_column(LEVELS, [levels])
-
-    def bars(self, measure: str | None = None, width: int = 40) -> str:
-        """A bar chart of text, one bar for each row that is no total."""
-        return bar_chart(self.without_totals(), measure, width)
-
-    def plot(self, measure: str | None = None, ax: Any = None) -> Any:
-        """A chart by matplotlib (extra ``plot``); gives its axes. Dates are lines, other dimensions bars.
-
-        A second dimension gives a line, or a group of bars, for each of its values.
-        """
-        return draw(self.without_totals(), measure, ax)
-
-    def _plain_values(self) -> list[list[Any]]:
-        return [
-            [_plain(column.kind, value) for value in values]
-            for column, values in zip(self._export_columns, self._values)
-        ]
-
-    def _title(self) -> str:
-        return f"{self._of}: {super()._title()}"
-
-
-def _plain(kind: str, value: Any) -> Any:
-    if value is TOTAL or value is None:
-        return None
-    return float(value) if kind == "number" else value

@@ -12,7 +12,8 @@ from callsheet.analytics import limiting
 from callsheet.analytics.asked import Asked, AwaitingMember, BlockingMember
 from callsheet.analytics.carrying import along, route_between
 from callsheet.analytics.counting import TableCounts, count_with_ancestors
-from callsheet.analytics.cubes import Cube, cube
+from callsheet.analytics.cube_frames import CubeFrame
+from callsheet.analytics.cubes import cube
 from callsheet.analytics.datagrids import datagrid
 from callsheet.analytics.relations import TablePath
 from callsheet.analytics.storing import to_json
@@ -191,7 +192,7 @@ class SelectionVerbs(Generic[S]):
         totals: bool = False,
         order: Any = None,
         limit: int | None = None,
-    ) -> Flow[Cube]:
+    ) -> Flow[CubeFrame]:
         """Numbers about the selected entities; see `Table.cube`."""
         return cube(self.table, dimensions, measures, self, totals, order, limit)
 

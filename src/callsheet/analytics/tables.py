@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from callsheet.analytics.asked import Asked, AwaitingMember, BlockingMember
 from callsheet.analytics.catalog import Catalog, Named
-from callsheet.analytics.cubes import Cube, cube
+from callsheet.analytics.cube_frames import CubeFrame
+from callsheet.analytics.cubes import cube
 from callsheet.analytics.datagrids import datagrid
 from callsheet.analytics.display import Shown
 from callsheet.analytics.naming import plural_of
@@ -237,7 +238,7 @@ class TableVerbs(Shown, Generic[V, S, Q]):
         totals: bool = False,
         order: Any = None,
         limit: int | None = None,
-    ) -> Flow[Cube]:
+    ) -> Flow[CubeFrame]:
         """Numbers about its entities for each combination of values, computed by the server.
 
         ``dimensions`` are variables, or bands of dates (``date.month``); ``measures`` are such as ``cost.sum()``, or
