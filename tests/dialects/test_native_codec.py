@@ -34,6 +34,7 @@ from callsheet.model.measure import TOTAL, Aggregate, Level
 from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Update
 from callsheet.model.plain import Malformed, decode, encode
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Order, Path, Select, Step
+from callsheet.model.question import Answer, Question
 from callsheet.model.record import Identity, Page, Records
 from callsheet.model.schema import Schema
 from callsheet.model.values import pack, unpack
@@ -91,6 +92,9 @@ class Recorder:
 
     def aggregate(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
         return self._told("aggregate", aggregate)  # type: ignore[no-any-return]
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        return self._told("ask", questions)  # type: ignore[no-any-return]
 
     def stage(self, commit_id: str, number: int, operations: Sequence[Any]) -> None:
         self._told("stage", commit_id, number, operations)
@@ -194,6 +198,28 @@ def test_aggregates_survive(aggregate: Aggregate, rows: Any) -> None:
     asked, got = through(lambda dialect: dialect.aggregate(aggregate), rows)
     assert exactly(asked) == exactly(("aggregate", aggregate))
     assert exactly(got) == exactly(rows)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Question,
+            strategies.aggregates(),
+            st.none() | st.integers(0, 2**63 - 1),
+            st.none() | st.text("ab ", max_size=5),
+            st.booleans(),
+        ),
+        max_size=3,
+    ),
+    st.lists(st.lists(strategies.literals(), max_size=3).map(tuple), max_size=3),
+    st.none() | st.integers(0, 2**63 - 1),
+)
+def test_questions_survive(questions: list[Question], rows: Any, number: int | None) -> None:
+    """Questions arrive as sent, and each has its answer."""
+    answers = [Answer(rows, number, number, {"engine": "e", "milliseconds": {"run": 0.5}}) for _ in questions]
+    asked, got = through(lambda dialect: dialect.ask(questions), answers)
+    assert exactly(asked) == exactly(("ask", questions))
+    assert exactly(got) == exactly(answers)
 
 
 def test_functions_of_attributes_are_sent_as_by_releases_before() -> None:
@@ -439,11 +465,12 @@ def test_only_calls_are_not_safe() -> None:
         dialect.describe(),
         dialect.select(Select("Task"), 1),
         dialect.aggregate(Aggregate(Select("Task"))),
+        dialect.ask([Question(Aggregate(Select("Task")))]),
         dialect.stage("c", 0, ()),
         dialect.commit(ChangeSet("c", ())),
         dialect.call("users.add", {}),
     ]
-    assert [next(flow).safe for flow in flows] == [True, True, True, True, True, False]  # type: ignore[union-attr]
+    assert [next(flow).safe for flow in flows] == [True, True, True, True, True, True, False]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), b"bytes", {1: 2}, object(), "\ud800"])

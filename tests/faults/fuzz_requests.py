@@ -39,7 +39,7 @@ STRANGE: tuple[Any, ...] = (
 WORDS = ("=", "!=", "<", ">", "<=", ">=", "is", "like", "not like", "in", "after", "before", "has", "any")
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "post", "", "É")
 PATHS = (
-    "/", "//", "/v1", "/v1/", "/v1/select", "/v1/select/", "/v1/aggregate", "/v1/description", "/v1/nothing",
+    "/", "//", "/v1", "/v1/", "/v1/select", "/v1/select/", "/v1/aggregate", "/v1/ask", "/v1/description", "/v1/nothing",
     "/v2/select",
     "/v1/commits", "/v1/commits/", "/v1/commits/%00", "/v1/commits/%ff", "/v1/commits/a/parts", "/v1/commits/a/parts/x",
     "/v1/commits/a/parts/-1", "/v1/commits/a/parts/99999999999999999999", "/v1/commits/a/parts/0",

@@ -25,7 +25,7 @@ def test_it_is_a_backend(studio: Studio) -> None:
     backend: Backend = studio.service.backend("anna")
     told = backend.describe()
     known = {"handlers": True, "adjustments": True, "schedules": True, "relative_times": True, "counts": True}
-    features = Features(**known, rows=2_000, measures=True, columns=told.features.columns)  # type: ignore[arg-type]
+    features = Features(**known, rows=2_000, measures=True, questions=True, columns=told.features.columns)  # type: ignore[arg-type]
     assert (told.server, told.user, told.features, told.time) == ("callsheet", "anna", features, START)
     assert told.schema is studio.store.schema
     assert told.schema_hash == studio.store.schema.hash

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callsheet.dialects.accounts import AccountDescription, account_of
-from callsheet.dialects.protocol import Backend, CommitResult, Description, EventBackend, FileBackend
+from callsheet.dialects.protocol import AskingBackend, Backend, CommitResult, Description, EventBackend, FileBackend
 from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import StateError, Unsupported, UsageError
 from callsheet.flow import Flow, Request, Response, Work
@@ -14,6 +14,7 @@ from callsheet.model.event import Event, Position
 from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.query import Select
+from callsheet.model.question import Answer, Question
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 
@@ -41,6 +42,13 @@ class LocalDialect:
 
     def aggregate(self, aggregate: Aggregate) -> Flow[list[tuple[Any, ...]]]:
         answer: list[tuple[Any, ...]] = yield Work(lambda: self._backend.aggregate(aggregate))
+        return answer
+
+    def ask(self, questions: Sequence[Question]) -> Flow[list[Answer]]:
+        backend = self._backend
+        if not isinstance(backend, AskingBackend):
+            raise Unsupported(f"{backend!r} answers one aggregate at a time")
+        answer: list[Answer] = yield Work(lambda: backend.ask(questions))
         return answer
 
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> Flow[None]:

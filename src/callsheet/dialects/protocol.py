@@ -17,10 +17,13 @@ from callsheet.model.event import Event, Position
 from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.query import Select
+from callsheet.model.question import Answer, Question
 from callsheet.model.record import Identity, Page
 from callsheet.model.schema import Schema
 
 __all__ = [
+    "AskingBackend",
+    "AskingDialect",
     "Backend",
     "ColumnBackend",
     "ColumnDialect",
@@ -58,7 +61,8 @@ class Features:
     without, ``aggregate`` means the count, sum, average, minimum and maximum of an attribute, by paths. With
     ``columns`` it also sends the pages of a query as columns; with ``relative_times`` it reads times
     relative to now, and by its own clock; with ``counts`` the
-    action `counts` counts the entities of many types at once.
+    action `counts` counts the entities of many types at once. With ``questions`` it answers several aggregates in one
+    snapshot, and says which (``ask``).
     """
 
     atomic: bool = True
@@ -80,6 +84,7 @@ class Features:
     columns: bool = False
     relative_times: bool = False
     counts: bool = False
+    questions: bool = False
 
 
 @frozen
@@ -225,6 +230,24 @@ class ColumnDialect(Dialect, Protocol):
 
     def open_columns(self, response: Response) -> tuple[str | None, Callable[[], bytes]]:
         """The cursor of the next page, and a function that gives the Arrow IPC stream."""
+        ...
+
+
+@runtime_checkable
+class AskingBackend(Protocol):
+    """A backend that answers several questions in one snapshot."""
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """An answer for each question; all those of the same state are of one snapshot of it."""
+        ...
+
+
+@runtime_checkable
+class AskingDialect(Dialect, Protocol):
+    """A dialect that can ask several questions by one request."""
+
+    def ask(self, questions: Sequence[Question]) -> Flow[list[Answer]]:
+        """An answer for each question; all those of the same state are of one snapshot of it."""
         ...
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any, NoReturn, TypeVar
 
+from attrs import evolve
 from sqlalchemy import Connection, select
 
 from callsheet import __version__, collector
@@ -26,8 +27,10 @@ from callsheet.model.language.relative import fixed_aggregate
 from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Delete, Operation, Update
 from callsheet.model.query import Select
+from callsheet.model.question import Answer, Question
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
+from callsheet.server import asking
 from callsheet.server.access.access import Access
 from callsheet.server.access.confidential import deciding_types
 from callsheet.server.access.people import NAME
@@ -43,6 +46,7 @@ from callsheet.server.queues import handlers
 from callsheet.server.queues.request import HandlerRequest
 from callsheet.server.reading import clock
 from callsheet.server.reading.aggregates import read_aggregate
+from callsheet.server.reading.answers import read_answer
 from callsheet.server.reading.cost import GROUPS, check_cost
 from callsheet.server.reading.counts import counts
 from callsheet.server.reading.pages import read_page
@@ -65,6 +69,7 @@ FEATURES = Features(
     relative_times=True,
     counts=True,
     measures=True,
+    questions=True,
 )
 EVENTS = 1_000
 """The most events in one batch."""
@@ -124,15 +129,41 @@ class ServiceBackend:
     def aggregate(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
         """One tuple for each group: the group's values (`TOTAL` where a total has none), then the measures."""
         with self._reading() as (store, access):
-            checked = self._checked(lambda: check_aggregate(aggregate, store.schema))
-            check_cost(checked)
-            fixed = fixed_aggregate(checked, self._view.now())
+            fixed = self._fixed(aggregate, store)
             most, mirror = GROUPS if self._view.limited else None, self._view.mirror
             if mirror is not None and not fixed.counts_only:
                 with mirror.reading() as state:
                     return read_aggregate(state.store, state.connection, fixed, access, most)
             with self._view.connect(store) as connection:
                 return read_aggregate(store, connection, fixed, access, most)
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """An answer for each question; all those of the same state are of one snapshot of it."""
+        asking.check_number(questions)
+        answers: dict[int, Answer] = {}
+        for places in asking.by_state(questions).values():
+            asked = [questions[place] for place in places]
+            view = asking.view_of(self._context, self._view, asked[0])
+            backend = ServiceBackend(self._context, self._principal, view)
+            answers.update(zip(places, backend._answers(asked, list(answers.values()))))
+        return [answers[place] for place in range(len(questions))]
+
+    def _answers(self, questions: Sequence[Question], before: Sequence[Answer]) -> list[Answer]:
+        """The answers of this view, beside those ``before`` of the same request."""
+        with self._reading() as (store, access):
+            asked = [evolve(each, aggregate=self._fixed(each.aggregate, store)) for each in questions]
+            answers: list[Answer] = []
+            with asking.snapshot(self._view, store, asked) as state:
+                for question in asked:
+                    most = asking.most_groups((*before, *answers)) if self._view.limited else None
+                    answers.append(read_answer(state, question, access, most))
+            return answers
+
+    def _fixed(self, aggregate: Aggregate, store: Store) -> Aggregate:
+        """An aggregate that is checked, and whose times are of now."""
+        checked = self._checked(lambda: check_aggregate(aggregate, store.schema))
+        check_cost(checked)
+        return fixed_aggregate(checked, self._view.now())
 
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> None:
         """Keep part ``number`` (from 0) of a commit that is too large for one request; may be repeated."""

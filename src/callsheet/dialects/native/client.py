@@ -29,14 +29,17 @@ from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.plain import Malformed
 from callsheet.model.query import Select
+from callsheet.model.question import Answer, Question
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 from callsheet.model.values import pack, unpack
 
 if TYPE_CHECKING:
     from callsheet.dialects.native import measures
+    from callsheet.dialects.native import questions as questioning
 else:
     measures = Later("callsheet.dialects.native.measures")
+    questioning = Later("callsheet.dialects.native.questions")
 
 __all__ = ["NativeDialect"]
 
@@ -137,6 +140,18 @@ class NativeDialect(NativeLogins):
         response = yield self._post("/v1/aggregate", measures.aggregate_out(aggregate))
         reply = _read(response, shapes.AggregateReply)
         return measures.rows_in(_unpack(reply.rows), reply.totals)
+
+    @reads_answers
+    def ask(self, questions: Sequence[Question]) -> Flow[list[Answer]]:
+        response = yield self._post("/v1/ask", questioning.questions_out(questions))
+        reply = _read(response, shapes.AnswersReply)
+        try:
+            answers = questioning.answers_in(reply)
+        except Malformed as error:
+            raise TransportError(f"the server's answer cannot be read: {error}") from None
+        if len(answers) != len(questions):
+            raise TransportError(f"the server's answer cannot be read: {len(answers)} answers to {len(questions)}")
+        return answers
 
     @reads_answers
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> Flow[None]:

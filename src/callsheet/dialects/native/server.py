@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
-from callsheet.dialects.native import codec, measures, serving, shapes
+from callsheet.dialects.native import codec, measures, questions, serving, shapes
 from callsheet.dialects.native.columns import can_write, stream_of_page
 from callsheet.dialects.native.events import WireEvent, event_in
-from callsheet.dialects.protocol import Backend, ColumnBackend, EventBackend
+from callsheet.dialects.protocol import AskingBackend, Backend, ColumnBackend, EventBackend
 from callsheet.errors import Invalid, NotFound, QueryError, SchemaError, ServerError, Unavailable
 from callsheet.flow import Response
 from callsheet.model.converter import changes_from_plain, operations_from_plain
@@ -70,6 +70,8 @@ def _route(backend: Backend, method: str, path: str, params: Mapping[str, str], 
             return _only("POST", method, lambda: select(backend, body))
         case ["v1", "aggregate"]:
             return _only("POST", method, lambda: _aggregate(backend, body))
+        case ["v1", "ask"]:
+            return _only("POST", method, lambda: _ask(backend, body))
         case ["v1", "commits", commit_id, "parts", number]:
             return _only("POST", method, lambda: _stage(backend, commit_id, number, body))
         case ["v1", "commits", commit_id]:
@@ -153,6 +155,13 @@ def _rows(rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
 def _aggregate(backend: Backend, body: bytes) -> Response:
     wanted = measures.aggregate_in(shapes.decode(body, shapes.AggregateBody))
     return _answer(measures.rows_out(backend.aggregate(wanted), len(wanted.group)))
+
+
+def _ask(backend: Backend, body: bytes) -> Response:
+    if not isinstance(backend, AskingBackend):
+        raise Invalid("this server answers one aggregate at a time")
+    asked = questions.questions_in(shapes.decode(body, shapes.QuestionsBody))
+    return _answer(questions.answers_out(asked, backend.ask(asked)))
 
 
 def _stage(backend: Backend, commit_id: str, number: str, body: bytes) -> Response:

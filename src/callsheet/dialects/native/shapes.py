@@ -19,6 +19,7 @@ __all__ = [
     "AddressReply",
     "AggregateBody",
     "AggregateReply",
+    "AnswersReply",
     "Both",
     "CallReply",
     "Compare",
@@ -34,11 +35,13 @@ __all__ = [
     "Neither",
     "PageReply",
     "PartBody",
+    "QuestionsBody",
     "RecordsReply",
     "WHOLE_SCHEMA",
     "ResultReply",
     "SelectBody",
     "Some",
+    "WireAnswer",
     "WireArithmetic",
     "WireWindow",
     "WireCondition",
@@ -51,6 +54,7 @@ __all__ = [
     "WireMeasure",
     "WireOrder",
     "WirePath",
+    "WireQuestion",
     "WireSelect",
     "decode",
     "encode",
@@ -210,6 +214,17 @@ class AggregateBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
     totals: bool | list[list[Count]] = False
 
 
+class WireQuestion(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    aggregate: AggregateBody
+    at: Count | None = None
+    scenario: str | None = None
+    explain: bool = False
+
+
+class QuestionsBody(Struct, forbid_unknown_fields=True):
+    questions: list[WireQuestion]
+
+
 class PartBody(Struct, forbid_unknown_fields=True):
     """``operations`` are decoded by `callsheet.model.converter`, like those of a commit."""
 
@@ -258,6 +273,20 @@ class AggregateReply(Struct):
 
     rows: list[list[Any]]
     totals: list[int] = []
+
+
+class WireAnswer(Struct, omit_defaults=True):
+    """``rows`` and ``totals`` as in `AggregateReply`; ``plan`` is packed."""
+
+    rows: list[list[Any]]
+    totals: list[int] = []
+    position: int | None = None
+    truncated: int | None = None
+    plan: Any = None
+
+
+class AnswersReply(Struct):
+    answers: list[WireAnswer]
 
 
 class CallReply(Struct):

@@ -87,10 +87,7 @@ def read_aggregate(
     account read are counted (None: all). Raises `TooLarge` for more than ``most`` groups.
     """
     plan = AggregatePlan(store, access, aggregate)
-    statement = plan.statement()
-    if most is not None and (aggregate.limit is None or aggregate.limit > most):
-        statement = statement.limit(most + 1)
-    rows = connection.execute(statement).all()
+    rows = connection.execute(plan.limited(most)).all()
     if most is not None and len(rows) > most:
         raise TooLarge(f"there are more than {most:,} groups; group by fewer levels or longer bands, or set a limit")
     return plan.read(rows)
@@ -189,6 +186,13 @@ class AggregatePlan:
         return found
 
     # The statement
+
+    def limited(self, most: int | None) -> Statement[Any]:
+        """The statement of all groups, or of one more than ``most``, by which the reader knows that there are more."""
+        statement, limit = self.statement(), self.aggregate.limit
+        if most is None or (limit is not None and limit <= most):
+            return statement
+        return statement.limit(most + 1)
 
     def statement(self) -> Statement[Any]:
         """Levels, the number of the kind of group (if there are totals), and measures of all groups."""

@@ -15,7 +15,7 @@ from callsheet.errors import TooLarge
 from callsheet.model.measure import Aggregate, functions_of, measures_of
 from callsheet.model.query import And, Any_, Comparison, Condition, Not, Or, Path, Select
 
-__all__ = ["COMPARISONS", "GROUPS", "RELATIONS", "SUBQUERIES", "check_cost"]
+__all__ = ["COMPARISONS", "GROUPS", "GROUPS_TOGETHER", "QUESTIONS", "RELATIONS", "SUBQUERIES", "check_cost"]
 
 COMPARISONS = 500
 """SQLite nests ``a or b or c`` one level for each part, and accepts 1,000 levels."""
@@ -29,6 +29,10 @@ PROJECTIONS = 1_000
 
 GROUPS = 100_000
 """Groups in the answer of an aggregate."""
+GROUPS_TOGETHER = 500_000
+"""Groups in all answers of one request."""
+QUESTIONS = 200
+"""Questions in one request."""
 MEASURES = 200
 """Functions in the measures, orders and conditions of an aggregate."""
 LEVELS = 12

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from callsheet.core.asking import ask
 from callsheet.errors import MultipleResults, NoResult
+from callsheet.model.measure import Aggregate, AggregateFunction
+from callsheet.model.question import Question
 from callsheet.session.blocking import Session
 from callsheet.testing.contract.case import REQUIRED, ContractCase
 
@@ -140,3 +143,12 @@ class ReadingContract(ContractCase):
             "('sh1', 2, 3.0, 2.0)",
             "('sh2', 2, 3.0, 3.0)",
         ]
+
+    def test_questions_are_answered_together(self, session: Session, cut: Any) -> None:
+        """With the same rows as one aggregate after the other, in the order of the questions."""
+        self._needs(session, "aggregate")
+        tasks = session.query("Task").where(f"parent.parent.id is {cut.id}").select_statement
+        asked = [Aggregate(tasks), Aggregate(tasks, (AggregateFunction("sum", "bid"),))]
+        together = session.run(ask(session, [Question(each) for each in asked]))
+        assert [answer.rows for answer in together] == [[(4,)], [(6.0,)]]
+        assert len({answer.position for answer in together}) == 1

@@ -1,0 +1,61 @@
+"""One question is answered on one connection: the rows, the position that they are as of, and how they came about."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import Connection
+from sqlalchemy import Select as Statement
+
+from callsheet.model.question import Answer, Question
+from callsheet.server.access.access import Access
+from callsheet.server.reading.aggregates import AggregatePlan
+from callsheet.server.store.store import Store
+
+__all__ = ["ReadState", "read_answer"]
+
+
+@frozen(eq=False)
+class ReadState:
+    """One consistent state: the store to compile for, a connection, and the position of the log that it is as of."""
+
+    store: Store
+    connection: Connection
+    position: int
+
+
+def read_answer(state: ReadState, question: Question, access: Access, most: int | None) -> Answer:
+    """The answer to a checked question, cut at ``most`` groups (None: no limit)."""
+    connection = state.connection
+    began = perf_counter()
+    plan = AggregatePlan(state.store, access, question.aggregate)
+    statement = plan.limited(most)
+    planned = perf_counter()
+    raw = connection.execute(statement).all()
+    run = perf_counter()
+    rows = plan.read(raw if most is None else raw[:most])
+    read = perf_counter()
+    explained: dict[str, Any] | None = None
+    if question.explain:
+        explained = {
+            "engine": connection.dialect.name,
+            "sql": sql_text(connection, statement),
+            "milliseconds": {
+                "plan": _milliseconds(began, planned),
+                "run": _milliseconds(planned, run),
+                "read": _milliseconds(run, read),
+            },
+            "groups": len(rows),
+        }
+    return Answer(rows, state.position, most if most is not None and len(raw) > most else None, explained)
+
+
+def sql_text(connection: Connection, statement: Statement[Any]) -> str:
+    """A statement as the connection's database gets it, with placeholders in place of values."""
+    return str(statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True}))
+
+
+def _milliseconds(began: float, ended: float) -> float:
+    return round((ended - began) * 1_000, 3)
