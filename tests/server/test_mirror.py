@@ -41,7 +41,7 @@ def empty_mirror() -> Iterator[Store]:
     store = Store("mirror:", MirrorDatabase(None, 30.0))
     store.schema = Schema(DOCUMENT)
     store.layout = layout_of(store.schema)
-    store.write(lambda connection: create_tables(store, connection))
+    store.write(lambda connection: create_tables(mirrored_tables(store), connection))
     yield store
     store.close()
 
@@ -200,13 +200,13 @@ def test_it_is_made_again_when_it_must_be(damage: str, tmp_path: Path) -> None:
 def test_a_copy_outlives_the_request_that_began_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks while rows are copied is refused in time; the copy goes on, and answers the next question."""
     go_on = threading.Event()
-    copy = mirror_module.copy_all
+    copy = mirror_module.copy_tables
 
     def slow(*arguments: Any) -> None:
         assert go_on.wait(30)
         copy(*arguments)
 
-    monkeypatch.setattr(mirror_module, "copy_all", slow)
+    monkeypatch.setattr(mirror_module, "copy_tables", slow)
     with Service.open("memory:", TASKS, analytics=True) as service:
         service.commit(dots(0, 10), "admin")
         service.store.deadline = 0.1

@@ -84,6 +84,8 @@ class ServerContext:
         if seen:
             self.accounts.changed()
         self.broker.announce(position)
+        if self.mirror is not None:
+            self.mirror.ring()
         if configured and self.configured.is_configurable:
             self.configured.reload()
         self.addresses.keep()

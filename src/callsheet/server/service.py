@@ -99,6 +99,8 @@ class Service(ServerContext):
             service.new_admin_key = make_administrator(service, admin_key, create=administrator)
             if operations := first_operations(service, seed, essentials):
                 service.commit(ChangeSet(SEED_COMMIT, operations), ADMINISTRATOR)
+            if service.mirror is not None:
+                service.mirror.ring()
         except BaseException:
             service.close()
             raise

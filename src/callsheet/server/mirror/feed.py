@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from attrs import define, field
 from sqlalchemy import Column, ColumnElement, Connection, MetaData, Table, Text, cast, select, type_coerce
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import NullType
@@ -19,24 +18,14 @@ from callsheet.chunks import chunks
 from callsheet.errors import Closed
 from callsheet.server.log import commits as log
 from callsheet.server.mirror.batches import Kind, batch_of
+from callsheet.server.mirror.following import TouchedRows
 from callsheet.server.store.columns import INTEGER, NUMBER, Truth
 from callsheet.server.store.store import CHUNK, Store
 
-__all__ = ["TouchedRows", "copy_all", "create_tables", "mirrored_tables", "refresh", "touched"]
+__all__ = ["copy_tables", "create_tables", "drop_tables", "mirrored_tables", "refresh", "touched"]
 
 BATCH = 20_000
 """Rows in one batch of Arrow."""
-
-
-@define
-class TouchedRows:
-    """The keys of what commits changed: entities by the table of their root type, links by table and side."""
-
-    entities: dict[str, set[str]] = field(factory=dict)
-    links: dict[tuple[str, str], set[str]] = field(factory=dict)
-
-    def __len__(self) -> int:
-        return sum(map(len, (*self.entities.values(), *self.links.values())))
 
 
 def mirrored_tables(store: Store) -> list[Table]:
@@ -45,13 +34,18 @@ def mirrored_tables(store: Store) -> list[Table]:
     return [*store.tables.values(), *links.values()]
 
 
-def create_tables(store: Store, connection: Connection) -> None:
-    """Create the tables of the mirror anew: the columns of the store's, without keys and indexes."""
-    for table in mirrored_tables(store):
+def create_tables(tables: Iterable[Table], connection: Connection) -> None:
+    """Create tables of the mirror anew: the columns of the store's, without keys and indexes."""
+    for table in tables:
+        drop_tables([table.name], connection)
         plain = Table(table.name, MetaData(), *(Column(column.name, column.type) for column in table.columns))
-        name = connection.dialect.identifier_preparer.quote(table.name)
-        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
         connection.execute(CreateTable(plain))
+
+
+def drop_tables(names: Iterable[str], connection: Connection) -> None:
+    """Drop tables of the mirror, if they are there."""
+    for name in names:
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {connection.dialect.identifier_preparer.quote(name)}")
 
 
 def touched(store: Store, connection: Connection, after: int, most: int) -> TouchedRows | None:
@@ -71,9 +65,9 @@ def touched(store: Store, connection: Connection, after: int, most: int) -> Touc
     return found
 
 
-def copy_all(store: Store, source: Connection, target: Connection, stopped: Callable[[], bool]) -> None:
-    """Copy all rows into the empty tables of the mirror; raises `Closed` once ``stopped`` returns true."""
-    for table in mirrored_tables(store):
+def copy_tables(tables: Iterable[Table], source: Connection, target: Connection, stopped: Callable[[], bool]) -> None:
+    """Copy all rows into empty tables of the mirror; raises `Closed` once ``stopped`` returns true."""
+    for table in tables:
         _insert(source, target, table, _select(source, table), stopped)
 
 

@@ -1,9 +1,11 @@
-"""The mirror of one store: opened on first use, brought up to date before each question, made again when it must be.
+"""The mirror of one store: it follows the store's commits by itself, and is made again when it must be.
 
 Theory. The store is the only truth. A mirror has the position in the store's log that its rows are as of, and the id of
-the commit there. Before a question it reads on in the log; so an answer is as new as the store, and a session reads
-what it has written. If the mirror is of another store, of another layout, or of a log that has gone another way since
-(the database was restored from a backup), its rows are copied again, in one transaction: readers keep the old state.
+the commit there. Commits ring, and a thread reads on in the log (`Feeder`). A question compares the mirror's position
+with the log's end, and waits for a turn only if the mirror is behind; so an answer is as new as the store, and a
+session reads what it has written. If the mirror is of another store, or of a log that has gone another way since (the
+database was restored from a backup), its rows are copied again, in one transaction: readers keep the old state. A table
+that is new in the store, or has other columns, is copied alone.
 """
 
 from __future__ import annotations
@@ -12,34 +14,41 @@ import math
 import shutil
 import threading
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import cached_property
-from hashlib import sha256
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
 
 from attrs import frozen
-from sqlalchemy import Column, Connection, MetaData, Table, Text, func, select
-from sqlalchemy.schema import CreateTable
+from sqlalchemy import Connection
 
 from callsheet.errors import Closed, StorageError, Unavailable
 from callsheet.private import make_folder
 from callsheet.server.deadline import current_deadline
 from callsheet.server.log import commits as log
 from callsheet.server.mirror.database import LOCKED, MirrorDatabase
-from callsheet.server.mirror.feed import copy_all, create_tables, mirrored_tables, refresh, touched
+from callsheet.server.mirror.facts import (
+    MirrorFacts,
+    commit_at,
+    create_facts,
+    last_commit,
+    read_facts,
+    table_digests,
+    write_facts,
+)
+from callsheet.server.mirror.feed import copy_tables, create_tables, drop_tables, mirrored_tables, refresh, touched
+from callsheet.server.mirror.feeder import Feeder
+from callsheet.server.mirror.following import AppliedBatch, Follower, TouchedRows
+from callsheet.server.store.database import Database
+from callsheet.server.store.layout import Layout
 from callsheet.server.store.store import Store
 
 __all__ = ["Mirror", "MirroredState"]
 
-FORMAT = "1"
+FORMAT = "2"
 """Changes when the mirror's own form does."""
 FILE = "mirror.duckdb"
 MOST = 200_000
 """For more changed entities than this, all rows are copied again."""
-
-_FACTS = Table("_mirror", MetaData(), Column("name", Text()), Column("value", Text()))
 
 
 @frozen(eq=False)
@@ -52,18 +61,30 @@ class MirroredState:
 
 
 class Mirror:
-    """The mirror of a store, in a folder (None: in memory)."""
+    """The mirror of a store, in a folder (None: in memory).
+
+    ``followers`` see each batch of changes inside the transaction that applies it (see ``following.py``); append to
+    the list before the first question.
+    """
 
     def __init__(self, store: Store, folder: Path | None = None) -> None:
         self._present, self.folder = store, folder
         self._store: Store | None = None
-        self._feeder = ThreadPoolExecutor(1, thread_name_prefix="callsheet-mirror")
+        self._facts = MirrorFacts()
+        self._digests: tuple[Layout, dict[str, str]] | None = None
+        self._feeder = Feeder(self._feed)
         self._closing = threading.Event()
+        self.followers: list[Follower] = []
         self.copies = 0
         """How often all rows were copied."""
 
     def __repr__(self) -> str:
         return f"<Mirror of {self._present.schema.name!r} in {self.folder or 'memory'}>"
+
+    @property
+    def position(self) -> int:
+        """The position up to which commits are applied; 0 before the first."""
+        return self._facts.position
 
     @contextmanager
     def reading(self) -> Iterator[MirroredState]:
@@ -73,43 +94,67 @@ class Mirror:
         """
         store = self._up_to_date()
         with store.reading() as connection:
-            facts = _facts(connection)
-            yield MirroredState(store, connection, int(facts["position"]))
+            yield MirroredState(store, connection, read_facts(connection).position)
+
+    def ring(self) -> None:
+        """There are commits to apply; returns at once."""
+        self._feeder.ring()
 
     def close(self) -> None:
         """Release the file, if it is open; rows that are being copied are left."""
         self._closing.set()
-        self._feeder.shutdown(cancel_futures=True)
+        self._feeder.close()
         if self._store is not None:
             self._store.close()
 
     def _up_to_date(self) -> Store:
-        """The mirror's store, after it was fed.
-
-        It is fed in a thread of its own, turn by turn, so that a request that gives up leaves the work undisturbed. A
-        turn begins after the request, so it sees what the request's session has committed.
-        """
+        """The mirror's store, once it has all commits of now; a turn that must be waited for begins after the call."""
         if self._closing.is_set():
             raise Closed("the mirror is closed")
+        store = self._store
+        if store is None or not self._is_current(store):
+            self._wait()
+            store = self._store
+        assert store is not None, "a turn opens the mirror, or raises"
+        return store
+
+    def _is_current(self, store: Store) -> bool:
+        present = self._present
+        if store.layout is not present.layout or store.schema is not present.schema:
+            return False
+        with present.reading() as source:
+            return last_commit(present, source) == (self._facts.position, self._facts.commit)
+
+    def _wait(self) -> None:
         deadline, seconds = current_deadline(), self._present.deadline
         if deadline is not None:
             seconds = max(0.0, min(seconds, deadline.until - monotonic()))
         try:
-            return self._feeder.submit(self._fed).result(seconds)
+            self._feeder.wait(seconds)
         except TimeoutError:
             raise Unavailable("the mirror for analytics is being made; try again in a minute") from None
-        except CancelledError:
-            raise Closed("the mirror is closed") from None
 
-    def _fed(self) -> Store:
-        if self._store is None:
-            self._store = self._opened()
-        self._catch_up(self._store)
-        # Custom attributes are configured while a server runs; they change no table.
-        self._store.schema = self._present.schema
-        return self._store
+    def _feed(self) -> None:
+        """One turn: open the mirror if it is not open, and apply the commits since its position."""
+        database = self._opened() if self._store is None else self._store.database
+        store = self._compiling_for(database)
+        try:
+            self._catch_up(store)
+        except BaseException:
+            if self._store is None:
+                database.close()
+            raise
+        self._store = store
 
-    def _opened(self) -> Store:
+    def _compiling_for(self, database: Database) -> Store:
+        """A store with the tables and attributes of now; both may be added while a server runs."""
+        schema, layout, store = self._present.schema, self._present.layout, self._store
+        if store is None or store.schema is not schema or store.layout is not layout:
+            store = Store("mirror:", database)
+            store.schema, store.layout = schema, layout
+        return store
+
+    def _opened(self) -> MirrorDatabase:
         path = None
         if self.folder is not None:
             make_folder(self.folder)
@@ -123,75 +168,62 @@ class Mirror:
             shutil.rmtree(self.folder, ignore_errors=True)
             make_folder(self.folder)
             database = MirrorDatabase(path, self._present.deadline)
-        store = Store("mirror:", database)
-        store.schema, store.layout = self._present.schema, self._present.layout
-        store.write(lambda connection: connection.execute(CreateTable(_FACTS, if_not_exists=True)))
-        return store
+        database.write(create_facts)
+        with database.reading() as connection:
+            self._facts = read_facts(connection)
+        return database
 
     def _catch_up(self, store: Store) -> None:
-        """Apply the commits since the mirror's position, or copy everything."""
-        with store.reading() as connection:
-            facts = _facts(connection)
+        """Apply the commits since the mirror's position; copy the tables that are not as the store's."""
         with self._present.reading(math.inf) as source:
-            wanted = {**self._origin, **_last_commit(self._present, source)}
-            if facts == wanted:
-                return
-            changes = None
-            if self._follows(source, facts):
-                changes = touched(self._present, source, int(facts["position"]), MOST)
+            position, commit = last_commit(self._present, source)
+            wanted = MirrorFacts(self._origin, position, commit, self._table_digests(store))
+            if self._facts != wanted:
+                changes = self._changes(source, wanted)
+                store.write(lambda target: self._apply(store, source, target, wanted, changes))
+        self._facts = wanted
 
-            def work(target: Connection) -> None:
-                if changes is None:
-                    create_tables(self._present, target)
-                    copy_all(self._present, source, target, self._closing.is_set)
-                    self.copies += 1
-                else:
-                    refresh(self._present, source, target, changes)
-                _set_facts(target, wanted)
+    def _changes(self, source: Connection, wanted: MirrorFacts) -> TouchedRows | None:
+        """What commits changed since the mirror's position; None if all rows must be copied."""
+        if not self._follows(source):
+            return None
+        if self._facts.position == wanted.position:
+            return TouchedRows()
+        return touched(self._present, source, self._facts.position, MOST)
 
-            store.write(work)
-
-    def _follows(self, source: Connection, facts: dict[str, str]) -> bool:
+    def _follows(self, source: Connection) -> bool:
         """Whether the log goes on from the mirror's position."""
-        if any(facts.get(name) != value for name, value in self._origin.items()):
+        facts = self._facts
+        if facts.origin != self._origin or facts.position < log.first_position(self._present, source):
             return False
-        position = int(facts["position"])
-        if position < log.first_position(self._present, source):
-            return False
-        return facts.get("commit") == _commit_id(self._present, source, position)
+        return facts.commit == commit_at(self._present, source, facts.position)
 
-    @cached_property
-    def _origin(self) -> dict[str, str]:
-        """What a mirror is of; the layout of a store stays while it is open."""
-        return {"format": FORMAT, "store": self._present.id, "layout": _layout_hash(self._present)}
+    def _apply(
+        self, store: Store, source: Connection, target: Connection, wanted: MirrorFacts, changes: TouchedRows | None
+    ) -> None:
+        """Replace rows and copy tables, between the followers' blocks, and set the facts; in one transaction."""
+        had = {} if changes is None else self._facts.tables
+        tables = [table for table in mirrored_tables(store) if had.get(table.name) != wanted.tables[table.name]]
+        names = frozenset(table.name for table in tables)
+        left = (changes or TouchedRows()).outside(names)
+        batch = AppliedBatch(store, target, self._facts.position, wanted.position, left, names)
+        with ExitStack() as stack:
+            for follower in self.followers:
+                stack.enter_context(follower.following(batch))
+            drop_tables(self._facts.tables.keys() - wanted.tables.keys(), target)
+            create_tables(tables, target)
+            copy_tables(tables, source, target, self._closing.is_set)
+            refresh(self._present, source, target, left)
+        write_facts(target, self._facts, wanted)
+        self.copies += changes is None
 
+    @property
+    def _origin(self) -> str:
+        """What a mirror is of."""
+        return f"{FORMAT} {self._present.id}"
 
-def _facts(connection: Connection) -> dict[str, str]:
-    return {row.name: row.value for row in connection.execute(select(_FACTS))}
-
-
-def _set_facts(connection: Connection, facts: dict[str, str]) -> None:
-    connection.execute(_FACTS.delete())
-    connection.execute(_FACTS.insert(), [{"name": name, "value": value} for name, value in facts.items()])
-
-
-def _last_commit(store: Store, connection: Connection) -> dict[str, str]:
-    """The position and the id of the last commit."""
-    table = store.table("_log")
-    position = connection.execute(select(func.max(table.c.position))).scalar() or 0
-    return {"position": str(position), "commit": _commit_id(store, connection, position)}
-
-
-def _commit_id(store: Store, connection: Connection, position: int) -> str:
-    """The id of the commit at a position; empty if there is none."""
-    table = store.table("_log")
-    found = connection.execute(select(table.c.user_name, table.c.commit_id).where(table.c.position == position)).first()
-    return "" if found is None else f"{found[0]}:{found[1]}"
-
-
-def _layout_hash(store: Store) -> str:
-    tables = mirrored_tables(store)
-    text = ";".join(
-        f"{table.name}({','.join(f'{each.name} {each.type!r}' for each in table.columns)})" for table in tables
-    )
-    return sha256(text.encode()).hexdigest()
+    def _table_digests(self, store: Store) -> dict[str, str]:
+        """The digests of the store's tables, worked out once for a layout."""
+        if self._digests is None or self._digests[0] is not store.layout:
+            self._digests = store.layout, table_digests(mirrored_tables(store))
+        return self._digests[1]
