@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callsheet.analytics.charts import bar_chart, draw
+from callsheet.analytics.frame_cells import FrameCells
 from callsheet.analytics.frames import Frame, cell_text
 from callsheet.analytics.mdx.formats import format_value
+from callsheet.errors import UsageError
 from callsheet.export.layout import ExportColumn
 from callsheet.model.measure import TOTAL
 
@@ -39,10 +41,12 @@ class CubeFrame(Frame):
         truncated: int | None = None,
         plan: Mapping[str, Any] | None = None,
         formats: Mapping[str, str] | None = None,
+        cells: FrameCells | None = None,
     ) -> None:
         super().__init__(columns, list(zip(*rows)) if rows else [[] for _ in columns])
         self._dimensions, self._of, self._totals = dimensions, title, totals
         self._formats = dict(formats or {})
+        self._cells = cells
         #: The position of the server's log that the numbers are as of; None if the server does not say it.
         self.position = position
         #: The number of rows at which the server cut the answer; None if it is whole.
@@ -73,7 +77,28 @@ class CubeFrame(Frame):
             truncated=self.truncated,
             plan=self.plan,
             formats=self._formats,
+            cells=self._cells,
         )
+
+    def drill(self, row: Any, measure: str | None = None, owners: bool = False) -> Any:
+        """The entities behind a row, as a query (`QueryResult`) to be ordered, read, changed and exported.
+
+        ``row`` is its place, or the row itself. Of totals the entities are those of all rows that they sum up. With
+        the name of a ``measure``, only the entities that it is about, if it has a condition; with ``owners``, the
+        entities whose values it takes: of ``sum(Task.bid)`` the tasks, not the time entries.
+
+        >>> for task in cube.drill(0):  # doctest: +SKIP
+        ...     task["bid"] += 1
+        """
+        return self._known_cells().drill(self._row(row), measure, owners)
+
+    def _row(self, row: Any) -> Any:
+        return self[row] if isinstance(row, int) and not isinstance(row, bool) else row
+
+    def _known_cells(self) -> FrameCells:
+        if self._cells is None:
+            raise UsageError("this frame was not computed by a server, so nothing is known of its cells")
+        return self._cells
 
     def to_arrow(self) -> Any:
         """A ``pyarrow.Table``, with the types of the schema; with totals, a column ``levels`` tells them apart."""

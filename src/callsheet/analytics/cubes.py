@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from callsheet.analytics.carrying import path_along, route_between
 from callsheet.analytics.cube_frames import CubeFrame
 from callsheet.analytics.dimensions import RANGE, Band, VariableMeasure, count_of
+from callsheet.analytics.frame_cells import FrameCells
 from callsheet.analytics.resolving import is_selection, is_table, label_path, path_to, variable_of
 from callsheet.core.aggregating import aggregate
 from callsheet.errors import UsageError
@@ -89,7 +90,8 @@ def cube(
     )
     rows = yield from aggregate(table._core, question)
     export = [*columns, *(ExportColumn(each.name, Path(()), each.kind) for each in numbers)]
-    return CubeFrame(table.plural, export, len(columns), rows, bool(totals))
+    cells = FrameCells(table._core, question, tuple(names))
+    return CubeFrame(table.plural, export, len(columns), rows, bool(totals), cells=cells)
 
 
 def _selected(table: Any, selection: Any) -> Any:
