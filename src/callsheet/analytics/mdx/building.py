@@ -9,6 +9,7 @@ from typing import Any
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, VisitError
 
+from callsheet.analytics.mdx.comments import without_nested
 from callsheet.analytics.mdx.errors import MdxError
 from callsheet.analytics.mdx.syntax import (
     AliasedExpression,
@@ -137,7 +138,8 @@ class _Building(Transformer[Token, Any]):
         return CallExpression(str(name), (left, *arguments), "method", position=_place(name))
 
     def call(self, name: Token, arguments: Any) -> Any:
-        return CallExpression(str(name), arguments, position=_place(name))
+        # A library in front of a function's name makes no difference.
+        return CallExpression(name.rpartition("!")[2], arguments, position=_place(name))
 
     def name(self, segment: NameSegment) -> Any:
         return NameExpression((segment,), position=segment.position)
@@ -206,7 +208,7 @@ def read(text: str, start: str) -> Any:
     """The tree of a text."""
     _check_nesting(text)
     try:
-        return _grammar().parse(text, start=start)
+        return _grammar().parse(without_nested(text), start=start)
     except VisitError as error:
         if isinstance(error.orig_exc, MdxError):
             raise MdxError(error.orig_exc.message, error.orig_exc.position, error.orig_exc.hint, text) from None

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from callsheet.analytics.mdx.conversion import Conversion, MemberLiteral, SetLiteral
 from callsheet.analytics.mdx.dependence import dependence
-from callsheet.analytics.mdx.errors import MdxError
+from callsheet.analytics.mdx.errors import MdxError, MdxLimit
 from callsheet.analytics.mdx.limits import QueryClock
 from callsheet.analytics.mdx.members import Context, CubeSpace, MdxHierarchy, MdxMember
 from callsheet.analytics.mdx.names import MdxNames
@@ -45,8 +45,19 @@ _R = TypeVar("_R")
 MOST_PLACES = 32
 """Of so many sets it is kept where their tuples are."""
 
-MOST_DEPTH = 60
-"""How deep formulas may use each other."""
+MOST_DEPTH = 16
+"""How deep formulas use each other, before what is deepest is computed first."""
+
+MOST_FORMULAS = 10_000
+"""So many formulas may use each other in a row."""
+
+
+class _TooDeep(Exception):
+    """A context whose value must be known before the evaluation can go on."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
 
 
 class Evaluation(Conversion):
@@ -82,18 +93,50 @@ class Evaluation(Conversion):
             self._turn.clear()
             try:
                 result = compute()
+            except _TooDeep as deep:
+                if not reader.missing:
+                    self._deepest_first(deep.context)
+                    continue
             except (MdxError, RecursionError) as error:
                 if not reader.missing:
                     if isinstance(error, RecursionError):
-                        raise MdxError("a formula refers to itself, or formulas nest too deep") from None
+                        raise MdxError("expressions nest too deep") from None
                     raise
             else:
                 if not reader.missing:
                     return result
-            if reader.turns > self.clock.limits.turns:
-                raise MdxError(f"the query needs more than {self.clock.limits.turns} turns (limit `turns`)")
-            self._depth = 0
-            reader.fetch()
+            self._fetch()
+
+    def _fetch(self) -> None:
+        if self.reader.turns > self.clock.limits.turns:
+            raise MdxLimit(f"the query needs more than {self.clock.limits.turns} turns (limit `turns`)")
+        self._depth = 0
+        self.reader.fetch()
+
+    def _deepest_first(self, context: Context) -> None:
+        """The value of a context becomes known, and those that it needs before it."""
+        waiting = {context: None}
+        while waiting:
+            last = next(reversed(waiting))
+            self._depth, self.reader.missing = 0, 0
+            self._turn.clear()
+            self.clock.check()
+            try:
+                self.value(last)
+            except _TooDeep as deep:
+                if not self.reader.missing:
+                    if deep.context in waiting or len(waiting) > MOST_FORMULAS:
+                        raise MdxError("a formula refers to itself, or formulas nest too deep") from None
+                    waiting[deep.context] = None
+                    continue
+            except MdxError:
+                if not self.reader.missing:
+                    raise
+            if self.reader.missing:
+                self._fetch()
+            else:
+                del waiting[last]
+        self._depth = 0
 
     def kept(self, key: Any, compute: Callable[[], _R]) -> _R:
         """A result under a key: kept for the whole query, or for this turn if it rests on a missing cell."""
@@ -147,7 +190,7 @@ class Evaluation(Conversion):
         assert member.formula is not None
         hierarchy = member.level.hierarchy
         if self._depth > MOST_DEPTH:
-            raise RecursionError
+            raise _TooDeep(context)
         self._depth += 1
         try:
             return self.scalar(member.formula, self.at(context, (hierarchy.default,)))

@@ -240,14 +240,14 @@ def _own_order(member: MdxMember) -> CellValue:
 
 
 def order_key(value: CellValue) -> tuple[int, Any]:
-    """A key that sorts values of several kinds: empty, then not-a-number, numbers, then text."""
+    """A key that sorts values of several kinds: empty, then numbers, not-a-number, infinity, then text."""
     if value is None:
         return (0, 0)
-    if isinstance(value, float) and math.isnan(value):
-        return (1, 0)
+    if isinstance(value, float) and not math.isfinite(value) and value != -math.inf:
+        return (2, 0) if math.isnan(value) else (3, 0)
     if isinstance(value, bool | int | float | Decimal):
-        return (2, value)
-    return (3, str(value))
+        return (1, value)
+    return (4, str(value))
 
 
 def _numbered(members: list[MdxMember], above: MdxLevel | None) -> list[MdxMember]:

@@ -10,7 +10,7 @@ from typing import Any
 from callsheet.analytics.mdx import values
 from callsheet.analytics.mdx.conversion import Conversion
 from callsheet.analytics.mdx.errors import MdxError
-from callsheet.analytics.mdx.members import Context, MdxDimension, MdxMember
+from callsheet.analytics.mdx.members import Context, MdxDimension, MdxHierarchy, MdxMember
 from callsheet.analytics.mdx.scope import NamedSet
 from callsheet.analytics.mdx.syntax import BinaryExpression, NullLiteral, UnaryExpression
 
@@ -54,7 +54,7 @@ def binary(evaluation: Conversion, node: BinaryExpression, context: Context) -> 
         return evaluation.as_scalar(left, context) is None
     right = evaluation.evaluate(node.right, context)
     if operator == "IS":
-        return _is(left, right, isinstance(node.right, NullLiteral))
+        return _is(left, right, isinstance(node.right, NullLiteral), context)
     if operator == ":":
         return member_range(evaluation.as_member(left, context), evaluation.as_member(right, context))
     if operator in ("IN", "NOT IN"):
@@ -80,9 +80,12 @@ def _logical(evaluation: Conversion, node: BinaryExpression, context: Context) -
     return left != right if node.operator == "XOR" else right
 
 
-def _is(left: Any, right: Any, null: bool) -> bool:
+def _is(left: Any, right: Any, null: bool, context: Context) -> bool:
     if null:
-        return left is None or (isinstance(left, MdxMember) and left.null)
+        members = left if isinstance(left, tuple) else (left,)
+        return left is None or any(isinstance(each, MdxMember) and each.null for each in members)
+    if isinstance(left, MdxMember | tuple) != isinstance(right, MdxMember | tuple):
+        left, right = _current(left, context), _current(right, context)
     if isinstance(left, MdxDimension):
         left = left.hierarchies[0]
     if isinstance(right, MdxDimension):
@@ -91,6 +94,13 @@ def _is(left: Any, right: Any, null: bool) -> bool:
         one, two = ((each,) if isinstance(each, MdxMember) else each for each in (left, right))
         return isinstance(one, tuple) and isinstance(two, tuple) and set(one) == set(two)
     return left is right
+
+
+def _current(found: Any, context: Context) -> Any:
+    """Of a hierarchy or a dimension its current member."""
+    if isinstance(found, MdxDimension):
+        found = found.hierarchies[0]
+    return context[found.index] if isinstance(found, MdxHierarchy) else found
 
 
 def _set_operator(

@@ -15,6 +15,7 @@ from callsheet.analytics.mdx.formats import format_value
 from callsheet.analytics.mdx.functions.properties import member_property
 from callsheet.analytics.mdx.limits import MdxLimits, QueryClock
 from callsheet.analytics.mdx.members import CubeSpace, MdxMember
+from callsheet.analytics.mdx.parameters import parameters_of
 from callsheet.analytics.mdx.parser import parse_mdx
 from callsheet.analytics.mdx.pruning import non_empty_axis
 from callsheet.analytics.mdx.result import MdxCell, MdxResult, ResultAxis, ShownMember, size_of
@@ -76,6 +77,7 @@ class _Answer:
             source = subselected(evaluation, source)
         _check_cube(space, source)
         evaluation.scope.add_query_formulas(statement.formulas, evaluation.names)
+        evaluation.parameters.update(parameters_of(statement))
         self.axes = _ordered(statement.axes)
         self._known: dict[tuple[MdxMember, int], ShownMember] = {}
 

@@ -155,16 +155,16 @@ def multiply(left: Scalar, right: Scalar) -> Scalar:
 def divide(left: Scalar, right: Scalar) -> Scalar:
     """Quotient of numbers.
 
-    >>> divide(1, 4), divide(-1, 0), divide(3, None), divide(None, 3)
+    >>> divide(1, 4), divide(-1, 0), divide(-3, None), divide(None, 3)
     (0.25, -inf, inf, None)
     """
     one, two = as_number(left), as_number(right)
     if one is None:
         return None
-    if two is None or two == 0:
-        if two is not None and (one == 0 or math.isnan(one)):
-            return math.nan
-        return math.copysign(math.inf, one)
+    if two is None:
+        return math.inf
+    if two == 0:
+        return math.nan if one == 0 or math.isnan(one) else math.copysign(math.inf, one) * math.copysign(1, two)
     return one / two
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callsheet.analytics.mdx.errors import MdxError
+from callsheet.analytics.mdx.errors import MdxError, nearest_name
 from callsheet.analytics.mdx.evaluation import Context, Evaluation
 from callsheet.analytics.mdx.members import MdxMember
 from callsheet.analytics.mdx.names import Named
@@ -31,6 +31,17 @@ def is_empty(evaluation: Evaluation, context: Context, value: Any) -> bool:
 def is_null(evaluation: Evaluation, context: Context, found: Any) -> bool:
     """True if it is no member, or an empty value."""
     return found.null if isinstance(found, MdxMember) else evaluation.as_scalar(found, context) is None
+
+
+@mdx_function("NullValue()")
+def null_value(evaluation: Evaluation, context: Context) -> None:
+    """The empty value."""
+
+
+@mdx_function("Error(text?)")
+def error(evaluation: Evaluation, context: Context, text: str | None = None) -> Any:
+    """No value: the query fails with a message."""
+    raise MdxError(text or "the query calls Error")
 
 
 @mdx_function("CoalesceEmpty(node, node*)")
@@ -99,7 +110,6 @@ def parameter(
     evaluation: Evaluation, context: Context, name: str, kind: Any, default: Any, description: str | None = None
 ) -> Any:
     """A parameter with its default, which is its value."""
-    evaluation.parameters[(name or "").lower()] = default
     return evaluation.evaluate(default, context)
 
 
@@ -108,7 +118,7 @@ def parameter_reference(evaluation: Evaluation, context: Context, name: str) -> 
     """The value of a parameter that the query defines."""
     name = name or ""
     if name.lower() not in evaluation.parameters:
-        raise MdxError(f"the query has no parameter `{name}`")
+        raise MdxError(f"the query has no parameter `{name}`", -1, nearest_name(name, evaluation.parameters))
     return evaluation.evaluate(evaluation.parameters[name.lower()], context)
 
 
@@ -119,7 +129,7 @@ def _named(evaluation: Evaluation, text: str | None) -> Named:
     return found
 
 
-@mdx_function("StrToMember(text, word?)")
+@mdx_function("StrToMember(text, word?)", "Members(text)")
 def text_to_member(evaluation: Evaluation, context: Context, text: str, flag: str | None = None) -> MdxMember:
     """The member that a text names."""
     return evaluation.as_member(_named(evaluation, text), context)

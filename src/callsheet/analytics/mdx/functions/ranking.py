@@ -126,4 +126,6 @@ def last_non_empty(evaluation: Evaluation, context: Context, tuples: list[Any], 
     for members, here in evaluation.over(tuples, context):
         if evaluation.scalar(node, here) is not None:
             found = members
+    if found is None and tuples:
+        return tuple(member.hierarchy.null_member for member in tuples[0])
     return evaluation.space.measures.null_member if found is None else found

@@ -161,6 +161,16 @@ def exists(
     return existing_tuples(evaluation, context, tuples, over)
 
 
+@mdx_function("CachedExists(set, any, text?)")
+def cached_exists(evaluation: Evaluation, context: Context, tuples: list[Any], over: Any, name: str = "") -> list[Any]:
+    """As Exists: what is computed is kept anyway, so that the name of the cache is not needed."""
+    return existing_tuples(evaluation, context, tuples, [evaluation.as_tuple(each, context) for each in _set_of(over)])
+
+
+def _set_of(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else [found]
+
+
 @mdx_function("Existing(set)")
 def existing_set(evaluation: Evaluation, context: Context, tuples: list[Any]) -> list[Any]:
     """The tuples that belong together with the members of the context."""

@@ -60,7 +60,7 @@ def median(evaluation: Evaluation, context: Context, tuples: list[Any], node: An
 
 @mdx_function("Percentile(set, node, number)")
 def percentile(evaluation: Evaluation, context: Context, tuples: list[Any], node: Any, part: float | None) -> Any:
-    """The value below which a percentage of the values is."""
+    """The value at a percentage of the way from the smallest to the largest value, between two of them if need be."""
     return _percentile(numbers(evaluation, context, tuples, node), (part or 0) / 100)
 
 
@@ -72,22 +72,20 @@ def _percentile(found: list[Any], part: float) -> Any:
         return ordered[0]
     if part >= 1:
         return ordered[-1]
-    if part == 0.5:
-        middle = len(ordered) // 2
-        return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-    place = part * len(ordered)
-    low = max(0, math.floor(place) - 1)
-    if low + 1 >= len(ordered):
-        return ordered[-1]
-    return ordered[low] + (ordered[low + 1] - ordered[low]) * (place - math.floor(place))
+    place = part * (len(ordered) - 1)
+    low = math.floor(place)
+    return ordered[low] + (ordered[low + 1] - ordered[low]) * (place - low) if place > low else ordered[low]
 
 
 def _quartile(found: list[Any], quarter: int) -> Any:
+    """The value behind a quarter of the values; if that is between two, their mean."""
     if not found:
         return None
     ordered = sorted(found)
-    low, rest = divmod((len(ordered) - 1) * quarter, 4)
-    return ordered[low] + (ordered[low + 1] - ordered[low]) * rest / 4 if rest else ordered[low]
+    place, rest = divmod(len(ordered) * quarter, 4)
+    if rest == 0 and place < len(ordered) - 1:
+        return (ordered[place] + ordered[place + 1]) / 2
+    return ordered[place]
 
 
 @mdx_function("FirstQ(set, node?)")

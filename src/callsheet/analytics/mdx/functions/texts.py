@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Any
 
 from callsheet.analytics.mdx.errors import MdxError
@@ -27,6 +28,10 @@ def of_values(signature: str) -> Callable[[Callable[..., Any]], Callable[..., An
                 return compute(*given)
             except (ValueError, OverflowError, ArithmeticError) as error:
                 raise MdxError(f"{signature.partition('(')[0]} cannot be computed: {error}") from None
+            except TypeError:
+                if None not in given:
+                    raise
+                raise MdxError(f"{signature.partition('(')[0]} cannot be computed: a value is empty") from None
 
         called.__doc__, called.__module__, called.__name__ = compute.__doc__, compute.__module__, compute.__name__
         mdx_function(signature)(called)
@@ -114,10 +119,9 @@ def trim_right(text: str | None) -> str:
 
 @of_values("Replace(text, text, text, number?, number?)")
 def replace(text: str | None, old: str | None, new: str | None, start: float = 1, count: float = -1) -> str:
-    """A text with parts of it replaced."""
-    return _bounded(
-        (text or "")[whole(start) - 1 :].replace(old or "", new or "", whole(count)) if old else (text or "")
-    )
+    """A text with parts of it replaced: from a place on, so many times."""
+    text, first = text or "", max(0, whole(start) - 1)
+    return _bounded(text[:first] + text[first:].replace(old, new or "", whole(count))) if old else text
 
 
 def _bounded(text: str) -> str:
@@ -213,15 +217,51 @@ def to_truth(value: Any) -> bool:
     return bool(as_number(value))
 
 
+@of_values("CByte(value)")
+def to_byte(value: Any) -> int:
+    """As a whole number from 0 to 255, rounded to even."""
+    number = round(as_number(value) or 0)
+    if not 0 <= number <= 255:
+        raise ValueError(f"{number} is not between 0 and 255")
+    return number
+
+
+@of_values("CSng(value)")
+def to_single(value: Any) -> float:
+    """As a number."""
+    return float(as_number(value) or 0)
+
+
+@of_values("TypeName(value)")
+def type_name(value: Any) -> str:
+    """What kind of value it is."""
+    names = {str: "String", bool: "Boolean", int: "Integer", float: "Double", type(None): "Null"}
+    return names.get(type(value), "Date")
+
+
 @of_values("IsNumeric(value)")
 def is_numeric(value: Any) -> bool:
     """True for a number."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _or_nan(compute: Callable[..., Any], *numbers: float) -> Any:
+    """A result; not-a-number where there is none, infinity where it is too large."""
+    try:
+        return compute(*numbers)
+    except ValueError:
+        return math.nan
+    except OverflowError:
+        return math.inf
+
+
+def _logarithm(number: float) -> float:
+    return -math.inf if number == 0 else math.log(number)
+
+
 def _numeric(signature: str, meaning: str, compute: Callable[[float], Any]) -> None:
     def called(number: float | None) -> Any:
-        return None if number is None else compute(number)
+        return None if number is None else _or_nan(compute, number)
 
     called.__doc__ = meaning
     called.__name__ = signature.partition("(")[0].lower()
@@ -238,7 +278,7 @@ _numeric("Abs(number)", "Without its sign.", abs)
 _numeric("Sgn(number)", "-1, 0 or 1.", lambda number: (number > 0) - (number < 0))
 _numeric("Sqr(number)", "The square root.", math.sqrt)
 _numeric("Exp(number)", "e to the power of a number.", math.exp)
-_numeric("Log(number)", "The natural logarithm.", math.log)
+_numeric("Log(number)", "The natural logarithm.", _logarithm)
 _numeric("Sin(number)", "The sine.", math.sin)
 _numeric("Cos(number)", "The cosine.", math.cos)
 _numeric("Tan(number)", "The tangent.", math.tan)
@@ -249,6 +289,10 @@ _numeric("Log10(number)", "The logarithm with the base 10.", math.log10)
 _numeric("Sinh(number)", "The hyperbolic sine.", math.sinh)
 _numeric("Cosh(number)", "The hyperbolic cosine.", math.cosh)
 _numeric("Tanh(number)", "The hyperbolic tangent.", math.tanh)
+_numeric("Asinh(number)", "The inverse of the hyperbolic sine.", math.asinh)
+_numeric("Acosh(number)", "The inverse of the hyperbolic cosine.", math.acosh)
+_numeric("Atanh(number)", "The inverse of the hyperbolic tangent.", math.atanh)
+_numeric("SqrtPi(number)", "The square root of pi times a number.", lambda number: math.sqrt(number * math.pi))
 _numeric("Degrees(number)", "Radians as degrees.", math.degrees)
 _numeric("Radians(number)", "Degrees as radians.", math.radians)
 
@@ -262,7 +306,21 @@ def rounded(number: float | None, places: float | None = 0) -> Any:
 @of_values("Power(number, number)")
 def power(number: float | None, exponent: float | None) -> float | None:
     """A number to the power of another."""
-    return None if number is None or exponent is None else math.pow(number, exponent)
+    return None if number is None or exponent is None else _or_nan(math.pow, number, exponent)
+
+
+@of_values("Atan2(number, number)")
+def angle(x: float | None, y: float | None) -> float:
+    """The angle of a point in the plane."""
+    return math.atan2(y or 0, x or 0)
+
+
+@of_values("InverseNormal(number)")
+def inverse_normal(part: float | None) -> float | None:
+    """Below which value a part of a normal distribution is: the mean is 0, the deviation 1."""
+    if part is None:
+        return None
+    return NormalDist().inv_cdf(part) if 0 < part < 1 else math.nan
 
 
 @of_values("Format(value, text)")

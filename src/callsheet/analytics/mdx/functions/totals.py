@@ -40,17 +40,18 @@ def _parts(shown: list[MdxMember], totals: dict[MdxMember, MdxMember], at: int) 
     while place < len(shown):
         each = shown[place]
         plain = totals.get(each, each)
-        if plain is member:
-            place += 1
-            continue
-        if not plain.is_within(member):
+        if each is member or not plain.is_within(member):
             break
         parts.append(each)
         place += 1
         if each in totals:
-            while place < len(shown) and totals.get(shown[place], shown[place]).is_within(plain):
+            while place < len(shown) and _below(totals.get(shown[place], shown[place]), plain):
                 place += 1
     return parts
+
+
+def _below(member: MdxMember, above: MdxMember) -> bool:
+    return member is not above and member.is_within(above)
 
 
 def _total(evaluation: Evaluation, member: MdxMember, parts: list[MdxMember], pattern: str | None) -> MdxMember:
