@@ -11,10 +11,13 @@ __all__ = ["SqlTemplate"]
 
 
 class SqlTemplate(FunctionElement[Any]):
-    """An expression with a text for each database, in which ``{0}`` is the first argument."""
+    """An expression with a text for each database, in which ``{0}`` is the first argument.
+
+    DuckDB takes PostgreSQL's where it has none of its own.
+    """
 
     inherit_cache = True
-    sqlite, postgres = "", ""
+    sqlite, postgres, duckdb = "", "", ""
 
 
 @compiles(SqlTemplate, "sqlite")
@@ -22,9 +25,14 @@ def _on_sqlite(element: SqlTemplate, compiler: Any, **options: Any) -> str:
     return _filled(element.sqlite, element, compiler, options)
 
 
-@compiles(SqlTemplate, "postgresql", "duckdb")
+@compiles(SqlTemplate, "postgresql")
 def _on_postgres(element: SqlTemplate, compiler: Any, **options: Any) -> str:
     return _filled(element.postgres, element, compiler, options)
+
+
+@compiles(SqlTemplate, "duckdb")
+def _on_duckdb(element: SqlTemplate, compiler: Any, **options: Any) -> str:
+    return _filled(element.duckdb or element.postgres, element, compiler, options)
 
 
 def _filled(template: str, element: SqlTemplate, compiler: Any, options: dict[str, Any]) -> str:
