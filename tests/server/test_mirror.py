@@ -24,7 +24,7 @@ from callsheet.model.operation import ChangeSet, Create, Delete, Operation, Upda
 from callsheet.model.query import Select
 from callsheet.model.record import Identity
 from callsheet.model.schema import Schema
-from callsheet.server.mirror import mirror as mirror_module
+from callsheet.server.mirror import turn as turn_module
 from callsheet.server.mirror.database import MirrorDatabase
 from callsheet.server.mirror.feed import create_tables, mirrored_tables
 from callsheet.server.mirror.mirror import Mirror
@@ -200,13 +200,13 @@ def test_it_is_made_again_when_it_must_be(damage: str, tmp_path: Path) -> None:
 def test_a_copy_outlives_the_request_that_began_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks while rows are copied is refused in time; the copy goes on, and answers the next question."""
     go_on = threading.Event()
-    copy = mirror_module.copy_tables
+    copy = turn_module.copy_tables
 
     def slow(*arguments: Any) -> None:
         assert go_on.wait(30)
         copy(*arguments)
 
-    monkeypatch.setattr(mirror_module, "copy_tables", slow)
+    monkeypatch.setattr(turn_module, "copy_tables", slow)
     with Service.open("memory:", TASKS, analytics=True) as service:
         service.commit(dots(0, 10), "admin")
         service.store.deadline = 0.1

@@ -42,5 +42,5 @@ def _column(kind: Kind, values: Sequence[Any]) -> Any:
         encoded = [b"" if value is None else value.encode("utf-8", "replace") for value in values]
         buffers += [array("i", accumulate(map(len, encoded), initial=0)), b"".join(encoded)]
     else:
-        buffers.append(array(_CODES[kind], [value or 0 for value in values]))
+        buffers.append(array(_CODES[kind], [0 if value is None else value for value in values]))
     return nanoarrow.c_array_from_buffers(_TYPES[kind](), len(values), buffers, null_count=missing)

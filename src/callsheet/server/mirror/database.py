@@ -111,11 +111,13 @@ class MirrorDatabase:
             raise Unavailable("too many questions are being answered; try again") from None
         except DBAPIError as error:
             check_deadline()
+            raise self._translated(error.orig) from error
+        except duckdb.Error as error:
+            # Rows are inserted by the driver itself.
             raise self._translated(error) from error
 
-    def _translated(self, error: DBAPIError) -> CallsheetError:
+    def _translated(self, cause: BaseException | None) -> CallsheetError:
         """Callsheet's error for an error of DuckDB. Its message does not contain the statement's values."""
-        cause = error.orig
         reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
         if isinstance(cause, duckdb.InterruptException):
             return Invalid(

@@ -7,25 +7,20 @@ commits again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, MetaData, Table, Text, cast, select, type_coerce
+import nanoarrow
+from sqlalchemy import Column, Connection, MetaData, Table
 from sqlalchemy.schema import CreateTable
-from sqlalchemy.types import NullType
 
 from callsheet.chunks import chunks
-from callsheet.errors import Closed
 from callsheet.server.log import commits as log
-from callsheet.server.mirror.batches import Kind, batch_of
 from callsheet.server.mirror.following import TouchedRows
-from callsheet.server.store.columns import INTEGER, NUMBER, Truth
+from callsheet.server.mirror.rows import MARK, RowSource, StoreRows, plain
 from callsheet.server.store.store import CHUNK, Store
 
 __all__ = ["copy_tables", "create_tables", "drop_tables", "mirrored_tables", "refresh", "touched"]
-
-BATCH = 20_000
-"""Rows in one batch of Arrow."""
 
 
 def mirrored_tables(store: Store) -> list[Table]:
@@ -65,10 +60,13 @@ def touched(store: Store, connection: Connection, after: int, most: int) -> Touc
     return found
 
 
-def copy_tables(tables: Iterable[Table], source: Connection, target: Connection, stopped: Callable[[], bool]) -> None:
-    """Copy all rows into empty tables of the mirror; raises `Closed` once ``stopped`` returns true."""
+def copy_tables(
+    tables: Iterable[Table], rows: RowSource, target: Connection, copying: Callable[[Table], object]
+) -> None:
+    """Copy all rows into empty tables of the mirror; ``copying`` is called before each part of one, and may raise."""
     for table in tables:
-        _insert(source, target, table, _select(source, table), stopped)
+        copying(table)
+        _insert(target, table, rows.streams(table), copying, rows.marked)
 
 
 def refresh(store: Store, source: Connection, target: Connection, changes: TouchedRows) -> None:
@@ -81,53 +79,33 @@ def refresh(store: Store, source: Connection, target: Connection, changes: Touch
 
 def _replace(source: Connection, target: Connection, table: Table, side: str, keys: Iterable[str]) -> None:
     quote = target.dialect.identifier_preparer.quote
+    rows = StoreRows(source)
     for chunk in chunks(sorted(keys), CHUNK):
         driver: Any = target.connection.driver_connection
         statement = f"DELETE FROM {quote(table.name)} WHERE {quote(side)} IN (SELECT unnest($1))"
         driver.raw.execute(statement, [chunk])
-        _insert(source, target, table, _select(source, table).where(table.c[side].in_(chunk)))
-
-
-def _select(source: Connection, table: Table) -> Any:
-    """The columns of a table as texts, integers and floats."""
-    raw = source.dialect.name == "sqlite"
-    return select(*(_plain(column, raw) for column in table.columns))
-
-
-def _plain(column: Column[Any], raw: bool) -> ColumnElement[Any]:
-    if raw:
-        return type_coerce(column, NullType())
-    return column if _kind(column, raw) != "text" else cast(column, Text())
-
-
-def _kind(column: Column[Any], raw: bool) -> Kind:
-    if column.type is INTEGER or (raw and isinstance(column.type, Truth)):
-        return "integer"
-    return "number" if column.type is NUMBER else "text"
+        _insert(target, table, rows.found(table, plain(source, table).where(table.c[side].in_(chunk))))
 
 
 def _insert(
-    source: Connection, target: Connection, table: Table, rows: Any, stopped: Callable[[], bool] = lambda: False
+    target: Connection,
+    table: Table,
+    streams: Iterable[nanoarrow.ArrayStream],
+    copying: Callable[[Table], object] = lambda table: None,
+    marked: bool = False,
 ) -> None:
-    """Insert the rows of a statement of the store."""
+    """Insert the rows of streams, without those that only say of which types the columns are."""
     quote = target.dialect.identifier_preparer.quote
-    names = [column.name for column in table.columns]
-    kinds = [_kind(column, source.dialect.name == "sqlite") for column in table.columns]
-    types = [column.type.compile(dialect=target.dialect) for column in table.columns]
-    values = ", ".join(f"CAST({quote(name)} AS {kind})" for name, kind in zip(names, types))
+    types = {column.name: column.type.compile(dialect=target.dialect) for column in table.columns}
+    values = ", ".join(f"CAST({quote(name)} AS {kind})" for name, kind in types.items())
     statement = f"INSERT INTO {quote(table.name)} SELECT {values} FROM incoming"
+    if marked:
+        statement += f" WHERE {MARK} = 1"
     driver: Any = target.connection.driver_connection
-    for batch in _batches(source, rows):
-        if stopped():
-            raise Closed("the mirror was closed while rows were copied")
-        driver.raw.register("incoming", batch_of(names, kinds, batch))
+    for stream in streams:
+        copying(table)
+        driver.raw.register("incoming", stream)
         try:
             driver.raw.execute(statement)
         finally:
             driver.raw.unregister("incoming")
-
-
-def _batches(source: Connection, rows: Any) -> Iterator[Sequence[Any]]:
-    result = source.execution_options(stream_results=True, max_row_buffer=BATCH).execute(rows)
-    while found := result.fetchmany(BATCH):
-        yield found

@@ -14,30 +14,22 @@ import math
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
 from attrs import frozen
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from callsheet.errors import Closed, StorageError, Unavailable
 from callsheet.private import make_folder
 from callsheet.server.deadline import current_deadline
-from callsheet.server.log import commits as log
 from callsheet.server.mirror.database import LOCKED, MirrorDatabase
-from callsheet.server.mirror.facts import (
-    MirrorFacts,
-    commit_at,
-    create_facts,
-    last_commit,
-    read_facts,
-    table_digests,
-    write_facts,
-)
-from callsheet.server.mirror.feed import copy_tables, create_tables, drop_tables, mirrored_tables, refresh, touched
+from callsheet.server.mirror.facts import MirrorFacts, create_facts, last_commit, read_facts, table_digests
+from callsheet.server.mirror.feed import mirrored_tables
 from callsheet.server.mirror.feeder import Feeder
-from callsheet.server.mirror.following import AppliedBatch, Follower, TouchedRows
+from callsheet.server.mirror.following import Follower
+from callsheet.server.mirror.turn import Turn
 from callsheet.server.store.database import Database
 from callsheet.server.store.layout import Layout
 from callsheet.server.store.store import Store
@@ -47,8 +39,6 @@ __all__ = ["Mirror", "MirroredState"]
 FORMAT = "2"
 """Changes when the mirror's own form does."""
 FILE = "mirror.duckdb"
-MOST = 200_000
-"""For more changed entities than this, all rows are copied again."""
 
 
 @frozen(eq=False)
@@ -74,6 +64,7 @@ class Mirror:
         self._digests: tuple[Layout, dict[str, str]] | None = None
         self._feeder = Feeder(self._feed)
         self._closing = threading.Event()
+        self._progress = ""
         self.followers: list[Follower] = []
         self.copies = 0
         """How often all rows were copied."""
@@ -132,7 +123,8 @@ class Mirror:
         try:
             self._feeder.wait(seconds)
         except TimeoutError:
-            raise Unavailable("the mirror for analytics is being made; try again in a minute") from None
+            progress = self._progress
+            raise Unavailable(f"the mirror for analytics is being made{progress}; try again in a minute") from None
 
     def _feed(self) -> None:
         """One turn: open the mirror if it is not open, and apply the commits since its position."""
@@ -179,43 +171,15 @@ class Mirror:
             position, commit = last_commit(self._present, source)
             wanted = MirrorFacts(self._origin, position, commit, self._table_digests(store))
             if self._facts != wanted:
-                changes = self._changes(source, wanted)
-                store.write(lambda target: self._apply(store, source, target, wanted, changes))
-        self._facts = wanted
+                turn = Turn(self._present, source, store, self._facts, wanted)
+                self._facts = turn.run(self.followers, self._copying)
+                self.copies += turn.changes is None
+        self._progress = ""
 
-    def _changes(self, source: Connection, wanted: MirrorFacts) -> TouchedRows | None:
-        """What commits changed since the mirror's position; None if all rows must be copied."""
-        if not self._follows(source):
-            return None
-        if self._facts.position == wanted.position:
-            return TouchedRows()
-        return touched(self._present, source, self._facts.position, MOST)
-
-    def _follows(self, source: Connection) -> bool:
-        """Whether the log goes on from the mirror's position."""
-        facts = self._facts
-        if facts.origin != self._origin or facts.position < log.first_position(self._present, source):
-            return False
-        return facts.commit == commit_at(self._present, source, facts.position)
-
-    def _apply(
-        self, store: Store, source: Connection, target: Connection, wanted: MirrorFacts, changes: TouchedRows | None
-    ) -> None:
-        """Replace rows and copy tables, between the followers' blocks, and set the facts; in one transaction."""
-        had = {} if changes is None else self._facts.tables
-        tables = [table for table in mirrored_tables(store) if had.get(table.name) != wanted.tables[table.name]]
-        names = frozenset(table.name for table in tables)
-        left = (changes or TouchedRows()).outside(names)
-        batch = AppliedBatch(store, target, self._facts.position, wanted.position, left, names)
-        with ExitStack() as stack:
-            for follower in self.followers:
-                stack.enter_context(follower.following(batch))
-            drop_tables(self._facts.tables.keys() - wanted.tables.keys(), target)
-            create_tables(tables, target)
-            copy_tables(tables, source, target, self._closing.is_set)
-            refresh(self._present, source, target, left)
-        write_facts(target, self._facts, wanted)
-        self.copies += changes is None
+    def _copying(self, table: Table) -> None:
+        if self._closing.is_set():
+            raise Closed("the mirror was closed while rows were copied")
+        self._progress = f" ({table.name} is being copied)"
 
     @property
     def _origin(self) -> str:
