@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from callsheet import measures as measures
     from callsheet.analytics.cube_frames import CubeFrame
     from callsheet.analytics.datagrids import DataGrid
+    from callsheet.analytics.live_cube import AsyncCube, Cube
     from callsheet.analytics.networks import RelationNetwork
     from callsheet.analytics.selections import Selection
     from callsheet.analytics.tables import Table
@@ -62,6 +63,7 @@ __version__ = "0.2.0"
 #: The public names, and where each is at home. They are imported when first used.
 _HOMES = {
     "AsyncBrowser": "session.browser",
+    "AsyncCube": "analytics.live_cube",
     "AsyncPlan": "sync.plan",
     "AsyncQueryResult": "session.results",
     "AsyncSession": "session.awaiting",
@@ -80,6 +82,7 @@ _HOMES = {
     "CommitResult": "dialects.protocol",
     "ConflictError": "errors",
     "Create": "model.operation",
+    "Cube": "analytics.live_cube",
     "CubeFrame": "analytics.cube_frames",
     "DataGrid": "analytics.datagrids",
     "Delete": "model.operation",
@@ -146,6 +149,7 @@ _HOMES = {
 
 __all__ = [
     "AsyncBrowser",
+    "AsyncCube",
     "AsyncPlan",
     "AsyncQueryResult",
     "AsyncSession",
@@ -164,6 +168,7 @@ __all__ = [
     "CommitResult",
     "ConflictError",
     "Create",
+    "Cube",
     "CubeFrame",
     "DataGrid",
     "Delete",

@@ -276,6 +276,7 @@ def test_every_error_is_described() -> None:
         ("Variable", "analytics.md"),
         ("Selection", "analytics.md"),
         ("DataGrid", "analytics.md"),
+        ("Cube", "analytics.md"),
         ("CubeFrame", "analytics.md"),
         ("Server", "run-a-server.md"),
         ("Statistics", "statistics.md"),

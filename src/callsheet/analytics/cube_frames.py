@@ -13,7 +13,7 @@ from callsheet.errors import UsageError
 from callsheet.export.layout import ExportColumn
 from callsheet.model.measure import TOTAL
 
-__all__ = ["CubeFrame"]
+__all__ = ["LEVELS", "CubeFrame"]
 
 LEVELS = "levels"
 

@@ -20,9 +20,9 @@ from callsheet.flow import Flow
 from callsheet.model.language.checking import check_path
 from callsheet.model.measure import Aggregate, AggregateFunction, AggregateOrder, Level, Measure
 from callsheet.model.query import Path, Step
-from callsheet.model.schema import did_you_mean
+from callsheet.model.schema import Schema, did_you_mean
 
-__all__ = ["cube"]
+__all__ = ["cube", "kind_of", "measure_of"]
 
 WORDS = {
     "count": "count",
@@ -50,7 +50,7 @@ _CALL = re.compile(r"\s*(\w+)\s*(?:\(\s*(.*?)\s*\))?\s*")
 
 
 @frozen
-class NamedMeasure:
+class MeasureColumn:
     """A measure of a cube with the name and the type of its column."""
 
     name: str
@@ -133,7 +133,7 @@ def _level(table: Any, given: Any) -> tuple[ExportColumn, Level]:
     return ExportColumn(name, path, "date" if band else attribute.data_type, attribute.choices), Level(path, band)
 
 
-def _measures(table: Any, given: Any, wrong: list[str]) -> list[NamedMeasure]:
+def _measures(table: Any, given: Any, wrong: list[str]) -> list[MeasureColumn]:
     """The measures; what is wrong with others is added to a list."""
     if given is None:
         given = [count_of(table)]
@@ -145,24 +145,24 @@ def _measures(table: Any, given: Any, wrong: list[str]) -> list[NamedMeasure]:
     found = []
     for each, name in pairs:
         try:
-            found.append(_measure(table, each, name))
+            found.append(_column_of(table, each, name))
         except UsageError as error:
             wrong.append(str(error))
     return found
 
 
-def _measure(table: Any, given: Any, name: str | None) -> NamedMeasure:
+def _column_of(table: Any, given: Any, name: str | None) -> MeasureColumn:
     if isinstance(given, Measure):
-        kind = _kind(table, given)
-        return NamedMeasure(name or _text_of(given), given, kind)
+        kind = kind_of(table._dictionary.schema, table.name, given)
+        return MeasureColumn(name or _text_of(given), given, kind)
     if isinstance(given, str):
         given = _read(table, given)
     if is_table(given):
         given = count_of(given)
     if not isinstance(given, VariableMeasure):
         raise UsageError(f"a measure is like `cost.sum()`, a table, or a text like 'sum(Cost)', not {given!r:.80}")
-    function = _function(table, given)
-    return NamedMeasure(name or given.name, function, _kind(table, function))
+    function = measure_of(table, given)
+    return MeasureColumn(name or given.name, function, kind_of(table._dictionary.schema, table.name, function))
 
 
 def _read(table: Any, text: str) -> VariableMeasure:
@@ -188,7 +188,7 @@ def _of_values(given: VariableMeasure, path: Path) -> Measure:
     return AggregateFunction(given.function, path, None, given.argument)
 
 
-def _function(table: Any, given: VariableMeasure) -> Measure:
+def measure_of(table: Any, given: VariableMeasure) -> Measure:
     dictionary = table._dictionary
     function: Measure
     if given.variable is not None:
@@ -206,14 +206,14 @@ def _function(table: Any, given: VariableMeasure) -> Measure:
     return function if condition is None else function.where(condition)
 
 
-def _kind(table: Any, measure: Measure) -> str:
+def kind_of(schema: Schema, table: str, measure: Measure) -> str:
     """The type of a measure's values."""
     if not isinstance(measure, AggregateFunction):
         return "number"
     if measure.name in ("count", "distinct"):
         return "integer"
     if measure.name in ("minimum", "maximum", "mode", "sum") and measure.path is not None:
-        kind = check_path(measure.path, table.name, table._dictionary.schema)[-1][1].data_type
+        kind = check_path(measure.path, table, schema)[-1][1].data_type
         return "string" if kind == "enum" else kind
     return "number"
 

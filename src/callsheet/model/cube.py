@@ -7,7 +7,7 @@ counts once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import Factory, field, frozen
@@ -22,13 +22,30 @@ def _paths(given: Mapping[str, Any]) -> dict[str, Path]:
     return {name: found for name, each in given.items() if (found := as_path(each)) is not None}
 
 
+def _levels(given: Iterable[CubeLevel]) -> tuple[CubeLevel, ...]:
+    return tuple(given)
+
+
+def _hierarchies(given: Iterable[CubeHierarchy]) -> tuple[CubeHierarchy, ...]:
+    return tuple(given)
+
+
+def _measures(given: Iterable[CubeMeasure]) -> tuple[CubeMeasure, ...]:
+    return tuple(given)
+
+
+def _formulas(given: Iterable[CubeFormula]) -> tuple[CubeFormula, ...]:
+    return tuple(given)
+
+
 @frozen
 class CubeLevel:
     """A level: its members are the values at a path of a fact, below those of the levels above.
 
     ``caption`` and ``order`` are paths, of the fact too, to what members are called and sorted by; else their value is
     both. ``properties`` are paths of what else is known of a member. ``unique`` says that a value has one parent.
-    ``kind`` says what members of a time hierarchy are: year, quarter, month, week or day.
+    With a ``band`` (year, quarter, month, week, day) members are periods, each by its first day. ``kind`` says what
+    members of a time hierarchy are, one of the same words; by default the band.
 
     >>> CubeLevel("Product Name", "product.name", unique=True).path.names
     ('product', 'name')
@@ -40,7 +57,14 @@ class CubeLevel:
     order: Path | None = field(default=None, converter=as_path)
     properties: Mapping[str, Path] = field(factory=dict, converter=_paths)
     unique: bool = False
-    kind: str = ""
+    band: str | None = None
+    kind: str = Factory(lambda own: own.band or "", takes_self=True)
+    description: str = ""
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether its value says which member is meant, without those of the levels above."""
+        return self.unique or self.band is not None
 
 
 @frozen
@@ -52,20 +76,24 @@ class CubeHierarchy:
     """
 
     name: str
-    levels: tuple[CubeLevel, ...] = field(converter=tuple)
+    levels: tuple[CubeLevel, ...] = field(converter=_levels)
     all_name: str | None = Factory(lambda own: f"All {own.name}s", takes_self=True)
     dimension: str = ""
     default: tuple[Any, ...] | None = None
     time: bool = False
+    folder: str = ""
+    description: str = ""
 
 
 @frozen
 class CubeMeasure:
-    """A measure with its name and its format in MDX."""
+    """A measure with its name, and its format in the manner of MDX (``#,##0.00``, ``Percent``)."""
 
     name: str
     measure: Measure = field(converter=as_measure)
     format: str = "Standard"
+    folder: str = ""
+    description: str = ""
 
     @property
     def rollup(self) -> str:
@@ -109,7 +137,9 @@ class CubeDefinition:
 
     name: str
     table: str
-    hierarchies: tuple[CubeHierarchy, ...] = field(converter=tuple)
-    measures: tuple[CubeMeasure, ...] = field(converter=tuple)
-    formulas: tuple[CubeFormula, ...] = field(default=(), converter=tuple)
+    hierarchies: tuple[CubeHierarchy, ...] = field(converter=_hierarchies)
+    measures: tuple[CubeMeasure, ...] = field(converter=_measures)
+    formulas: tuple[CubeFormula, ...] = field(default=(), converter=_formulas)
     where: Condition | None = None
+    folder: str = ""
+    description: str = ""

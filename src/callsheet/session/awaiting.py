@@ -13,7 +13,9 @@ from callsheet.session.front_door import FrontDoor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from callsheet.analytics import cube_catalog
     from callsheet.analytics.catalog import Catalog
+    from callsheet.analytics.live_cube import AsyncCube
     from callsheet.analytics.selections import AsyncSelection
     from callsheet.analytics.tables import AsyncTable
     from callsheet.analytics.variables import AsyncVariable
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from callsheet.session.results import AsyncQueryResult
     from callsheet.transport import drive
 else:
+    cube_catalog = Later("callsheet.analytics.cube_catalog")
     accessors = Later("callsheet.session.accessors")
     account = Later("callsheet.core.account")
     drive = Later("callsheet.transport.drive")
@@ -196,6 +199,19 @@ class AsyncSession(Awaiting, FrontDoor):
     def master_table(self) -> AsyncTable:
         """The table that the others belong to: the schema's ``master``, else the root with the most below it."""
         found: AsyncTable = self._dictionary.master_table
+        return found
+
+    def create_cube(self, table: Any, name: str | None = None, mode: str = "auto", filter: Any = None) -> AsyncCube:
+        """A new cube over the entities of a table; nothing is read for it.
+
+        ``name`` is by default what several of the entities are called. The mode ``auto`` makes hierarchies of what the
+        entities are in, of dates and of categories, and the sum and the mean of each amount; ``no_measures`` makes the
+        hierarchies; ``manual`` neither. The number of entities is a measure of each. ``filter`` is a condition, a
+        selection, or a text of the query language, that all facts of the cube fulfil.
+
+        >>> cube = session.create_cube("Timelog", "Hours")  # doctest: +SKIP
+        """
+        found: AsyncCube = cube_catalog.create_cube(self, table, name, mode, filter)
         return found
 
     def selection(self, stored: str | Mapping[str, Any]) -> AsyncSelection:

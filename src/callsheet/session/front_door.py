@@ -72,6 +72,8 @@ class FrontDoor(SessionVerbs):
     verbose: bool
     _awaits: ClassVar[bool]
     _known_dictionary: DataDictionary | None = None
+    #: The cubes that were made or read here; see `create_cube`.
+    _known_cubes: Any = None
     _restored: SerializedSession | None = None
     #: Why the pending work of a serialised session could not be restored.
     _unusable: Exception | None = None

@@ -14,6 +14,7 @@ from callsheet.core.verb import FindingVerb, GivingVerb, Verb, VerbProperty
 from callsheet.later import Later
 
 if TYPE_CHECKING:
+    from callsheet.analytics import cube_catalog
     from callsheet.analytics.mdx import entity_cells
     from callsheet.core import account as account_flows
     from callsheet.core import announcements, calls, opening, populating, reading, settlement
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from callsheet.storage import components, finding, media
     from callsheet.sync import foreign, planning, runs
 else:
+    cube_catalog = Later("callsheet.analytics.cube_catalog")
     entity_cells = Later("callsheet.analytics.mdx.entity_cells")
     account_flows = Later("callsheet.core.account")
     announcements = Later("callsheet.core.announcements")
@@ -79,6 +81,8 @@ class SessionVerbs(LazyCore):
     undo_sync = Verb(runs.undo_sync)
 
     query_mdx = Verb(entity_cells.query_mdx)
+
+    cubes = VerbProperty(cube_catalog.cubes)
 
     dump = Verb(dumping.dump)
     dump_json = Verb(dumping.to_json)

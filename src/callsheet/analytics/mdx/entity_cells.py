@@ -28,6 +28,7 @@ from callsheet.analytics.mdx.cells import (
 from callsheet.analytics.mdx.members import CubeSpace
 from callsheet.analytics.mdx.query import answer_mdx
 from callsheet.analytics.mdx.result import MdxResult
+from callsheet.analytics.period_conditions import in_period
 from callsheet.core.aggregating import aggregate
 from callsheet.core.core import Core
 from callsheet.errors import UsageError
@@ -104,7 +105,7 @@ class EntityCells:
     def read(self, core: Core, question: CubeQuestion) -> Flow[GroupedRows]:
         """The answer to one question, by one aggregate."""
         lines = [self._line(level) for level in question.levels]
-        levels = list(dict.fromkeys(Level(each.path) for line in lines for each in line))
+        levels = list(dict.fromkeys(Level(each.path, each.band) for line in lines for each in line))
         functions = [self._measures[name] for name in question.measures]
         conditions = [self._condition(each) for each in question.conditions]
         if self.definition.where is not None:
@@ -122,7 +123,7 @@ class EntityCells:
                 limit=question.limit if order is None or ordered else None,
             ),
         )
-        places = [[levels.index(Level(each.path)) for each in line] for line in lines]
+        places = [[levels.index(Level(each.path, each.band)) for each in line] for line in lines]
         number = len(levels)
         found = [
             (
@@ -168,14 +169,26 @@ class EntityCells:
         parts = []
         for (depth, above), keys in siblings.items():
             level = hierarchy.levels[depth - 1]
-            own = Comparison(level.path, "in", tuple(self._value(level, key) for key in keys))
-            upper = [Comparison(each.path, "=", self._value(each, key)) for each, key in zip(hierarchy.levels, above)]
+            own = self._one_of(level, keys)
+            upper = [self._one_of(each, [key]) for each, key in zip(hierarchy.levels, above)]
             parts.append(And((*upper, own)) if upper else own)
         return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
+    def _one_of(self, level: CubeLevel, keys: Iterable[MemberKey]) -> Condition:
+        """One of several members of a level, whatever is above it."""
+        if level.band is None:
+            return Comparison(level.path, "in", tuple(self._value(level, key) for key in keys))
+        kind, band = self._kind(level), level.band
+        days = [None if key is None else date.fromisoformat(str(key)) for key in keys]
+        periods = tuple(in_period(level.path, band, day, kind) for day in days)
+        return periods[0] if len(periods) == 1 else Or(periods)
+
+    def _kind(self, level: CubeLevel) -> str:
+        return check_path(level.path, self.definition.table, self._schema)[-1][1].data_type
+
     def _value(self, level: CubeLevel, key: MemberKey) -> Any:
         """The value that a key stands for: keys of dates are texts."""
-        kind = check_path(level.path, self.definition.table, self._schema)[-1][1].data_type
+        kind = self._kind(level)
         if isinstance(key, str) and kind in ("date", "datetime"):
             return (date if kind == "date" else datetime).fromisoformat(key)
         return key
@@ -199,7 +212,7 @@ class EntityCells:
             Aggregate(
                 Select(table, (), where),
                 tuple(self._one(table, path) for path in wanted.values()),
-                tuple(Level(relative(each.path)) for each in line),
+                tuple(Level(relative(each.path), each.band) for each in line),
             ),
         )
         found = []

@@ -11,13 +11,10 @@ __all__ = ["SqlTemplate"]
 
 
 class SqlTemplate(FunctionElement[Any]):
-    """An expression with a text for each database, in which ``{0}`` is the first argument.
-
-    DuckDB takes PostgreSQL's where it has none of its own.
-    """
+    """An expression with a text for each database, in which ``{0}`` is the first argument."""
 
     inherit_cache = True
-    sqlite, postgres, duckdb = "", "", ""
+    sqlite, postgres = "", ""
 
 
 @compiles(SqlTemplate, "sqlite")
@@ -25,14 +22,9 @@ def _on_sqlite(element: SqlTemplate, compiler: Any, **options: Any) -> str:
     return _filled(element.sqlite, element, compiler, options)
 
 
-@compiles(SqlTemplate, "postgresql")
+@compiles(SqlTemplate, "postgresql", "duckdb")
 def _on_postgres(element: SqlTemplate, compiler: Any, **options: Any) -> str:
     return _filled(element.postgres, element, compiler, options)
-
-
-@compiles(SqlTemplate, "duckdb")
-def _on_duckdb(element: SqlTemplate, compiler: Any, **options: Any) -> str:
-    return _filled(element.duckdb or element.postgres, element, compiler, options)
 
 
 def _filled(template: str, element: SqlTemplate, compiler: Any, options: dict[str, Any]) -> str:

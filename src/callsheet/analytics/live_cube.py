@@ -1,0 +1,157 @@
+"""`Cube`: facts, hierarchies and measures that one edits, and questions about them. Nothing is read before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from callsheet.analytics.asked import AwaitingMember, BlockingMember
+from callsheet.analytics.cube_frames import CubeFrame
+from callsheet.analytics.cube_homes import CubeHome, plain_definition
+from callsheet.analytics.cube_levels import Hierarchies, Levels
+from callsheet.analytics.cube_measures import Measures, check_text
+from callsheet.analytics.cube_questions import query
+from callsheet.analytics.display import Shown
+from callsheet.core.verb import Verb
+from callsheet.flow import Flow
+from callsheet.model.cube import CubeDefinition
+from callsheet.model.query import Condition
+
+if TYPE_CHECKING:
+    from callsheet.analytics.dictionary import DataDictionary
+
+__all__ = ["AsyncCube", "Cube", "CubeVerbs"]
+
+
+class CubeVerbs(Shown):
+    """A cube over the entities of a type; see `Cube`."""
+
+    def __init__(self, core: Any, home: CubeHome) -> None:
+        self._core, self._home = core, home
+
+    # -- what it is ----------------------------------------------------------------------------------------
+
+    @property
+    def _raw(self) -> CubeDefinition:
+        """The definition in which measures name each other."""
+        return self._home.read()
+
+    @property
+    def _dictionary(self) -> DataDictionary:
+        found: DataDictionary = self._core._dictionary
+        return found
+
+    @property
+    def definition(self) -> CubeDefinition:
+        """What it is now, as data: `callsheet.model.cube.CubeDefinition`. No measure in it names another."""
+        return plain_definition(self._raw)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._raw.name
+
+    @property
+    def table(self) -> Any:
+        """The table of its facts."""
+        return self._dictionary.table(self._raw.table)
+
+    @property
+    def filter(self) -> Condition | None:
+        """The condition that all of its facts fulfil."""
+        return self._raw.where
+
+    @property
+    def entity(self) -> Any:
+        """The entity that it is kept in, with a history and permissions; None if it is the session's alone."""
+        return self._home.entity
+
+    @property
+    def description(self) -> str:
+        """What it is about, for people."""
+        return self._raw.description
+
+    @description.setter
+    def description(self, description: str) -> None:
+        self._home.change(description=check_text("description", description))
+
+    @property
+    def folder(self) -> str:
+        """The folder that it is listed in."""
+        return self._raw.folder
+
+    @folder.setter
+    def folder(self, folder: str) -> None:
+        self._home.change(folder=check_text("folder", folder))
+
+    # -- what it is made of ----------------------------------------------------------------------------------
+
+    @property
+    def hierarchies(self) -> Hierarchies:
+        """Its hierarchies by name, to be edited: ``h["Time"] = ["year(start)", "month(start)"]``, ``del h["Time"]``."""
+        return Hierarchies(self)
+
+    @property
+    def levels(self) -> Levels:
+        """The levels of all hierarchies by name."""
+        return Levels(self)
+
+    @property
+    def measures(self) -> Measures:
+        """Its measures by name, to be edited: ``m["Ratio"] = m["Actual"] / m["Bid"]``, ``del m["Ratio"]``."""
+        return Measures(self)
+
+    # -- questions -------------------------------------------------------------------------------------------
+
+    @Verb
+    def query(
+        self,
+        *measures: Any,
+        levels: Any = (),
+        filter: Any = None,
+        totals: bool | Iterable[Any] = False,
+        scenario: Any = None,
+        at: Any = None,
+        order: Any = None,
+        limit: int | None = None,
+        explain: bool = False,
+    ) -> Flow[CubeFrame]:
+        """Measures of the facts in each combination of members, computed by the server.
+
+        ``measures`` are names, measures of the cube, or any others; without any, all of the cube. A level comes with
+        those above it, unless its members are known without them (dates). ``filter`` is a condition, a selection, or a
+        text of the query language about the facts. With ``totals`` there are rows for each shorter list of levels,
+        too; or it lists which levels stay. ``scenario`` and ``at``
+        (positions of the log, or commits) may be lists: then they are the first columns, and all is read in one
+        snapshot. ``order`` names columns, with ``-`` first for the largest first; ``limit`` keeps the first rows.
+        ``explain`` gives the frame a `plan`.
+
+        >>> cube.query("Sum(duration)", levels=["Sequence", "Week"], totals=True)  # doctest: +SKIP
+        """
+        return query(self, measures, levels, filter, totals, scenario, at, order, limit, explain)
+
+    # -- how it is shown -------------------------------------------------------------------------------------
+
+    def _grid(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        _, hierarchies = self.hierarchies._grid()
+        _, measures = self.measures._grid()
+        return ("", "name", "is"), [
+            *(("hierarchy", name, levels) for name, levels, *_ in hierarchies),
+            *(("measure", name, text) for name, text, *_ in measures),
+        ]
+
+    def _title(self) -> str:
+        return f"<{type(self).__name__} {self.name} of {self._raw.table}>"
+
+
+class Cube(BlockingMember, CubeVerbs):
+    """A cube: numbers about the entities of a table by the levels of hierarchies. What it is made of can be edited.
+
+    >>> cube = session.create_cube("Timelog", "Hours")  # doctest: +SKIP
+    >>> cube.measures["Hours"] = cube.measures["Sum(duration)"] / 3600  # doctest: +SKIP
+    >>> cube.query("Hours", levels=["Sequence"])  # doctest: +SKIP
+    """
+
+
+class AsyncCube(AwaitingMember, CubeVerbs):
+    """`Cube` of an `AsyncSession`: what the server is asked for is awaited."""
