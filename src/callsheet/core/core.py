@@ -113,6 +113,8 @@ class Core(Counting):
         self.progress: Any = None
         #: Which moment is read: None for the present, else a position in the server's log, or a time.
         self.moment: int | datetime | None = None
+        #: The scenario that the session is in; None for the base.
+        self.scenario_name: str | None = None
         self._known_schema: Schema | None = None
         self._locations: Any = None
         self.identities = IdentityMap(window)
@@ -211,6 +213,12 @@ class Core(Counting):
         if present._types is not None:
             # A copy: the present may learn of custom attributes that were not there then.
             self._known_schema = schema.Schema(present._types.schema.document, tolerant=True)
+
+    def look_into(self, base: Core, scenario: str) -> None:
+        """Read what ``base`` reads, and write, in a scenario."""
+        self.scenario_name = scenario
+        if base._types is not None:
+            self._known_schema = schema.Schema(base._types.schema.document, tolerant=True)
 
     def check_present(self) -> None:
         """Raise `UsageError` in a session that reads the past."""
@@ -334,7 +342,7 @@ class Core(Counting):
         if self._locations is not None:
             other._locations = self._locations.lend(other)
         other._description, other._described = self.server_information, self._described
-        other.moment = self.moment
+        other.moment, other.scenario_name = self.moment, self.scenario_name
         other.hub, other.defaults = self.hub, self.defaults
         other.operators, other.commands = self.operators, self.commands
         other._unit = other._new_unit(self.types)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from callsheet.core.core import Core
-from callsheet.dialects.protocol import Description, HistoricDialect
+from callsheet.dialects.protocol import Description, HistoricDialect, ScenarioDialect
 from callsheet.errors import UsageError
 from callsheet.flow import Flow, Work
 
@@ -17,6 +17,8 @@ def open_(core: Core) -> Flow[Description]:
     cached = core._known_schema
     if core.moment is not None:
         yield from _enter(core)
+    elif core.scenario_name is not None:
+        _enter_scenario(core, core.scenario_name)
     elif core._cache is not None:
         cached = yield Work(core._cache.read)
     core.statistics.count("describe")
@@ -29,6 +31,14 @@ def open_(core: Core) -> Flow[Description]:
         yield Work(lambda: cache.write(fresh))
     core.opened(description, schema)
     return description
+
+
+def _enter_scenario(core: Core, name: str) -> None:
+    """Let a session talk to the server as it is with a scenario over it."""
+    dialect = core._dialect
+    if not isinstance(dialect, ScenarioDialect):
+        raise UsageError("this server has no scenarios")
+    core._dialect = dialect.scenario(name)
 
 
 def _enter(core: Core) -> Flow[None]:

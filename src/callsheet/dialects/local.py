@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callsheet.dialects.accounts import AccountDescription, account_of
-from callsheet.dialects.protocol import AskingBackend, Backend, CommitResult, Description, EventBackend, FileBackend
+from callsheet.dialects.protocol import (
+    AskingBackend,
+    Backend,
+    CommitResult,
+    Description,
+    EventBackend,
+    FileBackend,
+    ScenarioBackend,
+)
 from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import StateError, Unsupported, UsageError
 from callsheet.flow import Flow, Request, Response, Work
@@ -105,6 +113,12 @@ class LocalDialect:
     def at(self, position: int) -> LocalDialect:
         """The same backend at another position."""
         return LocalDialect(self._backend.at(position))
+
+    def scenario(self, label: str) -> LocalDialect:
+        """The same backend with a scenario over it."""
+        if not isinstance(self._backend, ScenarioBackend):
+            raise Unsupported(f"{self._backend!r} has no scenarios")
+        return LocalDialect(self._backend.scenario(label))
 
     # -- events ------------------------------------------------------------------------------------------
 

@@ -43,6 +43,8 @@ __all__ = [
     "HistoricDialect",
     "LocalEventStream",
     "PagedDialect",
+    "ScenarioBackend",
+    "ScenarioDialect",
     "Touched",
     "VerifyingDialect",
 ]
@@ -62,7 +64,7 @@ class Features:
     ``columns`` it also sends the pages of a query as columns; with ``relative_times`` it reads times
     relative to now, and by its own clock; with ``counts`` the
     action `counts` counts the entities of many types at once. With ``questions`` it answers several aggregates in one
-    snapshot, and says which (``ask``).
+    snapshot, and says which (``ask``); with ``scenarios`` it keeps scenarios.
     """
 
     atomic: bool = True
@@ -85,6 +87,7 @@ class Features:
     relative_times: bool = False
     counts: bool = False
     questions: bool = False
+    scenarios: bool = False
 
 
 @frozen
@@ -183,6 +186,24 @@ class HistoricDialect(Dialect, Protocol):
 
     def at(self, position: int) -> Dialect:
         """A read-only dialect for the server's state after the commit of this position."""
+
+
+@runtime_checkable
+class ScenarioBackend(Backend, Protocol):
+    """A server that keeps scenarios."""
+
+    def scenario(self, label: str) -> Backend:
+        """A backend of the present with a scenario over it; its commits are kept in the scenario."""
+        ...
+
+
+@runtime_checkable
+class ScenarioDialect(Dialect, Protocol):
+    """A dialect of a server that keeps scenarios."""
+
+    def scenario(self, label: str) -> Dialect:
+        """A dialect for the server's present with a scenario over it."""
+        ...
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from callsheet.server.log import commits as log
 from callsheet.server.reading.answers import ReadState
 from callsheet.server.reading.cost import GROUPS, GROUPS_TOGETHER, QUESTIONS
 from callsheet.server.store.store import Store
-from callsheet.server.views import PastView, View
+from callsheet.server.views import PastView, ScenarioView, View
 
 __all__ = ["by_state", "check_number", "most_groups", "snapshot", "view_of"]
 
@@ -36,10 +36,12 @@ def by_state(questions: Sequence[Question]) -> dict[StateKey, list[int]]:
     return found
 
 
-def view_of(context: ServerContext, view: View, question: Question) -> View:
-    """The state that a question is about, asked through a view, which may be of the past itself."""
+def view_of(context: ServerContext, view: View, question: Question, account: str) -> View:
+    """The state that a question of an account is about, asked through a view, which may be of the past itself."""
     if question.scenario is not None:
-        raise Invalid(f"there is no scenario `{question.scenario:.80}`; ask without one")
+        if question.at is not None or isinstance(view, PastView):
+            raise Invalid("a scenario lies over the present; ask for it without a position")
+        return ScenarioView(context, account, question.scenario)
     if question.at is not None:
         return PastView(context, min(question.at, view.until))
     return view

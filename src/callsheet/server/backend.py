@@ -50,8 +50,10 @@ from callsheet.server.reading.answers import read_answer
 from callsheet.server.reading.cost import GROUPS, check_cost
 from callsheet.server.reading.counts import counts
 from callsheet.server.reading.pages import read_page
+from callsheet.server.scenarios import actions as scenarios
+from callsheet.server.scenarios.call import ScenarioCall
 from callsheet.server.store.store import Store
-from callsheet.server.views import PastView, TransactionView, View
+from callsheet.server.views import PastView, ScenarioView, TransactionView, View
 from callsheet.server.writing import apply as writing
 from callsheet.server.writing.custom_attributes import CONFIGURATION
 
@@ -70,6 +72,7 @@ FEATURES = Features(
     counts=True,
     measures=True,
     questions=True,
+    scenarios=True,
 )
 EVENTS = 1_000
 """The most events in one batch."""
@@ -143,7 +146,7 @@ class ServiceBackend:
         answers: dict[int, Answer] = {}
         for places in asking.by_state(questions).values():
             asked = [questions[place] for place in places]
-            view = asking.view_of(self._context, self._view, asked[0])
+            view = asking.view_of(self._context, self._view, asked[0], self._user)
             backend = ServiceBackend(self._context, self._principal, view)
             answers.update(zip(places, backend._answers(asked, list(answers.values()))))
         return [answers[place] for place in range(len(questions))]
@@ -200,6 +203,7 @@ class ServiceBackend:
             with collector.paused():
                 return function(ServiceBackend(self._context, self._principal, view)), view
 
+        self._view.check_present()
         with self._auditing():
             answer, inside = self._view.write(work)
         if inside.position:
@@ -233,12 +237,21 @@ class ServiceBackend:
             rights = partial(self._active, action)
             request = HandlerRequest(context.store, context.now, self._user, rights, context.broker.recent)
             return handlers.answer(request, action, arguments)
+        if action in scenarios.ACTIONS:
+            return scenarios.answer(self._scenario_call(action), action, arguments)
         try:
             access.permissions.authorise(action)
         except Forbidden as error:
             self._note(action, str(error))
             raise
         return perform(self._context, self._principal, action, arguments)
+
+    def _scenario_call(self, action: str) -> ScenarioCall:
+        context, most = self._context, self._context.limits.account_staged_bytes
+        access = self._active(action)
+        return ScenarioCall(
+            context.store, context.scenarios, self._view.now, self._user, access, most, self._view.committed
+        )
 
     def publish(self, event: Event) -> Position:
         """Store the event for some days and deliver it to all subscribers; once for an id, however often it is sent."""
@@ -265,6 +278,11 @@ class ServiceBackend:
         """A read-only backend of the state after the commit of this position, at most this view's."""
         view = PastView(self._context, min(position, self._view.until))
         return ServiceBackend(self._context, self._principal, view)
+
+    def scenario(self, label: str) -> ServiceBackend:
+        """A backend of the present with a scenario over it; its commits are kept in the scenario."""
+        self._view.begin()
+        return ServiceBackend(self._context, self._principal, ScenarioView(self._context, self._user, label))
 
     @property
     def schema(self) -> Schema:
@@ -310,7 +328,7 @@ class ServiceBackend:
         access = self._access()
         with self._view.open() as store:
             # The project of an entity is looked up in the store that is read.
-            yield store, access if store is self._context.store else Access(access.permissions, store, access.hidden)
+            yield store, access if store is self._context.store else access.over(store)
 
     def _history(self, action: str, arguments: Mapping[str, Any]) -> Any:
         """The history up to this view, as far as the user may read it."""
@@ -394,7 +412,7 @@ def apply_changes(
         # If the client has disconnected, the commit does not begin; once begun, it is completed.
         check_deadline()
         with without_deadline():
-            return writing.apply(store, connection, changes, user, now, access)
+            return view.apply(connection, changes, user, now, access)
 
     result = view.write(apply)
     configured = bool(changes.parts) or _configures(changes, result)

@@ -22,6 +22,7 @@ from callsheet.server.files.uploads import FileStore
 from callsheet.server.limits import Limits
 from callsheet.server.log.broker import Broker
 from callsheet.server.reading.snapshot import Snapshots
+from callsheet.server.scenarios.overlaying import ScenarioStores
 from callsheet.server.store.store import Store
 from callsheet.server.workspaces.hosting import Workspaces
 from callsheet.server.writing.schema_refresh import SchemaRefresh
@@ -65,6 +66,7 @@ class ServerContext:
         self.audit = Audit(store, clock)
         self.logins = Logins(store, self.accounts, self.audit, self.limits, clock)
         self.snapshots = Snapshots(store)
+        self.scenarios = ScenarioStores()
         self.configured = SchemaRefresh(store)
         self.broker = Broker(store, self.now, self.limits)
 

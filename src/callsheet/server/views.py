@@ -1,7 +1,6 @@
-"""Views: the state that a backend reads and writes, which is the present, a past state, or an open transaction.
+"""Views: the state that a backend reads and writes: the present, a past state, a scenario, or an open transaction.
 
-`ServiceBackend` implements the verbs once; a `View` provides their store, connection and transaction. Another view,
-such as a scenario (the present with uncommitted operations applied), needs no verbs of its own.
+`ServiceBackend` implements the verbs once; a `View` provides their store, connection and transaction.
 """
 
 from __future__ import annotations
@@ -14,17 +13,24 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from callsheet.errors import Invalid, StateError, TooLarge
+from callsheet.dialects.protocol import CommitResult
+from callsheet.errors import Forbidden, Invalid, StateError, TooLarge
+from callsheet.model.operation import ChangeSet
+from callsheet.server.access.access import Access
 from callsheet.server.context import ServerContext
 from callsheet.server.deadline import check_deadline
 from callsheet.server.log import commits as log
 from callsheet.server.log.history import LAST_POSITION, check_position
+from callsheet.server.scenarios import registry
+from callsheet.server.scenarios.staging import stage
+from callsheet.server.store.overlaid import OverlaidStore
 from callsheet.server.store.store import Store
+from callsheet.server.writing import apply as writing
 
 if TYPE_CHECKING:
     from callsheet.server.mirror.mirror import Mirror
 
-__all__ = ["PastView", "PresentView", "TransactionView", "View"]
+__all__ = ["PastView", "PresentView", "ScenarioView", "TransactionView", "View"]
 
 T = TypeVar("T")
 
@@ -58,6 +64,11 @@ class View(Protocol):
 
     def write(self, function: Callable[[Connection], T]) -> T:
         """Call the function in a transaction; raises if the view is read-only."""
+
+    def apply(
+        self, connection: Connection, changes: ChangeSet, user: str, now: datetime, access: Access | None
+    ) -> CommitResult:
+        """Commit a change set in a transaction of `write`."""
 
     def committed(self, position: int, configured: bool, seen: bool = False) -> None:
         """Follow up a commit. ``configured``: it may have changed custom attributes; ``seen``: visible projects."""
@@ -95,6 +106,11 @@ class PresentView:
 
     check_present = begin
 
+    def apply(
+        self, connection: Connection, changes: ChangeSet, user: str, now: datetime, access: Access | None
+    ) -> CommitResult:
+        return writing.apply(self._context.store, connection, changes, user, now, access)
+
 
 class PastView:
     """The state of the database after one commit, with the present permissions. It is read-only."""
@@ -131,8 +147,73 @@ class PastView:
         self.begin()
         raise AssertionError("a view of the past begins no transaction")
 
+    def apply(
+        self, connection: Connection, changes: ChangeSet, user: str, now: datetime, access: Access | None
+    ) -> CommitResult:
+        self.begin()
+        raise AssertionError("a view of the past takes no commit")
+
     def committed(self, position: int, configured: bool, seen: bool = False) -> None:
         """Nothing is committed in the past."""
+
+
+class ScenarioView:
+    """The present with a scenario over it, for one account. A commit is kept in the scenario."""
+
+    until = LAST_POSITION
+    limited = True
+    audits = True
+    mirror = None
+
+    def __init__(self, context: ServerContext, account: str, label: str) -> None:
+        self._context, self._account, self._label = context, account, label
+        self.now = context.now
+        self.write = context.store.write
+
+    def __repr__(self) -> str:
+        return f"in the scenario {self._label!r}"
+
+    @contextmanager
+    def open(self) -> Iterator[Store]:
+        present = self._context.store
+        with present.reading() as connection:
+            scenario = registry.named(present, connection, self._account, self._label, self.now())
+            chain = registry.chain_of(present, connection, scenario)
+            store = self._context.scenarios.over(present, chain)
+            # The rows are read as of the moment at which the scenario was.
+            yield store.within(connection) if isinstance(store, OverlaidStore) else store
+
+    def connect(self, store: Store) -> AbstractContextManager[Connection]:
+        return store.reading()
+
+    def begin(self) -> None:
+        raise StateError(f"this is {self!r}: call it in a session without a scenario")
+
+    check_present = begin
+
+    def apply(
+        self, connection: Connection, changes: ChangeSet, user: str, now: datetime, access: Access | None
+    ) -> CommitResult:
+        """Keep the change set in the scenario; only its owner may."""
+        present, stores = self._context.store, self._context.scenarios
+        scenario = registry.named(present, connection, self._account, self._label, now, lock=True)
+        if scenario.owner != self._account:
+            raise Forbidden(f"only its owner, `{scenario.owner}`, may change the scenario {scenario.name!r}")
+        most = self._context.limits.account_staged_bytes
+        return stage(
+            present,
+            connection,
+            stores,
+            registry.chain_of(present, connection, scenario),
+            changes,
+            user,
+            now,
+            lambda store: access if access is None or store is present else access.over(store),
+            most,
+        )
+
+    def committed(self, position: int, configured: bool, seen: bool = False) -> None:
+        """Nobody is notified of what happens in a scenario."""
 
 
 class TransactionView:
@@ -181,6 +262,11 @@ class TransactionView:
 
     def write(self, function: Callable[[Connection], T]) -> T:
         return function(self._connection)
+
+    def apply(
+        self, connection: Connection, changes: ChangeSet, user: str, now: datetime, access: Access | None
+    ) -> CommitResult:
+        return writing.apply(self._context.store, connection, changes, user, now, access)
 
     def committed(self, position: int, configured: bool, seen: bool = False) -> None:
         self.position = max(self.position, position)

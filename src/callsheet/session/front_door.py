@@ -307,6 +307,9 @@ class FrontDoor(SessionVerbs):
 
     def fork(self) -> Self:
         """A new session for another thread, without pending changes, with the same schema, types and connections."""
+        # A session of the past, or in a scenario, has its dialect once it is open.
+        if self._types is None:
+            self._open_now()
         forked = type(self)(
             connection=attrs.evolve(self._connection, dialect=self._dialect, service=None),
             auto_populate=self.auto_populate,
@@ -371,6 +374,38 @@ class FrontDoor(SessionVerbs):
         past.look_back(self, history.moment_of(moment))
         return past
 
+    def scenario(self, name: str) -> Self:
+        """A session in a scenario: it reads the base with the scenario over it, and its commits are kept there.
+
+        It has entities of its own; those of this session stay as they are. Use it as a context manager:
+        ``with session.scenario("two artists less") as plan:``, or ``async with`` for an `AsyncSession`. What is not
+        committed at the end of the block is dropped. Raises `NotFound` when it opens, if there is no such scenario.
+
+        >>> with session.scenario("two artists less") as plan:  # doctest: +SKIP
+        ...     plan.get("Task", key)["bid"] = 12
+        ...     plan.commit()
+        """
+        self.check_present()
+        inside = type(self)(
+            connection=attrs.evolve(self._connection, dialect=self._base_dialect, cache=None, service=None),
+            auto_populate=self.auto_populate,
+            page_size=self.page_size,
+            window=self._window,
+            conflicts=self.conflicts,
+            naive_times=self.naive_times,
+            name=self.name,
+            verbose=self.verbose,
+        )
+        inside._owns_connection = False
+        inside.plugging = self.plugging
+        inside.look_into(self, name)
+        return inside
+
+    @property
+    def _base_dialect(self) -> Any:
+        """The dialect of the base; also in a session that is in a scenario itself."""
+        return self._connection.dialect if self.scenario_name is not None else self._dialect
+
     @property
     def _transport(self) -> Any:
         """The transport for a flow; one that logs if the session is verbose."""
@@ -398,6 +433,8 @@ class FrontDoor(SessionVerbs):
         raise NotImplementedError
 
     def _new_locations(self) -> Any:
+        if self.scenario_name is not None:
+            raise UsageError(f"a scenario has no files: use the session that {self.scenario_name!r} was opened from")
         from callsheet.storage.locations import Locations
 
         return Locations(self, self._connection.server)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from callsheet.flow import Flow
     from callsheet.production import remote
     from callsheet.session import savepoints
+    from callsheet.session import scenarios as scenario_flows
     from callsheet.storage import components, finding, media
     from callsheet.sync import foreign, planning, runs
 else:
@@ -50,6 +51,7 @@ else:
     loads = Later("callsheet.core.plain.loads")
     remote = Later("callsheet.production.remote")
     savepoints = Later("callsheet.session.savepoints")
+    scenario_flows = Later("callsheet.session.scenarios")
     components = Later("callsheet.storage.components")
     finding = Later("callsheet.storage.finding")
     media = Later("callsheet.storage.media")
@@ -79,6 +81,10 @@ class SessionVerbs(LazyCore):
     external_ids = Verb(foreign.external_ids)
     sync_runs = Verb(runs.sync_runs)
     undo_sync = Verb(runs.undo_sync)
+
+    create_scenario = Verb(scenario_flows.create_scenario)
+    delete_scenario = Verb(scenario_flows.delete_scenario)
+    scenarios = VerbProperty(scenario_flows.scenarios)
 
     query_mdx = Verb(entity_cells.query_mdx)
 

@@ -15,11 +15,11 @@ from callsheet.flow import Flow
 from callsheet.storage.disk import DiskAccessor
 from callsheet.storage.structure import StandardStructure, Structure
 
-__all__ = ["Scenario", "read_scenario", "server_scenario"]
+__all__ = ["StorageScenario", "read_scenario", "server_scenario"]
 
 
 @frozen
-class Scenario:
+class StorageScenario:
     """The location that a server configures."""
 
     name: str
@@ -28,7 +28,7 @@ class Scenario:
     structure: Structure
 
 
-def server_scenario(core: Core) -> Flow[Scenario | None]:
+def server_scenario(core: Core) -> Flow[StorageScenario | None]:
     """The centralised storage of the server; None if it configures none."""
     name = core.declaration.storage_scenario
     if not name or not isinstance(core._dialect, FileDialect):
@@ -40,7 +40,7 @@ def server_scenario(core: Core) -> Flow[Scenario | None]:
     return read_scenario(information.get("storage_scenario") if isinstance(information, Mapping) else None, name)
 
 
-def read_scenario(storage: Any, scenario: str) -> Scenario | None:
+def read_scenario(storage: Any, scenario: str) -> StorageScenario | None:
     """The location of the centralised scenario, if this is one. Its disk must be mounted.
 
     >>> found = read_scenario({"scenario": "studio.storage", "data": {"location_id": "1",
@@ -57,4 +57,6 @@ def read_scenario(storage: Any, scenario: str) -> Scenario | None:
     prefix = {names[name]: str(path) for name, path in points.items() if name in names and path}
     name = str(data.get("location_name") or "centralised")
     key = data.get("location_id")
-    return Scenario(name, None if key is None else str(key), DiskAccessor(prefix, must_exist=True), StandardStructure())
+    return StorageScenario(
+        name, None if key is None else str(key), DiskAccessor(prefix, must_exist=True), StandardStructure()
+    )

@@ -43,7 +43,7 @@ else:
 
 __all__ = ["NativeDialect"]
 
-READING = frozenset({"at", "commits", "counts", "history"})
+READING = frozenset({"at", "commits", "counts", "history", "scenarios.diff", "scenarios.list", "scenarios.show"})
 """Actions that change nothing, and so may be sent again."""
 REPEATABLE = "handlers."
 """Actions of durable handlers, which may be repeated: each names its lease, or the leases that it has."""
@@ -60,13 +60,19 @@ class NativeDialect(NativeLogins):
 
     name = "native"
 
-    def __init__(self, position: int | None = None) -> None:
+    def __init__(self, position: int | None = None, scenario: str | None = None) -> None:
         self._rows = RowReader(None)
         self._headers = {} if position is None else {"x-callsheet-at": str(position)}
+        if scenario is not None:
+            self._headers[shapes.SCENARIO] = quote(scenario, safe="")
 
     def at(self, position: int) -> NativeDialect:
         """A dialect for the state after a commit; every request has its position in a header."""
         return NativeDialect(position)
+
+    def scenario(self, label: str) -> NativeDialect:
+        """A dialect for the present with a scenario over it; every request has its name in a header."""
+        return NativeDialect(scenario=label)
 
     @staticmethod
     def credentials(user: str, key: str) -> dict[str, str]:
@@ -171,7 +177,8 @@ class NativeDialect(NativeLogins):
 
     @reads_answers
     def call(self, action: str, arguments: Mapping[str, Any]) -> Flow[Any]:
-        safe = action in READING or action.startswith(REPEATABLE)
+        # A scenario is committed once, by its id.
+        safe = action in READING or action.startswith(REPEATABLE) or action == "scenarios.commit"
         response = yield self._post(f"/v1/call/{quote(action, safe='')}", pack(dict(arguments)), safe)
         return _unpack(_read(response, shapes.CallReply).result)
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 from callsheet.dialects.native import codec, measures, questions, serving, shapes
 from callsheet.dialects.native.columns import can_write, stream_of_page
 from callsheet.dialects.native.events import WireEvent, event_in
-from callsheet.dialects.protocol import AskingBackend, Backend, ColumnBackend, EventBackend
+from callsheet.dialects.protocol import AskingBackend, Backend, ColumnBackend, EventBackend, ScenarioBackend
 from callsheet.errors import Invalid, NotFound, QueryError, SchemaError, ServerError, Unavailable
 from callsheet.flow import Response
 from callsheet.model.converter import changes_from_plain, operations_from_plain
@@ -33,6 +33,8 @@ def handle(
     try:
         if (position := headers.get("x-callsheet-at")) is not None:
             backend = backend.at(_position(position))
+        if (label := headers.get(shapes.SCENARIO)) is not None:
+            backend = _in_scenario(backend, unquote(label))
         if headers.get(shapes.WHOLE_SCHEMA) is not None:
             params = {**params, shapes.WHOLE_SCHEMA: "1"}
         if headers.get("accept") == shapes.ARROW:
@@ -89,6 +91,12 @@ def _position(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise Invalid(f"the header x-callsheet-at must be the position of a commit, not {text!r:.40}")
     return int(text)
+
+
+def _in_scenario(backend: Backend, label: str) -> Backend:
+    if not isinstance(backend, ScenarioBackend):
+        raise Invalid(f"{backend!r} has no scenarios")
+    return backend.scenario(label)
 
 
 def _only(allowed: str, method: str, answer: Callable[[], Response]) -> Response:

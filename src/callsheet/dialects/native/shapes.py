@@ -64,6 +64,8 @@ ARROW = "application/vnd.apache.arrow.stream"
 """The media type that requests a page as columns, by the header Accept."""
 CURSOR = "x-callsheet-cursor"
 """The header with the next page's cursor, percent-encoded, of a page as columns."""
+SCENARIO = "x-callsheet-scenario"
+"""The header with the name of the scenario that a request is in, percent-encoded."""
 WHOLE_SCHEMA = "x-callsheet-whole-schema"
 """The header of clients that accept the parts of a schema that only servers use."""
 

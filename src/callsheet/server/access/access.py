@@ -50,6 +50,10 @@ class Access:
         self.decides_all = all(reach is None for reach in self._reach["decide"].values())
         self.reads_all = all(reach is None for reach in self._reach["read"].values())
 
+    def over(self, store: Store) -> Access:
+        """The same rights, on the entities of another store of the same schema."""
+        return Access(self.permissions, store, self.hidden, self.user_key)
+
     @property
     def audience(self) -> Hashable:
         """A key that is equal for accounts that may read the same; all that may read everything have the same key."""

@@ -25,7 +25,9 @@ from callsheet.server.log import earlier
 from callsheet.server.store.store import Store
 
 __all__ = [
-    "StagedPart", "digest", "drop_old_parts", "drop_parts", "encode_result", "find", "part_content", "parts", "stage",
+    "StagedPart", "digest", "drop_old_parts", "drop_parts", "encode_result", "find", "operations_of",
+    "part_content", "parts",
+    "result_of", "stage",
 ]  # fmt: skip
 
 KEPT = timedelta(days=1)
@@ -101,7 +103,12 @@ def find(store: Store, connection: Connection, user: str, changes: ChangeSet) ->
     position, time, known, result = rows[0]
     if known != digest(changes):
         raise Invalid(f"commit id {changes.commit_id!r:.80} was used for other operations; use a new one")
-    return CommitResult(changes.commit_id, position, time, **_decode_result(result), replayed=True)
+    return result_of(changes.commit_id, position, time, result)
+
+
+def result_of(commit_id: str, position: int, time: datetime, stored: bytes) -> CommitResult:
+    """The result that `encode_result` was given, of a commit that is sent again."""
+    return CommitResult(commit_id, position, time, **_decode_result(stored), replayed=True)
 
 
 @frozen
@@ -159,10 +166,10 @@ def parts(store: Store, connection: Connection, user: str, changes: ChangeSet) -
             "stage all parts again",
             details={"missing_parts": missing},
         )
-    return [operation for _, content in rows for operation in _operations(content)]
+    return [operation for _, content in rows for operation in operations_of(content)]
 
 
-def _operations(content: bytes) -> Iterable[Operation]:
+def operations_of(content: bytes) -> Iterable[Operation]:
     """What `part_content` was given, in this version or an earlier one, in which each operation is a list."""
     plain = decode(content, list)
     if plain and isinstance(plain[0], list):

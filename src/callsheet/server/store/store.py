@@ -73,6 +73,11 @@ class Store:
         """Statements of the write path, built once."""
         self._described: Schema
 
+    @property
+    def locks(self) -> bool:
+        """Whether commits run at the same time, so that rows are locked before they are read to be changed."""
+        return self.engine_name != "sqlite"
+
     @staticmethod
     def open(
         url: str,

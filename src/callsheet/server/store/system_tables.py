@@ -8,6 +8,7 @@ from callsheet.server.store.columns import INTEGER, TEXT, Moment, Truth
 from callsheet.server.store.declaring import filled, key, optional, system_table
 from callsheet.server.store.login_tables import login_tables
 from callsheet.server.store.queue_tables import delivery_tables
+from callsheet.server.store.scenario_tables import scenario_tables
 
 __all__ = ["system_tables"]
 
@@ -19,6 +20,7 @@ def system_tables(metadata: MetaData) -> None:
     _log_tables(metadata)
     _account_tables(metadata)
     login_tables(metadata)
+    scenario_tables(metadata)
 
 
 def _database_tables(metadata: MetaData) -> None:

@@ -8,9 +8,11 @@ memory (``overlay.py``); deletes cascade (``cascade.py``). The resulting state i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from attrs import frozen
 from sqlalchemy import Connection, select
 
 from callsheet import collector
@@ -45,7 +47,7 @@ from callsheet.server.writing.saving import save_log, save_rows
 from callsheet.server.writing.validation import checked
 from callsheet.server.writing.warrant import Warrant
 
-__all__ = ["OPERATIONS", "apply", "check_commit_id", "hidden_from"]
+__all__ = ["OPERATIONS", "JudgedCommit", "apply", "check_commit_id", "hidden_from", "judge"]
 
 OPERATIONS = 200_000
 """Operations in one commit, staged parts included."""
@@ -80,6 +82,31 @@ def apply(
     if changes.parts:
         receipts.drop_parts(store, connection, user, changes.commit_id)
     return done
+
+
+@frozen(eq=False)
+class JudgedCommit:
+    """A change set that was applied to a working set: its operations, checked, and what its result would be."""
+
+    overlay: Overlay
+    membership: Membership
+    operations: Sequence[Operation]
+    result: CommitResult
+
+
+def judge(
+    store: Store,
+    connection: Connection,
+    changes: ChangeSet,
+    user: str,
+    now: datetime,
+    access: Access | None,
+    position: int,
+) -> JudgedCommit:
+    """What `apply` would do, with the same checks and errors; no row is written. The result has this position."""
+    check_commit_id(changes.commit_id)
+    with collector.paused():
+        return _Commit(store, connection, changes, user, now.astimezone(UTC), access).judge(position)
 
 
 def check_commit_id(commit_id: str) -> None:
@@ -128,47 +155,70 @@ class _Commit:
             changes.policy, changes.agree, lambda identity: self.overlay.place(identity) in self.overlay.hidden
         )
         self._explicit: set[Place] = set()
+        self._judged: Sequence[Operation] = ()
+        self._gone: tuple[Identity, ...] = ()
+        self._changed: tuple[Touched, ...] = ()
 
     def run(self) -> CommitResult:
         """Apply it; an error reveals nothing of entities that are hidden from the author."""
+        with self._masked():
+            return self._apply_all()
+
+    def judge(self, position: int) -> JudgedCommit:
+        """Apply it to the working set only; an error reveals nothing of entities that are hidden from the author."""
+        with self._masked():
+            self._judge()
+        return JudgedCommit(self.overlay, self.membership, self._judged, self._result(position))
+
+    @contextmanager
+    def _masked(self) -> Iterator[None]:
         try:
-            return self.apply()
+            yield
+            return
         except ServerError as error:
             if self.warrant is None or (masked := self.warrant.masked(error)) is error:
                 raise
         raise masked from None
 
-    def apply(self) -> CommitResult:
-        if self.changes.effect is not None:
-            deliveries.take(self.store, self.connection, self.user, self.changes.effect, self.now)
-        operations = self._operations()
+    def _judge(self) -> None:
+        """Read, apply and check all operations in the working set."""
+        operations = self._judged = self._operations()
         self._read(operations)
         for index, operation in enumerate(operations):
             self._apply(index, operation)
         self._settle(operations)
-        gone = tuple(entry.identity for entry in self.cascade.deleted if entry.place not in self._explicit)
-        touched = self._touched(operations)
+        self._gone = tuple(entry.identity for entry in self.cascade.deleted if entry.place not in self._explicit)
+        self._changed = self._touched(operations)
         if self.warrant is not None:
-            gone = self.warrant.visible(gone)
-            seen = set(self.warrant.visible(each.identity for each in touched))
-            touched = tuple(each for each in touched if each.identity in seen)
+            self._gone = self.warrant.visible(self._gone)
+            seen = set(self.warrant.visible(each.identity for each in self._changed))
+            self._changed = tuple(each for each in self._changed if each.identity in seen)
+
+    def _apply_all(self) -> CommitResult:
+        if self.changes.effect is not None:
+            deliveries.take(self.store, self.connection, self.user, self.changes.effect, self.now)
+        self._judge()
+        keep_renamed(self.overlay)
         position = next_position(self.store, self.connection)
         save_rows(self.overlay, position)
         self.membership.save()
         count_change(self.overlay)
-        result = CommitResult(
-            self.changes.commit_id,
-            position,
-            self.now,
-            tuple(self._version(operation) for operation in operations),
-            tuple(self.conflicts.merged),
-            gone,
-            touched=touched,
-        )
+        result = self._result(position)
         save_log(self.overlay, self.changes, self.user, receipts.digest(self.changes), result, self.now)
         if self.changes.parts:
             receipts.drop_parts(self.store, self.connection, self.user, self.changes.commit_id)
         return result
+
+    def _result(self, position: int) -> CommitResult:
+        return CommitResult(
+            self.changes.commit_id,
+            position,
+            self.now,
+            tuple(self._version(operation) for operation in self._judged),
+            tuple(self.conflicts.merged),
+            self._gone,
+            touched=self._changed,
+        )
 
     def _operations(self) -> Sequence[Operation]:
         staged = receipts.parts(self.store, self.connection, self.user, self.changes)
@@ -284,7 +334,6 @@ class _Commit:
         self.membership.settle()
         settle_numbers(self.overlay)
         settle_stamps(self.overlay, self.user, self.now)
-        keep_renamed(self.overlay)
         check_required(self.overlay)
         check_unique(self.overlay)
         check_configurations(self.overlay)

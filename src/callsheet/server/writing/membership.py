@@ -15,7 +15,7 @@ from sqlalchemy import Table, delete, insert, select, tuple_
 from callsheet.chunks import chunks
 from callsheet.errors import Invalid
 from callsheet.model.record import Identity
-from callsheet.server.store.store import CHUNK
+from callsheet.server.store.store import CHUNK, Link
 from callsheet.server.writing.overlay import Overlay, WorkingRow
 
 __all__ = ["Membership"]
@@ -44,10 +44,12 @@ class Membership:
     _inserted: dict[str, list[Pair]] = field(factory=dict)
     _deleted: dict[str, list[Pair]] = field(factory=dict)
     _near: dict[tuple[str, str], list[str]] = field(factory=dict)
+    _links: dict[str, Link] = field(factory=dict)
 
     def change(self, entry: WorkingRow, name: str, members: Iterable[Identity], present: bool, operation: int) -> None:
         """Add members to a collection of an entity, or remove them."""
         link = self.overlay.store.link(entry.identity.entity_type, name)
+        self._links[link.table.name] = link
         wanted = self._wanted.setdefault(link.table.name, {})
         for member in members:
             if not present and self.overlay.place(member) in self.overlay.hidden:
@@ -83,8 +85,7 @@ class Membership:
     def settle(self) -> None:
         """Compare with the stored rows, and record the real changes in the entries."""
         for table_name, pairs in self._wanted.items():
-            table = self.overlay.store.layout.metadata.tables[table_name]
-            present = self._present(table, list(pairs))
+            present = self._present(self._links[table_name].table, list(pairs))
             for pair, wanted in pairs.items():
                 member = self.overlay.get(wanted.member)
                 if not wanted.entry.alive or (wanted.present and (member is None or not member.alive)):
@@ -145,7 +146,24 @@ class Membership:
             found += [(entries[row[0]], row[1]) for row in self.overlay.connection.execute(statement)]
         if found:
             keys = {entry.identity.key: None for entry, _ in found}
+            self._links[link.table.name] = link
             self._near.setdefault((link.table.name, here.name), []).extend(keys)
+        return found
+
+    def pairs(self) -> dict[str, dict[Pair, bool]]:
+        """The pairs that change, by link table: whether each is there after the commit."""
+        found: dict[str, dict[Pair, bool]] = {}
+        for name, pairs in self._deleted.items():
+            found.setdefault(name, {}).update(dict.fromkeys(pairs, False))
+        for (name, column), keys in self._near.items():
+            table = self._links[name].table
+            for few in chunks(keys, CHUNK):
+                rows = self.overlay.connection.execute(
+                    select(table.c.owner, table.c.member).where(table.c[column].in_(few))
+                )
+                found.setdefault(name, {}).update(((owner, member), False) for owner, member in rows)
+        for name, pairs in self._inserted.items():
+            found.setdefault(name, {}).update(dict.fromkeys(pairs, True))
         return found
 
     def save(self) -> None:

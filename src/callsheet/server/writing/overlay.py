@@ -184,7 +184,7 @@ class Overlay:
 
         If the database runs commits concurrently, rows that this commit will write must be locked.
         """
-        lock = lock and self.store.engine_name != "sqlite"
+        lock = lock and self.store.locks
         rows: Iterator[Sequence[Any]] = chain.from_iterable(
             self._rows(root, column, chunk, lock) for chunk in chunks(sorted(keys) if lock else keys, CHUNK)
         )
@@ -212,7 +212,7 @@ class Overlay:
 
     def take_lock(self, name: str) -> None:
         """Wait until no other commit holds the lock of this name; SQLite has one writer and needs none."""
-        if self.store.engine_name != "sqlite":
+        if self.store.locks:
             counter = self.store.table("_counter")
             self.connection.execute(update(counter).where(counter.c.name == name).values(value=counter.c.value))
 

@@ -25,7 +25,7 @@ from callsheet.server.store.layout import stored
 from callsheet.server.store.store import CHUNK
 from callsheet.server.writing.overlay import Overlay, WorkingRow
 
-__all__ = ["save_log", "save_rows"]
+__all__ = ["changes_of", "columns_of", "save_log", "save_rows"]
 
 
 def save_rows(overlay: Overlay, position: int) -> None:
@@ -33,7 +33,7 @@ def save_rows(overlay: Overlay, position: int) -> None:
     created: dict[str, list[dict[str, Any]]] = {}
     changed: dict[tuple[str, frozenset[str]], list[dict[str, Any]]] = {}
     for entry in overlay.touched():
-        row = _columns(entry)
+        row = columns_of(entry)
         row["_commit"], row["_version"] = position, entry.version + 1
         if entry.created:
             row["id"], row["_type"] = entry.identity.key, entry.identity.entity_type
@@ -63,7 +63,7 @@ def _updating(table: Table, names: frozenset[str]) -> Update:
     return update(table).where(here).values(values)
 
 
-def _columns(entry: WorkingRow) -> dict[str, Any]:
+def columns_of(entry: WorkingRow) -> dict[str, Any]:
     """The new values of the entry's columns, for the attributes that were written."""
     row: dict[str, Any] = {}
     mappings: dict[str, dict[str, Any]] = {}
@@ -143,7 +143,7 @@ def _delete(overlay: Overlay, position: int) -> None:
         overlay.connection.execute(insert(overlay.store.table("_tombstone")), rows)
 
 
-def _changes(overlay: Overlay) -> list[EntityChange]:
+def changes_of(overlay: Overlay) -> list[EntityChange]:
     """The changes of the commit, entity by entity."""
     found = []
     for entry in overlay.entries.values():
@@ -189,7 +189,7 @@ def save_log(overlay: Overlay, changes: ChangeSet, user: str, digest: str, resul
         "origin": changes.origin,
         "time": now,
         "digest": digest,
-        "changes": log.encode_changes(_changes(overlay)),
+        "changes": log.encode_changes(changes_of(overlay)),
         "result": receipts.encode_result(result),
     }
     table = overlay.store.table("_log")
