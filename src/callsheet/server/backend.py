@@ -215,7 +215,8 @@ class ServiceBackend:
 
         ``counts`` gives the numbers of entities of several types, as far as the caller may read them.
         ``own.key`` gives the caller's own account another key with the same expiry; every account may call it.
-        ``own.user`` returns the account's user, who may have been renamed, and ``own.account`` says who the caller is.
+        ``own.page`` gives it a code by which a browser signs in, once. ``own.user`` returns the account's user, who may
+        have been renamed, and ``own.account`` says who the caller is.
         """
         if action in history.ACTIONS:
             return self._history(action, arguments)
@@ -232,6 +233,9 @@ class ServiceBackend:
             address = self._principal.address
             self._context.audit.happened("own.key", "made another key", account=self._user, address=address)
             return {"name": self._user, "key": key}
+        if action == "own.page":
+            code = self._context.logins.browsers.code(self._user, "a browser", self._principal.address)
+            return {"code": code}
         if action in handlers.ACTIONS:
             context = self._context
             rights = partial(self._active, action)

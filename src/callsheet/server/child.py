@@ -68,6 +68,7 @@ def main() -> None:
 
 
 def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
+    from callsheet.explorer.routes import explorer_routes
     from callsheet.server.limits import limits_of
     from callsheet.server.service import Service
     from callsheet.server.web.application import application
@@ -90,7 +91,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
         gc.freeze()
         admin_key = settings.admin_key or service.new_admin_key
         config = configured(
-            application(service, limits, [routes_of(settings.dialects or served_dialects())]),
+            application(service, limits, [explorer_routes(), routes_of(settings.dialects or served_dialects())]),
             settings.host,
             settings.port,
             settings.certificate,

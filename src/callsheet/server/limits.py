@@ -62,6 +62,8 @@ class Limits:
     access_seconds: float = 900.0
     login_days: float = 30.0
     login_most_days: float = 90.0
+    browser_idle_hours: float = 12.0
+    browser_most_hours: float = 168.0
     invitation_days: float = 7.0
     password_bytes: int = 19 * 2**20
     password_passes: int = 2

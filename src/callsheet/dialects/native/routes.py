@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from callsheet.dialects.cookies import browser_credentials
 from callsheet.dialects.native.events import PATH as EVENTS
 from callsheet.dialects.native.events import message_out, place_out
 from callsheet.dialects.native.login_routes import login_routes
@@ -35,7 +36,9 @@ ORDINARY = Intake()
 
 
 def _credentials(request: WebRequest) -> Credentials:
-    """The API key in the ``Authorization`` header, and the account's name if there is one."""
+    """The API key in the ``Authorization`` header, and the account's name if there is one; else a page's cookie."""
+    if not request.header("authorization") and (found := browser_credentials(request)) is not None:
+        return found
     scheme, _, key = request.header("authorization").partition(" ")
     user = request.header("x-callsheet-user") or None
     if scheme.lower() != "bearer" or not key.strip():

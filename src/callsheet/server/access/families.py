@@ -7,7 +7,7 @@ time: then either its owner or a thief has an old one, and nobody knows which, s
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,12 +69,13 @@ class Families:
             "token": token.digest,
         }
 
-        def save(connection: Connection) -> None:
-            connection.execute(insert(self._table), row)
-            self._make_room(connection, account)
-
-        self._store.write(save)
+        self._store.write(lambda connection: self.add(connection, row))
         return self._issued(keys, token, account, now, now + self._most)
+
+    def add(self, connection: Connection, row: Mapping[str, Any]) -> None:
+        """Add the row of a login; the one of its account that was not used for longest makes room."""
+        connection.execute(insert(self._table), row)
+        self._make_room(connection, row["account"])
 
     def refresh(self, token: RefreshToken, request: str, address: str) -> IssuedTokens | Login | None:
         """The next tokens; the login that ended because the token was used again; None if it is refused otherwise.

@@ -25,6 +25,7 @@ class LoginKeys:
 
     access: bytes = field(repr=False)
     refresh: bytes = field(repr=False)
+    browser: bytes = field(repr=False)
     audience: str
 
 
@@ -70,5 +71,6 @@ class LoginSecret:
 
 
 def _keys(secret: bytes, database: str) -> LoginKeys:
-    access, refresh = (hmac.digest(secret, purpose, "sha256") for purpose in (b"access token", b"refresh token"))
-    return LoginKeys(access, refresh, f"callsheet:{database}")
+    purposes = b"access token", b"refresh token", b"browser"
+    access, refresh, browser = (hmac.digest(secret, purpose, "sha256") for purpose in purposes)
+    return LoginKeys(access, refresh, browser, f"callsheet:{database}")

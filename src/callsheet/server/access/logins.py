@@ -17,6 +17,7 @@ from callsheet.errors import Forbidden, Invalid, Unauthorised
 from callsheet.server.access.access_tokens import AccessTokens
 from callsheet.server.access.accounts import Accounts
 from callsheet.server.access.audit import Audit
+from callsheet.server.access.browser_logins import BrowserLogin, BrowserLogins
 from callsheet.server.access.families import REUSED, Families, Login
 from callsheet.server.access.invitations import REFUSED as WITHDRAWN
 from callsheet.server.access.invitations import Invitation, Invitations
@@ -37,7 +38,7 @@ _WRONG = "the name or the password is wrong"
 
 
 class Logins:
-    """The logins of one server; ``provider`` recognises their access tokens."""
+    """The logins of one server; ``provider`` recognises their access tokens, ``browsers`` their cookies."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Logins:
         self._invitations = Invitations(store, clock)
         self._attempts = LoginAttempts(limits, timer)
         self.provider = AccessTokens(store, accounts, self._secret, clock)
+        self.browsers = BrowserLogins(store, accounts, self._secret, self._families, limits, clock)
 
     def count_addresses_with(self, other: Logins) -> None:
         """Count attempts of an address, and the hashes that are computed, together with those of another workspace."""
@@ -68,6 +70,21 @@ class Logins:
             name = ""  # No account has this name, and not every database can look it up.
         self._check_password(name, password, address)
         return self._begun(name, label, address, "logged in")
+
+    def sign_in(self, name: str, password: str, device: str = "", address: str = "") -> BrowserLogin:
+        """A new login of a browser. Raises `Unauthorised`, or `TooManyAttempts`."""
+        label = _label(device)
+        if len(name) > 255 or not name.isprintable():
+            name = ""
+        self._check_password(name, password, address)
+        return self._in_browser(self.browsers.begin(name, label, address), label, address)
+
+    def sign_in_by_code(self, code: str, device: str = "", address: str = "") -> BrowserLogin:
+        """The login of a code that a session made. Raises `Unauthorised`, or `TooManyAttempts`."""
+        label, attempt = _label(device), self._attempts.begin("", address, known=False)
+        found = self.browsers.use(code, address)
+        attempt.was_right()
+        return self._in_browser(found, label, address)
 
     def refresh(self, token: str, request: str, address: str = "") -> IssuedTokens:
         """The next tokens of a login. Raises `Unauthorised`; a token that was used before ends its login."""
@@ -191,6 +208,10 @@ class Logins:
 
     def _counted(self, name: str, address: str) -> Attempt:
         return self._attempts.begin(name, address, self._families.is_known(name, address))
+
+    def _in_browser(self, login: BrowserLogin, device: str, address: str) -> BrowserLogin:
+        self._audit.happened("login", f"signed in a browser{_of(device)}", account=login.account, address=address)
+        return login
 
     def _begun(self, account: str, device: str, address: str, what: str) -> IssuedTokens:
         issued = self._families.begin(account, device, address)

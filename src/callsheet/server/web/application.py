@@ -101,7 +101,7 @@ def _providers(service: ServedService) -> list[Provider]:
     found: list[Provider] = []
     if isinstance(logins, Logins):
         # Before the keys, which take every other secret for a key.
-        found.append(logins.provider)
+        found += [logins.provider, logins.browsers]
     if isinstance(addresses, SignedAddresses):
         addresses.renew()
         found.append(addresses)
