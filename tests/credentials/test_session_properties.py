@@ -131,20 +131,31 @@ def test_a_ping_needs_a_count(session: Session, num: Any) -> None:
 
 
 def test_a_page_is_opened_in_the_browser(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's, or an entity's; its address is returned. One that is not committed has no page."""
+    """The server's, or an entity's, with a code in the fragment; the address without the code is returned."""
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or True)
-    assert session.open_page() == f"{session.url}/"
     user = session.current_user
-    assert session.open_page(user) == f"{session.url}/entities/User/{user['id']}"
-    assert opened == [f"{session.url}/", f"{session.url}/entities/User/{user['id']}"]
+    pages = [f"{session.url}/explorer/", f"{session.url}/explorer/e/User/{user['id']}"]
+    assert [session.open_page(), session.open_page(user)] == pages
+    codes = [address.partition("#code=cc_")[2] for address in opened]
+    assert [address.partition("#")[0] for address in opened] == pages
+    assert len(set(codes)) == 2
+    assert all(len(code) == 64 for code in codes)
     with pytest.raises(UsageError, match="is not on the server yet; commit it first"):
         session.open_page(session.create("Project", {"name": "p"}))
     with pytest.raises(UsageError, match="this takes an entity, not str"):
         session.open_page("Project")
     monkeypatch.setattr(webbrowser, "open", lambda address: False)
-    with pytest.raises(UsageError, match=f"no browser can be opened here; the page is {session.url}/"):
+    with pytest.raises(UsageError, match=f"no browser can be opened here; the page is {session.url}/explorer/$"):
         session.open_page()
+
+
+def test_a_link_leads_to_the_page(session: Session) -> None:
+    """Each time with another code; a notebook shows it as a link."""
+    first, second = session.link, session.link
+    assert first != second
+    assert first.startswith(f"{session.url}/explorer/#code=cc_")
+    assert f'href="{second}"' in second._repr_html_()
 
 
 def test_a_timeout_is_set_for_one_session(session: Session) -> None:

@@ -167,7 +167,8 @@ def test_the_page_is_opened(session: Any, monkeypatch: pytest.MonkeyPatch) -> No
     """`open()` opens the page of the server."""
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or True)
-    assert [session.open_page()] == opened == [f"{session.url}/"]
+    assert session.open_page() == f"{session.url}/explorer/"
+    assert [address.partition("#")[0] for address in opened] == [f"{session.url}/explorer/"]
 
 
 def test_a_timeout_is_set(session: Any) -> None:

@@ -177,17 +177,19 @@ def _listen(
     proxies: tuple[str, ...],
 ) -> None:
     """Answer requests until a signal ends it."""
+    from callsheet.explorer.routes import explorer_routes
     from callsheet.server.web.application import application
     from callsheet.server.web.connections import configured, served_dialects, stoppable_server
     from callsheet.server.web.routing import routes_of
 
-    app = application(service, limits, [routes_of(dialects or served_dialects())])
+    app = application(service, limits, [explorer_routes(), routes_of(dialects or served_dialects())])
     port = listening.getsockname()[1]
     config = configured(app, host, port, certificate, key, limits, proxies, log_level="warning", log_config=None)
     try:
         # uvicorn raises the signal it ended by once more, which must not end us before the database is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)
-        click.echo(f"Serving at {_url(config, port)} — stop with Ctrl-C.")
+        address = _url(config, port)
+        click.echo(f"Serving at {address} — stop with Ctrl-C.\nThe explorer is at {address}/explorer/")
         stoppable_server(config, service.stop).run(sockets=[listening])
     except KeyboardInterrupt:
         pass

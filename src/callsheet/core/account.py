@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
+from html import escape
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -21,7 +22,18 @@ from callsheet.flow import Call, Flow, Work
 from callsheet.model.query import Comparison, Path, Select
 from callsheet.secret import Secret
 
-__all__ = ["PingTimes", "current_user", "logged_in", "logout", "open_page", "person", "ping", "system_info"]
+__all__ = [
+    "PageLink",
+    "PingTimes",
+    "current_user",
+    "link",
+    "logged_in",
+    "logout",
+    "open_page",
+    "person",
+    "ping",
+    "system_info",
+]
 
 _log = logging.getLogger("callsheet")
 USER, USERNAME = "User", "username"
@@ -188,17 +200,54 @@ def changing_password(core: Core, old: Secret, new: Secret) -> Flow[None]:
     yield from checked_for_logins(core._dialect).change_password(old, new)
 
 
+class PageLink(str):
+    """The address of a page, which notebooks show as a link.
+
+    >>> PageLink("https://callsheet.example.org/explorer/")._repr_html_()
+    '<a href="https://callsheet.example.org/explorer/" target="_blank" rel="noopener">Open the explorer</a>'
+    """
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return f'<a href="{escape(self)}" target="_blank" rel="noopener">Open the explorer</a>'
+
+
 def open_page(core: Core, entity: Any = None) -> Flow[str]:
     """Open the web page of the server, or of an entity, in a browser; returns its address.
 
-    Raises `UsageError` if there is no page or no browser; the message has the address.
+    The browser is signed in as the session's account, by a code that is good once, for half a minute. Raises
+    `UsageError` if there is no page or no browser; the message has the address.
     """
     import webbrowser
 
     address = page_address(core, entity)
-    if not (yield Work(partial(webbrowser.open, address))):
+    signed = yield from _with_code(core, address)
+    if not (yield Work(partial(webbrowser.open, signed))):
         raise UsageError(f"no browser can be opened here; the page is {address}")
     return address
+
+
+def link(core: Core) -> Flow[PageLink]:
+    """The address of the explorer, by which one browser is signed in as the session's account.
+
+    The code in it is good once, for half a minute, so each reading gives another one. Raises `UsageError` if there is
+    no page.
+    """
+    return PageLink((yield from _with_code(core, page_address(core))))
+
+
+def _with_code(core: Core, address: str) -> Flow[str]:
+    """An address with a code by which a browser signs in, where the server makes such codes."""
+    if not core.declaration.page_codes:
+        return address
+    core.statistics.count("account")
+    try:
+        made = yield from core._dialect.call("own.page", {})
+    except (NotFound, Forbidden) as error:
+        _log.info("the browser is not signed in: %s", error)
+        return address
+    return f"{address}#code={made['code']}"
 
 
 def page_address(core: Any, entity: Any = None) -> str:

@@ -71,6 +71,8 @@ class DialectDeclaration:
     storage_scenario: str = ""
     #: The address of a web page, by the server's URL, an entity type and a key; without a type, the server's own.
     page: Callable[[str, str, str], str] = _page
+    #: Whether its servers give a session codes by which a browser signs in at their page.
+    page_codes: bool = False
 
     @property
     def client_class(self) -> Any:

@@ -128,6 +128,7 @@ class SessionVerbs(LazyCore):
     logout = Verb(account_flows.logout, opens=False)
     ping = Verb(account_flows.ping)
     open_page = Verb(account_flows.open_page)
+    link = VerbProperty(account_flows.link)
 
     create_component = Verb(components.create)
     location = Verb(finding.named)

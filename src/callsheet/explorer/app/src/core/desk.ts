@@ -1,0 +1,268 @@
+// The desk: everything the page holds, and what it can do. Parts show it and call it; they never use the wire.
+
+import { Journal } from "./journal.ts";
+import { Live, type Update } from "./live.ts";
+import type { Place } from "./routes.ts";
+import { Schema } from "./schema.ts";
+import { Sheet, type QueryFault, type SheetRequest } from "./sheet.ts";
+import { UnitOfWork, type Conflict } from "./unit.ts";
+import { Wire, WireError } from "./wire.ts";
+
+export interface About {
+  account: string;
+  administrator: boolean;
+  workspace: string;
+  token: string;
+  server: { description: string };
+  user: { first_name?: string; last_name?: string } | null;
+}
+
+/** A commit of an entity's history. */
+export interface Commit {
+  position: number;
+  user: string;
+  time: unknown;
+  changes: { kind: string; before?: Record<string, unknown>; after?: Record<string, unknown> }[];
+}
+
+export interface Notice {
+  text: string;
+  bad: boolean;
+  action?: { label: string; run: () => void };
+}
+
+/** How long the mark of somebody else's commit stays, in milliseconds. */
+export const MARKED = 8_000;
+
+/** How long good news stays, in milliseconds. */
+const SAID = 6_000;
+
+export class Desk extends EventTarget {
+  readonly wire: Wire;
+  state: "starting" | "signed out" | "ready" | "failed" = "starting";
+  reason = "";
+  about: About | null = null;
+  schema: Schema | null = null;
+  unit: UnitOfWork;
+  live: Live | null = null;
+  sheet: Sheet | null = null;
+  fault: QueryFault | null = null;
+  loading = false;
+  /** The commits that changed the entity in sight, newest first. */
+  history: Commit[] = [];
+  notice: Notice | null = null;
+  /** Entities that somebody else's commit has just changed: until when they are marked, and by whom. */
+  readonly incoming = new Map<string, { until: number; user: string }>();
+  private touched = new Set<string>();
+  private refreshing: ReturnType<typeof setTimeout> | undefined;
+  private opened = 0;
+
+  constructor(prefix: string) {
+    super();
+    this.wire = new Wire(prefix);
+    this.unit = new UnitOfWork({ save: async () => {} }, () => this.changed());
+  }
+
+  changed(): void {
+    this.dispatchEvent(new Event("change"));
+  }
+
+  // Coming in
+
+  /** Sign in by a code, if there is one, and read who and what this is about. */
+  async start(code: string): Promise<void> {
+    try {
+      if (code) await this.enter({ code });
+      else await this.arrive();
+    } catch (error) {
+      this.refused(error);
+    }
+  }
+
+  async signIn(name: string, password: string): Promise<void> {
+    await this.enter({ name, password });
+  }
+
+  async signOut(everywhere: boolean): Promise<void> {
+    await this.wire.request("DELETE", `/explorer/x/session${everywhere ? "?everywhere=1" : ""}`);
+    this.leave("You signed out.");
+  }
+
+  private async enter(given: Record<string, string>): Promise<void> {
+    const { token } = await this.wire.post<{ token: string }>("/explorer/x/session", { ...given, device: deviceName() });
+    this.wire.token = token;
+    await this.arrive();
+  }
+
+  private async arrive(): Promise<void> {
+    const about = (this.about = await this.wire.get<About>("/explorer/x/page"));
+    this.wire.token = about.token;
+    const { schema } = await this.wire.get<{ schema: ConstructorParameters<typeof Schema>[0] }>("/v1/description");
+    this.schema = new Schema(schema);
+    const journal = new Journal(`${this.wire.prefix} ${about.account}`);
+    this.unit = new UnitOfWork(journal, () => this.changed());
+    const kept = await journal.load();
+    if (kept) this.unit.restore(kept);
+    this.live = new Live(`${this.wire.prefix}/v1/events`, (update) => this.arrived(update), () => this.changed());
+    this.live.open();
+    this.state = "ready";
+    this.reason = "";
+    this.changed();
+    if (this.unit.sending) void this.commit();
+  }
+
+  private refused(error: unknown): void {
+    if (error instanceof WireError && error.status === 401) this.leave(this.about ? error.message : "");
+    else {
+      this.state = this.schema ? "ready" : "failed";
+      this.reason = textOf(error);
+      this.say(this.reason, true);
+    }
+    this.changed();
+  }
+
+  private leave(reason: string): void {
+    this.live?.close();
+    this.sheet?.stop();
+    const { length } = this.unit.pending;
+    const kept = length ? ` What was on your call sheet is kept on this computer: ${length} ${length === 1 ? "change" : "changes"}.` : "";
+    this.state = "signed out";
+    this.reason = reason + kept;
+    // `about` stays: parts are drawn once more before the frame goes.
+    this.sheet = this.live = null;
+    this.changed();
+  }
+
+  // Looking
+
+  /** Show a sheet. The rows of the last one stay until the new ones are here; they also stay if the query is wrong. */
+  async open(request: SheetRequest): Promise<void> {
+    const turn = ++this.opened;
+    this.loading = true;
+    this.changed();
+    try {
+      const found = await Sheet.open(this.wire, this.schema!, request, () => this.changed(), (error) => this.refused(error));
+      if (turn !== this.opened) return;
+      this.fault = "error" in found ? found : null;
+      if (found instanceof Sheet) {
+        this.sheet?.stop();
+        this.sheet = found;
+      }
+    } catch (error) {
+      if (turn === this.opened) this.refused(error);
+    } finally {
+      if (turn === this.opened) this.loading = false;
+      this.changed();
+    }
+  }
+
+  /** Show one entity, with its history. */
+  async openEntity(type: string, key: string): Promise<void> {
+    const turn = ++this.opened;
+    this.history = [];
+    await this.open({ query: `${type} where id is "${key.replace(/["\\]/g, "\\$&")}"`, columns: ["*"], sort: "" });
+    if (this.sheet?.windows.count !== 1) return;
+    try {
+      const { result } = await this.wire.post<{ result: { commits: Commit[] } }>("/v1/call/history", { entity_type: type, key, limit: 50 });
+      if (this.opened === turn + 1) this.history = result.commits;
+    } catch (error) {
+      this.refused(error);
+    }
+    this.changed();
+  }
+
+  /** The place that a first visit leads to. */
+  home(): Place {
+    const types = this.schema!.types;
+    const first = ["Shot", "Task", "Project"].find((name) => types.has(name)) ?? [...types.values()].find((each) => !each.abstract)!.name;
+    return { is: "sheet", query: first, columns: [], sort: "" };
+  }
+
+  // Changing
+
+  /** Send the call sheet. */
+  async commit(): Promise<void> {
+    const many = this.unit.pending.length;
+    try {
+      const position = await this.unit.commit(this.wire);
+      if (position !== null) this.say(`${many} ${many === 1 ? "change is" : "changes are"} committed as ${position.toLocaleString("en")}.`, false);
+      await this.refresh(new Set(this.sheetKeys()));
+    } catch (error) {
+      if (error instanceof WireError && error.isLost) this.say("The server cannot be reached. The call sheet is kept and is sent when it is back.", true);
+      else this.refused(error);
+    }
+  }
+
+  /** Decide a conflict, and commit from there when all are decided. */
+  async decide(conflict: Conflict, keepOurs: boolean): Promise<void> {
+    await this.refresh(new Set([conflict.entity[1]]));
+    const version = this.rowOf(conflict.entity[1])?.version ?? 0;
+    await this.unit.decide(conflict, keepOurs, version);
+  }
+
+  say(text: string, bad: boolean, action?: Notice["action"]): void {
+    const notice = (this.notice = { text, bad, action });
+    this.changed();
+    if (!bad) setTimeout(() => this.notice === notice && this.quiet(), SAID);
+  }
+
+  quiet(): void {
+    this.notice = null;
+    this.changed();
+  }
+
+  // Others
+
+  private arrived(update: Update): void {
+    const sheet = this.sheet;
+    if (!sheet || !update.types.includes(sheet.type.name)) return;
+    if (!this.unit.isOwn(update.commit)) {
+      this.incoming.set(update.key, { until: Date.now() + MARKED, user: update.user });
+      setTimeout(() => this.forget(), MARKED + 100);
+    }
+    this.touched.add(update.key);
+    clearTimeout(this.refreshing);
+    this.refreshing = setTimeout(() => {
+      const keys = this.touched;
+      this.touched = new Set();
+      void this.refresh(keys);
+    }, 60);
+  }
+
+  private async refresh(keys: Set<string>): Promise<void> {
+    if (!this.sheet || !keys.size) return;
+    try {
+      await this.sheet.windows.refresh(keys);
+    } catch (error) {
+      this.refused(error);
+    }
+    this.changed();
+  }
+
+  private forget(): void {
+    const now = Date.now();
+    for (const [key, { until }] of this.incoming) if (until <= now) this.incoming.delete(key);
+    this.changed();
+  }
+
+  private sheetKeys(): string[] {
+    return this.sheet ? [...this.sheet.windows.here()].map(([, row]) => row.key) : [];
+  }
+
+  private rowOf(key: string): { version: number } | undefined {
+    if (!this.sheet) return undefined;
+    for (const [, row] of this.sheet.windows.here()) if (row.key === key) return row;
+    return undefined;
+  }
+}
+
+export function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function deviceName(): string {
+  const agent = navigator.userAgent;
+  const browser = /Firefox/.test(agent) ? "Firefox" : /Edg\//.test(agent) ? "Edge" : /Chrom/.test(agent) ? "Chrome" : "a browser";
+  const system = /Windows/.test(agent) ? "Windows" : /Mac/.test(agent) ? "macOS" : /Linux/.test(agent) ? "Linux" : "another system";
+  return `${browser} on ${system}`;
+}

@@ -1,0 +1,28 @@
+// Addresses of the page: what is shown, as text one can send.
+
+export type Place =
+  | { is: "home" }
+  | { is: "sheet"; query: string; columns: string[]; sort: string }
+  | { is: "entity"; type: string; key: string };
+
+/** The place of an address below the page's own; `path` has no leading slash. */
+export function placeOf(path: string, search: string): Place {
+  const parts = path.split("/").map(decodeURIComponent);
+  const params = new URLSearchParams(search);
+  if (parts[0] === "v" && parts[1] === "sheet") {
+    const columns = (params.get("cols") ?? "").split(",").filter(Boolean);
+    return { is: "sheet", query: params.get("q") ?? "", columns, sort: params.get("sort") ?? "" };
+  }
+  if (parts[0] === "e" && parts[1] && parts[2]) return { is: "entity", type: parts[1], key: parts[2] };
+  return { is: "home" };
+}
+
+/** The address of a place. */
+export function addressOf(place: Place): string {
+  if (place.is === "home") return "";
+  if (place.is === "entity") return `e/${encodeURIComponent(place.type)}/${encodeURIComponent(place.key)}`;
+  const params = new URLSearchParams({ q: place.query });
+  if (place.columns.length) params.set("cols", place.columns.join(","));
+  if (place.sort) params.set("sort", place.sort);
+  return `v/sheet?${params}`;
+}

@@ -1,0 +1,147 @@
+// A sheet: a query, its columns, its rows as they come, and what an edit of a cell records.
+
+import { allColumns, columnAt, defaultColumns, type Column } from "./columns.ts";
+import type { Path, Row, WirePage } from "./records.ts";
+import { PageReader } from "./records.ts";
+import type { EntityType, Schema } from "./schema.ts";
+import type { Edit } from "./unit.ts";
+import { shown, typed } from "./values.ts";
+import { pack, type Wire } from "./wire.ts";
+import { Windows, type WireSelect } from "./windows.ts";
+
+export interface QueryFault {
+  error: string;
+  position: number | null;
+  hint: string;
+}
+
+export interface SheetRequest {
+  query: string;
+  /** Paths; none: the columns that a type has by itself; `["*"]`: all that are one value. */
+  columns: string[];
+  /** `path` or `-path`. */
+  sort: string;
+}
+
+/** What a query's text means, or where it is wrong. */
+export async function readQuery(wire: Wire, text: string): Promise<{ select: WireSelect } | QueryFault> {
+  return wire.post("/explorer/x/parse", { text });
+}
+
+export class Sheet {
+  readonly windows: Windows;
+  milliseconds = 0;
+
+  private constructor(
+    readonly request: SheetRequest,
+    readonly type: EntityType,
+    readonly columns: Column[],
+    private readonly schema: Schema,
+    private readonly wire: Wire,
+    select: WireSelect,
+    changed: () => void,
+    failed: (error: unknown) => void,
+  ) {
+    const paths = columns.flatMap((each) => (each.reference ? [each.path, each.reference] : [each.path]));
+    this.windows = new Windows(wire, schema, select, paths, changed, failed);
+  }
+
+  static async open(
+    wire: Wire,
+    schema: Schema,
+    request: SheetRequest,
+    changed: () => void,
+    failed: (error: unknown) => void,
+  ): Promise<Sheet | QueryFault> {
+    const begun = performance.now();
+    const read = await readQuery(wire, request.query);
+    if ("error" in read) return read;
+    const type = schema.type(read.select.entity_type);
+    const every = request.columns[0] === "*" ? allColumns(schema, type) : null;
+    const chosen = every ? [] : request.columns.map((each) => columnAt(schema, type, each.split(".")));
+    const columns = chosen.filter((each): each is Column => each !== null);
+    const select = { ...read.select };
+    if (request.sort) select.order = orderOf(schema, type, request.sort);
+    const shown = every ?? (columns.length ? columns : defaultColumns(schema, type));
+    const sheet = new Sheet(request, type, shown, schema, wire, select, changed, failed);
+    await sheet.windows.open();
+    sheet.milliseconds = Math.round(performance.now() - begun);
+    return sheet;
+  }
+
+  /** The value that a row has in a column. */
+  value(row: Row, column: number): unknown {
+    return row.values[this.place(column)];
+  }
+
+  /** The reference that a row has in a column, where that shows a label. */
+  reference(row: Row, column: number): unknown {
+    return this.columns[column]!.reference ? row.values[this.place(column) + 1] : undefined;
+  }
+
+  /** What a row is called. */
+  name(row: Row): string {
+    const label = this.schema.types.get(row.type)?.label ?? "name";
+    const column = this.columns.findIndex((each) => each.path.length === 1 && each.path[0] === label);
+    return column < 0 ? `${row.type} ${row.key.slice(0, 8)}` : String(this.value(row, column) ?? row.key.slice(0, 8));
+  }
+
+  /** The edit that typing a text into a cell means. */
+  edit(row: Row, column: number, text: string): Edit {
+    const { own } = this.columns[column]!;
+    if (!own || own.kind === "reference") throw new Error(`${this.columns[column]!.title} cannot be typed`);
+    const value = typed(own, text);
+    if (value === null && own.required) throw new Error(`${own.label} cannot be empty`);
+    const before = this.value(row, column);
+    const texts = { entity: this.name(row), before: shown(own, before), value: shown(own, value) };
+    return this.recorded(row, own.name, pack(own.type, before), pack(own.type, value), texts);
+  }
+
+  /** The edit that choosing another entity for a reference means. */
+  choose(row: Row, column: number, chosen: Choice | null): Edit {
+    const { own } = this.columns[column]!;
+    if (own?.kind !== "reference") throw new Error(`${this.columns[column]!.title} is no reference`);
+    if (chosen === null && own.required) throw new Error(`${own.label} cannot be empty`);
+    const before = this.reference(row, column) ?? null;
+    const texts = { entity: this.name(row), before: String(this.value(row, column) ?? ""), value: chosen?.label ?? "" };
+    const value = chosen ? [chosen.type, chosen.key] : null;
+    return this.recorded(row, own.name, pack("reference", before), pack("reference", value), texts);
+  }
+
+  /** What a reference may refer to, by label; at most 200. */
+  async choices(column: number, part = ""): Promise<Choice[]> {
+    const { own } = this.columns[column]!;
+    const target = this.schema.type(own!.target);
+    const path: Path = [target.label];
+    const where = part ? { is: "comparison", path, operator: "like", value: `%${part}%` } : null;
+    const select: WireSelect = { entity_type: target.name, projections: [path], where, order: [{ path, descending: false }], limit: 200 };
+    const page = await this.wire.post<WirePage>("/v1/select", { select, size: 200 });
+    return new PageReader(this.schema, [path]).read(page).map((row) => ({ type: row.type, key: row.key, label: String(row.values[0]) }));
+  }
+
+  stop(): void {
+    this.windows.stop();
+  }
+
+  private recorded(row: Row, attribute: string, before: unknown, value: unknown, texts: Edit["shown"]): Edit {
+    return { entity: [row.type, row.key], attribute, before, value, version: row.version, shown: texts };
+  }
+
+  private place(column: number): number {
+    let place = 0;
+    for (let index = 0; index < column; index++) place += this.columns[index]!.reference ? 2 : 1;
+    return place;
+  }
+}
+
+export interface Choice {
+  type: string;
+  key: string;
+  label: string;
+}
+
+function orderOf(schema: Schema, type: EntityType, sort: string): WireSelect["order"] {
+  const descending = sort.startsWith("-");
+  const column = columnAt(schema, type, sort.replace(/^-/, "").split("."));
+  return column ? [{ path: column.path, descending }] : [];
+}

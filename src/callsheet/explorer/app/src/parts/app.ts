@@ -1,0 +1,172 @@
+// The whole page: which place the address names, and the frame around it.
+
+import { html, nothing, type TemplateResult } from "lit";
+import { Desk } from "../core/desk.ts";
+import { addressOf, placeOf, type Place } from "../core/routes.ts";
+import { Part } from "./part.ts";
+import { icon } from "./icons.ts";
+import "./sign-in.ts";
+import "./nav.ts";
+import "./sheet.ts";
+import "./query.ts";
+import "./call-sheet.ts";
+import "./entity.ts";
+
+const base = new URL(document.baseURI);
+/** The address of the server or workspace: what stands before the page's own folder. */
+const prefix = base.pathname.replace(/\/explorer\/$/, "");
+
+export class App extends Part {
+  static override properties = { ...Part.properties, place: { state: true }, panel: { state: true } };
+
+  declare place: Place;
+  declare panel: boolean;
+
+  constructor() {
+    super();
+    this.desk = new Desk(prefix);
+    this.place = { is: "home" };
+    this.panel = false;
+    this.addEventListener("go", (event) => this.visit((event as CustomEvent<string>).detail, true));
+    window.addEventListener("popstate", () => this.follow());
+    document.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    const code = new URLSearchParams(location.hash.slice(1)).get("code") ?? "";
+    // The code is good once; it does not stay in the address, nor in the history.
+    if (code) history.replaceState(null, "", location.pathname + location.search);
+    this.desk.addEventListener("change", () => this.arrive());
+    void this.desk.start(code);
+  }
+
+  private arrived = false;
+
+  private arrive(): void {
+    if (this.desk.state !== "ready") {
+      this.arrived = false;
+      return;
+    }
+    if (this.arrived) return;
+    this.arrived = true;
+    this.follow();
+  }
+
+  /** Show what the address names. */
+  private follow(): void {
+    const here = location.pathname.slice(base.pathname.length);
+    this.place = placeOf(here, location.search);
+    if (this.place.is === "home") {
+      this.visit(addressOf(this.desk.home()), false);
+      return;
+    }
+    if (this.place.is === "sheet") void this.desk.open(this.place);
+    else void this.desk.openEntity(this.place.type, this.place.key);
+  }
+
+  private visit(address: string, kept: boolean): void {
+    const url = new URL(address, base).href;
+    if (kept) history.pushState(null, "", url);
+    else history.replaceState(null, "", url);
+    this.follow();
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (this.desk.state !== "ready") return;
+    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test((event.target as HTMLElement).tagName);
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
+      event.preventDefault();
+      void this.desk.commit();
+    } else if (typing || event.ctrlKey || event.metaKey || event.altKey) {
+      if (!typing && (event.ctrlKey || event.metaKey) && event.key === "z") {
+        event.preventDefault();
+        void this.desk.unit.undo();
+      }
+    } else if (event.key === "c") this.panel = !this.panel;
+    else if (event.key === "/") {
+      event.preventDefault();
+      this.querySelector<HTMLElement>("cs-query textarea, cs-query input")?.focus();
+    }
+  }
+
+  override render(): TemplateResult {
+    const { desk } = this;
+    if (desk.state === "starting") return html`<main class="quiet" aria-busy="true"></main>`;
+    if (desk.state === "failed")
+      return html`<main class="quiet"><div class="failed" role="alert"><h1>The page cannot be shown</h1><p>${desk.reason}</p>
+        <button class="btn" @click=${() => location.reload()}>Try again</button></div></main>`;
+    if (desk.state === "signed out") return html`<cs-sign-in .desk=${desk}></cs-sign-in>`;
+    return html`<a class="skip" href="#stage" @click=${this.skip}>To the rows</a>
+      <div class="app">
+        <cs-nav .desk=${desk} .place=${this.place}></cs-nav>
+        <main class="main">
+          ${this.top()}
+          ${this.place.is === "entity" ? nothing : html`<cs-query .desk=${desk} .place=${this.place}></cs-query>`}
+          <div class="body">
+            ${
+              this.place.is === "entity"
+                ? html`<cs-entity id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-entity>`
+                : html`<cs-sheet id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-sheet>`
+            }
+            ${this.panel ? html`<cs-call-sheet .desk=${desk} @close=${() => (this.panel = false)}></cs-call-sheet>` : nothing}
+          </div>
+          ${this.status()}
+        </main>
+      </div>
+      ${this.toast()}`;
+  }
+
+  private skip(event: Event): void {
+    event.preventDefault();
+    this.querySelector<HTMLElement>("#stage")?.focus();
+  }
+
+  private top(): TemplateResult {
+    const { desk } = this;
+    const many = desk.unit.pending.length;
+    const where = desk.about?.workspace && desk.about.workspace !== "default" ? desk.about.workspace : desk.about?.server.description;
+    return html`<header class="top">
+      <div class="crumb"><span>${where}</span><span class="sl">/</span><h1>${desk.sheet?.type.name ?? ""}</h1>${this.entityName()}</div>
+      <span class="grow"></span>
+      <button class="pill" aria-pressed=${this.panel} title="Call sheet (C)" @click=${() => (this.panel = !this.panel)}>
+        <span class="pip ${many ? "" : "zero"}"></span><span class="lbl">Call sheet</span><b>${many}</b>
+      </button>
+    </header>`;
+  }
+
+  private entityName(): TemplateResult | typeof nothing {
+    const row = this.desk.sheet?.windows.first;
+    if (this.place.is !== "entity" || !row) return nothing;
+    return html`<span class="sl">/</span><b>${this.desk.sheet!.name(row)}</b>`;
+  }
+
+  private status(): TemplateResult {
+    const { desk } = this;
+    const rows = desk.sheet?.windows.count ?? 0;
+    const position = desk.live?.position;
+    return html`<footer class="stat">
+      <span><b>${rows.toLocaleString("en")}</b> ${rows === 1 ? "row" : "rows"}</span>
+      ${desk.sheet ? html`<span>${desk.sheet.milliseconds} ms</span>` : nothing}
+      <span class="hint"><kbd>C</kbd>call sheet <kbd>/</kbd>filter <kbd>Enter</kbd>edit <kbd>Ctrl Z</kbd>take back</span>
+      <span class="grow"></span>
+      ${
+        desk.live?.connected
+          ? html`<span class="live"><i></i>Live${position === null || position === undefined ? "" : ` · ${position.toLocaleString("en")}`}</span>`
+          : html`<span class="live off" role="status">${icon("off")}Offline: what you see may be old</span>`
+      }
+    </footer>`;
+  }
+
+  private toast(): TemplateResult | typeof nothing {
+    const { notice } = this.desk;
+    if (!notice) return nothing;
+    return html`<div class="toast ${notice.bad ? "bad" : ""}" role=${notice.bad ? "alert" : "status"}>
+      <span>${notice.text}</span>
+      ${notice.action ? html`<button class="lnk" @click=${notice.action.run}>${notice.action.label}</button>` : nothing}
+      <button class="ib" aria-label="Close" @click=${() => this.desk.quiet()}>${icon("x")}</button>
+    </div>`;
+  }
+}
+
+customElements.define("cs-app", App);

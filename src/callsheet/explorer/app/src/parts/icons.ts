@@ -1,0 +1,20 @@
+// Small drawings, 16 units square.
+
+import { html, svg, type TemplateResult } from "lit";
+
+const SHAPES: Record<string, string> = {
+  x: "M4 4l8 8M12 4l-8 8",
+  back: "M6 4L3 7l3 3M3 7h6a4 4 0 010 8H7",
+  off: "M2 2l12 12M4 9a6 6 0 013-2M8 12h.01M9 6.2A6 6 0 0112 9",
+  table: "M2.5 3h11v10h-11zM2.5 6.3h11M2.5 9.7h11M6.5 6.3V13",
+  warn: "M8 2.5L14.5 13.5h-13zM8 6.5v3.5M8 11.8v.01",
+  out: "M9 3H3v10h6M7 8h7M11.5 5.5L14 8l-2.5 2.5",
+  down: "M4 6.5l4 4 4-4",
+  up: "M4 9.5l4-4 4 4",
+};
+
+export function icon(name: keyof typeof SHAPES & string): TemplateResult {
+  return html`<svg class="ic" viewBox="0 0 16 16" aria-hidden="true">${svg`<path d=${SHAPES[name]!}></path>`}</svg>`;
+}
+
+export const logo = (): TemplateResult => html`<span class="logo" aria-hidden="true"><i></i><i></i><i></i></span>`;

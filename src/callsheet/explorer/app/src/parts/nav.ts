@@ -1,0 +1,64 @@
+// The sidebar: what there is to look at, and who one is.
+
+import { html, nothing, type TemplateResult } from "lit";
+import { addressOf, type Place } from "../core/routes.ts";
+import { icon, logo } from "./icons.ts";
+import { Part } from "./part.ts";
+
+const FIRST = ["Project", "Episode", "Sequence", "Shot", "AssetBuild", "Task", "AssetVersion", "Note", "User"];
+
+export class Nav extends Part {
+  static override properties = { ...Part.properties, place: { attribute: false }, all: { state: true } };
+
+  declare place: Place;
+  declare all: boolean;
+
+  constructor() {
+    super();
+    this.all = false;
+  }
+
+  override render(): TemplateResult {
+    const { desk } = this;
+    const names = [...desk.schema!.types.values()].filter((each) => !each.abstract).map((each) => each.name);
+    const first = FIRST.filter((name) => names.includes(name));
+    const others = names.filter((name) => !first.includes(name)).sort();
+    const shown = first.length ? first : others;
+    const person = desk.about!.user;
+    const called = [person?.first_name, person?.last_name].filter(Boolean).join(" ") || desk.about!.account;
+    return html`<nav class="side" aria-label="Views">
+      <div class="ws">${logo()}<b>Callsheet</b></div>
+      <h2>Production</h2>
+      ${shown.map((name) => this.link(name))}
+      ${
+        first.length && others.length
+          ? html`<button class="nav" aria-expanded=${this.all} @click=${() => (this.all = !this.all)}>
+                ${icon(this.all ? "up" : "down")}<span>${this.all ? "Fewer" : `${others.length} more`}</span></button>
+              ${this.all ? html`<div class="more">${others.map((name) => this.link(name))}</div>` : nothing}`
+          : nothing
+      }
+      <span class="grow"></span>
+      <div class="me"><span class="av">${initials(called)}</span><span class="who" title=${desk.about!.account}>${called}</span>
+        <button class="ib" title="Sign out" aria-label="Sign out" @click=${() => void desk.signOut(false)}>${icon("out")}</button></div>
+    </nav>`;
+  }
+
+  private link(name: string): TemplateResult {
+    const address = addressOf({ is: "sheet", query: name, columns: [], sort: "" });
+    const here = this.desk.sheet?.type.name === name;
+    return html`<a class="nav ${here ? "on" : ""}" href=${address} aria-current=${here ? "page" : nothing}
+      @click=${(event: MouseEvent) => this.follow(event, address)}>${icon("table")}<span>${name}</span></a>`;
+  }
+
+  private follow(event: MouseEvent, address: string): void {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    this.go(address);
+  }
+}
+
+function initials(text: string): string {
+  return text.split(/\s+/).map((each) => each[0] ?? "").join("").slice(0, 2).toUpperCase();
+}
+
+customElements.define("cs-nav", Nav);

@@ -1,0 +1,56 @@
+// The query bar: the text of the query itself, with the place of an error.
+
+import { html, nothing, type TemplateResult } from "lit";
+import { addressOf, type Place } from "../core/routes.ts";
+import { Part } from "./part.ts";
+
+/** How long after the last key the rows follow, in milliseconds. */
+const PAUSE = 120;
+
+export class Query extends Part {
+  static override properties = { ...Part.properties, place: { attribute: false } };
+
+  declare place: Place;
+  private waiting: ReturnType<typeof setTimeout> | undefined;
+
+  override render(): TemplateResult {
+    const { fault, loading } = this.desk;
+    const text = this.place.is === "sheet" ? this.place.query : "";
+    return html`<form class="bar" role="search" @submit=${this.send}>
+      <input class="qi ${fault ? "bad" : ""}" name="q" spellcheck="false" autocomplete="off" aria-label="Query"
+        aria-invalid=${fault ? "true" : "false"} aria-describedby="fault" .value=${text} @input=${this.typed}>
+      <span class="busy ${loading ? "on" : ""}" aria-hidden="true"></span>
+    </form>
+    <div id="fault">${fault ? html`<p class="strip bad" role="alert">
+      ${fault.position === null ? nothing : html`<code class="caret">${before(text, fault.position)}<mark>${after(text, fault.position)}</mark></code>`}
+      <span>${fault.error}</span></p>` : nothing}</div>`;
+  }
+
+  private typed(): void {
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.show(false), PAUSE);
+  }
+
+  private send(event: Event): void {
+    event.preventDefault();
+    clearTimeout(this.waiting);
+    this.show(true);
+  }
+
+  private show(kept: boolean): void {
+    if (this.place.is !== "sheet") return;
+    const query = this.querySelector<HTMLInputElement>("input")!.value;
+    const next: Place = { ...this.place, query, sort: query.split(" ")[0] === this.place.query.split(" ")[0] ? this.place.sort : "" };
+    if (kept) this.go(addressOf(next));
+    else {
+      history.replaceState(null, "", new URL(addressOf(next), document.baseURI).href);
+      this.place = next;
+      void this.desk.open(next as Place & { is: "sheet" });
+    }
+  }
+}
+
+const before = (text: string, position: number): string => text.slice(Math.max(0, position - 24), position);
+const after = (text: string, position: number): string => text.slice(position, position + 24) || "␣";
+
+customElements.define("cs-query", Query);

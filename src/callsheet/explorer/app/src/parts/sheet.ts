@@ -1,0 +1,309 @@
+// The sheet: rows of a query in a virtual table, cells one edits, marks of one's own and of others' changes.
+
+import { html, nothing, type TemplateResult } from "lit";
+import "regular-table";
+import type { CellMetadata, DataResponse } from "regular-table/dist/esm/types";
+import type { RegularTableElement } from "regular-table";
+import { textOf } from "../core/desk.ts";
+import type { Row } from "../core/records.ts";
+import { addressOf, type Place } from "../core/routes.ts";
+import type { Sheet } from "../core/sheet.ts";
+import { shown } from "../core/values.ts";
+import { Part } from "./part.ts";
+import { Editor } from "./editor.ts";
+
+interface Cell {
+  x: number;
+  y: number;
+}
+
+export class SheetPart extends Part {
+  static override properties = { ...Part.properties, place: { attribute: false } };
+
+  declare place: Place;
+  private table: RegularTableElement | null = null;
+  private drawn: Sheet | null = null;
+  private cursor: Cell = { x: 0, y: 0 };
+  private anchor: Cell = { x: 0, y: 0 };
+  private editor: Editor | null = null;
+
+  override render(): TemplateResult {
+    const { sheet } = this.desk;
+    return html`<div class="stage">
+      <regular-table role="grid" aria-label=${sheet ? `${sheet.type.name}: rows` : "Rows"} aria-rowcount=${sheet?.windows.count ?? 0} tabindex="0"
+        @mousedown=${this.press} @dblclick=${this.openCell} @keydown=${this.key} @paste=${this.paste}></regular-table>
+      ${sheet && !sheet.windows.count ? html`<p class="nothing" role="status">No ${sheet.type.name} fulfils this query.</p>` : nothing}
+    </div>`;
+  }
+
+  override updated(): void {
+    const { sheet } = this.desk;
+    if (!this.table) this.begin();
+    if (!sheet || !this.table) return;
+    if (sheet !== this.drawn) {
+      this.drawn = sheet;
+      this.cursor = this.anchor = { x: 0, y: 0 };
+      this.editor?.close();
+      this.table.setDataListener((x0, y0, x1, y1) => this.data(x0, y0, x1, y1), { virtual_mode: "both" });
+      this.table.scrollTop = 0;
+    }
+    void this.table.draw({ throttle: false } as never);
+  }
+
+  private begin(): void {
+    this.table = this.querySelector("regular-table");
+    this.table?.addStyleListener(() => this.style_());
+  }
+
+  // Drawing
+
+  private async data(x0: number, y0: number, x1: number, y1: number): Promise<DataResponse> {
+    const sheet = this.drawn!;
+    const rows: (Row | undefined)[] = [];
+    for (let y = y0; y < y1; y++) rows.push(sheet.windows.at(y));
+    sheet.windows.expect(y0, y1);
+    const columns: string[][] = [];
+    for (let x = x0 + 1; x < x1 + 1 && x < sheet.columns.length; x++) columns.push(rows.map((row) => this.text(row, x)));
+    return {
+      num_rows: sheet.windows.count,
+      num_columns: sheet.columns.length - 1,
+      num_row_headers: 1,
+      num_column_headers: 1,
+      row_headers: rows.map((row) => [this.text(row, 0)]),
+      column_headers: sheet.columns.slice(x0 + 1, x1 + 1).map((each) => [each.title]),
+      data: columns,
+    };
+  }
+
+  /** The text of a cell: the pending value, if there is one; nothing while the row is on its way. */
+  private text(row: Row | undefined, x: number): string {
+    const sheet = this.drawn!;
+    if (!row) return "";
+    const column = sheet.columns[x]!;
+    const edit = column.own && this.desk.unit.of([row.type, row.key], column.own.name);
+    return edit ? edit.shown.value : shown(column.attribute, sheet.value(row, x));
+  }
+
+  private style_(): void {
+    const { table, drawn } = this;
+    if (!table || !drawn) return;
+    for (const cell of table.querySelectorAll("tbody td, tbody th")) this.mark(cell as HTMLElement, drawn);
+    for (const cell of table.querySelectorAll<HTMLElement>("thead th")) this.head(cell, drawn);
+  }
+
+  private mark(cell: HTMLElement, sheet: Sheet): void {
+    const at = this.cellOf(cell);
+    if (!at) return;
+    const row = sheet.windows.at(at.y);
+    const column = sheet.columns[at.x];
+    const { unit } = this.desk;
+    const own = row && column?.own ? column.own.name : null;
+    const pending = row && own ? unit.of([row.type, row.key], own) : undefined;
+    const conflict = row && own ? unit.conflictOf([row.type, row.key], own) : undefined;
+    const coming = row ? this.desk.incoming.get(row.key) : undefined;
+    const names = cell.classList;
+    names.toggle("absent", !row);
+    names.toggle("pend", Boolean(pending) && !conflict);
+    names.toggle("conf", Boolean(conflict));
+    names.toggle("inc", Boolean(coming) && !pending && !conflict);
+    names.toggle("num", column?.attribute.type === "number" || column?.attribute.type === "integer");
+    names.toggle("fixed", !column?.own);
+    names.toggle("sel", this.isSelected(at));
+    names.toggle("cur", at.x === this.cursor.x && at.y === this.cursor.y);
+    cell.setAttribute("aria-selected", String(this.isSelected(at)));
+    cell.setAttribute("aria-colindex", String(at.x + 1));
+    cell.parentElement!.setAttribute("aria-rowindex", String(at.y + 2));
+    if (coming) cell.title = `${coming.user} has just changed this row`;
+    else cell.removeAttribute("title");
+  }
+
+  private head(cell: HTMLElement, sheet: Sheet): void {
+    const meta = this.table!.getMeta(cell) as CellMetadata | undefined;
+    if (!meta) return;
+    const x = meta.type === "corner" ? 0 : "x" in meta ? meta.x + 1 : 0;
+    if (meta.type === "corner") cell.textContent = sheet.columns[0]?.title ?? "";
+    cell.dataset.x = String(x);
+    const { sort } = sheet.request;
+    const name = sheet.columns[x]?.path.join(".");
+    const found = sort.replace(/^-/, "") === name || sort.replace(/^-/, "") === (sheet.columns[x]?.reference ?? []).join(".");
+    cell.setAttribute("aria-sort", found && sort ? (sort.startsWith("-") ? "descending" : "ascending") : "none");
+  }
+
+  private cellOf(cell: Element): Cell | null {
+    const meta = this.table!.getMeta(cell as HTMLElement) as CellMetadata | undefined;
+    if (!meta) return null;
+    if (meta.type === "row_header") return { x: 0, y: meta.y };
+    return meta.type === "body" ? { x: meta.x + 1, y: meta.y } : null;
+  }
+
+  private isSelected({ x, y }: Cell): boolean {
+    const { cursor, anchor } = this;
+    const between = (value: number, a: number, b: number): boolean => value >= Math.min(a, b) && value <= Math.max(a, b);
+    return between(x, cursor.x, anchor.x) && between(y, cursor.y, anchor.y);
+  }
+
+  // Moving
+
+  private press(event: MouseEvent): void {
+    const target = (event.target as HTMLElement).closest("td, th");
+    if (!target || this.editor?.contains(event.target as Node)) return;
+    const x = (target as HTMLElement).dataset.x;
+    if (target.closest("thead") && x !== undefined) this.sort(Number(x));
+    const at = this.cellOf(target);
+    if (at) this.move(at, event.shiftKey);
+  }
+
+  private move(to: Cell, extend: boolean): void {
+    const sheet = this.drawn;
+    if (!sheet) return;
+    const bounded = {
+      x: Math.max(0, Math.min(sheet.columns.length - 1, to.x)),
+      y: Math.max(0, Math.min(sheet.windows.count - 1, to.y)),
+    };
+    this.cursor = bounded;
+    if (!extend) this.anchor = bounded;
+    void this.reveal();
+  }
+
+  /** Bring the cursor into sight, and draw it. */
+  private async reveal(): Promise<void> {
+    const { table, cursor, drawn } = this;
+    if (!table || !drawn) return;
+    const seen = [...table.querySelectorAll("tbody th")].map((each) => this.cellOf(each)?.y ?? -1);
+    const inner = seen.slice(0, -2);
+    if (inner.length && (cursor.y < inner[0]! || cursor.y > inner.at(-1)!)) {
+      const first = cursor.y < inner[0]! ? cursor.y : Math.max(0, cursor.y - inner.length + 2);
+      await table.scrollToCell(0, first);
+    }
+    this.style_();
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (this.editor?.contains(event.target as Node) || event.altKey) return;
+    const { x, y } = this.cursor;
+    const page = Math.max(1, this.table!.querySelectorAll("tbody tr").length - 2);
+    const moves: Record<string, Cell> = {
+      ArrowUp: { x, y: y - 1 },
+      ArrowDown: { x, y: y + 1 },
+      ArrowLeft: { x: x - 1, y },
+      ArrowRight: { x: x + 1, y },
+      PageUp: { x, y: y - page },
+      PageDown: { x, y: y + page },
+      Home: { x: 0, y: event.ctrlKey ? 0 : y },
+      End: { x: Infinity, y: event.ctrlKey ? Infinity : y },
+    };
+    const to = moves[event.key];
+    if (to) {
+      event.preventDefault();
+      this.move(to, event.shiftKey);
+    } else if (event.key === "Enter" && event.shiftKey) {
+      event.preventDefault();
+      this.openRow();
+    } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      this.openCell();
+    } else if (event.key === "Delete" || event.key === "Backspace") {
+      event.preventDefault();
+      void this.fill([[""]]);
+    } else if ((event.ctrlKey || event.metaKey) && event.key === "c") void this.copy();
+  }
+
+  private sort(x: number): void {
+    if (this.place.is !== "sheet") return;
+    const column = this.drawn!.columns[x]!;
+    const path = (column.reference ?? column.path).join(".");
+    const sort = this.place.sort === path ? `-${path}` : this.place.sort === `-${path}` ? "" : path;
+    this.go(addressOf({ ...this.place, sort }));
+  }
+
+  /** Show the entity of the row that the cursor is in. */
+  private openRow(): void {
+    const row = this.drawn?.windows.at(this.cursor.y);
+    if (row) this.go(addressOf({ is: "entity", type: row.type, key: row.key }));
+  }
+
+  // Editing
+
+  private openCell(): void {
+    const sheet = this.drawn!;
+    const { x, y } = this.cursor;
+    const row = sheet.windows.at(y);
+    const column = sheet.columns[x];
+    if (!row || !column) return;
+    if (!column.own) {
+      this.desk.say(`${column.title} belongs to another entity, or the server computes it: it cannot be edited here.`, true);
+      return;
+    }
+    const cell = [...this.table!.querySelectorAll("tbody td, tbody th")].find((each) => {
+      const at = this.cellOf(each);
+      return at?.x === x && at.y === y;
+    });
+    if (!cell) return;
+    this.editor?.close();
+    const choices = column.own.kind === "reference" ? (part: string) => sheet.choices(x, part) : null;
+    this.editor = new Editor(this.querySelector(".stage")!, cell, column.own, this.text(row, x), choices);
+    this.editor.done = async (text, choice) => {
+      const edit = choices ? sheet.choose(row, x, choice) : sheet.edit(row, x, text);
+      await this.desk.unit.record([edit]);
+      this.table!.focus();
+    };
+    this.editor.left = () => {
+      this.editor = null;
+      this.table!.focus();
+    };
+  }
+
+  private async copy(): Promise<void> {
+    const { cursor, anchor, drawn } = this;
+    const lines: string[] = [];
+    for (let y = Math.min(cursor.y, anchor.y); y <= Math.max(cursor.y, anchor.y); y++) {
+      const row = drawn!.windows.at(y);
+      const cells: string[] = [];
+      for (let x = Math.min(cursor.x, anchor.x); x <= Math.max(cursor.x, anchor.x); x++) cells.push(this.text(row, x));
+      lines.push(cells.join("\t"));
+    }
+    await navigator.clipboard.writeText(lines.join("\n"));
+  }
+
+  private paste(event: ClipboardEvent): void {
+    if (this.editor?.contains(event.target as Node)) return;
+    event.preventDefault();
+    const text = event.clipboardData?.getData("text/plain") ?? "";
+    void this.fill(text.replace(/\r?\n$/, "").split(/\r?\n/).map((line) => line.split("\t")));
+  }
+
+  /** Type a block of texts into the cells from the cursor on; one text fills the selection. What does not fit is named. */
+  private async fill(block: string[][]): Promise<void> {
+    const sheet = this.drawn!;
+    const left = Math.min(this.cursor.x, this.anchor.x);
+    const top = Math.min(this.cursor.y, this.anchor.y);
+    const single = block.length === 1 && block[0]!.length === 1;
+    const height = single ? Math.abs(this.cursor.y - this.anchor.y) + 1 : block.length;
+    const width = single ? Math.abs(this.cursor.x - this.anchor.x) + 1 : Math.max(...block.map((each) => each.length));
+    const edits = [];
+    const wrong: string[] = [];
+    for (let dy = 0; dy < height && top + dy < sheet.windows.count; dy++) {
+      const row = sheet.windows.at(top + dy);
+      for (let dx = 0; dx < width && left + dx < sheet.columns.length; dx++) {
+        const text = single ? block[0]![0]! : block[dy]?.[dx];
+        if (text === undefined) continue;
+        try {
+          if (!row) throw new Error("a row has not come yet; scroll to it first");
+          const column = sheet.columns[left + dx]!;
+          if (column.own?.kind !== "reference") edits.push(sheet.edit(row, left + dx, text));
+          else {
+            const found = text ? (await sheet.choices(left + dx, text)).find((each) => each.label === text) : null;
+            if (found === undefined) throw new Error(`there is no ${column.own.target} “${text}”`);
+            edits.push(sheet.choose(row, left + dx, found));
+          }
+        } catch (error) {
+          wrong.push(textOf(error));
+        }
+      }
+    }
+    if (edits.length) await this.desk.unit.record(edits);
+    if (wrong.length) this.desk.say(`${wrong.length} ${wrong.length === 1 ? "cell does" : "cells do"} not fit: ${wrong[0]}.`, true);
+  }
+}
+
+customElements.define("cs-sheet", SheetPart);

@@ -1,0 +1,81 @@
+"""The addresses of the page, all below `PREFIX`: the document, its files, and the page's own requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from callsheet.dialects.cookies import browser_credentials
+from callsheet.dialects.native.server import error_response
+from callsheet.dialects.routes import Credentials, Identify, Intake, Route, Visit, WebRequest
+from callsheet.errors import CallsheetError, NotFound, ServerError, Unavailable
+from callsheet.explorer.assets_folder import asset, entry_points
+from callsheet.explorer.page import PREFIX, SECURITY, document
+from callsheet.explorer.questions import about, read_query
+from callsheet.explorer.signing_in import sign_in, sign_out
+from callsheet.flow import Response
+
+__all__ = ["explorer_routes"]
+
+LARGEST = 128 * 2**10
+"""Bytes of a body."""
+FOREVER = "public, max-age=31536000, immutable"
+
+
+def explorer_routes() -> tuple[Route, ...]:
+    """The routes of the page; none if it was not built."""
+    if not entry_points():
+        return ()
+    return (
+        Route("/", _to_page, ("GET", "HEAD"), instant=True, compressed=False),
+        Route(PREFIX + "assets/{name}", _file, ("GET", "HEAD"), instant=True, compressed=False),
+        _own("x/session", sign_in, "POST", None),
+        _own("x/session", sign_out, "DELETE", _optional),
+        _own("x/page", about, "GET", _identify),
+        _own("x/parse", read_query, "POST", _identify),
+        Route(PREFIX + "{path:path}", _document, ("GET", "HEAD"), instant=True, compressed=False),
+        Route(PREFIX.rstrip("/"), _to_page, ("GET", "HEAD"), instant=True, compressed=False),
+    )
+
+
+def _own(path: str, made: Callable[[Visit], Response], method: str, who: Identify | None) -> Route:
+    def answered(visit: Visit) -> Response:
+        try:
+            return made(visit)
+        except CallsheetError as error:
+            return _refuse(error)
+
+    intake = Intake(LARGEST, anonymous=who is not _identify)
+    return Route(PREFIX + path, answered, (method,), who, _refuse, intake, compressed=False)
+
+
+def _identify(request: WebRequest) -> Credentials:
+    found = browser_credentials(request)
+    return Credentials(None, "", "browser reads", "you are signed out; sign in again") if found is None else found
+
+
+def _optional(request: WebRequest) -> Credentials | None:
+    return browser_credentials(request)
+
+
+def _refuse(error: CallsheetError) -> Response:
+    found = error if isinstance(error, ServerError) else Unavailable(str(error))
+    return error_response(found, headers={"cache-control": "no-store", **SECURITY})
+
+
+def _to_page(visit: Visit) -> Response:
+    return Response(302, b"", {"location": visit.request.url + PREFIX, "cache-control": "no-store"})
+
+
+def _document(visit: Visit) -> Response:
+    return document(visit.request)
+
+
+def _file(visit: Visit) -> Response:
+    try:
+        found = asset(visit.request.names["name"])
+    except NotFound as error:
+        return _refuse(error)
+    headers = {"content-type": found.kind, "cache-control": FOREVER, "vary": "accept-encoding", **SECURITY}
+    if "gzip" in visit.request.header("accept-encoding"):
+        return Response(200, found.compressed, {**headers, "content-encoding": "gzip"})
+    return Response(200, found.content, headers)
