@@ -112,11 +112,11 @@ def test_a_driver_copies_what_the_connection_copies(kind: str, source: str, tmp_
     """Every data type, with values at its limits, missing values, and texts that other formats would take apart."""
     with new_database(kind, tmp_path) as url, Service.open(url, ODD) as service:
         filled(service.store)
-        mirror = Mirror(service.store)
+        mirror = Mirror(service.store, tmp_path / "one")
         expected = content(mirror)
         mirror.close()
         with driven() as opened:
-            mirror = Mirror(service.store)
+            mirror = Mirror(service.store, tmp_path / "other")
             found = content(mirror)
             assert [set(found[name]) ^ set(expected[name]) for name in expected] == [set()] * len(expected)
             mirror.close()
@@ -207,6 +207,7 @@ def test_a_file_keeps_its_locks_while_it_is_copied(tmp_path: Path) -> None:
         with driven():
             mirror = Mirror(service.store)
             content(mirror)
+        before.add("a.db.mirror")
         assert {path.name for path in tmp_path.iterdir()} == before
         assert isinstance(service.store.database, FileDatabase)
         service.commit(ChangeSet("a", (Create(Identity("Odd", "a")),)), "admin")

@@ -173,3 +173,51 @@ def test_an_error_of_a_turn_reaches_who_waits_for_it() -> None:
         feeder.wait(30.0)
     feeder.wait(30.0)
     feeder.close()
+
+
+def folders(service: Service) -> Path | None:
+    assert service.mirror is not None
+    with service.mirror.reading():
+        return service.mirror.place.folder
+
+
+def test_each_server_of_a_database_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    """In a named folder, which they may share; others cannot read it. After a restart a server goes on with it."""
+    with new_database("postgres", tmp_path) as url:
+        named = tmp_path / "mirrors"
+        for copies in (1, 0):
+            with (
+                Service.open(url, DOTS, analytics=True, analytics_folder=named) as first,
+                Service.open(url, DOTS, analytics=True, analytics_folder=named) as second,
+            ):
+                found = [folders(first), folders(second)]
+                assert found == [named / first.store.id, named / f"{first.store.id}-2"]
+                assert [service.mirror and service.mirror.copies for service in (first, second)] == [copies, copies]
+                assert all(folder.stat().st_mode & 0o077 == 0 for folder in found if folder is not None)
+                first.commit(ChangeSet(f"a{copies}", (Create(dot(copies)),)), "admin")
+                for service in (first, second):
+                    with service.mirror.reading() as state:  # type: ignore[union-attr]
+                        dots = state.connection.execute(select(state.store.tables["Dot"].c.id)).all()
+                        assert len(dots) == 2 - copies
+
+
+def test_a_folder_that_nobody_named_goes_with_the_server(tmp_path: Path) -> None:
+    """The mirror of a PostgreSQL database is in a temporary folder; that of a database in memory is in none."""
+    with new_database("postgres", tmp_path) as url:
+        with Service.open(url, DOTS, analytics=True) as service:
+            folder = folders(service)
+            assert folder is not None
+            assert (folder / "mirror.duckdb").exists()
+        assert not folder.exists()
+    with Service.open("memory:", DOTS, analytics=True) as service:
+        assert folders(service) is None
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """The question fails with the cure; the server itself goes on."""
+    (tmp_path / "file").write_text("")
+    with Service.open("memory:", DOTS, analytics=True, analytics_folder=tmp_path / "file" / "mirrors") as service:
+        service.commit(ChangeSet("a", (Create(dot(1)),)), "admin")
+        with pytest.raises(StorageError, match=r"cannot keep a mirror in .*file.*--analytics-folder"):
+            folders(service)
+        service.commit(ChangeSet("b", (Create(dot(2)),)), "admin")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from attrs import evolve
 
 from callsheet.cli.connection import DialectName
 from callsheet.cli.logs import log_options, set_up
@@ -95,6 +96,18 @@ def database_option(help_text: str) -> Callable[[F], F]:
     help="A proxy, or a network of them, that may say where a request comes from; may be repeated.",
 )
 @click.option("--analytics", is_flag=True, help="Answer aggregates from a mirror in DuckDB (extra analytics).")
+@click.option(
+    "--analytics-folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the mirror's file; else it is beside the database's file, for PostgreSQL temporary.",
+)
+@click.option(
+    "--analytics-memory",
+    type=click.IntRange(min=32),
+    metavar="MEBIBYTES",
+    help="What the mirror may use of the memory.",
+    show_default="256",
+)
 @log_options
 def command(
     schema: str | None,
@@ -110,6 +123,8 @@ def command(
     limits: tuple[str, ...],
     proxies: tuple[str, ...],
     analytics: bool,
+    analytics_folder: Path | None,
+    analytics_memory: int | None,
     log_file: Path | None,
     log_format: str,
 ) -> None:
@@ -127,11 +142,22 @@ def command(
 
     check_exposure(host, certificate is not None, insecure)
     taken = _limits(host, limits)
+    if analytics_memory is not None:
+        taken = evolve(taken, analytics_bytes=analytics_memory * 2**20)
     networks(proxies)
     set_up(log_level(), log_format == "json", log_file)
     # First the port, so that a port in use leaves no new database, and prints no key.
     with bound(host, port) as listening:
-        service = Service.open(database, schema, admin_key, seed=True, files=files, limits=taken, analytics=analytics)
+        service = Service.open(
+            database,
+            schema,
+            admin_key,
+            seed=True,
+            files=files,
+            limits=taken,
+            analytics=analytics or analytics_folder is not None or analytics_memory is not None,
+            analytics_folder=analytics_folder,
+        )
         gc.freeze()
         try:
             _print_key(service)

@@ -36,6 +36,7 @@ class ServerSettings(msgspec.Struct, forbid_unknown_fields=True):
     limits: dict[str, float] = {}
     trusted_proxies: list[str] = []
     analytics: bool = False
+    analytics_folder: str | None = None
 
     def __repr__(self) -> str:
         return f"<ServerSettings of a server at {self.host}:{self.port}>"
@@ -85,6 +86,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
         files=files,
         limits=limits,
         analytics=settings.analytics,
+        analytics_folder=None if settings.analytics_folder is None else Path(settings.analytics_folder),
     )
     try:
         # The schema and the modules stay: the garbage collector need not examine them again.

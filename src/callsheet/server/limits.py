@@ -69,6 +69,9 @@ class Limits:
     password_passes: int = 2
     password_lanes: int = 1
     password_hashes: int = 4
+    analytics_bytes: int = 256 * 2**20
+    analytics_threads: int = 2
+    analytics_questions: int = 4
     hosts: frozenset[str] | None = None
 
     def body(self, size: Size | int) -> int:

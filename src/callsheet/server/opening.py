@@ -22,7 +22,6 @@ from callsheet.server.log.publications import drop_old_events
 from callsheet.server.schemas.document import load_schema_document
 from callsheet.server.schemas.formats import format_of
 from callsheet.server.schemas.seeding import seed_operations
-from callsheet.server.store.database import FileDatabase
 from callsheet.server.store.rules import rules_of
 from callsheet.server.store.store import Store
 from callsheet.server.writing import custom_attributes as customs
@@ -76,8 +75,8 @@ def make_administrator(context: ServerContext, key: str | None, create: bool) ->
     return None
 
 
-def mirror_of(store: Store) -> Mirror:
-    """The mirror of a store: beside a SQLite file, else in memory; it is made when it is first asked.
+def mirror_of(context: ServerContext, folder: Path | None) -> Mirror:
+    """The mirror of a server's store; it is made when the first commit or question comes.
 
     Raises `UsageError` if the libraries of the extra ``analytics`` are missing.
     """
@@ -85,8 +84,7 @@ def mirror_of(store: Store) -> Mirror:
         raise UsageError(f"analytics needs {', '.join(missing)}: pip install 'callsheet[analytics]'")
     from callsheet.server.mirror.mirror import Mirror
 
-    database = store.database
-    return Mirror(store, Path(f"{database.path}.mirror") if isinstance(database, FileDatabase) else None)
+    return Mirror(context.store, folder, context.limits)
 
 
 def first_operations(context: ServerContext, seed: bool, essentials: bool) -> tuple[Operation, ...]:

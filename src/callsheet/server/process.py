@@ -60,6 +60,7 @@ def serve(
     limits: Mapping[str, float] | None = None,
     trusted_proxies: Iterable[str] = (),
     analytics: bool = False,
+    analytics_folder: str | Path | None = None,
 ) -> Server:
     """Start a server and return when it answers; use it as a context manager, or ``close()`` it.
 
@@ -77,7 +78,8 @@ def serve(
 
     ``limits`` changes limits by name: ``{"requests": 200}``. ``trusted_proxies`` are the addresses or networks of
     proxies whose ``X-Forwarded-For`` is accepted; from all others the header is ignored. With ``analytics`` aggregates
-    are answered by a mirror of the database in DuckDB (extra ``analytics``).
+    are answered by a mirror of the database in DuckDB (extra ``analytics``), whose file is in ``analytics_folder``
+    (default: beside the database's file; for PostgreSQL a temporary folder).
     """
     check_exposure(host, certificate is not None, insecure)
     limits, proxies = dict(limits or {}), list(trusted_proxies)
@@ -101,6 +103,7 @@ def serve(
         limits=limits,
         trusted_proxies=proxies,
         analytics=analytics,
+        analytics_folder=_text(analytics_folder),
     )
     return _started(settings, folder, Path(logs_path) if logs_path else folder / "server.log")
 

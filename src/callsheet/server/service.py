@@ -73,6 +73,7 @@ class Service(ServerContext):
         limits: Limits | None = None,
         workspace: str = DEFAULT,
         analytics: bool = False,
+        analytics_folder: Path | None = None,
     ) -> Service:
         """Open a database (see `Store.open`), or create one with this schema: a preset, a file or a document.
 
@@ -86,7 +87,8 @@ class Service(ServerContext):
         database's file, or for PostgreSQL in the user's data folder. Without ``essentials``, a new store with a
         vendor's schema does not get the rows that the vendor's clients need. ``limits`` are those of accounts.
         ``workspace`` is the name under which the server offers the database; the default one may have others. With
-        ``analytics`` a mirror answers aggregates (``mirror/``); it needs the extra ``analytics``.
+        ``analytics`` a mirror answers aggregates (``mirror/``); it needs the extra ``analytics``. It is in
+        ``analytics_folder``; the default is beside the database's file, and for PostgreSQL a temporary folder.
         """
         document = schema_document(DEFAULT_SCHEMA if schema is None else schema)
         service = Service(Store.open(url, document, stated=schema is not None), clock, files, limits, workspace)
@@ -95,7 +97,7 @@ class Service(ServerContext):
         try:
             prepare(service)
             if analytics:
-                service.mirror = mirror_of(service.store)
+                service.mirror = mirror_of(service, analytics_folder)
             service.new_admin_key = make_administrator(service, admin_key, create=administrator)
             if operations := first_operations(service, seed, essentials):
                 service.commit(ChangeSet(SEED_COMMIT, operations), ADMINISTRATOR)
@@ -144,6 +146,7 @@ class Service(ServerContext):
             limits=self.limits,
             workspace=opening.workspace,
             analytics=self.mirror is not None,
+            analytics_folder=None if self.mirror is None else self.mirror.place.named,
         )
 
     def __enter__(self) -> Service:

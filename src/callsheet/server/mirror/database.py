@@ -20,14 +20,13 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from callsheet.errors import CallsheetError, Closed, Invalid, StorageError, TooLarge, Unavailable
 from callsheet.server.deadline import Deadline, check_deadline, current_deadline
+from callsheet.server.limits import Limits
 from callsheet.server.mirror.engine import mirror_engine
 
 __all__ = ["LOCKED", "MirrorDatabase"]
 
 T = TypeVar("T")
 
-MEMORY = "400MB"
-THREADS = 2
 LOCKED = "Could not set lock on file"
 """What DuckDB says of a file that another process has open."""
 
@@ -37,8 +36,9 @@ class MirrorDatabase:
 
     engine_name = "duckdb"
 
-    def __init__(self, path: Path | None, deadline: float, memory: str = MEMORY, threads: int = THREADS) -> None:
+    def __init__(self, path: Path | None, deadline: float, limits: Limits | None = None) -> None:
         self.path, self.deadline = path, deadline
+        limits = limits or Limits()
         self._closed = False
         self._lock = threading.Lock()
         try:
@@ -47,8 +47,8 @@ class MirrorDatabase:
             raise StorageError(f"cannot open the mirror {path}: {error}") from error
         settings = {
             "TimeZone": "UTC",
-            "memory_limit": memory,
-            "threads": threads,
+            "memory_limit": f"{limits.analytics_bytes // 2**20}MiB",
+            "threads": limits.analytics_threads,
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -57,7 +57,7 @@ class MirrorDatabase:
         }
         for name, value in settings.items():
             self._root.execute(f"SET {name} = '{value}'")
-        self._readers = mirror_engine(self._root.cursor)
+        self._readers = mirror_engine(self._root.cursor, limits.analytics_questions)
         self._writers = mirror_engine(self._root.cursor, 1)
 
     @contextmanager

@@ -20,8 +20,6 @@ from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect, PGIdentif
 
 __all__ = ["DuckDialect", "mirror_engine"]
 
-CONNECTIONS = 4
-"""Questions that are answered at the same time; others wait for their turn."""
 PATIENCE = 10.0
 """How many seconds a question waits for its turn."""
 
@@ -141,7 +139,7 @@ class DuckDialect(PGDialect):
 registry.register("duckdb", __name__, "DuckDialect")
 
 
-def mirror_engine(open_connection: Callable[[], duckdb.DuckDBPyConnection], size: int = CONNECTIONS) -> Engine:
+def mirror_engine(open_connection: Callable[[], duckdb.DuckDBPyConnection], size: int) -> Engine:
     """An engine whose connections are opened by a function, ``size`` at most."""
     return create_engine(
         "duckdb://",

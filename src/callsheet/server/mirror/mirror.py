@@ -11,7 +11,6 @@ that is new in the store, or has other columns, is copied alone.
 from __future__ import annotations
 
 import math
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,15 +20,16 @@ from time import monotonic
 from attrs import frozen
 from sqlalchemy import Connection, Table
 
-from callsheet.errors import Closed, StorageError, Unavailable
-from callsheet.private import make_folder
+from callsheet.errors import Closed, Unavailable
 from callsheet.server.deadline import current_deadline
-from callsheet.server.mirror.database import LOCKED, MirrorDatabase
+from callsheet.server.limits import Limits
+from callsheet.server.mirror.database import MirrorDatabase
 from callsheet.server.mirror.facts import MirrorFacts, create_facts, last_commit, read_facts, table_digests
 from callsheet.server.mirror.feed import mirrored_tables
 from callsheet.server.mirror.feeder import Feeder
 from callsheet.server.mirror.following import Follower
-from callsheet.server.mirror.turn import Turn
+from callsheet.server.mirror.place import MirrorPlace
+from callsheet.server.mirror.turn import FeedTurn
 from callsheet.server.store.database import Database
 from callsheet.server.store.layout import Layout
 from callsheet.server.store.store import Store
@@ -38,7 +38,6 @@ __all__ = ["Mirror", "MirroredState"]
 
 FORMAT = "2"
 """Changes when the mirror's own form does."""
-FILE = "mirror.duckdb"
 
 
 @frozen(eq=False)
@@ -51,14 +50,15 @@ class MirroredState:
 
 
 class Mirror:
-    """The mirror of a store, in a folder (None: in memory).
+    """The mirror of a store; ``folder`` is the one that was chosen for mirrors (see `MirrorPlace`).
 
     ``followers`` see each batch of changes inside the transaction that applies it (see ``following.py``); append to
     the list before the first question.
     """
 
-    def __init__(self, store: Store, folder: Path | None = None) -> None:
-        self._present, self.folder = store, folder
+    def __init__(self, store: Store, folder: Path | None = None, limits: Limits | None = None) -> None:
+        self._present, self._limits = store, limits or Limits()
+        self.place = MirrorPlace(store, folder)
         self._store: Store | None = None
         self._facts = MirrorFacts()
         self._digests: tuple[Layout, dict[str, str]] | None = None
@@ -70,7 +70,7 @@ class Mirror:
         """How often all rows were copied."""
 
     def __repr__(self) -> str:
-        return f"<Mirror of {self._present.schema.name!r} in {self.folder or 'memory'}>"
+        return f"<Mirror of {self._present.schema.name!r} in {self.place}>"
 
     @property
     def position(self) -> int:
@@ -97,6 +97,7 @@ class Mirror:
         self._feeder.close()
         if self._store is not None:
             self._store.close()
+        self.place.close()
 
     def _up_to_date(self) -> Store:
         """The mirror's store, once it has all commits of now; a turn that must be waited for begins after the call."""
@@ -147,19 +148,7 @@ class Mirror:
         return store
 
     def _opened(self) -> MirrorDatabase:
-        path = None
-        if self.folder is not None:
-            make_folder(self.folder)
-            path = self.folder / FILE
-        try:
-            database = MirrorDatabase(path, self._present.deadline)
-        except StorageError as error:
-            if self.folder is None or LOCKED in str(error):
-                raise
-            # A damaged file is worth nothing: all it held is in the store.
-            shutil.rmtree(self.folder, ignore_errors=True)
-            make_folder(self.folder)
-            database = MirrorDatabase(path, self._present.deadline)
+        database = self.place.opened(self._limits)
         database.write(create_facts)
         with database.reading() as connection:
             self._facts = read_facts(connection)
@@ -171,7 +160,7 @@ class Mirror:
             position, commit = last_commit(self._present, source)
             wanted = MirrorFacts(self._origin, position, commit, self._table_digests(store))
             if self._facts != wanted:
-                turn = Turn(self._present, source, store, self._facts, wanted)
+                turn = FeedTurn(self._present, source, store, self._facts, wanted)
                 self._facts = turn.run(self.followers, self._copying)
                 self.copies += turn.changes is None
         self._progress = ""

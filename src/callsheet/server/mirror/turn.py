@@ -15,7 +15,7 @@ from callsheet.server.mirror.following import AppliedBatch, Follower, TouchedRow
 from callsheet.server.mirror.rows import RowSource, StoreRows, opened_rows
 from callsheet.server.store.store import Store
 
-__all__ = ["MOST", "Turn"]
+__all__ = ["MOST", "FeedTurn"]
 
 MOST = 200_000
 """For more changed entities than this, all rows are copied again."""
@@ -24,7 +24,7 @@ ATTEMPTS = 3
 
 
 @frozen(eq=False)
-class Turn:
+class FeedTurn:
     """From the facts that a mirror has to those that are wanted.
 
     ``present`` is the store, ``source`` a connection with one state of it; ``store`` has the same tables in the mirror.
