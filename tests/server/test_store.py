@@ -538,8 +538,8 @@ def test_custom_attributes_are_merged_into_the_schema(store: Store) -> None:
     }
     store.write(lambda connection: connection.execute(table.insert(), row))
     with store.reading() as connection:
-        assert store.reload_custom(connection)
-        assert not store.reload_custom(connection)
+        assert store.reload(connection)
+        assert not store.reload(connection)
     mood = store.schema.types["Room"].custom["mood"]
     assert (mood.data_type, mood.choices, mood.default) == ("enum", ("dark", "light"), "dark")
     assert store.schema.hash != before

@@ -12,7 +12,7 @@ from callsheet.analytics.figures import Figures
 from callsheet.analytics.relations import TableGraph
 from callsheet.core.core import Core
 from callsheet.model.query import Path
-from callsheet.model.schema import Schema
+from callsheet.model.schema import EntityType, Schema
 
 __all__ = ["DataDictionary", "Kinds"]
 
@@ -36,11 +36,29 @@ class DataDictionary:
         self.schema: Schema = core.schema
         self.relations = TableGraph(self.schema)
         self.figures = Figures(core)
+        self._made: dict[str, Any] = {}
+
+    def follow(self) -> None:
+        """Take in user tables that were added, changed or dropped since; what stays keeps its object."""
+        if self.schema is self.core.schema:
+            return
+        self.schema = self.core.schema
+        self.relations = TableGraph(self.schema)
+        self.figures.forget()
+        for name in ("tables", "variables", "_by_type"):
+            self.__dict__.pop(name, None)
+
+    def _table_of(self, entity_type: EntityType) -> Any:
+        """The table of an entity type, made once; one of a changed user table gets its new attributes."""
+        found = self._made.get(entity_type.name)
+        if found is None or not found._follows(entity_type):
+            found = self._made[entity_type.name] = self.kinds.table(self, entity_type)
+        return found
 
     @cached_property
     def tables(self) -> Catalog[Any]:
         """One table for each entity type, in the order of the schema."""
-        found = [self.kinds.table(self, entity_type) for entity_type in self.schema.types.values()]
+        found = [self._table_of(entity_type) for entity_type in self.schema.types.values()]
         return Catalog("table", ("table", "plural", "parent", "records"), found)
 
     @cached_property

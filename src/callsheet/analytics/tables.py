@@ -12,6 +12,7 @@ from callsheet.analytics.cube_frames import CubeFrame
 from callsheet.analytics.cubes import cube
 from callsheet.analytics.datagrids import datagrid
 from callsheet.analytics.display import Shown
+from callsheet.analytics.loads.rows import ReadVerbs
 from callsheet.analytics.naming import plural_of
 from callsheet.analytics.quantified import AsyncQuantified, Quantified
 from callsheet.analytics.relations import TablePath
@@ -34,12 +35,23 @@ S = TypeVar("S")
 Q = TypeVar("Q")
 
 
-class TableVerbs(Shown, Generic[V, S, Q]):
+class TableVerbs(ReadVerbs, Shown, Generic[V, S, Q]):
     """An entity type: its variables, the tables around it, and numbers about its entities; see `Table`."""
 
     def __init__(self, dictionary: DataDictionary, entity_type: EntityType) -> None:
         self._dictionary, self._type = dictionary, entity_type
         self._core: Any = dictionary.core
+
+    def _follows(self, entity_type: EntityType) -> bool:
+        """Whether this is still the table of an entity type; one whose user table was changed takes the new type."""
+        if self._type is entity_type:
+            return True
+        mine, other = self._type.table, entity_type.table
+        if mine is None or other is None or mine.number != other.number:
+            return False
+        self._type = entity_type
+        self.__dict__.pop("variables", None)
+        return True
 
     # -- what it is ----------------------------------------------------------------------------------------
 
@@ -111,7 +123,10 @@ class TableVerbs(Shown, Generic[V, S, Q]):
         return self.variables._grid()
 
     def _title(self) -> str:
-        return f"<{type(self).__name__} {self.name}: {len(self.variables)} variables>"
+        text = f"{type(self).__name__} {self.name}: {len(self.variables)} variables"
+        if not self.is_user_table:
+            return f"<{text}>"
+        return f"<{text}, keyed by {', '.join(self.keys)}>" if self.keys else f"<{text}, unkeyed>"
 
     # -- how many ------------------------------------------------------------------------------------------
 

@@ -107,6 +107,8 @@ class Core(Counting):
         self.defaults = defaults.Defaults()
         #: The event that the session was made for, in a durable handler.
         self.errand: Errand | None = None
+        #: The open transaction of user tables.
+        self._table_block: Any = None
         self.journal = journal
         self.journal_checked = False
         #: How far the commit under way has come, on a server without transactions; see ``core/each.py``.
@@ -198,10 +200,18 @@ class Core(Counting):
             self._types = types.Types(schema)
             self._types.constructing = announcements.constructing(ref(self))
         elif self._types.schema.hash != schema.hash:
-            self._types.replace(schema)
+            self._leave(self._types.replace(schema))
         self._dialect.learn(schema)
         if self._unit is None:
             self._unit = self._new_unit(self._types)
+
+    def _leave(self, stale: Sequence[str]) -> None:
+        """Detach the rows of user tables that are not what they were."""
+        for name in stale:
+            for entity in list(self.identities):
+                if entity._type.name == name and self._unit is not None:
+                    self._unit.detach(entity)
+                    self.identities.family(name).remove(entity._key)
 
     def _new_unit(self, types: Types) -> UnitOfWork:
         kind = unit_of_work.UnitOfWork if self.moment is None else read_only.ReadOnlyUnit

@@ -32,6 +32,7 @@ __all__ = [
     "get_each",
     "is_ghost",
     "is_loaded",
+    "fetch_all",
     "key_condition",
     "key_paths",
     "merge_page",
@@ -114,7 +115,7 @@ def get_each(core: Core, entity_type: str | type[Entity], keys: Sequence[Any]) -
     size = 100 if several else core.features.literals
     for part in chunks(list(dict.fromkeys(asked.values())), size):
         select = Select(entity_class._name, where=key_condition(entity_class._type, part))
-        entities = yield from _fetch_all(core, select, len(part), Peers(entity_class._type.root))
+        entities = yield from fetch_all(core, select, len(part), Peers(entity_class._type.root))
         found.update((each._key, each) for each in entities)
     return [found.get(asked.get(key, key)) for key in wanted]
 
@@ -127,7 +128,7 @@ def _held(core: Core, entity_class: Any, key: Any) -> Any:
     return found if core.unit.is_alive(found) else None
 
 
-def _fetch_all(core: Core, select: Select, size: int, peers: Peers) -> Flow[list[Any]]:
+def fetch_all(core: Core, select: Select, size: int, peers: Peers) -> Flow[list[Any]]:
     """The entities of all pages."""
     found, cursor = yield from fetch(core, select, size, None, peers)
     while cursor is not None:

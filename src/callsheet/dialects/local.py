@@ -14,6 +14,7 @@ from callsheet.dialects.protocol import (
     EventBackend,
     FileBackend,
     ScenarioBackend,
+    TableBackend,
 )
 from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import StateError, Unsupported, UsageError
@@ -69,6 +70,12 @@ class LocalDialect:
     def call(self, action: str, arguments: Mapping[str, Any]) -> Flow[Any]:
         answer: Any = yield Work(lambda: self._backend.call(action, arguments))
         return answer
+
+    def stage_rows(self, load: str, number: int, data: bytes) -> Flow[None]:
+        backend = self._backend
+        if not isinstance(backend, TableBackend):
+            raise Unsupported("this server has no user tables")
+        yield Work(lambda: backend.stage_rows(load, number, data))
 
     def account(self) -> Flow[AccountDescription]:
         """What the server says of the caller."""

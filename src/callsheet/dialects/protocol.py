@@ -45,6 +45,8 @@ __all__ = [
     "PagedDialect",
     "ScenarioBackend",
     "ScenarioDialect",
+    "TableBackend",
+    "TableDialect",
     "Touched",
     "VerifyingDialect",
 ]
@@ -64,7 +66,8 @@ class Features:
     ``columns`` it also sends the pages of a query as columns; with ``relative_times`` it reads times
     relative to now, and by its own clock; with ``counts`` the
     action `counts` counts the entities of many types at once. With ``questions`` it answers several aggregates in one
-    snapshot, and says which (``ask``); with ``scenarios`` it keeps scenarios.
+    snapshot, and says which (``ask``); with ``scenarios`` it keeps scenarios; with ``tables`` people add tables of
+    their own while the server runs.
     """
 
     atomic: bool = True
@@ -88,6 +91,7 @@ class Features:
     counts: bool = False
     questions: bool = False
     scenarios: bool = False
+    tables: bool = False
 
 
 @frozen
@@ -278,6 +282,24 @@ class VerifyingDialect(Dialect, Protocol):
 
     def verify(self, changes: ChangeSet) -> Flow[CommitResult | None]:
         """The result of a change set whose reply was lost; None if it was not applied."""
+        ...
+
+
+@runtime_checkable
+class TableBackend(Protocol):
+    """A backend with user tables; `call` changes them (``tables.change``)."""
+
+    def stage_rows(self, load: str, number: int, data: bytes) -> None:
+        """Keep part ``number`` (from 0) of the rows of a load: an Arrow IPC stream; may be repeated."""
+        ...
+
+
+@runtime_checkable
+class TableDialect(Dialect, Protocol):
+    """A dialect of a server with user tables."""
+
+    def stage_rows(self, load: str, number: int, data: bytes) -> Flow[None]:
+        """Keep part ``number`` (from 0) of the rows of a load: an Arrow IPC stream; may be repeated."""
         ...
 
 

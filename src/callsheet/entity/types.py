@@ -138,14 +138,27 @@ class Types(Mapping[str, type[Entity]]):
                 if mirrors and schema.is_a(type_name, str(attribute.target)):
                     yield owner.name, attribute.name
 
-    def replace(self, schema: Schema) -> None:
-        """Learn custom attributes that were added since; the types themselves must be the same."""
-        for name, entity_type in schema.types.items():
-            known = self.schema.types.get(name)
-            if known is not None:
-                known.custom = entity_type.custom
+    def replace(self, schema: Schema) -> list[str]:
+        """Learn custom attributes and user tables that were added since; all other types must be the same.
+
+        Gives the names of user tables that have changed, or are gone: their classes and loaders are forgotten.
+        """
+        stale = []
+        for name, known in list(self.schema.types.items()):
+            entity_type = schema.types.get(name)
+            if known.table is not None and (entity_type is None or not _alike(known, entity_type)):
+                stale.append(name)
+                self._classes.pop(name, None)
+                self._storages.pop(name, None)
+            elif entity_type is not None:
+                known.custom, known.table = entity_type.custom, entity_type.table
                 if name in self._classes:
                     self._classes[name].__doc__ = described(known)
+        for place in [place for place in self.loaders if place[0] in stale]:
+            del self.loaders[place]
+        self._mirrors.clear()
+        self.schema = self.schema.followed(schema, stale)
+        return stale
 
     def _build(self, name: str) -> type[Entity]:
         entity_type = self.schema.types.get(name)
@@ -176,6 +189,12 @@ class Types(Mapping[str, type[Entity]]):
         made: type[Entity] = built
         self._classes[name] = made
         return made
+
+
+def _alike(one: EntityType, other: EntityType) -> bool:
+    """Whether two user tables are the same one, with the same attributes."""
+    number = None if one.table is None else one.table.number
+    return other.table is not None and other.table.number == number and one.attributes == other.attributes
 
 
 def slot_name(attribute: Attribute) -> str:

@@ -15,7 +15,7 @@ from attrs import define, evolve, field, fields, frozen
 from callsheet import collector
 from callsheet.errors import SchemaError, UnknownAttribute
 
-__all__ = ["CHANGES", "NUMBERS", "Attribute", "EntityType", "Reference", "Schema", "did_you_mean"]
+__all__ = ["CHANGES", "NUMBERS", "Attribute", "EntityType", "Reference", "Schema", "TableFacts", "did_you_mean"]
 
 Kind = Literal["scalar", "reference", "collection", "mapping"]
 SCALARS = ("string", "integer", "number", "boolean", "date", "datetime", "enum", "json")
@@ -109,6 +109,19 @@ class Attribute:
         return self.computed is None
 
 
+@frozen
+class TableFacts:
+    """What makes an entity type a user table: its keys (none: rows are never replaced), its owner and other writers.
+
+    ``number`` tells it from another table of the same name that was there before.
+    """
+
+    keys: tuple[str, ...] = ()
+    owner: str = ""
+    writers: tuple[str, ...] = ()
+    number: int = 0
+
+
 @define(eq=False)
 class EntityType:
     """An entity type with all its attributes, inherited ones included.
@@ -122,6 +135,7 @@ class EntityType:
     For people who look at numbers: ``singular`` and ``plural`` are what one and several of its entities are called,
     ``belongs_to`` names the reference to the entity that one is a part of (None: not stated), and ``codes`` says what
     choices of enums stand for.
+    ``table`` is there if the type is a user table, which was added while the server ran (see ``user_table.py``).
     """
 
     name: str
@@ -141,6 +155,7 @@ class EntityType:
     plural: str = ""
     belongs_to: str | None = None
     codes: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    table: TableFacts | None = None
     aliases: dict[str, str] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -242,6 +257,18 @@ class Schema:
         """The same schema, where times that name no zone are in this one."""
         found = Schema(self.document, zone, self._tolerant)
         found.leniency = self.leniency
+        return found
+
+    def followed(self, other: Schema, stale: Iterable[str] = ()) -> Schema:
+        """The other schema, with the entity types of this one, as objects, where they are the same.
+
+        ``stale`` types are taken from the other one, or are not in it.
+        """
+        found = Schema.__new__(Schema)
+        found.__dict__.update(other.__dict__)
+        for name in ("for_old_clients", "children", "_references"):
+            found.__dict__.pop(name, None)
+        found.types = {name: new if name in stale else self.types.get(name, new) for name, new in other.types.items()}
         return found
 
     @cached_property
@@ -398,12 +425,20 @@ class Schema:
             plural=described.get("plural", ""),
             belongs_to=described.get("belongs_to", belongs_to),
             codes={**codes, **described.get("codes", {})},
+            table=_table_facts(described.get("table")),
         )
         missing = [part for part in key if part not in attributes and part not in built.aliases]
         if missing:
             raise SchemaError(f"the key of {name} names `{missing[0]}`{did_you_mean(missing[0], built.names)}")
         self.types[name] = built
         return built
+
+
+def _table_facts(described: Mapping[str, Any] | None) -> TableFacts | None:
+    if described is None:
+        return None
+    keys, writers = described.get("keys", ()), described.get("writers", ())
+    return TableFacts(tuple(keys), described.get("owner", ""), tuple(writers), described.get("number", 0))
 
 
 def _in_zone(attributes: dict[str, Attribute], zone: tzinfo) -> dict[str, Attribute]:

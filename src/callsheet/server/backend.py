@@ -26,10 +26,12 @@ from callsheet.model.language.checking import check
 from callsheet.model.language.relative import fixed_aggregate
 from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Delete, Operation, Update
+from callsheet.model.plain import Malformed
 from callsheet.model.query import Select
 from callsheet.model.question import Answer, Question
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
+from callsheet.model.table_steps import steps_from_plain
 from callsheet.server import asking
 from callsheet.server.access.access import Access
 from callsheet.server.access.confidential import deciding_types
@@ -53,6 +55,7 @@ from callsheet.server.reading.pages import read_page
 from callsheet.server.scenarios import actions as scenarios
 from callsheet.server.scenarios.call import ScenarioCall
 from callsheet.server.store.store import Store
+from callsheet.server.tables import changing as tables
 from callsheet.server.views import PastView, ScenarioView, TransactionView, View
 from callsheet.server.writing import apply as writing
 from callsheet.server.writing.custom_attributes import CONFIGURATION
@@ -73,6 +76,7 @@ FEATURES = Features(
     measures=True,
     questions=True,
     scenarios=True,
+    tables=find_spec("nanoarrow") is not None,
 )
 EVENTS = 1_000
 """The most events in one batch."""
@@ -182,6 +186,22 @@ class ServiceBackend:
         most = self._context.limits.account_staged_bytes
         self._view.write(lambda connection: receipts.stage(store, connection, part, most))
 
+    def stage_rows(self, load: str, number: int, data: bytes) -> None:
+        """Keep part ``number`` (from 0) of the rows of a load: an Arrow IPC stream; may be repeated."""
+        self._view.begin()
+        if not self._access().writes:
+            self._refuse("stage", "may not write, so it may not stage")
+        writing.check_commit_id(tables.part_name(load))
+        if not 0 <= number < tables.PARTS:
+            raise Invalid(f"the number of a part is from 0 to {tables.PARTS - 1:,}, not {number}")
+        if len(data) > self._context.limits.parts_bytes:
+            raise TooLarge(
+                f"a part of a load has at most {self._context.limits.parts_bytes:,} bytes, not {len(data):,}"
+            )
+        part = receipts.StagedPart(self._user, tables.part_name(load), number, data, self._view.now())
+        store, most = self._context.store, self._context.limits.account_staged_bytes
+        self._view.write(lambda connection: receipts.stage(store, connection, part, most))
+
     def commit(self, changes: ChangeSet) -> CommitResult:
         """Apply all operations, or none; once, however often it is sent."""
         access = self._access()
@@ -228,6 +248,8 @@ class ServiceBackend:
             return own_account(self._context, self._user, self._access().permissions)
         self._view.begin()
         access = self._access()
+        if action == "tables.change":
+            return self._change_tables(arguments)
         if action == "own.key":
             key = self._context.accounts.renew(self._user)
             address = self._principal.address
@@ -256,6 +278,28 @@ class ServiceBackend:
         return ScenarioCall(
             context.store, context.scenarios, self._view.now, self._user, access, most, self._view.committed
         )
+
+    def _change_tables(self, arguments: Mapping[str, Any]) -> Any:
+        """All steps of a change of user tables, or none; once, however often it is sent."""
+        change_id = arguments.get("id")
+        if set(arguments) != {"id", "steps"} or not isinstance(change_id, str):
+            raise Invalid("tables.change: takes `id`, a text, and `steps`")
+        try:
+            steps = steps_from_plain(arguments["steps"])
+        except Malformed as error:
+            raise Invalid(str(error)) from None
+        writing.check_commit_id(change_id)
+        access, context, now = self._active("tables.change"), self._context, self._view.now()
+
+        def apply(connection: Connection) -> dict[str, Any]:
+            check_deadline()
+            with without_deadline(), collector.paused():
+                return tables.change_tables(context.store, connection, change_id, steps, self._user, access, now)
+
+        with self._auditing():
+            done = self._view.write(apply)
+        self._view.committed(done["position"], done["configured"])
+        return done
 
     def publish(self, event: Event) -> Position:
         """Store the event for some days and deliver it to all subscribers; once for an id, however often it is sent."""

@@ -86,10 +86,10 @@ class ServerContext:
         if seen:
             self.accounts.changed()
         self.broker.announce(position)
+        if configured:
+            self.configured.reload()
         if self.mirror is not None:
             self.mirror.ring()
-        if configured and self.configured.is_configurable:
-            self.configured.reload()
         self.addresses.keep()
 
     @property

@@ -24,6 +24,7 @@ from callsheet.server.schemas.formats import format_of
 from callsheet.server.schemas.seeding import seed_operations
 from callsheet.server.store.rules import rules_of
 from callsheet.server.store.store import Store
+from callsheet.server.store.user_tables import COUNTER as TABLES
 from callsheet.server.writing import custom_attributes as customs
 from callsheet.server.writing.computed import MOVES
 from callsheet.server.writing.constraints import lock_name
@@ -111,7 +112,7 @@ def _make_locks(store: Store) -> None:
     counter, schema = store.table("_counter"), store.schema
     rules = rules_of(schema)
     combinations = [rules.of(schema, name).unique for name, each in schema.types.items() if not each.abstract]
-    names = {lock_name(each) for unique in combinations for each in unique} | {"log", MOVES, customs.COUNTER}
+    names = {lock_name(each) for unique in combinations for each in unique} | {"log", MOVES, customs.COUNTER, TABLES}
     with store.reading() as connection:
         existing = set(connection.execute(select(counter.c.name)).scalars())
     if missing := sorted(names - existing):

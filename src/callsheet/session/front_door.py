@@ -417,8 +417,9 @@ class FrontDoor(SessionVerbs):
         """The tables and variables of the present schema, made once for it."""
         self._check_open()
         known = self._known_dictionary
-        if known is None or known.schema is not self.schema:
+        if known is None:
             known = self._known_dictionary = colours.dictionary_of(self)
+        known.follow()
         return known
 
     def _stored_selection(self, stored: str | Mapping[str, Any]) -> Any:

@@ -15,6 +15,7 @@ from callsheet.later import Later
 
 if TYPE_CHECKING:
     from callsheet.analytics import cube_catalog
+    from callsheet.analytics.loads import making, transactions
     from callsheet.analytics.mdx import entity_cells
     from callsheet.core import account as account_flows
     from callsheet.core import announcements, calls, opening, populating, reading, settlement
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from callsheet.sync import foreign, planning, runs
 else:
     cube_catalog = Later("callsheet.analytics.cube_catalog")
+    making = Later("callsheet.analytics.loads.making")
+    transactions = Later("callsheet.analytics.loads.transactions")
     entity_cells = Later("callsheet.analytics.mdx.entity_cells")
     account_flows = Later("callsheet.core.account")
     announcements = Later("callsheet.core.announcements")
@@ -85,6 +88,27 @@ class SessionVerbs(LazyCore):
     create_scenario = Verb(scenario_flows.create_scenario)
     delete_scenario = Verb(scenario_flows.delete_scenario)
     scenarios = VerbProperty(scenario_flows.scenarios)
+    create_table = Verb(making.create_table)
+    drop_table = Verb(making.drop_table)
+    read_csv = Verb(making.read_csv)
+    read_parquet = Verb(making.read_parquet)
+    read_pandas = Verb(making.read_pandas)
+    read_arrow = Verb(making.read_arrow)
+    read_numpy = Verb(making.read_numpy)
+    read_sql = Verb(making.read_sql)
+    read_spark = Verb(making.read_spark)
+
+    def start_transaction(self: Any, allow_nested: bool = True) -> Any:
+        """A block whose changes of user tables are made together when it ends, or not at all if it fails.
+
+        Until then everybody, this session too, reads the old state. A transaction inside another one is a part of it,
+        unless ``allow_nested`` is false: then it raises `StateError`. In async code it is an ``async with``.
+
+        >>> with session.start_transaction():  # doctest: +SKIP
+        ...     sales.drop("day < 2026-01-01")
+        ...     sales.load(frame)
+        """
+        return transactions.start_transaction(self, allow_nested)
 
     query_mdx = Verb(entity_cells.query_mdx)
 

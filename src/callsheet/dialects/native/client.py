@@ -32,6 +32,7 @@ from callsheet.model.query import Select
 from callsheet.model.question import Answer, Question
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
+from callsheet.model.table_steps import ARROW
 from callsheet.model.values import pack, unpack
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ __all__ = ["NativeDialect"]
 
 READING = frozenset({"at", "commits", "counts", "history", "scenarios.diff", "scenarios.list", "scenarios.show"})
 """Actions that change nothing, and so may be sent again."""
-REPEATABLE = "handlers."
-"""Actions of durable handlers, which may be repeated: each names its lease, or the leases that it has."""
+REPEATABLE = ("handlers.", "tables.")
+"""Actions that may be repeated: those of durable handlers name their leases, those of tables an id."""
 
 
 class NativeDialect(NativeLogins):
@@ -165,6 +166,13 @@ class NativeDialect(NativeLogins):
         with collector.paused():
             request = self._post(path, shapes.PartBody(operations_to_plain(operations)))
         response = yield request
+        _read(response, dict[str, Any])
+
+    @reads_answers
+    def stage_rows(self, load: str, number: int, data: bytes) -> Flow[None]:
+        path = f"/v1/tables/loads/{quote(load, safe='')}/{number}"
+        headers = {"content-type": ARROW, **self._headers}
+        response = yield Request("PUT", path, data, headers=headers, safe=True)
         _read(response, dict[str, Any])
 
     @reads_answers

@@ -27,12 +27,14 @@ from callsheet.errors import CallsheetError, Invalid, QueryError, ServerError, U
 from callsheet.flow import Response
 from callsheet.model.event import LAST_INDEX, Position
 from callsheet.model.plain import Malformed
+from callsheet.model.table_steps import ARROW
 from callsheet.model.values import unpack
 
 __all__ = ["HALF"]
 
 EXPRESSIONS = 1_000
 ORDINARY = Intake()
+ROWS = frozenset({ARROW, "application/json"})
 
 
 def _credentials(request: WebRequest) -> Credentials:
@@ -110,6 +112,7 @@ HALF = ServerHalf(
         StreamRoute(EVENTS, _question, message_out, place_out, _credentials, _refuse),
         *login_routes(_credentials, _refuse),
         _route("/v1/commits/{commit:path}/parts/{number:path}", Intake(Size.LARGE)),
+        _route("/v1/tables/loads/{path:path}", Intake(Size.LARGE, ROWS)),
         _route("/v1/files/{path:path}", Intake(Size.LARGE, BYTES)),
         _route("/{path:path}"),
     )

@@ -9,7 +9,14 @@ from urllib.parse import quote, unquote
 from callsheet.dialects.native import codec, measures, questions, serving, shapes
 from callsheet.dialects.native.columns import can_write, stream_of_page
 from callsheet.dialects.native.events import WireEvent, event_in
-from callsheet.dialects.protocol import AskingBackend, Backend, ColumnBackend, EventBackend, ScenarioBackend
+from callsheet.dialects.protocol import (
+    AskingBackend,
+    Backend,
+    ColumnBackend,
+    EventBackend,
+    ScenarioBackend,
+    TableBackend,
+)
 from callsheet.errors import Invalid, NotFound, QueryError, SchemaError, ServerError, Unavailable
 from callsheet.flow import Response
 from callsheet.model.converter import changes_from_plain, operations_from_plain
@@ -80,6 +87,8 @@ def _route(backend: Backend, method: str, path: str, params: Mapping[str, str], 
             return _only("POST", method, lambda: _commit(backend, commit_id, body))
         case ["v1", "events"]:
             return _only("POST", method, lambda: _publish(backend, body))
+        case ["v1", "tables", "loads", load, number]:
+            return _only("PUT", method, lambda: _stage_rows(backend, load, number, body))
         case ["v1", "call", action]:
             return _only("POST", method, lambda: _call(backend, action, body))
         case ["v1", "files", key, *rest]:
@@ -177,6 +186,15 @@ def _stage(backend: Backend, commit_id: str, number: str, body: bytes) -> Respon
         raise Invalid(f"the number of a part is an integer from 0 to 999,999, not {number!r:.40}")
     part = shapes.decode(body, shapes.PartBody)
     backend.stage(_commit_id(commit_id), int(number), operations_from_plain(part.operations, strict=True))
+    return _answer({})
+
+
+def _stage_rows(backend: Backend, load: str, number: str, body: bytes) -> Response:
+    if not isinstance(backend, TableBackend):
+        raise Invalid("there are no user tables here")
+    if not (number.isascii() and number.isdigit() and len(number) <= 6):
+        raise Invalid(f"the number of a part is an integer from 0 to 999,999, not {number!r:.40}")
+    backend.stage_rows(_commit_id(load), int(number), body)
     return _answer({})
 
 

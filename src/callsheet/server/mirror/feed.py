@@ -19,6 +19,7 @@ from callsheet.server.log import commits as log
 from callsheet.server.mirror.following import TouchedRows
 from callsheet.server.mirror.rows import MARK, RowSource, StoreRows, plain
 from callsheet.server.store.store import CHUNK, Store
+from callsheet.server.tables.changes import add_changed_rows
 
 __all__ = ["copy_tables", "create_tables", "drop_tables", "mirrored_tables", "refresh", "touched"]
 
@@ -57,6 +58,7 @@ def touched(store: Store, connection: Connection, after: int, most: int) -> Touc
         if len(found) > most:
             return None
         position = commits[-1].position
+    add_changed_rows(store, connection, after, found.entities, found.anew)
     return found
 
 

@@ -19,10 +19,14 @@ __all__ = ["AppliedBatch", "Follower", "TouchedRows"]
 
 @define
 class TouchedRows:
-    """The keys of what commits changed: entities by the table of their root type, links by table and side."""
+    """The keys of what commits changed: entities by the table of their root type, links by table and side.
+
+    ``anew`` names root types (user tables) of which so much changed that they are copied.
+    """
 
     entities: dict[str, set[str]] = field(factory=dict)
     links: dict[tuple[str, str], set[str]] = field(factory=dict)
+    anew: set[str] = field(factory=set)
 
     def __len__(self) -> int:
         return sum(map(len, (*self.entities.values(), *self.links.values())))

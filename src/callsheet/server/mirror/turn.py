@@ -51,7 +51,12 @@ class FeedTurn:
     @tables.default
     def _tables(self) -> list[Table]:
         had = {} if self.changes is None else self.has.tables
-        return [table for table in mirrored_tables(self.store) if had.get(table.name) != self.wanted.tables[table.name]]
+        anew = {self.store.tables[root].name for root in (self.changes or TouchedRows()).anew}
+        return [
+            table
+            for table in mirrored_tables(self.store)
+            if table.name in anew or had.get(table.name) != self.wanted.tables[table.name]
+        ]
 
     def _follows(self) -> bool:
         """Whether the log goes on from the mirror's position."""
@@ -94,6 +99,8 @@ class FeedTurn:
         copying: Callable[[Table], object],
     ) -> None:
         names = frozenset(table.name for table in self.tables)
+        # A user table has another name in the database than its type.
+        names |= {root for root, table in self.store.tables.items() if table.name in names}
         left = (self.changes or TouchedRows()).outside(names)
         batch = AppliedBatch(self.store, target, self.has.position, wanted.position, left, names)
         with ExitStack() as stack:

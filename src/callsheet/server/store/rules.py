@@ -177,11 +177,14 @@ def _scope(schema: Schema, entity_type: EntityType, names: tuple[str, ...], rule
 
 
 def _referrers(schema: Schema, entity_type: EntityType) -> Iterator[Referrer]:
-    """Each column once; stored ancestors are omitted, since they are computed from the parents."""
+    """Each column once; stored ancestors are omitted, since they are computed from the parents.
+
+    So are references of user tables, which are computed from the row: one to an entity that is deleted leads nowhere.
+    """
     found: dict[Referrer, None] = {}
     for reference in schema.references_to(entity_type.root):
         attribute = reference.attribute
-        computed = (attribute.computed or "").startswith("ancestor:")
+        computed = (attribute.computed or "").startswith("ancestor:") or attribute.computed == "load"
         if not computed and schema.is_a(entity_type.name, str(attribute.target)):
             found[Referrer(schema.types[reference.entity_type].root, attribute.name)] = None
     return iter(found)

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from sqlalchemy import Column, Connection, Table, inspect, select
 from callsheet.config import shown
 from callsheet.errors import SchemaError, StorageError
 from callsheet.model.schema import Schema, did_you_mean
+from callsheet.model.user_table import UserTable
 from callsheet.server.schemas.formats import format_of
 from callsheet.server.schemas.marks import marked
 from callsheet.server.store.database import Database, FileDatabase, MemoryDatabase, PostgresDatabase
@@ -31,6 +33,7 @@ from callsheet.server.store.own_id import own_id
 from callsheet.server.store.planner_statistics import renew
 from callsheet.server.store.prepared import PreparedStatements
 from callsheet.server.store.upgrading import upgrade
+from callsheet.server.store.user_tables import extended, saved_tables, with_tables
 
 __all__ = ["CHUNK", "LOADING", "Link", "Store"]
 
@@ -49,8 +52,9 @@ LOADING = "loading"
 class Store:
     """A database with the entities of a schema. ``Store.open`` opens or creates one.
 
-    ``schema`` includes the configured custom attributes; ``tables`` are by root type; ``deadline`` is how many seconds
-    a read may take. ``reading`` and ``write`` are those of the `Database`. ``id`` is of this database alone.
+    ``schema`` includes the configured custom attributes and the user tables; ``tables`` are by root type; ``deadline``
+    is how many seconds a read may take. ``reading`` and ``write`` are those of the `Database`. ``id`` is of this
+    database alone.
 
     >>> store = Store.open("memory:", {"types": {"Dot": {"attributes": {"name": {"type": "string"}}}}})
     >>> dots = store.tables["Dot"]
@@ -71,6 +75,8 @@ class Store:
         self.created = False
         self.prepared = PreparedStatements()
         """Statements of the write path, built once."""
+        self.user_tables: dict[str, UserTable] = {}
+        """The tables that were added at run time, by name."""
         self._described: Schema
 
     @property
@@ -178,13 +184,26 @@ class Store:
         """Finish running writes, then release the database."""
         self.database.close()
 
-    def reload_custom(self, connection: Connection) -> bool:
-        """Merge the custom attributes configured in the database into ``schema``; returns whether it changed."""
-        merged = _with_custom(self._described, self.tables, connection)
+    def reload(self, connection: Connection) -> bool:
+        """Read the custom attributes and the user tables of the database; returns whether ``schema`` changed."""
+        user_tables = saved_tables(self.layout.metadata, connection)
+        merged = with_tables(_with_custom(self._described, self.tables, connection), user_tables)
         changed = merged.hash != self.schema.hash
         if changed:
-            self.schema = merged
+            # Tables are there before the schema names them.
+            self.layout = extended(layout_of(self._described), user_tables)
+            self.schema, self.user_tables = merged, {table.name: table for table in user_tables}
         return changed
+
+    def with_tables(self, tables: Mapping[str, UserTable]) -> Store:
+        """The same database with other user tables, as one transaction sees them that changes them."""
+        inside = copy(self)
+        inside.user_tables = dict(tables)
+        inside.layout = extended(layout_of(self._described), list(tables.values()))
+        own = {name: found for name, found in self.schema.document["types"].items() if "table" not in found}
+        inside.schema = with_tables(Schema({**self.schema.document, "types": own}), tables.values())
+        inside.prepared = PreparedStatements()
+        return inside
 
     def _prepare(
         self, connection: Connection, document: Mapping[str, Any] | None, stated: bool, unfinished: bool
@@ -202,7 +221,7 @@ class Store:
                 _warn_if_ignored(self.schema, Schema(document), self.url)
             upgrade(connection, self.layout)
         self.id = own_id(connection, self.table("_meta"))
-        self.reload_custom(connection)
+        self.reload(connection)
 
     def _describe(self, schema: Schema) -> None:
         self._described = self.schema = schema

@@ -19,6 +19,7 @@ def system_tables(metadata: MetaData) -> None:
     _database_tables(metadata)
     _log_tables(metadata)
     _account_tables(metadata)
+    _user_tables(metadata)
     login_tables(metadata)
     scenario_tables(metadata)
 
@@ -76,6 +77,29 @@ def _log_tables(metadata: MetaData) -> None:
         _position("number"),
         filled(LargeBinary, "operations"),
         filled(Moment, "time"),
+    )
+
+
+def _user_tables(metadata: MetaData) -> None:
+    """``_table``: user tables. ``_table_change``: what commits did to them, beside the log."""
+    system_table(
+        metadata,
+        "_table",
+        key("name"),
+        filled(INTEGER, "number"),
+        filled(TEXT, "definition", "owner"),
+        filled(Moment, "created"),
+    )
+    system_table(
+        metadata,
+        "_table_change",
+        _position(),
+        _position("place"),
+        filled(TEXT, "name"),
+        filled(INTEGER, "number"),
+        filled(TEXT, "kind"),
+        filled(INTEGER, "rows"),
+        Index("_index_table_change_number", "number", "position"),
     )
 
 

@@ -5,25 +5,18 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import insert, update
 
 from callsheet.errors import Invalid, SchemaError
 from callsheet.model.normalisation import normalised
 from callsheet.model.schema import SCALARS, Attribute, did_you_mean
-from callsheet.server.store.store import Store
 from callsheet.server.writing.overlay import Overlay, WorkingRow
 
-__all__ = ["CONFIGURATION", "COUNTER", "changes", "check_configurations", "count_change"]
+__all__ = ["CONFIGURATION", "COUNTER", "check_configurations", "count_change"]
 
 CONFIGURATION = "CustomAttributeConfiguration"
 COUNTER = "customs"
 """The counter in which other server processes see that custom attributes have changed."""
-
-
-def changes(store: Store, connection: Connection) -> int:
-    """How many commits have configured custom attributes."""
-    counter = store.table("_counter")
-    return connection.execute(select(counter.c.value).where(counter.c.name == COUNTER)).scalar() or 0
 
 
 def count_change(overlay: Overlay) -> None:

@@ -1,39 +1,43 @@
-"""The store's schema follows the custom attributes configured in the database, by this process and by others."""
+"""The store's schema follows custom attributes and user tables, which this process or others configure and add."""
 
 from __future__ import annotations
 
+from sqlalchemy import Connection, select
+
 from callsheet.server.store.store import Store
+from callsheet.server.store.user_tables import COUNTER
 from callsheet.server.writing import custom_attributes
 
 __all__ = ["SchemaRefresh"]
 
 
 class SchemaRefresh:
-    """Merges configured custom attributes into the schema of one store when they have changed."""
+    """Keeps the schema of one store that of its database."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._seen = -1
-        """The counter of configurations (see `custom_attributes.changes`) that the schema contains."""
-
-    @property
-    def is_configurable(self) -> bool:
-        """Whether the schema has a type whose entities configure custom attributes."""
-        return custom_attributes.CONFIGURATION in self._store.schema.types
+        self._seen: dict[str, int] = {}
+        """The counters of configurations and of user tables that the schema contains."""
 
     def refresh(self) -> bool:
-        """Read custom attributes that another server process configured; returns whether the schema changed."""
-        if self._store.engine_name == "sqlite" or not self.is_configurable:
+        """Read what another server process configured or added; returns whether the schema changed."""
+        if self._store.engine_name == "sqlite":
             return False
         with self._store.reading() as connection:
-            counted = custom_attributes.changes(self._store, connection)
+            counted = self._counted(connection)
             if counted == self._seen:
                 return False
             self._seen = counted
-            return self._store.reload_custom(connection)
+            return self._store.reload(connection)
 
     def reload(self) -> None:
-        """Read the configured custom attributes after a commit of this process may have changed them."""
+        """Read the schema again after a transaction of this process may have changed it."""
         with self._store.reading() as connection:
-            self._seen = custom_attributes.changes(self._store, connection)
-            self._store.reload_custom(connection)
+            self._seen = self._counted(connection)
+            self._store.reload(connection)
+
+    def _counted(self, connection: Connection) -> dict[str, int]:
+        counter = self._store.table("_counter")
+        names = custom_attributes.COUNTER, COUNTER
+        rows = connection.execute(select(counter.c.name, counter.c.value).where(counter.c.name.in_(names)))
+        return {row.name: row.value for row in rows}

@@ -69,6 +69,10 @@ class _OperationChecker:
             entity_type = self.schema.type(identity.entity_type)
         except SchemaError as error:
             raise self._invalid(str(error)) from None
+        if entity_type.table is not None:
+            raise self._invalid(
+                f"{entity_type.name} is a user table: its rows are written by `load`, `append` and `drop`"
+            )
         if not _storable(identity.key):
             raise self._invalid(f"a key is a string of 1 to {KEY_LENGTH} characters, not {identity.key!r:.80}", "id")
         return entity_type
