@@ -6,7 +6,7 @@ any commit (``writing/conflicts.py``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from attrs import evolve, frozen
@@ -28,7 +28,6 @@ from callsheet.server.scenarios.scenario import Chain, ScenarioRow
 from callsheet.server.store.scenario_tables import SCENARIO, SEEN, overlay_table
 from callsheet.server.store.store import CHUNK, Store
 from callsheet.server.writing import apply as writing
-from callsheet.server.writing.apply import judge
 
 __all__ = ["commit", "rebase"]
 
@@ -71,8 +70,7 @@ def rebase(call: ScenarioCall, name: str, conflicts: str) -> dict[str, Any]:
         empty = evolve(scenario, overlaid=[], position=position)
         report["position"] = position
         if operations:
-            decided = _decided(call, connection, below, operations, conflicts)
-            changes = ChangeSet(new_key(), decided)
+            changes = ChangeSet(new_key(), operations, policy=conflicts)
             call.stage(connection, Chain((empty, *chain.below.scenarios)), changes)
 
     try:
@@ -100,8 +98,7 @@ def commit(call: ScenarioCall, name: str, conflicts: str, uid: str | None) -> di
         chain = call.chain(connection, scenario)
         below = call.over(chain.below)
         operations = _replayed(store, connection, scenario, _moved(store, connection, scenario, below), conflicts)
-        operations = _decided(call, connection, below, operations, conflicts)
-        changes = ChangeSet(scenario.uid, operations, origin=f"scenario:{scenario.name}")
+        changes = ChangeSet(scenario.uid, operations, policy=conflicts, origin=f"scenario:{scenario.name}")
         if scenario.origin is None:
             result = writing.apply(store, connection, changes, account, call.now(), call.access)
         else:
@@ -212,52 +209,6 @@ def _replayed(
             details={"conflicts": conflicts},
         )
     return tuple(kept)
-
-
-def _decided(
-    call: ScenarioCall, connection: Connection, below: Store, operations: Sequence[Operation], policy: str
-) -> tuple[Operation, ...]:
-    """The operations after a policy has decided their conflicts with what they are to be applied to.
-
-    What is kept in a scenario, or in the log, is so what was meant, and meets no conflict again.
-    """
-    if policy == "raise" or not operations:
-        return tuple(operations)
-    changes = ChangeSet(new_key(), tuple(operations))
-    try:
-        judge(below, connection, changes, call.account, call.now(), call.rights(below), 0)
-    except Conflict as error:
-        found = {(tuple(each["entity"]), each["attribute"]): each["theirs"] for each in error.details["conflicts"]}
-        decide = _ours if policy == "ours" else _theirs
-        return tuple(kept for each in operations if (kept := decide(each, found)) is not None)
-    return tuple(operations)
-
-
-Found = Mapping[tuple[tuple[Any, ...], str], Any]
-
-
-def _ours(operation: Operation, found: Found) -> Operation | None:
-    """The operation as if its author had seen what is there now."""
-    place = tuple(operation.identity)
-    if isinstance(operation, Delete):
-        return evolve(operation, version=found[place, ""]) if (place, "") in found else operation
-    if isinstance(operation, Update):
-        seen = {name: found.get((place, name), value) for name, value in operation.before.items()}
-        return evolve(operation, before=seen)
-    return operation
-
-
-def _theirs(operation: Operation, found: Found) -> Operation | None:
-    """The operation without what is in conflict; None if nothing of it is left."""
-    place = tuple(operation.identity)
-    if isinstance(operation, Delete):
-        return None if (place, "") in found else operation
-    if not isinstance(operation, Update):
-        return operation
-    values = {name: value for name, value in operation.values.items() if (place, name) not in found}
-    before = {name: value for name, value in operation.before.items() if (place, name) not in found}
-    kept = evolve(operation, values=values, before=before)
-    return kept if values or kept.added or kept.removed or kept.adjusted else None
 
 
 def _lost(operation: Create | Update, moved: _Moved) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from callsheet.server.access.access import Access
 from callsheet.server.log import commits as log
 from callsheet.server.log import receipts
 from callsheet.server.scenarios import registry
+from callsheet.server.scenarios.deciding import decided
 from callsheet.server.scenarios.overlaying import ScenarioStores, own_tables
 from callsheet.server.scenarios.scenario import Chain, ScenarioRow
 from callsheet.server.store.scenario_tables import GONE, SCENARIO, SEEN, overlay_table
@@ -104,7 +105,7 @@ def _save_stage(
     most: int,
 ) -> None:
     stages, scenarios = store.table("_scenario_stage"), store.table("_scenario")
-    operations = receipts.part_content(judged.operations)
+    operations = receipts.part_content(decided(judged.operations, judged.met, changes.policy))
     sizes = func.length(stages.c.operations) + func.length(stages.c.changes)
     owned = select(scenarios.c.id).where(scenarios.c.owner == scenario.owner)
     held = connection.execute(select(func.sum(sizes)).where(stages.c.scenario.in_(owned))).scalar() or 0

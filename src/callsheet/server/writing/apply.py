@@ -8,9 +8,10 @@ memory (``overlay.py``); deletes cascade (``cascade.py``). The resulting state i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from attrs import frozen
 from sqlalchemy import Connection, select
@@ -86,11 +87,15 @@ def apply(
 
 @frozen(eq=False)
 class JudgedCommit:
-    """A change set that was applied to a working set: its operations, checked, and what its result would be."""
+    """A change set that was applied to a working set: its operations, checked, and what its result would be.
+
+    ``met`` is what was there, of the values that somebody else had changed (see `Conflicts`).
+    """
 
     overlay: Overlay
     membership: Membership
     operations: Sequence[Operation]
+    met: Mapping[tuple[int, str], Any]
     result: CommitResult
 
 
@@ -168,7 +173,7 @@ class _Commit:
         """Apply it to the working set only; an error reveals nothing of entities that are hidden from the author."""
         with self._masked():
             self._judge()
-        return JudgedCommit(self.overlay, self.membership, self._judged, self._result(position))
+        return JudgedCommit(self.overlay, self.membership, self._judged, self.conflicts.met, self._result(position))
 
     @contextmanager
     def _masked(self) -> Iterator[None]:

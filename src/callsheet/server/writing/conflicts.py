@@ -35,6 +35,8 @@ class Conflicts:
     agree: bool | None = None
     hidden: Callable[[Identity], bool] = lambda identity: False
     merged: list[int] = field(factory=list)
+    met: dict[tuple[int, str], Any] = field(factory=dict)
+    """What was there, by operation and attribute, where another commit had changed it (of a delete: the version)."""
     _found: list[dict[str, Any]] = field(factory=list)
     _first: int | None = None
 
@@ -57,6 +59,7 @@ class Conflicts:
             if equal(theirs, base) or (theirs is None and _is_default(entry, name, base)):
                 continue
             if equal(theirs, ours) and self._agree(entry, name, ours):
+                self.met[index, name] = theirs
                 continue
             if equal(entry.original(name), base):
                 # No conflict: a delete earlier in this commit emptied the reference.
@@ -87,6 +90,7 @@ class Conflicts:
     def _note(self, index: int, entry: WorkingRow, name: str, base: Any, ours: Any, theirs: Any) -> None:
         if self._first is None:
             self._first = index
+        self.met[index, name] = theirs
         self._found.append(
             {
                 "entity": list(entry.identity),
