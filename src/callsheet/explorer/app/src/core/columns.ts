@@ -11,7 +11,12 @@ export interface Column {
   own: Attribute | null;
   /** The path of the reference itself, where the column shows its label. */
   reference: Path | null;
+  /** The path of what a status means to the schedule, where the column shows statuses. */
+  state: Path | null;
 }
+
+/** All paths that a column is read by, its own first. */
+export const pathsOf = (column: Column): Path[] => [column.path, column.reference, column.state].filter((each): each is Path => each !== null);
 
 const MOST = 12;
 const LATER = new Set(["json", "mapping"]);
@@ -35,9 +40,16 @@ export function columnAt(schema: Schema, type: EntityType, names: string[]): Col
   if (!attribute) return null;
   const title = names.join(" › ").replaceAll("_", " ");
   const own = names.length === 1 && !attribute.readOnly ? attribute : null;
-  if (attribute.kind !== "reference") return { title, path, attribute, own, reference: null };
-  const label = schema.types.get(attribute.target)?.label ?? "name";
-  return { title, path: [...path, label], attribute, own, reference: path };
+  if (attribute.kind !== "reference") return { title, path, attribute, own, reference: null, state: null };
+  const target = schema.types.get(attribute.target);
+  const state = stateOf(schema, target) ? [...path, "state", "short"] : null;
+  return { title, path: [...path, target?.label ?? "name"], attribute, own, reference: path, state };
+}
+
+/** Whether entities of a type are statuses: they have a state, which has a short name. */
+function stateOf(schema: Schema, type: EntityType | undefined): boolean {
+  const state = type?.attributes.get("state");
+  return state?.kind === "reference" && Boolean(schema.types.get(state.target)?.attributes.has("short"));
 }
 
 /** The columns of all attributes of a type that are one value: its label, then what people look at first. */

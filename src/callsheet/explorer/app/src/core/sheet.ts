@@ -1,6 +1,7 @@
 // A sheet: a query, its columns, its rows as they come, and what an edit of a cell records.
 
-import { allColumns, columnAt, defaultColumns, type Column } from "./columns.ts";
+import { allColumns, columnAt, defaultColumns, pathsOf, type Column } from "./columns.ts";
+import { glyphOf, type Glyph } from "./glyphs.ts";
 import type { Path, Row, WirePage } from "./records.ts";
 import { PageReader } from "./records.ts";
 import type { EntityType, Schema } from "./schema.ts";
@@ -42,7 +43,7 @@ export class Sheet {
     changed: () => void,
     failed: (error: unknown) => void,
   ) {
-    const paths = columns.flatMap((each) => (each.reference ? [each.path, each.reference] : [each.path]));
+    const paths = columns.flatMap(pathsOf);
     this.windows = new Windows(wire, schema, select, paths, changed, failed);
   }
 
@@ -77,6 +78,13 @@ export class Sheet {
   /** The reference that a row has in a column, where that shows a label. */
   reference(row: Row, column: number): unknown {
     return this.columns[column]!.reference ? row.values[this.place(column) + 1] : undefined;
+  }
+
+  /** The shape that stands for the status that a row has in a column, if that shows statuses. */
+  glyph(row: Row, column: number, shown: string): Glyph | null {
+    const { state, reference } = this.columns[column]!;
+    if (!state) return null;
+    return glyphOf(shown, row.values[this.place(column) + (reference ? 2 : 1)]);
   }
 
   /** What a row is called. */
@@ -129,7 +137,7 @@ export class Sheet {
 
   private place(column: number): number {
     let place = 0;
-    for (let index = 0; index < column; index++) place += this.columns[index]!.reference ? 2 : 1;
+    for (let index = 0; index < column; index++) place += pathsOf(this.columns[index]!).length;
     return place;
   }
 }

@@ -6,6 +6,7 @@ import type { CellMetadata, DataResponse } from "regular-table/dist/esm/types";
 import type { RegularTableElement } from "regular-table";
 import { textOf } from "../core/desk.ts";
 import type { Row } from "../core/records.ts";
+import { GLYPHS } from "../core/glyphs.ts";
 import { addressOf, type Place } from "../core/routes.ts";
 import type { Sheet } from "../core/sheet.ts";
 import { shown } from "../core/values.ts";
@@ -108,6 +109,8 @@ export class SheetPart extends Part {
     names.toggle("inc", Boolean(coming) && !pending && !conflict);
     names.toggle("num", column?.attribute.type === "number" || column?.attribute.type === "integer");
     names.toggle("fixed", !column?.own);
+    const glyph = row ? sheet.glyph(row, at.x, this.text(row, at.x)) : null;
+    for (const each of GLYPHS) names.toggle(`gl-${each}`, each === glyph);
     names.toggle("sel", this.isSelected(at));
     names.toggle("cur", at.x === this.cursor.x && at.y === this.cursor.y);
     cell.setAttribute("aria-selected", String(this.isSelected(at)));
