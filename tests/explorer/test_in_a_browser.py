@@ -250,3 +250,65 @@ def test_the_page_can_be_used_by_keys_alone(page: Any) -> None:
     page.wait_for_selector(".editor input:focus")
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.tagName") == "REGULAR-TABLE"
+
+
+def test_an_entity_is_created_and_deleted_on_the_call_sheet(
+    page: Any, show: Show, picture: Callable[..., None]
+) -> None:
+    """A new row is below the others, with the parent of the row it was made beside; it exists after the commit."""
+    page.keyboard.press("c")
+    cell(page, 2, "name").click()
+    page.keyboard.press("n")
+    page.wait_for_selector("regular-table th.new")
+    page.keyboard.press("Enter")
+    page.locator(".editor input").fill("sh9000")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("regular-table th.new:has-text('sh9000')")
+    assert page.locator(".line.new").inner_text().split() == [
+        "sh9000",
+        "create",
+        "Shot",
+        "parent",
+        "sq010",
+        "name",
+        "sh9000",
+    ]
+    picture(page, "created")
+    assert show.session.query('Shot where name is "sh9000"').all() == []
+    committed(page)
+    made = show.session.query('Shot where name is "sh9000"').one()
+    assert made["parent"]["name"] == "sq010"
+    page.goto(f"{show.server.url}/explorer/v/sheet?q=Shot where name is sh9000")
+    page.wait_for_selector("regular-table th:has-text('sh9000')")
+    cell(page, 0, "name").click()
+    page.keyboard.press("Control+Delete")
+    page.wait_for_selector("regular-table th.gone")
+    committed(page)
+    page.wait_for_selector(".stat:has-text('0 rows')")
+    assert show.session.query('Shot where name is "sh9000"').all() == []
+
+
+def test_a_commit_is_undone_by_its_inverse(page: Any, show: Show) -> None:
+    """It is on the call sheet first, and is sent as anything else."""
+    type_into(page, 4, "bid", "4444")
+    page.keyboard.press("Control+Enter")
+    page.click(".toast button:has-text('Undo')")
+    page.wait_for_selector(".pill b:has-text('1')")
+    assert cell(page, 4, "bid").inner_text() == "104"
+    assert show.value(4, "bid") == 4444.0
+    committed(page)
+    assert show.value(4, "bid") == 104.0
+
+
+def test_columns_are_chosen(page: Any) -> None:
+    """By a tick, or by a path through references; the address has them."""
+    page.click("cs-columns button")
+    page.click("#columns label:has-text('timecode')")
+    page.wait_for_selector("regular-table thead th:has-text('timecode')", state="detached")
+    page.fill("#columns input[type=text]", "parent.description")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("regular-table thead th:has-text('parent'):has-text('description')", state="attached")
+    assert "parent.description" in page.url
+    page.fill("#columns input[type=text]", "parent.nothing")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".toast:has-text('There is no value at Shot.parent.nothing')")

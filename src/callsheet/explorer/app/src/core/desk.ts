@@ -1,7 +1,10 @@
 // The desk: everything the page holds, and what it can do. Parts show it and call it; they never use the wire.
 
+import { inverseOf, type CommitChange } from "./inverse.ts";
 import { Journal } from "./journal.ts";
+import { newKey } from "./keys.ts";
 import { Live, type Update } from "./live.ts";
+import type { Row } from "./records.ts";
 import type { Place } from "./routes.ts";
 import { Schema } from "./schema.ts";
 import { Sheet, type QueryFault, type SheetRequest } from "./sheet.ts";
@@ -124,7 +127,7 @@ export class Desk extends EventTarget {
   private leave(reason: string): void {
     this.live?.close();
     this.sheet?.stop();
-    const { length } = this.unit.pending;
+    const length = this.unit.size;
     const kept = length ? ` What was on your call sheet is kept on this computer: ${length} ${length === 1 ? "change" : "changes"}.` : "";
     this.state = "signed out";
     this.reason = reason + kept;
@@ -182,15 +185,47 @@ export class Desk extends EventTarget {
 
   /** Send the call sheet. */
   async commit(): Promise<void> {
-    const many = this.unit.pending.length;
+    const many = this.unit.size;
+    const reloads = this.unit.created.length + this.unit.deleted.length > 0;
     try {
-      const position = await this.unit.commit(this.wire);
-      if (position !== null) this.say(`${many} ${many === 1 ? "change is" : "changes are"} committed as ${position.toLocaleString("en")}.`, false);
-      await this.refresh(new Set(this.sheetKeys()));
+      const done = await this.unit.commit(this.wire);
+      if (done) {
+        const text = `${many} ${many === 1 ? "change is" : "changes are"} committed as ${done.position.toLocaleString("en")}.`;
+        this.say(text, false, { label: "Undo", run: () => void this.takeBack(done.id) });
+      }
+      if (done && reloads && this.sheet) await this.open(this.sheet.request);
+      else await this.refresh(new Set(this.sheetKeys()));
     } catch (error) {
       if (error instanceof WireError && error.isLost) this.say("The server cannot be reached. The call sheet is kept and is sent when it is back.", true);
       else this.refused(error);
     }
+  }
+
+  /** Record the inverse of a commit: it waits on the call sheet, where one sees it first. */
+  async takeBack(id: string): Promise<void> {
+    try {
+      const { result } = await this.wire.post<{ result: { commits: { changes: CommitChange[] }[] } }>("/v1/call/commits", { commit_id: id });
+      const { edits, created, deleted } = inverseOf(this.schema!, result.commits.flatMap((each) => each.changes));
+      await this.unit.recordAll(edits, created, deleted);
+      this.say("What takes the commit back is on the call sheet. Commit it to undo.", false);
+    } catch (error) {
+      this.refused(error);
+    }
+  }
+
+  /** Record a new entity of the type in sight, beside a row: what it must refer to is taken from that row. */
+  async create(beside: Row | undefined): Promise<void> {
+    const sheet = this.sheet;
+    if (!sheet || sheet.type.abstract) return;
+    const key = newKey();
+    const edits = beside ? sheet.inherited(beside, [sheet.type.name, key]) : [];
+    await this.unit.create([{ entity: [sheet.type.name, key], name: `New ${sheet.type.name}`, version: 0 }], edits);
+  }
+
+  /** Record that the entities of rows go. */
+  async remove(rows: Row[]): Promise<void> {
+    const sheet = this.sheet!;
+    await this.unit.remove(rows.map((row) => ({ entity: [row.type, row.key], name: sheet.name(row), version: row.version })));
   }
 
   /** Decide a conflict, and commit from there when all are decided. */

@@ -15,7 +15,7 @@ export class Journal implements Keeper {
   }
 
   async save(kept: Kept): Promise<void> {
-    const empty = !kept.edits.length && !kept.sending;
+    const empty = ![kept.edits, kept.created, kept.deleted].some((each) => each.length) && !kept.sending;
     await this.work("readwrite", (store) => (empty ? store.delete(this.name) : store.put(kept, this.name)));
   }
 

@@ -2,10 +2,10 @@
 
 import { allColumns, columnAt, defaultColumns, pathsOf, type Column } from "./columns.ts";
 import { glyphOf, type Glyph } from "./glyphs.ts";
-import type { Path, Row, WirePage } from "./records.ts";
+import type { Identity, Path, Row, WirePage } from "./records.ts";
 import { PageReader } from "./records.ts";
 import type { EntityType, Schema } from "./schema.ts";
-import type { Edit } from "./unit.ts";
+import type { Edit, Marked, UnitOfWork } from "./unit.ts";
 import { shown, typed } from "./values.ts";
 import { pack, type Wire } from "./wire.ts";
 import { Windows, type WireSelect } from "./windows.ts";
@@ -68,6 +68,35 @@ export class Sheet {
     await sheet.windows.open();
     sheet.milliseconds = Math.round(performance.now() - begun);
     return sheet;
+  }
+
+  /** How many rows are shown: those of the query, and new ones after them. */
+  total(unit: UnitOfWork): number {
+    return this.windows.count + this.fresh(unit).length;
+  }
+
+  /** The row at a place, new ones after those of the query. */
+  row(place: number, unit: UnitOfWork): Row | undefined {
+    if (place < this.windows.count) return this.windows.at(place);
+    const found = this.fresh(unit)[place - this.windows.count];
+    const values = this.columns.flatMap(pathsOf).map(() => null);
+    return found && { type: found.entity[0], key: found.entity[1], version: 0, values };
+  }
+
+  /** What a new entity takes from a row beside it: the references that it must have. */
+  inherited(beside: Row, entity: Identity): Edit[] {
+    const found: Edit[] = [];
+    for (const [x, { own }] of this.columns.entries()) {
+      const reference = this.reference(beside, x);
+      if (own?.kind !== "reference" || !own.required || !reference) continue;
+      const shown = { entity: `New ${entity[0]}`, before: "", value: String(this.value(beside, x) ?? "") };
+      found.push({ entity, attribute: own.name, before: null, value: pack("reference", reference), version: 0, shown });
+    }
+    return found;
+  }
+
+  private fresh(unit: UnitOfWork): Marked[] {
+    return unit.created.filter(({ entity }) => this.schema.isA(entity[0], this.type.name));
   }
 
   /** The value that a row has in a column. */

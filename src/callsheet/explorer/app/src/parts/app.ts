@@ -124,7 +124,7 @@ export class App extends Part {
 
   private top(): TemplateResult {
     const { desk } = this;
-    const many = desk.unit.pending.length;
+    const many = desk.unit.size;
     const where = desk.about?.workspace && desk.about.workspace !== "default" ? desk.about.workspace : desk.about?.server.description;
     return html`<header class="top">
       <div class="crumb"><span>${where}</span><span class="sl">/</span><h1>${desk.sheet?.type.name ?? ""}</h1>${this.entityName()}</div>

@@ -1,7 +1,7 @@
 // The call sheet: what would be sent, line by line, conflicts first.
 
 import { html, nothing, type TemplateResult } from "lit";
-import type { Conflict, Edit } from "../core/unit.ts";
+import type { Conflict, Edit, Marked } from "../core/unit.ts";
 import { unpack } from "../core/wire.ts";
 import { icon } from "./icons.ts";
 import { Part } from "./part.ts";
@@ -9,24 +9,35 @@ import { Part } from "./part.ts";
 export class CallSheet extends Part {
   override render(): TemplateResult {
     const { unit } = this.desk;
-    const edits = unit.pending;
+    const edits = unit.pending.filter((each) => !unit.isCreated(each.entity));
+    const many = unit.size;
     const operations = unit.operations().operations.length;
     return html`<aside class="panel" aria-label="Call sheet">
-      <header><h2>Call sheet</h2>${edits.length ? html`<span class="badge pend">${edits.length} to send</span>` : nothing}
+      <header><h2>Call sheet</h2>${many ? html`<span class="badge pend">${many} to send</span>` : nothing}
         <span class="grow"></span>
         <button class="ib" aria-label="Close the call sheet" @click=${() => this.dispatchEvent(new Event("close"))}>${icon("x")}</button></header>
       <div class="lines">
         ${unit.conflicts.map((each) => this.conflict(each))}
-        ${edits.length ? edits.map((each) => this.line(each)) : html`<p class="empty">Nothing is recorded. Edit a cell: it waits here until you commit.</p>`}
+        ${unit.created.map((each) => this.entity(each, "new", unit.pending.filter((edit) => edit.entity[1] === each.entity[1])))}
+        ${unit.deleted.map((each) => this.entity(each, "gone", []))}
+        ${many ? edits.map((each) => this.line(each)) : html`<p class="empty">Nothing is recorded. Edit a cell: it waits here until you commit.</p>`}
       </div>
       <footer>
         ${unit.sending ? html`<p class="fine" role="status">Sending. If the answer is lost, the same commit is asked for again: nothing is done twice.</p>` : nothing}
-        <div class="row"><button class="btn primary grow" ?disabled=${!edits.length || unit.conflicts.length > 0} @click=${() => void this.desk.commit()}>
-            Commit ${edits.length || ""}<kbd>Ctrl ↵</kbd></button>
-          <button class="btn" ?disabled=${!edits.length} title="Take all back" @click=${() => void unit.drop()}>${icon("back")}<span>All</span></button></div>
-        <p class="fine">${edits.length ? `${unit.made} ${unit.made === 1 ? "edit" : "edits"} became ${operations} ${operations === 1 ? "operation" : "operations"}, one transaction.` : ""}</p>
+        <div class="row"><button class="btn primary grow" ?disabled=${!many || unit.conflicts.length > 0} @click=${() => void this.desk.commit()}>
+            Commit ${many || ""}<kbd>Ctrl ↵</kbd></button>
+          <button class="btn" ?disabled=${!many} title="Take all back" @click=${() => void unit.drop()}>${icon("back")}<span>All</span></button></div>
+        <p class="fine">${many ? `${unit.made} ${unit.made === 1 ? "edit" : "edits"} became ${operations} ${operations === 1 ? "operation" : "operations"}, one transaction.` : ""}</p>
       </footer>
     </aside>`;
+  }
+
+  private entity(marked: Marked, kind: "new" | "gone", values: Edit[]): TemplateResult {
+    const word = kind === "new" ? "create" : "delete";
+    const named = values.find((each) => each.attribute === "name")?.shown.value ?? marked.name;
+    return html`<div class="line ${kind}"><div class="what"><b>${named}</b><code>${word} ${marked.entity[0]}</code>
+        <button class="ib" title="Take back" aria-label="Do not ${word} ${named}" @click=${() => void this.desk.unit.drop(marked)}>${icon("back")}</button></div>
+      ${values.map((each) => html`<div class="change"><code>${each.attribute}</code><span>${each.shown.value}</span></div>`)}</div>`;
   }
 
   private line(edit: Edit): TemplateResult {

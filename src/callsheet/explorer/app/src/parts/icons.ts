@@ -9,6 +9,9 @@ const SHAPES: Record<string, string> = {
   table: "M2.5 3h11v10h-11zM2.5 6.3h11M2.5 9.7h11M6.5 6.3V13",
   warn: "M8 2.5L14.5 13.5h-13zM8 6.5v3.5M8 11.8v.01",
   out: "M9 3H3v10h6M7 8h7M11.5 5.5L14 8l-2.5 2.5",
+  plus: "M8 3v10M3 8h10",
+  bin: "M3 4.5h10M6.5 4V2.8h3V4M4.5 4.5l.6 8.7h5.8l.6-8.7M6.8 7v4M9.2 7v4",
+  cols: "M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10",
   down: "M4 6.5l4 4 4-4",
   up: "M4 9.5l4-4 4 4",
 };

@@ -2,7 +2,10 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import { addressOf, type Place } from "../core/routes.ts";
+import { icon } from "./icons.ts";
 import { Part } from "./part.ts";
+import type { SheetPart } from "./sheet.ts";
+import "./columns.ts";
 
 /** How long after the last key the rows follow, in milliseconds. */
 const PAUSE = 120;
@@ -20,10 +23,17 @@ export class Query extends Part {
       <input class="qi ${fault ? "bad" : ""}" name="q" spellcheck="false" autocomplete="off" aria-label="Query"
         aria-invalid=${fault ? "true" : "false"} aria-describedby="fault" .value=${text} @input=${this.typed}>
       <span class="busy ${loading ? "on" : ""}" aria-hidden="true"></span>
+      <cs-columns .desk=${this.desk} .place=${this.place}></cs-columns>
+      <button type="button" class="btn ghost" title="New (N)" @click=${() => this.sheet?.add()}>${icon("plus")}<span>New</span></button>
+      <button type="button" class="btn ghost" title="Delete the selected rows (Ctrl Delete)" @click=${() => this.sheet?.drop()}>${icon("bin")}<span>Delete</span></button>
     </form>
     <div id="fault">${fault ? html`<p class="strip bad" role="alert">
       ${fault.position === null ? nothing : html`<code class="caret">${before(text, fault.position)}<mark>${after(text, fault.position)}</mark></code>`}
       <span>${fault.error}</span></p>` : nothing}</div>`;
+  }
+
+  private get sheet(): SheetPart | null {
+    return document.querySelector("cs-sheet");
   }
 
   private typed(): void {

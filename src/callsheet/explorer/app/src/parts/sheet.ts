@@ -33,7 +33,7 @@ export class SheetPart extends Part {
     return html`<div class="stage">
       <regular-table role="grid" aria-label=${sheet ? `${sheet.type.name}: rows` : "Rows"} aria-rowcount=${sheet?.windows.count ?? 0} tabindex="0"
         @mousedown=${this.press} @dblclick=${this.openCell} @keydown=${this.key} @paste=${this.paste}></regular-table>
-      ${sheet && !sheet.windows.count ? html`<p class="nothing" role="status">No ${sheet.type.name} fulfils this query.</p>` : nothing}
+      ${sheet && !sheet.total(this.desk.unit) ? html`<p class="nothing" role="status">No ${sheet.type.name} fulfils this query.</p>` : nothing}
     </div>`;
   }
 
@@ -61,12 +61,12 @@ export class SheetPart extends Part {
   private async data(x0: number, y0: number, x1: number, y1: number): Promise<DataResponse> {
     const sheet = this.drawn!;
     const rows: (Row | undefined)[] = [];
-    for (let y = y0; y < y1; y++) rows.push(sheet.windows.at(y));
+    for (let y = y0; y < y1; y++) rows.push(sheet.row(y, this.desk.unit));
     sheet.windows.expect(y0, y1);
     const columns: string[][] = [];
     for (let x = x0 + 1; x < x1 + 1 && x < sheet.columns.length; x++) columns.push(rows.map((row) => this.text(row, x)));
     return {
-      num_rows: sheet.windows.count,
+      num_rows: sheet.total(this.desk.unit),
       num_columns: sheet.columns.length - 1,
       num_row_headers: 1,
       num_column_headers: 1,
@@ -95,7 +95,7 @@ export class SheetPart extends Part {
   private mark(cell: HTMLElement, sheet: Sheet): void {
     const at = this.cellOf(cell);
     if (!at) return;
-    const row = sheet.windows.at(at.y);
+    const row = sheet.row(at.y, this.desk.unit);
     const column = sheet.columns[at.x];
     const { unit } = this.desk;
     const own = row && column?.own ? column.own.name : null;
@@ -104,6 +104,8 @@ export class SheetPart extends Part {
     const coming = row ? this.desk.incoming.get(row.key) : undefined;
     const names = cell.classList;
     names.toggle("absent", !row);
+    names.toggle("new", Boolean(row && unit.isCreated([row.type, row.key])));
+    names.toggle("gone", Boolean(row && unit.isDeleted([row.type, row.key])));
     names.toggle("pend", Boolean(pending) && !conflict);
     names.toggle("conf", Boolean(conflict));
     names.toggle("inc", Boolean(coming) && !pending && !conflict);
@@ -145,6 +147,34 @@ export class SheetPart extends Part {
     return between(x, cursor.x, anchor.x) && between(y, cursor.y, anchor.y);
   }
 
+  // Rows
+
+  /** The rows that are selected, as far as they are here. */
+  get selected(): Row[] {
+    const { cursor, anchor, drawn } = this;
+    const found: Row[] = [];
+    for (let y = Math.min(cursor.y, anchor.y); drawn && y <= Math.max(cursor.y, anchor.y); y++) {
+      const row = drawn.row(y, this.desk.unit);
+      if (row) found.push(row);
+    }
+    return found;
+  }
+
+  /** Record a new entity below all rows, beside the one that the cursor is in, and go there. */
+  async add(): Promise<void> {
+    const sheet = this.drawn;
+    if (!sheet) return;
+    await this.desk.create(this.selected[0] ?? sheet.windows.first);
+    this.move({ x: 0, y: sheet.total(this.desk.unit) - 1 }, false);
+    await this.updateComplete;
+    this.table!.focus();
+  }
+
+  /** Record that the selected entities go. */
+  async drop(): Promise<void> {
+    await this.desk.remove(this.selected);
+  }
+
   // Moving
 
   private press(event: MouseEvent): void {
@@ -161,7 +191,7 @@ export class SheetPart extends Part {
     if (!sheet) return;
     const bounded = {
       x: Math.max(0, Math.min(sheet.columns.length - 1, to.x)),
-      y: Math.max(0, Math.min(sheet.windows.count - 1, to.y)),
+      y: Math.max(0, Math.min(sheet.total(this.desk.unit) - 1, to.y)),
     };
     this.cursor = bounded;
     if (!extend) this.anchor = bounded;
@@ -205,6 +235,12 @@ export class SheetPart extends Part {
     } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
       this.openCell();
+    } else if (event.key === "Delete" && event.ctrlKey) {
+      event.preventDefault();
+      void this.drop();
+    } else if (event.key === "n" && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      void this.add();
     } else if (event.key === "Delete" || event.key === "Backspace") {
       event.preventDefault();
       void this.fill([[""]]);
@@ -221,7 +257,7 @@ export class SheetPart extends Part {
 
   /** Show the entity of the row that the cursor is in. */
   private openRow(): void {
-    const row = this.drawn?.windows.at(this.cursor.y);
+    const row = this.drawn?.row(this.cursor.y, this.desk.unit);
     if (row) this.go(addressOf({ is: "entity", type: row.type, key: row.key }));
   }
 
@@ -230,7 +266,7 @@ export class SheetPart extends Part {
   private openCell(): void {
     const sheet = this.drawn!;
     const { x, y } = this.cursor;
-    const row = sheet.windows.at(y);
+    const row = sheet.row(y, this.desk.unit);
     const column = sheet.columns[x];
     if (!row || !column) return;
     if (!column.own) {
@@ -260,7 +296,7 @@ export class SheetPart extends Part {
     const { cursor, anchor, drawn } = this;
     const lines: string[] = [];
     for (let y = Math.min(cursor.y, anchor.y); y <= Math.max(cursor.y, anchor.y); y++) {
-      const row = drawn!.windows.at(y);
+      const row = drawn!.row(y, this.desk.unit);
       const cells: string[] = [];
       for (let x = Math.min(cursor.x, anchor.x); x <= Math.max(cursor.x, anchor.x); x++) cells.push(this.text(row, x));
       lines.push(cells.join("\t"));
@@ -285,8 +321,8 @@ export class SheetPart extends Part {
     const width = single ? Math.abs(this.cursor.x - this.anchor.x) + 1 : Math.max(...block.map((each) => each.length));
     const edits = [];
     const wrong: string[] = [];
-    for (let dy = 0; dy < height && top + dy < sheet.windows.count; dy++) {
-      const row = sheet.windows.at(top + dy);
+    for (let dy = 0; dy < height && top + dy < sheet.total(this.desk.unit); dy++) {
+      const row = sheet.row(top + dy, this.desk.unit);
       for (let dx = 0; dx < width && left + dx < sheet.columns.length; dx++) {
         const text = single ? block[0]![0]! : block[dy]?.[dx];
         if (text === undefined) continue;
