@@ -298,8 +298,8 @@ def test_the_reference_page_is_true(tmp_path: Path) -> None:
         assert named == set(load_schema_document(preset)["types"])
 
 
-NOT_DESCRIBED = {"name", "kind", "data_type", "inherited", "composed", "zone"}
-"""Fields of an attribute that come from its place, its ``type`` or the session, and not from a key of their own."""
+NOT_DESCRIBED = {"name", "kind", "data_type", "inherited", "composed", "zone", "decimals"}
+"""Fields of an attribute that come from its place, its ``type``, the session or a user table, and from no key."""
 
 
 def test_the_check_takes_the_keys_that_the_schema_reads() -> None:

@@ -21,7 +21,7 @@ Kind = Literal["scalar", "reference", "collection", "mapping"]
 SCALARS = ("string", "integer", "number", "boolean", "date", "datetime", "enum", "json")
 CHANGES = "changes"
 """An administrative attribute that the creator of an entity may set, and that only administrators change."""
-SERVER_KEYS = frozenset(("administrative", "within", "confidential", "key_of", "agree"))
+SERVER_KEYS = frozenset(("administrative", "within", "confidential", "key_of", "agree", "decimals"))
 """The keys of an attribute's description that only the server reads."""
 NUMBERS = frozenset(("integer", "number"))
 AGREEING = frozenset(("string", "enum", "date", "datetime"))
@@ -64,6 +64,7 @@ class Attribute:
     ``confidential`` is the mark of a project's attribute: where it is true, members alone see what is in the project.
     A text that is ``key_of`` another attribute (``entity_type``) is the key of an entity of the type named there: who
     may not read that entity may not read, or write, this one.
+    Numbers with a fixed number of ``decimals``, such as money of a user table, are summed without an error.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Attribute:
     within: tuple[str, ...] | None = None
     confidential: tuple[str, ...] | None = None
     key_of: str | None = None
+    decimals: int | None = None
     label: str = ""
     description: str = ""
 

@@ -210,7 +210,8 @@ def type_document(table: UserTable) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     for column in table.columns:
         label = column.label or column.name
-        attributes[column.name] = {"type": column.data_type, "label": label, "computed": "load"}
+        fixed = {} if column.decimals is None else {"decimals": column.decimals}
+        attributes[column.name] = {"type": column.data_type, "label": label, **fixed, "computed": "load"}
     for join in table.joins:
         attributes[join.name] = {"type": "reference", "target": join.target, "foreign_key": None, "computed": "load"}
     label = table.label or table.name

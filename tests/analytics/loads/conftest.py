@@ -48,8 +48,9 @@ def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     found.reload_schema()
     with found:
         yield found
-        for table in reversed([each for each in found.tables if each.is_user_table]):
-            found.drop_table(table)
+        with found.start_transaction():
+            for table in [each for each in found.tables if each.is_user_table]:
+                found.drop_table(table)
 
 
 @pytest.fixture

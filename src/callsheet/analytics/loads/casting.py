@@ -169,7 +169,11 @@ class Caster:
         if column.data_type == "date":
             if array.type.tz is not None:
                 array = compute.local_timestamp(array)
-            return array.cast(arrow.timestamp("us")).cast(arrow.date32())
+            plain = array.cast(arrow.timestamp("us"))
+            days = plain.cast(arrow.date32())
+            if days.cast(arrow.timestamp("us")) != plain:
+                raise ValueError("a date with a time")
+            return days
         if array.type.tz is None:
             zone = "UTC" if self.zone is UTC else str(self.zone)
             array = compute.assume_timezone(array.cast(arrow.timestamp("us")), zone)

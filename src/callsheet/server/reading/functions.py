@@ -90,10 +90,25 @@ def sql_function(name: str, value: Value | None, place: float | None) -> SqlFunc
         if isinstance(column.type, Truth):
             return SqlFunction(cast(column, Integer()), SqlMode, INTEGER, _truth, data_type)
         return SqlFunction(column, SqlMode, column.type, group_reader(value), data_type, item=value.item)
+    if name in ("sum", "average") and value.attribute.decimals is not None:
+        return _exact(name, column, value.attribute.decimals)
     number = column if data_type == "number" else cast(column, NUMBER)
     if name == "sum":
         return SqlFunction(number, lambda each: func.sum(each, type_=NUMBER), NUMBER, _finite, "number", 0)
     return SqlFunction(number, _statistic(name, place), NUMBER, _finite, "number")
+
+
+def _exact(name: str, column: Column, decimals: int) -> SqlFunction:
+    """The sum or average of numbers that are whole multiples of a power of ten: of integers, divided in the end."""
+    scale = float(10**decimals)
+    units = cast(func.round(column * literal(scale, NUMBER), type_=NUMBER), INTEGER)
+
+    def total(each: Column) -> Column:
+        return cast(func.sum(each, type_=NUMBER), NUMBER) / literal(scale, NUMBER)
+
+    if name == "sum":
+        return SqlFunction(units, total, NUMBER, _finite, "number", 0)
+    return SqlFunction(units, lambda each: total(each) / func.nullif(func.count(each), 0), NUMBER, _finite, "number")
 
 
 def _statistic(name: str, place: float | None) -> Callable[[Column], Column]:

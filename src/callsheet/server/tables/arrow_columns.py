@@ -30,6 +30,8 @@ TYPES = {
     "date": "DATE32",
     "datetime": "TIMESTAMP",
 }
+EXACT_DIGITS = 15
+"""Decimal digits that a double holds exactly."""
 Values: TypeAlias = list[Any]
 
 
@@ -95,7 +97,7 @@ def _moments(column: Any) -> Values:
     return found
 
 
-def stored_values(kind: str, values: Values, sqlite: bool) -> Values:
+def stored_values(kind: str, values: Values, sqlite: bool, decimals: int | None = None) -> Values:
     """The values of a column of a data type as the driver takes them; raises `Invalid` for one that no database does.
 
     The error's ``details`` have the index of the value.
@@ -115,7 +117,7 @@ def stored_values(kind: str, values: Values, sqlite: bool) -> Values:
         if any(value is not None and math.isinf(value) for value in values):
             at = next(index for index, value in enumerate(values) if value is not None and math.isinf(value))
             raise Invalid("a number is infinite", details={"index": at})
-        return values
+        return values if decimals is None else _rounded(values, decimals)
     if not sqlite or kind == "integer":
         return values
     if kind == "boolean":
@@ -126,3 +128,15 @@ def stored_values(kind: str, values: Values, sqlite: bool) -> Values:
         if value not in known:
             known[value] = write(value)
     return [known[value] for value in values]
+
+
+def _rounded(values: Values, decimals: int) -> Values:
+    """Numbers with so many digits after the point; `Invalid` for one with more digits than a double holds exactly."""
+    limit = 10.0 ** (EXACT_DIGITS - decimals)
+    if any(value is not None and abs(value) >= limit for value in values):
+        at = next(index for index, value in enumerate(values) if value is not None and abs(value) >= limit)
+        raise Invalid(
+            f"a number with {decimals} decimals is less than {limit:,.0f}; load larger ones as `number`",
+            details={"index": at},
+        )
+    return [None if value is None else round(value, decimals) for value in values]

@@ -129,6 +129,7 @@ class _Change:
                 error.details.setdefault("step", place)
                 raise
             answers.append([name, rows])
+        self.registry.check_joins()
         return {"position": self.position, "steps": answers, "configured": self.registry.changed}
 
     def _step(self, step: Step) -> tuple[str, int]:

@@ -82,7 +82,8 @@ class Loading:
 
     def _stored(self, column: TableColumn, values: Values) -> Values:
         try:
-            return stored_values(column.data_type, values, self.connection.dialect.name == "sqlite")
+            sqlite = self.connection.dialect.name == "sqlite"
+            return stored_values(column.data_type, values, sqlite, column.decimals)
         except Invalid as error:
             at = error.details.get("index") if error.details else None
             row = "" if at is None else f"row {self.rows + int(at) + 1}: "

@@ -83,18 +83,24 @@ class TableRegistry:
         return table
 
     def remove(self, table: UserTable) -> None:
-        """Take a table away with its rows, and the joins of others to it."""
-        joined = [each.name for each in self.tables.values() if any(join.target == table.name for join in each.joins)]
-        if others := [name for name in joined if name != table.name]:
-            raise Invalid(
-                f"the table `{table.label}` is joined by {', '.join(f'`{each}`' for each in others)}: drop these first"
-            )
+        """Take a table away with its rows."""
         self._count()
         self._connection.execute(DropTable(database_table(table)))
         self._connection.execute(delete(self._rows).where(self._rows.c.number == table.number))
         grave = self._present.table("_tombstone")
         self._connection.execute(delete(grave).where(grave.c.root == table.name))
         del self.tables[table.name]
+
+    def check_joins(self) -> None:
+        """Raise `Invalid` if a table that is joined is gone."""
+        kept = {*self.tables, *(name for name, found in self._present.schema.types.items() if found.table is None)}
+        for table in self.tables.values():
+            for join in table.joins:
+                if join.target not in kept:
+                    raise Invalid(
+                        f"the table `{join.target}` is joined by `{table.label}`: drop that first, or both in one "
+                        "transaction"
+                    )
 
     def replace(self, table: UserTable) -> None:
         """Save what has changed of a table's definition; its columns in the database are changed by the caller."""
