@@ -88,14 +88,14 @@ class Studio:
 
 
 @contextmanager
-def open_studio(url: str = "memory:", document: dict[str, Any] = DOCUMENT) -> Iterator[Studio]:
+def open_studio(url: str = "memory:", document: dict[str, Any] = DOCUMENT, analytics: bool = False) -> Iterator[Studio]:
     """A studio in memory, closed afterwards."""
     held: list[Studio] = []
 
     def clock() -> datetime:
         return START + timedelta(seconds=held[0].count if held else 0)
 
-    with Service.open(url, document, clock=clock) as service:
+    with Service.open(url, document, clock=clock, analytics=analytics) as service:
         held.append(Studio(service))
         yield held[0]
 

@@ -36,10 +36,10 @@ BRANCHES = st.lists(st.booleans(), min_size=6, max_size=6)
 
 @contextmanager
 def two_studios(
-    seed: int, grants: list[tuple[str, str | None]], url: str = "memory:"
+    seed: int, grants: list[tuple[str, str | None]], url: str = "memory:", mirrored: bool = False
 ) -> Iterator[tuple[Studio, Studio]]:
     """Two equal databases; the account `anna` has these grants in both."""
-    with open_studio(url) as studio, open_studio() as copy:
+    with open_studio(url, analytics=mirrored) as studio, open_studio() as copy:
         for each in (studio, copy):
             fill(each, seed)
             for role, place in grants:
@@ -249,6 +249,32 @@ def test_the_same_holds_on_other_databases(
         compare(reader, copy.service.backend("anna"), texts, counted, 5)
         for name in reversed(names):
             admin.call("scenarios.commit", {"name": name})
+
+
+@settings(TOGETHER, max_examples=2)
+@given(
+    seed=st.integers(0, 10**6),
+    batches=BATCHES,
+    branches=BRANCHES,
+    texts=st.lists(queries(), min_size=1, max_size=2),
+    counted=st.sampled_from(SIMPLE),
+)
+def test_the_mirror_answers_as_the_store(
+    seed: int, batches: list[list[Operation]], branches: list[bool], texts: list[str], counted: str
+) -> None:
+    """Also after the scenario has changed, for a reader with few rights too."""
+    with two_studios(seed, [("tasks", "P0k")], mirrored=True) as (studio, copy):
+        assert studio.service.mirror is not None
+        admin = studio.service.backend("admin")
+        names = stage_all(studio, copy, "admin", batches[:2], branches, "raise")
+        compare(admin.scenario(names[-1]), copy.service.backend("admin"), texts, counted, 5)
+        for number, batch in enumerate(batches[2:]):
+            changes = ChangeSet(f"later-{number}", fresh(batch, 10 + number))
+            assert outcome(admin.scenario(names[-1]), changes) == outcome(copy.service.backend("admin"), changes)
+            compare(admin.scenario(names[-1]), copy.service.backend("admin"), [], counted, 5)
+        admin.call("scenarios.share", {"name": names[-1]})
+        reader = studio.service.backend("anna").scenario(f"admin/{names[-1]}")
+        compare(reader, copy.service.backend("anna"), texts, counted, 5)
 
 
 def test_custom_attributes_are_not_configured_in_a_scenario() -> None:

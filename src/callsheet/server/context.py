@@ -29,6 +29,7 @@ from callsheet.server.writing.schema_refresh import SchemaRefresh
 
 if TYPE_CHECKING:
     from callsheet.server.mirror.mirror import Mirror
+    from callsheet.server.scenarios.mirrored import MirroredScenarios
 
 __all__ = ["ServerContext", "utc_now"]
 
@@ -67,6 +68,7 @@ class ServerContext:
         self.logins = Logins(store, self.accounts, self.audit, self.limits, clock)
         self.snapshots = Snapshots(store)
         self.scenarios = ScenarioStores()
+        self._mirrored: MirroredScenarios | None = None
         self.configured = SchemaRefresh(store)
         self.broker = Broker(store, self.now, self.limits)
 
@@ -76,6 +78,15 @@ class ServerContext:
     def access(self, account: str) -> Access:
         """The rights of an account (see `AccessCache.of`)."""
         return self.accesses.of(account)
+
+    @property
+    def mirrored_scenarios(self) -> MirroredScenarios | None:
+        """The scenarios in the mirror, if there is one."""
+        if self._mirrored is None and self.mirror is not None:
+            from callsheet.server.scenarios.mirrored import MirroredScenarios
+
+            self._mirrored = MirroredScenarios(self.mirror, self.store, self.scenarios)
+        return self._mirrored
 
     def entitlement(self, account: str, check: Callable[[], object]) -> Entitlement:
         """The right of a connection to receive events; ``check`` validates its credentials, or raises."""

@@ -22,17 +22,37 @@ from callsheet.server.deadline import check_deadline
 from callsheet.server.log import commits as log
 from callsheet.server.log.history import LAST_POSITION, check_position
 from callsheet.server.scenarios import registry
+from callsheet.server.scenarios.scenario import Chain
 from callsheet.server.scenarios.staging import stage
 from callsheet.server.store.overlaid import OverlaidStore
 from callsheet.server.store.store import Store
 from callsheet.server.writing import apply as writing
 
 if TYPE_CHECKING:
-    from callsheet.server.mirror.mirror import Mirror
+    from callsheet.server.mirror.mirror import Mirror, MirroredState
+    from callsheet.server.scenarios.mirrored import MirroredScenarios
 
-__all__ = ["PastView", "PresentView", "ScenarioView", "TransactionView", "View"]
+__all__ = ["Mirrored", "PastView", "PresentView", "ScenarioView", "TransactionView", "View"]
 
 T = TypeVar("T")
+
+
+class Mirrored(Protocol):
+    """What a view has in the mirror."""
+
+    def reading(self) -> AbstractContextManager[MirroredState]:
+        """Its state of now, or of a moment later."""
+
+
+class ScenarioMirror:
+    """The mirror with a scenario over it."""
+
+    def __init__(self, mirrored: MirroredScenarios, chain_of: Callable[[Connection], Chain]) -> None:
+        self._mirrored, self._chain_of = mirrored, chain_of
+
+    def reading(self) -> AbstractContextManager[MirroredState]:
+        """The state of now, or of a moment later."""
+        return self._mirrored.reading(self._chain_of)
 
 
 class View(Protocol):
@@ -47,7 +67,7 @@ class View(Protocol):
     audits: bool
 
     @property
-    def mirror(self) -> Mirror | None:
+    def mirror(self) -> Mirrored | None:
         """What answers aggregates of this view, if anything does."""
 
     def open(self) -> AbstractContextManager[Store]:
@@ -163,12 +183,16 @@ class ScenarioView:
     until = LAST_POSITION
     limited = True
     audits = True
-    mirror = None
 
     def __init__(self, context: ServerContext, account: str, label: str) -> None:
         self._context, self._account, self._label = context, account, label
         self.now = context.now
         self.write = context.store.write
+
+    @property
+    def mirror(self) -> ScenarioMirror | None:
+        mirrored = self._context.mirrored_scenarios
+        return None if mirrored is None else ScenarioMirror(mirrored, self._chain)
 
     def __repr__(self) -> str:
         return f"in the scenario {self._label!r}"
@@ -177,11 +201,18 @@ class ScenarioView:
     def open(self) -> Iterator[Store]:
         present = self._context.store
         with present.reading() as connection:
-            scenario = registry.named(present, connection, self._account, self._label, self.now())
-            chain = registry.chain_of(present, connection, scenario)
-            store = self._context.scenarios.over(present, chain)
-            # The rows are read as of the moment at which the scenario was.
-            yield store.within(connection) if isinstance(store, OverlaidStore) else store
+            store = self._context.scenarios.over(present, self._chain(connection))
+            if self._context.mirror is None and isinstance(store, OverlaidStore):
+                # The rows are read as of the moment at which the scenario was.
+                yield store.within(connection)
+                return
+        # The mirror may have to read the store meanwhile, which has one connection if it is in memory.
+        yield store
+
+    def _chain(self, connection: Connection) -> Chain:
+        present = self._context.store
+        scenario = registry.named(present, connection, self._account, self._label, self.now())
+        return registry.chain_of(present, connection, scenario)
 
     def connect(self, store: Store) -> AbstractContextManager[Connection]:
         return store.reading()

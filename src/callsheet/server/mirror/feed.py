@@ -21,7 +21,7 @@ from callsheet.server.mirror.rows import MARK, RowSource, StoreRows, plain
 from callsheet.server.store.store import CHUNK, Store
 from callsheet.server.tables.changes import add_changed_rows
 
-__all__ = ["copy_tables", "create_tables", "drop_tables", "mirrored_tables", "refresh", "touched"]
+__all__ = ["copy_part", "copy_tables", "create_tables", "drop_tables", "mirrored_tables", "refresh", "touched"]
 
 
 def mirrored_tables(store: Store) -> list[Table]:
@@ -77,6 +77,14 @@ def refresh(store: Store, source: Connection, target: Connection, changes: Touch
         _replace(source, target, store.tables[root], "id", keys)
     for (name, side), keys in changes.links.items():
         _replace(source, target, store.layout.metadata.tables[name], side, keys)
+
+
+def copy_part(source: Connection, target: Connection, table: Table, column: str, value: int) -> None:
+    """Replace the rows of a table in which a column has a value by those of the store."""
+    quote = target.dialect.identifier_preparer.quote
+    driver: Any = target.connection.driver_connection
+    driver.raw.execute(f"DELETE FROM {quote(table.name)} WHERE {quote(column)} = $1", [value])
+    _insert(target, table, StoreRows(source).found(table, plain(source, table).where(table.c[column] == value)))
 
 
 def _replace(source: Connection, target: Connection, table: Table, side: str, keys: Iterable[str]) -> None:

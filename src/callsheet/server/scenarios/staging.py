@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, tuple_
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateTable, DropTable
 
 from callsheet.chunks import chunks
 from callsheet.dialects.protocol import CommitResult
@@ -134,22 +134,27 @@ def _save_rows(
     """Write the scenario's own versions of rows; gives the names of all tables of which it has some."""
     tables, held = own_tables(store), list(scenario.overlaid)
     for table, rows in _entity_rows(tables, judged).items():
-        _have(connection, table, held)
+        _have(store, connection, table, held)
         _seen(connection, scenario, table, below, rows)
         _check_keys(judged, table, rows)
         _replace(connection, scenario, table, rows)
     for name, pairs in judged.membership.pairs().items():
-        _have(connection, tables[name], held)
+        _have(store, connection, tables[name], held)
         rows = [{"owner": pair[0], "member": pair[1], GONE: not there, SEEN: 0} for pair, there in pairs.items()]
         _replace(connection, scenario, tables[name], rows)
     return held
 
 
-def _have(connection: Connection, table: Table, held: list[str]) -> None:
-    """Create the overlay table if there is none."""
-    if table.name not in held:
-        connection.execute(CreateTable(overlay_table(table), if_not_exists=True))
-        held.append(str(table.name))
+def _have(store: Store, connection: Connection, table: Table, held: list[str]) -> None:
+    """Create the overlay table if there is none; one that no scenario uses may have other columns."""
+    if table.name in held:
+        return
+    over, scenarios = overlay_table(table), store.table("_scenario")
+    used = connection.execute(select(scenarios.c.overlaid)).scalars()
+    if not any(table.name in names for names in used):
+        connection.execute(DropTable(over, if_exists=True))
+    connection.execute(CreateTable(over, if_not_exists=True))
+    held.append(str(table.name))
 
 
 def _entity_rows(tables: Mapping[str, Table], judged: JudgedCommit) -> dict[Table, list[dict[str, Any]]]:

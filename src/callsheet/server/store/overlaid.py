@@ -26,9 +26,9 @@ class OverlaidStore(Store):
     """A store with the database, the schema and the system tables of another one, and with a layout of its own."""
 
     def __init__(self, below: Store, layout: Layout, prepared: PreparedStatements | None = None) -> None:
-        super().__init__(below.url, below.database)
-        self.schema, self._described, self.layout, self.id = below.schema, below.described, layout, below.id
-        self.prepared = prepared or PreparedStatements()
+        # All that the other store has: a mirror's has less than a database's.
+        vars(self).update(vars(below))
+        self.layout, self.prepared = layout, prepared or PreparedStatements()
 
     def within(self, connection: Connection) -> OverlaidStore:
         """The same store, all of whose reads use an open connection, and so see one state."""
