@@ -312,3 +312,21 @@ def test_columns_are_chosen(page: Any) -> None:
     page.fill("#columns input[type=text]", "parent.nothing")
     page.keyboard.press("Enter")
     page.wait_for_selector(".toast:has-text('There is no value at Shot.parent.nothing')")
+
+
+def test_the_palette_finds_entities_views_and_actions(page: Any, show: Show, picture: Callable[..., None]) -> None:
+    """By a few letters, and by keys alone; an entity says what it is in."""
+    page.keyboard.press("Control+k")
+    page.keyboard.type("sh014")
+    page.wait_for_selector(".palette [role=option]:has-text('sh0140'):has-text('sq010')")
+    picture(page, "palette")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".values h2:has-text('sh0141')")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("call she")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("cs-call-sheet")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("%")
+    page.wait_for_selector(".palette :text('Nothing is called so.')")

@@ -137,3 +137,35 @@ def test_the_modules_of_the_page_do_what_they_say() -> None:
     for command in (["npm", "run", "--silent", "check"], ["npm", "test", "--silent"]):
         done = subprocess.run(command, cwd=APP, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_search_finds_what_the_account_may_see(desk: PageDesk) -> None:
+    """Labels that begin with the text first; wildcards of the query language are plain text."""
+    from callsheet.model.operation import ChangeSet, Create
+    from callsheet.model.record import Identity
+
+    def made(kind: str, key: str, name: str, parent: Identity | None = None) -> Create:
+        values = {"name": name} if parent is None else {"name": name, "parent": parent}
+        return Create(Identity(kind, key), values)
+
+    keys = [f"00000000-0000-4000-8000-{number:012}" for number in range(4)]
+    project, sequence = Identity("Project", keys[0]), Identity("Sequence", keys[1])
+    operations = [
+        made("Project", keys[0], "harbour"),
+        made("Sequence", keys[1], "old harbour", project),
+        made("Shot", keys[2], "100% harbour light", sequence),
+    ]
+    desk.service.backend("admin").commit(ChangeSet("c", tuple(operations)))
+    browser, _ = desk.signed_in()
+
+    def found(text: str) -> list[tuple[str, str, str]]:
+        answer = browser.get("/explorer/x/search", params={"q": text}).json()["found"]
+        return [(each["type"], each["label"], each["within"]) for each in answer]
+
+    assert found("harb") == [
+        ("Project", "harbour", ""),
+        ("Sequence", "old harbour", "harbour"),
+        ("Shot", "100% harbour light", "old harbour"),
+    ]
+    assert found("0%") == [("Shot", "100% harbour light", "old harbour")]
+    assert found("%%") == found("h") == found("") == []

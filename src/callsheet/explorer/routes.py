@@ -11,6 +11,7 @@ from callsheet.errors import CallsheetError, NotFound, ServerError, Unavailable
 from callsheet.explorer.assets_folder import asset, entry_points
 from callsheet.explorer.page import PREFIX, SECURITY, document
 from callsheet.explorer.questions import about, read_query
+from callsheet.explorer.searching import search
 from callsheet.explorer.signing_in import sign_in, sign_out
 from callsheet.flow import Response
 
@@ -31,6 +32,7 @@ def explorer_routes() -> tuple[Route, ...]:
         _own("x/session", sign_in, "POST", None),
         _own("x/session", sign_out, "DELETE", _optional),
         _own("x/page", about, "GET", _identify),
+        _own("x/search", search, "GET", _identify),
         _own("x/parse", read_query, "POST", _identify),
         Route(PREFIX + "{path:path}", _document, ("GET", "HEAD"), instant=True, compressed=False),
         Route(PREFIX.rstrip("/"), _to_page, ("GET", "HEAD"), instant=True, compressed=False),

@@ -28,6 +28,14 @@ export interface Commit {
   changes: { kind: string; before?: Record<string, unknown>; after?: Record<string, unknown> }[];
 }
 
+/** An entity that a search found, with the label of what it is in. */
+export interface Found {
+  type: string;
+  key: string;
+  label: string;
+  within: string;
+}
+
 export interface Notice {
   text: string;
   bad: boolean;
@@ -172,6 +180,17 @@ export class Desk extends EventTarget {
       this.refused(error);
     }
     this.changed();
+  }
+
+  /** Entities whose label contains a text. */
+  async search(text: string): Promise<Found[]> {
+    if (text.trim().length < 2) return [];
+    try {
+      return (await this.wire.get<{ found: Found[] }>(`/explorer/x/search?q=${encodeURIComponent(text)}`)).found;
+    } catch (error) {
+      this.refused(error);
+      return [];
+    }
   }
 
   /** The place that a first visit leads to. */

@@ -11,6 +11,9 @@ import "./sheet.ts";
 import "./query.ts";
 import "./call-sheet.ts";
 import "./entity.ts";
+import { type Palette } from "./palette.ts";
+import "./palette.ts";
+import type { SheetPart } from "./sheet.ts";
 
 const base = new URL(document.baseURI);
 /** The address of the server or workspace: what stands before the page's own folder. */
@@ -75,7 +78,10 @@ export class App extends Part {
   private key(event: KeyboardEvent): void {
     if (this.desk.state !== "ready") return;
     const typing = /^(INPUT|TEXTAREA|SELECT)$/.test((event.target as HTMLElement).tagName);
-    if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
+    if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+      event.preventDefault();
+      this.querySelector<Palette>("cs-palette")!.show();
+    } else if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
       event.preventDefault();
       void this.desk.commit();
     } else if (typing || event.ctrlKey || event.metaKey || event.altKey) {
@@ -114,7 +120,24 @@ export class App extends Part {
           ${this.status()}
         </main>
       </div>
+      <cs-palette .desk=${desk} .actions=${this.actions()}></cs-palette>
       ${this.toast()}`;
+  }
+
+  /** What the palette can do. */
+  private actions(): Palette["actions"] {
+    const sheet = (): SheetPart | null => this.querySelector("cs-sheet");
+    const { unit } = this.desk;
+    return [
+      { text: "Call sheet", hint: "C", run: () => (this.panel = !this.panel) },
+      { text: "Commit the call sheet", hint: "Ctrl Enter", run: () => void this.desk.commit() },
+      { text: "Take back the last edit", hint: "Ctrl Z", run: () => void unit.undo() },
+      { text: "New row", hint: "N", run: () => void sheet()?.add() },
+      { text: "Delete the selected rows", hint: "Ctrl Delete", run: () => void sheet()?.drop() },
+      { text: "Light or dark", hint: "", run: () => this.dispatchEvent(new Event("dress")) },
+      { text: "Sign out", hint: "", run: () => void this.desk.signOut(false) },
+      { text: "Sign out everywhere", hint: "all browsers and sessions", run: () => void this.desk.signOut(true) },
+    ];
   }
 
   private skip(event: Event): void {

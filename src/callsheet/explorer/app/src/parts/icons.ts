@@ -12,6 +12,7 @@ const SHAPES: Record<string, string> = {
   plus: "M8 3v10M3 8h10",
   bin: "M3 4.5h10M6.5 4V2.8h3V4M4.5 4.5l.6 8.7h5.8l.6-8.7M6.8 7v4M9.2 7v4",
   cols: "M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10",
+  find: "M7 2.5a4.5 4.5 0 100 9 4.5 4.5 0 000-9zM10.3 10.3l3.2 3.2",
   down: "M4 6.5l4 4 4-4",
   up: "M4 9.5l4-4 4 4",
 };

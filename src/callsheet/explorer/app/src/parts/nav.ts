@@ -3,6 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { addressOf, type Place } from "../core/routes.ts";
 import { icon, logo } from "./icons.ts";
+import type { Palette } from "./palette.ts";
 import { Part } from "./part.ts";
 
 const FIRST = ["Project", "Episode", "Sequence", "Shot", "AssetBuild", "Task", "AssetVersion", "Note", "User"];
@@ -28,6 +29,7 @@ export class Nav extends Part {
     const called = [person?.first_name, person?.last_name].filter(Boolean).join(" ") || desk.about!.account;
     return html`<nav class="side" aria-label="Views">
       <div class="ws">${logo()}<b>Callsheet</b></div>
+      <button class="find" @click=${() => document.querySelector<Palette>("cs-palette")?.show()}>${icon("find")}<span>Find or do</span><kbd>Ctrl K</kbd></button>
       <h2>Production</h2>
       ${shown.map((name) => this.link(name))}
       ${
