@@ -28,28 +28,33 @@ class _Band(SqlTemplate):
 class _Year(_Band):
     inherit_cache = True
     sqlite, postgres = "(substr({0}, 1, 4) || '-01-01')", "(date_trunc('year', {0})::date)"
+    mariadb = "(CAST({0} AS DATE) - INTERVAL (dayofyear({0}) - 1) DAY)"
 
 
 class _Quarter(_Band):
     inherit_cache = True
     sqlite = "(substr({0}, 1, 5) || printf('%02d', (CAST(substr({0}, 6, 2) AS INTEGER) - 1) / 3 * 3 + 1) || '-01')"
     postgres = "(date_trunc('quarter', {0})::date)"
+    mariadb = "(CAST({0} AS DATE) - INTERVAL (dayofmonth({0}) - 1) DAY - INTERVAL mod(month({0}) - 1, 3) MONTH)"
 
 
 class _Month(_Band):
     inherit_cache = True
     sqlite, postgres = "(substr({0}, 1, 7) || '-01')", "(date_trunc('month', {0})::date)"
+    mariadb = "(CAST({0} AS DATE) - INTERVAL (dayofmonth({0}) - 1) DAY)"
 
 
 class _Week(_Band):
     inherit_cache = True
     # Back to the day after last week's, then on to a Monday: no step leaves the years that SQLite knows.
     sqlite, postgres = "date({0}, '-6 days', 'weekday 1')", "(date_trunc('week', {0})::date)"
+    mariadb = "(CAST({0} AS DATE) - INTERVAL weekday({0}) DAY)"
 
 
 class _OfDay(_Band):
     inherit_cache = True
     sqlite, postgres = "substr({0}, 1, 10)", "(date_trunc('day', {0})::date)"
+    mariadb = "CAST({0} AS DATE)"
 
 
 _BANDS: dict[str, type[_Band]] = {"year": _Year, "quarter": _Quarter, "month": _Month, "week": _Week, "day": _OfDay}
@@ -61,6 +66,7 @@ class _LocalDay(SqlTemplate):
     inherit_cache = True
     type = TEXT
     sqlite, postgres = f"{LOCAL_DAY}({{0}}, {{1}})", "({0}::timestamptz AT TIME ZONE {1}::text)"
+    meaning = "days of a time zone other than UTC"
 
 
 class _UtcDay(SqlTemplate):
@@ -69,6 +75,7 @@ class _UtcDay(SqlTemplate):
     inherit_cache = True
     type = TEXT
     sqlite, postgres = "substr({0}, 1, 10)", "({0}::timestamptz AT TIME ZONE 'UTC')"
+    mariadb = "{0}"
 
 
 class _PlainDay(SqlTemplate):
@@ -77,6 +84,7 @@ class _PlainDay(SqlTemplate):
     inherit_cache = True
     type = TEXT
     sqlite, postgres = "{0}", "({0}::timestamp)"
+    mariadb = "{0}"
 
 
 def banded(value: Value, level: Level) -> Value:

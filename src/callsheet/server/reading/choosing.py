@@ -45,6 +45,7 @@ class _Whole(SqlTemplate):
     inherit_cache = True
     type = INTEGER
     sqlite, postgres = "CAST({0} AS INTEGER)", "CAST(floor({0}) AS BIGINT)"
+    mariadb = "CAST(floor({0}) AS SIGNED)"
 
 
 class _Drawn(SqlTemplate):
@@ -53,6 +54,7 @@ class _Drawn(SqlTemplate):
     inherit_cache = True
     type = TEXT
     sqlite, postgres = f"{DRAW}(CAST({{0}} AS BLOB))", "md5({0})"
+    mariadb = "md5({0})"
 
 
 def directed(expression: Column, descending: bool) -> Column:

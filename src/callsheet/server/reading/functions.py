@@ -1,4 +1,4 @@
-"""Aggregate functions in SQL, each with the same meaning on SQLite and PostgreSQL (see ``model/measure.py``)."""
+"""Aggregate functions in SQL, each with the same meaning on every database (see ``model/measure.py``)."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _PLACES = {"median": 0.5, "lower_quartile": 0.25, "upper_quartile": 0.75}
 class SqlQuantile(SqlTemplate):
     inherit_cache = True
     type = NUMBER
+    meaning = "medians and quantiles"
     sqlite, postgres = f"{QUANTILE}({{0}}, {{1}})", "percentile_cont({1}) WITHIN GROUP (ORDER BY {0})"
 
 
@@ -35,16 +36,19 @@ class SqlVariance(SqlTemplate):
     inherit_cache = True
     type = NUMBER
     sqlite, postgres = f"{VARIANCE}({{0}})", "var_samp({0})"
+    mariadb = "var_samp({0})"
 
 
 class SqlDeviation(SqlTemplate):
     inherit_cache = True
     type = NUMBER
     sqlite, postgres = f"{DEVIATION}({{0}})", "stddev_samp({0})"
+    mariadb = "stddev_samp({0})"
 
 
 class SqlMode(SqlTemplate):
     inherit_cache = True
+    meaning = "the most frequent value"
     sqlite, postgres = f"{MODE}({{0}})", "mode() WITHIN GROUP (ORDER BY {0})"
 
     def __init__(self, value: Column) -> None:

@@ -26,6 +26,7 @@ from callsheet.server.access.access import Access
 from callsheet.server.reading.choosing import chosen_keys, directed
 from callsheet.server.store.comparison import KEY, Value, Where, compared, holds_for_none
 from callsheet.server.store.items import item_value
+from callsheet.server.store.native_keys import same_key
 from callsheet.server.store.store import Store
 
 __all__ = ["JoinedEntity", "Scope", "of_type", "readable", "unindexed"]
@@ -110,7 +111,7 @@ class Scope:
     def joined(self, entity_type: EntityType, key: ColumnElement[Any], types: Sequence[str] = ()) -> FromClause:
         """Join a type's table by key; with ``types``, only rows of these types."""
         table = self.store.tables[entity_type.root].alias()
-        on: Where = table.c.id == key
+        on = same_key(table.c.id, key)
         if types:
             on = and_(on, table.c._type.in_(types))
         if self.conceals(entity_type):
@@ -131,7 +132,7 @@ class Scope:
             inner = linked.join(table, and_(table.c.id == linked.c[link.far.name], *conditions))
             self.source = self.source.outerjoin(inner, linked.c[link.near.name] == owner.key)
         else:
-            on = and_(table.c[str(attribute.inverse)] == owner.key, *conditions)
+            on = and_(same_key(table.c[str(attribute.inverse)], owner.key), *conditions)
             self.source = self.source.outerjoin(table, on)
         return JoinedEntity(self, target, table.c.id, True, table)
 
@@ -331,7 +332,7 @@ def _members(owner: JoinedEntity, step: Step, inside: Callable[[JoinedEntity], W
         scope.source = scope.source.join(table, table.c[link.far.name] == start.key)
         conditions.append(table.c[link.near.name] == owner.key)
     else:
-        conditions.append(start.column(str(attribute.inverse)) == owner.key)
+        conditions.append(same_key(start.column(str(attribute.inverse)), owner.key))
     conditions.append(inside(start))
     statement = select(literal(1)).select_from(scope.source).where(*conditions)
     return exists(statement.correlate(_owner_of(owner)))

@@ -35,17 +35,20 @@ class _Ordinal(SqlTemplate):
 class _Years(_Ordinal):
     inherit_cache = True
     sqlite, postgres = "CAST(substr({0}, 1, 4) AS INTEGER)", "extract(year FROM {0})::bigint"
+    mariadb = "year({0})"
 
 
 class _Months(_Ordinal):
     inherit_cache = True
     sqlite = "(CAST(substr({0}, 1, 4) AS INTEGER) * 12 + CAST(substr({0}, 6, 2) AS INTEGER) - 1)"
     postgres = "(extract(year FROM {0})::bigint * 12 + extract(month FROM {0})::bigint - 1)"
+    mariadb = "(year({0}) * 12 + month({0}) - 1)"
 
 
 class _Days(_Ordinal):
     inherit_cache = True
     sqlite, postgres = "CAST(julianday({0}) + 0.5 AS INTEGER)", "({0} - date '2000-01-01')::bigint"
+    mariadb = "datediff({0}, '2000-01-01')"
 
 
 _ORDINALS: dict[str, tuple[type[_Ordinal], int]] = {

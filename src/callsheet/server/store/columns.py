@@ -125,6 +125,15 @@ def _to_utc(value: datetime | None) -> datetime | None:
     return None if value is None else value.astimezone(UTC)
 
 
+def _from_utc(value: datetime | None) -> datetime | None:
+    """A datetime of a database that knows no zones: it is in UTC."""
+    return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _without_zone(value: datetime | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(moment(value)).replace(tzinfo=None)
+
+
 class Truth(TypeDecorator[bool]):
     """True or False."""
 
@@ -138,7 +147,7 @@ class Truth(TypeDecorator[bool]):
         return None
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
-        return _to_bool if dialect.name == "sqlite" else None
+        return _to_bool if dialect.name in ("sqlite", "mariadb") else None
 
 
 class Day(TypeDecorator[date]):
@@ -167,13 +176,17 @@ class Moment(TypeDecorator[datetime]):
         return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
 
     def bind_processor(self, dialect: Dialect) -> Processor:
-        return (lambda value: None if value is None else moment(value)) if dialect.name == "sqlite" else None
+        if dialect.name == "sqlite":
+            return lambda value: None if value is None else moment(value)
+        return _without_zone if dialect.name == "mariadb" else None
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
-        return _to_datetime if dialect.name == "sqlite" else _to_utc
+        return _RESULTS.get(dialect.name, _to_utc)
 
 
-_TEXTS = ("sqlite", "duckdb")
+_RESULTS: dict[str, Processor] = {"sqlite": _to_datetime, "mariadb": _from_utc}
+
+_TEXTS = ("sqlite", "duckdb", "mariadb")
 """The databases in which JSON data are text."""
 
 

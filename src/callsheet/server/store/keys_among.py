@@ -14,7 +14,7 @@ def among(engine_name: str, column: ColumnElement[str], keys: Sequence[str]) -> 
     """Whether a column has one of these keys.
 
     PostgreSQL takes them as one array, which its driver sends and its planner reads in a fraction of the time that a
-    thousand parameters take; SQLite knows no arrays.
+    thousand parameters take; other databases know no arrays.
 
     >>> from sqlalchemy import Column, Text
     >>> print(among("sqlite", Column("id", Text), ["a", "b"]))
@@ -22,6 +22,6 @@ def among(engine_name: str, column: ColumnElement[str], keys: Sequence[str]) -> 
     >>> print(among("postgresql", Column("id", Text), ["a", "b"]))
     id = ANY (:param_1)
     """
-    if engine_name == "sqlite":
-        return column.in_(keys)
-    return column == any_(literal(list(keys), ARRAY(Text())))
+    if engine_name in ("postgresql", "duckdb"):
+        return column == any_(literal(list(keys), ARRAY(Text())))
+    return column.in_(keys)

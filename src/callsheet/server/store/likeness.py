@@ -83,6 +83,18 @@ def _compile_for_duckdb(element: bounded_like, compiler: Any, **options: Any) ->
     return compiled
 
 
+@compiles(bounded_like, "mariadb")
+def _compile_for_mariadb(element: bounded_like, compiler: Any, **options: Any) -> str:
+    # Its `lower` changes letters beyond ASCII, too. In a character set of single bytes in which only ASCII has letters
+    # of two cases, the bytes of UTF-8 stay as they are.
+    text, written = (
+        f"convert(CAST({compiler.process(clause, **options)} AS BINARY) USING hebrew) COLLATE hebrew_bin"
+        for clause in list(element.clauses)[:2]
+    )
+    escape = compiler.render_literal_value("\\", TEXT)
+    return f"(lower({text}) LIKE {written} ESCAPE {escape})"
+
+
 @compiles(bounded_like, "sqlite")
 def _compile_for_sqlite(element: bounded_like, compiler: Any, **options: Any) -> str:
     text, written, pattern = element.clauses

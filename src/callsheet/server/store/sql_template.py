@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from callsheet.errors import Invalid
+
 __all__ = ["SqlTemplate"]
 
 
 class SqlTemplate(FunctionElement[Any]):
-    """An expression with a text for each database, in which ``{0}`` is the first argument."""
+    """An expression with a text for each database, in which ``{0}`` is the first argument.
+
+    A database for which there is no text refuses the expression by ``meaning``.
+    """
 
     inherit_cache = True
-    sqlite, postgres = "", ""
+    sqlite, postgres, mariadb = "", "", ""
+    meaning = ""
+
+
+@compiles(SqlTemplate)
+def _elsewhere(element: SqlTemplate, compiler: Any, **options: Any) -> str:
+    meaning = element.meaning or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(element).__name__.lstrip("_")).lower()
+    database = getattr(compiler.dialect, "label", compiler.dialect.name)
+    raise Invalid(f"{database} cannot compute {meaning}; leave it out, or load the rows into a table of this server")
 
 
 @compiles(SqlTemplate, "sqlite")
@@ -27,5 +41,12 @@ def _on_postgres(element: SqlTemplate, compiler: Any, **options: Any) -> str:
     return _filled(element.postgres, element, compiler, options)
 
 
+@compiles(SqlTemplate, "mariadb")
+def _on_mariadb(element: SqlTemplate, compiler: Any, **options: Any) -> str:
+    return _filled(element.mariadb, element, compiler, options)
+
+
 def _filled(template: str, element: SqlTemplate, compiler: Any, options: dict[str, Any]) -> str:
+    if not template:
+        return _elsewhere(element, compiler, **options)
     return template.format(*(compiler.process(clause, **options) for clause in element.clauses))
