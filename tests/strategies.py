@@ -12,6 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from callsheet.model.choice import Choice, Scoped
 from callsheet.model.measure import (
     BANDS,
     FUNCTIONS,
@@ -184,6 +185,7 @@ def measures(where: st.SearchStrategy[Path]) -> st.SearchStrategy[Measure]:
         st.one_of(st.none(), condition),
         place,
         st.booleans(),
+        st.one_of(st.none(), where),
     )
     leaf = st.one_of(function, st.builds(Constant, st.one_of(st.integers(-9, 9), st.floats(-9, 9))))
     levels = st.lists(st.builds(Level, where, st.sampled_from([None, "month"])), max_size=2).map(tuple)
@@ -192,6 +194,8 @@ def measures(where: st.SearchStrategy[Path]) -> st.SearchStrategy[Measure]:
         lambda part: st.one_of(
             st.builds(Arithmetic, st.sampled_from("+-*/"), part, part),
             st.builds(Window, st.sampled_from(WINDOWS), part, levels, st.integers(1, 9)),
+            st.builds(Choice, st.builds(MeasureComparison, part, st.sampled_from(["=", ">"]), literals()), part),
+            st.builds(Scoped, part, part, levels),
         ),
         max_leaves=4,
     )

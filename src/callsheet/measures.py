@@ -13,10 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from attrs import evolve
+
 from callsheet.errors import UsageError
+from callsheet.model.choice import Choice, Scoped
+from callsheet.model.language.having import parse_having
 from callsheet.model.language.measures import parse_level, parse_measure
 from callsheet.model.language.parser import parse_condition, parse_path
-from callsheet.model.measure import TOTAL, AggregateFunction, Arithmetic, Level, Measure
+from callsheet.model.measure import TOTAL, AggregateFunction, Arithmetic, Having, Level, Measure
 from callsheet.model.query import Condition, Path
 from callsheet.model.window import Window
 
@@ -24,13 +28,16 @@ __all__ = [
     "TOTAL",
     "Level",
     "Measure",
+    "choice",
     "count",
     "cumulative",
     "deviation",
     "distinct",
+    "first",
     "following",
     "high",
     "inter_quartile_range",
+    "latest",
     "level",
     "low",
     "lower_quartile",
@@ -42,6 +49,7 @@ __all__ = [
     "previous",
     "quantile",
     "rank",
+    "scoped",
     "share",
     "total",
     "upper_quartile",
@@ -98,6 +106,26 @@ def low(path: Any, where: Where = None) -> AggregateFunction:
 def high(path: Any, where: Where = None) -> AggregateFunction:
     """The largest value."""
     return _function("maximum", path, where)
+
+
+def latest(path: Any, by: Any, where: Where = None) -> AggregateFunction:
+    """The value of the entity with the largest value at ``by``, such as a time; of several, that with the largest key.
+
+    >>> latest("status.name", by="created_at").by.names
+    ('created_at',)
+    """
+    return _in_time("latest", path, by, where)
+
+
+def first(path: Any, by: Any, where: Where = None) -> AggregateFunction:
+    """The value of the entity with the smallest value at ``by``; of several, that with the smallest key."""
+    return _in_time("first", path, by, where)
+
+
+def _in_time(name: str, path: Any, by: Any, where: Where) -> AggregateFunction:
+    if by is None:
+        raise UsageError(f"{name} needs a path that it is ordered by, such as 'created_at'")
+    return evolve(_function(name, path, where), by=parse_path(by) if isinstance(by, str) else by)
 
 
 def median(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
@@ -202,6 +230,33 @@ def moving(of: MeasureGiven, along: LevelGiven, number: int) -> Window:
     4
     """
     return Window("moving", measure(of), _levels((along,)), number)
+
+
+def choice(
+    condition: Having | str, then: MeasureGiven | float, otherwise: MeasureGiven | float | None = None
+) -> Choice:
+    """One measure in groups that fulfil a condition on measures, and another one, or None, elsewhere.
+
+    >>> choice("count > 3", mean("bid"))  # doctest: +ELLIPSIS
+    Choice(condition=MeasureComparison(...), then=AggregateFunction(name='average', ...), otherwise=None)
+    """
+    when = parse_having(condition) if isinstance(condition, str) else condition
+    return Choice(when, _number(then), None if otherwise is None else _number(otherwise))
+
+
+def scoped(then: MeasureGiven | float, otherwise: MeasureGiven | float, *levels: LevelGiven) -> Scoped:
+    """One measure in rows that tell all of the levels apart, and another one in all others, such as totals.
+
+    >>> scoped(mean("bid"), total("bid"), "parent.name").levels[0].path.names
+    ('parent', 'name')
+    """
+    if not levels:
+        raise UsageError("scoped needs a level, such as 'parent.name'")
+    return Scoped(_number(then), _number(otherwise), _levels(levels))
+
+
+def _number(given: MeasureGiven | float) -> Any:
+    return measure(given) if isinstance(given, str) else given
 
 
 def _levels(given: Iterable[LevelGiven]) -> tuple[Level, ...]:

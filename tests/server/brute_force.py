@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
+from callsheet.model.choice import Choice, Scoped
+from callsheet.model.language.aggregates import kind_of
 from callsheet.model.language.matching import matches
 from callsheet.model.language.resolution import resolve
 from callsheet.model.measure import (
@@ -167,7 +169,8 @@ class Brute:
             found += [(kind, key, kept) for key in groups]
         measured = []
         rows = [
-            Row(kind, key, kept, self.cell(aggregate, entities, entity_type, key, kept)) for kind, key, kept in found
+            Row(kind, key, kept, self.cell(aggregate, entities, entity_type, key, kept), self.schema)
+            for kind, key, kept in found
         ]
         for row in rows:
             kind, key = row.kind, row.key
@@ -210,6 +213,8 @@ class Brute:
             paths = [level.path for level in aggregate.group]
             if function.path is not None:
                 paths.append(function.path)
+            if function.by is not None:
+                paths.append(function.by)
             owner = () if function.path is None else self.owner(entity_type, function.path)
             values: dict[Any, Any] = {}
             for entity in entities:
@@ -221,9 +226,17 @@ class Brute:
                     held = self.at(entry, owner)
                     if held is None:
                         continue
+                    if function.by is not None and function.path is not None:
+                        by, value = self.value(entry, function.by), self.value(entry, function.path)
+                        if by is not None and value is not None:
+                            values[entity["id"]] = (by, entity["id"], value)
+                        continue
                     once = (entity["id"], held["id"]) if function.repeated or not owner else held["id"]
                     values[once] = 1 if function.path is None else self.value(entry, function.path)
             found = [value for value in values.values() if value is not None]
+            if function.by is not None:
+                chosen = max if function.name == "latest" else min
+                return chosen(found, key=lambda each: each[:2])[2] if found else None
             if function.path is not None and self._is_number(function.path, entity_type):
                 found = [float(value) for value in found]
                 return math.fsum(found) if function.name == "sum" else result(function, found)
@@ -255,12 +268,26 @@ class Row:
     key: tuple[Any, ...]
     kept: tuple[int, ...]
     cell: Callable[[AggregateFunction], Any]
+    schema: Schema
 
     def value(self, measure: Measure, aggregate: Aggregate, rows: Sequence[Row]) -> Any:
-        def beside(window: Window) -> Any:
-            return self.beside(window, aggregate, rows)
+        def number(part: Measure) -> Any:
+            return self.value(part, aggregate, rows)
 
-        return computed(measure, self.cell, beside)
+        if isinstance(measure, AggregateFunction):
+            return self.cell(measure)
+        if isinstance(measure, Window):
+            return self.beside(measure, aggregate, rows)
+        if isinstance(measure, Choice | Scoped):
+            told = {aggregate.group[place] for place in self.kept}
+            chosen = (
+                holds(measure.condition, number) if isinstance(measure, Choice) else told.issuperset(measure.levels)
+            )
+            part = measure.then if chosen else measure.otherwise
+            found = None if part is None else number(part)
+            kind = kind_of(measure, self.schema.types[aggregate.select.entity_type], self.schema)
+            return float(found) if kind == "number" and found is not None else found
+        return computed(measure, number)
 
     def beside(self, window: Window, aggregate: Aggregate, rows: Sequence[Row]) -> Any:
         own = self.value(window.of, aggregate, rows)
@@ -361,15 +388,11 @@ def quantile(values: list[float], place: float) -> float:
     return values[below] + (position - below) * (values[above] - values[below])
 
 
-def computed(measure: Measure, cell: Callable[[AggregateFunction], Any], beside: Callable[[Window], Any]) -> Any:
-    if isinstance(measure, AggregateFunction):
-        return cell(measure)
-    if isinstance(measure, Window):
-        return beside(measure)
+def computed(measure: Measure, number: Callable[[Measure], Any]) -> Any:
     if isinstance(measure, Constant):
         return float(measure.value)
     assert isinstance(measure, Arithmetic)
-    left, right = computed(measure.left, cell, beside), computed(measure.right, cell, beside)
+    left, right = number(measure.left), number(measure.right)
     if left is None or right is None or (measure.operator == "/" and right == 0):
         return None
     left, right = float(left), float(right)

@@ -25,12 +25,14 @@ from test_matches_equals_sql import (
     worlds,
 )
 
+from callsheet.model.choice import Choice, Scoped
 from callsheet.model.language.aggregates import check_aggregate
 from callsheet.model.language.checking import check
 from callsheet.model.language.relative import fixed_aggregate, fixed_select
 from callsheet.model.measure import (
     BANDS,
     FUNCTIONS,
+    IN_TIME,
     Aggregate,
     AggregateFunction,
     AggregateOrder,
@@ -74,12 +76,37 @@ def functions(draw: st.DrawFn, type_name: str, exact: bool = False) -> Aggregate
     path, data_type = draw(ways(type_name, "value"))
     names = ["count", "distinct"]
     if data_type in ("number", "integer"):
-        names = list(EXACT if exact else FUNCTIONS)
+        names = list(EXACT) if exact else [name for name in FUNCTIONS if name not in IN_TIME]
     elif not exact:
         names += ["mode"] + ([] if data_type == "boolean" else ["minimum", "maximum"])
+    if not exact and not COLLECTIONS & set(path.names) and draw(st.integers(0, 3)) == 0:
+        by = draw(ordering(type_name))
+        return AggregateFunction(draw(st.sampled_from(IN_TIME)), path, condition, by=by)
     name = draw(st.sampled_from(names))
     place = draw(st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0])) if name == "quantile" else None
     return AggregateFunction(name, path, condition, place, draw(st.booleans()))
+
+
+@st.composite
+def ordering(draw: st.DrawFn, type_name: str) -> Path:
+    """What the latest and the first can be ordered by."""
+    path, data_type = draw(ways(type_name, "value"))
+    plain = not COLLECTIONS & set(path.names) and data_type != "boolean"
+    return path if plain else Path.of("id")
+
+
+@st.composite
+def chosen_measures(draw: st.DrawFn, type_name: str, group: tuple[Level, ...]) -> Measure:
+    """Choices by a condition on measures, and by the levels of a row, of numbers or of anything."""
+    number = st.one_of(numbers(type_name), st.sampled_from([Constant(2), Constant(-0.5)]))
+    if draw(st.booleans()):
+        part, otherwise = (draw(number), draw(number))
+    else:
+        part = otherwise = draw(functions(type_name))
+    if draw(st.booleans()):
+        return Choice(draw(having(type_name)), part, draw(st.sampled_from([otherwise, None])))
+    told = [*group, Level("name")]
+    return Scoped(part, otherwise, tuple(draw(st.lists(st.sampled_from(told), min_size=1, max_size=2))))
 
 
 @st.composite
@@ -186,6 +213,8 @@ def aggregates(draw: st.DrawFn) -> Aggregate:
     shown: list[Measure] = draw(st.lists(measures(type_name), min_size=1, max_size=3))
     if draw(st.booleans()):
         shown.append(draw(windows(type_name, group)))
+    if draw(st.integers(0, 2)) == 0:
+        shown.append(draw(chosen_measures(type_name, group)))
     if draw(st.integers(0, 3)) == 0:
         orders.insert(0, AggregateOrder(draw(windows(type_name, group)), draw(st.booleans())))
     return Aggregate(

@@ -18,8 +18,10 @@ The meaning of a measure, the same on every server:
 - **Quantiles** are interpolated linearly between the two nearest values: ``quantile(p)`` of n sorted values is at
   place ``p * (n - 1)``, counted from 0. The median is the quantile 0.5, the quartiles are 0.25 and 0.75.
 - **The mode** is the most frequent value; of equally frequent ones the smallest.
-- **Types.** Sums of integers are integers; minimum, maximum and mode have the type of the attribute; counts are
-  integers; every other number is a float.
+- **Latest and first** take the value of the entity whose value at the path ``by`` is the largest or the smallest; of
+  several, that with the larger or the smaller key. Entities that lack one of both values are left out.
+- **Types.** Sums of integers are integers; minimum, maximum, mode, latest and first have the type of the attribute;
+  counts are integers; every other number is a float.
 - **Arithmetic** is done in floats with the numbers of a group: a ratio of sums, never a sum of ratios. It is None if
   one side is, and a division by zero gives None.
 """
@@ -53,6 +55,7 @@ __all__ = [
     "MeasureComparison",
     "TOTAL",
     "Total",
+    "compared_measures",
     "functions_of",
     "measures_of",
 ]
@@ -71,7 +74,11 @@ FUNCTIONS: Final = (
     "quantile",
     "lower_quartile",
     "upper_quartile",
+    "latest",
+    "first",
 )
+IN_TIME: Final = ("latest", "first")
+"""Functions that take the value of one entity: the last or the first of them."""
 BANDS: Final = ("year", "quarter", "month", "week", "day")
 ARITHMETIC: Final = ("+", "-", "*", "/")
 COMPARISONS: Final = ("=", "!=", "<", "<=", ">", ">=")
@@ -191,7 +198,8 @@ class AggregateFunction(Measure):
 
     ``path`` leads to the values (``count`` can do without: it then counts entities). With a ``condition`` only
     entities that fulfil it count. ``argument`` is the place of a quantile, from 0 to 1. ``repeated`` takes a value once
-    for each entity that leads to it, where it is otherwise taken once in a group.
+    for each entity that leads to it, where it is otherwise taken once in a group. ``by`` is what ``latest`` and
+    ``first`` are ordered by.
     """
 
     name: str
@@ -199,6 +207,7 @@ class AggregateFunction(Measure):
     condition: Condition | None = None
     argument: float | None = None
     repeated: bool = False
+    by: Path | None = field(default=None, converter=as_path)
 
     def where(self, condition: Condition) -> AggregateFunction:
         """The same function of only those entities that fulfil a condition, too.
@@ -264,17 +273,18 @@ def measures_of(aggregate: Aggregate) -> Iterable[Measure]:
     yield from aggregate.functions
     yield from (order.by for order in aggregate.order if isinstance(order.by, Measure))
     if aggregate.having is not None:
-        yield from _compared(aggregate.having)
+        yield from compared_measures(aggregate.having)
 
 
-def _compared(having: Having) -> Iterable[Measure]:
+def compared_measures(having: Having) -> Iterable[Measure]:
+    """The measures that a condition on measures compares."""
     if isinstance(having, MeasureComparison):
         yield having.measure
     elif isinstance(having, HavingNot):
-        yield from _compared(having.condition)
+        yield from compared_measures(having.condition)
     else:
         for part in having.conditions:
-            yield from _compared(part)
+            yield from compared_measures(part)
 
 
 class _Joined(Combinable):

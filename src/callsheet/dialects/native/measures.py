@@ -22,6 +22,7 @@ from callsheet.dialects.native.shapes import (
     MeasuresEither,
     MeasuresNeither,
     WireArithmetic,
+    WireChoice,
     WireConstant,
     WireFunction,
     WireGroupOrder,
@@ -29,9 +30,11 @@ from callsheet.dialects.native.shapes import (
     WireLevel,
     WireMeasure,
     WirePath,
+    WireScoped,
     WireWindow,
 )
 from callsheet.errors import SchemaError
+from callsheet.model.choice import Choice, Scoped
 from callsheet.model.measure import (
     TOTAL,
     Aggregate,
@@ -121,11 +124,18 @@ def _measure_out(measure: Measure, depth: int) -> WireMeasure:
     if isinstance(measure, Window):
         levels = [_level_out(each) for each in measure.levels]
         return WireWindow(measure.name, _measure_out(measure.of, depth - 1), levels, measure.number)
+    if isinstance(measure, Choice):
+        otherwise = None if measure.otherwise is None else _measure_out(measure.otherwise, depth - 1)
+        return WireChoice(_having_out(measure.condition, depth - 1), _measure_out(measure.then, depth - 1), otherwise)
+    if isinstance(measure, Scoped):
+        then, other = _measure_out(measure.then, depth - 1), _measure_out(measure.otherwise, depth - 1)
+        return WireScoped(then, other, [_level_out(each) for each in measure.levels])
     if not isinstance(measure, AggregateFunction):
         raise SchemaError(f"{measure!r:.80} is no measure that can be sent")
     path = None if measure.path is None else path_out(measure.path)
     condition = None if measure.condition is None else condition_out(measure.condition)
-    return WireFunction(measure.name, path, condition, measure.argument, measure.repeated)
+    by = None if measure.by is None else path_out(measure.by)
+    return WireFunction(measure.name, path, condition, measure.argument, measure.repeated, by)
 
 
 def _measure_in(wire: WireMeasure, depth: int) -> Measure:
@@ -138,9 +148,16 @@ def _measure_in(wire: WireMeasure, depth: int) -> Measure:
     if isinstance(wire, WireWindow):
         levels = tuple(_level_in(each) for each in wire.levels)
         return Window(wire.name, _measure_in(wire.of, depth - 1), levels, wire.number)
+    if isinstance(wire, WireChoice):
+        otherwise = None if wire.otherwise is None else _measure_in(wire.otherwise, depth - 1)
+        return Choice(_having_in(wire.condition, depth - 1), _measure_in(wire.then, depth - 1), otherwise)
+    if isinstance(wire, WireScoped):
+        then, other = _measure_in(wire.then, depth - 1), _measure_in(wire.otherwise, depth - 1)
+        return Scoped(then, other, tuple(_level_in(each) for each in wire.levels))
     path = None if wire.path is None else path_in(wire.path)
     condition = None if wire.condition is None else condition_in(wire.condition)
-    return AggregateFunction(wire.name, path, condition, wire.argument, wire.repeated)
+    by = None if wire.by is None else path_in(wire.by)
+    return AggregateFunction(wire.name, path, condition, wire.argument, wire.repeated, by)
 
 
 def _level_out(level: Level) -> WireLevel:

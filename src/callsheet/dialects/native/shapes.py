@@ -44,6 +44,7 @@ __all__ = [
     "WireAnswer",
     "WireArithmetic",
     "WireWindow",
+    "WireChoice",
     "WireCondition",
     "WireConstant",
     "WireError",
@@ -55,6 +56,7 @@ __all__ = [
     "WireOrder",
     "WirePath",
     "WireQuestion",
+    "WireScoped",
     "WireSelect",
     "decode",
     "encode",
@@ -147,6 +149,7 @@ class WireFunction(Struct, tag_field="is", tag="function", omit_defaults=True, f
     condition: WireCondition | None = None
     argument: float | None = None
     repeated: bool = False
+    by: WirePath | None = None
 
 
 class WireConstant(Struct, tag_field="is", tag="constant", forbid_unknown_fields=True):
@@ -166,7 +169,19 @@ class WireWindow(Struct, tag_field="is", tag="window", omit_defaults=True, forbi
     number: Count = 1
 
 
-WireMeasure: TypeAlias = WireFunction | WireConstant | WireArithmetic | WireWindow
+class WireChoice(Struct, tag_field="is", tag="choice", omit_defaults=True, forbid_unknown_fields=True):
+    condition: WireHaving
+    then: WireMeasure
+    otherwise: WireMeasure | None = None
+
+
+class WireScoped(Struct, tag_field="is", tag="scoped", forbid_unknown_fields=True):
+    then: WireMeasure
+    otherwise: WireMeasure
+    levels: list[WireLevel]
+
+
+WireMeasure: TypeAlias = WireFunction | WireConstant | WireArithmetic | WireWindow | WireChoice | WireScoped
 
 
 class WireLevel(Struct, tag_field="is", tag="level", omit_defaults=True, forbid_unknown_fields=True):
@@ -199,7 +214,7 @@ WireHaving: TypeAlias = MeasureCompare | MeasuresBoth | MeasuresEither | Measure
 
 
 class WireGroupOrder(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    by: WireFunction | WireConstant | WireArithmetic | WireWindow | WireLevel
+    by: WireMeasure | WireLevel
     descending: bool = False
 
 
@@ -207,7 +222,7 @@ class AggregateBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """A function of an attribute is a pair, as in releases before 0.3; a level without a band is its path."""
 
     select: WireSelect
-    functions: list[tuple[str, WirePath | None] | WireFunction | WireConstant | WireArithmetic | WireWindow]
+    functions: list[tuple[str, WirePath | None] | WireMeasure]
     group: list[WirePath | WireLevel] = []
     having: WireHaving | None = None
     order: list[WireGroupOrder] = []

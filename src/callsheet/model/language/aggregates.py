@@ -13,6 +13,7 @@ from typing import Final
 from attrs import evolve
 
 from callsheet.errors import QueryError
+from callsheet.model.choice import Choice, Scoped
 from callsheet.model.language.checking import QueryChecker, check_natural
 from callsheet.model.language.coercion import FAMILIES, ORDERED, coerce
 from callsheet.model.language.measures import level_text, measure_text
@@ -23,6 +24,7 @@ from callsheet.model.measure import (
     BANDS,
     COMPARISONS,
     FUNCTIONS,
+    IN_TIME,
     Aggregate,
     AggregateFunction,
     AggregateOrder,
@@ -40,9 +42,9 @@ from callsheet.model.scalar import shown
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
 from callsheet.model.window import ALONG, WINDOWS, Window
 
-__all__ = ["check_aggregate"]
+__all__ = ["check_aggregate", "kind_of"]
 
-_NUMERIC: Final = frozenset(FUNCTIONS) - {"count", "distinct", "mode", "minimum", "maximum"}
+_NUMERIC: Final = frozenset(FUNCTIONS) - {"count", "distinct", "mode", "minimum", "maximum", *IN_TIME}
 _COUNT: Final = Attribute("count", data_type="integer")
 _NUMBER: Final = Attribute("number", data_type="number")
 MOST_PLACES: Final = 100_000
@@ -62,6 +64,11 @@ def check_aggregate(aggregate: Aggregate, schema: Schema, text: str = "") -> Agg
     checker = _AggregateChecker(schema, text)
     checked = checker.select(evolve(select, projections=(), order=select.order if ordered else ()))
     return checker.aggregate(aggregate, checked)
+
+
+def kind_of(measure: Measure, entity_type: EntityType, schema: Schema) -> str:
+    """The data type of a checked measure's values."""
+    return _AggregateChecker(schema, "").type_of(measure, entity_type).data_type
 
 
 class _AggregateChecker(QueryChecker):
@@ -96,6 +103,10 @@ class _AggregateChecker(QueryChecker):
             return measure
         if isinstance(measure, Window):
             return self.window(measure, entity_type)
+        if isinstance(measure, Choice):
+            return self.choice(measure, entity_type)
+        if isinstance(measure, Scoped):
+            return self.scoped(measure, entity_type)
         if not isinstance(measure, Arithmetic):
             raise QueryError(f"{shown(measure)} is no measure", hint="like `total('bid')` of `callsheet.measures`")
         if measure.operator not in ARITHMETIC:
@@ -107,6 +118,34 @@ class _AggregateChecker(QueryChecker):
             if FAMILIES[self.type_of(side, entity_type).data_type] != "number":
                 raise QueryError(f"cannot reckon with `{measure_text(side)}`, which is no number")
         return Arithmetic(measure.operator, *sides)
+
+    def choice(self, choice: Choice, entity_type: EntityType) -> Choice:
+        """One of two measures, by a condition on measures."""
+        self._enter()
+        condition = self.having(choice.condition, entity_type)
+        then = self.measure(choice.then, entity_type)
+        otherwise = None if choice.otherwise is None else self.measure(choice.otherwise, entity_type)
+        self._depth -= 1
+        if otherwise is not None:
+            self.alike(then, otherwise, entity_type)
+        return Choice(condition, then, otherwise)
+
+    def scoped(self, scoped: Scoped, entity_type: EntityType) -> Scoped:
+        """One of two measures, by levels, which the answer need not have."""
+        if not scoped.levels:
+            raise QueryError("`scoped` needs a level", hint="like `scoped(average(bid), sum(bid), status.name)`")
+        self._enter()
+        then, otherwise = self.measure(scoped.then, entity_type), self.measure(scoped.otherwise, entity_type)
+        self._depth -= 1
+        self.alike(then, otherwise, entity_type)
+        return Scoped(then, otherwise, tuple(self.level(level, entity_type) for level in scoped.levels))
+
+    def alike(self, left: Measure, right: Measure, entity_type: EntityType) -> None:
+        """Raise `QueryError` unless both measures are numbers, or of one type."""
+        kinds = [self.type_of(each, entity_type).data_type for each in (left, right)]
+        if kinds[0] != kinds[1] and any(FAMILIES[kind] != "number" for kind in kinds):
+            texts = " and ".join(f"`{measure_text(each)}`, a {kind}" for each, kind in zip((left, right), kinds))
+            raise QueryError(f"cannot choose between {texts}", hint="both must be numbers, or of one type")
 
     def window(self, window: Window, entity_type: EntityType) -> Window:
         """A measure beside other groups, with its levels among those of the answer."""
@@ -166,7 +205,26 @@ class _AggregateChecker(QueryChecker):
             raise QueryError("`count` without a path counts every entity once", hint="name a path to count repeated")
         path = None if function.path is None else self.values(function.path, name, entity_type)
         condition = None if function.condition is None else self.condition(function.condition, entity_type)
-        return evolve(function, path=path, condition=condition, argument=_argument(function))
+        by = self.time_of(function, entity_type)
+        return evolve(function, path=path, condition=condition, argument=_argument(function), by=by)
+
+    def time_of(self, function: AggregateFunction, entity_type: EntityType) -> Path | None:
+        """The path that ``latest`` and ``first`` are ordered by; no other function has one."""
+        name, path, by = function.name, function.path, function.by
+        if name not in IN_TIME:
+            if by is not None:
+                raise QueryError(f"`{name}` is not ordered by `{path_text(by)}`", hint="`latest` and `first` are")
+            return None
+        if by is None:
+            raise QueryError(f"`{name}` needs what it is ordered by", hint=f"like `{name}(status.name, created_at)`")
+        for each in (path, by):
+            assert each is not None
+            way = self.valued(next(iter(self._meant(each, entity_type)), each), entity_type)
+            if way.collections:
+                raise self.error(way, f"`{name}` leads through no collection, as `{path_text(each)}` does")
+        if FAMILIES[way.attribute.data_type] not in ORDERED:
+            raise self.error(way, f"`{path_text(by)}` has no order", "a time, a date, a number or a text has")
+        return Path(way.steps, by.position)
 
     def values(self, path: Path, name: str, entity_type: EntityType) -> Path:
         """The path of a function's values."""
@@ -184,10 +242,14 @@ class _AggregateChecker(QueryChecker):
         if isinstance(measure, AggregateFunction):
             if measure.name in ("count", "distinct"):
                 return _COUNT
-            if measure.path is not None and measure.name in ("sum", "minimum", "maximum", "mode"):
+            if measure.path is not None and measure.name in ("sum", "minimum", "maximum", "mode", *IN_TIME):
                 return self.valued(measure.path, entity_type).attribute
         if isinstance(measure, Window) and measure.name != "share":
             return _COUNT if measure.name == "rank" else self.type_of(measure.of, entity_type)
+        if isinstance(measure, Choice | Scoped):
+            then = self.type_of(measure.then, entity_type)
+            other = then if measure.otherwise is None else self.type_of(measure.otherwise, entity_type)
+            return then if then.data_type == other.data_type else _NUMBER
         return _NUMBER
 
     def level(self, level: Level, entity_type: EntityType) -> Level:

@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Mapping
 from typing import Final
 
+from attrs import evolve
+
 from callsheet.errors import QueryError
-from callsheet.model.language.parser import check_length, parse_path
+from callsheet.model.choice import Choice, Scoped
+from callsheet.model.language.literal import literal_text, quote
+from callsheet.model.language.measure_reader import FUNCTION_NAMES, MeasureReader
 from callsheet.model.language.text import condition_text, path_text
 from callsheet.model.measure import (
-    BANDS,
-    FUNCTIONS,
     AggregateFunction,
     AggregateOrder,
     Arithmetic,
     Constant,
+    Having,
+    HavingAll,
+    HavingNot,
     Level,
     Measure,
+    MeasureComparison,
 )
-from callsheet.model.schema import did_you_mean
-from callsheet.model.window import WINDOWS, Window
+from callsheet.model.window import Window
 
-__all__ = ["FUNCTION_NAMES", "level_text", "measure_text", "parse_level", "parse_measure", "parse_order"]
+__all__ = ["FUNCTION_NAMES", "having_text", "level_text", "measure_text", "parse_level", "parse_measure", "parse_order"]
 
-_CALL: Final = re.compile(r"\s*(\w+)\s*(?:\((.*)\)\s*)?", re.DOTALL)
-_ALIASES: Final = {
-    "total": "sum",
-    "mean": "average",
-    "avg": "average",
-    "min": "minimum",
-    "max": "maximum",
-    "stddev": "deviation",
-}
-FUNCTION_NAMES: Final = frozenset({*FUNCTIONS, *_ALIASES, *WINDOWS})
-"""What functions are called in texts."""
+_NAME: Final = re.compile(r"\w+")
 _DIRECTIONS: Final = {"asc": False, "ascending": False, "desc": True, "descending": True}
 
 
-def parse_measure(text: str) -> Measure:
-    """The function, or the measure beside other groups, that a text stands for.
+def parse_measure(text: str, named: Mapping[str, Measure] | None = None) -> Measure:
+    """The measure that a text stands for; ``named`` are measures that it may call by their names.
 
     >>> parse_measure("sum(bid)") == AggregateFunction("sum", "bid")
     True
@@ -47,53 +42,10 @@ def parse_measure(text: str) -> Measure:
     0.9
     >>> parse_measure("moving(sum(bid), month(due_date), 3)").number
     3
+    >>> measure_text(parse_measure("(sum(bid) where status.name is Done) / sum(bid)"))
+    '(sum(bid) where status.name = "Done") / sum(bid)'
     """
-    check_length(text)
-    found = _CALL.fullmatch(text)
-    if found is None:
-        raise QueryError(f"`{text:.80}` is not a measure", hint="like `count` or `sum(bid)`", text=text)
-    name, inside = found[1].lower(), (found[2] or "").strip()
-    name = _ALIASES.get(name, name)
-    if name in WINDOWS:
-        return _window(name, inside, text)
-    if name not in FUNCTIONS:
-        near = did_you_mean(name, (*FUNCTIONS, *WINDOWS))
-        raise QueryError(f"there is no function `{name:.80}`{near}", hint=", ".join((*FUNCTIONS, *WINDOWS)))
-    if name != "quantile" or not inside:
-        return AggregateFunction(name, parse_path(inside) if inside else None)
-    path, _, place = inside.rpartition(",")
-    try:
-        argument = float(place)
-    except ValueError:
-        argument = math.nan
-    if not path or not 0 <= argument <= 1:
-        raise QueryError(f"`{text:.80}` is not a quantile", hint="like `quantile(bid, 0.9)`", text=text)
-    return AggregateFunction(name, parse_path(path), argument=argument)
-
-
-def _window(name: str, inside: str, text: str) -> Window:
-    """A measure beside other groups: its measure, then levels, then perhaps a number."""
-    of, *others = _arguments(inside)
-    if not of:
-        raise QueryError(f"`{name}` needs a measure", hint=f"like `{name}(sum(bid), month(due_date))`", text=text)
-    number = int(others.pop()) if others and others[-1].isdecimal() and len(others[-1]) < 10 else 1
-    return Window(name, parse_measure(of), tuple(parse_level(each) for each in others), number)
-
-
-def _arguments(inside: str) -> list[str]:
-    """The parts between commas that are in no parentheses.
-
-    >>> _arguments("quantile(bid, 0.9), month(due_date), 3")
-    ['quantile(bid, 0.9)', 'month(due_date)', '3']
-    """
-    parts, depth = [""], 0
-    for character in inside:
-        depth += (character == "(") - (character == ")")
-        if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part.strip() for part in parts]
+    return MeasureReader(text, named).whole(MeasureReader.measure, "sum(bid)")
 
 
 def parse_level(text: str) -> Level:
@@ -102,13 +54,7 @@ def parse_level(text: str) -> Level:
     >>> parse_level("month(due_date)").band
     'month'
     """
-    check_length(text)
-    found = _CALL.fullmatch(text)
-    if found is None or found[2] is None:
-        return Level(parse_path(text), name=text)
-    if found[1].lower() not in BANDS:
-        raise QueryError(f"there is no band `{found[1]:.80}`{did_you_mean(found[1], BANDS)}", hint=", ".join(BANDS))
-    return Level(parse_path(found[2]), found[1].lower(), name=text)
+    return evolve(MeasureReader(text).whole(MeasureReader.level, "month(due_date)"), name=text)
 
 
 def parse_order(text: str, levels: tuple[Level, ...] = ()) -> AggregateOrder:
@@ -123,9 +69,8 @@ def parse_order(text: str, levels: tuple[Level, ...] = ()) -> AggregateOrder:
     for level in levels:
         if body in (level.name, level_text(level)):
             return AggregateOrder(level, bool(descending))
-    found = _CALL.fullmatch(body)
-    word = found[1].lower() if found else ""
-    if word in FUNCTION_NAMES:
+    word = _NAME.match(body)
+    if word is not None and word[0].lower() in FUNCTION_NAMES:
         return AggregateOrder(parse_measure(body), bool(descending))
     return AggregateOrder(parse_level(body), bool(descending))
 
@@ -137,35 +82,67 @@ def measure_text(measure: Measure) -> str:
     'sum(bid) / count'
     """
     if isinstance(measure, Constant):
-        return f"{measure.value:g}" if measure.value >= 0 else f"({measure.value:g})"
+        written = f"{measure.value:g}" if float(f"{measure.value:g}") == measure.value else f"{measure.value!r}"
+        return written if measure.value >= 0 else f"({written})"
     if isinstance(measure, Arithmetic):
         return f"{_part_text(measure.left)} {measure.operator} {_part_text(measure.right)}"
     if isinstance(measure, Window):
         number = [str(measure.number)] if measure.number != 1 else []
-        parts = [measure_text(measure.of), *(level_text(each) for each in measure.levels), *number]
+        parts = [measure_text(measure.of), *(level_text(each, True) for each in measure.levels), *number]
         return f"{measure.name}({', '.join(parts)})"
+    if isinstance(measure, Choice):
+        shown = [measure.then] if measure.otherwise is None else [measure.then, measure.otherwise]
+        return f"if({', '.join([having_text(measure.condition), *map(measure_text, shown)])})"
+    if isinstance(measure, Scoped):
+        sides = [measure_text(measure.then), measure_text(measure.otherwise)]
+        return f"scoped({', '.join([*sides, *(level_text(each, True) for each in measure.levels)])})"
     if not isinstance(measure, AggregateFunction):
         raise QueryError(f"{measure!r:.80} is no measure")
-    inside = [] if measure.path is None else [path_text(measure.path)]
-    if measure.argument is not None:
-        inside.append(f"{measure.argument:g}")
-    if measure.repeated:
+    return _function_text(measure)
+
+
+def _function_text(function: AggregateFunction) -> str:
+    inside = [path_text(each) for each in (function.path, function.by) if each is not None]
+    if function.argument is not None:
+        inside.append(repr(function.argument) if function.argument % 1 else f"{function.argument:g}")
+    if function.repeated:
         inside.append("repeated")
-    text = f"{measure.name}({', '.join(inside)})" if inside else measure.name
-    return text if measure.condition is None else f"{text} where {condition_text(measure.condition)}"
+    text = f"{function.name}({', '.join(inside)})" if inside else function.name
+    return text if function.condition is None else f"{text} where {condition_text(function.condition)}"
+
+
+def having_text(having: Having) -> str:
+    """The text of a condition on measures.
+
+    >>> having_text((AggregateFunction("count") > 3) & ~AggregateFunction("sum", "bid").equals(0))
+    'count > 3 and not sum(bid) = 0'
+    """
+    if isinstance(having, MeasureComparison):
+        return f"{_part_text(having.measure)} {having.operator} {literal_text(having.value)}"
+    if isinstance(having, HavingNot):
+        inner = having_text(having.condition)
+        return f"not {inner if isinstance(having.condition, MeasureComparison | HavingNot) else f'({inner})'}"
+    word = "and" if isinstance(having, HavingAll) else "or"
+    if not having.conditions:
+        raise QueryError(f"an `{word}` of no conditions cannot be written")
+    closed = MeasureComparison | HavingNot
+    parts = [(having_text(part), isinstance(part, closed)) for part in having.conditions]
+    return f" {word} ".join(text if plain else f"({text})" for text, plain in parts)
 
 
 def _part_text(measure: Measure) -> str:
     text = measure_text(measure)
     function = isinstance(measure, AggregateFunction) and measure.condition is None
-    closed = function or isinstance(measure, Constant | Window)
-    return text if closed else f"({text})"
+    return text if function or isinstance(measure, Constant | Window | Choice | Scoped) else f"({text})"
 
 
-def level_text(level: Level) -> str:
-    """The text of a level.
+def level_text(level: Level, zoned: bool = False) -> str:
+    """The text of a level; with ``zoned``, with the zone of a band that is not UTC.
 
     >>> level_text(Level("due_date", "month"))
     'month(due_date)'
     """
-    return path_text(level.path) if level.band is None else f"{level.band}({path_text(level.path)})"
+    if level.band is None:
+        return path_text(level.path)
+    zone = "" if level.zone == "UTC" or not zoned else f", {quote(level.zone)}"
+    return f"{level.band}({path_text(level.path)}{zone})"

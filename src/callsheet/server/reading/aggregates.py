@@ -39,7 +39,9 @@ from sqlalchemy import (
 from sqlalchemy import Select as Statement
 
 from callsheet.errors import Invalid, TooLarge
+from callsheet.model.choice import Choice, Scoped
 from callsheet.model.measure import (
+    IN_TIME,
     TOTAL,
     Aggregate,
     AggregateFunction,
@@ -60,7 +62,7 @@ from callsheet.model.window import Window, windows_of
 from callsheet.server.access.access import Access
 from callsheet.server.reading.bands import banded
 from callsheet.server.reading.choosing import chosen_keys, directed
-from callsheet.server.reading.functions import SqlFunction, group_reader, placeholder_type, sql_function
+from callsheet.server.reading.functions import SqlFunction, group_reader, placeholder_type, sql_function, value_in_time
 from callsheet.server.reading.sql import Scope
 from callsheet.server.reading.windows import WindowStorey, kinds_of
 from callsheet.server.store.columns import INTEGER, NUMBER
@@ -74,7 +76,7 @@ Row = tuple[Any, ...]
 
 SELECTS = 100
 """The most SELECTs in one statement: stems, times kinds of groups. SQLite stacks at most 500."""
-_ONCE = frozenset({"minimum", "maximum", "distinct"})
+_ONCE = frozenset({"minimum", "maximum", "distinct", *IN_TIME})
 """Functions for which it plays no part how often a value occurs."""
 
 
@@ -118,7 +120,11 @@ class _Stem:
     def add(self, function: AggregateFunction) -> SqlFunction:
         path = function.path
         value = None if path is None else self.scope.row_value(path)
-        found = sql_function(function.name, value, function.argument)
+        if value is not None and function.by is not None:
+            by = self.scope.row_value(function.by).expression
+            found = value_in_time(function.name, value, by, self.scope.key)
+        else:
+            found = sql_function(function.name, value, function.argument)
         if function.condition is not None and self.key.condition is None:
             found = found.of(self.scope.condition(function.condition))
         self.functions[function] = found
@@ -249,7 +255,11 @@ class AggregatePlan:
         """The rows of a stem: levels, the owner where it is once in a group, and the inputs of the functions."""
         scope, key = stem.scope, stem.key
         levels = [value.expression.label(f"level_{place}") for place, value in enumerate(stem.levels)]
-        inputs = [each.value.label(f"input_{index}") for index, each in enumerate(stem.functions.values())]
+        inputs = [
+            column.label(f"input_{index}_{place}")
+            for index, each in enumerate(stem.functions.values())
+            for place, column in enumerate(each.inputs)
+        ]
         owner = self._owner_columns(stem)
         conditions = self._conditions(scope)
         if key.condition is not None:
@@ -295,10 +305,13 @@ class AggregatePlan:
         for place, value in enumerate(stem.levels):
             found = rows.c[f"level_{place}"] if place in kept else _missing(value.expression)
             columns.append(found.label(f"level_{place}"))
-        inputs = {function: f"input_{index}" for index, function in enumerate(stem.functions)}
+        inputs = {
+            function: [rows.c[f"input_{index}_{place}"] for place in range(len(each.inputs))]
+            for index, (function, each) in enumerate(stem.functions.items())
+        }
         for index, (function, built) in enumerate(self._functions.items()):
             if function in inputs:
-                column = built.function(rows.c[inputs[function]])
+                column = built.function(*inputs[function])
             else:
                 column = cast(null(), placeholder_type(built.type))
             columns.append(type_coerce(column, built.type).label(f"value_{index}"))
@@ -317,6 +330,8 @@ class AggregatePlan:
             return literal(float(measure.value), NUMBER)
         if isinstance(measure, Window):
             return folded.c[f"window_{self._windows.index(measure)}"]
+        if isinstance(measure, Choice | Scoped):
+            return self._chosen(measure, folded)
         if not isinstance(measure, Arithmetic):
             raise Invalid(f"there is no measure of the kind {type(measure).__name__}")
         left, right = (cast(self._expression(side, folded), NUMBER) for side in (measure.left, measure.right))
@@ -328,6 +343,44 @@ class AggregatePlan:
             left * right if measure.operator == "*" else left / func.nullif(right, literal(0.0, NUMBER), type_=NUMBER)
         )
 
+    def _chosen(self, measure: Choice | Scoped, folded: Subquery) -> Column:
+        """One of two measures, of the type that both have, or as floats."""
+        if isinstance(measure, Choice):
+            condition = self._having(measure.condition, folded)
+        else:
+            condition = folded.c.kind.in_(self._kinds_with(measure.levels))
+        sides = [self._expression(each, folded) for each in (measure.then, measure.otherwise) if each is not None]
+        if self._data_type(measure) == "number":
+            sides = [cast(side, NUMBER) for side in sides]
+        kind = sides[0].type
+        return type_coerce(case((condition, sides[0]), else_=sides[1] if len(sides) > 1 else null()), kind)
+
+    def _kinds_with(self, levels: Iterable[Level]) -> list[int]:
+        """The numbers of the kinds of rows that tell all these levels apart."""
+        group = self.aggregate.group
+        apart = [{group[place] for place in kept} for kept in self._kinds]
+        return [number for number, kept in enumerate(apart) if kept.issuperset(levels)]
+
+    def _data_type(self, measure: Measure) -> str:
+        """The type of a measure's values."""
+        if isinstance(measure, AggregateFunction):
+            return self._functions[measure].data_type
+        if isinstance(measure, Window) and measure.name != "share":
+            return "integer" if measure.name == "rank" else self._data_type(measure.of)
+        if isinstance(measure, Choice | Scoped):
+            then = self._data_type(measure.then)
+            return then if measure.otherwise is None or self._data_type(measure.otherwise) == then else "number"
+        return "number"
+
+    def _is_item(self, measure: Measure) -> bool:
+        """Whether a measure's values are those of an item of a mapping, as they are stored there."""
+        if isinstance(measure, Choice | Scoped):
+            items = {self._is_item(each) for each in (measure.then, measure.otherwise) if each is not None}
+            if len(items) > 1 and self._data_type(measure) not in ("number", "integer"):
+                raise Invalid("cannot choose between a value of a mapping's item and one of an attribute")
+            return True in items
+        return isinstance(measure, AggregateFunction) and self._functions[measure].item
+
     def _having(self, having: Having, folded: Subquery) -> Where:
         if isinstance(having, MeasureComparison):
             value = self._value(having.measure, self._expression(having.measure, folded))
@@ -338,11 +391,8 @@ class AggregatePlan:
         return and_(true(), *parts) if isinstance(having, HavingAll) else or_(false(), *parts)
 
     def _value(self, measure: Measure, expression: Column) -> Value:
-        if isinstance(measure, AggregateFunction):
-            built = self._functions[measure]
-            return Value(expression, Attribute(measure.name, data_type=built.data_type), built.item)
-        kind = "integer" if isinstance(measure, Window) and expression.type is INTEGER else "number"
-        return Value(expression, Attribute("number", data_type=kind))
+        name = measure.name if isinstance(measure, AggregateFunction) else "number"
+        return Value(expression, Attribute(name, data_type=self._data_type(measure)), self._is_item(measure))
 
     def _order(self, folded: Subquery, levels: Sequence[Column]) -> list[Column]:
         """The expressions of ``ORDER BY``; by default, totals come after the groups that they sum up."""
@@ -385,6 +435,12 @@ class AggregatePlan:
             return _unless_none(self._reader(measure.of))
         if isinstance(measure, Window) and measure.name == "rank":
             return _unless_none(int)
+        if isinstance(measure, Choice | Scoped):
+            kind = self._data_type(measure)
+            if kind not in ("number", "integer"):
+                return self._reader(measure.then)
+            if kind == "integer":
+                return _unless_none(int)
         return sql_function("average", Value(literal(0.0, NUMBER), Attribute("number", data_type="number")), None).read
 
 

@@ -80,6 +80,7 @@ class _Cost:
         _bound(len(functions), MEASURES, "functions in its measures")
         _bound(len(aggregate.group), LEVELS, "levels")
         self.paths(each.path for each in functions if each.path is not None)
+        self.paths(each.by for each in functions if each.by is not None)
         self.paths(level.path for level in aggregate.group)
         for function in functions:
             if function.condition is not None:

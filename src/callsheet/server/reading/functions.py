@@ -15,9 +15,9 @@ from callsheet.server.store.columns import INTEGER, NUMBER, TEXT, Truth
 from callsheet.server.store.comparison import Value, Where
 from callsheet.server.store.items import item_python
 from callsheet.server.store.sql_template import SqlTemplate
-from callsheet.server.store.sqlite_statistics import DEVIATION, MODE, QUANTILE, VARIANCE
+from callsheet.server.store.sqlite_statistics import DEVIATION, FIRST, LATEST, MODE, QUANTILE, VARIANCE
 
-__all__ = ["SqlFunction", "group_reader", "placeholder_type", "sql_function"]
+__all__ = ["SqlFunction", "group_reader", "placeholder_type", "sql_function", "value_in_time"]
 
 Column = ColumnElement[Any]
 Reading = Callable[[Any], Any]
@@ -56,25 +56,65 @@ class SqlMode(SqlTemplate):
         self.type = value.type
 
 
+_PRESENT = "FILTER (WHERE {0} IS NOT NULL AND {1} IS NOT NULL)"
+
+
+class SqlLatest(SqlTemplate):
+    """The value of the row with the largest second argument, then the largest third."""
+
+    inherit_cache = True
+    sqlite = f"{LATEST}({{0}}, {{1}}, {{2}})"
+    postgres = f"(array_agg({{0}} ORDER BY {{1}} DESC, {{2}} DESC) {_PRESENT})[1]"
+    duckdb = f"arg_max({{0}}, ROW({{1}}, {{2}})) {_PRESENT}"
+
+    def __init__(self, value: Column, by: Column, key: Column) -> None:
+        super().__init__(value, by, key)
+        self.type = value.type
+
+
+class SqlFirst(SqlLatest):
+    """The value of the row with the smallest second argument, then the smallest third."""
+
+    inherit_cache = True
+    sqlite = f"{FIRST}({{0}}, {{1}}, {{2}})"
+    postgres = f"(array_agg({{0}} ORDER BY {{1}}, {{2}}) {_PRESENT})[1]"
+    duckdb = f"arg_min({{0}}, ROW({{1}}, {{2}})) {_PRESENT}"
+
+
 @frozen(eq=False)
 class SqlFunction:
-    """A function of one input column: what goes in, what is computed, and how the result becomes a Python value.
+    """A function of input columns: what goes in, what is computed, and how the result becomes a Python value.
 
-    ``empty`` is its result of no values; ``data_type`` that of the attribute that its result is compared as.
+    ``others`` go in beside the value. ``empty`` is the result of no values; ``data_type`` that of the attribute that
+    the result is compared as.
     """
 
     value: Column
-    function: Callable[[Column], Column]
+    function: Callable[..., Column]
     type: TypeEngine[Any]
     read: Reading
     data_type: str
     empty: int | None = None
     item: bool = False
+    others: tuple[Column, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Column, ...]:
+        return (self.value, *self.others)
 
     def of(self, condition: Where) -> SqlFunction:
         """The same of the values of rows that fulfil a condition."""
         value = type_coerce(case((condition, self.value)), self.value.type)
         return evolve(self, value=value, function=_count if self.function is _count_rows else self.function)
+
+
+def value_in_time(name: str, value: Value, by: Column, key: Column) -> SqlFunction:
+    """The value of the row that is the ``latest`` or the ``first`` by another column, then by its key."""
+    function, column, read = SqlLatest if name == "latest" else SqlFirst, value.expression, group_reader(value)
+    if isinstance(column.type, Truth):
+        column, read = cast(column, Integer()), _truth
+    data_type = value.attribute.data_type
+    return SqlFunction(column, function, column.type, read, data_type, item=value.item, others=(by, key))
 
 
 def sql_function(name: str, value: Value | None, place: float | None) -> SqlFunction:

@@ -16,11 +16,12 @@ __all__ = ["SqlTemplate"]
 class SqlTemplate(FunctionElement[Any]):
     """An expression with a text for each database, in which ``{0}`` is the first argument.
 
-    A database for which there is no text refuses the expression by ``meaning``.
+    DuckDB takes PostgreSQL's where it has none of its own. Another database for which there is no text refuses the
+    expression by ``meaning``.
     """
 
     inherit_cache = True
-    sqlite, postgres, mariadb = "", "", ""
+    sqlite, postgres, duckdb, mariadb = "", "", "", ""
     meaning = ""
 
 
@@ -36,9 +37,14 @@ def _on_sqlite(element: SqlTemplate, compiler: Any, **options: Any) -> str:
     return _filled(element.sqlite, element, compiler, options)
 
 
-@compiles(SqlTemplate, "postgresql", "duckdb")
+@compiles(SqlTemplate, "postgresql")
 def _on_postgres(element: SqlTemplate, compiler: Any, **options: Any) -> str:
     return _filled(element.postgres, element, compiler, options)
+
+
+@compiles(SqlTemplate, "duckdb")
+def _on_duckdb(element: SqlTemplate, compiler: Any, **options: Any) -> str:
+    return _filled(element.duckdb or element.postgres, element, compiler, options)
 
 
 @compiles(SqlTemplate, "mariadb")

@@ -21,10 +21,23 @@ try:
 except ImportError:
     from hashlib import md5
 
-__all__ = ["DEVIATION", "DRAW", "LOCAL_DAY", "MODE", "QUANTILE", "VARIANCE", "quantile_of", "register", "variance_of"]
+__all__ = [
+    "DEVIATION",
+    "DRAW",
+    "FIRST",
+    "LATEST",
+    "LOCAL_DAY",
+    "MODE",
+    "QUANTILE",
+    "VARIANCE",
+    "quantile_of",
+    "register",
+    "variance_of",
+]
 
 QUANTILE, MODE = "callsheet_quantile", "callsheet_mode"
 VARIANCE, DEVIATION = "callsheet_variance", "callsheet_deviation"
+LATEST, FIRST = "callsheet_latest", "callsheet_first"
 LOCAL_DAY, DRAW = "callsheet_local_day", "callsheet_draw"
 
 
@@ -109,6 +122,35 @@ class _Mode:
         return min((value for value, count in self.counts.items() if count == most), key=_in_order, default=None)
 
 
+class _Latest:
+    """The value with the largest place and key; those of None are left out."""
+
+    def __init__(self) -> None:
+        self.place: tuple[Any, str] | None = None
+        self.value: Any = None
+
+    def step(self, value: Any, by: Any, key: str) -> None:
+        if value is None or by is None:
+            return
+        if self.place is None or self.after((by, key), self.place):
+            self.place, self.value = (by, key), value
+
+    @staticmethod
+    def after(place: Any, other: Any) -> bool:
+        return bool(place > other)
+
+    def finalize(self) -> Any:
+        return self.value
+
+
+class _First(_Latest):
+    """The value with the smallest place and key."""
+
+    @staticmethod
+    def after(place: Any, other: Any) -> bool:
+        return bool(place < other)
+
+
 def _in_order(value: Any) -> Any:
     """SQLite's order of texts is that of their bytes."""
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
@@ -134,6 +176,8 @@ def register(connection: sqlite3.Connection) -> None:
         (MODE, 1, _Mode),
         (VARIANCE, 1, _Variance),
         (DEVIATION, 1, _Deviation),
+        (LATEST, 3, _Latest),
+        (FIRST, 3, _First),
     )
     for name, arguments, function in aggregates:
         connection.create_aggregate(name, arguments, function)
