@@ -10,7 +10,7 @@ A member is named by its path: the keys from the topmost level down to its own, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol, TypeAlias
 
@@ -22,6 +22,7 @@ __all__ = [
     "CubeCells",
     "CubeDescription",
     "CubeQuestion",
+    "CubeReading",
     "FactCondition",
     "GroupedRows",
     "HierarchyDescription",
@@ -30,6 +31,7 @@ __all__ = [
     "MeasureDescription",
     "MemberPath",
     "MemberRow",
+    "MembersMissing",
     "QuestionOrder",
 ]
 
@@ -161,6 +163,22 @@ class GroupedRows:
     rows: Sequence[tuple[tuple[MemberPath, ...], tuple[CellValue, ...]]]
 
 
+@frozen
+class CubeReading:
+    """What an evaluation needs before it can go on: answers to questions, and the members of levels."""
+
+    questions: tuple[CubeQuestion, ...] = ()
+    levels: tuple[LevelName, ...] = ()
+
+
+class MembersMissing(Exception):
+    """Raised by a cube for levels that must be read first; the evaluation comes back to them when they are."""
+
+    def __init__(self, levels: Iterable[LevelName]) -> None:
+        super().__init__()
+        self.levels = tuple(levels)
+
+
 class CubeCells(Protocol):
     """A cube that can be queried."""
 
@@ -168,7 +186,10 @@ class CubeCells(Protocol):
         """The description of the cube; always the same."""
 
     def members(self, level: LevelName) -> Sequence[MemberRow]:
-        """All members of a level. Members without a child at the level below are left out by the cube."""
+        """All members of a level. Members without a child at the level below are left out by the cube.
+
+        May raise `MembersMissing`, if whoever evaluates can read them (see `query.answering`).
+        """
 
     def ask(self, questions: Sequence[CubeQuestion]) -> Sequence[GroupedRows]:
         """The answers to questions, in their order."""

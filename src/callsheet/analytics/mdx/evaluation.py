@@ -8,9 +8,10 @@ on a cell that is not known yet (see `reading`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar
 
+from callsheet.analytics.mdx.cells import CubeReading, GroupedRows, LevelName, MembersMissing
 from callsheet.analytics.mdx.conversion import Conversion, MemberLiteral, SetLiteral
 from callsheet.analytics.mdx.dependence import dependence
 from callsheet.analytics.mdx.errors import MdxError, MdxLimit
@@ -38,9 +39,12 @@ from callsheet.analytics.mdx.syntax import (
 )
 from callsheet.analytics.mdx.values import as_truth, compare, number_of_text
 
-__all__ = ["Context", "Evaluation"]
+__all__ = ["Context", "Evaluation", "Reading"]
 
 _R = TypeVar("_R")
+
+Reading: TypeAlias = Generator[CubeReading, Sequence[GroupedRows], _R]
+"""A computation that now and then needs something of the cube, and gets the answers sent."""
 
 MOST_PLACES = 32
 """Of so many sets it is kept where their tuples are."""
@@ -68,8 +72,7 @@ class Evaluation(Conversion):
         self.reader = CellReader(space, clock)
         self.scope = QueryScope(space)
         self.names = MdxNames(space, self.scope)
-        self.scope.add_cube_formulas(self.names)
-        self.start: Context = space.defaults()
+        self.start: Context = ()
         self.axis_sets: Callable[[int], list[Any]] | None = None
         self._named: dict[int, tuple[Any, list[str], Expression]] = {}
         self._kept: dict[Any, Any] = {}
@@ -85,17 +88,25 @@ class Evaluation(Conversion):
 
     # Turns: evaluate, read what was missing, evaluate again.
 
-    def settled(self, compute: Callable[[], _R]) -> _R:
-        """The result of a computation, once every cell that it needs is known."""
+    def begin(self) -> None:
+        """The context of a query that names nothing, and what the cube calculates."""
+        self.start = self.space.defaults()
+        self.scope.add_cube_formulas(self.names)
+
+    def settled(self, compute: Callable[[], _R]) -> Reading[_R]:
+        """The result of a computation, once every cell and member that it needs is known."""
         reader = self.reader
         while True:
             reader.missing = 0
             self._turn.clear()
+            missing: tuple[LevelName, ...] = ()
             try:
                 result = compute()
+            except MembersMissing as error:
+                missing = error.levels
             except _TooDeep as deep:
                 if not reader.missing:
-                    self._deepest_first(deep.context)
+                    yield from self._deepest_first(deep.context)
                     continue
             except (MdxError, RecursionError) as error:
                 if not reader.missing:
@@ -105,15 +116,16 @@ class Evaluation(Conversion):
             else:
                 if not reader.missing:
                     return result
-            self._fetch()
+            yield from self._read(missing)
 
-    def _fetch(self) -> None:
+    def _read(self, levels: tuple[LevelName, ...] = ()) -> Reading[None]:
         if self.reader.turns > self.clock.limits.turns:
             raise MdxLimit(f"the query needs more than {self.clock.limits.turns} turns (limit `turns`)")
         self._depth = 0
-        self.reader.fetch()
+        questions = self.reader.prepare()
+        self.reader.take((yield CubeReading(questions, levels)))
 
-    def _deepest_first(self, context: Context) -> None:
+    def _deepest_first(self, context: Context) -> Reading[None]:
         """The value of a context becomes known, and those that it needs before it."""
         waiting = {context: None}
         while waiting:
@@ -121,8 +133,11 @@ class Evaluation(Conversion):
             self._depth, self.reader.missing = 0, 0
             self._turn.clear()
             self.clock.check()
+            missing: tuple[LevelName, ...] = ()
             try:
                 self.value(last)
+            except MembersMissing as error:
+                missing = error.levels
             except _TooDeep as deep:
                 if not self.reader.missing:
                     if deep.context in waiting or len(waiting) > MOST_FORMULAS:
@@ -132,8 +147,8 @@ class Evaluation(Conversion):
             except MdxError:
                 if not self.reader.missing:
                     raise
-            if self.reader.missing:
-                self._fetch()
+            if self.reader.missing or missing:
+                yield from self._read(missing)
             else:
                 del waiting[last]
         self._depth = 0

@@ -146,9 +146,10 @@ class MdxLevel:
     def named(self, name: str) -> MdxMember | None:
         """The first member with this name, in any case."""
         if self._by_name is None:
-            self._by_name = {}
+            by_name: dict[str, MdxMember] = {}
             for member in self.members():
-                self._by_name.setdefault(member.name.lower(), member)
+                by_name.setdefault(member.name.lower(), member)
+            self._by_name = by_name
         return self._by_name.get(name.lower())
 
     def __repr__(self) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 from callsheet.analytics.mdx import functions as functions  # declares the functions
 from callsheet.analytics.mdx.cell_formats import format_of
-from callsheet.analytics.mdx.cells import CubeCells
+from callsheet.analytics.mdx.cells import CubeCells, GroupedRows
 from callsheet.analytics.mdx.errors import MdxError, nearest_name
-from callsheet.analytics.mdx.evaluation import Context, Evaluation
+from callsheet.analytics.mdx.evaluation import Context, Evaluation, Reading
 from callsheet.analytics.mdx.formats import format_value
 from callsheet.analytics.mdx.functions.properties import member_property
 from callsheet.analytics.mdx.limits import MdxLimits, QueryClock
@@ -30,7 +31,7 @@ from callsheet.analytics.mdx.syntax import (
 )
 from callsheet.analytics.mdx.text import expression_text
 
-__all__ = ["answer_mdx"]
+__all__ = ["answer_mdx", "answering"]
 
 
 def answer_mdx(
@@ -45,11 +46,34 @@ def answer_mdx(
     present for functions of dates. Raises `MdxError`, with the position, for what cannot be read or found, and
     `MdxLimit` if a limit is passed.
     """
-    text = query if isinstance(query, str) else ""
     space = cells if isinstance(cells, CubeSpace) else CubeSpace(cells)
+    making = answering(space, query, limits, now)
+    answers: Sequence[GroupedRows] = ()
+    started = False
+    while True:
+        try:
+            reading = making.send(answers) if started else next(making)
+        except StopIteration as stop:
+            result: MdxResult = stop.value
+            return result
+        started = True
+        answers = space.cells.ask(reading.questions) if reading.questions else ()
+
+
+def answering(
+    space: CubeSpace,
+    query: str | MdxStatement,
+    limits: MdxLimits | None = None,
+    now: dt.datetime | None = None,
+) -> Reading[MdxResult]:
+    """The answer to a query, as a computation that yields what it needs of the cube, and is sent the answers.
+
+    Levels that it yields must be known to the cube when it goes on.
+    """
+    text = query if isinstance(query, str) else ""
     try:
         statement = parse_mdx(query) if isinstance(query, str) else query
-        return _Answer(space, _select(statement), limits or MdxLimits(), now or dt.datetime.now()).result()
+        return (yield from _Answer(space, _select(statement), limits or MdxLimits(), now or dt.datetime.now()).result())
     except MdxError as error:
         if error.text or not text:
             raise
@@ -71,37 +95,49 @@ class _Answer:
 
     def __init__(self, space: CubeSpace, statement: CellsStatement, limits: MdxLimits, now: dt.datetime) -> None:
         self.statement, self.space = statement, space
-        self.evaluation = evaluation = Evaluation(space, QueryClock(limits), now)
-        source: NameExpression | CellsStatement = statement.source
-        if isinstance(source, CellsStatement):
-            source = subselected(evaluation, source)
-        _check_cube(space, source)
-        evaluation.scope.add_query_formulas(statement.formulas, evaluation.names)
-        evaluation.parameters.update(parameters_of(statement))
-        self.axes = _ordered(statement.axes)
+        self.evaluation = Evaluation(space, QueryClock(limits), now)
+        self.axes: list[AxisClause] = []
         self._known: dict[tuple[MdxMember, int], ShownMember] = {}
 
-    def result(self) -> MdxResult:
+    def _begin(self) -> Reading[None]:
+        """The cube, what is restricted, and what the query defines itself."""
+        statement, evaluation = self.statement, self.evaluation
+        yield from evaluation.settled(evaluation.begin)
+        source: NameExpression | CellsStatement = statement.source
+        if isinstance(source, CellsStatement):
+            source = yield from subselected(evaluation, source)
+        _check_cube(self.space, source)
+        yield from evaluation.settled(lambda: evaluation.scope.add_query_formulas(statement.formulas, evaluation.names))
+        evaluation.parameters.update(parameters_of(statement))
+        self.axes = _ordered(statement.axes)
+
+    def result(self) -> Reading[MdxResult]:
         """All stages."""
+        yield from self._begin()
         evaluation = self.evaluation
         slicer: list[Any] | None = None
         if self.statement.slicer is not None:
             node = self.statement.slicer
-            slicer = evaluation.settled(lambda: evaluation.set(node, evaluation.start))
+            slicer = yield from evaluation.settled(lambda: evaluation.set(node, evaluation.start))
             evaluation.start = sliced(evaluation, slicer)
         evaluation.axis_sets = self._axis
-        axes = evaluation.settled(lambda: [self._axis(number) for number in range(len(self.axes))])
+        axes = yield from evaluation.settled(lambda: [self._axis(number) for number in range(len(self.axes))])
         self._check_hierarchies(slicer or [], axes)
-        axes, values = self._cells(axes)
-        cells = self._formatted(axes, values)
-        shown = tuple(
-            ResultAxis(tuple(tuple(self._shown(member, axis) for member in members) for members in positions))
-            for positions, axis in zip(axes, self.axes)
-        )
+        axes, values = yield from self._cells(axes)
+        cells = yield from self._formatted(axes, values)
+        shown = yield from evaluation.settled(lambda: self._shown_axes(slicer, axes))
         reader = evaluation.reader
         return MdxResult(
-            self.space.description.name, self._shown_slicer(slicer), shown, cells, reader.turns, tuple(reader.asked)
+            self.space.description.name, shown[0], tuple(shown[1:]), cells, reader.turns, tuple(reader.asked)
         )
+
+    def _shown_axes(self, slicer: list[Any] | None, axes: list[list[Any]]) -> list[ResultAxis]:
+        """The slicer and the axes, as the result has them."""
+        shown = [
+            ResultAxis(tuple(tuple(self._shown(member, axis) for member in members) for members in positions))
+            for positions, axis in zip(axes, self.axes)
+        ]
+        return [self._shown_slicer(slicer), *shown]
 
     def _axis(self, number: int) -> list[Any]:
         """The set of an axis, NON EMPTY not yet regarded."""
@@ -127,7 +163,7 @@ class _Answer:
                 if before != name:
                     raise MdxError(f"{member.hierarchy!r} is on {before} and on {name}")
 
-    def _cells(self, axes: list[list[Any]]) -> tuple[list[list[Any]], dict[tuple[int, ...], Any]]:
+    def _cells(self, axes: list[list[Any]]) -> Reading[tuple[list[list[Any]], dict[tuple[int, ...], Any]]]:
         """The values of all cells; and the axes, of which empty positions are removed where NON EMPTY says so."""
         evaluation = self.evaluation
         evaluation.clock.take(size_of(axes))
@@ -140,7 +176,7 @@ class _Answer:
                 found[place] = evaluation.value(self._context(axes, place))
             return found
 
-        known = evaluation.settled(values)
+        known = yield from evaluation.settled(values)
         left = [list(each) for each in places]
         for number, axis in enumerate(self.axes):
             if axis.non_empty:
@@ -154,7 +190,7 @@ class _Answer:
             self.evaluation.start, [member for axis, at in zip(axes, place) for member in axis[at]]
         )
 
-    def _formatted(self, axes: list[list[Any]], values: dict[tuple[int, ...], Any]) -> tuple[MdxCell, ...]:
+    def _formatted(self, axes: list[list[Any]], values: dict[tuple[int, ...], Any]) -> Reading[tuple[MdxCell, ...]]:
         """The cells, columns running fastest."""
         evaluation = self.evaluation
 
@@ -167,7 +203,7 @@ class _Answer:
                 found.append(MdxCell(values[at], format_value(values[at], pattern), pattern))
             return found
 
-        return tuple(evaluation.settled(cells))
+        return tuple((yield from evaluation.settled(cells)))
 
     def _shown(self, member: MdxMember, axis: AxisClause | None = None) -> ShownMember:
         key = (member, id(axis))

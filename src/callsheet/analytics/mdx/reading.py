@@ -6,6 +6,7 @@ what was computed while it grew may not be kept.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -81,6 +82,10 @@ class CellReader:
         self.asked: list[CubeQuestion] = []
         self._known: dict[Any, Any] = {}
         self._wanted: dict[Any, _WantedCells] = {}
+        self._asked_cells: list[tuple[tuple[MdxLevel, ...], Any, _WantedCells]] = []
+        self._rows: dict[CubeQuestion, GroupedRows] = {}
+        self._wanted_rows: dict[CubeQuestion, None] = {}
+        self._asked_rows: list[CubeQuestion] = []
         self.restriction: tuple[Cover, ...] = ()
 
     def read(self, context: Members) -> Any:
@@ -113,21 +118,37 @@ class CellReader:
         wanted.tuples[members] = None
         return None
 
-    def fetch(self) -> None:
-        """All that is wanted is asked, and known from then on."""
+    def rows(self, question: CubeQuestion) -> GroupedRows | None:
+        """The answer to a question of one's own; None, and noted, if it is not known yet."""
+        known = self._rows.get(question)
+        if known is None:
+            self.missing += 1
+            self._wanted_rows[question] = None
+        return known
+
+    def prepare(self) -> tuple[CubeQuestion, ...]:
+        """The questions for all that is wanted; their answers go to `take`."""
         self._clock.check()
         self.turns += 1
         patterns, self._wanted, self.missing = self._wanted, {}, 0
-        asked: list[tuple[Any, _WantedCells]] = []
+        self._asked_rows, self._wanted_rows = list(self._wanted_rows), {}
+        self._asked_cells = []
         questions = []
         for (levels, covers), wanted in patterns.items():
             self._settle(wanted, covers)
             question = self._question(levels, covers, wanted)
             if question is not None:
-                asked.append(((levels, covers), wanted))
+                self._asked_cells.append((levels, covers, wanted))
                 questions.append(question)
-        self.asked += questions
-        for ((levels, covers), wanted), answer in zip(asked, self.space.cells.ask(questions), strict=True):
+        found = (*self._asked_rows, *questions)
+        self.asked += found
+        return found
+
+    def take(self, answers: Sequence[GroupedRows]) -> None:
+        """The answers to the questions of `prepare`: all of them are known from then on."""
+        number = len(self._asked_rows)
+        self._rows.update(zip(self._asked_rows, answers[:number], strict=True))
+        for (levels, covers, wanted), answer in zip(self._asked_cells, answers[number:], strict=True):
             self._keep(levels, covers, list(wanted.measures), answer)
 
     def _settle(self, wanted: _WantedCells, covers: Any) -> None:

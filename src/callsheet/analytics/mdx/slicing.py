@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from callsheet.analytics.mdx.errors import MdxError
-from callsheet.analytics.mdx.evaluation import Context, Evaluation
+from callsheet.analytics.mdx.evaluation import Context, Evaluation, Reading
 from callsheet.analytics.mdx.members import MdxMember
 from callsheet.analytics.mdx.reading import Cover
 from callsheet.analytics.mdx.syntax import (
@@ -48,16 +48,16 @@ def _summed(evaluation: Evaluation, tuples: list[Any]) -> MdxMember:
     return total
 
 
-def subselected(evaluation: Evaluation, statement: CellsStatement) -> NameExpression:
+def subselected(evaluation: Evaluation, statement: CellsStatement) -> Reading[NameExpression]:
     """The name of the cube below subselects, which restrict the facts and the members of the rest of the query."""
     source = statement.source
-    name = source if isinstance(source, NameExpression) else subselected(evaluation, source)
-    evaluation.scope.add_query_formulas(statement.formulas, evaluation.names)
+    name = source if isinstance(source, NameExpression) else (yield from subselected(evaluation, source))
+    yield from evaluation.settled(lambda: evaluation.scope.add_query_formulas(statement.formulas, evaluation.names))
     nodes = [axis.expression for axis in statement.axes]
     nodes += [] if statement.slicer is None else [statement.slicer]
     for node in nodes:
-        tuples = evaluation.settled(lambda node=node: evaluation.set(node, evaluation.start))  # type: ignore[misc]
+        tuples = yield from evaluation.settled(lambda node=node: evaluation.set(node, evaluation.start))  # type: ignore[misc]
         if any(member.calculated for each in tuples for member in each):
             raise MdxError("a subselect has members of the cube only", statement.position)
-        evaluation.restrict(Cover(tuples))
+        yield from evaluation.settled(lambda tuples=tuples: evaluation.restrict(Cover(tuples)))  # type: ignore[misc]
     return name
