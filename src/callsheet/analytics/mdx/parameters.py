@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from attrs import fields
-
 from callsheet.analytics.mdx.errors import MdxError
 from callsheet.analytics.mdx.parser import parse_expression
-from callsheet.analytics.mdx.syntax import CallExpression, Expression, MemberFormula, SetFormula, StringLiteral
+from callsheet.analytics.mdx.syntax import (
+    CallExpression,
+    Expression,
+    MemberFormula,
+    SetFormula,
+    StringLiteral,
+    nodes_of,
+)
 
 __all__ = ["parameters_of"]
 
@@ -27,17 +32,12 @@ def parameters_of(statement: Any) -> dict[str, Expression]:
     return found
 
 
-def _calls(node: Any) -> Iterator[CallExpression]:
-    if isinstance(node, CallExpression):
-        yield node
-    if isinstance(node, MemberFormula | SetFormula) and isinstance(node.expression, StringLiteral):
-        yield from _within_quotes(node.expression)
-    if isinstance(node, tuple):
-        for part in node:
-            yield from _calls(part)
-    elif hasattr(node, "__attrs_attrs__"):
-        for each in fields(type(node)):
-            yield from _calls(getattr(node, each.name))
+def _calls(tree: Any) -> Iterator[CallExpression]:
+    for node in nodes_of(tree):
+        if isinstance(node, CallExpression):
+            yield node
+        elif isinstance(node, MemberFormula | SetFormula) and isinstance(node.expression, StringLiteral):
+            yield from _within_quotes(node.expression)
 
 
 def _within_quotes(text: StringLiteral) -> Iterator[CallExpression]:

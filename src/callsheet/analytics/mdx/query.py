@@ -65,12 +65,13 @@ def answering(
     query: str | MdxStatement,
     limits: MdxLimits | None = None,
     now: dt.datetime | None = None,
+    text: str = "",
 ) -> Reading[MdxResult]:
     """The answer to a query, as a computation that yields what it needs of the cube, and is sent the answers.
 
-    Levels that it yields must be known to the cube when it goes on.
+    Levels that it yields must be known to the cube when it goes on. ``text`` is what was parsed, for messages.
     """
-    text = query if isinstance(query, str) else ""
+    text = query if isinstance(query, str) else text
     try:
         statement = parse_mdx(query) if isinstance(query, str) else query
         return (yield from _Answer(space, _select(statement), limits or MdxLimits(), now or dt.datetime.now()).result())

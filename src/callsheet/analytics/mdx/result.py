@@ -7,7 +7,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
 
 from callsheet.analytics.mdx.cells import CubeQuestion
 
@@ -53,7 +53,8 @@ class MdxResult:
     """What a query gives.
 
     ``cells`` are in the order of the positions, those of the last axis outermost; ``slicer`` has the positions of the
-    slicer. ``turns`` is how often cells were read, ``asked`` has all questions that the cube was asked.
+    slicer. ``turns`` is how often cells were read, ``asked`` has all questions that the cube was asked; ``position`` is
+    that of the server's log that the cells are as of, if the cube is a server's.
     """
 
     cube: str
@@ -62,11 +63,16 @@ class MdxResult:
     cells: tuple[MdxCell, ...]
     turns: int = 0
     asked: tuple[CubeQuestion, ...] = ()
+    position: int | None = None
 
     @property
     def questions(self) -> int:
         """The number of questions that the cube was asked."""
         return len(self.asked)
+
+    def at(self, position: int | None) -> MdxResult:
+        """The same, as of a position."""
+        return evolve(self, position=position)
 
     def cell(self, *place: int) -> MdxCell:
         """The cell at a position of each axis, columns first."""

@@ -5,9 +5,10 @@ Positions are offsets in the text that was read, -1 where there is none; they do
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 __all__ = [
     "AliasedExpression",
@@ -32,6 +33,7 @@ __all__ = [
     "StringLiteral",
     "TupleExpression",
     "UnaryExpression",
+    "nodes_of",
 ]
 
 
@@ -239,3 +241,14 @@ class ExplainStatement:
 
 
 MdxStatement: TypeAlias = CellsStatement | DrillthroughStatement | ExplainStatement
+
+
+def nodes_of(tree: Any) -> Iterator[Any]:
+    """A tree's nodes, each before those in it."""
+    if isinstance(tree, tuple):
+        for part in tree:
+            yield from nodes_of(part)
+    elif hasattr(tree, "__attrs_attrs__"):
+        yield tree
+        for each in fields(type(tree)):
+            yield from nodes_of(getattr(tree, each.name))

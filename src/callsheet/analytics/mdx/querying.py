@@ -1,0 +1,194 @@
+"""MDX over the cubes of a session: an evaluation says what it needs, and each of its turns is one request.
+
+All turns must be of one state of the server. The answers say of which position they are; if that changes between two
+turns, because somebody commits, the query is evaluated again. The members that were read are kept for the next query,
+for as long as the position stays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from attrs import define, field
+
+from callsheet.analytics.mdx.cells import CubeReading, GroupedRows
+from callsheet.analytics.mdx.entity_cells import EntityCells
+from callsheet.analytics.mdx.errors import MdxLimit
+from callsheet.analytics.mdx.explanation import MdxExplanation, MdxTurn
+from callsheet.analytics.mdx.finding import definition_of
+from callsheet.analytics.mdx.members import CubeSpace
+from callsheet.analytics.mdx.parser import parse_mdx
+from callsheet.analytics.mdx.prefetching import levels_named
+from callsheet.analytics.mdx.query import answering
+from callsheet.analytics.mdx.result import MdxResult
+from callsheet.analytics.mdx.syntax import ExplainStatement, MdxStatement
+from callsheet.core.asking import ask
+from callsheet.core.core import Core
+from callsheet.errors import Conflict
+from callsheet.flow import Flow
+from callsheet.model.cube import CubeDefinition
+from callsheet.model.question import Answer, Question
+
+__all__ = ["explain_mdx_query", "query_mdx"]
+
+TOGETHER = 200
+"""So many questions are one request."""
+
+TRIES = 5
+"""How often a query is evaluated again, because the server's state has changed meanwhile."""
+
+SPACES = 8
+"""The members of so many cubes are kept."""
+
+
+def query_mdx(
+    core: Core, query: str, cube: Any = None, *, at: int | None = None, scenario: str | None = None
+) -> Flow[Any]:
+    """The answer to a query in MDX over a cube of the session; ``FROM`` names the cube.
+
+    ``cube`` is another one: a cube, its name, or a `CubeDefinition`. ``at`` is a position of the server's log,
+    ``scenario`` the name of one. The numbers are those of the entities that the account may read, all of one state of
+    the server. ``EXPLAIN PLAN FOR …`` gives what ``explain_mdx_query`` does. Raises `MdxError`, with its position, for
+    what cannot be read or found. It needs the extra ``mdx``.
+
+    >>> session.query_mdx("select [Measures].[Bid] on columns from Bids").to_pandas()  # doctest: +SKIP
+    """
+    statement = parse_mdx(query)
+    if isinstance(statement, ExplainStatement):
+        return (yield from explain_mdx_query(core, query, cube, at=at, scenario=scenario))
+    definition = yield from definition_of(core, statement, cube, query)
+    return (yield from _Asking(core, definition, at, scenario).answer(query, statement))
+
+
+def explain_mdx_query(
+    core: Core, query: str, cube: Any = None, *, at: int | None = None, scenario: str | None = None
+) -> Flow[MdxExplanation]:
+    """How a query in MDX is answered: its turns, the statements of each, and where the time went.
+
+    The query is evaluated as a whole; its result is in the explanation.
+
+    >>> print(session.explain_mdx_query("select [Measures].[Bid] on columns from Bids"))  # doctest: +SKIP
+    """
+    begun = time.perf_counter()
+    statement = parse_mdx(query)
+    if isinstance(statement, ExplainStatement):
+        statement = statement.statement
+    parsed = time.perf_counter()
+    definition = yield from definition_of(core, statement, cube, query)
+    asking = _Asking(core, definition, at, scenario, core.features.questions)
+    result = yield from asking.answer(query, statement)
+    whole = time.perf_counter() - begun
+    reading = sum(turn.milliseconds for turn in asking.turns)
+    milliseconds = {"parsing": 1000 * (parsed - begun), "reading": reading, "evaluating": 1000 * whole - reading}
+    return MdxExplanation(query, result, tuple(asking.turns), {**milliseconds, "whole": 1000 * whole})
+
+
+class _Moved(Exception):
+    """Another answer is of another position."""
+
+
+@define(eq=False)
+class _Kept:
+    """The members of a cube, as of a position."""
+
+    definition: CubeDefinition
+    state: tuple[int | None, str | None]
+    cells: EntityCells
+    space: CubeSpace
+    position: int | None = None
+
+
+_SPACES: WeakKeyDictionary[Core, list[_Kept]] = WeakKeyDictionary()
+
+
+@define(eq=False)
+class _Asking:
+    """One query over a cube, of one state."""
+
+    core: Core
+    definition: CubeDefinition
+    at: int | None = None
+    scenario: str | None = None
+    explain: bool = False
+    turns: list[MdxTurn] = field(factory=list)
+    _position: int | None = None
+
+    def answer(self, text: str, statement: MdxStatement) -> Flow[MdxResult]:
+        for _ in range(TRIES):
+            kept = self._kept()
+            self.turns.clear()
+            try:
+                return (yield from self._evaluated(kept, text, statement))
+            except _Moved:
+                self._forget(kept)
+        raise Conflict("the server's data changed while the query was answered, again and again; ask `at` a position")
+
+    def _kept(self) -> _Kept:
+        """What is known of the cube; the last that were used stay."""
+        spaces, state = _SPACES.setdefault(self.core, []), (self.at, self.scenario)
+        for kept in spaces:
+            if kept.state == state and kept.definition == self.definition:
+                return kept
+        cells = EntityCells(self.definition, self.core.schema)
+        spaces.insert(0, kept := _Kept(self.definition, state, cells, CubeSpace(cells)))
+        del spaces[SPACES:]
+        return kept
+
+    def _forget(self, kept: _Kept) -> None:
+        spaces = _SPACES.get(self.core, [])
+        spaces[:] = [each for each in spaces if each is not kept]
+
+    def _evaluated(self, kept: _Kept, text: str, statement: MdxStatement) -> Flow[MdxResult]:
+        self._position = kept.position
+        first = kept.cells.missing(levels_named(statement, kept.cells.cube()))
+        if first:
+            yield from self._read(kept, CubeReading((), tuple(first)))
+        making = answering(kept.space, statement, text=text)
+        answers: Sequence[GroupedRows] | None = None
+        try:
+            while True:
+                try:
+                    reading = next(making) if answers is None else making.send(answers)
+                except StopIteration as stop:
+                    result: MdxResult = stop.value
+                    break
+                answers = yield from self._read(kept, reading)
+        finally:
+            making.close()
+        if self._position is None:
+            self._forget(kept)
+        return result.at(self._position)
+
+    def _read(self, kept: _Kept, reading: CubeReading) -> Flow[list[GroupedRows]]:
+        """The answers of one turn; members of levels become known."""
+        levels = [(level, kept.cells.questions.members(level)) for level in kept.cells.missing(reading.levels)]
+        cells = [kept.cells.questions.cells(question, kept.cells.paths) for question in reading.questions]
+        asked = [each.aggregate for _, each in levels] + [each.aggregate for each in cells]
+        begun = time.perf_counter()
+        answers: list[Answer] = []
+        for some in _chunks([Question(each, self.at, self.scenario, self.explain) for each in asked]):
+            answers += yield from ask(self.core, some)
+        self.turns.append(MdxTurn(tuple(answers), 1000 * (time.perf_counter() - begun), tuple(reading.levels)))
+        self._check(kept, answers)
+        for (level, members), answer in zip(levels, answers):
+            kept.cells.learn(level, members.rows(answer.rows))
+        return [each.rows(answer.rows) for each, answer in zip(cells, answers[len(levels) :])]
+
+    def _check(self, kept: _Kept, answers: Sequence[Answer]) -> None:
+        """Raise if answers are not whole, or not of the position of those before."""
+        for answer in answers:
+            if answer.truncated is not None:
+                raise MdxLimit(f"the server gives at most {answer.truncated:,} groups: restrict the sets of the query")
+            if self._position is None:
+                self._position = answer.position
+            elif answer.position != self._position:
+                raise _Moved
+        kept.position = self._position
+
+
+def _chunks(questions: list[Question]) -> Iterator[list[Question]]:
+    for start in range(0, len(questions), TOGETHER):
+        yield questions[start : start + TOGETHER]
