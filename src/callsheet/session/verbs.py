@@ -16,7 +16,7 @@ from callsheet.later import Later
 if TYPE_CHECKING:
     from callsheet.analytics import cube_catalog
     from callsheet.analytics.loads import making, transactions
-    from callsheet.analytics.mdx import entity_cells
+    from callsheet.analytics.mdx import querying as mdx_flows
     from callsheet.core import account as account_flows
     from callsheet.core import announcements, calls, opening, populating, reading, settlement
     from callsheet.core import commit as commit_flows
@@ -36,7 +36,7 @@ else:
     cube_catalog = Later("callsheet.analytics.cube_catalog")
     making = Later("callsheet.analytics.loads.making")
     transactions = Later("callsheet.analytics.loads.transactions")
-    entity_cells = Later("callsheet.analytics.mdx.entity_cells")
+    mdx_flows = Later("callsheet.analytics.mdx.querying")
     account_flows = Later("callsheet.core.account")
     announcements = Later("callsheet.core.announcements")
     calls = Later("callsheet.core.calls")
@@ -110,7 +110,8 @@ class SessionVerbs(LazyCore):
         """
         return transactions.start_transaction(self, allow_nested)
 
-    query_mdx = Verb(entity_cells.query_mdx)
+    query_mdx = Verb(mdx_flows.query_mdx)
+    explain_mdx_query = Verb(mdx_flows.explain_mdx_query)
 
     cubes = VerbProperty(cube_catalog.cubes)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve, frozen
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -137,8 +138,6 @@ class SomeFoodMart(FoodMart):
             dimension["rows"] = {key: row for key, row in dimension["rows"].items() if key in used}
 
     def cube(self) -> Any:
-        from attrs import evolve
-
         described = super().cube()
         return evolve(
             described,
@@ -150,6 +149,17 @@ class SomeFoodMart(FoodMart):
 def _facts() -> list[dict[str, str]]:
     every = tables()["sales_fact_1997"]
     return every[:: len(every) // FACTS]
+
+
+@frozen
+class Customer:
+    gender: str
+
+
+def _customers() -> list[Customer]:
+    """The customer of each sale."""
+    known = {row["customer_id"]: Customer(row["gender"]) for row in tables()["customer"]}
+    return [known[fact["customer_id"]] for fact in _facts()]
 
 
 @pytest.fixture(scope="module")
@@ -220,17 +230,94 @@ def test_entities_give_what_the_files_give(session: Session, files: CubeSpace, q
 
 
 def test_many_cells_take_few_requests(session: Session) -> None:
-    """All cells are one aggregate; each level down to that of the brands, and that of the default year, is another."""
-    before = session.statistics.by_verb["aggregate"]
+    """One for the members of all levels, one for all cells; the members are kept for the next query."""
+    before = session.statistics.by_verb["ask"]
     query = "select [Measures].members on columns, [Product].[Brand Name].members on rows from Sales"
-    result = session.query_mdx(query, SALES)
+    result = session.query_mdx(query, evolve(SALES, folder="new"))
     assert len(result.axes[1].positions) > 100
-    assert session.statistics.by_verb["aggregate"] - before == 1 + 5 + 1
+    assert session.statistics.by_verb["ask"] - before == 2
+    session.query_mdx(query, evolve(SALES, folder="new"))
+    assert session.statistics.by_verb["ask"] - before == 3
+
+
+def test_a_cube_of_the_session_is_found_by_its_name(session: Session) -> None:
+    """FROM names it, in any case; a cube or a name that is given is meant instead."""
+    session.cubes["Sales"] = SALES
+    query = "select [Gender].members on columns from {} where [Measures].[Sales Count]"
+    expected = [len(_facts()), *(sum(each.gender == sex for each in _customers()) for sex in "FM")]
+    for found in (
+        session.query_mdx(query.format("[sales]")),
+        session.query_mdx(query.format("Sales"), session.cubes["Sales"]),
+        session.query_mdx(query.format("Sales"), "sales"),
+    ):
+        assert [cell.value for cell in found.cells] == expected
+    with pytest.raises(MdxError, match="did you mean `Sales`") as error:
+        session.query_mdx(query.format("[Sails]"))
+    assert error.value.position == 40
+    with pytest.raises(MdxError, match="there is no cube `Sails`"):
+        session.query_mdx(query.format("Sales"), "Sails")
+
+
+def test_an_answer_is_of_one_position(session: Session) -> None:
+    """Which it has; it can be asked for, also later; a query whose state changes meanwhile is evaluated again."""
+    query = "select [Measures].[Sales Count] on columns, [Gender].members on rows from Sales"
+    first = session.query_mdx(query, SALES)
+    assert first.position is not None
+    sale = session.query("Sale").first()
+    copied = {name: sale[name] for name in ("store", "day", "product", "customer", "units")}
+    new = session.create("Sale", copied)
+    session.commit()
+    try:
+        second = session.query_mdx(query, SALES)
+        assert second.position is not None
+        assert second.position > first.position
+        assert second.cells[0].value == first.cells[0].value + 1
+        assert session.query_mdx(query, SALES, at=first.position).to_text() == first.to_text()
+    finally:
+        session.delete(new)
+        session.commit()
+    assert session.query_mdx(query, SALES).to_text() == first.to_text()
+
+
+def test_an_explanation_has_the_statements_and_the_times(session: Session) -> None:
+    """Of each request; members that are known are not read again. EXPLAIN PLAN FOR gives the same."""
+    query = "select [Measures].[Sales Count] on columns, [Store Type].members on rows from Sales"
+    made = evolve(SALES, description="explained")
+    found = session.explain_mdx_query(query, made)
+    assert found.result.to_text() == session.query_mdx(query, SALES).to_text()
+    assert len(found.turns) == 2
+    assert len(found.statements) == sum(len(turn.answers) for turn in found.turns) >= 3
+    assert all("SELECT" in each.upper() for each in found.statements)
+    assert {"parsing", "reading", "evaluating", "whole"} == set(found.milliseconds)
+    plain = found.to_dict()
+    assert plain["summary"]["cells"] == len(found.result.cells)
+    assert plain["turns"][0]["levels"] == ["Time, level 1", "Store Type, level 1"]
+    assert "request 2:" in str(found)
+    again = session.query_mdx("explain plan for " + query, made)
+    assert len(again.turns) == 1
+    assert again.result.to_text() == found.result.to_text()
+
+
+def test_answers_are_frames(session: Session) -> None:
+    """The hierarchies on the rows are the index of a pandas frame, the positions of the columns its columns."""
+    result = session.query_mdx(
+        "select {[Measures].[Sales Count], [Measures].[Profit]} on columns, "
+        "[Gender].[Gender].members * [Store].[Store Country].members on rows from Sales",
+        SALES,
+    )
+    frame = result.to_pandas()
+    assert list(frame.index.names) == ["Gender", "Store"]
+    assert list(frame.columns) == ["Sales Count", "Profit"]
+    count = sum(each.gender == "F" for each in _customers())
+    assert frame.loc[("F", "USA"), "Sales Count"] == count
+    assert result.to_frame().to_rows()[0] == result.to_rows()[0]
+    single = session.query_mdx("select from Sales", SALES).to_pandas()
+    assert single["Sales"].tolist() == [sum(int(float(each["unit_sales"])) for each in _facts())]
 
 
 def test_what_is_wrong_is_named(session: Session) -> None:
     """A name that the cube lacks, with its place; what is no definition."""
     with pytest.raises(MdxError, match="Sails"):
         session.query_mdx("select [Measures].[Unit Sails] on columns from Sales", SALES)
-    with pytest.raises(UsageError, match="definition of a cube"):
-        session.query_mdx("select [Measures].[Unit Sales] on columns from Sales", "Sales")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="needs a cube"):
+        session.query_mdx("select [Measures].[Unit Sales] on columns from Sales", 7)

@@ -31,7 +31,9 @@ def _depth(name: NameExpression, hierarchy: HierarchyDescription) -> int:
     words = [segment.name.lower() for segment in name.segments[1:]]
     depth = -1
     for word in words:
-        if word in levels and depth < levels.index(word):
+        if word in ("members", "allmembers") and depth < 0:
+            depth = len(levels) - 1
+        elif word in levels and depth < levels.index(word):
             depth = levels.index(word)
         elif word not in ((hierarchy.all_name or "").lower(), hierarchy.all_level.lower()) and word not in _STAYING:
             depth += 1
@@ -40,7 +42,8 @@ def _depth(name: NameExpression, hierarchy: HierarchyDescription) -> int:
 
 _STAYING = frozenset(
     ("currentmember", "members", "parent", "name", "uniquename", "caption", "level", "hierarchy", "dimension",
-     "prevmember", "nextmember", "defaultmember", "siblings", "firstsibling", "lastsibling", "count", "current", "ordinal", "key")
+     "prevmember", "nextmember", "defaultmember", "siblings", "firstsibling", "lastsibling", "count", "current",
+     "ordinal", "key")
 )  # fmt: skip
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, evolve, frozen
 
 from callsheet.analytics.mdx.cells import CubeQuestion
+
+if TYPE_CHECKING:
+    from callsheet.analytics.frames import Frame
 
 __all__ = ["MdxCell", "MdxResult", "ResultAxis", "ShownMember"]
 
@@ -98,9 +101,26 @@ class MdxResult:
 
     def _rows(self) -> Iterator[tuple[Sequence[tuple[ShownMember, ...]], int]]:
         width = len(self.axes[0]) if self.axes else 1
+        for number, rest in enumerate(self.places()):
+            yield rest, number * width
+
+    def places(self) -> Iterator[Sequence[tuple[ShownMember, ...]]]:
+        """The rows: for each a position of each axis after the first, the axis 1 first and running fastest."""
         others = [axis.positions for axis in reversed(self.axes[1:])]
-        for number, rest in enumerate(product(*others)):
-            yield rest[::-1], number * width
+        for rest in product(*others):
+            yield rest[::-1]
+
+    def to_frame(self) -> Frame:
+        """The same as columns, for other libraries: ``to_frame().to_arrow()``, ``.to_polars()``, ``.to_csv()``."""
+        from callsheet.analytics.mdx.framing import frame_of
+
+        return frame_of(self)
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame``: the hierarchies on the rows are its index."""
+        from callsheet.analytics.mdx.framing import pandas_of
+
+        return pandas_of(self)
 
     def to_text(self) -> str:
         """Axes and rows as text, one position or cell in a line.
