@@ -14,9 +14,8 @@ from callsheet.core.verb import FindingVerb, GivingVerb, Verb, VerbProperty
 from callsheet.later import Later
 
 if TYPE_CHECKING:
-    from callsheet.analytics import cube_catalog
+    from callsheet.analytics import cube_catalog, mdx_queries
     from callsheet.analytics.loads import making, transactions
-    from callsheet.analytics.mdx import querying as mdx_flows
     from callsheet.core import account as account_flows
     from callsheet.core import announcements, calls, opening, populating, reading, settlement
     from callsheet.core import commit as commit_flows
@@ -34,9 +33,9 @@ if TYPE_CHECKING:
     from callsheet.sync import foreign, planning, runs
 else:
     cube_catalog = Later("callsheet.analytics.cube_catalog")
+    mdx_queries = Later("callsheet.analytics.mdx_queries")
     making = Later("callsheet.analytics.loads.making")
     transactions = Later("callsheet.analytics.loads.transactions")
-    mdx_flows = Later("callsheet.analytics.mdx.querying")
     account_flows = Later("callsheet.core.account")
     announcements = Later("callsheet.core.announcements")
     calls = Later("callsheet.core.calls")
@@ -110,8 +109,8 @@ class SessionVerbs(LazyCore):
         """
         return transactions.start_transaction(self, allow_nested)
 
-    query_mdx = Verb(mdx_flows.query_mdx)
-    explain_mdx_query = Verb(mdx_flows.explain_mdx_query)
+    query_mdx = Verb(mdx_queries.query_mdx)
+    explain_mdx_query = Verb(mdx_queries.explain_mdx_query)
 
     cubes = VerbProperty(cube_catalog.cubes)
 

@@ -188,7 +188,7 @@ class CubeCells(Protocol):
     def members(self, level: LevelName) -> Sequence[MemberRow]:
         """All members of a level. Members without a child at the level below are left out by the cube.
 
-        May raise `MembersMissing`, if whoever evaluates can read them (see `query.answering`).
+        May raise `MembersMissing`, if the caller of the evaluation can read them (see `query.answering`).
         """
 
     def ask(self, questions: Sequence[CubeQuestion]) -> Sequence[GroupedRows]:

@@ -26,7 +26,7 @@ __all__ = ["EntityCells"]
 
 
 class EntityCells:
-    """`CubeCells` over entities, whose questions are asked by whoever evaluates (see ``querying``)."""
+    """`CubeCells` over entities, whose questions are sent by the caller of the evaluation (see ``querying``)."""
 
     def __init__(self, definition: CubeDefinition, schema: Schema) -> None:
         self.definition = definition

@@ -30,7 +30,7 @@ class MdxTurn:
 
 @frozen
 class MdxExplanation:
-    """``result`` is the answer itself. ``milliseconds`` has the time for parsing, reading, evaluating, and the whole.
+    """``result`` is the answer itself. ``milliseconds`` has the time for reading, for evaluating, and the whole.
 
     Printed, it is a summary, followed by each turn with its statements.
     """

@@ -6,27 +6,26 @@ from collections.abc import Iterable
 from typing import Any
 
 from callsheet.analytics.frames import Frame
-from callsheet.analytics.mdx.result import MdxResult
 from callsheet.export.layout import ExportColumn
 from callsheet.model.query import Path
 
 __all__ = ["frame_of", "pandas_of"]
 
 
-def frame_of(result: MdxResult) -> Frame:
+def frame_of(result: Any) -> Frame:
     """Rows and columns of an answer as a frame."""
     frame, _ = _framed(result)
     return frame
 
 
-def pandas_of(result: MdxResult) -> Any:
+def pandas_of(result: Any) -> Any:
     """A ``pandas.DataFrame``, whose index are the hierarchies on the rows."""
     frame, members = _framed(result)
     found = frame.to_pandas()
     return found.set_index(list(members)) if members else found
 
 
-def _framed(result: MdxResult) -> tuple[Frame, tuple[str, ...]]:
+def _framed(result: Any) -> tuple[Frame, tuple[str, ...]]:
     """The frame, and which of its columns are members."""
     positions = result.axes[0].positions if result.axes else ()
     heads = [" / ".join(each.caption for each in position) for position in positions] if result.axes else [result.cube]
@@ -44,7 +43,7 @@ def _framed(result: MdxResult) -> tuple[Frame, tuple[str, ...]]:
     return Frame(made, values), tuple(names[: len(members)])
 
 
-def _members(result: MdxResult) -> list[str]:
+def _members(result: Any) -> list[str]:
     """The hierarchies on the rows, in their order."""
     found: dict[str, None] = {}
     for axis in reversed(result.axes[1:]):

@@ -1,4 +1,4 @@
-"""MDX over the cubes of a session: an evaluation says what it needs, and each of its turns is one request.
+"""MDX over a cube of entities: an evaluation says what it needs, and each of its turns is one request.
 
 All turns must be of one state of the server. The answers say of which position they are; if that changes between two
 turns, because somebody commits, the query is evaluated again. The members that were read are kept for the next query,
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from attrs import define, field
@@ -18,13 +17,11 @@ from callsheet.analytics.mdx.cells import CubeReading, GroupedRows
 from callsheet.analytics.mdx.entity_cells import EntityCells
 from callsheet.analytics.mdx.errors import MdxLimit
 from callsheet.analytics.mdx.explanation import MdxExplanation, MdxTurn
-from callsheet.analytics.mdx.finding import definition_of
 from callsheet.analytics.mdx.members import CubeSpace
-from callsheet.analytics.mdx.parser import parse_mdx
 from callsheet.analytics.mdx.prefetching import levels_named
 from callsheet.analytics.mdx.query import answering
 from callsheet.analytics.mdx.result import MdxResult
-from callsheet.analytics.mdx.syntax import ExplainStatement, MdxStatement
+from callsheet.analytics.mdx.syntax import MdxStatement
 from callsheet.core.asking import ask
 from callsheet.core.core import Core
 from callsheet.errors import Conflict
@@ -32,7 +29,7 @@ from callsheet.flow import Flow
 from callsheet.model.cube import CubeDefinition
 from callsheet.model.question import Answer, Question
 
-__all__ = ["explain_mdx_query", "query_mdx"]
+__all__ = ["answered", "explained"]
 
 TOGETHER = 200
 """So many questions are one request."""
@@ -44,49 +41,27 @@ SPACES = 8
 """The members of so many cubes are kept."""
 
 
-def query_mdx(
-    core: Core, query: str, cube: Any = None, *, at: int | None = None, scenario: str | None = None
-) -> Flow[Any]:
-    """The answer to a query in MDX over a cube of the session; ``FROM`` names the cube.
-
-    ``cube`` is another one: a cube, its name, or a `CubeDefinition`. ``at`` is a position of the server's log,
-    ``scenario`` the name of one. The numbers are those of the entities that the account may read, all of one state of
-    the server. ``EXPLAIN PLAN FOR …`` gives what ``explain_mdx_query`` does. Raises `MdxError`, with its position, for
-    what cannot be read or found. It needs the extra ``mdx``.
-
-    >>> session.query_mdx("select [Measures].[Bid] on columns from Bids").to_pandas()  # doctest: +SKIP
-    """
-    statement = parse_mdx(query)
-    if isinstance(statement, ExplainStatement):
-        return (yield from explain_mdx_query(core, query, cube, at=at, scenario=scenario))
-    definition = yield from definition_of(core, statement, cube, query)
-    return (yield from _Asking(core, definition, at, scenario).answer(query, statement))
+def answered(
+    core: Core, definition: CubeDefinition, query: str, statement: MdxStatement, at: int | None, scenario: str | None
+) -> Flow[MdxResult]:
+    """The answer to a query over a cube."""
+    return (yield from _CubeQuery(core, definition, at, scenario).answer(query, statement))
 
 
-def explain_mdx_query(
-    core: Core, query: str, cube: Any = None, *, at: int | None = None, scenario: str | None = None
+def explained(
+    core: Core, definition: CubeDefinition, query: str, statement: MdxStatement, at: int | None, scenario: str | None
 ) -> Flow[MdxExplanation]:
-    """How a query in MDX is answered: its turns, the statements of each, and where the time went.
-
-    The query is evaluated as a whole; its result is in the explanation.
-
-    >>> print(session.explain_mdx_query("select [Measures].[Bid] on columns from Bids"))  # doctest: +SKIP
-    """
+    """The answer to a query over a cube, and how it was found."""
     begun = time.perf_counter()
-    statement = parse_mdx(query)
-    if isinstance(statement, ExplainStatement):
-        statement = statement.statement
-    parsed = time.perf_counter()
-    definition = yield from definition_of(core, statement, cube, query)
-    asking = _Asking(core, definition, at, scenario, core.features.questions)
-    result = yield from asking.answer(query, statement)
-    whole = time.perf_counter() - begun
-    reading = sum(turn.milliseconds for turn in asking.turns)
-    milliseconds = {"parsing": 1000 * (parsed - begun), "reading": reading, "evaluating": 1000 * whole - reading}
-    return MdxExplanation(query, result, tuple(asking.turns), {**milliseconds, "whole": 1000 * whole})
+    cube_query = _CubeQuery(core, definition, at, scenario, core.features.questions)
+    result = yield from cube_query.answer(query, statement)
+    whole = 1000 * (time.perf_counter() - begun)
+    reading = sum(turn.milliseconds for turn in cube_query.turns)
+    milliseconds = {"reading": reading, "evaluating": whole - reading, "whole": whole}
+    return MdxExplanation(query, result, tuple(cube_query.turns), milliseconds)
 
 
-class _Moved(Exception):
+class _PositionChanged(Exception):
     """Another answer is of another position."""
 
 
@@ -105,7 +80,7 @@ _SPACES: WeakKeyDictionary[Core, list[_Kept]] = WeakKeyDictionary()
 
 
 @define(eq=False)
-class _Asking:
+class _CubeQuery:
     """One query over a cube, of one state."""
 
     core: Core
@@ -122,7 +97,7 @@ class _Asking:
             self.turns.clear()
             try:
                 return (yield from self._evaluated(kept, text, statement))
-            except _Moved:
+            except _PositionChanged:
                 self._forget(kept)
         raise Conflict("the server's data changed while the query was answered, again and again; ask `at` a position")
 
@@ -185,7 +160,7 @@ class _Asking:
             if self._position is None:
                 self._position = answer.position
             elif answer.position != self._position:
-                raise _Moved
+                raise _PositionChanged
         kept.position = self._position
 
 
