@@ -12,7 +12,7 @@ from databases import new_database
 
 from callsheet import Session
 from callsheet.core import asking as core_asking
-from callsheet.errors import Invalid, QueryError, TooLarge, UsageError
+from callsheet.errors import Invalid, NotFound, QueryError, TooLarge, UsageError
 from callsheet.model.measure import TOTAL, Aggregate, AggregateFunction
 from callsheet.model.operation import ChangeSet, Create, Update
 from callsheet.model.query import Select
@@ -89,7 +89,7 @@ def test_groups_beyond_the_limit_are_cut(service: Service, monkeypatch: pytest.M
 def test_what_cannot_be_answered_is_refused(service: Service) -> None:
     """Unknown scenarios, moments that are not there yet, and too many questions."""
     backend = service.backend("admin")
-    with pytest.raises(Invalid, match="there is no scenario `less`"):
+    with pytest.raises(NotFound, match="there is no scenario 'less'"):
         backend.ask([Question(SIZES, scenario="less")])
     with pytest.raises(Invalid, match="no commit 7 yet"):
         backend.ask([Question(SIZES, at=7)])
@@ -121,7 +121,7 @@ def test_a_session_asks_over_http(tmp_path: Path) -> None:
         assert count.plan["engine"] == "sqlite"
         with session.at(1) as then:
             assert then.run(core_asking.ask(then, asked[:1])) == [past]
-        with pytest.raises(Invalid, match="no scenario"):
+        with pytest.raises(NotFound, match="no scenario"):
             session.run(core_asking.ask(session, [Question(SIZES, scenario="less")]))
 
 
