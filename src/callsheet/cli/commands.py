@@ -39,6 +39,7 @@ COMMANDS = (
     "query",
     "resume",
     "roles",
+    "scenario",
     "schema",
     "seed",
     "serve",

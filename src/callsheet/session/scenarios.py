@@ -179,6 +179,10 @@ def scenarios(core: Core) -> Flow[Scenarios]:
     >>> for name in session.scenarios:  # doctest: +SKIP
     ...     print(name, session.scenarios[name].owner)
     """
+    session: Any = core
+    if session._description is None:
+        # A property is read in a session that may not be open yet.
+        yield from session._opening()
     plain = yield from flows.act(core, "list")
     return Scenarios({each["label"]: _scenario(core, each) for each in plain})
 
