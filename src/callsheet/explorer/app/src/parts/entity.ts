@@ -41,7 +41,7 @@ export class EntityPart extends Part {
     return html`<dt>${column.title}</dt><dd class=${conflict ? "conf" : edit ? "pend" : ""}>
       ${
         column.own
-          ? html`<button class="value" aria-label="Edit ${column.title}" @click=${(event: Event) => this.edit(event, sheet, row, column, x, text)}>${said}</button>`
+          ? html`<button class="value" aria-label="${text || "empty"}: edit ${column.title}" @click=${(event: Event) => this.edit(event, sheet, row, column, x, text)}>${said}</button>`
           : html`<span>${said}</span>`
       }
       ${reference && !edit ? html`<a class="ib" href=${addressOf({ is: "entity", type: reference[0], key: reference[1] })}

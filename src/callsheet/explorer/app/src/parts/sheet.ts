@@ -31,8 +31,7 @@ export class SheetPart extends Part {
   override render(): TemplateResult {
     const { sheet } = this.desk;
     return html`<div class="stage">
-      <regular-table role="grid" aria-label=${sheet ? `${sheet.type.name}: rows` : "Rows"} aria-rowcount=${sheet?.windows.count ?? 0} tabindex="0"
-        @mousedown=${this.press} @dblclick=${this.openCell} @keydown=${this.key} @paste=${this.paste}></regular-table>
+      <regular-table @mousedown=${this.press} @dblclick=${this.openCell} @keydown=${this.key} @paste=${this.paste}></regular-table>
       ${sheet && !sheet.total(this.desk.unit) ? html`<p class="nothing" role="status">No ${sheet.type.name} fulfils this query.</p>` : nothing}
     </div>`;
   }
@@ -89,7 +88,26 @@ export class SheetPart extends Part {
     const { table, drawn } = this;
     if (!table || !drawn) return;
     for (const cell of table.querySelectorAll("tbody td, tbody th")) this.mark(cell as HTMLElement, drawn);
+    this.describe(table.querySelector("table"), drawn);
     for (const cell of table.querySelectorAll<HTMLElement>("thead th")) this.head(cell, drawn);
+  }
+
+  /** What the table is, for those who hear it: a grid with one place that has the focus. */
+  private describe(grid: HTMLTableElement | null, sheet: Sheet): void {
+    if (!grid) return;
+    grid.setAttribute("role", "grid");
+    grid.setAttribute("aria-label", `${sheet.type.name}: rows`);
+    grid.setAttribute("aria-rowcount", String(sheet.total(this.desk.unit) + 1));
+    grid.setAttribute("aria-colcount", String(sheet.columns.length));
+    grid.setAttribute("aria-multiselectable", "true");
+    if (grid.querySelector("#cell")) grid.setAttribute("aria-activedescendant", "cell");
+    else grid.removeAttribute("aria-activedescendant");
+    grid.tabIndex = 0;
+  }
+
+  /** The rows take the keys. */
+  focusRows(): void {
+    this.table?.querySelector("table")?.focus({ preventScroll: true });
   }
 
   private mark(cell: HTMLElement, sheet: Sheet): void {
@@ -114,7 +132,10 @@ export class SheetPart extends Part {
     const glyph = row ? sheet.glyph(row, at.x, this.text(row, at.x)) : null;
     for (const each of GLYPHS) names.toggle(`gl-${each}`, each === glyph);
     names.toggle("sel", this.isSelected(at));
-    names.toggle("cur", at.x === this.cursor.x && at.y === this.cursor.y);
+    const current = at.x === this.cursor.x && at.y === this.cursor.y;
+    names.toggle("cur", current);
+    if (current) cell.id = "cell";
+    else cell.removeAttribute("id");
     cell.setAttribute("aria-selected", String(this.isSelected(at)));
     cell.setAttribute("aria-colindex", String(at.x + 1));
     cell.parentElement!.setAttribute("aria-rowindex", String(at.y + 2));
@@ -167,7 +188,7 @@ export class SheetPart extends Part {
     await this.desk.create(this.selected[0] ?? sheet.windows.first);
     this.move({ x: 0, y: sheet.total(this.desk.unit) - 1 }, false);
     await this.updateComplete;
-    this.table!.focus();
+    this.focusRows();
   }
 
   /** Record that the selected entities go. */
@@ -183,7 +204,9 @@ export class SheetPart extends Part {
     const x = (target as HTMLElement).dataset.x;
     if (target.closest("thead") && x !== undefined) this.sort(Number(x));
     const at = this.cellOf(target);
-    if (at) this.move(at, event.shiftKey);
+    if (!at) return;
+    this.move(at, event.shiftKey);
+    this.focusRows();
   }
 
   private move(to: Cell, extend: boolean): void {
@@ -284,11 +307,11 @@ export class SheetPart extends Part {
     this.editor.done = async (text, choice) => {
       const edit = choices ? sheet.choose(row, x, choice) : sheet.edit(row, x, text);
       await this.desk.unit.record([edit]);
-      this.table!.focus();
+      this.focusRows();
     };
     this.editor.left = () => {
       this.editor = null;
-      this.table!.focus();
+      this.focusRows();
     };
   }
 
