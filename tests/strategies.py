@@ -186,6 +186,7 @@ def measures(where: st.SearchStrategy[Path]) -> st.SearchStrategy[Measure]:
         place,
         st.booleans(),
         st.one_of(st.none(), where),
+        st.one_of(st.just(""), type_names()),
     )
     leaf = st.one_of(function, st.builds(Constant, st.one_of(st.integers(-9, 9), st.floats(-9, 9))))
     levels = st.lists(st.builds(Level, where, st.sampled_from([None, "month"])), max_size=2).map(tuple)
@@ -223,6 +224,8 @@ def aggregates() -> st.SearchStrategy[Aggregate]:
         st.one_of(st.none(), st.integers(0, 9)),
         st.integers(0, 9),
         st.one_of(st.booleans(), kept),
+        st.dictionaries(type_names(), st.lists(st.tuples(where, where), max_size=2).map(tuple), max_size=2),
+        st.booleans(),
     )
 
 

@@ -1,7 +1,8 @@
 """Measures are made by name: ``total("bid") / count()`` is data that ``query.aggregate`` and cubes take.
 
 What each measure means (None, empty groups, samples, ties) is stated in `callsheet.model.measure`. A path is a text, or
-an attribute of a type (``Task.bid``); ``where`` is a condition, or its text.
+an attribute of a type (``Task.bid``); ``where`` is a condition, or its text. ``table`` is the entity type that it is
+about, if not that of the query.
 
 >>> from callsheet import measures
 >>> measures.total("bid", where="status.name is Done") / measures.count()  # doctest: +ELLIPSIS
@@ -61,94 +62,98 @@ MeasureGiven = Measure | str
 LevelGiven = Level | Path | str
 
 
-def _function(name: str, path: Any, where: Where, repeated: bool = False, at: float | None = None) -> AggregateFunction:
+def _function(
+    name: str, path: Any, where: Where, repeated: bool = False, at: float | None = None, table: str = ""
+) -> AggregateFunction:
     if isinstance(path, str):
         path = parse_path(path)
     if path is None and name != "count":
         raise UsageError(f"{name} needs a path, such as 'bid' or 'parent.bid'")
     condition = parse_condition(where) if isinstance(where, str) else where
-    return AggregateFunction(name, path, condition, at, repeated)
+    return AggregateFunction(name, path, condition, at, repeated, table=table)
 
 
-def count(path: Any = None, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+def count(path: Any = None, where: Where = None, *, repeated: bool = False, table: str = "") -> AggregateFunction:
     """How many entities; with a path, how many values that are not None.
 
     >>> count(where="bid > 3").name
     'count'
     """
-    return _function("count", path, where, repeated)
+    return _function("count", path, where, repeated, table=table)
 
 
-def distinct(path: Any, where: Where = None) -> AggregateFunction:
+def distinct(path: Any, where: Where = None, *, table: str = "") -> AggregateFunction:
     """How many different values, without None."""
-    return _function("distinct", path, where)
+    return _function("distinct", path, where, table=table)
 
 
-def total(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+def total(path: Any, where: Where = None, *, repeated: bool = False, table: str = "") -> AggregateFunction:
     """The sum of the values; 0 of no values.
 
     >>> total("bid").path.names
     ('bid',)
     """
-    return _function("sum", path, where, repeated)
+    return _function("sum", path, where, repeated, table=table)
 
 
-def mean(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+def mean(path: Any, where: Where = None, *, repeated: bool = False, table: str = "") -> AggregateFunction:
     """The arithmetic mean of the values."""
-    return _function("average", path, where, repeated)
+    return _function("average", path, where, repeated, table=table)
 
 
-def low(path: Any, where: Where = None) -> AggregateFunction:
+def low(path: Any, where: Where = None, *, table: str = "") -> AggregateFunction:
     """The smallest value."""
-    return _function("minimum", path, where)
+    return _function("minimum", path, where, table=table)
 
 
-def high(path: Any, where: Where = None) -> AggregateFunction:
+def high(path: Any, where: Where = None, *, table: str = "") -> AggregateFunction:
     """The largest value."""
-    return _function("maximum", path, where)
+    return _function("maximum", path, where, table=table)
 
 
-def latest(path: Any, by: Any, where: Where = None) -> AggregateFunction:
+def latest(path: Any, by: Any, where: Where = None, *, table: str = "") -> AggregateFunction:
     """The value of the entity with the largest value at ``by``, such as a time; of several, that with the largest key.
 
     >>> latest("status.name", by="created_at").by.names
     ('created_at',)
     """
-    return _in_time("latest", path, by, where)
+    return _in_time("latest", path, by, where, table)
 
 
-def first(path: Any, by: Any, where: Where = None) -> AggregateFunction:
+def first(path: Any, by: Any, where: Where = None, *, table: str = "") -> AggregateFunction:
     """The value of the entity with the smallest value at ``by``; of several, that with the smallest key."""
-    return _in_time("first", path, by, where)
+    return _in_time("first", path, by, where, table)
 
 
-def _in_time(name: str, path: Any, by: Any, where: Where) -> AggregateFunction:
+def _in_time(name: str, path: Any, by: Any, where: Where, table: str) -> AggregateFunction:
     if by is None:
         raise UsageError(f"{name} needs a path that it is ordered by, such as 'created_at'")
-    return evolve(_function(name, path, where), by=parse_path(by) if isinstance(by, str) else by)
+    return evolve(_function(name, path, where, table=table), by=parse_path(by) if isinstance(by, str) else by)
 
 
-def median(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+def median(path: Any, where: Where = None, *, repeated: bool = False, table: str = "") -> AggregateFunction:
     """The value in the middle, interpolated between two: the quantile 0.5."""
-    return _function("median", path, where, repeated)
+    return _function("median", path, where, repeated, table=table)
 
 
-def mode(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+def mode(path: Any, where: Where = None, *, repeated: bool = False, table: str = "") -> AggregateFunction:
     """The most frequent value; of equally frequent ones the smallest."""
-    return _function("mode", path, where, repeated)
+    return _function("mode", path, where, repeated, table=table)
 
 
-def variance(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+def variance(path: Any, where: Where = None, *, repeated: bool = False, table: str = "") -> AggregateFunction:
     """The variance of a sample: divided by n - 1."""
-    return _function("variance", path, where, repeated)
+    return _function("variance", path, where, repeated, table=table)
 
 
-def deviation(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+def deviation(path: Any, where: Where = None, *, repeated: bool = False, table: str = "") -> AggregateFunction:
     """The standard deviation of a sample: the root of the variance."""
-    return _function("deviation", path, where, repeated)
+    return _function("deviation", path, where, repeated, table=table)
 
 
-def quantile(path: Any, place: float, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+def quantile(
+    path: Any, place: float, where: Where = None, *, repeated: bool = False, table: str = ""
+) -> AggregateFunction:
     """The value at a place from 0 (the smallest) to 1 (the largest), interpolated linearly.
 
     >>> quantile("bid", 0.9).argument
@@ -156,26 +161,27 @@ def quantile(path: Any, place: float, where: Where = None, *, repeated: bool = F
     """
     if isinstance(place, bool) or not isinstance(place, int | float) or not 0 <= place <= 1:
         raise UsageError(f"a quantile is at a number from 0 to 1, not {place!r:.80}")
-    return _function("quantile", path, where, repeated, float(place))
+    return _function("quantile", path, where, repeated, float(place), table)
 
 
-def lower_quartile(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+def lower_quartile(path: Any, where: Where = None, *, repeated: bool = False, table: str = "") -> AggregateFunction:
     """The quantile 0.25."""
-    return _function("lower_quartile", path, where, repeated)
+    return _function("lower_quartile", path, where, repeated, table=table)
 
 
-def upper_quartile(path: Any, where: Where = None, *, repeated: bool = False) -> AggregateFunction:
+def upper_quartile(path: Any, where: Where = None, *, repeated: bool = False, table: str = "") -> AggregateFunction:
     """The quantile 0.75."""
-    return _function("upper_quartile", path, where, repeated)
+    return _function("upper_quartile", path, where, repeated, table=table)
 
 
-def inter_quartile_range(path: Any, where: Where = None, *, repeated: bool = False) -> Arithmetic:
+def inter_quartile_range(path: Any, where: Where = None, *, repeated: bool = False, table: str = "") -> Arithmetic:
     """The upper quartile minus the lower one.
 
     >>> inter_quartile_range("bid").operator
     '-'
     """
-    return upper_quartile(path, where, repeated=repeated) - lower_quartile(path, where, repeated=repeated)
+    upper = upper_quartile(path, where, repeated=repeated, table=table)
+    return upper - lower_quartile(path, where, repeated=repeated, table=table)
 
 
 def share(of: MeasureGiven, *within: LevelGiven) -> Window:

@@ -39,11 +39,12 @@ CONDITIONS = [
 def functions(draw: st.DrawFn) -> AggregateFunction:
     name = draw(st.sampled_from(FUNCTIONS))
     condition = draw(st.none() | st.sampled_from(CONDITIONS))
+    table = draw(st.just("") | strategies.type_names())
     if name == "count" and draw(st.booleans()):
-        return AggregateFunction(name, None, condition)
+        return AggregateFunction(name, None, condition, table=table)
     argument = draw(st.floats(0, 1)) if name == "quantile" else None
     by = draw(strategies.paths()) if name in IN_TIME else None
-    return AggregateFunction(name, draw(strategies.paths()), condition, argument, draw(st.booleans()), by)
+    return AggregateFunction(name, draw(strategies.paths()), condition, argument, draw(st.booleans()), by, table)
 
 
 def texts() -> st.SearchStrategy[Measure]:
@@ -91,6 +92,8 @@ BIDS = total("bid")
             "scoped(mean(bid), sum(bid), a.b, month(day))",
             scoped(mean("bid"), BIDS, "a.b", "month(day)"),
         ),
+        ("sum(hours) / sum(bid) of Task", total("hours") / total("bid", table="Task")),
+        ("count of Task where bid > 2", count(table="Task", where="bid > 2")),
         ("quantile(bid, 0.5, repeated)", quantile("bid", 0.5, repeated=True)),
     ],
 )

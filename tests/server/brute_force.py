@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 
 from callsheet.model.choice import Choice, Scoped
+from callsheet.model.dimension import dimensions_of
+from callsheet.model.facts import Fact, facts_of
 from callsheet.model.language.aggregates import kind_of
 from callsheet.model.language.matching import matches
 from callsheet.model.language.resolution import resolve
@@ -156,22 +158,26 @@ class Brute:
     # Numbers
 
     def rows(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
-        entity_type = self.schema.types[aggregate.select.entity_type]
-        entities = self.selected(aggregate.select)
+        facts = facts_of(aggregate)
+        entities = {table: self.selected(fact.select) for table, fact in facts.items()}
         every = tuple(range(len(aggregate.group)))
         found = []
         for kind, kept in enumerate(kinds_of(aggregate)):
-            groups: dict[tuple[Any, ...], dict[str, View]] = {} if kept else {(TOTAL,) * len(every): {}}
-            for entity in entities:
-                for entry in self.expanded(entity, entity_type, (level.path for level in aggregate.group)):
-                    key = tuple(self.banded(entry, aggregate.group[n]) if n in kept else TOTAL for n in every)
-                    groups.setdefault(key, {})[entity["id"]] = entity
+            groups: dict[tuple[Any, ...], None] = {} if kept else {(TOTAL,) * len(every): None}
+            for table, fact in facts.items():
+                levels = {n: level for n, level in enumerate(fact.levels) if level is not None}
+                if not levels.keys() >= set(kept):
+                    continue
+                of_table = self.schema.types[fact.select.entity_type]
+                for entity in entities[table]:
+                    for entry in self.expanded(entity, of_table, (level.path for level in levels.values())):
+                        key = tuple(self.banded(entry, levels[n]) if n in kept else TOTAL for n in every)
+                        groups[key] = None
+            if aggregate.empty:
+                groups |= dict.fromkeys(self.members(aggregate, kept))
             found += [(kind, key, kept) for key in groups]
         measured = []
-        rows = [
-            Row(kind, key, kept, self.cell(aggregate, entities, entity_type, key, kept), self.schema)
-            for kind, key, kept in found
-        ]
+        rows = [Row(kind, key, kept, self.cell(facts, entities, key, kept), self.schema) for kind, key, kept in found]
         for row in rows:
             kind, key = row.kind, row.key
             if kind >= len(aggregate.kept):
@@ -204,13 +210,34 @@ class Brute:
         day = found.astimezone(ZoneInfo(level.zone)).date() if isinstance(found, datetime) else found
         return first_day(day, level.band)
 
+    def members(self, aggregate: Aggregate, kept: Sequence[int]) -> list[tuple[Any, ...]]:
+        """All combinations of the members that levels have."""
+        found: list[dict[int, Any]] = [{}] if kept else []
+        for dimension in dimensions_of(aggregate, self.schema):
+            levels = {n: level for n, level in dimension.levels.items() if n in kept}
+            if not levels:
+                continue
+            entity_type = self.schema.types[dimension.select.entity_type]
+            own = [
+                {n: self.banded(entry, level) for n, level in levels.items()}
+                for entity in self.selected(dimension.select)
+                for entry in self.expanded(entity, entity_type, (level.path for level in dimension.levels.values()))
+            ]
+            found = [{**before, **each} for before in found for each in own]
+        return [tuple(each.get(n, TOTAL) for n in range(len(aggregate.group))) for each in found]
+
     def cell(
-        self, aggregate: Aggregate, entities: list[View], entity_type: EntityType, key: tuple[Any, ...], kept: Any
+        self, facts: Mapping[str, Fact], selected: Mapping[str, list[View]], key: tuple[Any, ...], kept: Any
     ) -> Callable[[AggregateFunction], Any]:
         """The numbers of one group."""
 
         def number(function: AggregateFunction) -> Any:
-            paths = [level.path for level in aggregate.group]
+            fact, entities = facts[function.table], selected[function.table]
+            levels = {n: level for n, level in enumerate(fact.levels) if level is not None}
+            if not levels.keys() >= set(kept):
+                return None
+            entity_type = self.schema.types[fact.select.entity_type]
+            paths = [level.path for level in levels.values()]
             if function.path is not None:
                 paths.append(function.path)
             if function.by is not None:
@@ -221,7 +248,7 @@ class Brute:
                 if not self._counts(function.condition, entity):
                     continue
                 for entry in self.expanded(entity, entity_type, paths):
-                    if any(self.banded(entry, aggregate.group[n]) != key[n] for n in kept):
+                    if any(self.banded(entry, levels[n]) != key[n] for n in kept):
                         continue
                     held = self.at(entry, owner)
                     if held is None:
@@ -309,7 +336,7 @@ class Row:
         line = [row for row in like if self.agrees(row, others)]
         if window.name == "cumulative":
             before = [row for row in line if first_none(row.key[place]) <= first_none(self.key[place])]
-            return sum(row.value(window.of, aggregate, rows) for row in before)
+            return added([row.value(window.of, aggregate, rows) for row in before])
         distinct = sorted({row.key[place] for row in like}, key=first_none)
 
         def number(row: Row) -> int | None:
@@ -320,11 +347,17 @@ class Row:
         assert here is not None
         numbered = {number(row): row.value(window.of, aggregate, rows) for row in line}
         if window.name == "moving":
-            return sum(numbered[n] for n in range(here - window.number + 1, here + 1) if n in numbered)
+            return added([numbered[n] for n in range(here - window.number + 1, here + 1) if n in numbered])
         return numbered.get(here + (window.number if window.name == "following" else -window.number))
 
     def agrees(self, other: Row, places: Sequence[int]) -> bool:
         return all(self.key[n] == other.key[n] for n in places)
+
+
+def added(values: list[Any]) -> Any:
+    """The sum of the values that are not None; None if there are none."""
+    present = [value for value in values if value is not None]
+    return sum(present) if present else None
 
 
 def period(day: date, band: str) -> int:

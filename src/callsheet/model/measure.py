@@ -28,7 +28,7 @@ The meaning of a measure, the same on every server:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
@@ -55,6 +55,7 @@ __all__ = [
     "MeasureComparison",
     "TOTAL",
     "Total",
+    "Shared",
     "compared_measures",
     "functions_of",
     "measures_of",
@@ -199,7 +200,7 @@ class AggregateFunction(Measure):
     ``path`` leads to the values (``count`` can do without: it then counts entities). With a ``condition`` only
     entities that fulfil it count. ``argument`` is the place of a quantile, from 0 to 1. ``repeated`` takes a value once
     for each entity that leads to it, where it is otherwise taken once in a group. ``by`` is what ``latest`` and
-    ``first`` are ordered by.
+    ``first`` are ordered by. ``table`` is what it is about, if not the query's type (see ``facts.py``).
     """
 
     name: str
@@ -208,6 +209,7 @@ class AggregateFunction(Measure):
     argument: float | None = None
     repeated: bool = False
     by: Path | None = field(default=None, converter=as_path)
+    table: str = ""
 
     def where(self, condition: Condition) -> AggregateFunction:
         """The same function of only those entities that fulfil a condition, too.
@@ -395,6 +397,20 @@ def _as_orders(given: Iterable[AggregateOrder | Level | Measure]) -> tuple[Aggre
     return tuple(each if isinstance(each, AggregateOrder) else AggregateOrder(each) for each in given)
 
 
+Shared: TypeAlias = tuple[tuple[str, tuple[tuple[Path, Path], ...]], ...]
+
+
+def _as_shared(given: Mapping[str, Mapping[Any, Any]] | Shared) -> Shared:
+    """Pairs of paths for each table, of mappings."""
+    tables = given.items() if isinstance(given, Mapping) else given
+    return tuple((table, tuple(_as_pairs(pairs))) for table, pairs in tables)
+
+
+def _as_pairs(given: Any) -> Iterator[tuple[Path, Path]]:
+    for one, other in given.items() if isinstance(given, Mapping) else given:
+        yield _as_level_path(one), _as_level_path(other)
+
+
 @frozen
 class Aggregate:
     """Measures of the entities a query selects: the very ones, so limit, offset, top and sample bound them.
@@ -406,6 +422,12 @@ class Aggregate:
     ``totals`` are groups of fewer levels: True means all prefixes of ``group`` (the grand total, and one for each level
     but the last); else each tuple has the places of the levels that stay. Their rows have `TOTAL` in the other places,
     and come last among their like. They are computed from the entities, so that a total of a median is right.
+
+    ``shared`` are, for each second table of the functions, paths of the selected entities with those that stand for
+    them there. With ``empty`` groups without entities are there, too: of all members that the levels have, in all
+    combinations. Levels that are reached by the same first relation are of one dimension, and their members are those
+    of its entities; other levels are of dimensions of their own. A condition of the query leaves out members if it is
+    about their dimension alone.
 
     >>> Aggregate(Select("Task"), (AggregateFunction("sum", "bid"),)).functions[0].name
     'sum'
@@ -421,6 +443,8 @@ class Aggregate:
     limit: int | None = None
     offset: int = 0
     totals: bool | tuple[tuple[int, ...], ...] = False
+    shared: Shared = field(default=(), converter=_as_shared)
+    empty: bool = False
 
     @property
     def kept(self) -> tuple[tuple[int, ...], ...]:
@@ -447,9 +471,10 @@ class Aggregate:
                 and each.name in FUNCTIONS[:5]
                 and each.condition is None
                 and not each.repeated
+                and not each.table
                 for each in self.functions
             )
             and all(level.band is None for level in self.group)
-            and not (self.having or self.order or self.limit is not None or self.offset or self.totals)
+            and not (self.having or self.order or self.limit is not None or self.offset or self.totals or self.empty)
             and not (select.limit is not None or select.offset or select.top or select.sample)
         )

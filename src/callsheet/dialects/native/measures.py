@@ -69,6 +69,8 @@ def aggregate_out(aggregate: Aggregate) -> AggregateBody:
         aggregate.limit,
         aggregate.offset,
         aggregate.totals if isinstance(aggregate.totals, bool) else [list(kept) for kept in aggregate.totals],
+        {table: [(path_out(one), path_out(other)) for one, other in pairs] for table, pairs in aggregate.shared},
+        aggregate.empty,
     )
 
 
@@ -82,6 +84,11 @@ def aggregate_in(wire: AggregateBody) -> Aggregate:
         wire.limit,
         wire.offset,
         wire.totals if isinstance(wire.totals, bool) else tuple(tuple(kept) for kept in wire.totals),
+        tuple(
+            (table, tuple((path_in(one), path_in(other)) for one, other in pairs))
+            for table, pairs in wire.shared.items()
+        ),
+        wire.empty,
     )
 
 
@@ -135,7 +142,7 @@ def _measure_out(measure: Measure, depth: int) -> WireMeasure:
     path = None if measure.path is None else path_out(measure.path)
     condition = None if measure.condition is None else condition_out(measure.condition)
     by = None if measure.by is None else path_out(measure.by)
-    return WireFunction(measure.name, path, condition, measure.argument, measure.repeated, by)
+    return WireFunction(measure.name, path, condition, measure.argument, measure.repeated, by, measure.table)
 
 
 def _measure_in(wire: WireMeasure, depth: int) -> Measure:
@@ -157,7 +164,7 @@ def _measure_in(wire: WireMeasure, depth: int) -> Measure:
     path = None if wire.path is None else path_in(wire.path)
     condition = None if wire.condition is None else condition_in(wire.condition)
     by = None if wire.by is None else path_in(wire.by)
-    return AggregateFunction(wire.name, path, condition, wire.argument, wire.repeated, by)
+    return AggregateFunction(wire.name, path, condition, wire.argument, wire.repeated, by, wire.table)
 
 
 def _level_out(level: Level) -> WireLevel:

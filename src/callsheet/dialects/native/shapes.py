@@ -150,6 +150,7 @@ class WireFunction(Struct, tag_field="is", tag="function", omit_defaults=True, f
     argument: float | None = None
     repeated: bool = False
     by: WirePath | None = None
+    table: str = ""
 
 
 class WireConstant(Struct, tag_field="is", tag="constant", forbid_unknown_fields=True):
@@ -229,6 +230,8 @@ class AggregateBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
     limit: Count | None = None
     offset: Count = 0
     totals: bool | list[list[Count]] = False
+    shared: dict[str, list[tuple[WirePath, WirePath]]] = {}
+    empty: bool = False
 
 
 class WireQuestion(Struct, omit_defaults=True, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from attrs import evolve
 
 from callsheet.errors import QueryError
 from callsheet.model.choice import Choice, Scoped
+from callsheet.model.facts import facts_of, translation
 from callsheet.model.language.checking import QueryChecker, check_natural
 from callsheet.model.language.coercion import FAMILIES, ORDERED, coerce
 from callsheet.model.language.measures import level_text, measure_text
@@ -35,7 +36,9 @@ from callsheet.model.measure import (
     Level,
     Measure,
     MeasureComparison,
+    Shared,
     functions_of,
+    measures_of,
 )
 from callsheet.model.query import Path, Select
 from callsheet.model.scalar import shown
@@ -75,14 +78,16 @@ class _AggregateChecker(QueryChecker):
     """One check: the conditions of all measures count as parts of the query."""
 
     _group: tuple[Level, ...] = ()
+    _shared: Shared = ()
 
     def aggregate(self, aggregate: Aggregate, select: Select) -> Aggregate:
         entity_type = self._schema.types[select.entity_type]
         group = self._group = tuple(self.level(level, entity_type) for level in aggregate.group)
+        self._shared = self.shared(aggregate, entity_type)
         functions = tuple(self.measure(each, entity_type) for each in aggregate.functions)
         check_natural("limit", aggregate.limit)
         check_natural("offset", aggregate.offset)
-        return Aggregate(
+        found = Aggregate(
             select,
             functions,
             group,
@@ -91,7 +96,73 @@ class _AggregateChecker(QueryChecker):
             aggregate.limit,
             aggregate.offset,
             _totals(aggregate, len(group)),
+            self._shared,
+            aggregate.empty,
         )
+        self.check_facts(found)
+        return found
+
+    def shared(self, aggregate: Aggregate, entity_type: EntityType) -> Shared:
+        """Where second tables have what the levels are about; by default through the one reference to them."""
+        named = dict(aggregate.shared)
+        for measure in measures_of(aggregate):
+            for function in functions_of(measure):
+                if function.table and function.table not in named:
+                    named[function.table] = self.referring(entity_type, self.table(function.table))
+        found = {}
+        for name, pairs in named.items():
+            table = self.table(name)
+            found[name] = tuple(self.pair(one, entity_type, other, table) for one, other in pairs)
+        return tuple(found.items())
+
+    def pair(self, one: Path, entity_type: EntityType, other: Path, table: EntityType) -> tuple[Path, Path]:
+        """A path, and that of a second table which stands for it, of the same type."""
+        here, there = self.valued(one, entity_type), self.valued(other, table)
+        if (here.attribute.data_type, here.item) != (there.attribute.data_type, there.item):
+            name = f"`{path_text(other)}` of {table.name}, a {there.attribute.data_type}"
+            raise QueryError(f"{name}, cannot stand for `{path_text(one)}`, a {here.attribute.data_type}")
+        return Path(here.steps, one.position), Path(there.steps, other.position)
+
+    def table(self, name: str) -> EntityType:
+        """The entity type of a second table."""
+        found = self._schema.types.get(name)
+        if found is None:
+            raise QueryError(f"there is no entity type `{name:.80}`{did_you_mean(name, self._schema.types)}")
+        return found
+
+    def referring(self, entity_type: EntityType, table: EntityType) -> tuple[tuple[Path, Path], ...]:
+        """The pair of keys of the one reference that leads to a table; none if there are several, or none."""
+        found = [
+            attribute.name
+            for attribute in entity_type.attributes.values()
+            if attribute.kind == "reference" and attribute.target == table.name
+        ]
+        return ((Path.of(found[0]), Path.of("id")),) if len(found) == 1 and "id" in table.attributes else ()
+
+    def check_facts(self, aggregate: Aggregate) -> None:
+        """Raise `QueryError` unless each level is known to a measure, and the tables' levels are of one type."""
+        facts = facts_of(aggregate)
+        select, entity_type = aggregate.select, self._schema.types[aggregate.select.entity_type]
+        if any(facts) and (select.limit is not None or select.offset or select.top or select.sample):
+            tables = ", ".join(table for table in facts if table)
+            raise QueryError(f"a limit, top or sample of {select.entity_type} cannot narrow {tables}; use a condition")
+        for place, level in enumerate(aggregate.group):
+            known = [(fact, there) for fact in facts.values() if (there := fact.levels[place]) is not None]
+            if not known:
+                raise QueryError(
+                    f"no measure knows the level `{level_text(level)}`",
+                    hint=f"say where {' and '.join(facts)} has it, in `shared`",
+                )
+            for fact, there in known:
+                if fact.table:
+                    self.pair(level.path, entity_type, there.path, self.table(fact.table))
+        for fact in facts.values():
+            if fact.table and fact.select.where is not None:
+                self.condition(fact.select.where, self.table(fact.table))
+
+    def place_of(self, function: AggregateFunction, entity_type: EntityType) -> EntityType:
+        """The type of the entities that a function is about."""
+        return self.table(function.table) if function.table else entity_type
 
     def measure(self, measure: Measure, entity_type: EntityType) -> Measure:
         if isinstance(measure, AggregateFunction):
@@ -174,9 +245,15 @@ class _AggregateChecker(QueryChecker):
             for part in measure.parts:
                 self.adds_up(part, level, name, entity_type)
             return
-        own = isinstance(measure, AggregateFunction) and (
-            measure.path is None or measure.repeated or not self.valued(measure.path, entity_type).chain[:-1]
-        )
+        own = False
+        if isinstance(measure, AggregateFunction):
+            place = self.place_of(measure, entity_type)
+            own = measure.path is None or measure.repeated or not self.valued(measure.path, place).chain[:-1]
+            asked = Aggregate(Select(entity_type.name), group=(level,), shared=self._shared)
+            if measure.table and translation(asked, measure.table)(level.path) is None:
+                raise QueryError(
+                    f"{measure.table} does not know the level `{level_text(level)}`, which `{name}` goes along"
+                )
         if not own or measure.name not in ("sum", "count"):  # type: ignore[attr-defined]
             raise QueryError(
                 f"`{measure_text(measure)}` does not add up along groups",
@@ -201,6 +278,7 @@ class _AggregateChecker(QueryChecker):
             raise QueryError(f"there is no function `{name:.80}`{near}", hint=", ".join(FUNCTIONS))
         if function.path is None and name != "count":
             raise QueryError(f"`{name}` needs a path", hint="only `count` can do without")
+        entity_type = self.place_of(function, entity_type)
         if function.path is None and function.repeated:
             raise QueryError("`count` without a path counts every entity once", hint="name a path to count repeated")
         path = None if function.path is None else self.values(function.path, name, entity_type)
@@ -240,6 +318,7 @@ class _AggregateChecker(QueryChecker):
     def type_of(self, measure: Measure, entity_type: EntityType) -> Attribute:
         """What kind of value a checked measure has."""
         if isinstance(measure, AggregateFunction):
+            entity_type = self.place_of(measure, entity_type)
             if measure.name in ("count", "distinct"):
                 return _COUNT
             if measure.path is not None and measure.name in ("sum", "minimum", "maximum", "mode", *IN_TIME):

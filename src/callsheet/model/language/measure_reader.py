@@ -5,7 +5,7 @@ The grammar, one method for each rule; ``condition`` and ``path`` are those of q
     measure    = product {("+" | "-") product}
     product    = factor {("*" | "/") factor}
     factor     = number | "(" measure ")" | function
-    function   = name ["(" [path ["," path | "," number] ["," "repeated"]] ")"] ["where" condition]
+    function   = name ["(" [path ["," path | "," number] ["," "repeated"]] ")"] ["of" type] ["where" condition]
                | beside "(" measure {"," level} ["," number] ")"              (share, rank, previous, …)
                | "if" "(" having "," measure ["," measure] ")"
                | "scoped" "(" measure "," measure {"," level} ")"
@@ -200,6 +200,9 @@ class MeasureReader(Parser):
                 path = self.path()
                 given = self._arguments(name, start)
             self._close()
+        if self._keys[self._index] == "of":
+            self._index += 1
+            given["table"] = self._type("an entity type")
         if self._keys[self._index] == "where":
             self._index += 1
             outside, self._of_paths = self._of_paths, True

@@ -12,7 +12,7 @@ from callsheet.errors import QueryError
 from callsheet.model.choice import Choice, Scoped
 from callsheet.model.language.literal import literal_text, quote
 from callsheet.model.language.measure_reader import FUNCTION_NAMES, MeasureReader
-from callsheet.model.language.text import condition_text, path_text
+from callsheet.model.language.text import condition_text, path_text, type_text
 from callsheet.model.measure import (
     AggregateFunction,
     AggregateOrder,
@@ -108,6 +108,7 @@ def _function_text(function: AggregateFunction) -> str:
     if function.repeated:
         inside.append("repeated")
     text = f"{function.name}({', '.join(inside)})" if inside else function.name
+    text = f"{text} of {type_text(function.table)}" if function.table else text
     return text if function.condition is None else f"{text} where {condition_text(function.condition)}"
 
 
@@ -132,7 +133,7 @@ def having_text(having: Having) -> str:
 
 def _part_text(measure: Measure) -> str:
     text = measure_text(measure)
-    function = isinstance(measure, AggregateFunction) and measure.condition is None
+    function = isinstance(measure, AggregateFunction) and measure.condition is None and not measure.table
     return text if function or isinstance(measure, Constant | Window | Choice | Scoped) else f"({text})"
 
 

@@ -27,7 +27,7 @@ from callsheet.model.query import (
     Top,
 )
 
-__all__ = ["condition_text", "in_parentheses", "path_text", "select_text"]
+__all__ = ["condition_text", "in_parentheses", "path_text", "select_text", "type_text"]
 
 _PLAIN = re.compile(r"\w+")
 
@@ -39,7 +39,7 @@ def select_text(select: Select) -> str:
     >>> select_text(parse("select name from Task where status is Done and not bid > 3 limit 5"))
     'select name from Task where status = "Done" and not bid > 3 limit 5'
     """
-    parts = [_type_text(select.entity_type)]
+    parts = [type_text(select.entity_type)]
     if select.projections:
         parts.insert(0, f"select {', '.join(path_text(path) for path in select.projections)} from")
     if select.where is not None:
@@ -136,10 +136,11 @@ def _comparison_text(comparison: Comparison) -> str:
 def _inner_text(select: Select) -> str:
     """The text of a select in parentheses, where a lone type would be read as a value."""
     text = select_text(select)
-    return f"select from {text}" if text == _type_text(select.entity_type) else text
+    return f"select from {text}" if text == type_text(select.entity_type) else text
 
 
-def _type_text(name: str) -> str:
+def type_text(name: str) -> str:
+    """The text of an entity type's name."""
     return name if name.isidentifier() and name.lower() not in RESERVED else quote(name)
 
 
@@ -148,4 +149,4 @@ def _step_text(step: Step, first: bool = False) -> str:
     if plain and first:
         plain = not step.name[0].isdecimal() and step.name.lower() not in RESERVED
     name = step.name if plain else quote(step.name)
-    return name if step.cast is None else f"{name}[{_type_text(step.cast)}]"
+    return name if step.cast is None else f"{name}[{type_text(step.cast)}]"

@@ -14,10 +14,8 @@ by UNION ALL; where there are several stems, the rows of one group are folded. A
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Any
 
-from attrs import define, field, frozen
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -37,11 +35,12 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy import Select as Statement
+from sqlalchemy.types import TypeEngine
 
 from callsheet.errors import Invalid, TooLarge
 from callsheet.model.choice import Choice, Scoped
+from callsheet.model.facts import facts_of
 from callsheet.model.measure import (
-    IN_TIME,
     TOTAL,
     Aggregate,
     AggregateFunction,
@@ -56,14 +55,13 @@ from callsheet.model.measure import (
     functions_of,
     measures_of,
 )
-from callsheet.model.query import Condition, Path, Step
-from callsheet.model.schema import Attribute, EntityType, Schema
+from callsheet.model.schema import Attribute
 from callsheet.model.window import Window, windows_of
 from callsheet.server.access.access import Access
-from callsheet.server.reading.bands import banded
-from callsheet.server.reading.choosing import chosen_keys, directed
-from callsheet.server.reading.functions import SqlFunction, group_reader, placeholder_type, sql_function, value_in_time
-from callsheet.server.reading.sql import Scope
+from callsheet.server.reading.choosing import directed
+from callsheet.server.reading.functions import SqlFunction, group_reader, placeholder_type, sql_function
+from callsheet.server.reading.members import LevelMembers
+from callsheet.server.reading.stems import Stem, StemKey, stem_key
 from callsheet.server.reading.windows import WindowStorey, kinds_of
 from callsheet.server.store.columns import INTEGER, NUMBER
 from callsheet.server.store.comparison import Value, Where, compared
@@ -76,8 +74,6 @@ Row = tuple[Any, ...]
 
 SELECTS = 100
 """The most SELECTs in one statement: stems, times kinds of groups. SQLite stacks at most 500."""
-_ONCE = frozenset({"minimum", "maximum", "distinct", *IN_TIME})
-"""Functions for which it plays no part how often a value occurs."""
 
 
 def read_aggregate(
@@ -89,46 +85,11 @@ def read_aggregate(
     account read are counted (None: all). Raises `TooLarge` for more than ``most`` groups.
     """
     plan = AggregatePlan(store, access, aggregate)
+    plan.check(connection)
     rows = connection.execute(plan.limited(most)).all()
     if most is not None and len(rows) > most:
         raise TooLarge(f"there are more than {most:,} groups; group by fewer levels or longer bands, or set a limit")
     return plan.read(rows)
-
-
-@frozen
-class _StemKey:
-    """Which rows a function's values are taken from.
-
-    ``owner`` are the relations to the owner that is once in a group; empty: the selected entities. With ``ways``, it is
-    once for each selected entity. ``condition`` is one of the rows, for owners.
-    """
-
-    owner: tuple[Step, ...] = ()
-    ways: bool = False
-    condition: Condition | None = None
-
-
-@define(eq=False)
-class _Stem:
-    """The rows of some functions, and the scope that joins what they need."""
-
-    key: _StemKey
-    scope: Scope
-    levels: list[Value]
-    functions: dict[AggregateFunction, SqlFunction] = field(factory=dict)
-
-    def add(self, function: AggregateFunction) -> SqlFunction:
-        path = function.path
-        value = None if path is None else self.scope.row_value(path)
-        if value is not None and function.by is not None:
-            by = self.scope.row_value(function.by).expression
-            found = value_in_time(function.name, value, by, self.scope.key)
-        else:
-            found = sql_function(function.name, value, function.argument)
-        if function.condition is not None and self.key.condition is None:
-            found = found.of(self.scope.condition(function.condition))
-        self.functions[function] = found
-        return found
 
 
 class AggregatePlan:
@@ -136,8 +97,8 @@ class AggregatePlan:
 
     def __init__(self, store: Store, access: Access | None, aggregate: Aggregate) -> None:
         self.store, self.access, self.aggregate = store, access, aggregate
-        self._open: Callable[[], Scope] = partial(Scope, store, aggregate.select.entity_type, access)
-        self._stems: dict[_StemKey, _Stem] = {}
+        self._facts = facts_of(aggregate)
+        self._stems: dict[StemKey, Stem] = {}
         self._functions: dict[AggregateFunction, SqlFunction] = {}
         for measure in measures_of(aggregate):
             for function in functions_of(measure):
@@ -145,51 +106,31 @@ class AggregatePlan:
                     self._functions[function] = self._stem(self._key(function)).add(function)
         if not self._functions:
             count = AggregateFunction("count")
-            self._functions[count] = self._stem(_StemKey()).add(count)
-        if all(key.condition is not None for key in self._stems):
-            # Groups in which no entity fulfils the condition are groups, too.
-            self._stem(_StemKey())
+            self._functions[count] = self._stem(StemKey()).add(count)
+        for table in self._facts:
+            if all(key.condition is not None for key in self._stems if key.table == table):
+                # Groups in which no entity fulfils the condition are groups, too.
+                self._stem(StemKey(table))
         self._windows = list(dict.fromkeys(windows_of(aggregate)))
         self._kinds = kinds_of(aggregate, self._windows)
+        self._members = LevelMembers(store, access, aggregate) if aggregate.empty and aggregate.group else None
         kinds = len(self._stems) * len(self._kinds)
         if kinds > SELECTS:
             raise TooLarge(f"the measures need {kinds} selects; the limit is {SELECTS}: use fewer totals or measures")
-        self._levels = next(iter(self._stems.values())).levels
+        self._levels = [self._level(place) for place in range(len(aggregate.group))]
 
-    @property
-    def _type(self) -> EntityType:
-        """The type of the selected entities."""
-        return self.store.schema.type(self.aggregate.select.entity_type)
+    def _key(self, function: AggregateFunction) -> StemKey:
+        return stem_key(self.store.schema, self._facts[function.table], function)
 
-    def _key(self, function: AggregateFunction) -> _StemKey:
-        if function.path is None:
-            return _StemKey()
-        owner = _owner(self.store.schema, self._type, function.path)
-        if function.repeated or function.name in _ONCE or not owner:
-            return _StemKey(owner, True) if self._spreads(owner) else _StemKey()
-        return _StemKey(owner, False, function.condition)
-
-    def _spreads(self, steps: Sequence[Step]) -> bool:
-        """Whether one of these relations is a collection."""
-        place = self._type
-        for step in steps:
-            if step.name == "id":
-                return False
-            attribute = place.attribute(step.name)
-            if attribute.kind == "collection":
-                return True
-            if attribute.kind != "reference":
-                return False
-            place = self.store.schema.type(step.cast or str(attribute.target))
-        return False
-
-    def _stem(self, key: _StemKey) -> _Stem:
+    def _stem(self, key: StemKey) -> Stem:
         found = self._stems.get(key)
         if found is None:
-            scope = self._open()
-            levels = [banded(scope.row_value(level.path), level) for level in self.aggregate.group]
-            found = self._stems[key] = _Stem(key, scope, levels)
+            found = self._stems[key] = Stem.of(key, self._facts[key.table], self.store, self.access)
         return found
+
+    def _level(self, place: int) -> Value:
+        """What a level's values are: those of a table that knows it."""
+        return next(stem.levels[place] for stem in self._stems.values() if place in stem.levels)
 
     # The statement
 
@@ -204,9 +145,8 @@ class AggregatePlan:
         """Levels, the number of the kind of group (if there are totals), and measures of all groups."""
         if self.aggregate == Aggregate(self.aggregate.select):
             # Just a count: as SQLite likes it best.
-            scope = self._open()
-            conditions = self._conditions(scope)
-            return select(func.count()).select_from(scope.source).where(*conditions)
+            stem = Stem.of(StemKey(), self._facts[""], self.store, self.access)
+            return select(func.count()).select_from(stem.scope.source).where(*stem.conditions())
         folded = self._folded()
         columns = [folded.c[f"level_{place}"] for place in range(len(self._levels))]
         measures = [self._expression(measure, folded) for measure in self.aggregate.functions]
@@ -228,8 +168,12 @@ class AggregatePlan:
 
     def _stacked(self) -> Subquery:
         selects = [each for stem in self._stems.values() for each in self._selects(stem)]
+        if self._members is not None:
+            selects += [self._without_facts(number, kept) for number, kept in enumerate(self._kinds) if kept]
+        elif not selects:
+            raise Invalid("no measure knows all levels of a group; ask for totals over those that it does not know")
         stacked = (selects[0] if len(selects) == 1 else union_all(*selects)).subquery()
-        if len(self._stems) == 1:
+        if len(self._stems) == 1 and self._members is None:
             return stacked
         names = ["kind", *(f"level_{place}" for place in range(len(self._levels)))]
         values = [
@@ -239,72 +183,35 @@ class AggregatePlan:
         grouped = [stacked.c[name] for name in names]
         return select(*grouped, *values).group_by(*grouped).subquery()
 
-    def _selects(self, stem: _Stem) -> Iterable[Statement[Any]]:
+    def _selects(self, stem: Stem) -> Iterable[Statement[Any]]:
         """For each kind of groups, the groups of one stem."""
-        kinds = self._kinds
         rows: FromClause | None = None
-        if len(kinds) > 1:
-            rows = self._rows(stem).cte()
-        for number, kept in enumerate(kinds):
-            if not kept and not stem.functions:
-                # Another stem has the one row of all entities.
+        if len(self._kinds) > 1:
+            rows = stem.rows().cte()
+        for number, kept in enumerate(self._kinds):
+            if (not kept and not stem.functions) or not stem.fact.knows(kept):
+                # Another stem has the one row of all entities; what a table does not know is not told apart there.
                 continue
-            yield self._grouped(stem, number, kept, self._source(stem, kept, rows))
+            yield self._grouped(stem, number, kept, stem.source(kept, rows))
 
-    def _rows(self, stem: _Stem, kept: Sequence[int] | None = None) -> Statement[Any]:
-        """The rows of a stem: levels, the owner where it is once in a group, and the inputs of the functions."""
-        scope, key = stem.scope, stem.key
-        levels = [value.expression.label(f"level_{place}") for place, value in enumerate(stem.levels)]
-        inputs = [
-            column.label(f"input_{index}_{place}")
-            for index, each in enumerate(stem.functions.values())
-            for place, column in enumerate(each.inputs)
-        ]
-        owner = self._owner_columns(stem)
-        conditions = self._conditions(scope)
-        if key.condition is not None:
-            conditions.append(scope.condition(key.condition))
-        statement = select(*levels, *owner, *inputs)
-        return statement.select_from(scope.source).where(*conditions)
+    def _without_facts(self, number: int, kept: Sequence[int]) -> Statement[Any]:
+        """Groups of one kind, of all members that the levels have, without numbers."""
+        assert self._members is not None
+        rows = self._members.rows(kept).subquery()
+        values = [_missing(built.type).label(f"value_{index}") for index, built in enumerate(self._functions.values())]
+        return select(*self._group_columns(number, kept, rows), *values)
 
-    def _owner_columns(self, stem: _Stem) -> list[Any]:
-        """What must be once in a group; nothing where each row is of another selected entity."""
-        key, scope = stem.key, stem.scope
-        if key.owner and not key.ways:
-            return [scope.entity(key.owner).key.label("owner")]
-        if key.owner or any(self._spreads(level.path.steps) for level in self.aggregate.group):
-            found = [scope.key.label("owner")]
-            return [*found, scope.entity(key.owner).key.label("owned")] if key.owner else found
-        return []
-
-    def _conditions(self, scope: Scope) -> list[Where]:
-        """The conditions of the selected entities."""
-        wanted = self.aggregate.select
-        bounded = wanted.limit is not None or bool(wanted.offset)
-        if bounded or wanted.top is not None or wanted.sample is not None:
-            return [scope.key.in_(chosen_keys(wanted, self._open, window=bounded))]
-        conditions = scope.of_type()
-        if wanted.where is not None:
-            conditions.append(scope.condition(wanted.where))
-        return conditions
-
-    def _source(self, stem: _Stem, kept: Sequence[int], rows: FromClause | None) -> FromClause:
-        """The rows from which one kind of groups is made: each owner once in a group."""
-        if rows is None:
-            statement = self._rows(stem)
-            return (statement.distinct() if self._owner_columns(stem) else statement).subquery()
-        if not self._owner_columns(stem):
-            return rows
-        names = [f"level_{place}" for place in kept]
-        names += [name for name in dict(rows.c) if not name.startswith("level_")]
-        return select(*(rows.c[name] for name in names)).distinct().subquery()
-
-    def _grouped(self, stem: _Stem, number: int, kept: Sequence[int], rows: FromClause) -> Statement[Any]:
-        group = [rows.c[f"level_{place}"] for place in kept]
+    def _group_columns(self, number: int, kept: Sequence[int], rows: FromClause) -> list[Column]:
+        """The number of a kind of groups, and its levels."""
         columns: list[Column] = [literal(number, INTEGER).label("kind")]
-        for place, value in enumerate(stem.levels):
-            found = rows.c[f"level_{place}"] if place in kept else _missing(value.expression)
+        for place, value in enumerate(self._levels):
+            found = rows.c[f"level_{place}"] if place in kept else _missing(value.expression.type)
             columns.append(found.label(f"level_{place}"))
+        return columns
+
+    def _grouped(self, stem: Stem, number: int, kept: Sequence[int], rows: FromClause) -> Statement[Any]:
+        group = [rows.c[f"level_{place}"] for place in kept]
+        columns = self._group_columns(number, kept, rows)
         inputs = {
             function: [rows.c[f"input_{index}_{place}"] for place in range(len(each.inputs))]
             for index, (function, each) in enumerate(stem.functions.items())
@@ -313,7 +220,7 @@ class AggregatePlan:
             if function in inputs:
                 column = built.function(*inputs[function])
             else:
-                column = cast(null(), placeholder_type(built.type))
+                column = _missing(built.type)
             columns.append(type_coerce(column, built.type).label(f"value_{index}"))
         return select(*columns).select_from(rows).group_by(*group)
 
@@ -325,7 +232,10 @@ class AggregatePlan:
             built, column = self._functions[measure], folded.c[f"value_{index}"]
             if built.empty is None:
                 return column
-            return func.coalesce(column, literal(built.empty, built.type), type_=built.type)
+            whole = func.coalesce(column, literal(built.empty, built.type), type_=built.type)
+            fact = self._facts[measure.table]
+            known = [number for number, kept in enumerate(self._kinds) if fact.knows(kept)]
+            return whole if len(known) == len(self._kinds) else case((folded.c.kind.in_(known), whole))
         if isinstance(measure, Constant):
             return literal(float(measure.value), NUMBER)
         if isinstance(measure, Window):
@@ -414,6 +324,11 @@ class AggregatePlan:
 
     # The answer
 
+    def check(self, connection: Connection) -> None:
+        """Raise `TooLarge` if the members of the levels make too many groups."""
+        if self._members is not None:
+            self._members.check(connection)
+
     def read(self, rows: Sequence[Any]) -> list[Row]:
         """The rows as Python values, with `TOTAL` where a level is not distinguished."""
         number = len(self._levels)
@@ -430,7 +345,7 @@ class AggregatePlan:
 
     def _reader(self, measure: Measure) -> Callable[[Any], Any]:
         if isinstance(measure, AggregateFunction):
-            return self._functions[measure].read
+            return _unless_none(self._functions[measure].read)
         if isinstance(measure, Window) and measure.name not in ("share", "rank"):
             return _unless_none(self._reader(measure.of))
         if isinstance(measure, Window) and measure.name == "rank":
@@ -444,21 +359,9 @@ class AggregatePlan:
         return sql_function("average", Value(literal(0.0, NUMBER), Attribute("number", data_type="number")), None).read
 
 
-def _owner(schema: Schema, place: EntityType, path: Path) -> tuple[Step, ...]:
-    """The relations that lead to the owner of a path's values; the key of a reference belongs to who refers."""
-    for index, step in enumerate(path.steps):
-        attribute = place.attributes.get(step.name)
-        if attribute is None or attribute.kind not in ("reference", "collection"):
-            return path.steps[:index]
-        if attribute.kind == "reference" and [each.name for each in path.steps[index + 1 :]] in ([], ["id"]):
-            return path.steps[:index]
-        place = schema.type(step.cast or str(attribute.target))
-    return path.steps
-
-
 def _unless_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else read(value)
 
 
-def _missing(expression: Column) -> Column:
-    return type_coerce(cast(null(), placeholder_type(expression.type)), expression.type)
+def _missing(column_type: TypeEngine[Any]) -> Column:
+    return type_coerce(cast(null(), placeholder_type(column_type)), column_type)

@@ -33,6 +33,7 @@ def read_answer(state: ReadState, question: Question, access: Access, most: int 
     plan = AggregatePlan(state.store, access, question.aggregate)
     statement = plan.limited(most)
     planned = perf_counter()
+    plan.check(connection)
     raw = connection.execute(statement).all()
     run = perf_counter()
     rows = plan.read(raw if most is None else raw[:most])
