@@ -29,7 +29,7 @@ class TouchedRows:
     anew: set[str] = field(factory=set)
 
     def __len__(self) -> int:
-        return sum(map(len, (*self.entities.values(), *self.links.values())))
+        return len(self.anew) + sum(map(len, (*self.entities.values(), *self.links.values())))
 
     def outside(self, tables: Iterable[str]) -> TouchedRows:
         """The same without these tables."""

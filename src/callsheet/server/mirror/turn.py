@@ -51,7 +51,7 @@ class FeedTurn:
     @tables.default
     def _tables(self) -> list[Table]:
         had = {} if self.changes is None else self.has.tables
-        anew = {self.store.tables[root].name for root in (self.changes or TouchedRows()).anew}
+        anew = {self.store.tables[root].name for root in (() if self.changes is None else self.changes.anew)}
         return [
             table
             for table in mirrored_tables(self.store)
