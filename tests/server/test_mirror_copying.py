@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from attrs import evolve
@@ -166,7 +167,9 @@ def test_a_table_that_is_copied_alone_is_of_the_moment_of_the_others(tmp_path: P
             patch.setattr(SqliteRows, "head", moving)
             tables = {**mirror._facts.tables, "Odd": "of other columns"}
             mirror._facts = evolve(mirror._facts, tables=tables)
-            service.commit(ChangeSet("a", (Create(Identity("Odd", "a")), Create(Identity("Empty", "e")))), "admin")
+            keys = [str(UUID(int=number)) for number in range(2)]
+            created = Create(Identity("Odd", keys[0])), Create(Identity("Empty", keys[1]))
+            service.commit(ChangeSet("a", created), "admin")
             found = content(mirror)
         assert len(opened) == 3
         assert len(found["Odd"]) == len(found["Empty"]) == 1

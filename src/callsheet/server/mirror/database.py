@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from callsheet.errors import CallsheetError, Closed, Invalid, StorageError, TooL
 from callsheet.server.deadline import Deadline, check_deadline, current_deadline
 from callsheet.server.limits import Limits
 from callsheet.server.mirror.engine import mirror_engine
+from callsheet.server.mirror.keys import UuidColumns
 
 __all__ = ["LOCKED", "MirrorDatabase"]
 
@@ -57,8 +59,26 @@ class MirrorDatabase:
         }
         for name, value in settings.items():
             self._root.execute(f"SET {name} = '{value}'")
-        self._readers = mirror_engine(self._root.cursor, limits.analytics_questions)
-        self._writers = mirror_engine(self._root.cursor, 1)
+        self._questions = limits.analytics_questions
+        self._made = [self]
+        self._connect({})
+
+    def _connect(self, uuids: UuidColumns) -> None:
+        self.uuids = uuids
+        self._readers = mirror_engine(self._root.cursor, self._questions, uuids)
+        self._writers = mirror_engine(self._root.cursor, 1, uuids)
+
+    def keyed(self, uuids: UuidColumns) -> MirrorDatabase:
+        """The same database, for tables in which these columns are UUIDs."""
+        found = copy(self)
+        found._connect(uuids)
+        self._made.append(found)
+        return found
+
+    def retire(self) -> None:
+        """Close idle connections: questions are asked by another object of the same database from now on."""
+        self._readers.dispose()
+        self._writers.dispose()
 
     @contextmanager
     def reading(self, seconds: float | None = None) -> Iterator[Connection]:
@@ -79,9 +99,9 @@ class MirrorDatabase:
         raise StorageError("a mirror has nothing of its own to back up: it is made again from its database")
 
     def close(self) -> None:
-        self._closed = True
-        self._readers.dispose()
-        self._writers.dispose()
+        for each in self._made:
+            each._closed = True
+            each.retire()
         self._root.close()
 
     def _check_open(self) -> None:

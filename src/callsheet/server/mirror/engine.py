@@ -11,12 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
-from sqlalchemy import Engine, create_engine, pool
+from sqlalchemy import Engine, Table, create_engine, pool
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect, PGIdentifierPreparer
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.expression import ColumnClause
+
+from callsheet.server.mirror.keys import UuidColumns
 
 __all__ = ["DuckDialect", "mirror_engine"]
 
@@ -24,8 +29,31 @@ PATIENCE = 10.0
 """How many seconds a question waits for its turn."""
 
 
+_ALIKE = (operators.eq, operators.ne, operators.is_distinct_from, operators.is_not_distinct_from)
+
+
 class _Compiler(PGCompiler):
-    """DuckDB divides integers with ``//``."""
+    """DuckDB divides integers with ``//``, and columns that are UUIDs in the mirror are texts in a statement."""
+
+    dialect: DuckDialect
+
+    def visit_column(self, column: Any, *positional: Any, **options: Any) -> str:
+        as_it_is = options.pop("as_it_is", False)
+        text: str = super().visit_column(column, *positional, **options)
+        return text if as_it_is or not self._is_uuid(column) else f"CAST({text} AS VARCHAR)"
+
+    def visit_binary(self, binary: Any, *positional: Any, **options: Any) -> str:
+        if binary.operator in _ALIKE and self._is_uuid(binary.left) and self._is_uuid(binary.right):
+            options["as_it_is"] = True
+        text: str = super().visit_binary(binary, *positional, **options)  # type: ignore[no-untyped-call]
+        return text
+
+    def _is_uuid(self, column: Any) -> bool:
+        """Whether it is a column of a table, or of an alias of one, that has UUIDs."""
+        if not isinstance(column, ColumnClause):
+            return False
+        table = getattr(column.table, "element", column.table)
+        return isinstance(table, Table) and (table.name, column.name) in self.dialect.uuid_columns
 
     def visit_floordiv_binary(self, binary: Any, operator: Any, **options: Any) -> str:
         return f"{self.process(binary.left, **options)} // {self.process(binary.right, **options)}"
@@ -111,6 +139,7 @@ class DuckDialect(PGDialect):
 
     name = "duckdb"
     driver = "duckdb"
+    uuid_columns: UuidColumns = MappingProxyType({})
     default_paramstyle = "qmark"
     statement_compiler = _Compiler
     preparer = _QuotingPreparer
@@ -139,9 +168,11 @@ class DuckDialect(PGDialect):
 registry.register("duckdb", __name__, "DuckDialect")
 
 
-def mirror_engine(open_connection: Callable[[], duckdb.DuckDBPyConnection], size: int) -> Engine:
-    """An engine whose connections are opened by a function, ``size`` at most."""
-    return create_engine(
+def mirror_engine(
+    open_connection: Callable[[], duckdb.DuckDBPyConnection], size: int, uuids: UuidColumns = MappingProxyType({})
+) -> Engine:
+    """An engine whose connections are opened by a function, ``size`` at most; ``uuids`` are columns that have them."""
+    engine = create_engine(
         "duckdb://",
         creator=lambda: _Driver(open_connection()),
         hide_parameters=True,
@@ -151,3 +182,6 @@ def mirror_engine(open_connection: Callable[[], duckdb.DuckDBPyConnection], size
         max_overflow=0,
         pool_timeout=PATIENCE,
     )
+    assert isinstance(engine.dialect, DuckDialect)
+    engine.dialect.uuid_columns = uuids
+    return engine

@@ -13,6 +13,7 @@ from attrs import field, frozen
 from sqlalchemy import Column, Connection, MetaData, Table, Text, select
 from sqlalchemy.schema import CreateTable
 
+from callsheet.server.mirror.keys import UuidColumns
 from callsheet.server.store.store import Store
 
 __all__ = ["MirrorFacts", "commit_at", "create_facts", "last_commit", "read_facts", "table_digests", "write_facts"]
@@ -26,19 +27,21 @@ _EMPTY = ""
 class MirrorFacts:
     """``origin`` names the store and the mirror's form; ``commit`` is the id of the commit at ``position``.
 
-    ``tables`` are the digests of its tables by their names.
+    ``tables`` are the digests of its tables by their names; ``texts`` are the root types whose keys are not all UUIDs.
     """
 
     origin: str = _EMPTY
     position: int = 0
     commit: str = _EMPTY
     tables: dict[str, str] = field(factory=dict)
+    texts: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> dict[str, str]:
         """The facts as they are kept: values by name."""
         tables = {_TABLE + name: digest for name, digest in self.tables.items()}
-        return {"origin": self.origin, "position": f"{self.position} {self.commit}", **tables}
+        texts = " ".join(sorted(self.texts))
+        return {"origin": self.origin, "position": f"{self.position} {self.commit}", "texts": texts, **tables}
 
 
 def create_facts(connection: Connection) -> None:
@@ -51,7 +54,8 @@ def read_facts(connection: Connection) -> MirrorFacts:
     rows = {row.name: row.value for row in connection.execute(select(_FACTS))}
     position, _, commit = rows.get("position", "0 ").partition(" ")
     tables = {name.removeprefix(_TABLE): digest for name, digest in rows.items() if name.startswith(_TABLE)}
-    return MirrorFacts(rows.get("origin", _EMPTY), int(position), commit, tables)
+    texts = frozenset(rows.get("texts", _EMPTY).split())
+    return MirrorFacts(rows.get("origin", _EMPTY), int(position), commit, tables, texts)
 
 
 def write_facts(connection: Connection, old: MirrorFacts, new: MirrorFacts) -> None:
@@ -78,11 +82,14 @@ def commit_at(store: Store, connection: Connection, position: int) -> str:
     return _EMPTY if found is None else f"{found[0]}:{found[1]}"
 
 
-def table_digests(tables: Iterable[Table]) -> dict[str, str]:
-    """A digest of the columns of each table, by its name."""
-    return {table.name: _digest(table) for table in tables}
+def table_digests(tables: Iterable[Table], uuids: UuidColumns) -> dict[str, str]:
+    """A digest of the columns of each table, by its name; some are UUIDs."""
+    return {table.name: _digest(table, uuids) for table in tables}
 
 
-def _digest(table: Table) -> str:
-    text = ",".join(f"{column.name} {column.type!r}" for column in table.columns)
+def _digest(table: Table, uuids: UuidColumns) -> str:
+    kinds = {
+        column.name: "uuid" if (table.name, column.name) in uuids else repr(column.type) for column in table.columns
+    }
+    text = ",".join(f"{name} {kind}" for name, kind in kinds.items())
     return sha256(text.encode()).hexdigest()[:16]

@@ -7,16 +7,21 @@ commits again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import Any
 
+import duckdb
 import nanoarrow
 from sqlalchemy import Column, Connection, MetaData, Table
+from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.schema import CreateTable
 
 from callsheet.chunks import chunks
 from callsheet.server.log import commits as log
+from callsheet.server.mirror.engine import DuckDialect
 from callsheet.server.mirror.following import TouchedRows
+from callsheet.server.mirror.keys import TextKeys, UuidColumns, check_uuids, key_value, named_root
 from callsheet.server.mirror.rows import MARK, RowSource, StoreRows, plain
 from callsheet.server.store.store import CHUNK, Store
 from callsheet.server.tables.changes import add_changed_rows
@@ -32,9 +37,11 @@ def mirrored_tables(store: Store) -> list[Table]:
 
 def create_tables(tables: Iterable[Table], connection: Connection) -> None:
     """Create tables of the mirror anew: the columns of the store's, without keys and indexes."""
+    uuids = _uuids(connection)
     for table in tables:
         drop_tables([table.name], connection)
-        plain = Table(table.name, MetaData(), *(Column(column.name, column.type) for column in table.columns))
+        types = {each.name: UUID() if (table.name, each.name) in uuids else each.type for each in table.columns}
+        plain = Table(table.name, MetaData(), *(Column(name, kind) for name, kind in types.items()))
         connection.execute(CreateTable(plain))
 
 
@@ -87,12 +94,15 @@ def copy_part(source: Connection, target: Connection, table: Table, column: str,
     _insert(target, table, StoreRows(source).found(table, plain(source, table).where(table.c[column] == value)))
 
 
-def _replace(source: Connection, target: Connection, table: Table, side: str, keys: Iterable[str]) -> None:
+def _replace(source: Connection, target: Connection, table: Table, side: str, keys: Collection[str]) -> None:
     quote = target.dialect.identifier_preparer.quote
-    rows = StoreRows(source)
+    rows, value = StoreRows(source), "unnest($1)"
+    if root := _uuids(target).get((table.name, side)):
+        check_uuids(root, keys)
+        value = f"CAST({value} AS UUID)"
     for chunk in chunks(sorted(keys), CHUNK):
         driver: Any = target.connection.driver_connection
-        statement = f"DELETE FROM {quote(table.name)} WHERE {quote(side)} IN (SELECT unnest($1))"
+        statement = f"DELETE FROM {quote(table.name)} WHERE {quote(side)} IN (SELECT {value})"
         driver.raw.execute(statement, [chunk])
         _insert(target, table, rows.found(table, plain(source, table).where(table.c[side].in_(chunk))))
 
@@ -105,17 +115,35 @@ def _insert(
     marked: bool = False,
 ) -> None:
     """Insert the rows of streams, without those that only say of which types the columns are."""
-    quote = target.dialect.identifier_preparer.quote
-    types = {column.name: column.type.compile(dialect=target.dialect) for column in table.columns}
-    values = ", ".join(f"CAST({quote(name)} AS {kind})" for name, kind in types.items())
-    statement = f"INSERT INTO {quote(table.name)} SELECT {values} FROM incoming"
-    if marked:
-        statement += f" WHERE {MARK} = 1"
+    statement = _insertion(target, table) + (f" WHERE {MARK} = 1" if marked else "")
     driver: Any = target.connection.driver_connection
     for stream in streams:
         copying(table)
         driver.raw.register("incoming", stream)
         try:
             driver.raw.execute(statement)
+        except duckdb.Error as error:
+            if root := named_root(error):
+                raise TextKeys(root) from None
+            raise
         finally:
-            driver.raw.unregister("incoming")
+            # After an error the transaction is over, and takes no more statements.
+            with suppress(duckdb.Error):
+                driver.raw.unregister("incoming")
+
+
+def _insertion(target: Connection, table: Table) -> str:
+    """The statement that inserts what is incoming, each value as the type of its column."""
+    quote, uuids = target.dialect.identifier_preparer.quote, _uuids(target)
+    values = []
+    for column in table.columns:
+        name, root = quote(column.name), uuids.get((table.name, column.name))
+        kind = column.type.compile(dialect=target.dialect)
+        values.append(f"CAST({name} AS {kind})" if root is None else key_value(name, root))
+    return f"INSERT INTO {quote(table.name)} SELECT {', '.join(values)} FROM incoming"
+
+
+def _uuids(target: Connection) -> UuidColumns:
+    """The columns that are UUIDs in the mirror that is connected to."""
+    assert isinstance(target.dialect, DuckDialect)
+    return target.dialect.uuid_columns

@@ -28,15 +28,14 @@ from callsheet.server.mirror.facts import MirrorFacts, create_facts, last_commit
 from callsheet.server.mirror.feed import mirrored_tables
 from callsheet.server.mirror.feeder import Feeder
 from callsheet.server.mirror.following import Follower
+from callsheet.server.mirror.keys import TextKeys, key_columns, roots_of_texts, uuid_columns
 from callsheet.server.mirror.place import MirrorPlace
 from callsheet.server.mirror.turn import FeedTurn
-from callsheet.server.store.database import Database
-from callsheet.server.store.layout import Layout
 from callsheet.server.store.store import Store
 
 __all__ = ["Mirror", "MirroredState"]
 
-FORMAT = "2"
+FORMAT = "3"
 """Changes when the mirror's own form does."""
 
 
@@ -49,6 +48,19 @@ class MirroredState:
     position: int
 
 
+@frozen(eq=False)
+class _Tables:
+    """The tables of a mirror: a store to compile statements for, and the digests of the tables that it is for.
+
+    ``texts`` are the root types whose keys are texts in them.
+    """
+
+    store: Store
+    database: MirrorDatabase
+    texts: frozenset[str]
+    digests: dict[str, str]
+
+
 class Mirror:
     """The mirror of a store; ``folder`` is the one that was chosen for mirrors (see `MirrorPlace`).
 
@@ -59,9 +71,8 @@ class Mirror:
     def __init__(self, store: Store, folder: Path | None = None, limits: Limits | None = None) -> None:
         self._present, self._limits = store, limits or Limits()
         self.place = MirrorPlace(store, folder)
-        self._store: Store | None = None
+        self._tables: _Tables | None = None
         self._facts = MirrorFacts()
-        self._digests: tuple[Layout, dict[str, str]] | None = None
         self._feeder = Feeder(self._feed)
         self._closing = threading.Event()
         self._progress = ""
@@ -83,9 +94,14 @@ class Mirror:
 
         Raises `Unavailable` while rows are copied for longer than the time limit of a read; the copy goes on.
         """
-        store = self._up_to_date()
-        with store.reading() as connection:
-            yield MirroredState(store, connection, read_facts(connection).position)
+        while True:
+            tables = self._up_to_date()
+            with tables.store.reading() as connection:
+                facts = read_facts(connection)
+                # Tables may have been added, or got other columns, since the statements' store was chosen.
+                if facts.tables == tables.digests:
+                    yield MirroredState(tables.store, connection, facts.position)
+                    return
 
     def ring(self) -> None:
         """There are commits to apply; returns at once."""
@@ -95,20 +111,20 @@ class Mirror:
         """Release the file, if it is open; rows that are being copied are left."""
         self._closing.set()
         self._feeder.close()
-        if self._store is not None:
-            self._store.close()
+        if self._tables is not None:
+            self._tables.store.close()
         self.place.close()
 
-    def _up_to_date(self) -> Store:
-        """The mirror's store, once it has all commits of now; a turn that must be waited for begins after the call."""
+    def _up_to_date(self) -> _Tables:
+        """The mirror's tables, once they have all commits of now; a turn that is waited for begins after the call."""
         if self._closing.is_set():
             raise Closed("the mirror is closed")
-        store = self._store
-        if store is None or not self._is_current(store):
+        tables = self._tables
+        if tables is None or not self._is_current(tables.store):
             self._wait()
-            store = self._store
-        assert store is not None, "a turn opens the mirror, or raises"
-        return store
+            tables = self._tables
+        assert tables is not None, "a turn opens the mirror, or raises"
+        return tables
 
     def _is_current(self, store: Store) -> bool:
         present = self._present
@@ -129,23 +145,17 @@ class Mirror:
 
     def _feed(self) -> None:
         """One turn: open the mirror if it is not open, and apply the commits since its position."""
-        database = self._opened() if self._store is None else self._store.database
-        store = self._compiling_for(database)
+        had = self._tables
+        database = self._opened() if had is None else had.database
         try:
-            self._catch_up(store)
+            tables = self._fed(database)
         except BaseException:
-            if self._store is None:
+            if had is None:
                 database.close()
             raise
-        self._store = store
-
-    def _compiling_for(self, database: Database) -> Store:
-        """A store with the tables and attributes of now; both may be added while a server runs."""
-        schema, layout, store = self._present.schema, self._present.layout, self._store
-        if store is None or store.schema is not schema or store.layout is not layout:
-            store = Store("mirror:", database)
-            store.schema, store.layout = schema, layout
-        return store
+        self._tables = tables
+        if had is not None and had.database is not tables.database:
+            had.database.retire()
 
     def _opened(self) -> MirrorDatabase:
         database = self.place.opened(self._limits)
@@ -154,16 +164,46 @@ class Mirror:
             self._facts = read_facts(connection)
         return database
 
-    def _catch_up(self, store: Store) -> None:
+    def _fed(self, database: MirrorDatabase) -> _Tables:
         """Apply the commits since the mirror's position; copy the tables that are not as the store's."""
         with self._present.reading(math.inf) as source:
             position, commit = last_commit(self._present, source)
-            wanted = MirrorFacts(self._origin, position, commit, self._table_digests(store))
-            if self._facts != wanted:
-                turn = FeedTurn(self._present, source, store, self._facts, wanted)
-                self._facts = turn.run(self.followers, self._copying)
-                self.copies += turn.changes is None
-        self._progress = ""
+            texts = self._texts(source)
+            while True:
+                tables = self._tables_with(database, texts)
+                wanted = MirrorFacts(self._origin, position, commit, tables.digests, texts)
+                try:
+                    self._apply(source, tables.store, wanted)
+                except TextKeys as found:
+                    texts |= {found.root}
+                    continue
+                self._progress = ""
+                return tables
+
+    def _apply(self, source: Connection, store: Store, wanted: MirrorFacts) -> None:
+        if self._facts != wanted:
+            turn = FeedTurn(self._present, source, store, self._facts, wanted)
+            self._facts = turn.run(self.followers, self._copying)
+            self.copies += turn.changes is None
+
+    def _texts(self, source: Connection) -> frozenset[str]:
+        """The root types whose keys are texts, as far as is known: more may be found when rows are inserted."""
+        facts = self._facts
+        known, texts = (facts.tables, facts.texts) if facts.origin == self._origin else ({}, frozenset())
+        new = {root for root, table in self._present.tables.items() if table.name not in known}
+        return texts & self._present.tables.keys() | roots_of_texts(self._present, source, new)
+
+    def _tables_with(self, database: MirrorDatabase, texts: frozenset[str]) -> _Tables:
+        """The tables of now, with these keys; tables and attributes may be added while a server runs."""
+        schema, layout, had = self._present.schema, self._present.layout, self._tables
+        if had is not None and had.texts == texts and had.store.schema is schema and had.store.layout is layout:
+            return had
+        uuids = uuid_columns(key_columns(self._present), texts)
+        if database.uuids != uuids:
+            database = database.keyed(uuids)
+        store = Store("mirror:", database)
+        store.schema, store.layout = schema, layout
+        return _Tables(store, database, texts, table_digests(mirrored_tables(store), uuids))
 
     def _copying(self, table: Table) -> None:
         if self._closing.is_set():
@@ -174,9 +214,3 @@ class Mirror:
     def _origin(self) -> str:
         """What a mirror is of."""
         return f"{FORMAT} {self._present.id}"
-
-    def _table_digests(self, store: Store) -> dict[str, str]:
-        """The digests of the store's tables, worked out once for a layout."""
-        if self._digests is None or self._digests[0] is not store.layout:
-            self._digests = store.layout, table_digests(mirrored_tables(store))
-        return self._digests[1]
