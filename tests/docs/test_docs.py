@@ -4,8 +4,8 @@ An example is a block of ``python`` or ``pycon``. The examples of a page share o
 an empty folder. A comment at its top says what it needs: ``<!-- examples: show -->`` a session on a small show,
 ``<!-- examples: edits -->`` a session on a new production with its standard entities,
 ``<!-- examples: server -->`` a running server in the environment, ``<!-- examples: ftrack -->`` one with ftrack's
-schema. A comment before a block says that it is a test file (``<!-- run: pytest -->``), or why it cannot run
-(``<!-- not run: … -->``).
+schema, ``<!-- examples: foodmart -->`` a folder with the files of FoodMart. A comment before a block says that it is a
+test file (``<!-- run: pytest -->``), or why it cannot run (``<!-- not run: … -->``).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,15 @@ def ftrack_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def foodmart_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that the tests of MDX have, unpacked."""
+    folder = tmp_path_factory.mktemp("foodmart")
+    with tarfile.open(ROOT / "tests" / "analytics" / "mdx" / "foodmart.tar.xz") as archive:
+        archive.extractall(folder)
+    return folder
+
+
 @pytest.fixture
 def namespace(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -130,6 +140,8 @@ def namespace(
             monkeypatch.setenv("FTRACK_SERVER", site.url)
             monkeypatch.setenv("FTRACK_API_USER", "admin")
             monkeypatch.setenv("FTRACK_API_KEY", KEY)
+        if text.startswith("<!-- examples: foodmart -->"):
+            (tmp_path / "foodmart").symlink_to(request.getfixturevalue("foodmart_files"))
         if text.startswith("<!-- examples: server -->"):
             server = request.getfixturevalue("running_server")
             monkeypatch.setenv("CALLSHEET_SERVER", server.url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from callsheet.analytics.asked import AwaitingMember, BlockingMember
@@ -13,8 +13,9 @@ from callsheet.analytics.cube_measures import Measures, check_text
 from callsheet.analytics.cube_questions import query
 from callsheet.analytics.display import Shown
 from callsheet.core.verb import Verb
+from callsheet.errors import UsageError
 from callsheet.flow import Flow
-from callsheet.model.cube import CubeDefinition
+from callsheet.model.cube import CubeDefinition, CubeFormula
 from callsheet.model.query import Condition
 
 if TYPE_CHECKING:
@@ -100,6 +101,27 @@ class CubeVerbs(Shown):
     def measures(self) -> Measures:
         """Its measures by name, to be edited: ``m["Ratio"] = m["Actual"] / m["Bid"]``, ``del m["Ratio"]``."""
         return Measures(self)
+
+    @property
+    def formulas(self) -> tuple[CubeFormula, ...]:
+        """The members that formulas in MDX compute; can be set. Only queries in MDX know them."""
+        return self._raw.formulas
+
+    @formulas.setter
+    def formulas(self, formulas: Iterable[CubeFormula]) -> None:
+        given = tuple(formulas)
+        if wrong := [each for each in given if not isinstance(each, CubeFormula)]:
+            raise UsageError(f"a formula is a CubeFormula of callsheet.model.cube, not {wrong[0]!r:.80}")
+        self._home.change(formulas=given)
+
+    @property
+    def sets(self) -> Mapping[str, str]:
+        """The sets that queries in MDX may name, each with its expression; can be set."""
+        return dict(self._raw.sets)
+
+    @sets.setter
+    def sets(self, sets: Mapping[str, str]) -> None:
+        self._home.change(sets={check_text("name", name): check_text("set", each) for name, each in sets.items()})
 
     # -- questions -------------------------------------------------------------------------------------------
 

@@ -87,13 +87,17 @@ class CubeHierarchy:
 
 @frozen
 class CubeMeasure:
-    """A measure with its name, and its format in the manner of MDX (``#,##0.00``, ``Percent``)."""
+    """A measure with its name, and its format in the manner of MDX (``#,##0.00``, ``Percent``).
+
+    ``caption`` is what MDX shows in place of the name.
+    """
 
     name: str
     measure: Measure = field(converter=as_measure)
     format: str = "Standard"
     folder: str = ""
     description: str = ""
+    caption: str = ""
 
     @property
     def rollup(self) -> str:
@@ -114,17 +118,24 @@ def _rollup(measure: Measure) -> str:
 
 @frozen
 class CubeFormula:
-    """A member that a formula in MDX computes: ``CubeFormula("[Measures].[Profit]", "[Sales] - [Cost]", "0.00")``."""
+    """A member that a formula in MDX computes: ``CubeFormula("[Measures].[Profit]", "[Sales] - [Cost]", "0.00")``.
+
+    ``caption`` is what MDX shows in place of the name.
+    """
 
     name: str
     formula: str
     format: str = ""
     solve_order: int = 0
+    caption: str = ""
 
 
 @frozen
 class CubeDefinition:
     """A cube over the entities of a type, or over those that fulfil a condition.
+
+    ``formulas`` and ``sets`` are known to queries in MDX: members that are computed, and sets by their names. The first
+    measure is the one that a query without any is about.
 
     >>> CubeDefinition(
     ...     "Bids",
@@ -143,3 +154,4 @@ class CubeDefinition:
     where: Condition | None = None
     folder: str = ""
     description: str = ""
+    sets: Mapping[str, str] = Factory(dict)
