@@ -41,9 +41,11 @@ def shared() -> Iterator[Session]:
 
 @pytest.fixture
 def session(shared: Session) -> Session:
-    for name in list(shared.cubes):
-        del shared.cubes[name]
     shared.rollback()
+    cubes = shared.cubes
+    for name in list(cubes):
+        del cubes[name]
+    shared.commit()
     return shared
 
 
@@ -230,7 +232,7 @@ def test_frames_and_plans(hours: Any) -> None:
         (lambda cube: cube.query("Hours", levels=["Start"]), "`Start` is a hierarchy; its levels are `Year`, "),
         (lambda cube: cube.query("Hours", scenario=3), "a scenario is named by a text"),
         (lambda cube: cube.measures.__setitem__("X", "sum(durat)"), "`X`: Timelog has no attribute `durat`"),
-        (lambda cube: cube.measures.__setitem__("X", "sum(duration) +"), "a measure is missing here"),
+        (lambda cube: cube.measures.__setitem__("X", "sum(duration) +"), "expected a measure, found the end"),
         (lambda cube: cube.measures.__setitem__("", "count"), "a measure is named by a text"),
         (lambda cube: cube.measures.__setitem__("Hours", "[Hours] + 1"), "cannot be made of itself"),
         (lambda cube: cube.measures.__setitem__("X", "[Hors] + 1"), "no measure `Hors`; did you mean `Hours`"),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any
 
 from attrs import evolve
 
 from callsheet.analytics.automatic_cubes import count_measure, hierarchies_of, measures_of
+from callsheet.analytics.cube_entities import EntityHome, keeps_cubes, selected_cubes
 from callsheet.analytics.cube_homes import CubeHome, SessionHome
 from callsheet.analytics.cube_measures import check_name
 from callsheet.analytics.display import Shown
 from callsheet.analytics.live_cube import AsyncCube, Cube
 from callsheet.analytics.resolving import is_selection, is_table
-from callsheet.errors import UnknownName, UsageError
+from callsheet.core.paging import all_pages
+from callsheet.entity.peers import Peers
+from callsheet.errors import CallsheetError, UnknownName, UsageError
 from callsheet.flow import Flow
 from callsheet.model.cube import CubeDefinition
 from callsheet.model.language.checking import check
@@ -27,54 +30,91 @@ MODES = ("auto", "no_measures", "manual")
 
 
 class Cubes(Shown, MutableMapping[str, Any]):
-    """The cubes of a session by name. ``del cubes["Hours"]`` removes one, ``cubes["Hours"] = definition`` makes one."""
+    """The cubes of a session by name. ``del cubes["Hours"]`` removes one, ``cubes["Hours"] = definition`` makes one.
+
+    Where the server's schema has the type ``Cube``, these record changes as any others: a commit sends them.
+    """
 
     def __init__(self, core: Any) -> None:
         self._core = core
-        self._homes: dict[str, CubeHome] = {}
-        self._known: dict[str, Any] = {}
+        self._homes: list[CubeHome] = []
+        self._known: dict[int, Any] = {}
+
+    def _alive(self) -> dict[str, CubeHome]:
+        """The homes by name, without what was deleted or taken back."""
+        self._homes = [each for each in self._homes if each.is_alive]
+        return {home.entity.peek("name") if home.entity is not None else home.read().name: home for home in self._homes}
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._homes:
-            raise UnknownName(f"there is no cube `{name!s:.80}`{did_you_mean(str(name), self._homes)}")
-        found = self._known.get(name)
+        homes = self._alive()
+        if name not in homes:
+            raise UnknownName(f"there is no cube `{name!s:.80}`{did_you_mean(str(name), homes)}")
+        home = homes[name]
+        found = self._known.get(id(home))
         if found is None:
             kind = AsyncCube if self._core._awaits else Cube
-            found = self._known[name] = kind(self._core, self._homes[name])
+            found = self._known[id(home)] = kind(self._core, home)
         return found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._homes))
+        return iter(list(self._alive()))
 
     def __len__(self) -> int:
-        return len(self._homes)
+        return len(self._alive())
 
     def __setitem__(self, name: str, definition: CubeDefinition) -> None:
+        """Make a cube of a definition, or make the one of this name equal to it."""
         check_name("cube", name)
         if not isinstance(definition, CubeDefinition):
-            raise UsageError(
-                f"a cube is made of a CubeDefinition, or by `session.create_cube`, not of {definition!r:.80}"
-            )
-        self._known.pop(name, None)
-        self._homes[name] = SessionHome(evolve(definition, name=name))
+            raise UsageError(f"a cube is made of a CubeDefinition, or by `create_cube`, not of {definition!r:.80}")
+        definition = evolve(definition, name=name)
+        home = self._alive().get(name)
+        if home is not None and home.read().table == definition.table:
+            home.write(definition)
+            return
+        if home is not None:
+            home.remove()
+        self.add(definition, True)
+
+    def add(self, definition: CubeDefinition, keep: bool) -> None:
+        """A new cube; the server keeps it if it can and ``keep`` says so."""
+        here = not keep or self._core.moment is not None or not keeps_cubes(self._core.schema)
+        self._homes.append(SessionHome(definition) if here else EntityHome.create(self._core, definition))
+
+    def found(self, entities: Iterable[Any]) -> None:
+        """Know the cubes that the server keeps: those that are gone there are forgotten."""
+        wanted = list(entities)
+        kept = [
+            home
+            for home in self._homes
+            if home.entity is None or home.entity.state == "created" or home.entity in wanted
+        ]
+        known = [home.entity for home in kept if home.entity is not None]
+        self._homes = kept + [EntityHome(self._core, each) for each in wanted if each not in known]
 
     def __delitem__(self, name: str) -> None:
         self[name]
-        del self._homes[name]
-        self._known.pop(name, None)
+        self._alive()[name].remove()
+        self._homes = [home for home in self._homes if home.is_alive and home.read().name != name]
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self)
 
     def _grid(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        found = [home.read() for home in self._homes.values()]
         return ("cube", "facts", "hierarchies", "measures", "description"), [
-            (each.name, each.table, str(len(each.hierarchies)), str(len(each.measures)), each.description)
-            for each in found
+            _cells(name, home) for name, home in self._alive().items()
         ]
 
     def _title(self) -> str:
         return f"{len(self)} cube{'' if len(self) == 1 else 's'}"
+
+
+def _cells(name: str, home: CubeHome) -> tuple[str, ...]:
+    try:
+        found = home.read()
+    except CallsheetError as error:
+        return name, "", "", "", str(error).partition("\n")[0]
+    return name, found.table, str(len(found.hierarchies)), str(len(found.measures)), found.description
 
 
 def cubes_here(core: Any) -> Cubes:
@@ -86,15 +126,18 @@ def cubes_here(core: Any) -> Cubes:
 
 
 def cubes(core: Any) -> Flow[Cubes]:
-    """The cubes of the session by name: those that were made here, and those that the server keeps.
+    """The cubes by name: those that were made here, and those that the server keeps, as they are there now.
 
     >>> session.cubes["Hours"].query(levels=["Sequence"])  # doctest: +SKIP
     """
-    return cubes_here(core)
-    yield
+    found = cubes_here(core)
+    if keeps_cubes(core.schema):
+        select = selected_cubes(core.api_user)
+        found.found((yield from all_pages(core, select, core.page_size, Peers("Cube"))))
+    return found
 
 
-def create_cube(core: Any, table: Any, name: str | None, mode: str, given_filter: Any) -> Any:
+def create_cube(core: Any, table: Any, name: str | None, mode: str, given_filter: Any, keep: bool) -> Any:
     """A new cube over the entities of a table."""
     if mode not in MODES:
         raise UsageError(f"the mode of a cube is one of {', '.join(MODES)}{did_you_mean(str(mode), MODES)}")
@@ -103,7 +146,7 @@ def create_cube(core: Any, table: Any, name: str | None, mode: str, given_filter
     name = check_name("cube", of.plural if name is None else name)
     if name in known:
         raise UsageError(f"there is a cube `{name}` already: `del session.cubes[{name!r}]` removes it")
-    known[name] = _definition(of, name, mode, _filter(of, given_filter))
+    known.add(_definition(of, name, mode, _filter(of, given_filter)), keep)
     return known[name]
 
 

@@ -19,8 +19,18 @@ class CubeHome(Protocol):
     def entity(self) -> Any:
         """The entity that it is kept in; None if it is in the session only."""
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the cube is neither deleted nor taken back."""
+
     def read(self) -> CubeDefinition:
         """The definition as it is now, pending changes included."""
+
+    def write(self, definition: CubeDefinition) -> None:
+        """Become another definition; only what differs is recorded."""
+
+    def remove(self) -> None:
+        """Delete what the definition is kept in."""
 
     def put_measure(self, measure: CubeMeasure) -> None:
         """Add a measure, or replace the one of its name."""
@@ -69,12 +79,19 @@ class SessionHome:
     """A definition in memory."""
 
     entity = None
+    is_alive = True
 
     def __init__(self, definition: CubeDefinition) -> None:
         self._definition = definition
 
     def read(self) -> CubeDefinition:
         return self._definition
+
+    def write(self, definition: CubeDefinition) -> None:
+        self._definition = definition
+
+    def remove(self) -> None:
+        """Nothing is kept elsewhere."""
 
     def put_measure(self, measure: CubeMeasure) -> None:
         self.change(measures=_with(self._definition.measures, measure))

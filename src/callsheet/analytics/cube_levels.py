@@ -191,7 +191,7 @@ class Hierarchies(Shown, MutableMapping[str, LiveHierarchy]):
 
     def __setitem__(self, name: str, given: Any) -> None:
         """Add or replace a hierarchy: its levels from the top down, or a `CubeHierarchy`."""
-        check_name("hierarchy", name)
+        name = check_name("hierarchy", name)
         before = next((each for each in self._cube._raw.hierarchies if each.name == name), None)
         if isinstance(given, LiveHierarchy):
             given = given.defined

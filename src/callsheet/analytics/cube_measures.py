@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 from typing import Any
+from unicodedata import normalize
 
 from attrs import evolve
 
@@ -13,7 +14,7 @@ from callsheet.analytics.display import Shown
 from callsheet.analytics.mdx.formats import format_value
 from callsheet.errors import UnknownName, UsageError
 from callsheet.model.cube import CubeMeasure
-from callsheet.model.language.formulas import formula_text
+from callsheet.model.language.measures import measure_text
 from callsheet.model.measure import Measure
 from callsheet.model.named import NamedMeasure, names_in, resolved
 from callsheet.model.query import Condition
@@ -30,7 +31,7 @@ def check_name(what: str, name: Any) -> str:
         raise UsageError(f"a {what} is named by a text without spaces at its ends, not by {name!r:.80}")
     if not name.isprintable():
         raise UsageError(f"the name of a {what} has only characters that are printed, not {name!r:.80}")
-    return name
+    return normalize("NFC", name)
 
 
 class LiveMeasure(NamedMeasure):
@@ -76,7 +77,7 @@ class LiveMeasure(NamedMeasure):
     @property
     def text(self) -> str:
         """Its text: ``[Actual] / [Bid]``."""
-        return formula_text(self.defined.measure)
+        return measure_text(self.defined.measure)
 
     @property
     def format(self) -> str:
@@ -150,9 +151,10 @@ class Measures(Shown, MutableMapping[str, LiveMeasure]):
 
     def __setitem__(self, name: str, given: Any) -> None:
         """Add or replace a measure; its format, folder and description stay. It is checked by the schema first."""
+        name = check_name("measure", name)
         raw = self._cube._raw
         before = {each.name: each for each in raw.measures}
-        made = self._read(check_name("measure", name), given, before.get(name))
+        made = self._read(name, given, before.get(name))
         after = {**{each.name: each.measure for each in raw.measures}, name: made.measure}
         plain = resolved(made.measure, after, (name,))
         check_measure(self._cube._core.schema, raw.table, plain, name)
@@ -191,7 +193,7 @@ class Measures(Shown, MutableMapping[str, LiveMeasure]):
 
     def _grid(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         return ("measure", "is", "format", "folder", "description"), [
-            (each.name, formula_text(each.measure), each.format, each.folder, each.description)
+            (each.name, measure_text(each.measure), each.format, each.folder, each.description)
             for each in self._cube._raw.measures
         ]
 

@@ -21,7 +21,7 @@ from callsheet.export.layout import ExportColumn
 from callsheet.flow import Flow
 from callsheet.model.cube import CubeLevel, CubeMeasure
 from callsheet.model.language.checking import check_path
-from callsheet.model.language.formulas import formula_text
+from callsheet.model.language.measures import measure_text
 from callsheet.model.language.parser import parse_condition
 from callsheet.model.measure import Aggregate, AggregateOrder, Level, Measure
 from callsheet.model.named import resolved
@@ -203,7 +203,7 @@ def _name_of(given: Any, measure: Measure) -> str:
         return given.name
     if is_table(given):
         return count_of(given).name
-    return given if isinstance(given, str) else formula_text(measure)
+    return given if isinstance(given, str) else measure_text(measure)
 
 
 def _message(error: UsageError) -> str:

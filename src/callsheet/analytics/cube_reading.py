@@ -16,8 +16,7 @@ from callsheet.errors import CallsheetError, UsageError
 from callsheet.model.cube import CubeLevel
 from callsheet.model.language.aggregates import check_aggregate
 from callsheet.model.language.checking import check_path
-from callsheet.model.language.formulas import parse_formula
-from callsheet.model.language.measures import parse_level
+from callsheet.model.language.measures import parse_level, parse_measure
 from callsheet.model.measure import Aggregate, AggregateFunction, Constant, Level, Measure
 from callsheet.model.named import NamedMeasure, replaced
 from callsheet.model.query import Path, Select
@@ -99,7 +98,7 @@ def _level_name(schema: Schema, table: str, level: CubeLevel) -> str:
 def read_measure(table: Any, given: Any) -> Measure:
     """One measure: a text (``"sum(bid)"``, ``"[Actual] / [Bid]"``), one of ``callsheet.measures``, of a variable."""
     if isinstance(given, str):
-        return parse_formula(given)
+        return parse_measure(given)
     if isinstance(given, bool):
         raise UsageError(f"a measure is no truth value: {given!r}")
     if isinstance(given, int | float):

@@ -201,7 +201,9 @@ class AsyncSession(Awaiting, FrontDoor):
         found: AsyncTable = self._dictionary.master_table
         return found
 
-    def create_cube(self, table: Any, name: str | None = None, mode: str = "auto", filter: Any = None) -> AsyncCube:
+    def create_cube(
+        self, table: Any, name: str | None = None, mode: str = "auto", filter: Any = None, keep: bool = True
+    ) -> AsyncCube:
         """A new cube over the entities of a table; nothing is read for it.
 
         ``name`` is by default what several of the entities are called. The mode ``auto`` makes hierarchies of what the
@@ -209,9 +211,12 @@ class AsyncSession(Awaiting, FrontDoor):
         hierarchies; ``manual`` neither. The number of entities is a measure of each. ``filter`` is a condition, a
         selection, or a text of the query language, that all facts of the cube fulfil.
 
+        Where the server's schema has the type ``Cube``, the cube is recorded as an entity, which a commit shares with
+        others; with ``keep=False`` it is of this session alone.
+
         >>> cube = session.create_cube("Timelog", "Hours")  # doctest: +SKIP
         """
-        found: AsyncCube = cube_catalog.create_cube(self, table, name, mode, filter)
+        found: AsyncCube = cube_catalog.create_cube(self, table, name, mode, filter, keep)
         return found
 
     def selection(self, stored: str | Mapping[str, Any]) -> AsyncSelection:

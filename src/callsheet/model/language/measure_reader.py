@@ -4,7 +4,7 @@ The grammar, one method for each rule; ``condition`` and ``path`` are those of q
 
     measure    = product {("+" | "-") product}
     product    = factor {("*" | "/") factor}
-    factor     = number | "(" measure ")" | function
+    factor     = number | "(" measure ")" | "[" name of another measure "]" | function
     function   = name ["(" [path ["," path | "," number] ["," "repeated"]] ")"] ["of" type] ["where" condition]
                | beside "(" measure {"," level} ["," number] ")"              (share, rank, previous, …)
                | "if" "(" having "," measure ["," measure] ")"
@@ -40,6 +40,7 @@ from callsheet.model.measure import (
     Measure,
     MeasureComparison,
 )
+from callsheet.model.named import NamedMeasure
 from callsheet.model.query import And, Not, Or, Path
 from callsheet.model.schema import did_you_mean
 from callsheet.model.window import WINDOWS, Window
@@ -113,6 +114,8 @@ class MeasureReader(Parser):
             found = self._nested(self.measure)
             self._close()
             return found
+        if self._keys[self._index] == "[":
+            return self._named()
         if kind == WORD and word not in self.named:
             negative = word[0] == "-" and len(word) > 1
             operand = _OPERAND.match(word, negative)
@@ -123,6 +126,21 @@ class MeasureReader(Parser):
                 number = float(word)
                 return Constant(int(word) if word.lstrip("-").isdecimal() and len(word) < 18 else number)
         return self._function()
+
+    def _named(self) -> NamedMeasure:
+        """What stands between brackets, quoted or as it is."""
+        begin = end = self._index
+        while self._kinds[end] != END and self._keys[end] != "]":
+            end += 1
+        if self._kinds[end] == END:
+            raise self._error("this bracket is not closed", "like `[Actual] / [Bid]`")
+        quoted = end == begin + 2 and self._kinds[begin + 1] == STRING
+        raw = self._text[self._starts[begin] + 1 : self._starts[end]].strip()
+        name = read_quoted(self._texts[begin + 1]) if quoted else raw
+        if not name:
+            raise self._error("a name is missing between these brackets", "like `[Actual] / [Bid]`")
+        self._index = end + 1
+        return NamedMeasure(name)
 
     # Functions
 

@@ -25,11 +25,13 @@ from callsheet.model.measure import (
     Measure,
     MeasureComparison,
 )
+from callsheet.model.named import NamedMeasure
 from callsheet.model.window import Window
 
 __all__ = ["FUNCTION_NAMES", "having_text", "level_text", "measure_text", "parse_level", "parse_measure", "parse_order"]
 
 _NAME: Final = re.compile(r"\w+")
+_BRACKETED: Final = re.compile(r"[\w().+*/%&:#-]+(?: [\w().+*/%&:#-]+)*")
 _DIRECTIONS: Final = {"asc": False, "ascending": False, "desc": True, "descending": True}
 
 
@@ -81,6 +83,8 @@ def measure_text(measure: Measure) -> str:
     >>> measure_text(AggregateFunction("sum", "bid") / AggregateFunction("count"))
     'sum(bid) / count'
     """
+    if isinstance(measure, NamedMeasure):
+        return f"[{measure.name if _BRACKETED.fullmatch(measure.name) else quote(measure.name)}]"
     if isinstance(measure, Constant):
         written = f"{measure.value:g}" if float(f"{measure.value:g}") == measure.value else f"{measure.value!r}"
         return written if measure.value >= 0 else f"({written})"
@@ -134,7 +138,7 @@ def having_text(having: Having) -> str:
 def _part_text(measure: Measure) -> str:
     text = measure_text(measure)
     function = isinstance(measure, AggregateFunction) and measure.condition is None and not measure.table
-    return text if function or isinstance(measure, Constant | Window | Choice | Scoped) else f"({text})"
+    return text if function or isinstance(measure, Constant | NamedMeasure | Window | Choice | Scoped) else f"({text})"
 
 
 def level_text(level: Level, zoned: bool = False) -> str:

@@ -1,0 +1,129 @@
+"""Levels and formulas of a cube as plain data, in the words of its text form.
+
+A level is the text of what facts are grouped by, or a table: ``{"level": "parent.name", "order": "parent.sort"}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from callsheet.errors import UsageError
+from callsheet.model.cube import CubeFormula, CubeLevel
+from callsheet.model.language.measures import level_text, parse_level
+from callsheet.model.language.parser import parse_path
+from callsheet.model.language.text import path_text
+from callsheet.model.measure import Level
+from callsheet.model.query import Path
+from callsheet.model.schema import did_you_mean
+
+__all__ = ["check_keys", "formulas_from", "formulas_plain", "levels_from", "levels_plain"]
+
+LEVEL_KEYS = ("name", "level", "caption", "order", "properties", "unique", "kind", "description")
+FORMULA_KEYS = ("is", "format", "solve_order")
+
+
+def check_keys(what: str, given: Any, known: Iterable[str]) -> Mapping[str, Any]:
+    """A table with known keys only."""
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{what} is a table, not {given!r:.80}")
+    names = list(known)
+    for key in given:
+        if key not in names:
+            raise UsageError(f"{what} has no `{key!s:.80}`{did_you_mean(str(key), names)}: {', '.join(names)}")
+    return given
+
+
+def text_of(what: str, given: Any) -> str:
+    """A text."""
+    if not isinstance(given, str):
+        raise UsageError(f"{what} is a text, not {given!r:.80}")
+    return given
+
+
+# -- levels --------------------------------------------------------------------------------------------------------
+
+
+def levels_plain(levels: Iterable[CubeLevel]) -> list[dict[str, Any]]:
+    """Levels as a list of tables, which keeps their order."""
+    return [{"name": each.name, **level_plain(each)} for each in levels]
+
+
+def level_plain(level: CubeLevel) -> dict[str, Any]:
+    """A level as a table, without its name."""
+    found: dict[str, Any] = {"level": level_text(Level(level.path, level.band))}
+    found |= {name: path_text(path) for name in ("caption", "order") if (path := getattr(level, name)) is not None}
+    if level.properties:
+        found["properties"] = {name: path_text(path) for name, path in level.properties.items()}
+    if level.unique:
+        found["unique"] = True
+    if level.kind != (level.band or ""):
+        found["kind"] = level.kind
+    if level.description:
+        found["description"] = level.description
+    return found
+
+
+def levels_from(given: Any) -> list[CubeLevel]:
+    """The levels of a list of tables."""
+    if not isinstance(given, list | tuple) or not given:
+        raise UsageError(f"the levels are a list of tables, not {given!r:.80}")
+    return [level_from(text_of("the name of a level", check_keys("a level", each, LEVEL_KEYS).get("name")), each)
+            for each in given]  # fmt: skip
+
+
+def level_from(name: str, given: Any) -> CubeLevel:
+    """The level of a text, or of a table."""
+    if isinstance(given, str):
+        given = {"level": given}
+    given = check_keys(f"the level `{name}`", given, LEVEL_KEYS)
+    level = parse_level(text_of(f"`level` of `{name}`", given.get("level")))
+    properties = given.get("properties", {})
+    if not isinstance(properties, Mapping):
+        raise UsageError(f"`properties` of `{name}` is a table of paths, not {properties!r:.80}")
+    unique = given.get("unique", False)
+    if not isinstance(unique, bool):
+        raise UsageError(f"`unique` of `{name}` is true or false, not {unique!r:.80}")
+    return CubeLevel(
+        name,
+        level.path,
+        _path(name, "caption", given),
+        _path(name, "order", given),
+        {each: parse_path(text_of(f"`{each}` of `{name}`", path)) for each, path in properties.items()},
+        unique,
+        level.band,
+        text_of(f"`kind` of `{name}`", given.get("kind", level.band or "")),
+        text_of(f"`description` of `{name}`", given.get("description", "")),
+    )
+
+
+def _path(name: str, key: str, given: Mapping[str, Any]) -> Path | None:
+    return None if key not in given else parse_path(text_of(f"`{key}` of `{name}`", given[key]))
+
+
+# -- formulas ------------------------------------------------------------------------------------------------------
+
+
+def formulas_plain(formulas: Iterable[CubeFormula]) -> dict[str, Any]:
+    """Members that formulas in MDX compute, as a table by name."""
+    found: dict[str, Any] = {}
+    for each in formulas:
+        found[each.name] = {"is": each.formula}
+        found[each.name] |= {"format": each.format} if each.format else {}
+        found[each.name] |= {"solve_order": each.solve_order} if each.solve_order else {}
+    return found
+
+
+def formulas_from(given: Any) -> list[CubeFormula]:
+    """The formulas of a table by name."""
+    if not isinstance(given, Mapping):
+        raise UsageError(f"formulas are a table by name, not {given!r:.80}")
+    found = []
+    for name, each in given.items():
+        table = check_keys(f"the formula `{name}`", {"is": each} if isinstance(each, str) else each, FORMULA_KEYS)
+        order = table.get("solve_order", 0)
+        if isinstance(order, bool) or not isinstance(order, int):
+            raise UsageError(f"`solve_order` of `{name}` is a whole number, not {order!r:.80}")
+        text = text_of(f"`is` of `{name}`", table.get("is"))
+        found.append(CubeFormula(name, text, text_of(f"`format` of `{name}`", table.get("format", "")), order))
+    return found
