@@ -8,7 +8,7 @@ from callsheet.analytics.cube_catalog import cubes
 from callsheet.analytics.mdx.errors import MdxError, nearest_name
 from callsheet.analytics.mdx.explanation import MdxExplanation
 from callsheet.analytics.mdx.parser import parse_mdx
-from callsheet.analytics.mdx.querying import answered, explained
+from callsheet.analytics.mdx.querying import answered, drilled, explained
 from callsheet.analytics.mdx.syntax import CellsStatement, DrillthroughStatement, ExplainStatement, MdxStatement
 from callsheet.core.core import Core
 from callsheet.errors import UsageError
@@ -25,7 +25,8 @@ def query_mdx(
 
     ``cube`` is another one: a cube, its name, or a `CubeDefinition`. ``at`` is a position of the server's log,
     ``scenario`` the name of one. The numbers are those of the entities that the account may read, all of one state of
-    the server. ``EXPLAIN PLAN FOR …`` gives what ``explain_mdx_query`` does. Raises `MdxError`, with its position, for
+    the server. ``EXPLAIN PLAN FOR …`` gives what ``explain_mdx_query`` does, ``DRILLTHROUGH …`` the entities behind a
+    cell, as rows. Raises `MdxError`, with its position, for
     what cannot be read or found. It needs the extra ``mdx``.
 
     >>> session.query_mdx("select [Measures].[Bid] on columns from Bids").to_pandas()  # doctest: +SKIP
@@ -34,6 +35,10 @@ def query_mdx(
     if isinstance(statement, ExplainStatement):
         return (yield from explain_mdx_query(core, query, cube, at=at, scenario=scenario))
     definition = yield from _definition(core, statement, cube, query)
+    if isinstance(statement, DrillthroughStatement):
+        if at is not None or scenario is not None:
+            raise UsageError("DRILLTHROUGH gives entities of the present: ask without `at` and `scenario`")
+        return (yield from drilled(core, definition, query, statement))
     return (yield from answered(core, definition, query, statement, at, scenario))
 
 

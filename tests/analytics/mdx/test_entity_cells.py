@@ -315,6 +315,44 @@ def test_answers_are_frames(session: Session) -> None:
     assert single["Sales"].tolist() == [sum(int(float(each["unit_sales"])) for each in _facts())]
 
 
+def test_a_cell_is_drilled_to_its_entities(session: Session) -> None:
+    """As many as it counts, with the columns that RETURN names; a slicer of several members counts."""
+    where = "{[Store].[USA].[WA], [Store].[USA].[OR].[Salem]}"
+    (cell,) = session.query_mdx(f"select [Measures].[Sales Count] on 0 from Sales where {where}", SALES).cells
+    found = session.query_mdx(
+        f"drillthrough select [Gender].[All Gender] on 0 from Sales where {where} "
+        "return [Store].[Store State], [Customers].[Name], Name([Gender].[Gender]), [Measures].[Unit Sales]",
+        SALES,
+    )
+    assert len(found) == cell.value == len(found.entities.all())
+    assert found.columns == (
+        "[Store].[Store State]",
+        "[Customers].[Name]",
+        "[Gender].[Gender]",
+        "[Measures].[Unit Sales]",
+    )
+    assert {row["[Store].[Store State]"] for row in found.to_rows()} == {"WA", "OR"}
+    some = session.query_mdx("drillthrough maxrows 3 select [Gender].[F] on 0 from Sales", SALES)
+    assert len(some.to_pandas()) == 3
+    assert {"Store City", "Month", "Product Name", "Gender", "Store Sales"} <= set(some.columns)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("drillthrough select [Gender].[Gender].members on 0 from Sales", "one cell, not 2"),
+        ("drillthrough select [Measures].[Profit] on 0 from Sales", "is calculated"),
+        ("drillthrough select [Gender].[F] on 0 from Sales return [Gendr]", "cannot give `Gendr`"),
+        ("drillthrough select [Gender].[X] on 0 from Sales", "there is no `X`"),
+    ],
+)
+def test_what_cannot_be_drilled_is_refused(session: Session, query: str, message: str) -> None:
+    """With its place in the query."""
+    with pytest.raises(MdxError, match=message) as error:
+        session.query_mdx(query.replace("[Gendr]", "Gendr"), SALES)
+    assert error.value.position >= 0
+
+
 def test_what_is_wrong_is_named(session: Session) -> None:
     """A name that the cube lacks, with its place; what is no definition."""
     with pytest.raises(MdxError, match="Sails"):

@@ -164,6 +164,8 @@ class CubeQuestions:
 
     def condition(self, condition: FactCondition, grouped: Sequence[LevelName] = ()) -> Condition:
         """The facts of one of several tuples of members."""
+        if not condition.tuples:
+            return Or(())
         hierarchies = [self.hierarchies[name] for name, _ in condition.levels]
         if len(condition.levels) == 1 and condition.levels[0] in grouped:
             (level,) = condition.levels

@@ -9,7 +9,7 @@ from typing import Any
 
 from callsheet.analytics.mdx import functions as functions  # declares the functions
 from callsheet.analytics.mdx.cell_formats import format_of
-from callsheet.analytics.mdx.cells import CubeCells, GroupedRows
+from callsheet.analytics.mdx.cells import CubeCells, FactCondition, GroupedRows
 from callsheet.analytics.mdx.errors import MdxError, nearest_name
 from callsheet.analytics.mdx.evaluation import Context, Evaluation, Reading
 from callsheet.analytics.mdx.formats import format_value
@@ -31,7 +31,10 @@ from callsheet.analytics.mdx.syntax import (
 )
 from callsheet.analytics.mdx.text import expression_text
 
-__all__ = ["answer_mdx", "answering"]
+__all__ = ["NOTHING", "answer_mdx", "answering", "drilling"]
+
+NOTHING = FactCondition((), ())
+"""The condition that no fact fulfils."""
 
 
 def answer_mdx(
@@ -83,6 +86,21 @@ def answering(
         raise MdxError("the query nests too deep", -1, "", text) from None
 
 
+def drilling(
+    space: CubeSpace, statement: DrillthroughStatement, limits: MdxLimits | None = None, text: str = ""
+) -> Reading[tuple[FactCondition, ...]]:
+    """The conditions of the facts behind the one cell of a query, as a computation like `answering`."""
+    try:
+        making = _Answer(space, statement.query, limits or MdxLimits(), dt.datetime.now())
+        return (yield from making.conditions(statement.position))
+    except MdxError as error:
+        if error.text or not text:
+            raise
+        raise MdxError(error.message, error.position, error.hint, text) from None
+    except RecursionError:
+        raise MdxError("the query nests too deep", -1, "", text) from None
+
+
 def _select(statement: MdxStatement) -> CellsStatement:
     if isinstance(statement, ExplainStatement):
         raise MdxError("EXPLAIN is not answered here", statement.position, "the result of a query has its costs")
@@ -112,8 +130,8 @@ class _Answer:
         evaluation.parameters.update(parameters_of(statement))
         self.axes = _ordered(statement.axes)
 
-    def result(self) -> Reading[MdxResult]:
-        """All stages."""
+    def _sets(self) -> Reading[tuple[list[Any] | None, list[list[Any]]]]:
+        """The slicer and the axes."""
         yield from self._begin()
         evaluation = self.evaluation
         slicer: list[Any] | None = None
@@ -124,6 +142,25 @@ class _Answer:
         evaluation.axis_sets = self._axis
         axes = yield from evaluation.settled(lambda: [self._axis(number) for number in range(len(self.axes))])
         self._check_hierarchies(slicer or [], axes)
+        return slicer, axes
+
+    def conditions(self, position: int) -> Reading[tuple[FactCondition, ...]]:
+        """What the facts behind the only cell fulfil."""
+        _, axes = yield from self._sets()
+        if any(len(axis) != 1 for axis in axes):
+            hint = "name one member of each hierarchy on the axes"
+            raise MdxError(f"DRILLTHROUGH needs one cell, not {size_of(axes):,}", position, hint)
+        context = self._context(axes, (0,) * len(axes))
+        wrong = next((each for each in context if each.formula is not None), None)
+        if wrong is not None:
+            raise MdxError(f"{wrong!r} is calculated: there are no facts behind it", position)
+        found = self.evaluation.reader.facts(context)
+        return (NOTHING,) if found is None else found
+
+    def result(self) -> Reading[MdxResult]:
+        """All stages."""
+        slicer, axes = yield from self._sets()
+        evaluation = self.evaluation
         axes, values = yield from self._cells(axes)
         cells = yield from self._formatted(axes, values)
         shown = yield from evaluation.settled(lambda: self._shown_axes(slicer, axes))

@@ -8,28 +8,32 @@ for as long as the position stays.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from attrs import define, field
 
 from callsheet.analytics.mdx.cells import CubeReading, GroupedRows
+from callsheet.analytics.mdx.drillthrough import DrilledRows, drilled_rows
 from callsheet.analytics.mdx.entity_cells import EntityCells
 from callsheet.analytics.mdx.errors import MdxLimit
+from callsheet.analytics.mdx.evaluation import Reading
 from callsheet.analytics.mdx.explanation import MdxExplanation, MdxTurn
 from callsheet.analytics.mdx.members import CubeSpace
 from callsheet.analytics.mdx.prefetching import levels_named
-from callsheet.analytics.mdx.query import answering
+from callsheet.analytics.mdx.query import answering, drilling
 from callsheet.analytics.mdx.result import MdxResult
-from callsheet.analytics.mdx.syntax import MdxStatement
+from callsheet.analytics.mdx.syntax import DrillthroughStatement, MdxStatement
 from callsheet.core.asking import ask
 from callsheet.core.core import Core
-from callsheet.errors import Conflict
+from callsheet.errors import Unavailable
 from callsheet.flow import Flow
 from callsheet.model.cube import CubeDefinition
 from callsheet.model.question import Answer, Question
 
-__all__ = ["answered", "explained"]
+__all__ = ["answered", "drilled", "explained"]
 
 TOGETHER = 200
 """So many questions are one request."""
@@ -59,6 +63,13 @@ def explained(
     reading = sum(turn.milliseconds for turn in cube_query.turns)
     milliseconds = {"reading": reading, "evaluating": whole - reading, "whole": whole}
     return MdxExplanation(query, result, tuple(cube_query.turns), milliseconds)
+
+
+def drilled(core: Core, definition: CubeDefinition, query: str, statement: DrillthroughStatement) -> Flow[DrilledRows]:
+    """The entities behind the one cell of a query."""
+    cube_query = _CubeQuery(core, definition)
+    kept, conditions = yield from cube_query.evaluated(lambda space: drilling(space, statement, text=query), statement)
+    return (yield from drilled_rows(core, kept.cells.questions, statement, conditions, query))
 
 
 class _PositionChanged(Exception):
@@ -92,14 +103,23 @@ class _CubeQuery:
     _position: int | None = None
 
     def answer(self, text: str, statement: MdxStatement) -> Flow[MdxResult]:
+        making = partial(answering, query=statement, text=text)
+        _, result = yield from self.evaluated(making, statement)
+        found: MdxResult = result.at(self._position)
+        return found
+
+    def evaluated(
+        self, making: Callable[[CubeSpace], Reading[Any]], statement: MdxStatement
+    ) -> Flow[tuple[_Kept, Any]]:
+        """What a computation gives, once it is of one position; and what is known of the cube."""
         for _ in range(TRIES):
             kept = self._kept()
             self.turns.clear()
             try:
-                return (yield from self._evaluated(kept, text, statement))
+                return kept, (yield from self._evaluated(kept, making(kept.space), statement))
             except _PositionChanged:
                 self._forget(kept)
-        raise Conflict("the server's data changed while the query was answered, again and again; ask `at` a position")
+        raise Unavailable("the server's data changed again and again while the query was answered; ask `at` a position")
 
     def _kept(self) -> _Kept:
         """What is known of the cube; the last that were used stay."""
@@ -116,26 +136,25 @@ class _CubeQuery:
         spaces = _SPACES.get(self.core, [])
         spaces[:] = [each for each in spaces if each is not kept]
 
-    def _evaluated(self, kept: _Kept, text: str, statement: MdxStatement) -> Flow[MdxResult]:
+    def _evaluated(self, kept: _Kept, making: Reading[Any], statement: MdxStatement) -> Flow[Any]:
         self._position = kept.position
         first = kept.cells.missing(levels_named(statement, kept.cells.cube()))
         if first:
             yield from self._read(kept, CubeReading((), tuple(first)))
-        making = answering(kept.space, statement, text=text)
         answers: Sequence[GroupedRows] | None = None
         try:
             while True:
                 try:
                     reading = next(making) if answers is None else making.send(answers)
                 except StopIteration as stop:
-                    result: MdxResult = stop.value
+                    result = stop.value
                     break
                 answers = yield from self._read(kept, reading)
         finally:
             making.close()
         if self._position is None:
             self._forget(kept)
-        return result.at(self._position)
+        return result
 
     def _read(self, kept: _Kept, reading: CubeReading) -> Flow[list[GroupedRows]]:
         """The answers of one turn; members of levels become known."""

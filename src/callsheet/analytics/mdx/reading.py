@@ -181,6 +181,20 @@ class CellReader:
                 found.append(FactCondition((_level_name(level),), tuple((member.path,) for member in column)))
         return tuple(found)
 
+    def facts(self, context: Members) -> tuple[FactCondition, ...] | None:
+        """The conditions of all facts of a context; None: no fact has them."""
+        covers: dict[Cover, list[int]] = {}
+        found: tuple[FactCondition, ...] = ()
+        for member in context[1:]:
+            if member.null:
+                return None
+            if member.covers is not None:
+                covers.setdefault(member.covers, []).append(member.level.hierarchy.index)
+            elif not member.level.is_all:
+                found += (FactCondition((_level_name(member.level),), ((member.path,),)),)
+        some = self.conditions(tuple((cover, tuple(at)) for cover, at in covers.items()))
+        return None if some is None else some + found
+
     def conditions(self, covers: Any) -> tuple[FactCondition, ...] | None:
         """The conditions of covers and of the subselect, as one list that must hold altogether; None: no fact does."""
         found: tuple[FactCondition, ...] = ()
