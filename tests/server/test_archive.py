@@ -446,3 +446,24 @@ def test_the_commands_write_and_load(tmp_path: Path) -> None:
     said = f"Error: there is no database sqlite:///{tmp_path / 'nix.db'}: name one with --database\n"
     assert (missing.exit_code, missing.output) == (1, said)
     assert not (tmp_path / "nix.db").exists()
+
+
+def test_user_tables_are_in_the_archive(way: tuple[str, str], target: str, tmp_path: Path) -> None:
+    """Their rows, keys and joins come along, also into a database that has others."""
+    with new_database(way[0], tmp_path) as url:
+        with Session(url) as session:
+            towns = session.create_table("Some towns", {"town": "text", "founded": "date"}, keys=["town"])
+            sales = session.create_table("Sales", {"town": "text", "price": "decimal(2)"})
+            towns.load([(f"town {number}", date(1900, 1, number)) for number in range(1, 9)])
+            sales.load([("town 3", 1.25)] * 4)
+            sales.join(towns)
+        source = Store.open(url)
+        dump(source, tmp_path / "tables.dump")
+        source.close()
+    for replace in (False, True):
+        load(target, tmp_path / "tables.dump", replace=replace)
+        with Session(target) as session:
+            sales = session.tables["Sales"]
+            assert sales.query("price", filter="Some_towns.founded is 1900-01-03").to_rows() == [{"price": 1.25}] * 4
+            sales.append(("town 4", 2))
+            session.create_table("Another", {"n": "integer"})

@@ -82,8 +82,13 @@ def dump(
 def _names(store: Store, log: bool) -> tuple[list[str], list[str]]:
     """The tables that only commits change, and the others."""
     left_out = ELSEWHERE if log else (*ELSEWHERE, *HISTORY)
-    names = [str(name) for name in sorted(store.layout.metadata.tables) if name not in left_out]
-    lasting = [name for name in names if name in LASTING or not name.startswith("_") or name.startswith("_link_")]
+    names = [str(name) for name in sorted(store.database_tables) if name not in left_out]
+    loaded = {store.tables[name].name for name in store.user_tables}
+    lasting = [
+        name
+        for name in names
+        if name in LASTING or name in loaded or not name.startswith("_") or name.startswith("_link_")
+    ]
     return lasting, [name for name in names if name not in lasting]
 
 
@@ -99,7 +104,7 @@ def _lasting(work: UnfinishedArchive, store: Store, connection: Connection, name
 
 
 def _table(archive: ZipFile, store: Store, connection: Connection, name: str, report: Progress) -> TableEntry:
-    table = store.layout.metadata.tables[name]
+    table = store.database_tables[name]
     columns = tuple(str(column.name) for column in table.columns)
     digest, runs = TableDigest(), 0
     # Closed here, so that no cursor stays open when the dump is cut off.

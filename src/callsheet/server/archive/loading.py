@@ -73,12 +73,19 @@ def _opened(url: str, document: Mapping[str, Any], manifest: Manifest, replace: 
         if store.created or store.described.hash == Schema(marked(document)).hash:
             store.write(lambda connection: _emptied(store, connection, manifest))
             return store
-        store.write(lambda connection: store.layout.metadata.drop_all(connection))
+        store.write(lambda connection: _dropped(store, connection))
     except BaseException:
         store.close()
         raise
     store.close()
     return _opened(url, document, manifest, replace)
+
+
+def _dropped(store: Store, connection: Connection) -> None:
+    """Drop all tables."""
+    for name in store.user_tables:
+        store.tables[name].drop(connection, checkfirst=True)
+    store.layout.metadata.drop_all(connection)
 
 
 def _mark(store: Store) -> dict[str, Any] | None:
@@ -99,12 +106,15 @@ def _is_empty(store: Store) -> bool:
 
 def _emptied(store: Store, connection: Connection, manifest: Manifest) -> None:
     meta = store.table("_meta")
+    for name in store.user_tables:
+        store.tables[name].drop(connection, checkfirst=True)
     for table in store.layout.metadata.tables.values():
         if table is not meta:
             connection.execute(delete(table))
     connection.execute(delete(meta).where(meta.c.name.not_in([name for name in APART if name != LOADING])))
     value = msgspec.json.encode({"archive": manifest.digest, "done": 0}).decode()
     connection.execute(insert(meta), {"name": LOADING, "value": value})
+    store.reload(connection)
 
 
 class _Loading:
@@ -112,6 +122,7 @@ class _Loading:
 
     def __init__(self, store: Store, archive: ZipFile, manifest: Manifest, report: Progress) -> None:
         self._store, self._archive, self._manifest, self._report = store, archive, manifest, report
+        self._made = False
 
     def insert_rows(self) -> None:
         """Insert the runs that are not done."""
@@ -132,10 +143,19 @@ class _Loading:
                 yield entry, run_name(entry.name, number)
 
     def _table(self, entry: TableEntry) -> Table:
-        table = self._store.layout.metadata.tables.get(entry.name)
+        if not self._made and entry.name.startswith("_table_"):
+            self._store.write(self._make_user_tables)
+            self._made = True
+        table = self._store.database_tables.get(entry.name)
         if table is None or not set(entry.columns) <= set(table.c.keys()):
             raise StorageError(f"this version has no table {entry.name} like that of the archive: use a newer one")
         return table
+
+    def _make_user_tables(self, connection: Connection) -> None:
+        """Create the tables of user tables, whose definitions come before their rows."""
+        self._store.reload(connection)
+        for name in self._store.user_tables:
+            self._store.tables[name].create(connection, checkfirst=True)
 
     def _content(self, name: str) -> bytes:
         try:

@@ -145,6 +145,12 @@ class Store:
         """The entities' tables by root type."""
         return self.layout.tables
 
+    @property
+    def database_tables(self) -> dict[str, Table]:
+        """All tables of the database by their names there: the schema's, the server's own, those of user tables."""
+        own = [self.tables[name] for name in self.user_tables]
+        return {**self.layout.metadata.tables, **{table.name: table for table in own}}
+
     def table(self, name: str) -> Table:
         """One of the server's own tables: ``_log``, ``_meta``, …"""
         return self.layout.metadata.tables[name]
