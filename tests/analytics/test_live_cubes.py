@@ -175,6 +175,14 @@ def test_filters(hours: Any, session: Session) -> None:
         levels["Week"] == "2026-03-02"  # noqa: B015
 
 
+def test_a_plain_count_follows_paths(session: Session) -> None:
+    """A count under a condition on a path counts each entity once, in a query as in a cube."""
+    query = session.query('Timelog where context[Task].parent.name is "sh010"')
+    assert query.count() == query.aggregate("count")[0]["count"] == 4
+    cube = session.create_cube("Timelog", "Logs", filter='context[Task].parent.name is "sh010"')
+    assert cube.query("Timelogs")[0]["Timelogs"] == 4
+
+
 def test_order_limit_and_totals_of_choice(hours: Any) -> None:
     """Columns order rows; totals list what stays."""
     frame = hours.query("Bid", levels=["Shot"], order=["-Bid", "Sequence"], limit=2)

@@ -146,7 +146,9 @@ class AggregatePlan:
         if self.aggregate == Aggregate(self.aggregate.select):
             # Just a count: as SQLite likes it best.
             stem = Stem.of(StemKey(), self._facts[""], self.store, self.access)
-            return select(func.count()).select_from(stem.scope.source).where(*stem.conditions())
+            # Conditions join what they need, so they are made first.
+            conditions = stem.conditions()
+            return select(func.count()).select_from(stem.scope.source).where(*conditions)
         folded = self._folded()
         columns = [folded.c[f"level_{place}"] for place in range(len(self._levels))]
         measures = [self._expression(measure, folded) for measure in self.aggregate.functions]
