@@ -134,6 +134,31 @@ def test_a_difference_names_entities_and_values(session: Session) -> None:
     assert "bid: 4.0 → 12.0" in str(found)
 
 
+def test_a_scenario_is_an_axis_of_a_cube(session: Session) -> None:
+    """One request answers for the base and for scenarios; the cells that differ are named, with both numbers."""
+    scenario = session.create_scenario("less")
+    with session.scenario("less") as plan:
+        edit(plan)
+    cube = session.create_cube("Task", "Work")
+    frame = cube.query("Sum(bid)", levels=["Project"], scenario=[None, "less"], totals=True)
+    assert [(row["scenario"], str(row["Project"]), row["Sum(bid)"]) for row in frame] == [
+        (None, "sintel", 6.0),
+        (None, "spring", 6.0),
+        (None, "total", 12.0),
+        ("less", "sintel", 19.0),
+        ("less", "total", 19.0),
+    ]
+    found = scenario.cells(cube, "Sum(bid)", levels=["Project"])
+    assert [(cell.levels["Project"], cell.before["Sum(bid)"], cell.after["Sum(bid)"]) for cell in found] == [
+        ("sintel", 6.0, 19.0),
+        ("spring", 6.0, None),
+    ]
+    assert [cell.difference for cell in found] == [{"Sum(bid)": 13.0}, {"Sum(bid)": -6.0}]
+    assert found.position == 1
+    assert len(scenario.cells(cube, "Sum(bid)", levels=["State"], filter='name is "light" and project is sintel')) == 0
+    assert "sintel" in str(found)
+
+
 def test_a_scenario_is_committed_once_and_can_be_undone(session: Session) -> None:
     """The base is then what the scenario was, by one commit with the scenario's id; the scenario has ended."""
     before = state(session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.model.record import NOT_SET, NotSet
 from callsheet.model.schema import did_you_mean
+from callsheet.session.scenario_cells import CellChanges, changed_cells
 
 __all__ = ["AsyncScenario", "Scenario", "ScenarioVerbs", "Scenarios", "create_scenario", "delete_scenario", "scenarios"]
 
@@ -48,6 +49,23 @@ class ScenarioVerbs:
     def diff(self: Any, base: bool = False) -> Flow[ScenarioDifference]:
         """What the scenario changes, entity by entity; with ``base``, also what those below it change."""
         return flows.difference(self._core, self._facts.label, base)
+
+    @Verb
+    def cells(
+        self: Any,
+        cube: Any,
+        *measures: Any,
+        levels: Any = (),
+        filter: Any = None,
+        totals: bool | Iterable[Any] = False,
+    ) -> Flow[CellChanges]:
+        """The cells of a cube that differ in the scenario: their measures before and after.
+
+        It takes what `query` of a cube takes. Both are read by one request.
+
+        >>> print(scenario.cells(cube, "Sum(bid)", levels=["Sequence"]))  # doctest: +SKIP
+        """
+        return changed_cells(self._core, self._facts.label, cube, measures, levels, filter, totals)
 
     @Verb
     def rebase(self: Any, conflicts: Policy = "raise") -> Flow[Rebase]:
