@@ -13,6 +13,8 @@ from callsheet import Session
 from callsheet.dialects.native.client import NativeDialect
 from callsheet.dialects.native.server import handle
 from callsheet.flow import Request, Response
+from callsheet.model.operation import ChangeSet, Create, Update
+from callsheet.model.record import Identity
 from callsheet.server.service import Service
 from callsheet.session.connection import ServerConnection, over
 from callsheet.transport.local import LocalTransport
@@ -77,3 +79,10 @@ def scenario_session(kind: str, folder: Path) -> Iterator[Session]:
     """A session of the account `admin` on a new service."""
     with scenario_service(kind, folder) as service, session_of(service, kind) as session:
         yield session
+
+
+def staged(number: int) -> ChangeSet:
+    """A new task, and one more of the project's rate."""
+    made = Create(Identity("Task", f"t{number}"), {"name": f"n{number}", "project": Identity("Project", "p")})
+    raised = Update(Identity("Project", "p"), {"rate": float(number + 1)}, {"rate": float(number)})
+    return ChangeSet(f"stage {number}", (made, raised))

@@ -19,6 +19,7 @@ from callsheet.model.operation import Operation
 from callsheet.server.context import ServerContext
 from callsheet.server.log import receipts
 from callsheet.server.log.publications import drop_old_events
+from callsheet.server.scenarios.reviving import revive
 from callsheet.server.schemas.document import load_schema_document
 from callsheet.server.schemas.formats import format_of
 from callsheet.server.schemas.seeding import seed_operations
@@ -58,10 +59,11 @@ def _preset(name: str) -> Mapping[str, Any]:
 
 
 def prepare(context: ServerContext) -> None:
-    """Delete expired rows, and create the rows that writers lock."""
+    """Delete expired rows, make lost rows of scenarios again, and create the rows that writers lock."""
     store, now = context.store, context.clock()
     if not store.created:
         store.write(lambda connection: _drop_old(context, connection, now))
+        revive(store, context.scenarios)
     if store.engine_name != "sqlite":
         _make_locks(store)
 

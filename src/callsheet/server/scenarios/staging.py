@@ -31,7 +31,7 @@ from callsheet.server.writing.custom_attributes import CONFIGURATION
 from callsheet.server.writing.overlay import WorkingRow
 from callsheet.server.writing.saving import changes_of, columns_of
 
-__all__ = ["RightsOver", "stage"]
+__all__ = ["RightsOver", "have_tables", "replace_rows", "row_of", "stage"]
 
 RightsOver = Callable[[Store], Access | None]
 """The rights of the author on the entities of a store; None if they are not checked."""
@@ -134,18 +134,18 @@ def _save_rows(
     """Write the scenario's own versions of rows; gives the names of all tables of which it has some."""
     tables, held = own_tables(store), list(scenario.overlaid)
     for table, rows in _entity_rows(tables, judged).items():
-        _have(store, connection, table, held)
+        have_tables(store, connection, table, held)
         _seen(connection, scenario, table, below, rows)
         _check_keys(judged, table, rows)
-        _replace(connection, scenario, table, rows)
+        replace_rows(connection, scenario, table, rows)
     for name, pairs in judged.membership.pairs().items():
-        _have(store, connection, tables[name], held)
+        have_tables(store, connection, tables[name], held)
         rows = [{"owner": pair[0], "member": pair[1], GONE: not there, SEEN: 0} for pair, there in pairs.items()]
-        _replace(connection, scenario, tables[name], rows)
+        replace_rows(connection, scenario, tables[name], rows)
     return held
 
 
-def _have(store: Store, connection: Connection, table: Table, held: list[str]) -> None:
+def have_tables(store: Store, connection: Connection, table: Table, held: list[str]) -> None:
     """Create the overlay table if there is none; one that no scenario uses may have other columns."""
     if table.name in held:
         return
@@ -160,7 +160,7 @@ def _have(store: Store, connection: Connection, table: Table, held: list[str]) -
 def _entity_rows(tables: Mapping[str, Table], judged: JudgedCommit) -> dict[Table, list[dict[str, Any]]]:
     found: dict[Table, list[dict[str, Any]]] = {}
     for entry in judged.overlay.touched():
-        found.setdefault(tables[entry.rules.root], []).append(_row(tables[entry.rules.root], entry))
+        found.setdefault(tables[entry.rules.root], []).append(row_of(tables[entry.rules.root], entry))
     for entry in judged.overlay.dead():
         table = tables[entry.rules.root]
         gone = dict.fromkeys(table.c.keys()) | {"id": entry.identity.key, GONE: True}
@@ -168,7 +168,7 @@ def _entity_rows(tables: Mapping[str, Table], judged: JudgedCommit) -> dict[Tabl
     return found
 
 
-def _row(table: Table, entry: WorkingRow) -> dict[str, Any]:
+def row_of(table: Table, entry: WorkingRow) -> dict[str, Any]:
     """The whole row of an entity, as it is after the change set."""
     row: dict[str, Any] = dict.fromkeys(table.c.keys())
     if entry.row is not None:
@@ -203,7 +203,8 @@ def _check_keys(judged: JudgedCommit, table: Table, rows: Iterable[Mapping[str, 
             raise _refused(entry, f"{entry.identity.entity_type} {row['id']} was deleted here; use a new key")
 
 
-def _replace(connection: Connection, scenario: ScenarioRow, table: Table, rows: list[dict[str, Any]]) -> None:
+def replace_rows(connection: Connection, scenario: ScenarioRow, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Write a scenario's own versions of rows of a table, in place of those it had."""
     over = overlay_table(table)
     keys = [column for column in over.primary_key.columns if column.name != SCENARIO]
     places = [tuple(row[column.name] for column in keys) for row in rows]
