@@ -146,7 +146,7 @@ class Types(Mapping[str, type[Entity]]):
         stale = []
         for name, known in list(self.schema.types.items()):
             entity_type = schema.types.get(name)
-            if known.table is not None and (entity_type is None or not _alike(known, entity_type)):
+            if (known.table or known.external) and (entity_type is None or not _alike(known, entity_type)):
                 stale.append(name)
                 self._classes.pop(name, None)
                 self._storages.pop(name, None)
@@ -192,7 +192,9 @@ class Types(Mapping[str, type[Entity]]):
 
 
 def _alike(one: EntityType, other: EntityType) -> bool:
-    """Whether two user tables are the same one, with the same attributes."""
+    """Whether two user tables, or external ones, are the same one, with the same attributes."""
+    if one.external is not None:
+        return one.external == other.external and one.attributes == other.attributes
     number = None if one.table is None else one.table.number
     return other.table is not None and other.table.number == number and one.attributes == other.attributes
 

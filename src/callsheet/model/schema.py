@@ -137,6 +137,7 @@ class EntityType:
     For people who look at numbers: ``singular`` and ``plural`` are what one and several of its entities are called,
     ``belongs_to`` names the reference to the entity that one is a part of (None: not stated), and ``codes`` says what
     choices of enums stand for.
+    ``external`` names the external database that has the rows, if they are not the server's own; they are only read.
     ``table`` is there if the type is a user table, which was added while the server ran (see ``user_table.py``).
     """
 
@@ -158,6 +159,7 @@ class EntityType:
     belongs_to: str | None = None
     codes: Mapping[str, Mapping[str, str]] = field(factory=dict)
     table: TableFacts | None = None
+    external: str | None = None
     aliases: dict[str, str] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -428,6 +430,7 @@ class Schema:
             belongs_to=described.get("belongs_to", belongs_to),
             codes={**codes, **described.get("codes", {})},
             table=_table_facts(described.get("table")),
+            external=described.get("external"),
         )
         missing = [part for part in key if part not in attributes and part not in built.aliases]
         if missing:

@@ -40,6 +40,9 @@ from callsheet.server.access.principal import Principal
 from callsheet.server.actions import perform
 from callsheet.server.context import ServerContext
 from callsheet.server.deadline import check_deadline, without_deadline
+from callsheet.server.external import calls as external
+from callsheet.server.external.rights import rights_on
+from callsheet.server.external.store import ExternalStore
 from callsheet.server.files.access import FileAccess
 from callsheet.server.log import history, receipts
 from callsheet.server.log.filters import filter_of
@@ -56,7 +59,7 @@ from callsheet.server.scenarios import actions as scenarios
 from callsheet.server.scenarios.call import ScenarioCall
 from callsheet.server.store.store import Store
 from callsheet.server.tables import changing as tables
-from callsheet.server.views import PastView, ScenarioView, TransactionView, View
+from callsheet.server.views import ExternalView, PastView, ScenarioView, TransactionView, View
 from callsheet.server.writing import apply as writing
 from callsheet.server.writing.custom_attributes import CONFIGURATION
 
@@ -96,6 +99,7 @@ class ServiceBackend:
         """The server, its features, and its schema (None if its hash is ``known_hash``)."""
         self._access()
         self._context.configured.refresh()
+        self._context.external.refresh()
         schema = self.schema
         return Description(
             server="callsheet",
@@ -110,6 +114,8 @@ class ServiceBackend:
 
     def select(self, select: Select, size: int, cursor: str | None = None) -> Page:
         """At most ``size`` results after ``cursor``, and no more than the server's page limit."""
+        if (there := self._there(select.entity_type)) is not None:
+            return there.select(select, size, cursor)
         rows = min(size, FEATURES.rows) if self._view.limited else size
         with self._reading() as (store, access):
             checked = self._checked(lambda: check(select, store.schema))
@@ -121,6 +127,8 @@ class ServiceBackend:
 
     def columns(self, select: Select, size: int, cursor: str | None = None) -> ColumnPage:
         """The same results as columns, one for each projection; without projections, those of the type."""
+        if (there := self._there(select.entity_type)) is not None:
+            return there.columns(select, size, cursor)
         schema = self.schema
         checked = self._checked(lambda: check(select, schema))
         try:
@@ -135,6 +143,8 @@ class ServiceBackend:
 
     def aggregate(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
         """One tuple for each group: the group's values (`TOTAL` where a total has none), then the measures."""
+        if (there := self._there(aggregate.select.entity_type)) is not None:
+            return there.aggregate(aggregate)
         with self._reading() as (store, access):
             fixed = self._fixed(aggregate, store)
             most, mirror = GROUPS if self._view.limited else None, self._view.mirror
@@ -148,7 +158,7 @@ class ServiceBackend:
         """An answer for each question; all those of the same state are of one snapshot of it."""
         asking.check_number(questions)
         answers: dict[int, Answer] = {}
-        for places in asking.by_state(questions).values():
+        for places in asking.by_state(questions, self._context.external.database_of).values():
             asked = [questions[place] for place in places]
             view = asking.view_of(self._context, self._view, asked[0], self._user)
             backend = ServiceBackend(self._context, self._principal, view)
@@ -206,6 +216,7 @@ class ServiceBackend:
         """Apply all operations, or none; once, however often it is sent."""
         access = self._access()
         self._check_size(changes.operations)
+        self._context.external.check_own(changes.operations)
         if changes.parts or any(name.startswith("custom_attributes.") for name in _names(changes.operations)):
             self._context.configured.refresh()
         with self._auditing(changes, access):
@@ -270,7 +281,27 @@ class ServiceBackend:
         except Forbidden as error:
             self._note(action, str(error))
             raise
+        if action in external.ACTIONS:
+            return self._call_external(action, arguments)
         return perform(self._context, self._principal, action, arguments)
+
+    def _call_external(self, action: str, arguments: Mapping[str, Any]) -> Any:
+        found = external.answer(self._context.external, action, arguments)
+        if action in external.RECORDED:
+            name = arguments.get("name") if found is None else found["name"]
+            what = f"{external.RECORDED[action]} `{name}`"
+            self._context.audit.happened(action, what, account=self._user, address=self._principal.address)
+        return found
+
+    def _there(self, entity_type: str) -> ServiceBackend | None:
+        """The backend of the external database that has the rows of a type; None for the server's own types."""
+        if isinstance(self._view, ExternalView):
+            return None
+        database = self._context.external.database_of(entity_type)
+        if database is None:
+            return None
+        view = asking.external_view(self._context, self._view, entity_type, database)
+        return ServiceBackend(self._context, self._principal, view)
 
     def _scenario_call(self, action: str) -> ScenarioCall:
         context, most = self._context, self._context.limits.account_staged_bytes
@@ -336,7 +367,7 @@ class ServiceBackend:
     def schema(self) -> Schema:
         """The schema in this view, custom attributes included."""
         with self._view.open() as store:
-            return store.schema
+            return store.schema if isinstance(self._view, ExternalView) else self._context.external.merged(store.schema)
 
     @property
     def files(self) -> FileAccess:
@@ -351,6 +382,8 @@ class ServiceBackend:
 
     def exists(self, entity_type: str, key: str) -> bool:
         """Whether an entity of this type and key exists, also if the user may not read it."""
+        if (there := self._there(entity_type)) is not None:
+            return there.exists(entity_type, key)
         with self._view.open() as store, self._view.connect(store) as connection:
             table = store.tables[store.schema.type(entity_type).root]
             here = select(table.c.id).where(table.c.id == key, table.c._type.in_(store.schema.concrete(entity_type)))
@@ -361,6 +394,8 @@ class ServiceBackend:
 
         With an empty key: whether it is allowed on any entity of the type.
         """
+        if (there := self._there(entity_type)) is not None:
+            return verb == "read" and there.may(verb, entity_type, key)
         with self._reading() as (store, access):
             if not key:
                 return access.anywhere(verb, entity_type)
@@ -375,6 +410,9 @@ class ServiceBackend:
         """The store of this view, and the principal's rights on its entities."""
         access = self._access()
         with self._view.open() as store:
+            if isinstance(store, ExternalStore):
+                yield store, rights_on(store, access)
+                return
             # The project of an entity is looked up in the store that is read.
             yield store, access if store is self._context.store else access.over(store)
 
@@ -405,9 +443,9 @@ class ServiceBackend:
         """The result of a check; if it fails, it is repeated if another process has changed custom attributes."""
         try:
             return function()
-        except UsageError:
+        except UsageError as error:
             if not self._context.configured.refresh():
-                raise
+                raise self._context.external.explained(error) from None
         return function()
 
     def _check_size(self, operations: Sequence[Operation]) -> None:

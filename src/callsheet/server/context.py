@@ -15,6 +15,7 @@ from callsheet.server.access.cache import AccessCache
 from callsheet.server.access.entitlement import Entitlement
 from callsheet.server.access.logins import Logins
 from callsheet.server.access.roles import Roles
+from callsheet.server.external.registry import ExternalDatabases
 from callsheet.server.files.abandoned import AbandonedUploads
 from callsheet.server.files.addresses import SignedAddresses
 from callsheet.server.files.folder import UploadFolder
@@ -67,6 +68,7 @@ class ServerContext:
         self.audit = Audit(store, clock)
         self.logins = Logins(store, self.accounts, self.audit, self.limits, clock)
         self.snapshots = Snapshots(store)
+        self.external = ExternalDatabases(store)
         self.scenarios = ScenarioStores()
         self._mirrored: MirroredScenarios | None = None
         self.configured = SchemaRefresh(store)
@@ -122,5 +124,6 @@ class ServerContext:
         if self.mirror is not None:
             self.mirror.close()
         self.snapshots.close()
+        self.external.close()
         self._folder.close()
         self.store.close()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from callsheet.server.mirror.mirror import Mirror, MirroredState
     from callsheet.server.scenarios.mirrored import MirroredScenarios
 
-__all__ = ["Mirrored", "PastView", "PresentView", "ScenarioView", "TransactionView", "View"]
+__all__ = ["ExternalView", "Mirrored", "PastView", "PresentView", "ScenarioView", "TransactionView", "View"]
 
 T = TypeVar("T")
 
@@ -175,6 +175,24 @@ class PastView:
 
     def committed(self, position: int, configured: bool, seen: bool = False) -> None:
         """Nothing is committed in the past."""
+
+
+class ExternalView(PastView):
+    """The tables of an external database, as they are there now. It is read-only, and has no positions."""
+
+    def __init__(self, context: ServerContext, database: str) -> None:
+        super().__init__(context, LAST_POSITION)
+        self.database = database
+
+    def __repr__(self) -> str:
+        return f"in {self.database}"
+
+    @contextmanager
+    def open(self) -> Iterator[Store]:
+        yield self._context.external.store(self.database)
+
+    def begin(self) -> None:
+        raise Invalid(f"the tables of the external database `{self.database}` can only be read")
 
 
 class ScenarioView:

@@ -119,6 +119,7 @@ def _embedded(
         service = Service.open(settings.url, schema, seed=seed, administrator=False)
     else:
         service = Service.open_workspace(settings.url, settings.workspace)
+    service.external.allow_any_place()
     dialect = LocalDialect(service.backend(settings.user))
     connection = ServerConnection(dialect, LocalTransport(), None, service, settings.address, settings.user)
     connection.workspace = settings.workspace

@@ -15,6 +15,7 @@ from callsheet.later import Later
 
 if TYPE_CHECKING:
     from callsheet.analytics import cube_catalog, mdx_queries
+    from callsheet.analytics import external as external_flows
     from callsheet.analytics.loads import making, transactions
     from callsheet.core import account as account_flows
     from callsheet.core import announcements, calls, opening, populating, reading, settlement
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 else:
     cube_catalog = Later("callsheet.analytics.cube_catalog")
     mdx_queries = Later("callsheet.analytics.mdx_queries")
+    external_flows = Later("callsheet.analytics.external")
     making = Later("callsheet.analytics.loads.making")
     transactions = Later("callsheet.analytics.loads.transactions")
     account_flows = Later("callsheet.core.account")
@@ -96,6 +98,11 @@ class SessionVerbs(LazyCore):
     read_numpy = Verb(making.read_numpy)
     read_sql = Verb(making.read_sql)
     read_spark = Verb(making.read_spark)
+    connect_to_external_database = Verb(external_flows.connect_to_external_database)
+    disconnect_external_database = Verb(external_flows.disconnect_external_database)
+    external_databases = Verb(external_flows.external_databases)
+    add_external_table = Verb(external_flows.add_external_table)
+    drop_external_table = Verb(external_flows.drop_external_table)
 
     def start_transaction(self: Any, allow_nested: bool = True) -> Any:
         """A block whose changes of user tables are made together when it ends, or not at all if it fails.

@@ -9,6 +9,9 @@ from attrs import asdict, frozen
 
 __all__ = ["ExternalColumn", "ExternalReference", "DescribedTable", "document_of", "table_read"]
 
+_READ: dict[str, Any] = {"immutable": True}
+_NAMED: dict[str, Any] = {"computed": "external"}
+"""Of columns that name rows."""
 LABELS = ("name", "title", "label", "code")
 
 
@@ -70,24 +73,25 @@ def table_read(plain: Mapping[str, Any]) -> DescribedTable:
 
 
 def document_of(tables: Iterable[DescribedTable]) -> dict[str, Any]:
-    """The schema document of external tables. All attributes are the other database's to set.
+    """The schema document of external tables. Nothing of them is written; columns of keys are no amounts.
 
     >>> number = ExternalColumn("hours", "Hours worked", "number", "number")
     >>> table = DescribedTable("books", "Entry", None, "entries", ("no",), (number,))
     >>> document_of([table])["types"]["Entry"]["attributes"]
-    {'hours': {'type': 'number', 'computed': 'external'}}
+    {'hours': {'type': 'number', 'immutable': True}}
     """
     return {"name": "external", "types": {table.entity_type: _described(table) for table in tables}}
 
 
 def _described(table: DescribedTable) -> dict[str, Any]:
+    naming = {*table.key, *(name for each in table.references for name in each.columns)}
     attributes: dict[str, Any] = {
-        each.attribute: {"type": each.data_type, "computed": "external"}
+        each.attribute: {"type": each.data_type, **(_NAMED if each.column in naming else _READ)}
         for each in table.columns
         if each.attribute != "id"
     }
     for reference in table.references:
-        described = {"type": "reference", "target": reference.target, "computed": "external"}
+        described = {"type": "reference", "target": reference.target, **_READ}
         # The columns themselves have the names that a foreign key would have.
         attributes[reference.attribute] = {**described, "foreign_key": None}
     texts = [name for name, each in attributes.items() if each["type"] == "string"]
