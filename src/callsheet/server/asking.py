@@ -15,7 +15,7 @@ from callsheet.server.log import commits as log
 from callsheet.server.reading.answers import ReadState
 from callsheet.server.reading.cost import GROUPS, GROUPS_TOGETHER, QUESTIONS
 from callsheet.server.store.store import Store
-from callsheet.server.views import ExternalView, PastView, ScenarioView, View
+from callsheet.server.views import ExternalView, MirroredPastView, PastView, ScenarioView, View
 
 __all__ = ["by_state", "check_number", "external_view", "most_groups", "snapshot", "view_of"]
 
@@ -52,7 +52,7 @@ def view_of(context: ServerContext, view: View, question: Question, account: str
             raise Invalid("a scenario lies over the present; ask for it without a position")
         return ScenarioView(context, account, question.scenario)
     if question.at is not None:
-        return PastView(context, min(question.at, view.until))
+        return MirroredPastView(context, min(question.at, view.until))
     return view
 
 
@@ -74,7 +74,7 @@ def _only_now(entity_type: str, database: str) -> Invalid:
 def snapshot(view: View, store: Store, questions: Iterable[Question]) -> Iterator[ReadState]:
     """One state for all questions: the mirror's where there is one, unless all do no more than count."""
     mirror = view.mirror
-    if mirror is not None and not all(each.aggregate.counts_only for each in questions):
+    if mirror is not None and (isinstance(view, PastView) or not all(each.aggregate.counts_only for each in questions)):
         with mirror.reading() as state:
             yield ReadState(state.store, state.connection, state.position)
         return

@@ -32,7 +32,16 @@ if TYPE_CHECKING:
     from callsheet.server.mirror.mirror import Mirror, MirroredState
     from callsheet.server.scenarios.mirrored import MirroredScenarios
 
-__all__ = ["ExternalView", "Mirrored", "PastView", "PresentView", "ScenarioView", "TransactionView", "View"]
+__all__ = [
+    "ExternalView",
+    "Mirrored",
+    "MirroredPastView",
+    "PastView",
+    "PresentView",
+    "ScenarioView",
+    "TransactionView",
+    "View",
+]
 
 T = TypeVar("T")
 
@@ -146,12 +155,16 @@ class PastView:
     def __repr__(self) -> str:
         return f"after commit {self.until}"
 
-    @contextmanager
-    def open(self) -> Iterator[Store]:
+    def _check(self) -> None:
+        """Raise for a position that is not in the log."""
         with self._context.store.reading() as connection:
             last = log.last_position(self._context.store, connection)
             log.check_begun(self._context.store, connection, self.until)
         check_position(self.until, last)
+
+    @contextmanager
+    def open(self) -> Iterator[Store]:
+        self._check()
         with self._context.snapshots.at(self.until) as store:
             yield store
 
@@ -263,6 +276,40 @@ class ScenarioView:
 
     def committed(self, position: int, configured: bool, seen: bool = False) -> None:
         """Nobody is notified of what happens in a scenario."""
+
+
+class MirroredPastView(PastView):
+    """The same for questions: the mirror takes back what has changed since, if it is not too much."""
+
+    def __init__(self, context: ServerContext, position: int) -> None:
+        super().__init__(context, position)
+        self._state: MirroredState | None = None
+
+    @property
+    def mirror(self) -> Mirrored | None:  # type: ignore[override]
+        return None if self._state is None else self
+
+    @contextmanager
+    def reading(self) -> Iterator[MirroredState]:
+        """The state that is open."""
+        assert self._state is not None, "it is read while it is open"
+        yield self._state
+
+    @contextmanager
+    def open(self) -> Iterator[Store]:
+        mirror = self._context.mirror
+        if mirror is None:
+            with super().open() as store:
+                yield store
+            return
+        self._check()
+        with mirror.past(self.until) as state:
+            self._state = state
+            if state is not None:
+                yield state.store
+                return
+        with super().open() as store:
+            yield store
 
 
 class TransactionView:

@@ -19,9 +19,10 @@ from sqlalchemy import Engine, Table, create_engine, pool
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect, PGIdentifierPreparer
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.expression import ColumnClause
+from sqlalchemy.sql.expression import ColumnClause, CompoundSelect, Select
+from sqlalchemy.sql.selectable import AliasedReturnsRows, SelectStatementGrouping
 
-from callsheet.server.mirror.keys import UuidColumns
+from callsheet.server.mirror.keys import UuidColumns, key_root
 
 __all__ = ["DuckDialect", "mirror_engine"]
 
@@ -48,12 +49,39 @@ class _Compiler(PGCompiler):
         text: str = super().visit_binary(binary, *positional, **options)  # type: ignore[no-untyped-call]
         return text
 
+    def _label_select_column(
+        self,
+        select: Any,
+        column: Any,
+        populate_result_map: Any,
+        asfrom: Any,
+        column_clause_args: Any,
+        *positional: Any,
+        **options: Any,
+    ) -> str:
+        if asfrom and not populate_result_map and self._is_uuid(column):
+            # A subquery gives the column as it is, so that what is around it can compare it as it is.
+            column_clause_args = {**column_clause_args, "as_it_is": True}
+        text: str = super()._label_select_column(  # type: ignore[no-untyped-call]
+            select, column, populate_result_map, asfrom, column_clause_args, *positional, **options
+        )
+        return text
+
     def _is_uuid(self, column: Any) -> bool:
-        """Whether it is a column of a table, or of an alias of one, that has UUIDs."""
-        if not isinstance(column, ColumnClause):
+        """Whether it is a column of a table that has UUIDs, or of a subquery that gives it as it is."""
+        if not isinstance(column, ColumnClause) or column.is_literal:
             return False
-        table = getattr(column.table, "element", column.table)
-        return isinstance(table, Table) and (table.name, column.name) in self.dialect.uuid_columns
+        table: Any = column.table
+        while isinstance(table, AliasedReturnsRows):
+            table = table.element
+        if isinstance(table, SelectStatementGrouping):
+            table = table.element
+        if isinstance(table, Table):
+            return key_root(self.dialect.uuid_columns, table.c[column.key]) is not None
+        if isinstance(table, CompoundSelect):
+            place = list(table.selected_columns.keys()).index(column.key)
+            return all(self._is_uuid(list(each.selected_columns)[place]) for each in table.selects)
+        return isinstance(table, Select) and self._is_uuid(table.selected_columns.get(column.key))
 
     def visit_floordiv_binary(self, binary: Any, operator: Any, **options: Any) -> str:
         return f"{self.process(binary.left, **options)} // {self.process(binary.right, **options)}"

@@ -40,7 +40,7 @@ class MirrorFacts:
     def rows(self) -> dict[str, str]:
         """The facts as they are kept: values by name."""
         tables = {_TABLE + name: digest for name, digest in self.tables.items()}
-        texts = " ".join(sorted(self.texts))
+        texts = "\n".join(sorted(self.texts))
         return {"origin": self.origin, "position": f"{self.position} {self.commit}", "texts": texts, **tables}
 
 
@@ -54,7 +54,7 @@ def read_facts(connection: Connection) -> MirrorFacts:
     rows = {row.name: row.value for row in connection.execute(select(_FACTS))}
     position, _, commit = rows.get("position", "0 ").partition(" ")
     tables = {name.removeprefix(_TABLE): digest for name, digest in rows.items() if name.startswith(_TABLE)}
-    texts = frozenset(rows.get("texts", _EMPTY).split())
+    texts = frozenset(rows.get("texts", _EMPTY).splitlines())
     return MirrorFacts(rows.get("origin", _EMPTY), int(position), commit, tables, texts)
 
 

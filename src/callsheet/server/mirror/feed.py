@@ -21,12 +21,21 @@ from callsheet.chunks import chunks
 from callsheet.server.log import commits as log
 from callsheet.server.mirror.engine import DuckDialect
 from callsheet.server.mirror.following import TouchedRows
-from callsheet.server.mirror.keys import TextKeys, UuidColumns, check_uuids, key_value, named_root
+from callsheet.server.mirror.keys import TextKeys, UuidColumns, check_uuids, key_root, key_value, named_root
 from callsheet.server.mirror.rows import MARK, RowSource, StoreRows, plain
 from callsheet.server.store.store import CHUNK, Store
 from callsheet.server.tables.changes import add_changed_rows
 
-__all__ = ["copy_part", "copy_tables", "create_tables", "drop_tables", "mirrored_tables", "refresh", "touched"]
+__all__ = [
+    "copy_part",
+    "copy_tables",
+    "create_tables",
+    "drop_tables",
+    "insert_streams",
+    "mirrored_tables",
+    "refresh",
+    "touched",
+]
 
 
 def mirrored_tables(store: Store) -> list[Table]:
@@ -35,13 +44,13 @@ def mirrored_tables(store: Store) -> list[Table]:
     return [*store.tables.values(), *links.values()]
 
 
-def create_tables(tables: Iterable[Table], connection: Connection) -> None:
+def create_tables(tables: Iterable[Table], connection: Connection, temporary: bool = False) -> None:
     """Create tables of the mirror anew: the columns of the store's, without keys and indexes."""
-    uuids = _uuids(connection)
     for table in tables:
         drop_tables([table.name], connection)
-        types = {each.name: UUID() if (table.name, each.name) in uuids else each.type for each in table.columns}
-        plain = Table(table.name, MetaData(), *(Column(name, kind) for name, kind in types.items()))
+        types = {each.name: UUID() if key_root(_uuids(connection), each) else each.type for each in table.columns}
+        prefixes = ["TEMPORARY"] if temporary else []
+        plain = Table(table.name, MetaData(), *(Column(name, kind) for name, kind in types.items()), prefixes=prefixes)
         connection.execute(CreateTable(plain))
 
 
@@ -56,12 +65,7 @@ def touched(store: Store, connection: Connection, after: int, most: int) -> Touc
     found, position = TouchedRows(), after
     while commits := log.entries(store, connection, position):
         for commit in commits:
-            for change in commit.changes:
-                kind, key = change.identity
-                found.entities.setdefault(store.schema.types[kind].root, set()).add(key)
-                for name in (*change.added, *change.removed):
-                    link = store.link(kind, name)
-                    found.links.setdefault((link.table.name, link.near.name), set()).add(key)
+            found.add(store, commit)
         if len(found) > most:
             return None
         position = commits[-1].position
@@ -75,7 +79,7 @@ def copy_tables(
     """Copy all rows into empty tables of the mirror; ``copying`` is called before each part of one, and may raise."""
     for table in tables:
         copying(table)
-        _insert(target, table, rows.streams(table), copying, rows.marked)
+        insert_streams(target, table, rows.streams(table), copying, rows.marked)
 
 
 def refresh(store: Store, source: Connection, target: Connection, changes: TouchedRows) -> None:
@@ -91,23 +95,23 @@ def copy_part(source: Connection, target: Connection, table: Table, column: str,
     quote = target.dialect.identifier_preparer.quote
     driver: Any = target.connection.driver_connection
     driver.raw.execute(f"DELETE FROM {quote(table.name)} WHERE {quote(column)} = $1", [value])
-    _insert(target, table, StoreRows(source).found(table, plain(source, table).where(table.c[column] == value)))
+    insert_streams(target, table, StoreRows(source).found(table, plain(source, table).where(table.c[column] == value)))
 
 
 def _replace(source: Connection, target: Connection, table: Table, side: str, keys: Collection[str]) -> None:
     quote = target.dialect.identifier_preparer.quote
     rows, value = StoreRows(source), "unnest($1)"
-    if root := _uuids(target).get((table.name, side)):
+    if root := key_root(_uuids(target), table.c[side]):
         check_uuids(root, keys)
         value = f"CAST({value} AS UUID)"
     for chunk in chunks(sorted(keys), CHUNK):
         driver: Any = target.connection.driver_connection
         statement = f"DELETE FROM {quote(table.name)} WHERE {quote(side)} IN (SELECT {value})"
         driver.raw.execute(statement, [chunk])
-        _insert(target, table, rows.found(table, plain(source, table).where(table.c[side].in_(chunk))))
+        insert_streams(target, table, rows.found(table, plain(source, table).where(table.c[side].in_(chunk))))
 
 
-def _insert(
+def insert_streams(
     target: Connection,
     table: Table,
     streams: Iterable[nanoarrow.ArrayStream],
@@ -137,7 +141,7 @@ def _insertion(target: Connection, table: Table) -> str:
     quote, uuids = target.dialect.identifier_preparer.quote, _uuids(target)
     values = []
     for column in table.columns:
-        name, root = quote(column.name), uuids.get((table.name, column.name))
+        name, root = quote(column.name), key_root(uuids, column)
         kind = column.type.compile(dialect=target.dialect)
         values.append(f"CAST({name} AS {kind})" if root is None else key_value(name, root))
     return f"INSERT INTO {quote(table.name)} SELECT {', '.join(values)} FROM incoming"

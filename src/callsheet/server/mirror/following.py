@@ -12,6 +12,7 @@ from typing import Protocol
 from attrs import define, field, frozen
 from sqlalchemy import Connection
 
+from callsheet.model.history import Commit
 from callsheet.server.store.store import Store
 
 __all__ = ["AppliedBatch", "Follower", "TouchedRows"]
@@ -30,6 +31,15 @@ class TouchedRows:
 
     def __len__(self) -> int:
         return len(self.anew) + sum(map(len, (*self.entities.values(), *self.links.values())))
+
+    def add(self, store: Store, commit: Commit) -> None:
+        """Add what a commit changed."""
+        for change in commit.changes:
+            kind, key = change.identity
+            self.entities.setdefault(store.schema.types[kind].root, set()).add(key)
+            for name in (*change.added, *change.removed):
+                link = store.link(kind, name)
+                self.links.setdefault((link.table.name, link.near.name), set()).add(key)
 
     def outside(self, tables: Iterable[str]) -> TouchedRows:
         """The same without these tables."""

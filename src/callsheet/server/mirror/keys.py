@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, Connection, select
 
 from callsheet.server.store.layout import Layout, stored
 from callsheet.server.store.store import Store
 
 __all__ = [
+    "LIKE",
     "TextKeys",
     "UuidColumns",
     "check_uuids",
     "key_columns",
+    "key_root",
     "key_value",
     "named_root",
     "roots_of_texts",
@@ -31,6 +33,8 @@ __all__ = [
 UuidColumns: TypeAlias = Mapping[tuple[str, str], str]
 """Tables and columns, by name, each with the root type of the entities that its keys name."""
 
+LIKE = "like"
+"""In the ``info`` of a table or a column: the name of the one whose keys it has."""
 SAMPLE = 100
 """Keys of a table that are looked at before all are copied."""
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -93,6 +97,12 @@ def check_uuids(root: str, keys: Iterable[str]) -> None:
     """Raise `TextKeys` if a key is no UUID."""
     if not all(map(_UUID.fullmatch, keys)):
         raise TextKeys(root)
+
+
+def key_root(uuids: UuidColumns, column: Column[Any]) -> str | None:
+    """The root type whose keys a column has, if they are UUIDs; its table may say which other it is `LIKE`."""
+    table: Any = column.table
+    return uuids.get((table.info.get(LIKE, table.name), column.info.get(LIKE, column.name)))
 
 
 def key_value(column: str, root: str) -> str:

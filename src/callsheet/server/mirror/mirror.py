@@ -29,6 +29,7 @@ from callsheet.server.mirror.feed import mirrored_tables
 from callsheet.server.mirror.feeder import Feeder
 from callsheet.server.mirror.following import Follower
 from callsheet.server.mirror.keys import TextKeys, key_columns, roots_of_texts, uuid_columns
+from callsheet.server.mirror.past import past_store
 from callsheet.server.mirror.place import MirrorPlace
 from callsheet.server.mirror.turn import FeedTurn
 from callsheet.server.store.store import Store
@@ -102,6 +103,16 @@ class Mirror:
                 if facts.tables == tables.digests:
                     yield MirroredState(tables.store, connection, facts.position)
                     return
+
+    @contextmanager
+    def past(self, at: int) -> Iterator[MirroredState | None]:
+        """The state after the commit of a position; None if too much has changed since (see ``past.py``)."""
+        with self.reading() as state:
+            if at >= state.position:
+                yield state
+                return
+            store = past_store(self._present, state.store, state.connection, at, state.position)
+            yield None if store is None else MirroredState(store, state.connection, at)
 
     def ring(self) -> None:
         """There are commits to apply; returns at once."""

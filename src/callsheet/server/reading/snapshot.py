@@ -11,25 +11,26 @@ converting them to Python.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
 import msgspec
 from attrs import define, field
-from sqlalchemy import Connection, Table, insert, select, type_coerce
+from sqlalchemy import Column, Connection, Table, insert, select, type_coerce
 from sqlalchemy.types import NullType, TypeEngine
 
+from callsheet.chunks import chunks
 from callsheet.errors import TooLarge
 from callsheet.model.history import Commit, EntityChange
 from callsheet.model.record import Identity
 from callsheet.server.log import commits as log
 from callsheet.server.store.columns import json_text
 from callsheet.server.store.engine import memory_engine
-from callsheet.server.store.store import Store
+from callsheet.server.store.store import CHUNK, Store
 
-__all__ = ["Snapshots", "materialised"]
+__all__ = ["RevertedRows", "Row", "Snapshots", "later_commits", "materialised"]
 
 ROWS = 100_000
 """The most rows of a snapshot, members of collections included; and the most changes to revert."""
@@ -111,9 +112,9 @@ class Snapshots:
 def materialised(store: Store, position: int, most: int = ROWS) -> Store:
     """A store in memory with the state of this one after a commit. The caller closes it."""
     with store.reading() as connection:
-        state = _State(store, most)
+        state = RevertedRows(store, most)
         state.read(connection)
-        for commit in _later(store, connection, position):
+        for commit in later_commits(store, connection, position):
             state.revert(commit)
     past = Store.open("memory:", store.described.document, deadline=store.deadline)
     past.write(lambda connection: state.write(connection, position))
@@ -122,7 +123,7 @@ def materialised(store: Store, position: int, most: int = ROWS) -> Store:
     return past
 
 
-def _later(store: Store, connection: Connection, position: int) -> Iterator[Commit]:
+def later_commits(store: Store, connection: Connection, position: int) -> Iterator[Commit]:
     """The commits after a position, newest first."""
     table = store.table("_log")
     statement = select(table).where(table.c.position > position).order_by(table.c.position.desc()).limit(READ)
@@ -134,8 +135,8 @@ def _later(store: Store, connection: Connection, position: int) -> Iterator[Comm
 
 
 @define(eq=False)
-class _State:
-    """All rows of a store in SQLite's representation, from which commits are reverted."""
+class RevertedRows:
+    """Rows of a store in SQLite's representation, from which commits are reverted: all, or those that they changed."""
 
     store: Store
     most: int
@@ -161,16 +162,35 @@ class _State:
         graves = self._all(connection, self.store.table("_tombstone"), "root", "key", "position")
         self.tombstones = {(row[0], row[1]): row[2] for row in graves}
 
+    def take(self, connection: Connection, root: str, keys: Collection[str]) -> None:
+        """Read the rows of some keys of a root type, as they are now."""
+        table = self.store.tables[root]
+        columns = self._columns[root] = self.store.layout.positions[root]
+        self._writers[root] = [_writer(column.type) for column in table.columns]
+        rows = self.rows.setdefault(root, {})
+        for chunk in chunks(sorted(keys), CHUNK):
+            found = self._read(connection, list(table.c), table.c.id.in_(chunk))
+            rows.update((row[columns["id"]], row) for row in found)
+
+    def take_links(self, connection: Connection, table: Table, side: str, keys: Collection[str]) -> None:
+        """Read the pairs of some keys on one side of a link table, as they are now."""
+        pairs = self.links.setdefault(table.name, {})
+        for chunk in chunks(sorted(keys), CHUNK):
+            for row in self._read(connection, [table.c.owner, table.c.member], table.c[side].in_(chunk)):
+                pairs[row[0], row[1]] = None
+
     def _link_tables(self) -> list[Table]:
         return list({link.table.name: link.table for link in self.store.layout.links.values()}.values())
 
     def _all(self, connection: Connection, table: Table, *names: str) -> Iterator[Row]:
         """The rows of a table; raises `TooLarge` above the limit."""
-        columns = [table.c[name] for name in names] or list(table.c)
+        return self._read(connection, [table.c[name] for name in names] or list(table.c))
+
+    def _read(self, connection: Connection, columns: Sequence[Column[Any]], *where: Any) -> Iterator[Row]:
         writers = [_writer(column.type) for column in columns]
         raw = connection.dialect.name == "sqlite"
         wanted = select(*(type_coerce(column, NullType()) for column in columns)) if raw else select(*columns)
-        for row in connection.execute(wanted.limit(self.most - self._count + 1)):
+        for row in connection.execute(wanted.where(*where).limit(self.most - self._count + 1)):
             self._count += 1
             if self._count > self.most:
                 raise TooLarge(
