@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,12 @@ from typing import Any
 import pytest
 from scenario_server import KINDS, scenario_service, scenario_session, session_of
 
-from callsheet import Session
+from callsheet import AsyncSession, Session
 from callsheet.errors import CommitError, Conflict, Forbidden, Invalid, NotFound, UsageError
-from callsheet.model.operation import Change
+from callsheet.model.operation import Change, ChangeSet, Create
+from callsheet.model.query import Select
 from callsheet.model.record import Identity
+from callsheet.session.connection import over
 
 
 @pytest.fixture(params=KINDS)
@@ -348,6 +352,52 @@ def test_a_scenario_is_its_owners_until_it_is_shared(tmp_path: Path, kind: str) 
             assert list(eve.scenarios) == ["mine"]
             with pytest.raises(NotFound, match="stands on one that is no longer shared"):
                 eve.scenario("mine").query("Task").all()
+
+
+def test_an_async_session_awaits_the_same(tmp_path: Path) -> None:
+    """The names, a scenario's verbs, and a session in it."""
+
+    async def story(session: AsyncSession) -> None:
+        async with session:
+            made = await session.create_scenario("less")
+            async with session.scenario("less") as plan:
+                task = await plan.get("Task", "anim0")
+                task["bid"] = 1.0
+                await plan.commit()
+            assert list(await session.scenarios) == ["less"]
+            found = await made.diff()
+            assert found.updated == {Identity("Task", "anim0"): {"bid": (4.0, 1.0)}}
+            assert (await made.rebase()).done
+            assert (await made.commit()).operations == 1
+            await session.create_scenario("more")
+            await session.delete_scenario("more")
+            assert list(await session.scenarios) == []
+
+    with scenario_service("memory", tmp_path) as service:
+        with session_of(service, "memory") as session:
+            fill(session)
+        asyncio.run(story(AsyncSession(connection=over(service.backend("admin")))))
+
+
+def test_writers_of_one_scenario_take_turns(tmp_path: Path) -> None:
+    """On PostgreSQL, where commits run at the same time: nothing is lost of what several threads commit into it."""
+    with scenario_service("postgres", tmp_path) as service:
+        with session_of(service, "postgres") as session:
+            fill(session)
+            for name in ("one", "two"):
+                session.create_scenario(name)
+
+        def write(number: int) -> None:
+            made = Create(Identity("Project", f"p{number}"), {"name": f"p{number}"})
+            inside = service.backend("admin").scenario("one" if number % 2 else "two")
+            inside.commit(ChangeSet(f"write {number}", (made,)))
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(write, range(12)))
+        for name in ("one", "two"):
+            inside = service.backend("admin").scenario(name)
+            assert service.backend("admin").call("scenarios.show", {"name": name})["revision"] == 6
+            assert sum(len(block.rows) for block in inside.select(Select("Project"), 100).records) == 2 + 6
 
 
 def test_an_expired_scenario_is_gone(tmp_path: Path) -> None:

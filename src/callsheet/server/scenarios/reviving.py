@@ -16,7 +16,7 @@ from callsheet.server.scenarios import registry
 from callsheet.server.scenarios.difference import changes_in, folded
 from callsheet.server.scenarios.overlaying import ScenarioStores, own_tables
 from callsheet.server.scenarios.scenario import Chain, ScenarioRow
-from callsheet.server.scenarios.staging import have_tables, replace_rows, row_of
+from callsheet.server.scenarios.staging import have_table, replace_rows, row_of
 from callsheet.server.store.scenario_tables import GONE, SEEN, overlay_table
 from callsheet.server.store.store import Store
 from callsheet.server.writing.overlay import Overlay
@@ -61,10 +61,10 @@ def _revive(store: Store, connection: Connection, stores: ScenarioStores, chain:
     changes = folded(lambda kind: store.schema.types[kind].root, stages)
     tables, held = own_tables(store), list[str]()
     for root, rows in _rows(store, connection, below, changes, _seen(stages)).items():
-        have_tables(store, connection, tables[root], held)
+        have_table(connection, tables[root], held)
         replace_rows(connection, scenario, tables[root], rows)
     for name, rows in _pairs(store, changes).items():
-        have_tables(store, connection, tables[name], held)
+        have_table(connection, tables[name], held)
         replace_rows(connection, scenario, tables[name], rows)
     registry.change(store, connection, scenario, overlaid=held)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, Table, delete, func, insert, inspect, literal_column, select, tuple_
 from sqlalchemy.schema import CreateTable, DropTable
 
 from callsheet.chunks import chunks
@@ -31,7 +31,7 @@ from callsheet.server.writing.custom_attributes import CONFIGURATION
 from callsheet.server.writing.overlay import WorkingRow
 from callsheet.server.writing.saving import changes_of, columns_of
 
-__all__ = ["RightsOver", "have_tables", "replace_rows", "row_of", "stage"]
+__all__ = ["RightsOver", "have_table", "replace_rows", "row_of", "stage"]
 
 RightsOver = Callable[[Store], Access | None]
 """The rights of the author on the entities of a store; None if they are not checked."""
@@ -134,25 +134,26 @@ def _save_rows(
     """Write the scenario's own versions of rows; gives the names of all tables of which it has some."""
     tables, held = own_tables(store), list(scenario.overlaid)
     for table, rows in _entity_rows(tables, judged).items():
-        have_tables(store, connection, table, held)
+        have_table(connection, table, held)
         _seen(connection, scenario, table, below, rows)
         _check_keys(judged, table, rows)
         replace_rows(connection, scenario, table, rows)
     for name, pairs in judged.membership.pairs().items():
-        have_tables(store, connection, tables[name], held)
+        have_table(connection, tables[name], held)
         rows = [{"owner": pair[0], "member": pair[1], GONE: not there, SEEN: 0} for pair, there in pairs.items()]
         replace_rows(connection, scenario, tables[name], rows)
     return held
 
 
-def have_tables(store: Store, connection: Connection, table: Table, held: list[str]) -> None:
-    """Create the overlay table if there is none; one that no scenario uses may have other columns."""
+def have_table(connection: Connection, table: Table, held: list[str]) -> None:
+    """Create the overlay table if there is none; one that is left of a table with other columns is replaced."""
     if table.name in held:
         return
-    over, scenarios = overlay_table(table), store.table("_scenario")
-    used = connection.execute(select(scenarios.c.overlaid)).scalars()
-    if not any(table.name in names for names in used):
-        connection.execute(DropTable(over, if_exists=True))
+    over = overlay_table(table)
+    if inspect(connection).has_table(over.name):
+        there = connection.execute(select(literal_column("*")).select_from(over).limit(0)).keys()
+        if set(there) != set(over.c.keys()):
+            connection.execute(DropTable(over))
     connection.execute(CreateTable(over, if_not_exists=True))
     held.append(str(table.name))
 
