@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import evolve, frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -18,6 +21,7 @@ from callsheet import Session
 from callsheet.analytics.mdx.errors import MdxError
 from callsheet.analytics.mdx.members import CubeSpace
 from callsheet.analytics.mdx.query import answer_mdx
+from callsheet.analytics.mdx.writing import mdx_of
 from callsheet.errors import UsageError
 from callsheet.measures import count, distinct, total
 from callsheet.model.cube import CubeDefinition, CubeFormula, CubeHierarchy, CubeLevel, CubeMeasure
@@ -359,3 +363,63 @@ def test_what_is_wrong_is_named(session: Session) -> None:
         session.query_mdx("select [Measures].[Unit Sails] on columns from Sales", SALES)
     with pytest.raises(UsageError, match="needs a cube"):
         session.query_mdx("select [Measures].[Unit Sales] on columns from Sales", 7)
+
+
+LEVELS = [(each.name, level.name) for each in SALES.hierarchies for level in each.levels[:4]]
+CHOSEN: dict[str, list[tuple[list[list[Any]], str]]] = {
+    "Gender": [([["F"]], "customer.gender is F")],
+    "Store": [
+        ([["USA", "WA"], ["USA", "CA"]], "store.state in (WA, CA)"),
+        ([["USA", "OR", "Salem"]], "store.state is 'OR' and store.city is Salem"),
+    ],
+    "Product": [([["Food"]], "product.family is Food")],
+}
+
+
+@given(
+    st.lists(st.sampled_from([each.name for each in SALES.measures]), min_size=1, max_size=3, unique=True),
+    st.lists(st.sampled_from(LEVELS), max_size=2, unique_by=lambda level: level[0]),
+    st.lists(st.sampled_from([(name, *each) for name, some in CHOSEN.items() for each in some]), max_size=2,
+             unique_by=lambda each: each[0]),
+)  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_mdx_gives_what_the_cube_gives(
+    session: Session, measures: list[str], levels: list[tuple[str, str]], chosen: list[tuple[str, Any, str]]
+) -> None:
+    """For any measures, levels and members; no fact of this cube is of another year than the default one."""
+    session.cubes["Sales"] = SALES
+    cube = session.cubes["Sales"]
+    text = mdx_of(cube.definition, measures, levels, {name: paths for name, paths, _ in chosen})
+    found = session.query_mdx(text)
+    condition = " and ".join(f"({each})" for _, _, each in chosen) or None
+    frame = cube.query(*measures, levels=levels, filter=condition)
+    lowest = [
+        frame.dimensions.index(level if level in frame.dimensions else f"{name}.{level}") for name, level in levels
+    ]
+    width = len(frame.dimensions)
+    every = [[each[name] for name in frame.columns] for each in frame]
+    expected = sorted(
+        (*(_caption(levels[at][0], row[place]) for at, place in enumerate(lowest)), *row[width:]) for row in every
+    )
+    rows = [
+        (*(member.caption for position in place for member in position), *(cell.value for cell in cells))
+        for place, cells in zip(
+            found.places(), [found.cells[at : at + len(measures)] for at in range(0, len(found.cells), len(measures))]
+        )
+    ]
+    assert [row[: len(levels)] for row in sorted(rows)] == [row[: len(levels)] for row in expected]
+    for one, two in zip(sorted(rows), expected):
+        assert one[len(levels) :] == pytest.approx(
+            [None if each is None else float(each) for each in two[len(levels) :]]
+        )
+
+
+@cache
+def _names() -> dict[int, str]:
+    return {int(row["customer_id"]): row["fullname"] for row in tables()["customer"]}
+
+
+def _caption(hierarchy: str, value: Any) -> str:
+    """What a member is called: customers by their names."""
+    known = _names() if hierarchy == "Customers" and isinstance(value, int) else {}
+    return str(known.get(value, value))

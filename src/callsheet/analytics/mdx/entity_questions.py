@@ -31,7 +31,7 @@ from callsheet.model.schema import Schema
 __all__ = ["AskedCells", "AskedMembers", "CubeQuestions"]
 
 MANY_PARENTS = 100
-"""From so many on, members of a level that is grouped anyway are restricted level by level, which may give more."""
+"""From so many parents, or tuples, on, what is grouped anyway is restricted level by level, which may give more."""
 
 
 @frozen
@@ -167,11 +167,16 @@ class CubeQuestions:
         if not condition.tuples:
             return Or(())
         hierarchies = [self.hierarchies[name] for name, _ in condition.levels]
-        if len(condition.levels) == 1 and condition.levels[0] in grouped:
-            (level,) = condition.levels
-            paths = [path for (path,) in condition.tuples]
-            if all(len(path) == level[1] + 1 for path in paths):
-                return self._members_of(hierarchies[0], paths, MANY_PARENTS)
+        exact = all(
+            len(path) == depth + 1 for each in condition.tuples for path, (_, depth) in zip(each, condition.levels)
+        )
+        if exact and set(condition.levels) <= set(grouped):
+            columns = list(zip(*condition.tuples))
+            if len(columns) == 1 or len(condition.tuples) > MANY_PARENTS:
+                parts = [
+                    self._members_of(*each, MANY_PARENTS) for each in zip(hierarchies, map(dict.fromkeys, columns))
+                ]
+                return parts[0] if len(parts) == 1 else And(tuple(parts))
         return self._any(hierarchies, condition.tuples)
 
     def _any(self, hierarchies: Sequence[CubeHierarchy], tuples: Iterable[tuple[MemberPath, ...]]) -> Condition:
