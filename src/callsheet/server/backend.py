@@ -59,6 +59,7 @@ from callsheet.server.scenarios import actions as scenarios
 from callsheet.server.scenarios.call import ScenarioCall
 from callsheet.server.store.store import Store
 from callsheet.server.tables import changing as tables
+from callsheet.server.tables.arrow_columns import can_read
 from callsheet.server.views import ExternalView, PastView, ScenarioView, TransactionView, View
 from callsheet.server.writing import apply as writing
 from callsheet.server.writing.custom_attributes import CONFIGURATION
@@ -79,7 +80,7 @@ FEATURES = Features(
     measures=True,
     questions=True,
     scenarios=True,
-    tables=find_spec("nanoarrow") is not None,
+    tables=can_read(),
 )
 EVENTS = 1_000
 """The most events in one batch."""

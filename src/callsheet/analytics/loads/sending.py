@@ -80,7 +80,7 @@ def check_tables(core: Any) -> TableDialect:
     core.check_present()
     dialect = core._dialect
     if not core.features.tables or not isinstance(dialect, TableDialect):
-        raise Unsupported("this server has no user tables; a server of Callsheet with the package nanoarrow has")
+        raise Unsupported("this server has no user tables; a server of Callsheet with the package pyarrow has")
     return dialect
 
 

@@ -1,35 +1,42 @@
 """Staged rows, an Arrow IPC stream, become columns of the values that the database's driver takes.
 
-A client sends each column in one type for each data type: texts as ``string``, integers ``int64``, numbers ``float64``,
-``bool``, ``date32``, and moments as ``timestamp[us, UTC]``. Another type is refused. nanoarrow reads the stream; the
-values of a column become Python objects in few calls.
+A client sends each column in one type for each data type: texts as ``string``, integers ``int64``, numbers ``double``,
+``bool``, ``date32``, and moments as ``timestamp[us, UTC]``. Another type is refused. The bytes are foreign: pyarrow
+reads them and checks every offset before a value is looked at; compressed data, dictionaries and more rows than a
+client sends in a part are refused, because few bytes of them may fill the memory.
 """
 
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
-from io import BytesIO
+from importlib.util import find_spec
 from typing import Any, TypeAlias
 
 from attrs import frozen
 
-from callsheet.errors import CallsheetError, Invalid
+from callsheet.errors import Invalid, TooLarge
 from callsheet.server.store.columns import day, moment
 
-__all__ = ["RowBatch", "batches", "stored_values"]
+__all__ = ["NOTHING", "TYPES", "RowBatch", "batches", "can_read", "stored_values"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_DAY = date(1970, 1, 1).toordinal()
 TYPES = {
-    "string": "STRING",
-    "integer": "INT64",
-    "number": "DOUBLE",
-    "boolean": "BOOL",
-    "date": "DATE32",
-    "datetime": "TIMESTAMP",
+    "string": "string",
+    "integer": "int64",
+    "number": "double",
+    "boolean": "bool",
+    "date": "date32[day]",
+    "datetime": "timestamp[us, tz=UTC]",
 }
+NOTHING = "null"
+"""The type of a column without values."""
+ROWS = 200_000
+"""The most rows of a part."""
 EXACT_DIGITS = 15
 """Decimal digits that a double holds exactly."""
 Values: TypeAlias = list[Any]
@@ -43,58 +50,98 @@ class RowBatch:
     columns: dict[str, tuple[str, Callable[[], Values]]]
 
 
+def can_read() -> bool:
+    """Whether the package that reads Arrow data is installed."""
+    return find_spec("pyarrow") is not None
+
+
 def batches(data: bytes) -> Iterator[RowBatch]:
-    """The batches of a stream; raises `Invalid` for what is none."""
-    nanoarrow, ipc = import_module("nanoarrow"), import_module("nanoarrow.ipc")
+    """The batches of a stream; raises `Invalid` for what is none, and `TooLarge` for too many rows."""
+    arrow: Any = import_module("pyarrow")
+    ipc: Any = import_module("pyarrow.ipc")
+    rows = 0
     try:
-        with ipc.InputStream.from_readable(BytesIO(data)) as source, nanoarrow.c_array_stream(source) as stream:
-            for array in stream:
-                yield _batch(nanoarrow.Array(array))
-    except CallsheetError:
-        raise
-    except Exception as error:
-        # nanoarrow raises exceptions of many classes for damaged data.
+        _check_messages(ipc, arrow.py_buffer(data))
+        with ipc.open_stream(arrow.py_buffer(data)) as reader:
+            names = reader.schema.names
+            if len(set(names)) < len(names):
+                raise Invalid(f"the rows have two columns `{max(names, key=names.count):.80}`")
+            _check_types(reader.schema)
+            for batch in reader:
+                rows += batch.num_rows
+                if rows > ROWS:
+                    raise TooLarge(f"a part has at most {ROWS:,} rows; send more parts")
+                batch.validate(full=True)
+                yield _batch(batch)
+    except (arrow.ArrowException, OSError, ValueError, OverflowError, KeyError, struct.error, IndexError) as error:
         raise Invalid(f"the rows cannot be read as an Arrow stream: {str(error).strip()[:200]}") from None
 
 
-def _batch(array: Any) -> RowBatch:
-    if array.schema.type.name != "STRUCT":
-        raise Invalid("the rows are a stream of record batches")
+def _check_types(schema: Any) -> None:
+    """Raise `Invalid` for a type that no column takes, before anything of the kind is read."""
+    for field in schema:
+        if str(field.type) not in (*TYPES.values(), NOTHING):
+            raise Invalid(f"the column `{field.name:.80}` is sent as {field.type!s:.80}, and no column takes that")
+
+
+def _check_messages(ipc: Any, data: Any) -> None:
+    """Raise `Invalid` if a batch of the stream is compressed."""
+    for message in ipc.MessageReader.open_stream(data):
+        if message.type == "record batch" and _is_compressed(message.metadata.to_pybytes()):
+            raise Invalid("the rows are compressed; send them as they are")
+
+
+def _is_compressed(metadata: bytes) -> bool:
+    """Whether the header of a batch names a compression: the fourth field of the third field of its message.
+
+    The header is a FlatBuffer (https://flatbuffers.dev/internals/): a table begins with the distance to its list of
+    places, which has the size of itself and of the table, and then the place of each field, 0 where there is none.
+    """
+
+    def place(table: int, field: int) -> int:
+        places = table - int(struct.unpack_from("<i", metadata, table)[0])
+        size = int(struct.unpack_from("<H", metadata, places)[0])
+        if 4 + 2 * field >= size:
+            return 0
+        offset = int(struct.unpack_from("<H", metadata, places + 4 + 2 * field)[0])
+        return table + offset if offset else 0
+
+    def follow(at: int) -> int:
+        return at + int(struct.unpack_from("<I", metadata, at)[0])
+
+    header = place(follow(0), 2)
+    return header != 0 and place(follow(header), 3) != 0
+
+
+def _batch(batch: Any) -> RowBatch:
     columns: dict[str, tuple[str, Callable[[], Values]]] = {}
-    for place, field in enumerate(array.schema.fields):
-        if field.name in columns:
-            raise Invalid(f"the rows have two columns `{field.name:.80}`")
-        child, kind = array.child(place), field.type.name
-        columns[field.name] = (kind, lambda child=child, kind=kind: _values(child, kind))  # type: ignore[misc]
-    return RowBatch(len(array), columns)
+    for field, column in zip(batch.schema, batch.columns):
+        kind = str(field.type)
+        columns[field.name] = (kind, lambda column=column, kind=kind: _values(column, kind))  # type: ignore[misc]
+    return RowBatch(batch.num_rows, columns)
 
 
 def _values(column: Any, kind: str) -> Values:
     try:
-        return _moments(column) if kind == "TIMESTAMP" else list(column.iter_py())
+        if kind == TYPES["date"]:
+            return _converted(column.view("int32").to_pylist(), lambda days: date.fromordinal(FIRST_DAY + days))
+        if kind == TYPES["datetime"]:
+            return _converted(column.view("int64").to_pylist(), lambda number: EPOCH + timedelta(microseconds=number))
+        found: Values = column.to_pylist()
+        return found
     except UnicodeDecodeError as error:
         raise Invalid(f"a text is not UTF-8: {error}") from None
     except (OverflowError, ValueError) as error:
         raise Invalid(f"a date is out of range: {error}") from None
 
 
-def _moments(column: Any) -> Values:
-    """Microseconds since 1970 as datetimes; each distinct one is made once."""
-    if str(column.schema.unit.name) != "MICRO" or column.schema.timezone != "UTC":
-        raise Invalid("moments are sent as microseconds in UTC")
-    nanoarrow = import_module("nanoarrow")
-    numbers = nanoarrow.Array(
-        nanoarrow.c_array_from_buffers(
-            nanoarrow.int64(), len(column), list(column.buffers), null_count=-1, offset=column.offset
-        )
-    ).iter_py()
-    known: dict[int | None, datetime | None] = {None: None}
-    found = []
+def _converted(numbers: list[int | None], read: Callable[[int], Any]) -> Values:
+    """What the numbers stand for; each distinct one is read once."""
+    known: dict[int | None, Any] = {None: None}
     for number in numbers:
-        if number not in known:
-            known[number] = EPOCH + timedelta(microseconds=number)
-        found.append(known[number])
-    return found
+        if number not in known and number is not None:
+            known[number] = read(number)
+    return [known[number] for number in numbers]
 
 
 def stored_values(kind: str, values: Values, sqlite: bool, decimals: int | None = None) -> Values:

@@ -23,13 +23,12 @@ from callsheet.model.schema import did_you_mean
 from callsheet.model.user_table import TableColumn, UserTable, row_key
 from callsheet.server.store.prepared import sent
 from callsheet.server.store.user_tables import database_table
-from callsheet.server.tables.arrow_columns import TYPES, RowBatch, Values, batches, stored_values
+from callsheet.server.tables.arrow_columns import NOTHING, TYPES, RowBatch, Values, batches, stored_values
 
 __all__ = ["Loading", "key_reader"]
 
 CHUNK = 20_000
 """Rows of one call of the driver."""
-NULL = "NULL"
 
 
 @define(eq=False)
@@ -65,10 +64,10 @@ class Loading:
                 raise Invalid(f"the table `{self.table.label}` has no column `{label:.80}`{did_you_mean(label, known)}")
             if column.name in given:
                 raise Invalid(f"the rows have the column `{column.label}` twice, by its name and by its word")
-            if kind not in (TYPES[column.data_type], NULL, "NA"):
+            if kind not in (TYPES[column.data_type], NOTHING):
                 raise Invalid(
                     f"the column `{column.label}` of `{self.table.label}` takes {column.data_type}, and the rows have "
-                    f"{kind.lower()} there"
+                    f"{kind} there"
                 )
             given[column.name] = values()
         for column in self.table.columns:
