@@ -6,7 +6,7 @@ are stored as the texts of their rules, which ``permissions.py`` parses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from attrs import frozen
 from sqlalchemy import Connection, delete, insert, select
 
 from callsheet.errors import Invalid, NotFound
+from callsheet.model.schema import Schema
 from callsheet.server.access.accounts import Account, Accounts
 from callsheet.server.access.belonging import PROJECT
 from callsheet.server.access.permissions import BUILT_IN, Grant, Permissions, Role, check_role_name, read_rule
@@ -47,8 +48,10 @@ class Roles:
     >>> store.close()
     """
 
-    def __init__(self, store: Store, accounts: Accounts) -> None:
+    def __init__(self, store: Store, accounts: Accounts, named: Callable[[], Schema] | None = None) -> None:
+        """``named`` gives the schema whose types rules may name; by default the store's."""
         self._store, self._accounts = store, accounts
+        self._named = named or (lambda: store.schema)
         self._roles, self._grants = store.table("_role"), store.table("_grant")
 
     def list(self) -> dict[str, list[str]]:
@@ -63,7 +66,7 @@ class Roles:
         check_role_name(name)
         if isinstance(rules, str) or not 0 < len(rules) <= RULES:
             raise Invalid(f"a role has a list of 1 to {RULES} rules, like `read:*`")
-        texts = [_text(read_rule(text, self._store.schema)) for text in rules]
+        texts = [_text(read_rule(text, self._named())) for text in rules]
 
         def save(connection: Connection) -> None:
             if name in self._known(connection):
