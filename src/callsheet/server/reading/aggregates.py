@@ -6,14 +6,15 @@ A function belongs to a *stem*: the rows that its values are taken from. The val
   each entity. Conditions of functions are CASE WHEN in it.
 - A function of values of another owner (``sum(task.bid)``) has a stem in which each owner is once in a group.
 
-Each kind of groups (all levels, and those of totals) is a SELECT with GROUP BY over its stem. These SELECTs are stacked
-by UNION ALL; where there are several stems, the rows of one group are folded. Around this are the arithmetic,
-``having``, and the order, limit and offset. Row rules are conditions in every stem, as in pages.
+Each kind of groups (all levels, and those of totals) is a SELECT with GROUP BY over its stem, or one of its GROUPING
+SETS where the database has these. These SELECTs are stacked by UNION ALL; where there are several stems, the rows of
+one group are folded. Around this are the arithmetic, ``having``, and the order, limit and offset. Row rules are
+conditions in every stem, as in pages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -31,11 +32,11 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     type_coerce,
     union_all,
 )
 from sqlalchemy import Select as Statement
-from sqlalchemy.types import TypeEngine
 
 from callsheet.errors import Invalid, TooLarge
 from callsheet.model.choice import Choice, Scoped
@@ -59,9 +60,9 @@ from callsheet.model.schema import Attribute
 from callsheet.model.window import Window, windows_of
 from callsheet.server.access.access import Access
 from callsheet.server.reading.choosing import directed
-from callsheet.server.reading.functions import SqlFunction, group_reader, placeholder_type, sql_function
+from callsheet.server.reading.functions import SqlFunction, group_reader, sql_function
 from callsheet.server.reading.members import LevelMembers
-from callsheet.server.reading.stems import Stem, StemKey, stem_key
+from callsheet.server.reading.stems import Stem, StemKey, missing_of, stem_key
 from callsheet.server.reading.windows import WindowStorey, kinds_of
 from callsheet.server.store.columns import INTEGER, NUMBER
 from callsheet.server.store.comparison import Value, Where, compared
@@ -72,6 +73,8 @@ __all__ = ["SELECTS", "read_aggregate"]
 Column = ColumnElement[Any]
 Row = tuple[Any, ...]
 
+GROUPING_SETS = frozenset({"duckdb", "postgresql"})
+"""Databases that make several kinds of groups in one reading of the rows."""
 SELECTS = 100
 """The most SELECTs in one statement: stems, times kinds of groups. SQLite stacks at most 500."""
 
@@ -187,33 +190,65 @@ class AggregatePlan:
 
     def _selects(self, stem: Stem) -> Iterable[Statement[Any]]:
         """For each kind of groups, the groups of one stem."""
-        rows: FromClause | None = None
-        if len(self._kinds) > 1:
-            rows = stem.rows().cte()
-        for number, kept in enumerate(self._kinds):
-            if (not kept and not stem.functions) or not stem.fact.knows(kept):
-                # Another stem has the one row of all entities; what a table does not know is not told apart there.
-                continue
+        # Another stem has the one row of all entities; what a table does not know is not told apart there.
+        kinds = {
+            number: kept
+            for number, kept in enumerate(self._kinds)
+            if (kept or stem.functions) and stem.fact.knows(kept)
+        }
+        if len(kinds) > 1 and not stem.repeats and self.store.engine_name in GROUPING_SETS:
+            yield self._grouped_at_once(stem, kinds)
+            return
+        rows = stem.rows().cte() if len(self._kinds) > 1 else None
+        for number, kept in kinds.items():
             yield self._grouped(stem, number, kept, stem.source(kept, rows))
+
+    def _grouped_at_once(self, stem: Stem, kinds: Mapping[int, Sequence[int]]) -> Statement[Any]:
+        """Several kinds of groups in one reading of the rows."""
+        rows = stem.rows().subquery()
+        places = sorted({place for kept in kinds.values() for place in kept})
+        levels = {place: rows.c[f"level_{place}"] for place in places}
+        untold = func.grouping(*levels.values(), type_=INTEGER)
+        bits = {
+            sum(1 << (len(places) - 1 - index) for index, place in enumerate(places) if place not in kept): number
+            for number, kept in kinds.items()
+        }
+        kind = case(*((untold == mask, literal(number, INTEGER)) for mask, number in bits.items()))
+        columns = [type_coerce(kind, INTEGER).label("kind"), *self._level_columns(levels)]
+        sets = [tuple_(*(levels[place] for place in kept)) for kept in kinds.values()]
+        return select(*columns, *self._values(stem, rows)).select_from(rows).group_by(func.grouping_sets(*sets))
 
     def _without_facts(self, number: int, kept: Sequence[int]) -> Statement[Any]:
         """Groups of one kind, of all members that the levels have, without numbers."""
         assert self._members is not None
         rows = self._members.rows(kept).subquery()
-        values = [_missing(built.type).label(f"value_{index}") for index, built in enumerate(self._functions.values())]
+        values = [
+            missing_of(built.type).label(f"value_{index}") for index, built in enumerate(self._functions.values())
+        ]
         return select(*self._group_columns(number, kept, rows), *values)
 
     def _group_columns(self, number: int, kept: Sequence[int], rows: FromClause) -> list[Column]:
         """The number of a kind of groups, and its levels."""
-        columns: list[Column] = [literal(number, INTEGER).label("kind")]
-        for place, value in enumerate(self._levels):
-            found = rows.c[f"level_{place}"] if place in kept else _missing(value.expression.type)
-            columns.append(found.label(f"level_{place}"))
-        return columns
+        return [
+            literal(number, INTEGER).label("kind"),
+            *self._level_columns({place: rows.c[f"level_{place}"] for place in kept}),
+        ]
+
+    def _level_columns(self, known: Mapping[int, Column]) -> list[Column]:
+        """All levels; those that are not known are NULL."""
+        return [
+            known.get(place, missing_of(value.expression.type)).label(f"level_{place}")
+            for place, value in enumerate(self._levels)
+        ]
 
     def _grouped(self, stem: Stem, number: int, kept: Sequence[int], rows: FromClause) -> Statement[Any]:
         group = [rows.c[f"level_{place}"] for place in kept]
-        columns = self._group_columns(number, kept, rows)
+        columns = [*self._group_columns(number, kept, rows), *self._values(stem, rows)]
+        return select(*columns).select_from(rows).group_by(*group)
+
+    def _values(self, stem: Stem, rows: FromClause) -> list[Column]:
+        """The values of all functions, of which a stem has some."""
+        columns: list[Column] = []
         inputs = {
             function: [rows.c[f"input_{index}_{place}"] for place in range(len(each.inputs))]
             for index, (function, each) in enumerate(stem.functions.items())
@@ -222,9 +257,9 @@ class AggregatePlan:
             if function in inputs:
                 column = built.function(*inputs[function])
             else:
-                column = _missing(built.type)
+                column = missing_of(built.type)
             columns.append(type_coerce(column, built.type).label(f"value_{index}"))
-        return select(*columns).select_from(rows).group_by(*group)
+        return columns
 
     # Measures of folded groups
 
@@ -363,7 +398,3 @@ class AggregatePlan:
 
 def _unless_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else read(value)
-
-
-def _missing(column_type: TypeEngine[Any]) -> Column:
-    return type_coerce(cast(null(), placeholder_type(column_type)), column_type)

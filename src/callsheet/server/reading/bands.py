@@ -84,7 +84,7 @@ class _PlainDay(SqlTemplate):
     inherit_cache = True
     type = TEXT
     sqlite, postgres = "{0}", "({0}::timestamp)"
-    mariadb = "{0}"
+    mariadb = duckdb = "{0}"
 
 
 def banded(value: Value, level: Level) -> Value:

@@ -2,7 +2,8 @@
 
 - Functions of a table's entities, and those for which repetition plays no part, share one stem, with one row for each
   entity. Conditions of functions are CASE WHEN in it.
-- A function of values of another owner (``sum(task.bid)``) has a stem in which each owner is once in a group.
+- A function of values of another owner (``sum(task.bid)``) has a stem in which each owner is once in a group. Where the
+  owner determines all levels (the kind and the shot of a task), the stem is read from the owners that entities reach.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
-from sqlalchemy import FromClause, select
+from sqlalchemy import ColumnElement, FromClause, cast, exists, literal, null, select, type_coerce, union_all
 from sqlalchemy import Select as Statement
+from sqlalchemy.types import TypeEngine
 
 from callsheet.model.facts import Fact
 from callsheet.model.measure import IN_TIME, AggregateFunction
@@ -22,12 +24,12 @@ from callsheet.model.schema import EntityType, Schema
 from callsheet.server.access.access import Access
 from callsheet.server.reading.bands import banded
 from callsheet.server.reading.choosing import chosen_keys
-from callsheet.server.reading.functions import SqlFunction, sql_function, value_in_time
+from callsheet.server.reading.functions import SqlFunction, placeholder_type, sql_function, value_in_time
 from callsheet.server.reading.sql import Scope
 from callsheet.server.store.comparison import Value, Where
 from callsheet.server.store.store import Store
 
-__all__ = ["Stem", "StemKey", "stem_key"]
+__all__ = ["Stem", "StemKey", "missing_of", "stem_key"]
 
 _ONCE = frozenset({"minimum", "maximum", "distinct", *IN_TIME})
 """Functions for which it plays no part how often a value occurs."""
@@ -68,6 +70,7 @@ class Stem:
     scope: Scope
     levels: dict[int, Value]
     _open: Callable[[], Scope]
+    owners: Scope | None = None
     functions: dict[AggregateFunction, SqlFunction] = field(factory=dict)
 
     @classmethod
@@ -75,15 +78,28 @@ class Stem:
         """A stem of a table, with its levels."""
         opened = partial(Scope, store, fact.select.entity_type, access)
         scope = opened()
+        owners, cut = None, 0
+        if key.owner and not key.ways and _determines(key.owner, fact):
+            cut = len(key.owner)
+            owners = Scope(store, scope.entity(key.owner).entity_type.name, access)
         levels = {
-            place: banded(scope.row_value(level.path), level)
+            place: banded((owners or scope).row_value(Path(level.path.steps[cut:])), level)
             for place, level in enumerate(fact.levels)
             if level is not None
         }
-        return cls(key, fact, scope, levels, opened)
+        return cls(key, fact, scope, levels, opened, owners)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether its rows must be made distinct in each kind of groups."""
+        return bool(self._owner_columns())
 
     def add(self, function: AggregateFunction) -> SqlFunction:
         path = function.path
+        if self.owners is not None and path is not None:
+            value = self.owners.row_value(Path(path.steps[len(self.key.owner) :]))
+            found = self.functions[function] = sql_function(function.name, value, function.argument)
+            return found
         value = None if path is None else self.scope.row_value(path)
         if value is not None and function.by is not None:
             by = self.scope.row_value(function.by).expression
@@ -103,11 +119,21 @@ class Stem:
             for index, each in enumerate(self.functions.values())
             for place, column in enumerate(each.inputs)
         ]
-        owner = self._owner_columns()
         conditions = self.conditions()
         if self.key.condition is not None:
             conditions.append(self.scope.condition(self.key.condition))
-        return select(*levels, *owner, *inputs).select_from(self.scope.source).where(*conditions)
+        if self.owners is not None:
+            return self._owner_rows(self.owners, [*levels, *inputs], conditions)
+        return select(*levels, *self._owner_columns(), *inputs).select_from(self.scope.source).where(*conditions)
+
+    def _owner_rows(self, owners: Scope, columns: list[Any], conditions: list[Where]) -> Any:
+        """Each owner that entities reach; and a row without an owner, if an entity reaches none."""
+        key = self.scope.entity(self.key.owner).key
+        reached = select(key).select_from(self.scope.source).where(*conditions, key.is_not(None))
+        found = select(*columns).select_from(owners.source).where(*owners.of_type(), owners.key.in_(reached))
+        none = select(literal(1)).select_from(self.scope.source).where(*conditions, key.is_(None))
+        missing = [missing_of(column.type).label(column.name) for column in columns]
+        return union_all(found, select(*missing).where(exists(none)))
 
     def conditions(self) -> list[Where]:
         """The conditions of the table's entities."""
@@ -134,6 +160,8 @@ class Stem:
     def _owner_columns(self) -> list[Any]:
         """What must be once in a group; nothing where each row is of another entity."""
         key, scope = self.key, self.scope
+        if self.owners is not None:
+            return []
         if key.owner and not key.ways:
             return [scope.entity(key.owner).key.label("owner")]
         schema, place = scope.schema, scope.place.entity_type
@@ -141,6 +169,22 @@ class Stem:
             found = [scope.key.label("owner")]
             return [*found, scope.entity(key.owner).key.label("owned")] if key.owner else found
         return []
+
+
+def _determines(owner: Sequence[Step], fact: Fact) -> bool:
+    """Whether all levels of a table are those of an owner that is reached by these relations.
+
+    A bounded choice of entities is not made twice.
+    """
+    select = fact.select
+    bounded = select.limit is not None or select.offset or select.top is not None or select.sample is not None
+    paths = [level.path.steps for level in fact.levels if level is not None]
+    return not bounded and all(len(steps) > len(owner) and steps[: len(owner)] == owner for steps in paths)
+
+
+def missing_of(column_type: TypeEngine[Any]) -> ColumnElement[Any]:
+    """NULL of a type."""
+    return type_coerce(cast(null(), placeholder_type(column_type)), column_type)
 
 
 def _spreads(schema: Schema, place: EntityType, steps: Sequence[Step]) -> bool:
