@@ -9,8 +9,10 @@ from attrs import evolve
 
 from callsheet.analytics.automatic_cubes import count_measure, hierarchies_of, measures_of
 from callsheet.analytics.cube_entities import EntityHome, keeps_cubes, selected_cubes
-from callsheet.analytics.cube_homes import CubeHome, SessionHome
+from callsheet.analytics.cube_homes import CubeHome, SessionHome, plain_definition
 from callsheet.analytics.cube_measures import check_name
+from callsheet.analytics.cube_reading import check_measure, read_levels
+from callsheet.analytics.cube_text import cube_from_toml
 from callsheet.analytics.display import Shown
 from callsheet.analytics.live_cube import AsyncCube, Cube
 from callsheet.analytics.resolving import is_selection, is_table
@@ -24,7 +26,7 @@ from callsheet.model.language.parser import parse_condition
 from callsheet.model.query import Condition, Select
 from callsheet.model.schema import did_you_mean
 
-__all__ = ["MODES", "Cubes", "create_cube", "cubes", "cubes_here"]
+__all__ = ["MODES", "Cubes", "create_cube", "cube_of_toml", "cubes", "cubes_here"]
 
 MODES = ("auto", "no_measures", "manual")
 
@@ -148,6 +150,31 @@ def create_cube(core: Any, table: Any, name: str | None, mode: str, given_filter
         raise UsageError(f"there is a cube `{name}` already: `del session.cubes[{name!r}]` removes it")
     known.add(_definition(of, name, mode, _filter(of, given_filter)), keep)
     return known[name]
+
+
+def cube_of_toml(core: Any, text: str, replace: bool, keep: bool) -> Any:
+    """The cube of a text; with ``replace``, one of its name becomes equal to it."""
+    definition = cube_from_toml(text)
+    table = core._dictionary.tables[definition.table]
+    known = cubes_here(core)
+    if definition.name in known and not replace:
+        raise UsageError(f"there is a cube `{definition.name}` already; `replace=True` makes it equal to the text")
+    definition = checked_definition(table, definition)
+    if definition.name in known:
+        known[definition.name] = definition
+    else:
+        known.add(evolve(definition, name=check_name("cube", definition.name)), keep)
+    return known[definition.name]
+
+
+def checked_definition(table: Any, definition: CubeDefinition) -> CubeDefinition:
+    """A definition whose levels and measures the schema knows."""
+    hierarchies = [evolve(each, levels=read_levels(table, each.levels)) for each in definition.hierarchies]
+    found = evolve(definition, table=table.name, hierarchies=hierarchies)
+    _filter(table, found.where)
+    for measure in plain_definition(found).measures:
+        check_measure(table._dictionary.schema, found, measure.measure, measure.name)
+    return found
 
 
 def _definition(table: Any, name: str, mode: str, where: Condition | None) -> CubeDefinition:

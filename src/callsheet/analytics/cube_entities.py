@@ -12,7 +12,14 @@ from typing import Any
 
 from attrs import evolve
 
-from callsheet.analytics.cube_plain import formulas_from, formulas_plain, levels_from, levels_plain
+from callsheet.analytics.cube_plain import (
+    formulas_from,
+    formulas_plain,
+    levels_from,
+    levels_plain,
+    shared_from,
+    shared_plain,
+)
 from callsheet.errors import CallsheetError, UsageError
 from callsheet.model.cube import CubeDefinition, CubeHierarchy, CubeMeasure
 from callsheet.model.language.measures import measure_text, parse_measure
@@ -25,22 +32,15 @@ from callsheet.model.schema import Schema
 __all__ = ["EntityHome", "keeps_cubes", "selected_cubes"]
 
 CUBE, HIERARCHY, MEASURE = "Cube", "CubeHierarchy", "CubeMeasure"
+OWN = ("name", "table", "description", "folder", "filter", "formulas", "shared_levels", "is_shared")
+FOR_PEOPLE = ("description", "folder", "sort")
 NEEDED = {
-    CUBE: ("name", "table", "description", "folder", "filter", "formulas", "is_shared", "hierarchies", "measures"),
+    CUBE: (*OWN, "hierarchies", "measures"),
     HIERARCHY: (
-        "name",
-        "cube",
-        "levels",
-        "all_name",
-        "dimension",
-        "default",
-        "is_time",
-        "description",
-        "folder",
-        "sort",
+        *["name", "cube", "levels", "all_name", "dimension", "default", "is_time", "description", "folder", "sort"],
     ),
-    MEASURE: ("name", "cube", "definition", "format", "description", "folder", "sort"),
-}  # fmt: skip
+    MEASURE: ("name", "cube", "definition", "format", *FOR_PEOPLE),
+}
 _parsed = lru_cache(maxsize=1_000)(parse_measure)
 _parsed_condition = lru_cache(maxsize=200)(parse_condition)
 
@@ -55,7 +55,7 @@ def keeps_cubes(schema: Schema) -> bool:
 
 def selected_cubes(user: str) -> Select:
     """The query of the cubes that are shared, or a user's own, with all that they are made of."""
-    paths = [*NEEDED[CUBE][:-2], "owner.username"]
+    paths = [*OWN, "owner.username"]
     for part, kind in (("hierarchies", HIERARCHY), ("measures", MEASURE)):
         paths += [f"{part}.{name}" for name in NEEDED[kind] if name != "cube"]
     shown = (
@@ -93,7 +93,9 @@ class EntityHome:
 
     def write(self, definition: CubeDefinition) -> None:
         """Record what differs from a definition."""
-        self.change(**{name: getattr(definition, name) for name in ("description", "folder", "where", "formulas")})
+        self.change(
+            **{name: getattr(definition, name) for name in ("description", "folder", "where", "formulas", "shared")}
+        )
         for part, wanted in (("measures", definition.measures), ("hierarchies", definition.hierarchies)):
             names = {each.name for each in wanted}
             for name, entity in self._entities(part).items():
@@ -119,7 +121,7 @@ class EntityHome:
     def _state(self) -> Any:
         """All values that the definition is made of."""
         return [
-            [_value(self.entity, name) for name in NEEDED[CUBE][:-2]],
+            [_value(self.entity, name) for name in OWN],
             [[_value(each, name) for name in NEEDED[HIERARCHY]] for each in self._sorted("hierarchies")],
             [[_value(each, name) for name in NEEDED[MEASURE]] for each in self._sorted("measures")],
         ]
@@ -137,6 +139,7 @@ class EntityHome:
             where,
             _value(entity, "folder") or "",
             _value(entity, "description") or "",
+            self._said("what it shares", lambda: shared_from(_value(entity, "shared_levels") or {})),
         )
 
     def _hierarchy(self, entity: Any) -> CubeHierarchy:
@@ -240,6 +243,7 @@ def _plain(definition: CubeDefinition) -> dict[str, Any]:
         "folder": definition.folder,
         "filter": "" if definition.where is None else condition_text(definition.where),
         "formulas": formulas_plain(definition.formulas) or None,
+        "shared_levels": shared_plain(definition.shared) or None,
     }
 
 

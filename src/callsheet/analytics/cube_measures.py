@@ -157,7 +157,7 @@ class Measures(Shown, MutableMapping[str, LiveMeasure]):
         made = self._read(name, given, before.get(name))
         after = {**{each.name: each.measure for each in raw.measures}, name: made.measure}
         plain = resolved(made.measure, after, (name,))
-        check_measure(self._cube._core.schema, raw.table, plain, name)
+        check_measure(self._cube._core.schema, raw, plain, name)
         for user in self._users(name):
             resolved(after[user], after, (user,))
         self._cube._home.put_measure(made)

@@ -13,11 +13,19 @@ from callsheet.model.cube import CubeFormula, CubeLevel
 from callsheet.model.language.measures import level_text, parse_level
 from callsheet.model.language.parser import parse_path
 from callsheet.model.language.text import path_text
-from callsheet.model.measure import Level
+from callsheet.model.measure import Level, Shared, as_shared
 from callsheet.model.query import Path
 from callsheet.model.schema import did_you_mean
 
-__all__ = ["check_keys", "formulas_from", "formulas_plain", "levels_from", "levels_plain"]
+__all__ = [
+    "check_keys",
+    "formulas_from",
+    "formulas_plain",
+    "levels_from",
+    "levels_plain",
+    "shared_from",
+    "shared_plain",
+]
 
 LEVEL_KEYS = ("name", "level", "caption", "order", "properties", "unique", "kind", "description")
 FORMULA_KEYS = ("is", "format", "solve_order")
@@ -55,8 +63,8 @@ def level_plain(level: CubeLevel) -> dict[str, Any]:
     found |= {name: path_text(path) for name in ("caption", "order") if (path := getattr(level, name)) is not None}
     if level.properties:
         found["properties"] = {name: path_text(path) for name, path in level.properties.items()}
-    if level.unique:
-        found["unique"] = True
+    if level.unique != _is_unique(level.band):
+        found["unique"] = level.unique
     if level.kind != (level.band or ""):
         found["kind"] = level.kind
     if level.description:
@@ -81,7 +89,7 @@ def level_from(name: str, given: Any) -> CubeLevel:
     properties = given.get("properties", {})
     if not isinstance(properties, Mapping):
         raise UsageError(f"`properties` of `{name}` is a table of paths, not {properties!r:.80}")
-    unique = given.get("unique", False)
+    unique = given.get("unique", _is_unique(level.band))
     if not isinstance(unique, bool):
         raise UsageError(f"`unique` of `{name}` is true or false, not {unique!r:.80}")
     return CubeLevel(
@@ -95,6 +103,11 @@ def level_from(name: str, given: Any) -> CubeLevel:
         text_of(f"`kind` of `{name}`", given.get("kind", level.band or "")),
         text_of(f"`description` of `{name}`", given.get("description", "")),
     )
+
+
+def _is_unique(band: str | None) -> bool:
+    """Whether a period lies in one of the next longer ones: weeks do not."""
+    return band not in (None, "week")
 
 
 def _path(name: str, key: str, given: Mapping[str, Any]) -> Path | None:
@@ -127,3 +140,25 @@ def formulas_from(given: Any) -> list[CubeFormula]:
         text = text_of(f"`is` of `{name}`", table.get("is"))
         found.append(CubeFormula(name, text, text_of(f"`format` of `{name}`", table.get("format", "")), order))
     return found
+
+
+# -- second tables -------------------------------------------------------------------------------------------------
+
+
+def shared_plain(shared: Shared) -> dict[str, dict[str, str]]:
+    """For each second table, paths of the facts with those there, as texts."""
+    return {table: {path_text(here): path_text(there) for here, there in pairs} for table, pairs in shared}
+
+
+def shared_from(given: Any) -> Shared:
+    """The paths that texts stand for."""
+    if not isinstance(given, Mapping) or not all(isinstance(each, Mapping) for each in given.values()):
+        raise UsageError(f"what is shared are tables of paths by name, not {given!r:.80}")
+    return as_shared(
+        {
+            table: {
+                parse_path(here): parse_path(text_of(f"`{here}` of `{table}`", there)) for here, there in pairs.items()
+            }
+            for table, pairs in given.items()
+        }
+    )

@@ -63,6 +63,7 @@ def query(
     order: Any,
     limit: int | None,
     explain: bool,
+    include_empty_rows: bool = False,
 ) -> Flow[CubeFrame]:
     """The answer to a question about a cube; all that is wrong with it is said at once."""
     wrong: list[UsageError] = []
@@ -82,6 +83,8 @@ def query(
         order=_orders(order, names, things),
         limit=limit,
         totals=_totals(cube, totals, asked),
+        shared=cube._raw.shared,
+        empty=bool(include_empty_rows),
     )
     axes = _axes(scenario, at)
     questions = [Question(aggregate, at=position, scenario=name, explain=explain) for name, position in axes.points]
@@ -167,7 +170,7 @@ def _measures(cube: Any, given: Sequence[Any], wrong: list[UsageError]) -> list[
         try:
             defined = _defined(cube, name, each)
             plain = resolved(defined.measure, known, (defined.name,) if defined.name in known else ())
-            check_measure(cube._core.schema, cube._raw.table, plain, defined.name)
+            check_measure(cube._core.schema, cube._raw, plain, defined.name)
         except UsageError as error:
             wrong.append(error)
             continue

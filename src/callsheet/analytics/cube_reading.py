@@ -13,16 +13,17 @@ from callsheet.analytics.dimensions import Band, VariableMeasure, count_of
 from callsheet.analytics.production_line import label_step
 from callsheet.analytics.resolving import is_table, label_path, path_to
 from callsheet.errors import CallsheetError, UsageError
-from callsheet.model.cube import CubeLevel
+from callsheet.model.cube import CubeDefinition, CubeLevel
 from callsheet.model.language.aggregates import check_aggregate
 from callsheet.model.language.checking import check_path
 from callsheet.model.language.measures import parse_level, parse_measure
-from callsheet.model.measure import Aggregate, AggregateFunction, Constant, Level, Measure
+from callsheet.model.language.parser import parse_path
+from callsheet.model.measure import Aggregate, AggregateFunction, Constant, Level, Measure, as_shared
 from callsheet.model.named import NamedMeasure, replaced
 from callsheet.model.query import Path, Select
 from callsheet.model.schema import Schema
 
-__all__ = ["by_name", "check_measure", "levels_in", "read_level", "read_levels", "read_measure"]
+__all__ = ["by_name", "check_measure", "levels_in", "read_level", "read_levels", "read_measure", "shared_with"]
 
 
 def read_levels(table: Any, given: Any) -> tuple[CubeLevel, ...]:
@@ -63,6 +64,7 @@ def read_level(table: Any, given: Any) -> CubeLevel:
     elif isinstance(given, str | Level):
         level = parse_level(given) if isinstance(given, str) else given
         found = CubeLevel(level.name if isinstance(given, Level) and level.name else "", level.path, band=level.band)
+        # A period lies in one of the next longer ones; a week may lie in two months.
         found = evolve(found, unique=found.band not in (None, "week"))
     else:
         raise UsageError(f"a level is a text such as 'parent.name' or 'month(start)', or a variable, not {given!r:.80}")
@@ -110,11 +112,11 @@ def read_measure(table: Any, given: Any) -> Measure:
     raise UsageError(f"a measure is a text such as 'sum(bid)', or made by `callsheet.measures`, not {given!r:.80}")
 
 
-def check_measure(schema: Schema, table: str, measure: Measure, name: str = "") -> None:
+def check_measure(schema: Schema, cube: CubeDefinition, measure: Measure, name: str = "") -> None:
     """Raise unless a measure without names of others can be computed of the entities of a type."""
     group = tuple(dict.fromkeys(levels_in(measure)))
     try:
-        check_aggregate(Aggregate(Select(table), (measure,), group), schema)
+        check_aggregate(Aggregate(Select(cube.table), (measure,), group, shared=cube.shared), schema)
     except CallsheetError as error:
         if not name:
             raise
@@ -145,3 +147,17 @@ def by_name(measure: Measure, cube: Any) -> Measure:
 
     found: Measure = replaced(measure, named)
     return found
+
+
+def shared_with(
+    cube: CubeDefinition, facts: Any, levels: Mapping[str, Any], table: Any, given: Mapping[str, Any]
+) -> Any:
+    """What a cube shares with second tables, when one of them is distinguished by these paths, by names of levels."""
+    of = facts._table_of(table)
+    pairs = {}
+    for name, path in given.items():
+        there = parse_path(path) if isinstance(path, str) else path
+        check_path(there, of._type, facts._dictionary.schema)
+        pairs[levels[name].defined.path] = there
+    found = {name: dict(shared) for name, shared in cube.shared if name != of.name}
+    return as_shared({**found, **({of.name: pairs} if pairs else {})})

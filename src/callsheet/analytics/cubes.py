@@ -213,7 +213,7 @@ def kind_of(schema: Schema, table: str, measure: Measure) -> str:
     if measure.name in ("count", "distinct"):
         return "integer"
     if measure.name in ("minimum", "maximum", "mode", "sum") and measure.path is not None:
-        kind = check_path(measure.path, table, schema)[-1][1].data_type
+        kind = check_path(measure.path, measure.table or table, schema)[-1][1].data_type
         return "string" if kind == "enum" else kind
     return "number"
 

@@ -11,6 +11,8 @@ from callsheet.analytics.cube_homes import CubeHome, plain_definition
 from callsheet.analytics.cube_levels import Hierarchies, Levels
 from callsheet.analytics.cube_measures import Measures, check_text
 from callsheet.analytics.cube_questions import query
+from callsheet.analytics.cube_reading import shared_with
+from callsheet.analytics.cube_text import cube_toml
 from callsheet.analytics.display import Shown
 from callsheet.core.verb import Verb
 from callsheet.errors import UsageError
@@ -123,6 +125,23 @@ class CubeVerbs(Shown):
     def sets(self, sets: Mapping[str, str]) -> None:
         self._home.change(sets={check_text("name", name): check_text("set", each) for name, each in sets.items()})
 
+    def share(self, table: Any, levels: Mapping[str, Any]) -> None:
+        """Say by which paths a second table's entities are distinguished at levels of the cube, by the levels' names.
+
+        Measures of it (``measures.total("bid", table="Task")``) then stand beside those of the facts. Without levels it
+        is no second table any more.
+
+        >>> cube.share("Task", {"Project": "project.name"})  # doctest: +SKIP
+        """
+        self._home.change(shared=shared_with(self._raw, self.table, self.levels, table, levels))
+
+    def to_toml(self) -> str:
+        """Its text in TOML, for review and version control; `create_cube_from_toml` of a session reads it.
+
+        >>> Path("hours.toml").write_text(cube.to_toml())  # doctest: +SKIP
+        """
+        return cube_toml(self._raw)
+
     # -- questions -------------------------------------------------------------------------------------------
 
     @Verb
@@ -137,6 +156,7 @@ class CubeVerbs(Shown):
         order: Any = None,
         limit: int | None = None,
         explain: bool = False,
+        include_empty_rows: bool = False,
     ) -> Flow[CubeFrame]:
         """Measures of the facts in each combination of members, computed by the server.
 
@@ -146,11 +166,11 @@ class CubeVerbs(Shown):
         too; or it lists which levels stay. ``scenario`` and ``at``
         (positions of the log, or commits) may be lists: then they are the first columns, and all is read in one
         snapshot. ``order`` names columns, with ``-`` first for the largest first; ``limit`` keeps the first rows.
-        ``explain`` gives the frame a `plan`.
+        ``explain`` gives the frame a `plan`. ``include_empty_rows`` adds members of the levels without facts.
 
         >>> cube.query("Sum(duration)", levels=["Sequence", "Week"], totals=True)  # doctest: +SKIP
         """
-        return query(self, measures, levels, filter, totals, scenario, at, order, limit, explain)
+        return query(self, measures, levels, filter, totals, scenario, at, order, limit, explain, include_empty_rows)
 
     # -- how it is shown -------------------------------------------------------------------------------------
 

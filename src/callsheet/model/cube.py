@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 
-from callsheet.model.measure import AggregateFunction, Arithmetic, Measure, as_measure, as_path
+from callsheet.model.measure import AggregateFunction, Arithmetic, Measure, Shared, as_measure, as_path, as_shared
 from callsheet.model.query import Condition, Path
 
 __all__ = ["CubeDefinition", "CubeFormula", "CubeHierarchy", "CubeLevel", "CubeMeasure"]
@@ -134,6 +134,9 @@ class CubeFormula:
 class CubeDefinition:
     """A cube over the entities of a type, or over those that fulfil a condition.
 
+    ``shared`` are, for each second table that measures are about, paths of the facts with those that stand for them
+    there (see `Aggregate`).
+
     ``formulas`` and ``sets`` are known to queries in MDX: members that are computed, and sets by their names. The first
     measure is the one that a query without any is about.
 
@@ -154,4 +157,5 @@ class CubeDefinition:
     where: Condition | None = None
     folder: str = ""
     description: str = ""
+    shared: Shared = field(default=(), converter=as_shared)
     sets: Mapping[str, str] = Factory(dict)

@@ -400,7 +400,7 @@ def _as_orders(given: Iterable[AggregateOrder | Level | Measure]) -> tuple[Aggre
 Shared: TypeAlias = tuple[tuple[str, tuple[tuple[Path, Path], ...]], ...]
 
 
-def _as_shared(given: Mapping[str, Mapping[Any, Any]] | Shared) -> Shared:
+def as_shared(given: Mapping[str, Mapping[Any, Any]] | Shared) -> Shared:
     """Pairs of paths for each table, of mappings."""
     tables = given.items() if isinstance(given, Mapping) else given
     return tuple((table, tuple(_as_pairs(pairs))) for table, pairs in tables)
@@ -443,7 +443,7 @@ class Aggregate:
     limit: int | None = None
     offset: int = 0
     totals: bool | tuple[tuple[int, ...], ...] = False
-    shared: Shared = field(default=(), converter=_as_shared)
+    shared: Shared = field(default=(), converter=as_shared)
     empty: bool = False
 
     @property

@@ -219,6 +219,17 @@ class AsyncSession(Awaiting, FrontDoor):
         found: AsyncCube = cube_catalog.create_cube(self, table, name, mode, filter, keep)
         return found
 
+    def create_cube_from_toml(self, text: str, replace: bool = False, keep: bool = True) -> AsyncCube:
+        """The cube of a text that `Cube.to_toml` wrote, or somebody; an error names its line.
+
+        With ``replace``, a cube of its name that the session knows becomes equal to the text, and only what differs
+        is recorded.
+
+        >>> session.create_cube_from_toml(Path("hours.toml").read_text())  # doctest: +SKIP
+        """
+        found: AsyncCube = cube_catalog.cube_of_toml(self, text, replace, keep)
+        return found
+
     def selection(self, stored: str | Mapping[str, Any]) -> AsyncSelection:
         """A selection of its JSON (`to_json`), or of a text of the query language."""
         found: AsyncSelection = self._stored_selection(stored)
