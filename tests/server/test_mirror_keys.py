@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path as Folder
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +15,9 @@ from sqlalchemy import select
 from test_matches_equals_sql import DOCUMENT, SETTINGS, worlds
 from test_measures_equal_python import World, aggregates, choices_agree, chosen, numbers_agree, small
 
-from callsheet.model.measure import Aggregate
+from callsheet.model.measure import Aggregate, AggregateFunction, Level
 from callsheet.model.operation import ChangeSet, Create, Delete, Update
+from callsheet.model.query import Path, Select
 from callsheet.model.record import Identity
 from callsheet.model.schema import Schema
 from callsheet.server.mirror.database import MirrorDatabase
@@ -137,7 +138,7 @@ ODD_KEYS = [
 
 
 @pytest.mark.parametrize("odd", ODD_KEYS)
-def test_a_key_that_is_no_uuid_makes_texts_of_its_type(odd: str, tmp_path: Path) -> None:
+def test_a_key_that_is_no_uuid_makes_texts_of_its_type(odd: str, tmp_path: Folder) -> None:
     """Found when all is copied, or in a commit; other types keep their UUIDs; a restart keeps what is known."""
     folder, note, other = Identity("Folder", GOOD), Identity("Note", str(UUID(int=12))), Identity("Folder", odd)
     for early in (True, False):
@@ -162,7 +163,7 @@ def test_a_key_that_is_no_uuid_makes_texts_of_its_type(odd: str, tmp_path: Path)
             mirror.close()
 
 
-def test_a_late_key_in_many_rows_is_found_while_they_are_copied(tmp_path: Path) -> None:
+def test_a_late_key_in_many_rows_is_found_while_they_are_copied(tmp_path: Folder) -> None:
     """Only the first keys are looked at before."""
     with Service.open("memory:", TREE) as service:
         rows = [{"id": str(UUID(int=number)), "_type": "Folder", "_version": 1} for number in range(300)]
@@ -173,3 +174,24 @@ def test_a_late_key_in_many_rows_is_found_while_they_are_copied(tmp_path: Path) 
         assert kinds(mirror)["Folder", "id"] == "VARCHAR"
         assert rows_of(mirror) == rows_there(service)
         mirror.close()
+
+
+def test_a_key_of_a_scenario_that_is_no_uuid_makes_texts_of_its_type() -> None:
+    """The keys in a scenario are of the same kind as those of the mirror, and the numbers do not show which."""
+    folder, late = Identity("Folder", GOOD), Identity("Folder", "late")
+    notes = [Identity("Note", str(UUID(int=number))) for number in range(20, 23)]
+    names = Aggregate(Select("Note"), (AggregateFunction("count"),), (Level(Path.of("folder.name")),))
+    with Service.open("memory:", TREE, analytics=True) as service:
+        mirror, backend = service.mirror, service.backend("admin")
+        assert mirror is not None
+        made = (Create(folder, {"name": "a"}), *(Create(note, {"folder": folder}) for note in notes))
+        service.commit(ChangeSet("a", made), "admin")
+        backend.call("scenarios.create", {"name": "other"})
+        inside = backend.scenario("other")
+        inside.commit(ChangeSet("b", (Update(folder, {"name": "b"}), Delete(notes[0]))))
+        assert inside.aggregate(names) == [("b", 2)]
+        assert set(kinds(mirror).values()) == {"UUID"}
+        inside.commit(ChangeSet("c", (Create(late, {"name": "c"}), Update(notes[1], {"folder": late}))))
+        assert inside.aggregate(names) == [("b", 1), ("c", 1)]
+        assert kinds(mirror)["Note", "folder"] == "VARCHAR"
+        assert backend.aggregate(names) == [("a", 3)]

@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Column, Connection, select
 
+from callsheet.server.store.declaring import LIKE
 from callsheet.server.store.layout import Layout, stored
 from callsheet.server.store.store import Store
 
 __all__ = [
-    "LIKE",
     "TextKeys",
     "UuidColumns",
     "check_uuids",
@@ -33,8 +33,6 @@ __all__ = [
 UuidColumns: TypeAlias = Mapping[tuple[str, str], str]
 """Tables and columns, by name, each with the root type of the entities that its keys name."""
 
-LIKE = "like"
-"""In the ``info`` of a table or a column: the name of the one whose keys it has."""
 SAMPLE = 100
 """Keys of a table that are looked at before all are copied."""
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -74,6 +74,7 @@ class Mirror:
         self.place = MirrorPlace(store, folder)
         self._tables: _Tables | None = None
         self._facts = MirrorFacts()
+        self._texts_beside: frozenset[str] = frozenset()
         self._feeder = Feeder(self._feed)
         self._closing = threading.Event()
         self._progress = ""
@@ -113,6 +114,11 @@ class Mirror:
                 return
             store = past_store(self._present, state.store, state.connection, at, state.position)
             yield None if store is None else MirroredState(store, state.connection, at)
+
+    def keep_as_texts(self, root: str) -> None:
+        """Make texts of the keys of a root type: something beside the mirrored rows has a key that is no UUID."""
+        self._texts_beside |= {root}
+        self._wait()
 
     def ring(self) -> None:
         """There are commits to apply; returns at once."""
@@ -202,7 +208,8 @@ class Mirror:
         facts = self._facts
         known, texts = (facts.tables, facts.texts) if facts.origin == self._origin else ({}, frozenset())
         new = {root for root, table in self._present.tables.items() if table.name not in known}
-        return texts & self._present.tables.keys() | roots_of_texts(self._present, source, new)
+        texts = (texts | self._texts_beside) & self._present.tables.keys()
+        return texts | roots_of_texts(self._present, source, new)
 
     def _tables_with(self, database: MirrorDatabase, texts: frozenset[str]) -> _Tables:
         """The tables of now, with these keys; tables and attributes may be added while a server runs."""

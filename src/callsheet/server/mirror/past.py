@@ -20,9 +20,10 @@ from callsheet.server.log import commits as log
 from callsheet.server.mirror.batches import batch_of
 from callsheet.server.mirror.feed import create_tables, insert_streams
 from callsheet.server.mirror.following import TouchedRows
-from callsheet.server.mirror.keys import LIKE, TextKeys
+from callsheet.server.mirror.keys import TextKeys
 from callsheet.server.mirror.rows import kind_of
 from callsheet.server.reading.snapshot import RevertedRows, Row, later_commits
+from callsheet.server.store.declaring import LIKE
 from callsheet.server.store.overlaid import OverlaidStore, overlaid_layout
 from callsheet.server.store.store import Store
 from callsheet.server.tables.changes import changed_tables

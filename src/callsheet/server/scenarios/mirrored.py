@@ -16,8 +16,10 @@ from attrs import evolve
 from sqlalchemy import Connection
 
 from callsheet.server.mirror.feed import copy_part, create_tables
+from callsheet.server.mirror.keys import TextKeys
 from callsheet.server.scenarios.overlaying import ScenarioStores, own_tables
 from callsheet.server.scenarios.scenario import Chain, ScenarioRow
+from callsheet.server.store.database import Database
 from callsheet.server.store.scenario_tables import SCENARIO, overlay_table
 from callsheet.server.store.store import Store
 
@@ -40,13 +42,27 @@ class MirroredScenarios:
     @contextmanager
     def reading(self, chain_of: Callable[[Connection], Chain]) -> Iterator[MirroredState]:
         """The mirror's state with a scenario over it; ``chain_of`` finds the scenario in the store."""
-        with self._mirror.reading() as state:
-            store = state.store
-        with self._present.reading(math.inf) as source:
-            chain = chain_of(source)
-            self._bring(store, source, chain)
-        with self._mirror.reading() as state:
-            yield evolve(state, store=self._stores.over(state.store, chain))
+        while True:
+            chain, database = self._chain(chain_of)
+            with self._mirror.reading() as state:
+                # Keys may have become texts in between.
+                if state.store.database is database:
+                    yield evolve(state, store=self._stores.over(state.store, chain))
+                    return
+
+    def _chain(self, chain_of: Callable[[Connection], Chain]) -> tuple[Chain, Database]:
+        """The scenarios that one stands on, all of whose rows are in the mirror now, and its database."""
+        while True:
+            with self._mirror.reading() as state:
+                store = state.store
+            try:
+                with self._present.reading(math.inf) as source:
+                    chain = chain_of(source)
+                    self._bring(store, source, chain)
+                    return chain, store.database
+            except TextKeys as found:
+                root = found.root
+            self._mirror.keep_as_texts(root)
 
     def _bring(self, store: Store, source: Connection, chain: Chain) -> None:
         """Copy what the mirror lacks."""

@@ -8,7 +8,10 @@ from sqlalchemy import Column, MetaData, Table
 
 from callsheet.server.store.columns import TEXT
 
-__all__ = ["filled", "key", "optional", "system_table"]
+__all__ = ["LIKE", "filled", "key", "optional", "system_table"]
+
+LIKE = "like"
+"""In the ``info`` of a table or a column: the name of the one whose keys it has."""
 
 
 def system_table(metadata: MetaData, name: str, *parts: Any) -> Table:

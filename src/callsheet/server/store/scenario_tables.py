@@ -11,7 +11,7 @@ from sqlalchemy import Column, LargeBinary, MetaData, Table, UniqueConstraint
 
 from callsheet.bounded import BoundedDict
 from callsheet.server.store.columns import INTEGER, TEXT, Json, Moment, Truth
-from callsheet.server.store.declaring import filled, optional, system_table
+from callsheet.server.store.declaring import LIKE, filled, optional, system_table
 
 __all__ = ["GONE", "SCENARIO", "SEEN", "key_columns", "overlay_table", "scenario_tables"]
 
@@ -71,4 +71,4 @@ def _overlay_table(table: Table) -> Table:
         *(Column(column.name, column.type) for column in table.columns if column.name not in keys),
     ]
     name = f"_over{table.name}" if table.name.startswith("_") else f"_over_{table.name}"
-    return Table(name, MetaData(), *columns, sqlite_strict=True)
+    return Table(name, MetaData(), *columns, sqlite_strict=True, info={LIKE: table.name})
