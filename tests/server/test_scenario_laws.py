@@ -180,6 +180,38 @@ def test_who_may_not_change_an_entity_may_not_in_a_scenario(
         compare(inside, copy.service.backend("anna"), texts, SIMPLE[0], 5)
 
 
+def keys_in(backend: ServiceBackend) -> set[Any]:
+    """The keys of all entities that a backend shows."""
+    pages = [page for text in OTHERS[:5] for page in everything(backend, text, 50)]
+    return {row[0] for blocks, *_ in pages for _, _, rows in blocks for row in rows}
+
+
+@settings(TOGETHER, max_examples=10)
+@given(seed=st.integers(0, 10**6), grants=GRANTS, batches=BATCHES, branches=BRANCHES)
+def test_a_difference_names_nothing_that_its_reader_may_not_read(
+    seed: int, grants: list[tuple[str, str | None]], batches: list[list[Operation]], branches: list[bool]
+) -> None:
+    """Neither an entity, nor a reference, nor a member; and what the reader may read is named."""
+    with two_studios(seed, [("nodes", "P0k"), *grants]) as (studio, copy):
+        names = stage_all(studio, copy, "admin", batches, branches)
+        admin, anna = studio.service.backend("admin"), studio.service.backend("anna")
+        admin.call("scenarios.share", {"name": names[-1]})
+        label = f"admin/{names[-1]}"
+        seen = keys_in(anna) | keys_in(anna.scenario(label))
+        if len(names) > 1:
+            admin.call("scenarios.share", {"name": names[-2]})
+            seen |= keys_in(anna.scenario(f"admin/{names[-2]}"))
+        whole = {each["key"] for each in admin.call("scenarios.diff", {"name": names[-1]})["changes"]}
+        found = anna.call("scenarios.diff", {"name": label})["changes"]
+        assert {each["key"] for each in found} == whole & seen
+        for each in found:
+            values = [*each.get("before", {}).values(), *each.get("after", {}).values()]
+            named = {str(value.key) for value in values if isinstance(value, Identity)}
+            for side in ("added", "removed"):
+                named.update(member[1] for members in each.get(side, {}).values() for member in members)
+            assert named <= seen
+
+
 @settings(TOGETHER, max_examples=12)
 @given(
     seed=st.integers(0, 10**6),
