@@ -27,6 +27,9 @@ from callsheet.model.query import Sample, Select, Top
 from callsheet.model.question import Question
 from callsheet.model.record import Identity
 from callsheet.server.backend import ServiceBackend
+from callsheet.server.log import commits as log
+from callsheet.server.scenarios.difference import changes_in
+from callsheet.server.scenarios.scenario import ScenarioRow
 
 QUICK = (Phase.explicit, Phase.generate)
 TOGETHER = settings(deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
@@ -248,6 +251,45 @@ def test_a_rebase_changes_nothing_where_nothing_moved(
         found = admin.call("scenarios.rebase", {"name": names[-1]})
         assert (found["moved"], found["conflicts"], found["done"]) == ([], [], True)
         assert {text: without_versions(everything(admin.scenario(names[-1]), text, 50)) for text in OTHERS} == shown
+
+
+@settings(TOGETHER, max_examples=15)
+@given(
+    seed=st.integers(0, 10**6),
+    batches=BATCHES,
+    later=BATCHES,
+    policy=st.sampled_from(["raise", "ours", "theirs"]),
+)
+def test_a_rebase_names_exactly_what_moved(
+    seed: int, batches: list[list[Operation]], later: list[list[Operation]], policy: str
+) -> None:
+    """Of what the scenario touched, what the log of the base has since; afterwards nothing, or nothing was done."""
+    with two_studios(seed, []) as (studio, copy):
+        stage_all(studio, copy, "admin", batches, [False] * 6)
+        admin, store = studio.service.backend("admin"), studio.store
+        with store.reading() as connection:
+            begun = log.last_position(store, connection)
+            row = connection.execute(store.table("_scenario").select()).one()
+            touched = {each.identity.key for each in changes_in(store, connection, [ScenarioRow.of(row)])}
+        for number, batch in enumerate(later):
+            outcome(admin, ChangeSet(f"later-{number}", fresh(batch, 100 + number)))
+        with store.reading() as connection:
+            since = {each.identity.key for found in log.entries(store, connection, begun) for each in found.changes}
+        before = [everything(admin.scenario("0"), text, 50) for text in OTHERS]
+        try:
+            found = admin.call("scenarios.rebase", {"name": "0", "conflicts": policy})
+        except ServerError:
+            # What the scenario refers to, or what it names, is taken or gone.
+            assert [everything(admin.scenario("0"), text, 50) for text in OTHERS] == before
+            return
+        assert {each["key"] for each in found["moved"]} == touched & since
+        if found["done"]:
+            again = admin.call("scenarios.rebase", {"name": "0"})
+            assert (again["done"], again["moved"], again["conflicts"]) == (True, [], [])
+        else:
+            assert found["conflicts"]
+            assert {each["entity"][1] for each in found["conflicts"]} <= touched & since
+            assert [everything(admin.scenario("0"), text, 50) for text in OTHERS] == before
 
 
 @pytest.mark.parametrize("kind", ["file", "postgres"])

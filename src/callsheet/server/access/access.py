@@ -8,6 +8,7 @@ statements are identical to those of an administrator.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from copy import copy
 from typing import TypeAlias
 
 from sqlalchemy import Connection, FromClause, Table, and_, exists, false, not_, or_, select
@@ -51,8 +52,13 @@ class Access:
         self.reads_all = all(reach is None for reach in self._reach["read"].values())
 
     def over(self, store: Store) -> Access:
-        """The same rights, on the entities of another store of the same schema."""
-        return Access(self.permissions, store, self.hidden, self.user_key)
+        """The same rights, on the entities of another store."""
+        if store.schema is not self.schema:
+            return Access(self.permissions, store, self.hidden, self.user_key)
+        # What was worked out for the schema holds for all of its stores.
+        found = copy(self)
+        found._tables = store.tables
+        return found
 
     @property
     def audience(self) -> Hashable:
