@@ -13,7 +13,18 @@ from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
-from sqlalchemy import ColumnElement, FromClause, cast, exists, literal, null, select, type_coerce, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    cast,
+    exists,
+    literal,
+    null,
+    select,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy import Select as Statement
 from sqlalchemy.types import TypeEngine
 
@@ -97,8 +108,8 @@ class Stem:
     def add(self, function: AggregateFunction) -> SqlFunction:
         path = function.path
         if self.owners is not None and path is not None:
-            value = self.owners.row_value(Path(path.steps[len(self.key.owner) :]))
-            found = self.functions[function] = sql_function(function.name, value, function.argument)
+            inner = self.owners.row_value(Path(path.steps[len(self.key.owner) :]))
+            found = self.functions[function] = sql_function(function.name, inner, function.argument)
             return found
         value = None if path is None else self.scope.row_value(path)
         if value is not None and function.by is not None:
@@ -111,7 +122,7 @@ class Stem:
         self.functions[function] = found
         return found
 
-    def rows(self) -> Statement[Any]:
+    def rows(self) -> Statement[Any] | CompoundSelect[Any]:
         """Levels, the owner where it is once in a group, and the inputs of the functions."""
         levels = [value.expression.label(f"level_{place}") for place, value in self.levels.items()]
         inputs = [
@@ -126,7 +137,7 @@ class Stem:
             return self._owner_rows(self.owners, [*levels, *inputs], conditions)
         return select(*levels, *self._owner_columns(), *inputs).select_from(self.scope.source).where(*conditions)
 
-    def _owner_rows(self, owners: Scope, columns: list[Any], conditions: list[Where]) -> Any:
+    def _owner_rows(self, owners: Scope, columns: list[Any], conditions: list[Where]) -> CompoundSelect[Any]:
         """Each owner that entities reach; and a row without an owner, if an entity reaches none."""
         key = self.scope.entity(self.key.owner).key
         reached = select(key).select_from(self.scope.source).where(*conditions, key.is_not(None))
@@ -150,7 +161,8 @@ class Stem:
         """The rows from which one kind of groups is made: each owner once in a group."""
         if rows is None:
             statement = self.rows()
-            return (statement.distinct() if self._owner_columns() else statement).subquery()
+            distinct = isinstance(statement, Statement) and self._owner_columns()
+            return (statement.distinct() if distinct else statement).subquery()  # type: ignore[union-attr]
         if not self._owner_columns():
             return rows
         names = [f"level_{place}" for place in kept]
