@@ -31,7 +31,8 @@ def test_the_test_of_a_row_exists(name: str) -> None:
     """It is a function of that file."""
     path, _, function = name.partition("::")
     module = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    assert function in {each.name for each in ast.walk(module) if isinstance(each, ast.FunctionDef)}
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    assert function in {each.name for each in ast.walk(module) if isinstance(each, kinds)}
 
 
 def test_the_counterparts_of_a_session_exist() -> None:

@@ -110,6 +110,19 @@ class Session(Blocking, FrontDoor):
             talking.reset(token)
             self._busy = False
 
+    async def _run_elsewhere(self, flow: Flow[T]) -> T:
+        """Run a flow in a thread, so that an event loop goes on; nothing else may use the session meanwhile."""
+        from anyio import to_thread
+
+        def run() -> T:
+            try:
+                return self.run(flow)
+            finally:
+                self.hand_over()
+
+        self.hand_over()
+        return await to_thread.run_sync(run)
+
     def talk(self, flow: Flow[Any], entity: Any, name: str) -> Any:
         """Run a flow for a lazy read."""
         return self.run(flow)

@@ -278,3 +278,40 @@ async def test_an_awaiting_session_loads_too() -> None:
             await table.drop("n = 1")
             await table.load([{"n": 5}])
         assert await table.row_count == 2
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_a_load_is_awaited_in_both_kinds_of_session(session: Any) -> None:
+    """`load_async` loads in a thread where the session blocks; afterwards the session is used as before."""
+    table = session.create_table("Later", {"n": "integer"})
+    assert (await table.load_async([(1,), (2,)])).rows == 2
+    table += (3,)
+    assert table.row_count == 3
+    async with AsyncSession("memory:") as other:
+        awaited = await other.create_table("Later", {"n": "integer"})
+        assert (await awaited.load_async([(1,)])).rows == 1
+
+
+class FrameOfSpark:
+    """What a DataFrame of Spark has for this: its Arrow data at once, or (before Spark 4) in batches."""
+
+    def __init__(self, name: str) -> None:
+        setattr(self, name, (lambda: FRAME) if name == "toArrow" else FRAME.to_batches)
+
+
+def test_a_frame_of_spark_hands_over_arrow_data(memory: Any) -> None:
+    """Both ways of handing over are known; anything else is refused."""
+    for name in ("toArrow", "_collect_as_arrow"):
+        assert memory.read_spark(FrameOfSpark(name), name).query().to_rows() == ROWS
+    with pytest.raises(UsageError, match="DataFrame of Spark"):
+        memory.read_spark(ROWS, "none")
+
+
+def test_a_real_frame_of_spark_is_read(memory: Any) -> None:
+    """A local Spark computes a frame, which becomes a table."""
+    spark = pytest.importorskip("pyspark.sql", reason="the package pyspark, which needs Java, is not installed")
+    with spark.SparkSession.builder.master("local[1]").getOrCreate() as running:
+        frame = running.createDataFrame([("Paris", 3), ("Rome", 4)], ["city", "n"])
+        table = memory.read_spark(frame, "Spark", keys=["city"])
+    assert sorted(row["n"] for row in table.query("n").to_rows()) == [3, 4]

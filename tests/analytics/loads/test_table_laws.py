@@ -257,6 +257,7 @@ def test_nothing_is_torn_by_a_kill(tmp_path: Path) -> None:
         time.sleep(0.05 + 0.013 * attempt)
         os.kill(worker.pid, signal.SIGKILL)
         told = [int(line) for line in worker.stdout.read().split()]
+        worker.stdout.close()
         worker.wait()
         with Session(url) as session:
             numbers = {row["n"] for row in session.tables["One"].query("n").to_rows()}

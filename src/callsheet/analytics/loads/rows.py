@@ -5,7 +5,7 @@ What is written to an entity type is only recorded: the session's next commit se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from callsheet.analytics.asked import Asked
@@ -64,6 +64,19 @@ class RowVerbs:
         entity type are recorded: those with an ``id`` change that entity, all others are new ones.
         """
         return load_rows(self, source, columns, bad_rows)
+
+    def load_async(
+        self, source: Any, *, columns: Mapping[str, str] | None = None, bad_rows: str = "fail"
+    ) -> Coroutine[Any, Any, LoadReport]:
+        """`load`, to be awaited in both kinds of session: ``report = await table.load_async(frame)``.
+
+        A session that blocks loads in a thread meanwhile, and does nothing else until it is done.
+        """
+        flow = load_rows(self, source, columns, bad_rows)
+        found: Coroutine[Any, Any, LoadReport] = (
+            self._core.run(flow) if self._core._awaits else self._core._run_elsewhere(flow)
+        )
+        return found
 
     @Verb
     def append(self, *rows: Any) -> Flow[LoadReport]:
