@@ -131,7 +131,7 @@ def compare(inside: ServiceBackend, copy: ServiceBackend, texts: list[str], coun
     assert [each.rows for each in answers] == [each.rows for each in copy.ask([Question(each) for each in asked])]
 
 
-@settings(TOGETHER, max_examples=12)
+@settings(TOGETHER, max_examples=3)
 @given(
     seed=st.integers(0, 10**6),
     grants=GRANTS,
@@ -165,7 +165,7 @@ def test_a_scenario_is_an_edited_copy(
         assert {text: everything(studio.service.backend("admin"), text, 50) for text in OTHERS} == before
 
 
-@settings(TOGETHER, max_examples=10)
+@settings(TOGETHER, max_examples=4)
 @given(
     seed=st.integers(0, 10**6),
     places=st.sets(st.sampled_from(["P0k", "P1k", "P2k"]), min_size=1, max_size=2),
@@ -189,7 +189,7 @@ def keys_in(backend: ServiceBackend) -> set[Any]:
     return {row[0] for blocks, *_ in pages for _, _, rows in blocks for row in rows}
 
 
-@settings(TOGETHER, max_examples=10)
+@settings(TOGETHER, max_examples=4)
 @given(seed=st.integers(0, 10**6), grants=GRANTS, batches=BATCHES, branches=BRANCHES)
 def test_a_difference_names_nothing_that_its_reader_may_not_read(
     seed: int, grants: list[tuple[str, str | None]], batches: list[list[Operation]], branches: list[bool]
@@ -215,7 +215,7 @@ def test_a_difference_names_nothing_that_its_reader_may_not_read(
             assert named <= seen
 
 
-@settings(TOGETHER, max_examples=12)
+@settings(TOGETHER, max_examples=5)
 @given(
     seed=st.integers(0, 10**6),
     batches=BATCHES,
@@ -238,7 +238,7 @@ def test_a_committed_scenario_is_what_it_showed(
             assert without_versions(everything(admin, text, 50)) == pages, text
 
 
-@settings(TOGETHER, max_examples=10)
+@settings(TOGETHER, max_examples=4)
 @given(seed=st.integers(0, 10**6), batches=BATCHES, branches=BRANCHES)
 def test_a_rebase_changes_nothing_where_nothing_moved(
     seed: int, batches: list[list[Operation]], branches: list[bool]
@@ -253,7 +253,7 @@ def test_a_rebase_changes_nothing_where_nothing_moved(
         assert {text: without_versions(everything(admin.scenario(names[-1]), text, 50)) for text in OTHERS} == shown
 
 
-@settings(TOGETHER, max_examples=15)
+@settings(TOGETHER, max_examples=6)
 @given(
     seed=st.integers(0, 10**6),
     batches=BATCHES,
@@ -293,7 +293,7 @@ def test_a_rebase_names_exactly_what_moved(
 
 
 @pytest.mark.parametrize("kind", ["file", "postgres"])
-@settings(TOGETHER, max_examples=2)
+@settings(TOGETHER, max_examples=1)
 @given(
     seed=st.integers(0, 10**6),
     batches=BATCHES,
@@ -325,7 +325,7 @@ def test_the_same_holds_on_other_databases(
             admin.call("scenarios.commit", {"name": name})
 
 
-@settings(TOGETHER, max_examples=2)
+@settings(TOGETHER, max_examples=1)
 @given(
     seed=st.integers(0, 10**6),
     batches=BATCHES,
