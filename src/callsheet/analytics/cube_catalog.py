@@ -132,6 +132,8 @@ def cubes(core: Any) -> Flow[Cubes]:
 
     >>> session.cubes["Hours"].query(levels=["Sequence"])  # doctest: +SKIP
     """
+    if core._description is None:
+        yield from core._opening()
     found = cubes_here(core)
     if keeps_cubes(core.schema):
         select = selected_cubes(core.api_user)

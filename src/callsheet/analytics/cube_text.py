@@ -80,7 +80,9 @@ def _hierarchy_lines(hierarchy: CubeHierarchy) -> list[str]:
     lines += _texts(dimension=hierarchy.dimension, folder=hierarchy.folder, description=hierarchy.description)
     lines += [] if hierarchy.default is None else [f"default = {_value(list(hierarchy.default))}"]
     lines += ["time = true"] if hierarchy.time else []
-    lines += ["", f"[{key}.levels]"] if hierarchy.levels else []
+    if hierarchy.levels:
+        # A header without lines of its own is not needed.
+        lines = [*(lines if len(lines) > 2 else []), "", f"[{key}.levels]"]
     for level in hierarchy.levels:
         plain = level_plain(level)
         lines.append(f"{_key(level.name)} = {_value(plain['level'] if set(plain) == {'level'} else plain)}")

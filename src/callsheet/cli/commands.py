@@ -23,6 +23,7 @@ COMMANDS = (
     "audit",
     "clone",
     "conform",
+    "cube",
     "demo",
     "doctor",
     "dump",
