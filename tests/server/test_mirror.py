@@ -229,15 +229,32 @@ def test_its_doors_are_closed(tmp_path: Path) -> None:
         f"SELECT * FROM '{secret}'",
         f"ATTACH '{tmp_path / 'other.duckdb'}' AS other",
         f"COPY (SELECT 1) TO '{tmp_path / 'out.csv'}'",
+        f"ATTACH '{tmp_path / 'mirror.duckdb'}' AS same (READ_ONLY)",
+        f"COPY (SELECT 1) TO '{tmp_path / 'out.parquet'}' (FORMAT parquet)",
+        f"EXPORT DATABASE '{tmp_path / 'out'}'",
+        f"SELECT * FROM read_text('{secret}')",
+        f"SELECT * FROM read_blob('{secret}')",
+        f"SELECT * FROM read_json('{secret}')",
+        f"SELECT * FROM glob('{tmp_path}/*')",
+        f"CREATE TABLE t AS FROM '{secret}'",
+        "SELECT * FROM 'https://127.0.0.1:1/x.csv'",
         "INSTALL httpfs",
         "LOAD httpfs",
+        "FORCE INSTALL sqlite",
+        "SET GLOBAL enable_external_access = true",
+        "PRAGMA enable_external_access = true",
+        "RESET memory_limit",
+        "RESET enable_external_access",
+        "SET lock_configuration = false",
+        "SET temp_directory = '/tmp'",
+        "PRAGMA threads = 64",
         "SET enable_external_access = true",
         "SET memory_limit = '8GB'",
     ]
     for statement in tries:
         with pytest.raises(CallsheetError):
             database.write(lambda connection, text=statement: connection.exec_driver_sql(text))  # type: ignore[misc]
-    assert not (tmp_path / "out.csv").exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("out")]
     database.close()
 
 

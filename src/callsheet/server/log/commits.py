@@ -39,6 +39,8 @@ __all__ = [
     "newest",
     "pieces",
     "position_at",
+    "touched_by_commits",
+    "touched_entities",
 ]
 
 LogEntry: TypeAlias = Commit
@@ -93,6 +95,40 @@ def _read(plain: list[dict[str, Any]]) -> tuple[EntityChange, ...]:
     if plain and "entity" not in plain[0]:
         return tuple(map(earlier.change, plain))
     return entity_changes_from_plain(plain)
+
+
+class _Touched(msgspec.Struct):
+    """What a change says of its entity and collections; the values are passed over."""
+
+    entity: tuple[str, str] | None = None
+    type: str = ""
+    key: str = ""
+    added: dict[str, msgspec.Raw] = {}
+    removed: dict[str, msgspec.Raw] = {}
+
+
+_touched = msgspec.json.Decoder(list[_Touched]).decode
+
+
+def touched_entities(data: bytes) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """The type and the key of each entity of encoded changes, with its collections that changed.
+
+    >>> from callsheet.model.record import Identity
+    >>> list(touched_entities(encode_changes([EntityChange(Identity("Task", "a"), "update", 3, {"bid": 1.0})])))
+    [('Task', 'a', ())]
+    """
+    for each in _touched(zlib.decompress(data)):
+        kind, key = each.entity or (each.type, each.key)
+        yield kind, key, (*each.added, *each.removed)
+
+
+def touched_by_commits(
+    store: Store, connection: Connection, after: int, limit: int = 100
+) -> list[tuple[int, list[tuple[str, str, tuple[str, ...]]]]]:
+    """The positions of commits after one, oldest first, each with what it touched (see `touched_entities`)."""
+    log = store.table("_log")
+    wanted = select(log.c.position, log.c.changes).where(log.c.position > after).order_by(log.c.position).limit(limit)
+    return [(position, list(touched_entities(data))) for position, data in connection.execute(wanted)]
 
 
 def entry(row: Row[Any], changes: tuple[EntityChange, ...] | None = None) -> Commit:

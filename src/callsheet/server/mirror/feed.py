@@ -63,12 +63,13 @@ def drop_tables(names: Iterable[str], connection: Connection) -> None:
 def touched(store: Store, connection: Connection, after: int, most: int) -> TouchedRows | None:
     """What the commits after a position changed; None if it is more than ``most`` entities and links."""
     found, position = TouchedRows(), after
-    while commits := log.entries(store, connection, position):
-        for commit in commits:
-            found.add(store, commit)
+    while commits := log.touched_by_commits(store, connection, position):
+        for _, entities in commits:
+            for kind, key, collections in entities:
+                found.touch(store, kind, key, collections)
         if len(found) > most:
             return None
-        position = commits[-1].position
+        position = commits[-1][0]
     add_changed_rows(store, connection, after, found.entities, found.anew)
     return found
 

@@ -35,11 +35,14 @@ class TouchedRows:
     def add(self, store: Store, commit: Commit) -> None:
         """Add what a commit changed."""
         for change in commit.changes:
-            kind, key = change.identity
-            self.entities.setdefault(store.schema.types[kind].root, set()).add(key)
-            for name in (*change.added, *change.removed):
-                link = store.link(kind, name)
-                self.links.setdefault((link.table.name, link.near.name), set()).add(key)
+            self.touch(store, change.identity.entity_type, change.identity.key, (*change.added, *change.removed))
+
+    def touch(self, store: Store, kind: str, key: str, collections: Iterable[str]) -> None:
+        """Add an entity, and some of its collections."""
+        self.entities.setdefault(store.schema.types[kind].root, set()).add(key)
+        for name in collections:
+            link = store.link(kind, name)
+            self.links.setdefault((link.table.name, link.near.name), set()).add(key)
 
     def outside(self, tables: Iterable[str]) -> TouchedRows:
         """The same without these tables."""
