@@ -271,3 +271,37 @@ def test_a_password_is_in_no_row_and_no_answer(tmp_path: Path) -> None:
             session.call("externals.tables", name="far")
         with Session("memory:") as session, pytest.raises(NotFound, match="no external database `far`"):
             session.call("externals.tables", name="far")
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_rows_are_found_by_odd_keys(kind: str) -> None:
+    """Numbers at the limit, texts that differ by case or blanks, and keys that no number is."""
+    collation = "" if kind == "postgresql" else " COLLATE utf8mb4_bin"
+    with (
+        database(
+            kind,
+            "CREATE TABLE odd (id BIGINT PRIMARY KEY, n INT)",
+            "INSERT INTO odd VALUES (9223372036854775807, 1), (-5, 2), (7, 3)",
+            f"CREATE TABLE texts (id VARCHAR(9){collation} PRIMARY KEY)",
+            "INSERT INTO texts VALUES ('a'), ('A'), ('7')",
+            "CREATE TABLE fixed (id CHAR(5) PRIMARY KEY)",
+            "INSERT INTO fixed VALUES ('ab')",
+        ) as url,
+        Session("memory:") as session,
+    ):
+        far = session.connect_to_external_database(url, "far")
+        for name in ("odd", "texts", "fixed"):
+            session.add_external_table(far[name])
+        keys = ["9223372036854775807", "-5", "007", "x", "1e3", "9" * 30]
+        assert [each and each["n"] for each in (session.get("Odd", key) for key in keys)] == [
+            1,
+            2,
+            None,
+            None,
+            None,
+            None,
+        ]
+        assert session.query("Odd where id in ('7', 'x', '-5')").count() == 2
+        assert session.query("Odd where not id is '7'").count() == 2
+        assert [each["id"] for each in session.query("Texts where id in ('a', 'b', '7')")] == ["7", "a"]
+        assert [each["id"] for each in session.query("Fixed where id is ab")] == ["ab"]

@@ -42,7 +42,10 @@ class Figures:
     def total(self, name: str) -> Flow[int]:
         """How many entities a type has. All types that are not counted yet are counted with it."""
         if name not in self.records:
-            yield from self._count([name] if not self._core.features.counts else list(self._core.schema.types))
+            types = self._core.schema.types
+            # External tables are counted where they are, which takes their time, and may fail.
+            together = self._core.features.counts and types[name].external is None
+            yield from self._count([each for each, kind in types.items() if not kind.external] if together else [name])
         return self.records[name]
 
     def totals(self) -> Flow[dict[str, int]]:

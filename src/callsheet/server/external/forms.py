@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, Date, DateTime, Enum, Float, Integer, LargeBinary, Numeric, String, Time, Uuid
+from sqlalchemy import CHAR, Boolean, Date, DateTime, Enum, Float, Integer, LargeBinary, Numeric, String, Time, Uuid
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import JSON, TypeEngine
 
@@ -60,6 +60,8 @@ _FORMS: list[tuple[Any, Any]] = [
     (mysql.YEAR, "whole"),
     (mysql.SET, "words"),
     (LargeBinary, lambda _: None),
+    # PostgreSQL fills them with blanks, which play no part.
+    (CHAR, "words"),
     (String, "text"),
     (Boolean, "truth"),
     (Integer, "whole"),

@@ -12,7 +12,19 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, FromClause, MetaData, Table, literal, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    FromClause,
+    MetaData,
+    Table,
+    Text,
+    literal,
+    literal_column,
+    select,
+    type_coerce,
+)
 
 from callsheet.errors import Invalid
 from callsheet.model.schema import Schema
@@ -22,7 +34,7 @@ from callsheet.server.external.definition import DescribedTable, document_of
 from callsheet.server.external.keys import key_text
 from callsheet.server.store.columns import INTEGER, TEXT
 from callsheet.server.store.layout import Layout
-from callsheet.server.store.native_keys import native_key, native_reference
+from callsheet.server.store.native_keys import TEXT_KEY, WHOLE_KEY, native_key, native_reference
 from callsheet.server.store.store import Store
 
 __all__ = ["ExternalStore"]
@@ -58,6 +70,9 @@ class ExternalStore(Store):
         return nullcontext()
 
 
+_SINGLE: dict[str, tuple[str, Any]] = {"whole": (WHOLE_KEY, BigInteger()), "text": (TEXT_KEY, Text())}
+
+
 def _view(engine: str, described: DescribedTable) -> FromClause:
     """The rows of a table as those of an entity type."""
     references = {name for each in described.references for name in each.columns}
@@ -72,6 +87,10 @@ def _view(engine: str, described: DescribedTable) -> FromClause:
         literal_column("0", INTEGER).label("_commit"),
         *(column.label(native_key(place)) for place, (column, _) in enumerate(key)),
     ]
+    # SQLite keeps texts in columns of integers.
+    single = None if len(key) > 1 or engine == "sqlite" else _SINGLE.get(forms[described.key[0]])
+    if single is not None:
+        columns.append(type_coerce(key[0][0], single[1]).label(single[0]))
     for each in described.columns:
         if each.attribute != "id":
             columns.append(value_of(engine, table.c[each.column], each.form).label(each.attribute))

@@ -13,6 +13,7 @@ from callsheet.model.scalar import INTEGER_LIMIT
 from callsheet.model.schema import Attribute
 from callsheet.server.store.items import item_literal
 from callsheet.server.store.likeness import bounded_like
+from callsheet.server.store.native_keys import with_native_key
 
 __all__ = ["KEY", "LITERALS", "Value", "Where", "compared", "holds_for_none", "like_pattern"]
 
@@ -35,13 +36,18 @@ def compared(value: Value, operator: str, operand: Any) -> Where:
     """``value operator operand``; may be NULL instead of false."""
     if operator in ("in", "not_in"):
         inside = _listed(value, operand)
+        if value.attribute is KEY and operator == "in" and None not in operand:
+            return with_native_key(value.expression, operand, inside)
         return inside if operator == "in" else inside.is_not(true())
     if operator in ("like", "not_like"):
         alike = _like(value, operand)
         return alike if operator == "like" else alike.is_not(true())
     if operand is None:
         return _NONE[operator](value.expression) if operator in _NONE else false()
-    return _ordered(value, operator, operand)
+    found = _ordered(value, operator, operand)
+    if value.attribute is KEY and operator == "=":
+        return with_native_key(value.expression, (operand,), found)
+    return found
 
 
 def holds_for_none(operator: str, operand: Any) -> bool:

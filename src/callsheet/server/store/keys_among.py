@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Text, any_, literal
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from callsheet.server.store.native_keys import with_native_key
+
 __all__ = ["among"]
 
 
@@ -23,5 +25,5 @@ def among(engine_name: str, column: ColumnElement[str], keys: Sequence[str]) -> 
     id = ANY (:param_1)
     """
     if engine_name in ("postgresql", "duckdb"):
-        return column == any_(literal(list(keys), ARRAY(Text())))
-    return column.in_(keys)
+        return with_native_key(column, keys, column == any_(literal(list(keys), ARRAY(Text()))))
+    return with_native_key(column, keys, column.in_(keys))
