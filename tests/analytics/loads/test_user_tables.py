@@ -264,3 +264,19 @@ def test_entity_types_are_tables_that_record(memory: Any) -> None:
     assert projects.row_count == 2
     memory.commit()
     assert projects.count() == 1
+
+
+def test_the_planner_of_sqlite_knows_user_tables(tmp_path: Path) -> None:
+    """Statistics are made of them by their names in the database, also after a restart and a drop."""
+    url = f"sqlite:///{tmp_path / 'show.db'}"
+    with Session(url) as session:
+        session.create_table("Some rows", {"n": "integer"}).load([(n,) for n in range(1_500)])
+        session.create_table("Others", {"n": "integer"})
+        session.drop_table("Others")
+        store = session._connection.service.store
+        assert store.write(store.database._writer.upkeep)
+    with Session(url) as session:
+        store = session._connection.service.store
+        assert not store.write(store.database._writer.upkeep)
+        session.tables["Some rows"].load([(n,) for n in range(4_500)])
+        assert store.write(store.database._writer.upkeep)

@@ -117,8 +117,8 @@ class Store:
             database.close()
             raise
         if isinstance(database, FileDatabase):
-            tables = list(store.tables)
-            database.keep_up(lambda connection: renew(connection, tables))
+            # Read each time, because user tables come and go; their names in the database are others.
+            database.keep_up(lambda connection: renew(connection, [each.name for each in store.tables.values()]))
         return store
 
     @property
