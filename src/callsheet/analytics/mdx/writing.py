@@ -26,9 +26,10 @@ def mdx_of(
     its members. ``members`` restricts hierarchies to members, each by its keys from the topmost level down. Rows
     without facts are there with ``empty``.
 
+    >>> from callsheet.measures import total
     >>> from callsheet.model.cube import CubeHierarchy, CubeLevel, CubeMeasure
-    >>> cube = CubeDefinition("Bids", "Task", [CubeHierarchy("Step", [CubeLevel("Step", "name")])], [
-    ...     CubeMeasure("Bid", "bid")])
+    >>> step = CubeHierarchy("Step", [CubeLevel("Step", "name")])
+    >>> cube = CubeDefinition("Bids", "Task", [step], [CubeMeasure("Bid", total("bid"))])
     >>> print(mdx_of(cube, ["Bid"], [("Step", "Step")], {"Step": [["comp"], ["light"]]}))
     SELECT {[Measures].[Bid]} ON COLUMNS, NON EMPTY {[Step].&[comp], [Step].&[light]} ON ROWS FROM [Bids]
     """
