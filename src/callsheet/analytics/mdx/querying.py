@@ -28,7 +28,7 @@ from callsheet.analytics.mdx.result import MdxResult
 from callsheet.analytics.mdx.syntax import DrillthroughStatement, MdxStatement
 from callsheet.core.asking import ask
 from callsheet.core.core import Core
-from callsheet.errors import Unavailable
+from callsheet.errors import TooLarge, Unavailable
 from callsheet.flow import Flow
 from callsheet.model.cube import CubeDefinition
 from callsheet.model.question import Answer, Question
@@ -164,7 +164,10 @@ class _CubeQuery:
         begun = time.perf_counter()
         answers: list[Answer] = []
         for some in _chunks([Question(each, self.at, self.scenario, self.explain) for each in asked]):
-            answers += yield from ask(self.core, some)
+            try:
+                answers += yield from ask(self.core, some)
+            except TooLarge as error:
+                raise MdxLimit(f"the server does not answer so much at once: {error}") from error
         self.turns.append(MdxTurn(tuple(answers), 1000 * (time.perf_counter() - begun), tuple(reading.levels)))
         self._check(kept, answers)
         for (level, members), answer in zip(levels, answers):
