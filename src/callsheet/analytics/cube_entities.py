@@ -17,6 +17,8 @@ from callsheet.analytics.cube_plain import (
     formulas_plain,
     levels_from,
     levels_plain,
+    sets_from,
+    sets_plain,
     shared_from,
     shared_plain,
 )
@@ -94,7 +96,10 @@ class EntityHome:
     def write(self, definition: CubeDefinition) -> None:
         """Record what differs from a definition."""
         self.change(
-            **{name: getattr(definition, name) for name in ("description", "folder", "where", "formulas", "shared")}
+            **{
+                name: getattr(definition, name)
+                for name in ("description", "folder", "where", "formulas", "shared", "sets")
+            }
         )
         for part, wanted in (("measures", definition.measures), ("hierarchies", definition.hierarchies)):
             names = {each.name for each in wanted}
@@ -139,7 +144,8 @@ class EntityHome:
             where,
             _value(entity, "folder") or "",
             _value(entity, "description") or "",
-            self._said("what it shares", lambda: shared_from(_value(entity, "shared_levels") or {})),
+            shared=self._said("what it shares", lambda: shared_from(_value(entity, "shared_levels") or {})),
+            sets=self._said("the sets", lambda: sets_from(_value(entity, "formulas") or {})),
         )
 
     def _hierarchy(self, entity: Any) -> CubeHierarchy:
@@ -242,7 +248,7 @@ def _plain(definition: CubeDefinition) -> dict[str, Any]:
         "description": definition.description,
         "folder": definition.folder,
         "filter": "" if definition.where is None else condition_text(definition.where),
-        "formulas": formulas_plain(definition.formulas) or None,
+        "formulas": {**formulas_plain(definition.formulas), **sets_plain(definition.sets)} or None,
         "shared_levels": shared_plain(definition.shared) or None,
     }
 

@@ -23,12 +23,14 @@ __all__ = [
     "formulas_plain",
     "levels_from",
     "levels_plain",
+    "sets_from",
+    "sets_plain",
     "shared_from",
     "shared_plain",
 ]
 
 LEVEL_KEYS = ("name", "level", "caption", "order", "properties", "unique", "kind", "description")
-FORMULA_KEYS = ("is", "format", "solve_order")
+FORMULA_KEYS = ("is", "format", "solve_order", "caption")
 
 
 def check_keys(what: str, given: Any, known: Iterable[str]) -> Mapping[str, Any]:
@@ -124,21 +126,40 @@ def formulas_plain(formulas: Iterable[CubeFormula]) -> dict[str, Any]:
         found[each.name] = {"is": each.formula}
         found[each.name] |= {"format": each.format} if each.format else {}
         found[each.name] |= {"solve_order": each.solve_order} if each.solve_order else {}
+        found[each.name] |= {"caption": each.caption} if each.caption else {}
     return found
 
 
+def sets_plain(sets: Mapping[str, str]) -> dict[str, Any]:
+    """Sets that queries in MDX may name, beside the formulas of the same table."""
+    return {name: {"set": text} for name, text in sets.items()}
+
+
+def sets_from(given: Any) -> dict[str, str]:
+    """The sets of a table of formulas and sets."""
+    tables = given.items() if isinstance(given, Mapping) else ()
+    return {
+        name: text_of(f"`set` of `{name}`", each["set"])
+        for name, each in tables
+        if isinstance(each, Mapping) and "set" in each
+    }
+
+
 def formulas_from(given: Any) -> list[CubeFormula]:
-    """The formulas of a table by name."""
+    """The formulas of a table by name, without its sets."""
     if not isinstance(given, Mapping):
         raise UsageError(f"formulas are a table by name, not {given!r:.80}")
     found = []
     for name, each in given.items():
+        if isinstance(each, Mapping) and "set" in each:
+            continue
         table = check_keys(f"the formula `{name}`", {"is": each} if isinstance(each, str) else each, FORMULA_KEYS)
         order = table.get("solve_order", 0)
         if isinstance(order, bool) or not isinstance(order, int):
             raise UsageError(f"`solve_order` of `{name}` is a whole number, not {order!r:.80}")
         text = text_of(f"`is` of `{name}`", table.get("is"))
-        found.append(CubeFormula(name, text, text_of(f"`format` of `{name}`", table.get("format", "")), order))
+        shown, caption = (text_of(f"`{key}` of `{name}`", table.get(key, "")) for key in ("format", "caption"))
+        found.append(CubeFormula(name, text, shown, order, caption))
     return found
 
 

@@ -87,17 +87,13 @@ class CubeHierarchy:
 
 @frozen
 class CubeMeasure:
-    """A measure with its name, and its format in the manner of MDX (``#,##0.00``, ``Percent``).
-
-    ``caption`` is what MDX shows in place of the name.
-    """
+    """A measure with its name, and its format in the manner of MDX (``#,##0.00``, ``Percent``)."""
 
     name: str
     measure: Measure = field(converter=as_measure)
     format: str = "Standard"
     folder: str = ""
     description: str = ""
-    caption: str = ""
 
     @property
     def rollup(self) -> str:

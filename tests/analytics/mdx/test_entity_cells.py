@@ -382,7 +382,7 @@ CHOSEN: dict[str, list[tuple[list[list[Any]], str]]] = {
     st.lists(st.sampled_from([(name, *each) for name, some in CHOSEN.items() for each in some]), max_size=2,
              unique_by=lambda each: each[0]),
 )  # fmt: skip
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_mdx_gives_what_the_cube_gives(
     session: Session, measures: list[str], levels: list[tuple[str, str]], chosen: list[tuple[str, Any, str]]
 ) -> None:

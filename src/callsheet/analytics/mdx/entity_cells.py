@@ -64,10 +64,7 @@ def _described(definition: CubeDefinition) -> CubeDescription:
     return CubeDescription(
         definition.name,
         tuple(_hierarchy(each) for each in definition.hierarchies),
-        tuple(
-            MeasureDescription(each.name, each.format, each.rollup, caption=each.caption)
-            for each in definition.measures
-        ),
+        tuple(MeasureDescription(each.name, each.format, each.rollup) for each in definition.measures),
         tuple(
             CalculatedDescription(each.name, each.formula, each.format, each.solve_order, caption=each.caption)
             for each in definition.formulas

@@ -140,6 +140,7 @@ class CubeQuestions:
             levels,
             order=[AggregateOrder(functions[order.measure], True)] if order is not None and ordered else (),
             limit=question.limit if order is None or ordered else None,
+            shared=self.definition.shared,
         )
         return AskedCells(
             aggregate,
