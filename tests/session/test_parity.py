@@ -32,12 +32,15 @@ SPECIAL = {name for found in ONLY.values() for name in found if name.startswith(
 WRITTEN_OUT = {
     Session: {
         *("run", "open", "close", "query", "select", "model_interface", "browse", "selection", "__getitem__"),
-        "change_password",
+        *("change_password", "create_cube", "create_cube_from_toml"),
     },
     QueryResult: {"run", "records"},
 }
 #: Methods that make no request are plain in both.
-PLAIN = {"query", "select", "model_interface", "browse", "selection", "__getitem__"}
+PLAIN = {
+    *("query", "select", "model_interface", "browse", "selection", "__getitem__"),
+    *("create_cube", "create_cube_from_toml"),
+}
 
 
 def names(cls: type) -> set[str]:
