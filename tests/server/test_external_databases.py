@@ -76,6 +76,16 @@ def test_external_tables_are_tables_with_cubes(shops: Session) -> None:
     assert [tuple(row.values()) for row in rows] == [(None, 6), ("Köln", 7), ("Łódź", 5)]
 
 
+def test_a_cube_over_an_external_table_shows_its_sql(shops: Session) -> None:
+    """The explanation has the engine, and a statement without values of the question."""
+    cube = shops.create_cube("Sale", "Shown", keep=False)
+    plan = cube.query("Sum(amount)", levels=["Item"], filter="shop.city is Köln", explain=True).plan
+    assert plan is not None
+    assert plan["engine"] in KINDS
+    assert "Daily sales" in plan["sql"]
+    assert "Köln" not in plan["sql"]
+
+
 def test_external_tables_are_read_only(shops: Session) -> None:
     """A commit that would change rows is refused by name."""
     shops.create("Shop")
