@@ -92,6 +92,18 @@ class CubeFrame(Frame):
         """
         return self._known_cells().drill(self._row(row), measure, owners)
 
+    def why(self, row: Any, since: Any, until: Any = None, measure: str | None = None) -> Any:
+        """Why a number of a row changed since a moment: the commits that changed it (`NumberChange`).
+
+        They are ranked by how much each moved the number, with who made it, when, by which handler, and the entities
+        that it changed; their effects add up to the difference. ``since`` and ``until`` (None: now) are positions,
+        commits or times; ``measure`` is the name of one, by default the first. Awaited where the session is.
+
+        >>> for cause in cube.why(0, since=monday):  # doctest: +SKIP
+        ...     print(cause.effect, cause.user, cause.handler, cause.entities)
+        """
+        return self._known_cells().why(self._row(row), since, until, measure)
+
     def _row(self, row: Any) -> Any:
         return self[row] if isinstance(row, int) and not isinstance(row, bool) else row
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from callsheet.core.past.causes import why
 from callsheet.errors import UsageError
 from callsheet.model.language.drilling import drilled, drilled_owners
 from callsheet.model.measure import Aggregate, Measure
@@ -48,6 +49,11 @@ class FrameCells:
         if name not in names:
             raise UsageError(f"there is no measure `{name}`{did_you_mean(name, names)}: {', '.join(names)}")
         return self.question.functions[names.index(name)]
+
+    def why(self, row: Any, since: Any, until: Any = None, measure: str | None = None) -> Any:
+        """The commits that changed a measure of a row since a moment; awaited where the session is."""
+        place = self.question.functions.index(self.measure(measure))
+        return self.core.run(why(self.core, self.question, self.cell(row), since, until, place))
 
     def drill(self, row: Any, measure: str | None = None, owners: bool = False) -> Any:
         """The query of the entities behind a row."""

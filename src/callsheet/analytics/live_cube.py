@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from callsheet.analytics.asked import AwaitingMember, BlockingMember
+from callsheet.analytics.cube_changes import explain_changes
 from callsheet.analytics.cube_frames import CubeFrame
 from callsheet.analytics.cube_homes import CubeHome, plain_definition
 from callsheet.analytics.cube_levels import Hierarchies, Levels
@@ -14,6 +15,7 @@ from callsheet.analytics.cube_questions import query
 from callsheet.analytics.cube_reading import shared_with
 from callsheet.analytics.cube_text import cube_toml
 from callsheet.analytics.display import Shown
+from callsheet.analytics.frames import Frame
 from callsheet.core.verb import Verb
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
@@ -171,6 +173,18 @@ class CubeVerbs(Shown):
         >>> cube.query("Sum(duration)", levels=["Sequence", "Week"], totals=True)  # doctest: +SKIP
         """
         return query(self, measures, levels, filter, totals, scenario, at, order, limit, explain, include_empty_rows)
+
+    @Verb
+    def explain_changes(
+        self, first: Any, second: Any, *measures: Any, levels: Any = (), filter: Any = None
+    ) -> Flow[Frame]:
+        """The cells that differ between two positions (or commits; None is now), with old and new value.
+
+        A row for each cell and measure that differ, the largest difference first. A cell that is not there has None.
+
+        >>> cube.explain_changes(monday, None, "Hours", levels=["Sequence"])  # doctest: +SKIP
+        """
+        return explain_changes(self, first, second, measures, levels, filter)
 
     # -- how it is shown -------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from callsheet.dialects.protocol import (
     CommitResult,
     Description,
     EventBackend,
+    ExplainingBackend,
     FileBackend,
     ScenarioBackend,
     TableBackend,
@@ -19,6 +20,7 @@ from callsheet.dialects.protocol import (
 from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import StateError, Unsupported, UsageError
 from callsheet.flow import Flow, Request, Response, Work
+from callsheet.model.cause import CellQuestion, NumberChange
 from callsheet.model.event import Event, Position
 from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
@@ -58,6 +60,13 @@ class LocalDialect:
         if not isinstance(backend, AskingBackend):
             raise Unsupported(f"{backend!r} answers one aggregate at a time")
         answer: list[Answer] = yield Work(lambda: backend.ask(questions))
+        return answer
+
+    def why(self, question: CellQuestion) -> Flow[NumberChange]:
+        backend = self._backend
+        if not isinstance(backend, ExplainingBackend):
+            raise Unsupported(f"{backend!r} does not say why numbers changed")
+        answer: NumberChange = yield Work(lambda: backend.why(question))
         return answer
 
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> Flow[None]:

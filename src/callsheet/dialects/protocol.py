@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 from attrs import field, frozen
 
 from callsheet.flow import Flow, Request, Response
+from callsheet.model.cause import CellQuestion, NumberChange
 from callsheet.model.event import Event, Position
 from callsheet.model.measure import Aggregate
 from callsheet.model.operation import ChangeSet, Operation
@@ -36,6 +37,8 @@ __all__ = [
     "EventDialect",
     "EventStream",
     "Features",
+    "ExplainingBackend",
+    "ExplainingDialect",
     "FileBackend",
     "FileDialect",
     "FileState",
@@ -90,6 +93,7 @@ class Features:
     relative_times: bool = False
     counts: bool = False
     questions: bool = False
+    causes: bool = False
     scenarios: bool = False
     tables: bool = False
 
@@ -264,6 +268,24 @@ class AskingBackend(Protocol):
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """An answer for each question; all those of the same state are of one snapshot of it."""
+        ...
+
+
+@runtime_checkable
+class ExplainingBackend(Protocol):
+    """A backend that says why numbers changed."""
+
+    def why(self, question: CellQuestion) -> NumberChange:
+        """The commits that changed a cell of an aggregate, as far as the caller may read them."""
+        ...
+
+
+@runtime_checkable
+class ExplainingDialect(Dialect, Protocol):
+    """A dialect of a server that says why numbers changed."""
+
+    def why(self, question: CellQuestion) -> Flow[NumberChange]:
+        """The commits that changed a cell of an aggregate, as far as the caller may read them."""
         ...
 
 

@@ -20,6 +20,7 @@ from callsheet.dialects.protocol import ColumnPage, CommitResult, Description, E
 from callsheet.errors import Closed, Forbidden, Invalid, NotFound, TooLarge, UsageError
 from callsheet.export.layout import columns_of, select_for
 from callsheet.export.pages import page_values
+from callsheet.model.cause import CellQuestion, NumberChange
 from callsheet.model.event import Event, Position
 from callsheet.model.language.aggregates import check_aggregate
 from callsheet.model.language.checking import check
@@ -55,6 +56,7 @@ from callsheet.server.reading.answers import read_answer
 from callsheet.server.reading.cost import GROUPS, check_cost
 from callsheet.server.reading.counts import counts
 from callsheet.server.reading.pages import read_page
+from callsheet.server.reading.why import explain_cell
 from callsheet.server.scenarios import actions as scenarios
 from callsheet.server.scenarios.call import ScenarioCall
 from callsheet.server.store.store import Store
@@ -79,6 +81,7 @@ FEATURES = Features(
     counts=True,
     measures=True,
     questions=True,
+    causes=True,
     scenarios=True,
     tables=can_read(),
 )
@@ -165,6 +168,13 @@ class ServiceBackend:
             backend = ServiceBackend(self._context, self._principal, view)
             answers.update(zip(places, backend._answers(asked, list(answers.values()))))
         return [answers[place] for place in range(len(questions))]
+
+    def why(self, question: CellQuestion) -> NumberChange:
+        """The commits that changed a cell of an aggregate between two positions, as far as the user may read them."""
+        store, access = self._context.store, self._access()
+        asked = evolve(question, aggregate=self._fixed(question.aggregate, store))
+        with self._view.connect(store) as connection:
+            return explain_cell(store, connection, access, asked, self._view.until)
 
     def _answers(self, questions: Sequence[Question], before: Sequence[Answer]) -> list[Answer]:
         """The answers of this view, beside those ``before`` of the same request."""

@@ -3,6 +3,7 @@
     GET  /v1/description?known=<hash>
     POST /v1/select
     POST /v1/aggregate
+    POST /v1/why
     POST /v1/ask
     POST /v1/commits/<commit id>/parts/<number>
     POST /v1/commits/<commit id>

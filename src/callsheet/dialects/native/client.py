@@ -23,6 +23,7 @@ from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import TransportError
 from callsheet.flow import Flow, Request, Response
 from callsheet.later import Later
+from callsheet.model.cause import CellQuestion, NumberChange
 from callsheet.model.converter import changes_to_plain, operations_to_plain
 from callsheet.model.event import Event, Position
 from callsheet.model.measure import Aggregate
@@ -36,10 +37,12 @@ from callsheet.model.table_steps import ARROW
 from callsheet.model.values import pack, unpack
 
 if TYPE_CHECKING:
+    from callsheet.dialects.native import causes as causing
     from callsheet.dialects.native import measures
     from callsheet.dialects.native import questions as questioning
 else:
     measures = Later("callsheet.dialects.native.measures")
+    causing = Later("callsheet.dialects.native.causes")
     questioning = Later("callsheet.dialects.native.questions")
 
 __all__ = ["NativeDialect"]
@@ -159,6 +162,15 @@ class NativeDialect(NativeLogins):
         if len(answers) != len(questions):
             raise TransportError(f"the server's answer cannot be read: {len(answers)} answers to {len(questions)}")
         return answers
+
+    @reads_answers
+    def why(self, question: CellQuestion) -> Flow[NumberChange]:
+        response = yield self._post("/v1/why", causing.question_out(question))
+        reply = _read(response, shapes.CellReply)
+        try:
+            return causing.change_in(reply)
+        except Malformed as error:
+            raise TransportError(f"the server's answer cannot be read: {error}") from None
 
     @reads_answers
     def stage(self, commit_id: str, number: int, operations: Sequence[Operation]) -> Flow[None]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
-from callsheet.dialects.native import codec, measures, questions, serving, shapes
+from callsheet.dialects.native import causes, codec, measures, questions, serving, shapes
 from callsheet.dialects.native.columns import can_write, stream_of_page
 from callsheet.dialects.native.events import WireEvent, event_in
 from callsheet.dialects.protocol import (
@@ -14,6 +14,7 @@ from callsheet.dialects.protocol import (
     Backend,
     ColumnBackend,
     EventBackend,
+    ExplainingBackend,
     ScenarioBackend,
     TableBackend,
 )
@@ -81,6 +82,8 @@ def _route(backend: Backend, method: str, path: str, params: Mapping[str, str], 
             return _only("POST", method, lambda: _aggregate(backend, body))
         case ["v1", "ask"]:
             return _only("POST", method, lambda: _ask(backend, body))
+        case ["v1", "why"]:
+            return _only("POST", method, lambda: _why(backend, body))
         case ["v1", "commits", commit_id, "parts", number]:
             return _only("POST", method, lambda: _stage(backend, commit_id, number, body))
         case ["v1", "commits", commit_id]:
@@ -172,6 +175,13 @@ def _rows(rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
 def _aggregate(backend: Backend, body: bytes) -> Response:
     wanted = measures.aggregate_in(shapes.decode(body, shapes.AggregateBody))
     return _answer(measures.rows_out(backend.aggregate(wanted), len(wanted.group)))
+
+
+def _why(backend: Backend, body: bytes) -> Response:
+    if not isinstance(backend, ExplainingBackend):
+        raise NotFound("this server does not say why numbers changed")
+    asked = causes.question_in(shapes.decode(body, shapes.CellBody))
+    return _answer(causes.change_out(backend.why(asked)))
 
 
 def _ask(backend: Backend, body: bytes) -> Response:

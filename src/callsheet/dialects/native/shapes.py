@@ -16,6 +16,8 @@ from callsheet.dialects.protocol import Features
 from callsheet.model.plain import decode, encode
 
 __all__ = [
+    "CellBody",
+    "CellReply",
     "AddressReply",
     "AggregateBody",
     "AggregateReply",
@@ -55,6 +57,7 @@ __all__ = [
     "WireMeasure",
     "WireOrder",
     "WirePath",
+    "WireCause",
     "WireQuestion",
     "WireScoped",
     "WireSelect",
@@ -243,6 +246,38 @@ class WireQuestion(Struct, omit_defaults=True, forbid_unknown_fields=True):
 
 class QuestionsBody(Struct, forbid_unknown_fields=True):
     questions: list[WireQuestion]
+
+
+class CellBody(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """``cell`` has packed values, None where ``totals`` has the bit of the level."""
+
+    aggregate: AggregateBody
+    cell: list[Any]
+    since: Count
+    until: Count | None = None
+    measure: Count = 0
+    totals: Count = 0
+
+
+class WireCause(Struct, omit_defaults=True):
+    position: int | None
+    before: Any
+    after: Any
+    commit_id: str = ""
+    user: str = ""
+    time: datetime | None = None
+    origin: str = ""
+    entities: list[WireIdentity] = []
+    changed: int = 0
+
+
+class CellReply(Struct):
+    since: int
+    until: int
+    before: Any
+    after: Any
+    additive: bool
+    causes: list[WireCause]
 
 
 class PartBody(Struct, forbid_unknown_fields=True):

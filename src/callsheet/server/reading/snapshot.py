@@ -30,7 +30,7 @@ from callsheet.server.store.columns import json_text
 from callsheet.server.store.engine import memory_engine
 from callsheet.server.store.store import CHUNK, Store
 
-__all__ = ["RevertedRows", "Row", "Snapshots", "later_commits", "materialised"]
+__all__ = ["ROWS", "RevertedRows", "Row", "Snapshots", "insert_rows", "later_commits", "materialised"]
 
 ROWS = 100_000
 """The most rows of a snapshot, members of collections included; and the most changes to revert."""
@@ -247,12 +247,12 @@ class RevertedRows:
 
     def write(self, connection: Connection, position: int) -> None:
         for root, rows in self.rows.items():
-            _insert(connection, self.store.tables[root], [tuple(row) for row in rows.values()])
+            insert_rows(connection, self.store.tables[root], [tuple(row) for row in rows.values()])
         for table in self._link_tables():
-            _insert(connection, table, list(self.links[table.name]))
+            insert_rows(connection, table, list(self.links[table.name]))
         graves = [(root, key, at) for (root, key), at in self.tombstones.items()]
-        _insert(connection, self.store.table("_tombstone"), graves)
-        _insert(connection, self.store.table("_counter"), [("log", position)])
+        insert_rows(connection, self.store.table("_tombstone"), graves)
+        insert_rows(connection, self.store.table("_counter"), [("log", position)])
 
 
 def _put(row: Row, columns: Mapping[str, int], writers: Sequence[Writer], name: str, value: Any) -> None:
@@ -277,7 +277,8 @@ def _writer(column_type: TypeEngine[Any]) -> Writer:
     return column_type.dialect_impl(dialect).bind_processor(dialect)
 
 
-def _insert(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
+def insert_rows(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows of all columns, in SQLite's representation."""
     statement = str(insert(table).compile(dialect=connection.dialect))
     for start in range(0, len(rows), WRITTEN):
         connection.exec_driver_sql(statement, rows[start : start + WRITTEN])
