@@ -225,6 +225,16 @@ def test_frames_and_plans(hours: Any) -> None:
     assert frame.without_totals().plan == frame.plan
 
 
+def test_what_people_write_first(hours: Any) -> None:
+    """A list of measures, one level as totals, a level by its text; what was removed is shown as such."""
+    assert hours.query(["Hours", "Bid"]).measures == ("Hours", "Bid")
+    assert len(hours.query("Hours", levels=["Sequence"], totals="Project")) == 3
+    assert hours.query("Hours", levels=["month(start)"])["Hours"] == [24.0]
+    assert "removed" in repr(hours.measures.pop("Bid"))
+    with pytest.raises(UsageError, match=r"positions of the log, or commits.*'yesterday'"):
+        hours.query("Hours", at="yesterday")
+
+
 @pytest.mark.parametrize(
     ("ask", "message"),
     [

@@ -49,7 +49,8 @@ class LiveMeasure(NamedMeasure):
         object.__setattr__(self, "cube", cube)
 
     def __repr__(self) -> str:
-        return f"<LiveMeasure {self.name}: {self.text}>"
+        there = self.name in self.cube.measures
+        return f"<LiveMeasure {self.name}: {self.text}>" if there else f"<LiveMeasure {self.name}, removed>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LiveMeasure) and self.cube is other.cube and self.name == other.name

@@ -136,7 +136,7 @@ def _with_upper(cube: Any, given: Any) -> list[tuple[str, CubeLevel]]:
         return [(given.name, each) for each in given.defined.levels]
     if isinstance(given, str) and given not in cube.levels and given in cube.hierarchies:
         raise UsageError(f"`{given}` is a hierarchy; its levels are {_listed(cube.hierarchies[given])}")
-    if isinstance(given, str | tuple):
+    if isinstance(given, tuple) or (isinstance(given, str) and ("(" not in given or given in cube.levels)):
         given = cube.levels[given]
     if not isinstance(given, LiveLevel):
         # A level that the cube does not have: it stands alone.
@@ -162,6 +162,8 @@ def _listed(names: Iterable[str]) -> str:
 def _measures(cube: Any, given: Sequence[Any], wrong: list[UsageError]) -> list[AskedMeasure]:
     if len(given) == 1 and isinstance(given[0], Mapping):
         pairs = [(name, each) for name, each in given[0].items()]
+    elif len(given) == 1 and isinstance(given[0], list | tuple):
+        pairs = [("", each) for each in given[0]]
     else:
         pairs = [("", each) for each in given or list(cube._raw.measures)]
     known = {each.name: each.measure for each in cube._raw.measures}
@@ -253,7 +255,7 @@ def _totals(cube: Any, given: Any, asked: Sequence[AskedLevel]) -> bool | tuple[
         return given
     names = [each.column.name for each in asked]
     kept = []
-    for each in given:
+    for each in [given] if isinstance(given, str | LiveLevel) else given:
         places = []
         for level in _each(each):
             name = level.name if isinstance(level, LiveLevel) else level
@@ -278,7 +280,7 @@ class Axes:
 
 def _axes(scenario: Any, at: Any) -> Axes:
     several_scenarios = isinstance(scenario, Iterable) and not isinstance(scenario, str)
-    several_positions = isinstance(at, Iterable)
+    several_positions = isinstance(at, Iterable) and not isinstance(at, str)
     scenarios = [_scenario(each) for each in (scenario if several_scenarios else [scenario])]
     positions = [_position(each) for each in (at if several_positions else [at])]
     if not scenarios or not positions:
