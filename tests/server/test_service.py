@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from studio import DOCUMENT, START, Identity, Studio, open_studio, project, status, task, update
@@ -24,8 +25,9 @@ def test_it_is_a_backend(studio: Studio) -> None:
     """Every verb of the protocol is there; the description says who asks and what the server takes."""
     backend: Backend = studio.service.backend("anna")
     told = backend.describe()
-    known = {"handlers": True, "adjustments": True, "schedules": True, "relative_times": True, "counts": True}
-    features = Features(**known, rows=2_000, measures=True, questions=True, columns=told.features.columns)  # type: ignore[arg-type]
+    served = "handlers adjustments schedules relative_times counts measures questions causes scenarios tables"
+    known: dict[str, Any] = dict.fromkeys(served.split(), True)
+    features = Features(**known, rows=2_000, columns=told.features.columns)
     assert (told.server, told.user, told.features, told.time) == ("callsheet", "anna", features, START)
     assert told.schema is studio.store.schema
     assert told.schema_hash == studio.store.schema.hash
