@@ -12,7 +12,7 @@ import pytest
 from test_drill import DOCUMENT, filled
 
 from callsheet import AsyncSession, Session
-from callsheet.errors import CallsheetError, Invalid
+from callsheet.errors import CallsheetError, Invalid, UsageError
 from callsheet.model.operation import handler_origin
 from callsheet.server.process import serve
 
@@ -101,7 +101,15 @@ def test_cells_that_differ_are_named_with_both_values(show: Session) -> None:
         ("Hours", 5.0, 15.5, 10.5)
     ]
     assert len(cube.explain_changes(begun, begun, "Hours", levels=[level])) == 0
-    assert len(cube.query("Hours", levels=[level]).drill(-1).all()) > 0
+    frame = cube.query("Hours", levels=[level])
+    assert len(cube.drill(frame[-1]).all()) == len(frame.drill(-1).all()) > 0
+    moved = [cause.effect for row in frame.to_rows() for cause in frame.why(row, since=begun)]
+    assert moved == [cause.effect for place in range(len(frame)) for cause in cube.why(frame[place], since=begun)]
+    assert sum(moved) == 10.5
+    then = datetime.now(UTC)
+    assert len(cube.explain_changes(then, None, "Hours", levels=[level])) == 0
+    with pytest.raises(UsageError, match=r"this takes a row of an answer of Work, such as `frame\[3\]`"):
+        cube.why({"Job": "lay"}, since=begun)
 
 
 def test_it_is_awaited_where_the_session_is() -> None:

@@ -66,7 +66,7 @@ def causes_agree(service: Service, aggregate: Aggregate, since: int, data: st.Da
         assert sum(cause.effect for cause in found) == pytest.approx(found.difference, abs=1e-9)
 
 
-@settings(SETTINGS, max_examples=40)
+@settings(SETTINGS, max_examples=12)
 @given(histories(), aggregates(), st.integers(0, 6), st.data())
 def test_each_commit_has_the_effect_that_it_had(
     history: History, aggregate: Aggregate, since: int, data: st.DataObject

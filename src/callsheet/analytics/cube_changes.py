@@ -1,4 +1,4 @@
-"""Which cells of a cube differ between two positions of the log, and by how much."""
+"""Which cells of a cube differ between two moments, and by how much; which question a row answers."""
 
 from __future__ import annotations
 
@@ -6,40 +6,53 @@ from typing import Any
 
 from callsheet.analytics.cube_frames import CubeFrame
 from callsheet.analytics.cube_questions import query
+from callsheet.analytics.frame_cells import CubeRow, FrameCells
 from callsheet.analytics.frames import Frame
+from callsheet.core.past.causes import position_of
 from callsheet.errors import UsageError
 from callsheet.export.layout import ExportColumn
 from callsheet.flow import Flow
 from callsheet.model.cause import difference
 from callsheet.model.query import Path
 
-__all__ = ["changed_cells", "explain_changes"]
+__all__ = ["cells_of", "changed_cells", "explain_changes"]
 
 Rows = dict[tuple[Any, ...], tuple[Any, ...]]
 
 
 def explain_changes(cube: Any, first: Any, second: Any, measures: Any, levels: Any, filter: Any) -> Flow[Frame]:
-    """The cells of a cube that differ between two positions; both are read by the same question."""
-    old = yield from query(cube, measures, levels, filter, False, None, first, None, None, False)
-    new = yield from query(cube, measures, levels, filter, False, None, second, None, None, False)
-    for frame in (old, new):
-        if frame.truncated is not None:
-            raise UsageError(f"there are more than {frame.truncated:,} cells; ask with fewer levels, or a filter")
-    places = len(new.dimensions)
+    """The cells of a cube that differ between two moments; both are read by one request."""
+    moments = []
+    for moment in (first, second):
+        moments.append(None if moment is None else (yield from position_of(cube._core, moment)))
+    frame = yield from query(cube, measures, levels, filter, False, None, moments, None, None, False)
+    if frame.truncated is not None:
+        raise UsageError(f"there are more than {frame.truncated:,} cells; ask with fewer levels, or a filter")
+    places = len(frame.dimensions)
+    old, new = (_cells(frame, frame.position if moment is None else moment) for moment in moments)
     columns = [
-        *new._export_columns[:places],
+        *frame._export_columns[1:places],
         *(ExportColumn(name, Path(()), kind) for name, kind in _COLUMNS),
     ]
-    rows = changed_cells(_cells(old), _cells(new), new.measures)
+    rows = changed_cells(old, new, frame.measures)
     return Frame(columns, list(zip(*rows)) if rows else [[] for _ in columns])
 
 
 _COLUMNS = (("Measure", "string"), ("Before", "json"), ("After", "json"), ("Difference", "number"))
 
 
-def _cells(frame: CubeFrame) -> Rows:
+def _cells(frame: CubeFrame, position: int | None) -> Rows:
+    """The cells at one position, which the first column has."""
     places = len(frame.dimensions)
-    return {row[:places]: row[places:] for row in zip(*frame._values)}
+    return {row[1:places]: row[places:] for row in zip(*frame._values) if row[0] == position}
+
+
+def cells_of(cube: Any, row: Any) -> FrameCells:
+    """The question that a row answers; raises `UsageError` for what is no row of an answer of the cube."""
+    cells = row.cells if isinstance(row, CubeRow) else None
+    if cells is None or cells.question.select.entity_type != cube._raw.table:
+        raise UsageError(f"this takes a row of an answer of {cube.name}, such as `frame[3]`, not {row!r:.80}")
+    return cells
 
 
 def changed_cells(old: Rows, new: Rows, measures: tuple[str, ...]) -> list[tuple[Any, ...]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callsheet.analytics.charts import bar_chart, draw
-from callsheet.analytics.frame_cells import FrameCells
+from callsheet.analytics.frame_cells import CubeRow, FrameCells
 from callsheet.analytics.frames import Frame, cell_text
 from callsheet.analytics.mdx.formats import format_value
 from callsheet.errors import UsageError
@@ -63,6 +63,11 @@ class CubeFrame(Frame):
     def measures(self) -> tuple[str, ...]:
         """The names of the columns that are measures."""
         return self.columns[self._dimensions :]
+
+    def __getitem__(self, key: int | str) -> Any:
+        """The row of a place, which `Cube.drill` and `Cube.why` take, or the values of a column."""
+        found = super().__getitem__(key)
+        return found if isinstance(key, str) else CubeRow(found, self._cells)
 
     def without_totals(self) -> CubeFrame:
         """The rows that are no totals."""

@@ -14,7 +14,15 @@ from callsheet.model.measure import Aggregate, Measure
 from callsheet.model.scalar import shown
 from callsheet.model.schema import did_you_mean
 
-__all__ = ["FrameCells"]
+__all__ = ["CubeRow", "FrameCells"]
+
+
+class CubeRow(dict[str, Any]):
+    """A row of a cube's answer: a dict by column, which knows the question that it answers."""
+
+    def __init__(self, values: Mapping[str, Any], cells: FrameCells | None) -> None:
+        super().__init__(values)
+        self.cells = cells
 
 
 @frozen(eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from callsheet.analytics.asked import AwaitingMember, BlockingMember
-from callsheet.analytics.cube_changes import explain_changes
+from callsheet.analytics.cube_changes import cells_of, explain_changes
 from callsheet.analytics.cube_frames import CubeFrame
 from callsheet.analytics.cube_homes import CubeHome, plain_definition
 from callsheet.analytics.cube_levels import Hierarchies, Levels
@@ -178,13 +178,33 @@ class CubeVerbs(Shown):
     def explain_changes(
         self, first: Any, second: Any, *measures: Any, levels: Any = (), filter: Any = None
     ) -> Flow[Frame]:
-        """The cells that differ between two positions (or commits; None is now), with old and new value.
+        """The cells that differ between two moments, with old and new value; both are read by one request.
 
-        A row for each cell and measure that differ, the largest difference first. A cell that is not there has None.
+        A moment is a position, a commit or a time; None is now. A row for each cell and measure that differ, the
+        largest difference first. A cell that is not there has None.
 
         >>> cube.explain_changes(monday, None, "Hours", levels=["Sequence"])  # doctest: +SKIP
         """
         return explain_changes(self, first, second, measures, levels, filter)
+
+    def drill(self, row: Any, measure: str | None = None, owners: bool = False) -> Any:
+        """The entities behind a row of an answer, totals included, as a query: to be read, changed and exported.
+
+        The same as `CubeFrame.drill` of the frame that the row is of.
+
+        >>> cube.drill(frame[3]).all()  # doctest: +SKIP
+        """
+        return cells_of(self, row).drill(row, measure, owners)
+
+    def why(self, row: Any, since: Any, until: Any = None, measure: str | None = None) -> Any:
+        """Why a number of a row of an answer changed since a moment: the commits that changed it, ranked.
+
+        The same as `CubeFrame.why` of the frame that the row is of; awaited where the session is.
+
+        >>> for cause in cube.why(frame[3], since=monday):  # doctest: +SKIP
+        ...     print(cause.user, cause.effect, cause.entities)
+        """
+        return cells_of(self, row).why(row, since, until, measure)
 
     # -- how it is shown -------------------------------------------------------------------------------------
 

@@ -102,7 +102,8 @@ class ReadCell:
 
     def movers(self, store: Store, connection: Connection, access: Access, keys: Keys) -> set[tuple[str, str]]:
         """The changed entities that facts of the cell reach in a state, as roots and keys."""
-        if not is_of_facts(self.aggregate):
+        if not is_of_facts(self.aggregate) or self.reach.whole:
+            # Other entities than those of the cell may have changed it: which ones are chosen, and the other groups.
             return {(root, key) for root, found in keys.items() if root in self.reach.roots for key in found}
         found: set[tuple[str, str]] = set()
         for way, root in self.reach.ways.items():
