@@ -417,3 +417,21 @@ def test_an_expired_scenario_is_gone(tmp_path: Path) -> None:
             assert tasks(plan) == tasks(session)
         with pytest.raises(Invalid, match="`expires` is in the past"):
             session.create_scenario("more", expires=now)
+
+
+def test_a_diff_has_no_stamps_of_the_server() -> None:
+    """When and by whom is written at every change; a value that is as it was leaves nothing."""
+    from callsheet import Session
+
+    with Session("memory:") as session:
+        project = session.create("Project", {"name": "sintel"})
+        session.commit()
+        made = session.create_scenario("other words")
+        with session.scenario("other words") as inside:
+            for description in ("one", None):
+                inside.query("Project").one()["description"] = description
+                inside.commit()
+            assert made.diff().changes == ()
+            inside.query("Project").one()["description"] = "two"
+            inside.commit()
+        assert made.diff().updated == {project.identity: {"description": (None, "two")}}

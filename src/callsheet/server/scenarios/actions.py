@@ -16,7 +16,7 @@ from callsheet.errors import Invalid
 from callsheet.model.history import change_to_plain
 from callsheet.server.scenarios import ending, registry
 from callsheet.server.scenarios.call import ScenarioCall
-from callsheet.server.scenarios.difference import changes_in, folded, shown
+from callsheet.server.scenarios.difference import changes_in, folded, shown, unstamped
 from callsheet.server.scenarios.scenario import EVERYBODY, ScenarioRow
 
 __all__ = ["ACTIONS", "answer"]
@@ -129,7 +129,9 @@ def diff(call: ScenarioCall, name: str, base: bool = False) -> dict[str, Any]:
     with call.store.reading() as connection:
         chain = call.chain(connection, call.named(connection, name))
         parts = chain.scenarios if base else chain.scenarios[:1]
-        changes = folded(lambda kind: call.store.schema.types[kind].root, changes_in(call.store, connection, parts))
+        schema = call.store.schema
+        made = (unstamped(schema, change) for change in changes_in(call.store, connection, parts))
+        changes = folded(lambda kind: schema.types[kind].root, made)
         visible = shown(changes, call.readable(connection, chain))
         return {"changes": [change_to_plain(each) for each in visible[:CHANGES]], "more": len(visible) > CHANGES}
 

@@ -11,12 +11,16 @@ from sqlalchemy import Connection, select
 from callsheet.model.history import EntityChange, Kind
 from callsheet.model.operation import Operation
 from callsheet.model.record import Identity, equal
+from callsheet.model.schema import Schema
 from callsheet.server.log import commits as log
 from callsheet.server.log import receipts
 from callsheet.server.scenarios.scenario import ScenarioRow
 from callsheet.server.store.store import Store
 
-__all__ = ["changes_in", "folded", "operations_in", "shown"]
+__all__ = ["changes_in", "folded", "operations_in", "shown", "unstamped"]
+
+STAMPS = ("created_at", "created_by", "updated_at", "updated_by")
+"""What the computed attributes are made of that each change writes."""
 
 
 def changes_in(store: Store, connection: Connection, scenarios: Iterable[ScenarioRow]) -> Iterator[EntityChange]:
@@ -107,6 +111,17 @@ def folded(root_of: Callable[[str], str], changes: Iterable[EntityChange]) -> li
             found[place] = _Fold(each, each)
         found[place].take(each)
     return [change for change in map(_Fold.change, found.values()) if change is not None]
+
+
+def unstamped(schema: Schema, change: EntityChange) -> EntityChange:
+    """A change without what the server writes at every one: when, and by whom."""
+    attributes = schema.types[change.identity.entity_type].attributes
+    stamps = {name for name, attribute in attributes.items() if attribute.computed in STAMPS}
+    before, after = (
+        {name: value for name, value in values.items() if name not in stamps}
+        for values in (change.before, change.after)
+    )
+    return evolve(change, before=before, after=after)
 
 
 def shown(
