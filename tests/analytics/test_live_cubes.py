@@ -300,3 +300,19 @@ def test_mdx_reads_bands(session: Session, hours: Any) -> None:
     assert [row["Hours"] for row in result.to_rows()] == [24.0]
     weeks = "select [Measures].[Hours] on columns, non empty [Start].[Week].members on rows from [Hours]"
     assert [row["Hours"] for row in session.query_mdx(weeks, hours.definition).to_rows()] == [12.0, 12.0]
+
+
+def test_a_question_has_a_text_in_mdx(session: Session, hours: Any) -> None:
+    """Which gives the same numbers; what has no form there is named."""
+    frame = hours.query("Hours", levels=["Sequence"], mdx=True)
+    assert frame.mdx is not None
+    answer = session.query_mdx(frame.mdx, hours.definition)
+    numbers = [row["Hours"] for row in frame]
+    assert sorted(
+        value for row in answer.to_pandas().values.tolist() for value in row if isinstance(value, float)
+    ) == sorted(numbers)
+    assert hours.query("Hours", levels=["Sequence"]).mdx is None
+    with pytest.raises(UsageError, match="a question with totals has no text in MDX here"):
+        hours.query("Hours", levels=["Sequence"], totals=True, mdx=True)
+    with pytest.raises(UsageError, match="is not of Hours, so it has no name in MDX"):
+        hours.query("sum(duration)", levels=["Sequence"], mdx=True)

@@ -53,6 +53,8 @@ class CubeFrame(Frame):
         self.truncated = truncated
         #: With ``explain=True``: how the server found the numbers (engine, statement, milliseconds).
         self.plan = plan
+        #: With ``mdx=True``: the question as a query in MDX.
+        self.mdx: str | None = None
 
     @property
     def dimensions(self) -> tuple[str, ...]:

@@ -41,6 +41,8 @@ class AskedLevel:
 
     column: ExportColumn
     level: Level
+    hierarchy: str
+    name: str
 
 
 @frozen
@@ -64,6 +66,7 @@ def query(
     limit: int | None,
     explain: bool,
     include_empty_rows: bool = False,
+    mdx: bool = False,
 ) -> Flow[CubeFrame]:
     """The answer to a question about a cube; all that is wrong with it is said at once."""
     wrong: list[UsageError] = []
@@ -86,11 +89,38 @@ def query(
         shared=cube._raw.shared,
         empty=bool(include_empty_rows),
     )
+    text = _mdx_text(cube, asked, numbers, given_filter, totals, limit, include_empty_rows) if mdx else None
     axes = _axes(scenario, at)
     questions = [Question(aggregate, at=position, scenario=name, explain=explain) for name, position in axes.points]
     answers = yield from ask(cube._core, questions)
     cells = FrameCells(cube._core, aggregate, tuple(names))
-    return _frame(cube, asked, numbers, axes, answers, cells)
+    frame = _frame(cube, asked, numbers, axes, answers, cells)
+    frame.mdx = text
+    return frame
+
+
+def _mdx_text(
+    cube: Any,
+    asked: Sequence[AskedLevel],
+    numbers: Sequence[AskedMeasure],
+    given_filter: Any,
+    totals: Any,
+    limit: int | None,
+    empty: bool,
+) -> str:
+    """The question as a query in MDX; raises `UsageError` for what has no form there."""
+    wanted = {"a filter": given_filter is not None, "totals": bool(totals), "a limit": limit is not None}
+    for what, is_wanted in wanted.items():
+        if is_wanted:
+            raise UsageError(f"a question with {what} has no text in MDX here; ask without `mdx`")
+    strange = [each.column.name for each in numbers if each.column.name not in cube.measures]
+    strange += [each.name for each in asked if not each.hierarchy]
+    if strange:
+        raise UsageError(f"`{strange[0]}` is not of {cube.name}, so it has no name in MDX; add it to the cube first")
+    from callsheet.analytics.mdx.writing import mdx_of
+
+    names = [each.column.name for each in numbers]
+    return mdx_of(cube.definition, names, [(each.hierarchy, each.name) for each in asked], empty=empty)
 
 
 def _check_columns(names: Sequence[str]) -> None:
@@ -119,7 +149,12 @@ def _levels(cube: Any, given: Any, wrong: list[UsageError]) -> list[AskedLevel]:
         attribute = check_path(level.path, cube._raw.table, cube._core.schema)[-1][1]
         kind = "date" if level.band else "string" if attribute.kind != "scalar" else attribute.data_type
         asked.append(
-            AskedLevel(ExportColumn(column, level.path, kind, attribute.choices), Level(level.path, level.band, column))
+            AskedLevel(
+                ExportColumn(column, level.path, kind, attribute.choices),
+                Level(level.path, level.band, column),
+                hierarchy,
+                name,
+            )
         )
     return asked
 

@@ -159,6 +159,7 @@ class CubeVerbs(Shown):
         limit: int | None = None,
         explain: bool = False,
         include_empty_rows: bool = False,
+        mdx: bool = False,
     ) -> Flow[CubeFrame]:
         """Measures of the facts in each combination of members, computed by the server.
 
@@ -169,10 +170,13 @@ class CubeVerbs(Shown):
         (positions of the log, or commits) may be lists: then they are the first columns, and all is read in one
         snapshot. ``order`` names columns, with ``-`` first for the largest first; ``limit`` keeps the first rows.
         ``explain`` gives the frame a `plan`. ``include_empty_rows`` adds members of the levels without facts.
+        With ``mdx`` the frame's `mdx` is the same question as a query in MDX.
 
         >>> cube.query("Sum(duration)", levels=["Sequence", "Week"], totals=True)  # doctest: +SKIP
         """
-        return query(self, measures, levels, filter, totals, scenario, at, order, limit, explain, include_empty_rows)
+        return query(
+            self, measures, levels, filter, totals, scenario, at, order, limit, explain, include_empty_rows, mdx
+        )
 
     @Verb
     def explain_changes(
