@@ -192,6 +192,29 @@ def test_undo_of_a_delete_makes_everything_again(session: Any) -> None:
     fresh.close()
 
 
+def test_undo_sees_members_as_they_are_now() -> None:
+    """A collection that was read before somebody else's commit is read again: what left it is put back."""
+    tags = {"type": "collection", "target": "Tag", "inverse": "items"}
+    items = {"type": "collection", "target": "Item", "inverse": "tags"}
+    name = {"type": "string"}
+    document = {
+        "types": {"Tag": {"attributes": {"name": name, "items": items}}, "Item": {"attributes": {"tags": tags}}}
+    }
+    with callsheet.serve(document) as server:
+        one, other, third = (Session(server.url, "admin", server.admin_key) for _ in range(3))
+        with one, other, third:
+            both = [one.create("Tag", {"name": name}) for name in ("a", "b")]
+            item = one.create("Item", {"tags": both})
+            one.commit()
+            assert len(item["tags"]) == 2
+            elsewhere = other.get("Item", item["id"])
+            elsewhere["tags"].remove(other.get("Tag", both[0]["id"]))
+            removal = other.commit()
+            one.undo(removal.position)
+            one.commit()
+            assert {tag["name"] for tag in third.get("Item", item["id"])["tags"]} == {"a", "b"}
+
+
 def test_undo_of_a_create_deletes(session: Any) -> None:
     """What was moved into it goes back first, so that no cascade takes it along."""
     old = session.create("Project", {"name": "old"})

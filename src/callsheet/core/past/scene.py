@@ -63,6 +63,7 @@ class Scene:
         for name, identities in subjects.items():
             projections = self._everything(name) if name in linked else ()
             yield from self.fetch(name, identities, projections)
+        yield from self._load_members(commit)
         around: dict[str, list[Identity]] = {}
         for identity in _mentioned(commit):
             if self.place(identity) not in self.entities:
@@ -70,6 +71,18 @@ class Scene:
         for root, identities in around.items():
             yield from self.fetch(root, identities, (Path.of("id"),))
         yield from self._load_referrers([self.place(change.identity) for change in created])
+
+    def _load_members(self, commit: Commit) -> Flow[None]:
+        """The collections that the commit changed: what the session holds of them may be older than the commit."""
+        wanted: dict[tuple[str, str], list[Identity]] = {}
+        for change in commit.changes:
+            if change.kind == "create":
+                continue  # All of it was loaded.
+            for name in dict.fromkeys((*change.added, *change.removed)):
+                wanted.setdefault((change.identity.entity_type, name), []).append(change.identity)
+        for (kind, name), identities in wanted.items():
+            there = [each for each in identities if self.place(each) in self.entities]
+            yield from self.fetch(kind, there, (Path.of(name),))
 
     def _learn_attributes(self, commit: Commit) -> Flow[None]:
         """Learn the schema again where the commit wrote a custom attribute that is not known here."""
