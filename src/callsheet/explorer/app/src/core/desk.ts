@@ -114,7 +114,7 @@ export class Desk extends EventTarget {
     this.unit = new UnitOfWork(journal, () => this.changed());
     const kept = await journal.load();
     if (kept) this.unit.restore(kept);
-    this.live = new Live(`${this.wire.prefix}/v1/events`, (update) => this.arrived(update), () => this.changed());
+    this.live = new Live(`${this.wire.prefix}/v1/events`, (update) => this.arrived(update), () => this.connected());
     this.live.open();
     this.state = "ready";
     this.reason = "";
@@ -266,6 +266,12 @@ export class Desk extends EventTarget {
   }
 
   // Others
+
+  /** The stream of commits has begun, or broken off. What could not be sent is sent when it is back. */
+  private connected(): void {
+    this.changed();
+    if (this.live?.connected && this.unit.sending) void this.commit();
+  }
 
   private arrived(update: Update): void {
     const sheet = this.sheet;
