@@ -51,13 +51,18 @@ def editor(page: Any, show: Show) -> None:
     page.wait_for_selector(".editor li")
 
 
+def board(page: Any, show: Show) -> None:
+    page.click(".tabs a:has-text('Board')")
+    page.wait_for_selector(".card:has-text('sh0001')")
+
+
 def signed_out(page: Any, show: Show) -> None:
     page.click("button[aria-label='Sign out']")
     page.wait_for_selector("input[name=name]")
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is installed by `npm install` in src/callsheet/explorer/app")
-@pytest.mark.parametrize("screen", [sheet, empty, wrong, entity, palette, editor, signed_out])
+@pytest.mark.parametrize("screen", [sheet, empty, wrong, entity, palette, editor, board, signed_out])
 def test_axe_finds_nothing(page: Any, show: Show, screen: Any) -> None:
     """WCAG 2.1 A and AA: contrast, names, roles, order."""
     screen(page, show)

@@ -330,3 +330,29 @@ def test_the_palette_finds_entities_views_and_actions(page: Any, show: Show, pic
     page.keyboard.press("Control+k")
     page.keyboard.type("%")
     page.wait_for_selector(".palette :text('Nothing is called so.')")
+
+
+def test_a_board_has_a_column_for_each_status(page: Any, show: Show, picture: Callable[..., None]) -> None:
+    """A card is moved by keys or by dragging, waits on the call sheet, and is committed; all are counted."""
+    page.goto(f"{show.server.url}/explorer/v/sheet?q=Shot where name < sh0050")
+    page.click(".tabs a:has-text('Board')")
+    page.wait_for_selector(".card:has-text('sh0010')")
+    assert "/explorer/v/board?" in page.url
+    counts = [int(text) for text in page.locator(".col h2 .n").all_inner_texts()]
+    assert sum(counts) == 50
+    card = page.locator(".card:has-text('sh0040')")
+    before = card.locator("xpath=ancestor::section").get_attribute("aria-label")
+    card.focus()
+    page.keyboard.press("Shift+ArrowRight" if not before.startswith("On hold") else "Shift+ArrowLeft")
+    page.wait_for_selector(".card.pend:has-text('sh0040')")
+    after = card.locator("xpath=ancestor::section").get_attribute("aria-label").partition(":")[0]
+    assert after != before.partition(":")[0]
+    assert sum(int(text) for text in page.locator(".col h2 .n").all_inner_texts()) == 50
+    picture(page, "board")
+    target = page.locator(".col:has(h2:has-text('In progress')) ul")
+    page.locator(".card:has-text('sh0041')").drag_to(target)
+    page.wait_for_selector(".col:has(h2:has-text('In progress')) .card:has-text('sh0041')")
+    committed(page)
+    page.wait_for_selector(".card:not(.pend):has-text('sh0040')")
+    assert show.value(40, "status") == after
+    assert show.value(41, "status") == "In progress"

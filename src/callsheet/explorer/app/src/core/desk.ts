@@ -1,5 +1,6 @@
 // The desk: everything the page holds, and what it can do. Parts show it and call it; they never use the wire.
 
+import { Board } from "./board.ts";
 import { inverseOf, type CommitChange } from "./inverse.ts";
 import { Journal } from "./journal.ts";
 import { newKey } from "./keys.ts";
@@ -57,6 +58,7 @@ export class Desk extends EventTarget {
   unit: UnitOfWork;
   live: Live | null = null;
   sheet: Sheet | null = null;
+  board: Board | null = null;
   fault: QueryFault | null = null;
   loading = false;
   /** The commits that changed the entity in sight, newest first. */
@@ -67,6 +69,7 @@ export class Desk extends EventTarget {
   private touched = new Set<string>();
   private refreshing: ReturnType<typeof setTimeout> | undefined;
   private opened = 0;
+  private boardRequest: { query: string; by: string } = { query: "", by: "" };
 
   constructor(prefix: string) {
     super();
@@ -157,7 +160,33 @@ export class Desk extends EventTarget {
       this.fault = "error" in found ? found : null;
       if (found instanceof Sheet) {
         this.sheet?.stop();
+        this.board?.stop();
         this.sheet = found;
+        this.board = null;
+      }
+    } catch (error) {
+      if (turn === this.opened) this.refused(error);
+    } finally {
+      if (turn === this.opened) this.loading = false;
+      this.changed();
+    }
+  }
+
+  /** Show a board. */
+  async openBoard(request: { query: string; by: string }): Promise<void> {
+    const turn = ++this.opened;
+    this.loading = true;
+    this.changed();
+    try {
+      const found = await Board.open(this.wire, this.schema!, request, () => this.changed(), (error) => this.refused(error));
+      if (turn !== this.opened) return;
+      this.fault = "error" in found ? found : null;
+      if (found instanceof Board) {
+        this.sheet?.stop();
+        this.board?.stop();
+        this.board = found;
+        this.sheet = found.sheet;
+        this.boardRequest = request;
       }
     } catch (error) {
       if (turn === this.opened) this.refused(error);
@@ -212,7 +241,8 @@ export class Desk extends EventTarget {
         const text = `${many} ${many === 1 ? "change is" : "changes are"} committed as ${done.position.toLocaleString("en")}.`;
         this.say(text, false, { label: "Undo", run: () => void this.takeBack(done.id) });
       }
-      if (done && reloads && this.sheet) await this.open(this.sheet.request);
+      if (this.board) await this.openBoard(this.boardRequest);
+      else if (done && reloads && this.sheet) await this.open(this.sheet.request);
       else await this.refresh(new Set(this.sheetKeys()));
     } catch (error) {
       if (error instanceof WireError && error.isLost) this.say("The server cannot be reached. The call sheet is kept and is sent when it is back.", true);
@@ -291,6 +321,7 @@ export class Desk extends EventTarget {
 
   private async refresh(keys: Set<string>): Promise<void> {
     if (!this.sheet || !keys.size) return;
+    if (this.board) return this.openBoard(this.boardRequest);
     try {
       await this.sheet.windows.refresh(keys);
     } catch (error) {
@@ -311,6 +342,7 @@ export class Desk extends EventTarget {
 
   private rowOf(key: string): { version: number } | undefined {
     if (!this.sheet) return undefined;
+    for (const { windows } of this.board?.columns ?? []) for (const [, row] of windows.here()) if (row.key === key) return row;
     for (const [, row] of this.sheet.windows.here()) if (row.key === key) return row;
     return undefined;
   }

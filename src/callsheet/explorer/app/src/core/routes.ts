@@ -3,6 +3,7 @@
 export type Place =
   | { is: "home" }
   | { is: "sheet"; query: string; columns: string[]; sort: string }
+  | { is: "board"; query: string; by: string }
   | { is: "entity"; type: string; key: string };
 
 /** The place of an address below the page's own; `path` has no leading slash. */
@@ -13,6 +14,7 @@ export function placeOf(path: string, search: string): Place {
     const columns = (params.get("cols") ?? "").split(",").filter(Boolean);
     return { is: "sheet", query: params.get("q") ?? "", columns, sort: params.get("sort") ?? "" };
   }
+  if (parts[0] === "v" && parts[1] === "board") return { is: "board", query: params.get("q") ?? "", by: params.get("by") ?? "" };
   if (parts[0] === "e" && parts[1] && parts[2]) return { is: "entity", type: parts[1], key: parts[2] };
   return { is: "home" };
 }
@@ -22,6 +24,10 @@ export function addressOf(place: Place): string {
   if (place.is === "home") return "";
   if (place.is === "entity") return `e/${encodeURIComponent(place.type)}/${encodeURIComponent(place.key)}`;
   const params = new URLSearchParams({ q: place.query });
+  if (place.is === "board") {
+    if (place.by) params.set("by", place.by);
+    return `v/board?${params}`;
+  }
   if (place.columns.length) params.set("cols", place.columns.join(","));
   if (place.sort) params.set("sort", place.sort);
   return `v/sheet?${params}`;

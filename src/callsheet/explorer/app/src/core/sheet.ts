@@ -99,6 +99,11 @@ export class Sheet {
     return unit.created.filter(({ entity }) => this.schema.isA(entity[0], this.type.name));
   }
 
+  /** All paths that its rows have values at. */
+  get paths(): Path[] {
+    return this.columns.flatMap(pathsOf);
+  }
+
   /** The value that a row has in a column. */
   value(row: Row, column: number): unknown {
     return row.values[this.place(column)];

@@ -1,6 +1,7 @@
 // The whole page: which place the address names, and the frame around it.
 
 import { html, nothing, type TemplateResult } from "lit";
+import { Board } from "../core/board.ts";
 import { Desk } from "../core/desk.ts";
 import { addressOf, placeOf, type Place } from "../core/routes.ts";
 import { Part } from "./part.ts";
@@ -10,6 +11,7 @@ import "./nav.ts";
 import "./sheet.ts";
 import "./query.ts";
 import "./call-sheet.ts";
+import "./board.ts";
 import "./entity.ts";
 import { type Palette } from "./palette.ts";
 import "./palette.ts";
@@ -65,6 +67,7 @@ export class App extends Part {
       return;
     }
     if (this.place.is === "sheet") void this.desk.open(this.place);
+    else if (this.place.is === "board") void this.desk.openBoard(this.place);
     else void this.desk.openEntity(this.place.type, this.place.key);
   }
 
@@ -113,7 +116,9 @@ export class App extends Part {
             ${
               this.place.is === "entity"
                 ? html`<cs-entity id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-entity>`
-                : html`<cs-sheet id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-sheet>`
+                : this.place.is === "board"
+                  ? html`<cs-board id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-board>`
+                  : html`<cs-sheet id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-sheet>`
             }
             ${this.panel ? html`<cs-call-sheet .desk=${desk} @close=${() => (this.panel = false)}></cs-call-sheet>` : nothing}
           </div>
@@ -151,11 +156,31 @@ export class App extends Part {
     const where = desk.about?.workspace && desk.about.workspace !== "default" ? desk.about.workspace : desk.about?.server.description;
     return html`<header class="top">
       <div class="crumb"><span>${where}</span><span class="sl">/</span><h1>${desk.sheet?.type.name ?? ""}</h1>${this.entityName()}</div>
+      ${this.views()}
       <span class="grow"></span>
       <button class="pill" aria-pressed=${this.panel} title="Call sheet (C)" @click=${() => (this.panel = !this.panel)}>
         <span class="pip ${many ? "" : "zero"}"></span><span class="lbl">Call sheet</span><b>${many}</b>
       </button>
     </header>`;
+  }
+
+  /** The views of one query. */
+  private views(): TemplateResult | typeof nothing {
+    const { place } = this;
+    if (place.is !== "sheet" && place.is !== "board") return nothing;
+    const type = this.desk.sheet?.type.name;
+    const ways = type ? Board.ways(this.desk.schema!, type) : [];
+    const view = (name: string, to: Place): TemplateResult => html`<a href=${addressOf(to)} aria-current=${place.is === to.is ? "page" : nothing}
+      @click=${(event: MouseEvent) => this.open_(event, addressOf(to))}>${name}</a>`;
+    return html`<nav class="tabs" aria-label="Views of this query">
+      ${view("Sheet", { is: "sheet", query: place.query, columns: [], sort: "" })}
+      ${ways.length ? view("Board", { is: "board", query: place.query, by: "" }) : nothing}</nav>`;
+  }
+
+  private open_(event: MouseEvent, address: string): void {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    this.visit(address, true);
   }
 
   private entityName(): TemplateResult | typeof nothing {

@@ -18,18 +18,29 @@ export class Query extends Part {
 
   override render(): TemplateResult {
     const { fault, loading } = this.desk;
-    const text = this.place.is === "sheet" ? this.place.query : "";
+    const text = "query" in this.place ? this.place.query : "";
     return html`<form class="bar" role="search" @submit=${this.send}>
       <input class="qi ${fault ? "bad" : ""}" name="q" spellcheck="false" autocomplete="off" aria-label="Query"
         aria-invalid=${fault ? "true" : "false"} aria-describedby="fault" .value=${text} @input=${this.typed}>
       <span class="busy ${loading ? "on" : ""}" aria-hidden="true"></span>
-      <cs-columns .desk=${this.desk} .place=${this.place}></cs-columns>
+      ${this.place.is === "board" ? nothing : this.tools()}
+    </form>
+    <div id="fault">${this.fault(text)}</div>`;
+  }
+
+  private tools(): TemplateResult {
+    return html`<cs-columns .desk=${this.desk} .place=${this.place}></cs-columns>
       <button type="button" class="btn ghost" title="New (N)" @click=${() => this.sheet?.add()}>${icon("plus")}<span>New</span></button>
       <button type="button" class="btn ghost" title="Delete the selected rows (Ctrl Delete)" @click=${() => this.sheet?.drop()}>${icon("bin")}<span>Delete</span></button>
-    </form>
-    <div id="fault">${fault ? html`<p class="strip bad" role="alert">
+`;
+  }
+
+  private fault(text: string): TemplateResult | typeof nothing {
+    const { fault } = this.desk;
+    if (!fault) return nothing;
+    return html`<p class="strip bad" role="alert">
       ${fault.position === null ? nothing : html`<code class="caret">${before(text, fault.position)}<mark>${after(text, fault.position)}</mark></code>`}
-      <span>${fault.error}</span></p>` : nothing}</div>`;
+      <span>${fault.error}</span></p>`;
   }
 
   private get sheet(): SheetPart | null {
@@ -47,9 +58,17 @@ export class Query extends Part {
     this.show(true);
   }
 
+  private showBoard(next: Place & { is: "board" }, kept: boolean): void {
+    if (kept) return this.go(addressOf(next));
+    history.replaceState(null, "", new URL(addressOf(next), document.baseURI).href);
+    this.place = next;
+    void this.desk.openBoard(next);
+  }
+
   private show(kept: boolean): void {
-    if (this.place.is !== "sheet") return;
     const query = this.querySelector<HTMLInputElement>("input")!.value;
+    if (this.place.is === "board") return this.showBoard({ ...this.place, query }, kept);
+    if (this.place.is !== "sheet") return;
     const next: Place = { ...this.place, query, sort: query.split(" ")[0] === this.place.query.split(" ")[0] ? this.place.sort : "" };
     if (kept) this.go(addressOf(next));
     else {
