@@ -60,13 +60,15 @@ test("windows are fetched when they come into sight, once each, and a few are ke
   let changes = 0;
   const windows = new Windows(wire, SCHEMA, { entity_type: "Shot" }, [["name"]], () => void changes++, (error) => assert.fail(String(error)));
   await windows.open();
-  assert.equal(windows.count, 5_000);
+  assert.equal(windows.at(3)!.key, "3");
+  await new Promise((done) => setTimeout(done, 5));
+  assert.deepEqual([windows.count, windows.counted], [5_000, true]);
   assert.equal(windows.at(3)!.key, "3");
   assert.equal(windows.at(1_000), undefined);
   assert.equal(windows.at(1_001), undefined);
   await new Promise((done) => setTimeout(done, 5));
   assert.equal(windows.at(1_001)!.key, "1001");
-  assert.equal(changes, 1);
+  assert.equal(changes, 2);
   for (let place = 0; place < 4_000; place += 200) windows.at(place);
   await new Promise((done) => setTimeout(done, 20));
   assert.equal([...windows.here()].length, 6 * 200);

@@ -21,7 +21,9 @@ const MOST = 500;
 
 /** The rows of one query. `changed` is called when rows that were asked for have come. */
 export class Windows {
+  /** How many rows there are; until they are counted, how many are here. */
   count = 0;
+  counted = false;
   private readonly reader: PageReader;
   private readonly runs = new Map<number, Row[]>();
   private readonly coming = new Map<number, AbortController>();
@@ -39,15 +41,21 @@ export class Windows {
     this.select = { ...select, projections: paths };
   }
 
-  /** Count the rows and fetch the first of them. */
+  /** Fetch the first rows, and count them all: the rows are here first, and may be shown. */
   async open(): Promise<void> {
     const { projections: _, order: __, ...counted } = this.select;
-    const asked = this.wire.post<{ rows: number[][] }>("/v1/aggregate", {
-      select: counted,
-      functions: [["count", null]],
-    });
-    const [answer] = await Promise.all([asked, this.fetch(0)]);
-    this.count = answer.rows[0]?.[0] ?? 0;
+    const asked = this.wire.post<{ rows: number[][] }>("/v1/aggregate", { select: counted, functions: [["count", null]] });
+    // What goes wrong with both is said once.
+    asked.catch(() => {});
+    await this.fetch(0);
+    this.count = this.runs.get(0)?.length ?? 0;
+    this.counted = this.count < RUN;
+    if (this.counted) return;
+    asked.then((answer) => {
+      this.count = answer.rows[0]?.[0] ?? 0;
+      this.counted = true;
+      if (!this.stopped) this.changed();
+    }, this.failed);
   }
 
   /** The row at a place, if it is here; else it is fetched. */

@@ -192,9 +192,10 @@ export class App extends Part {
   private status(): TemplateResult {
     const { desk } = this;
     const rows = desk.sheet?.windows.count ?? 0;
+    const more = desk.sheet && !desk.sheet.windows.counted ? "+" : "";
     const position = desk.live?.position;
     return html`<footer class="stat">
-      <span><b>${rows.toLocaleString("en")}</b> ${rows === 1 ? "row" : "rows"}</span>
+      <span><b>${rows.toLocaleString("en")}${more}</b> ${rows === 1 ? "row" : "rows"}</span>
       ${desk.sheet ? html`<span>${desk.sheet.milliseconds} ms</span>` : nothing}
       <span class="hint"><kbd>C</kbd>call sheet <kbd>/</kbd>filter <kbd>Enter</kbd>edit <kbd>Ctrl Z</kbd>take back</span>
       <span class="grow"></span>

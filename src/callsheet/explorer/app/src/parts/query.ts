@@ -8,7 +8,7 @@ import type { SheetPart } from "./sheet.ts";
 import "./columns.ts";
 
 /** How long after the last key the rows follow, in milliseconds. */
-const PAUSE = 120;
+const PAUSE = 40;
 
 export class Query extends Part {
   static override properties = { ...Part.properties, place: { attribute: false } };
