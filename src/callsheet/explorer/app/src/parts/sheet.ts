@@ -24,6 +24,8 @@ export class SheetPart extends Part {
   declare place: Place;
   private table: RegularTableElement | null = null;
   private drawn: Sheet | null = null;
+  private drawing: Promise<void> = Promise.resolve();
+  private waiting = false;
   private cursor: Cell = { x: 0, y: 0 };
   private anchor: Cell = { x: 0, y: 0 };
   private editor: Editor | null = null;
@@ -37,8 +39,16 @@ export class SheetPart extends Part {
   }
 
   override updated(): void {
-    const { sheet } = this.desk;
     if (!this.table) this.begin();
+    if (this.waiting) return;
+    // One picture after the other: the table reads its data while it draws.
+    this.waiting = true;
+    this.drawing = this.drawing.then(() => this.show(), () => this.show());
+  }
+
+  private async show(): Promise<void> {
+    this.waiting = false;
+    const { sheet } = this.desk;
     if (!sheet || !this.table) return;
     if (sheet !== this.drawn) {
       this.drawn = sheet;
@@ -47,7 +57,7 @@ export class SheetPart extends Part {
       this.table.setDataListener((x0, y0, x1, y1) => this.data(x0, y0, x1, y1), { virtual_mode: "both" });
       this.table.scrollTop = 0;
     }
-    void this.table.draw({ throttle: false } as never);
+    await this.table.draw();
   }
 
   private begin(): void {
@@ -115,8 +125,10 @@ export class SheetPart extends Part {
     if (!at) return;
     const row = sheet.row(at.y, this.desk.unit);
     const column = sheet.columns[at.x];
+    // A cell of the sheet before this one, which is about to go.
+    if (!column) return;
     const { unit } = this.desk;
-    const own = row && column?.own ? column.own.name : null;
+    const own = row && column.own ? column.own.name : null;
     const pending = row && own ? unit.of([row.type, row.key], own) : undefined;
     const conflict = row && own ? unit.conflictOf([row.type, row.key], own) : undefined;
     const coming = row ? this.desk.incoming.get(row.key) : undefined;
@@ -127,8 +139,8 @@ export class SheetPart extends Part {
     names.toggle("pend", Boolean(pending) && !conflict);
     names.toggle("conf", Boolean(conflict));
     names.toggle("inc", Boolean(coming) && !pending && !conflict);
-    names.toggle("num", column?.attribute.type === "number" || column?.attribute.type === "integer");
-    names.toggle("fixed", !column?.own);
+    names.toggle("num", column.attribute.type === "number" || column.attribute.type === "integer");
+    names.toggle("fixed", !column.own);
     const glyph = row ? sheet.glyph(row, at.x, this.text(row, at.x)) : null;
     for (const each of GLYPHS) names.toggle(`gl-${each}`, each === glyph);
     names.toggle("sel", this.isSelected(at));
