@@ -81,8 +81,9 @@ def test_the_page_of_a_workspace_is_below_it(desk: PageDesk) -> None:
 
 @pytest.mark.parametrize("address", ["/", "/explorer"])
 def test_other_addresses_lead_to_the_page(desk: PageDesk, address: str) -> None:
-    answer = desk.browser().get(address)
-    assert (answer.status_code, answer.headers["location"]) == (302, "http://testserver/explorer/")
+    """By a path, whatever host the request names."""
+    answer = desk.browser().get(address, headers={"host": "elsewhere.example"})
+    assert (answer.status_code, answer.headers["location"]) == (302, "/explorer/")
 
 
 def test_files_are_kept_for_ever_and_compressed(desk: PageDesk) -> None:

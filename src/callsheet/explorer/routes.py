@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from callsheet.dialects.cookies import browser_credentials
 from callsheet.dialects.native.server import error_response
@@ -65,7 +66,9 @@ def _refuse(error: CallsheetError) -> Response:
 
 
 def _to_page(visit: Visit) -> Response:
-    return Response(302, b"", {"location": visit.request.url + PREFIX, "cache-control": "no-store"})
+    """To the page by its path: a host name that a request invents leads nowhere."""
+    path = urlsplit(visit.request.url).path.rstrip("/") + PREFIX
+    return Response(302, b"", {"location": path, "cache-control": "no-store"})
 
 
 def _document(visit: Visit) -> Response:
