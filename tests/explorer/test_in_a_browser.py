@@ -160,6 +160,8 @@ def test_a_closed_tab_loses_nothing(page: Any, context: Any, show: Show) -> None
     """The call sheet is there in the next one, and is committed from there."""
     type_into(page, 7, "description", "lanterns, from the left")
     page.wait_for_selector(".pill b:has-text('1')")
+    # The browser writes it down a moment after it is shown.
+    page.wait_for_timeout(500)
     page.close()
     other = context.new_page()
     other.goto(f"{show.server.url}/explorer/v/sheet?q=Shot")

@@ -26,8 +26,10 @@ def test_the_call_sheet_waits_for_the_server_and_is_sent_once(
             session.create("Project", {"name": "tide"})
             session.commit()
             page = browser.new_context().new_page()
+            page.set_default_timeout(20_000)
             page.goto(session.link)
-        page.set_default_timeout(20_000)
+            # Signed in: before that, another address would leave the code unused.
+            page.wait_for_selector(".side")
         page.goto(f"{server.url}/explorer/v/sheet?q=Project&cols=name,description")
         page.wait_for_selector("regular-table tbody th:has-text('tide')")
         page.wait_for_selector(".live:has-text('Live')")
