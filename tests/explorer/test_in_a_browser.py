@@ -26,6 +26,7 @@ def type_into(page: Any, row: int, column: str, text: str) -> None:
     page.keyboard.press("Enter")
     page.locator(".editor input").fill(text)
     page.keyboard.press("Enter")
+    page.wait_for_selector(".editor", state="detached")
 
 
 def committed(page: Any) -> None:
@@ -300,6 +301,24 @@ def test_a_commit_is_undone_by_its_inverse(page: Any, show: Show) -> None:
     assert show.value(4, "bid") == 4444.0
     committed(page)
     assert show.value(4, "bid") == 104.0
+
+
+def test_the_keys_that_commit_also_finish_a_cell(page: Any, show: Show) -> None:
+    """What is in the editor goes with the commit, also while an earlier key still keeps it; what is wrong stops it."""
+    cell(page, 6, "bid").click()
+    page.keyboard.press("Enter")
+    page.locator(".editor input").fill("about six")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".editor .wrong:has-text('number')")
+    page.locator(".editor input").fill("6666")
+    page.evaluate("""() => {
+        const field = document.querySelector('.editor input');
+        for (const ctrlKey of [false, true])
+            field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', ctrlKey, bubbles: true }));
+    }""")
+    page.wait_for_selector(".toast:has-text('committed')")
+    page.wait_for_selector(".editor", state="detached")
+    assert show.value(6, "bid") == 6666.0
 
 
 def test_columns_are_chosen(page: Any) -> None:

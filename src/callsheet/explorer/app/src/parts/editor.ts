@@ -6,6 +6,8 @@ import type { Choice } from "../core/sheet.ts";
 export class Editor {
   done: (text: string, choice: Choice | null) => Promise<void> = async () => {};
   left: () => void = () => {};
+  /** Ctrl Enter: the value is recorded, and the call sheet is to be sent. */
+  sent: () => void = () => {};
   private readonly box: HTMLDivElement;
   private readonly field: HTMLInputElement;
   private readonly list: HTMLUListElement | null;
@@ -14,6 +16,7 @@ export class Editor {
   private place = -1;
   private turn = 0;
   private closed = false;
+  private finishing: Promise<boolean> | null = null;
 
   constructor(
     stage: HTMLElement,
@@ -69,8 +72,12 @@ export class Editor {
 
   private key(event: KeyboardEvent): void {
     event.stopPropagation();
+    const sends = event.key === "Enter" && (event.ctrlKey || event.metaKey);
     if (event.key === "Escape") this.close();
-    else if (event.key === "Enter" || event.key === "Tab") {
+    else if (sends) {
+      event.preventDefault();
+      void this.finish(this.found[this.place] ?? null).then((done) => done && this.sent());
+    } else if (event.key === "Enter" || event.key === "Tab") {
       event.preventDefault();
       void this.finish(this.found[this.place] ?? null);
     } else if (this.list && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
@@ -86,8 +93,14 @@ export class Editor {
     else void this.finish(null);
   }
 
-  private async finish(choice: Choice | null): Promise<void> {
-    if (this.closed) return;
+  /** Whether the value is recorded. While it is being kept, the same answer counts for keys that come meanwhile. */
+  private finish(choice: Choice | null): Promise<boolean> {
+    this.finishing ??= this.record(choice).finally(() => (this.finishing = null));
+    return this.finishing;
+  }
+
+  private async record(choice: Choice | null): Promise<boolean> {
+    if (this.closed) return false;
     if (this.choices && !choice && this.field.value) return this.complain("choose one of the list");
     try {
       await this.done(this.field.value, choice);
@@ -95,12 +108,14 @@ export class Editor {
       return this.complain(error instanceof Error ? error.message : String(error));
     }
     this.close();
+    return true;
   }
 
-  private complain(text: string): void {
+  private complain(text: string): false {
     this.wrong.textContent = text;
     this.field.setAttribute("aria-invalid", "true");
     this.field.focus();
+    return false;
   }
 
   private async look(): Promise<void> {

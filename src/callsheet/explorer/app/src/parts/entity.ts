@@ -59,6 +59,7 @@ export class EntityPart extends Part {
     this.editor?.close();
     const choices = column.own!.kind === "reference" ? (part: string) => sheet.choices(x, part) : null;
     this.editor = new Editor(this.querySelector(".stage")!, button.closest("dd")!, column.own!, text, choices);
+    this.editor.sent = () => void this.desk.commit();
     this.editor.done = async (given, choice) => {
       await this.desk.unit.record([choices ? sheet.choose(row, x, choice) : sheet.edit(row, x, given)]);
     };

@@ -321,6 +321,7 @@ export class SheetPart extends Part {
       await this.desk.unit.record([edit]);
       this.focusRows();
     };
+    this.editor.sent = () => void this.desk.commit();
     this.editor.left = () => {
       this.editor = null;
       this.focusRows();
