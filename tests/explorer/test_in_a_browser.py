@@ -26,7 +26,6 @@ def type_into(page: Any, row: int, column: str, text: str) -> None:
     page.keyboard.press("Enter")
     page.locator(".editor input").fill(text)
     page.keyboard.press("Enter")
-    page.wait_for_selector(".editor", state="detached")
 
 
 def committed(page: Any) -> None:
