@@ -304,12 +304,12 @@ def test_a_commit_is_undone_by_its_inverse(page: Any, show: Show) -> None:
 
 def test_the_keys_that_commit_also_finish_a_cell(page: Any, show: Show) -> None:
     """What is in the editor goes with the commit, also while an earlier key still keeps it; what is wrong stops it."""
-    cell(page, 6, "bid").click()
+    cell(page, 9, "bid").click()
     page.keyboard.press("Enter")
-    page.locator(".editor input").fill("about six")
+    page.locator(".editor input").fill("about nine")
     page.keyboard.press("Control+Enter")
     page.wait_for_selector(".editor .wrong:has-text('number')")
-    page.locator(".editor input").fill("6666")
+    page.locator(".editor input").fill("9191")
     page.evaluate("""() => {
         const field = document.querySelector('.editor input');
         for (const ctrlKey of [false, true])
@@ -317,7 +317,7 @@ def test_the_keys_that_commit_also_finish_a_cell(page: Any, show: Show) -> None:
     }""")
     page.wait_for_selector(".toast:has-text('committed')")
     page.wait_for_selector(".editor", state="detached")
-    assert show.value(6, "bid") == 6666.0
+    assert show.value(9, "bid") == 9191.0
 
 
 def test_columns_are_chosen(page: Any) -> None:
