@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from callsheet.dialects.routes import Credentials, WebRequest
 
-__all__ = ["COOKIE", "TOKEN", "browser_credentials", "cookie_header"]
+__all__ = ["COOKIE", "TOKEN", "browser_credentials", "cookie_header", "cookies_of"]
 
 COOKIE = "callsheet"
 TOKEN = "x-callsheet-token"
@@ -48,6 +48,19 @@ def cookie_header(request: WebRequest, value: str, seconds: float, same_site: st
     if address.scheme == "https":
         parts.append("Secure")
     return "; ".join(parts)
+
+
+def cookies_of(header: str) -> dict[str, str]:
+    """The cookies of a header by name; of several with one name the first.
+
+    >>> cookies_of("a=1; b=2; a=3")
+    {'a': '1', 'b': '2'}
+    """
+    found: dict[str, str] = {}
+    for part in header.split(";"):
+        name, _, value = part.strip().partition("=")
+        found.setdefault(name, value)
+    return found
 
 
 def _cookie(header: str) -> str:

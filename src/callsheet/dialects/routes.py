@@ -159,6 +159,8 @@ class Visit:
     logins: Any = None
     address: str = ""
     caller: Caller | None = None
+    #: By what people sign on, if the server has providers for that.
+    sign_on: Any = None
     _backend: Callable[[], Any] | None = None
 
     @property

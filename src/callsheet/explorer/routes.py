@@ -14,6 +14,7 @@ from callsheet.explorer.page import PREFIX, SECURITY, document
 from callsheet.explorer.questions import about, read_query
 from callsheet.explorer.searching import search
 from callsheet.explorer.signing_in import sign_in, sign_out
+from callsheet.explorer.signing_on import begin_oidc, finish_oidc, ways
 from callsheet.flow import Response
 
 __all__ = ["explorer_routes"]
@@ -32,6 +33,9 @@ def explorer_routes() -> tuple[Route, ...]:
         Route(PREFIX + "assets/{name}", _file, ("GET", "HEAD"), instant=True, compressed=False),
         _own("x/session", sign_in, "POST", None),
         _own("x/session", sign_out, "DELETE", _optional),
+        Route(PREFIX + "x/ways", ways, ("GET",), intake=Intake(anonymous=True), compressed=False, instant=True),
+        Route(PREFIX + "x/oidc/begin", begin_oidc, ("GET",), intake=Intake(anonymous=True), compressed=False),
+        Route(PREFIX + "x/oidc/callback", finish_oidc, ("GET",), intake=Intake(anonymous=True), compressed=False),
         _own("x/page", about, "GET", _identify),
         _own("x/search", search, "GET", _identify),
         _own("x/parse", read_query, "POST", _identify),

@@ -39,13 +39,24 @@ def sign_in(visit: Visit) -> Response:
     else:
         found = visit.logins.sign_in(body.name, body.password, body.device, visit.address)
     said: dict[str, Any] = {"account": found.account, "token": found.token}
-    return answer(said, {"set-cookie": cookie_header(visit.request, found.cookie, found.seconds)})
+    return answer(said, {"set-cookie": cookie_header(visit.request, found.cookie, found.seconds, _same_site(visit))})
 
 
 def sign_out(visit: Visit) -> Response:
-    """End the login of the cookie, or all of the account's (``?everywhere=1``), and take the cookie away."""
-    caller = visit.caller
+    """End the login of the cookie, or all of the account's (``?everywhere=1``), and take the cookie away.
+
+    The answer's ``leave`` is where the browser ends its login at the provider of the house, too.
+    """
+    caller, leave = visit.caller, ""
     if caller is not None:
         everywhere = visit.request.params.get("everywhere") == "1"
+        if visit.sign_on is not None:
+            leave = visit.sign_on.leave(caller.account, visit.request.url)
         visit.logins.logout(caller.account, caller.login, everywhere, visit.address)
-    return answer({}, {"set-cookie": cookie_header(visit.request, "", 0)})
+    said = {"leave": leave} if leave else {}
+    return answer(said, {"set-cookie": cookie_header(visit.request, "", 0, _same_site(visit))})
+
+
+def _same_site(visit: Visit) -> str:
+    """From which sites' links the cookie is sent, as the server's settings say."""
+    return "lax" if visit.sign_on is None else str(visit.sign_on.same_site)

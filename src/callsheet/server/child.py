@@ -37,6 +37,8 @@ class ServerSettings(msgspec.Struct, forbid_unknown_fields=True):
     trusted_proxies: list[str] = []
     analytics: bool = False
     analytics_folder: str | None = None
+    authentication: dict[str, Any] = {}
+    same_site: str = "lax"
 
     def __repr__(self) -> str:
         return f"<ServerSettings of a server at {self.host}:{self.port}>"
@@ -72,6 +74,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
     from callsheet.explorer.routes import explorer_routes
     from callsheet.server.limits import limits_of
     from callsheet.server.service import Service
+    from callsheet.server.sign_on.signing_on import sign_on_by
     from callsheet.server.web.application import application
     from callsheet.server.web.connections import bound, configured, served_dialects, stoppable_server
     from callsheet.server.web.routing import routes_of
@@ -89,6 +92,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
         analytics_folder=None if settings.analytics_folder is None else Path(settings.analytics_folder),
     )
     try:
+        sign_on_by(service, settings.authentication, settings.same_site)
         # The schema and the modules stay: the garbage collector need not examine them again.
         gc.freeze()
         admin_key = settings.admin_key or service.new_admin_key

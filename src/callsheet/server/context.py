@@ -55,6 +55,8 @@ class ServerContext:
     ) -> None:
         self.store, self.clock, self.workspace = store, clock, workspace
         self.workspaces: Workspaces[Any] | None = None
+        self.sign_on: Any = None
+        """By what people sign on, if the server was opened with providers (``sign_on/``)."""
         self.mirror: Mirror | None = None
         """What answers aggregates, if the server was opened with ``analytics``."""
         self.limits = limits or Limits()
@@ -119,6 +121,8 @@ class ServerContext:
     def close(self) -> None:
         """Finish pending writes and close the database, and those of all workspaces."""
         self.stop()
+        if self.sign_on is not None:
+            self.sign_on.close()
         if self.workspaces is not None:
             self.workspaces.close()
         if self.mirror is not None:

@@ -25,7 +25,7 @@ from callsheet.server.access.people import NAME, USER, account_of, has_users, us
 from callsheet.server.context import ServerContext
 from callsheet.server.writing import apply as writing
 
-__all__ = ["add", "invite", "new_key"]
+__all__ = ["add", "add_person", "invite", "new_key"]
 
 ROLE = "user"
 """The role of an account that is made for an existing user entity."""
@@ -39,8 +39,29 @@ def add(
     A user entity of this name becomes the account's. None is created where the schema has no users, or requires more
     of them than is known.
     """
-    key, given = keys.new_key(), {attribute: value for attribute, value in person.items() if value}
+    given = {attribute: value for attribute, value in person.items() if value}
     _check_person(context.store.schema, given)
+    key = keys.new_key()
+    return {"name": name, "role": role, "key": key, "user": _added(context, user, name, role, expires, given, key)}
+
+
+def add_person(context: ServerContext, name: str, role: str, person: Mapping[str, str]) -> None:
+    """Add an account without a key, and its user entity with those attributes that users have here."""
+    known = context.store.schema.types[USER].attributes if has_users(context.store.schema) else {}
+    given = {each: value for each, value in person.items() if value and each in known}
+    _added(context, name, name, role, None, given, None)
+
+
+def _added(
+    context: ServerContext,
+    user: str,
+    name: str,
+    role: str,
+    expires: datetime | None,
+    given: Mapping[str, str],
+    key: str | None,
+) -> str | None:
+    """Add an account on behalf of a user; returns the key of its user entity."""
 
     def work(connection: Connection) -> tuple[str | None, CommitResult | None]:
         context.accounts.enrol(connection, name, role, key, expires)
@@ -54,7 +75,7 @@ def add(
     context.accounts.changed()
     if result is not None:
         context.committed(result.position, configured=False)
-    return {"name": name, "role": role, "key": key, "user": entity}
+    return entity
 
 
 def new_key(context: ServerContext, name: str, expires: datetime | None) -> str:

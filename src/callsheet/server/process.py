@@ -31,6 +31,7 @@ from callsheet.errors import CallsheetError, Unavailable, UsageError
 from callsheet.private import make_folder, opener
 from callsheet.server.child import Ready, ServerSettings
 from callsheet.server.limits import limits_of
+from callsheet.server.sign_on.settings import checked_sign_on
 from callsheet.server.web.connections import check_dialects, check_exposure, served_dialects
 from callsheet.server.web.newcomers import networks
 from callsheet.transport.address import is_loopback
@@ -61,6 +62,8 @@ def serve(
     trusted_proxies: Iterable[str] = (),
     analytics: bool = False,
     analytics_folder: str | Path | None = None,
+    authentication: Mapping[str, Any] | None = None,
+    same_site: str = "lax",
 ) -> Server:
     """Start a server and return when it answers; use it as a context manager, or ``close()`` it.
 
@@ -80,7 +83,12 @@ def serve(
     proxies whose ``X-Forwarded-For`` is accepted; from all others the header is ignored. With ``analytics`` aggregates
     are answered by a mirror of the database in DuckDB (extra ``analytics``), whose file is in ``analytics_folder``
     (default: beside the database's file; for PostgreSQL a temporary folder).
+
+    ``authentication`` names the providers that people sign on by, such as
+    ``{"oidc": {"issuer": "https://login.example.org", "client_id": "callsheet", "roles": {"artists": "user"}}}``.
+    ``same_site`` says from which links of other sites the explorer's cookie is sent: ``lax``, ``strict`` or ``none``.
     """
+    checked_sign_on(authentication or {}, same_site, certificate is not None)
     check_exposure(host, certificate is not None, insecure)
     limits, proxies = dict(limits or {}), list(trusted_proxies)
     limits_of(limits)
@@ -104,6 +112,8 @@ def serve(
         trusted_proxies=proxies,
         analytics=analytics,
         analytics_folder=_text(analytics_folder),
+        authentication=dict(authentication or {}),
+        same_site=same_site,
     )
     return _started(settings, folder, Path(logs_path) if logs_path else folder / "server.log")
 

@@ -148,8 +148,11 @@ class Authentication:
         clock: Callable[[], float] = time.monotonic,
         limits: Limits | None = None,
         now: Callable[[], datetime] = utc_now,
+        standing: Callable[[str], None] | None = None,
     ) -> None:
+        """``standing`` raises for an account that its provider no longer vouches for."""
         limits = limits or Limits()
+        self._standing = standing
         self._providers, self._clock, self._now = tuple(providers), clock, now
         self._of_addresses = KeyAttempts(clock, limits.address_attempts, limits.attempt_seconds)
         self._of_accounts = KeyAttempts(clock, limits.account_attempts, limits.attempt_seconds, "named this account")
@@ -187,8 +190,20 @@ class Authentication:
                 self._known.pop(place, None)
             self._failed(credentials, address)
             raise
+        self._check_standing(place, principal)
         self._remember(place, _CachedPrincipal(principal, now + REMEMBERED_SECONDS, generations))
         return evolve(principal, address=address)
+
+    def _check_standing(self, place: _Place, principal: Principal) -> None:
+        """Raise for an account that may not be here any more. It is no failed attempt: the credentials were right."""
+        if self._standing is None:
+            return
+        try:
+            self._standing(principal.account)
+        except Unauthorised:
+            with self._lock:
+                self._known.pop(place, None)
+            raise
 
     def _remember(self, place: _Place, cached: _CachedPrincipal) -> None:
         """Cache a caller; the least recently used one is evicted."""

@@ -86,6 +86,15 @@ class Logins:
         attempt.was_right()
         return self._in_browser(found, label, address)
 
+    def login_as(self, account: str, device: str = "", address: str = "", by: str = "") -> IssuedTokens:
+        """The tokens of a new login of an account that a provider vouches for."""
+        return self._begun(account, _label(device), address, f"signed on by {by}")
+
+    def sign_in_as(self, account: str, device: str = "", address: str = "") -> BrowserLogin:
+        """A new login of a browser, for an account that a provider vouches for."""
+        label = _label(device)
+        return self._in_browser(self.browsers.begin(account, label, address), label, address)
+
     def refresh(self, token: str, request: str, address: str = "") -> IssuedTokens:
         """The next tokens of a login. Raises `Unauthorised`; a token that was used before ends its login."""
         if not 0 < len(request) <= REQUEST or not request.isprintable():
@@ -181,12 +190,12 @@ class Logins:
             self._accounts.check_exists(connection, account)
         return self._families.of(account)
 
-    def sign_out(self, account: str) -> int:
+    def sign_out(self, account: str, reason: str = "signed out by an administrator") -> int:
         """End all logins of an account; returns how many there were."""
 
         def work(connection: Connection) -> int:
             self._accounts.check_exists(connection, account)
-            return self._families.end_all(connection, account, "signed out by an administrator")
+            return self._families.end_all(connection, account, reason)
 
         count = self._store.write(work)
         self._accounts.changed()

@@ -17,6 +17,7 @@ from callsheet.errors import Invalid, NotFound
 from callsheet.model.schema import Schema
 from callsheet.server.access.accounts import Account, Accounts
 from callsheet.server.access.belonging import PROJECT
+from callsheet.server.access.identities import Identities
 from callsheet.server.access.permissions import BUILT_IN, Grant, Permissions, Role, check_role_name, read_rule
 from callsheet.server.store.store import Store
 
@@ -53,6 +54,7 @@ class Roles:
         self._store, self._accounts = store, accounts
         self._named = named or (lambda: store.schema)
         self._roles, self._grants = store.table("_role"), store.table("_grant")
+        self._identities = Identities(store)
 
     def list(self) -> dict[str, list[str]]:
         """The rules of each role as texts, built-in roles first."""
@@ -139,7 +141,8 @@ class Roles:
 
     def permissions(self, account: Account) -> Permissions:
         """What an account may do."""
-        held = [(account.role, None), *((each.role, each.project) for each in self.grants(account.name))]
+        given = ((role, None) for role in self._identities.roles_of(account.name))
+        held = [(account.role, None), *given, *((each.role, each.project) for each in self.grants(account.name))]
         own = self._own() if any(name not in BUILT_IN for name, _ in held) else {}
         roles = {**own, **BUILT_IN}
         return Permissions(account.name, tuple(Grant(roles[name], project) for name, project in held if name in roles))

@@ -11,7 +11,10 @@ __all__ = ["login_tables"]
 
 
 def login_tables(metadata: MetaData) -> None:
-    """``_password``: hashes of passwords. ``_login``: who is logged in. ``_invitation``: who may choose a password."""
+    """``_password``: hashes of passwords. ``_login``: who is logged in. ``_invitation``: who may choose a password.
+
+    ``_identity``: who signs on by a provider of the house.
+    """
     system_table(metadata, "_password", key("account"), filled(TEXT, "hash"), filled(Moment, "changed"))
     system_table(
         metadata,
@@ -34,4 +37,15 @@ def login_tables(metadata: MetaData) -> None:
         filled(TEXT, "account", "digest"),
         filled(Moment, "created", "expires"),
         Index("_index_invitation_account", "account"),
+    )
+    system_table(
+        metadata,
+        "_identity",
+        key("provider", "subject"),
+        filled(TEXT, "account", "roles"),
+        filled(Moment, "read"),
+        optional(Moment, "ended"),
+        # Sealed, where it holds a token of the provider.
+        optional(TEXT, "reason", "state"),
+        Index("_index_identity_account", "account"),
     )

@@ -66,7 +66,9 @@ def application(
     routes = [route for router in ([routes_of(served_dialects())] if routers is None else routers) for route in router]
     make = partial(_application, routes=[HEALTH, *routes], limits=limits, turns=Turns(limits))
     own = [*_providers(service), *providers]
-    chain = Authentication(own, limits=limits, now=_clock_of(service))
+    sign_on = getattr(service, "sign_on", None)
+    standing = None if sign_on is None else sign_on.directory.check
+    chain = Authentication(own, limits=limits, now=_clock_of(service), standing=standing)
     main, workspaces = make(service, chain), getattr(service, "workspaces", None)
     if not isinstance(workspaces, Workspaces):
         return Guard(main.routes, limits, main.admit)

@@ -120,7 +120,8 @@ class Endpoint:
     def _answer(self, request: WebRequest, scope: Scope) -> Response | FileContent:
         route, address = self._route, client_address(scope)
         logins = getattr(self._service, "logins", None)
-        visit = Visit(request, getattr(self._service, "files", None), logins, address)
+        sign_on = getattr(self._service, "sign_on", None)
+        visit = Visit(request, getattr(self._service, "files", None), logins, address, sign_on=sign_on)
         if route.credentials is not None:
             try:
                 caller = recognise(self._service, self._chain, route.credentials, request, address)
@@ -130,7 +131,7 @@ class Endpoint:
                 return self._finished(route.refuse(error), scope)
             if caller is not None:
                 backend = partial(self._service.backend, caller.account, caller.address)
-                visit = Visit(request, visit.files, logins, address, caller, backend)
+                visit = Visit(request, visit.files, logins, address, caller, sign_on, backend)
         answer = route.answer(visit)
         return answer if isinstance(answer, FileContent) else self._finished(answer, scope)
 
