@@ -7,7 +7,7 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
@@ -22,6 +22,7 @@ from callsheet.flow import Response
 from callsheet.model.event import Event, Position
 
 __all__ = [
+    "Answered",
     "AnyRoute",
     "Caller",
     "Credentials",
@@ -35,6 +36,7 @@ __all__ = [
     "SocketConversation",
     "SocketRoute",
     "StreamRoute",
+    "StreamedContent",
     "SubscriptionHub",
     "TooManyAttempts",
     "UploadRoute",
@@ -56,9 +58,12 @@ class Size(Enum):
 
 @frozen
 class Intake:
-    """What a route accepts. ``size`` may also be a number of bytes. Without ``counted``, requests have no limit.
+    """What a route accepts. ``size`` may also be a number of bytes.
 
-    The body of a request without credentials is read only by routes with ``anonymous``, which are for logging in.
+    Without ``counted``, requests have no limit; without ``content_types``, bodies may be of any type.
+
+    The body of a request without credentials is read only by routes with ``anonymous``: for logging in, and for what is
+    public.
     """
 
     size: Size | int = Size.ORDINARY
@@ -131,6 +136,19 @@ class FileContent:
     media_type: str = "application/octet-stream"
 
 
+@frozen
+class StreamedContent:
+    """A response whose content is made while it is sent. Each piece is made in a worker thread.
+
+    The iterator is closed, if it can be, when the response ends, however it ends. An error before the first piece is
+    an ordinary response; a later one breaks the response off, so that its reader sees that it is not whole.
+    """
+
+    pieces: Iterator[bytes]
+    headers: Mapping[str, str] = field(factory=dict)
+    status: int = 200
+
+
 class Caller(Protocol):
     """Who calls: an account, from an address; ``login`` and ``expires`` belong to an access token, if one was sent."""
 
@@ -175,7 +193,8 @@ class Visit:
         return self._backend()
 
 
-Answer: TypeAlias = Callable[[Visit], Response | FileContent]
+Answered: TypeAlias = Response | FileContent | StreamedContent
+Answer: TypeAlias = Callable[[Visit], Answered]
 Refuse: TypeAlias = Callable[[CallsheetError], Response]
 Identify: TypeAlias = Callable[[WebRequest], Credentials | None]
 

@@ -179,8 +179,9 @@ def check_length(scope: Scope, limit: int) -> None:
 
 
 def _check_type(scope: Scope, intake: Intake, unread: bool) -> None:
-    if header(scope, b"content-type").partition(";")[0].strip().lower() not in intake.content_types:
-        types = " or ".join(sorted(intake.content_types))
+    taken = intake.content_types
+    if taken and header(scope, b"content-type").partition(";")[0].strip().lower() not in taken:
+        types = " or ".join(sorted(taken))
         raise refused(Invalid(f"the content type of the body must be {types}"), 415, unread)
 
 

@@ -15,7 +15,16 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse
 from starlette.responses import Response as HttpResponse
 
-from callsheet.dialects.routes import FileContent, Identify, Route, UploadRoute, Visit, WebRequest
+from callsheet.dialects.routes import (
+    Answered,
+    FileContent,
+    Identify,
+    Route,
+    StreamedContent,
+    UploadRoute,
+    Visit,
+    WebRequest,
+)
 from callsheet.errors import CallsheetError, ServerError, Unauthorised
 from callsheet.flow import Response
 from callsheet.server.access.authentication import Authentication
@@ -34,10 +43,11 @@ from callsheet.server.web.asgi import (
     send_response,
 )
 from callsheet.server.web.newcomers import SIGNED, cancel_on_close, mark_authenticated
+from callsheet.server.web.pieces import send_pieces
 from callsheet.server.web.turns import Turns
 from callsheet.transport.address import is_loopback
 
-__all__ = ["Endpoint", "Recognising", "UploadEndpoint", "http_response", "recognise", "web_request"]
+__all__ = ["Recognising", "RouteEndpoint", "UploadEndpoint", "http_response", "recognise", "web_request"]
 
 COMPRESSED_FROM = 16 * 2**10
 REQUEST = "callsheet.request"
@@ -83,7 +93,7 @@ def recognise(
         raise
 
 
-class Endpoint:
+class RouteEndpoint:
     """Answers a route."""
 
     def __init__(self, service: Recognising, chain: Authentication, route: Route, turns: Turns, limits: Limits) -> None:
@@ -107,17 +117,19 @@ class Endpoint:
             # The request had a valid key or a signed address, else it would have no file.
             mark_authenticated(scope, SIGNED)
             await http_response(answer)(scope, receive, send)
+        elif isinstance(answer, StreamedContent):
+            await send_pieces(answer, scope, send, self._turns, self._seconds, self._route.refuse)
         else:
             await send_response(send, answer)
 
-    def _within(self, deadline: Deadline, request: WebRequest, scope: Scope) -> Response | FileContent:
+    def _within(self, deadline: Deadline, request: WebRequest, scope: Scope) -> Answered:
         """The answer; 503 without any work if the client has already disconnected."""
         if deadline.gone:
             return Response(503)
         with within(deadline):
             return self._answer(request, scope)
 
-    def _answer(self, request: WebRequest, scope: Scope) -> Response | FileContent:
+    def _answer(self, request: WebRequest, scope: Scope) -> Answered:
         route, address = self._route, client_address(scope)
         logins = getattr(self._service, "logins", None)
         sign_on = getattr(self._service, "sign_on", None)
@@ -133,7 +145,7 @@ class Endpoint:
                 backend = partial(self._service.backend, caller.account, caller.address)
                 visit = Visit(request, visit.files, logins, address, caller, sign_on, backend)
         answer = route.answer(visit)
-        return answer if isinstance(answer, FileContent) else self._finished(answer, scope)
+        return self._finished(answer, scope) if isinstance(answer, Response) else answer
 
     def _finished(self, response: Response, scope: Scope) -> Response:
         return finished(response, scope) if self._route.compressed else response

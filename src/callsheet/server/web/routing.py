@@ -14,7 +14,7 @@ from callsheet.server.access.authentication import Authentication
 from callsheet.server.files.uploads import FileStore
 from callsheet.server.limits import Limits
 from callsheet.server.web.asgi import Application, Receive, Scope, Send
-from callsheet.server.web.endpoints import Endpoint, UploadEndpoint
+from callsheet.server.web.endpoints import RouteEndpoint, UploadEndpoint
 from callsheet.server.web.sockets import EventSockets, is_eventful
 from callsheet.server.web.streaming import EventStreams, StreamedService
 from callsheet.server.web.turns import Turns
@@ -52,7 +52,7 @@ def served_routes(
         match route:
             case Route() if has_files or not route.files:
                 methods = None if route.methods is None else list(route.methods)
-                yield HttpRoute(route.path, Endpoint(service, chain, route, turns, limits), methods=methods), route
+                yield HttpRoute(route.path, RouteEndpoint(service, chain, route, turns, limits), methods=methods), route
             case UploadRoute() if has_files:
                 upload = UploadEndpoint(service, chain, route)
                 yield HttpRoute(route.path, upload, methods=list(route.methods)), route
