@@ -28,7 +28,7 @@ def test_every_room_has_a_floor() -> None:
     assert [set(layer.replace("(", "").replace(")", "").split(" | ")) for layer in floors["layers"]] == [
         {"cli", "testing", "compat"},
         {"demo"},
-        {"conform", "stubs", "explorer", "batch", "listening"},
+        {"conform", "stubs", "explorer", "endpoints", "batch", "listening"},
         {"session", "server"},
         {"analytics"},
         {"storage", "production", "sync", "export"},

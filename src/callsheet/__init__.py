@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from callsheet.analytics.variables import Variable
     from callsheet.core.statistics import Statistics
     from callsheet.dialects.protocol import CommitResult, Description, Features
+    from callsheet.endpoints.declaration import endpoint
+    from callsheet.endpoints.forwarding import forward
     from callsheet.entity.collection import Collection
     from callsheet.entity.entity import Entity
     from callsheet.errors import (
@@ -135,7 +137,9 @@ _HOMES = {
     "Variable": "analytics.variables",
     "accept_invitation": "session.invitation",
     "accept_invitation_async": "session.invitation",
+    "endpoint": "endpoints.declaration",
     "external": "sync.external",
+    "forward": "endpoints.forwarding",
     "handler": "listening.declaration",
     "login": "session.login",
     "login_async": "session.login",
@@ -221,7 +225,9 @@ __all__ = [
     "Variable",
     "accept_invitation",
     "accept_invitation_async",
+    "endpoint",
     "external",
+    "forward",
     "handler",
     "login",
     "login_async",

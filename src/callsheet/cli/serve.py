@@ -20,6 +20,7 @@ from callsheet.config import log_level
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
+    from callsheet.dialects.routes import Route
     from callsheet.server.limits import Limits
     from callsheet.server.service import Service
 
@@ -108,6 +109,15 @@ def database_option(help_text: str) -> Callable[[F], F]:
     help="What the mirror may use of the memory.",
     show_default="256",
 )
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    envvar="CALLSHEET_SERVER_PLUGINS",
+    show_envvar=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="A file, or a folder of them, whose endpoints are answered; may be repeated.",
+)
 @log_options
 def command(
     schema: str | None,
@@ -125,6 +135,7 @@ def command(
     analytics: bool,
     analytics_folder: Path | None,
     analytics_memory: int | None,
+    plugins: tuple[Path, ...],
     log_file: Path | None,
     log_format: str,
 ) -> None:
@@ -136,6 +147,7 @@ def command(
     if (certificate is None) != (certificate_key is None):
         raise click.UsageError("HTTPS needs both --certificate and --certificate-key")
     _check_certificate(certificate, certificate_key)
+    from callsheet.endpoints.routes import endpoint_routes, load_endpoints
     from callsheet.server.service import Service
     from callsheet.server.web.connections import bound, check_exposure
     from callsheet.server.web.newcomers import networks
@@ -146,6 +158,7 @@ def command(
         taken = evolve(taken, analytics_bytes=analytics_memory * 2**20)
     networks(proxies)
     set_up(log_level(), log_format == "json", log_file)
+    added = endpoint_routes(load_endpoints(plugins))
     # First the port, so that a port in use leaves no new database, and prints no key.
     with bound(host, port) as listening:
         service = Service.open(
@@ -161,7 +174,7 @@ def command(
         gc.freeze()
         try:
             _print_key(service)
-            _listen(service, listening, host, certificate, certificate_key, dialects, taken, proxies)
+            _listen(service, listening, host, certificate, certificate_key, dialects, taken, proxies, added)
         finally:
             service.close()
 
@@ -201,6 +214,7 @@ def _listen(
     dialects: tuple[str, ...],
     limits: Limits,
     proxies: tuple[str, ...],
+    added: tuple[Route, ...],
 ) -> None:
     """Answer requests until a signal ends it."""
     from callsheet.explorer.routes import explorer_routes
@@ -208,7 +222,7 @@ def _listen(
     from callsheet.server.web.connections import configured, served_dialects, stoppable_server
     from callsheet.server.web.routing import routes_of
 
-    app = application(service, limits, [explorer_routes(), routes_of(dialects or served_dialects())])
+    app = application(service, limits, [added, explorer_routes(), routes_of(dialects or served_dialects())])
     port = listening.getsockname()[1]
     config = configured(app, host, port, certificate, key, limits, proxies, log_level="warning", log_config=None)
     try:

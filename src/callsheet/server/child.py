@@ -39,6 +39,7 @@ class ServerSettings(msgspec.Struct, forbid_unknown_fields=True):
     analytics_folder: str | None = None
     authentication: dict[str, Any] = {}
     same_site: str = "lax"
+    plugins: list[str] = []
 
     def __repr__(self) -> str:
         return f"<ServerSettings of a server at {self.host}:{self.port}>"
@@ -71,6 +72,7 @@ def main() -> None:
 
 
 def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
+    from callsheet.endpoints.routes import endpoint_routes, load_endpoints
     from callsheet.explorer.routes import explorer_routes
     from callsheet.server.limits import limits_of
     from callsheet.server.service import Service
@@ -81,6 +83,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
 
     files = None if settings.files is None else Path(settings.files)
     limits = limits_of(settings.limits, settings.hosts)
+    added = endpoint_routes(load_endpoints(settings.plugins))
     service = Service.open(
         settings.database,
         settings.schema,
@@ -97,7 +100,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
         gc.freeze()
         admin_key = settings.admin_key or service.new_admin_key
         config = configured(
-            application(service, limits, [explorer_routes(), routes_of(settings.dialects or served_dialects())]),
+            application(service, limits, [added, explorer_routes(), routes_of(settings.dialects or served_dialects())]),
             settings.host,
             settings.port,
             settings.certificate,

@@ -64,6 +64,7 @@ def serve(
     analytics_folder: str | Path | None = None,
     authentication: Mapping[str, Any] | None = None,
     same_site: str = "lax",
+    plugins: Iterable[str | Path] = (),
 ) -> Server:
     """Start a server and return when it answers; use it as a context manager, or ``close()`` it.
 
@@ -82,7 +83,8 @@ def serve(
     ``limits`` changes limits by name: ``{"requests": 200}``. ``trusted_proxies`` are the addresses or networks of
     proxies whose ``X-Forwarded-For`` is accepted; from all others the header is ignored. With ``analytics`` aggregates
     are answered by a mirror of the database in DuckDB (extra ``analytics``), whose file is in ``analytics_folder``
-    (default: beside the database's file; for PostgreSQL a temporary folder).
+    (default: beside the database's file; for PostgreSQL a temporary folder). ``plugins`` are files, or folders of them,
+    whose endpoints the server answers (`callsheet.endpoint`).
 
     ``authentication`` names the providers that people sign on by, such as
     ``{"oidc": {"issuer": "https://login.example.org", "client_id": "callsheet", "roles": {"artists": "user"}}}``.
@@ -114,6 +116,7 @@ def serve(
         analytics_folder=_text(analytics_folder),
         authentication=dict(authentication or {}),
         same_site=same_site,
+        plugins=[str(Path(each).absolute()) for each in plugins],
     )
     return _started(settings, folder, Path(logs_path) if logs_path else folder / "server.log")
 

@@ -30,14 +30,14 @@ from callsheet.model.plain import Malformed
 from callsheet.model.table_steps import ARROW
 from callsheet.model.values import unpack
 
-__all__ = ["HALF"]
+__all__ = ["HALF", "bearer_credentials", "refuse"]
 
 EXPRESSIONS = 1_000
 ORDINARY = Intake()
 ROWS = frozenset({ARROW, "application/json"})
 
 
-def _credentials(request: WebRequest) -> Credentials:
+def bearer_credentials(request: WebRequest) -> Credentials:
     """The API key in the ``Authorization`` header, and the account's name if there is one; else a page's cookie."""
     if not request.header("authorization") and (found := browser_credentials(request)) is not None:
         return found
@@ -49,7 +49,7 @@ def _credentials(request: WebRequest) -> Credentials:
     return Credentials(user, key.strip(), "bearer")
 
 
-def _refuse(error: CallsheetError) -> Response:
+def refuse(error: CallsheetError) -> Response:
     """The response to a caller that is refused, or whose request cannot be read."""
     if isinstance(error, QueryError):
         return error_response(Invalid(str(error), details={"position": error.position, "hint": error.hint}))
@@ -104,13 +104,13 @@ def _subscriber(text: str) -> Mapping[str, Any]:
 
 
 def _route(path: str, intake: Intake = ORDINARY) -> Route:
-    return Route(path, _answer, methods=None, credentials=_credentials, refuse=_refuse, intake=intake)
+    return Route(path, _answer, methods=None, credentials=bearer_credentials, refuse=refuse, intake=intake)
 
 
 HALF = ServerHalf(
     routes=(
-        StreamRoute(EVENTS, _question, message_out, place_out, _credentials, _refuse),
-        *login_routes(_credentials, _refuse),
+        StreamRoute(EVENTS, _question, message_out, place_out, bearer_credentials, refuse),
+        *login_routes(bearer_credentials, refuse),
         _route("/v1/commits/{commit:path}/parts/{number:path}", Intake(Size.LARGE)),
         _route("/v1/tables/loads/{path:path}", Intake(Size.LARGE, ROWS)),
         _route("/v1/files/{path:path}", Intake(Size.LARGE, BYTES)),

@@ -26,6 +26,7 @@ class LoginKeys:
     access: bytes = field(repr=False)
     refresh: bytes = field(repr=False)
     browser: bytes = field(repr=False)
+    forwarding: bytes = field(repr=False)
     audience: str
 
 
@@ -71,6 +72,6 @@ class LoginSecret:
 
 
 def _keys(secret: bytes, database: str) -> LoginKeys:
-    purposes = b"access token", b"refresh token", b"browser"
-    access, refresh, browser = (hmac.digest(secret, purpose, "sha256") for purpose in purposes)
-    return LoginKeys(access, refresh, browser, f"callsheet:{database}")
+    purposes = b"access token", b"refresh token", b"browser", b"forwarding"
+    access, refresh, browser, forwarding = (hmac.digest(secret, purpose, "sha256") for purpose in purposes)
+    return LoginKeys(access, refresh, browser, forwarding, f"callsheet:{database}")

@@ -19,6 +19,7 @@ from callsheet.server.access.accounts import Accounts
 from callsheet.server.access.audit import Audit
 from callsheet.server.access.browser_logins import BrowserLogin, BrowserLogins
 from callsheet.server.access.families import REUSED, Families, Login
+from callsheet.server.access.forwarding_tokens import ForwardingTokens
 from callsheet.server.access.invitations import REFUSED as WITHDRAWN
 from callsheet.server.access.invitations import Invitation, Invitations
 from callsheet.server.access.login_attempts import Attempt, LoginAttempts
@@ -38,7 +39,10 @@ _WRONG = "the name or the password is wrong"
 
 
 class Logins:
-    """The logins of one server; ``provider`` recognises their access tokens, ``browsers`` their cookies."""
+    """The logins of one server; ``provider`` recognises their access tokens, ``browsers`` their cookies.
+
+    ``forwarding`` says to other programs who calls.
+    """
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class Logins:
         self._invitations = Invitations(store, clock)
         self._attempts = LoginAttempts(limits, timer)
         self.provider = AccessTokens(store, accounts, self._secret, clock)
+        self.forwarding = ForwardingTokens(self._secret, clock)
         self.browsers = BrowserLogins(store, accounts, self._secret, self._families, limits, clock)
 
     def count_addresses_with(self, other: Logins) -> None:
