@@ -56,13 +56,22 @@ def board(page: Any, show: Show) -> None:
     page.wait_for_selector(".card:has-text('sh0001')")
 
 
+def pivot(page: Any, show: Show) -> None:
+    """Two moments, a cell and why it changed."""
+    page.goto(f"{show.server.url}/explorer/c/Shot?rows=Sequence&cols=Status&where=bid > 3&at=1,now")
+    page.wait_for_selector("cs-pivot-grid td")
+    page.locator("cs-pivot-grid tbody tr:nth-of-type(1) td:nth-of-type(2)").click()
+    page.keyboard.press("?")
+    page.wait_for_selector(".why .big")
+
+
 def signed_out(page: Any, show: Show) -> None:
     page.click("button[aria-label='Sign out']")
     page.wait_for_selector("input[name=name]")
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is installed by `npm install` in src/callsheet/explorer/app")
-@pytest.mark.parametrize("screen", [sheet, empty, wrong, entity, palette, editor, board, signed_out])
+@pytest.mark.parametrize("screen", [sheet, empty, wrong, entity, palette, editor, board, pivot, signed_out])
 def test_axe_finds_nothing(page: Any, show: Show, screen: Any) -> None:
     """WCAG 2.1 A and AA: contrast, names, roles, order."""
     screen(page, show)

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from callsheet.analytics.cube_axes import AT, SCENARIO, Axes, axes_of
 from callsheet.analytics.cube_frames import LEVELS, CubeFrame
 from callsheet.analytics.cube_levels import LiveHierarchy, LiveLevel
 from callsheet.analytics.cube_measures import LiveMeasure
@@ -29,10 +30,7 @@ from callsheet.model.query import And, Condition, Path, Select
 from callsheet.model.question import Answer, Question
 from callsheet.model.schema import did_you_mean
 
-__all__ = ["query"]
-
-SCENARIO, AT = "scenario", "at"
-"""The columns of axes."""
+__all__ = ["level_columns", "query", "question_cells"]
 
 
 @frozen
@@ -69,6 +67,49 @@ def query(
     mdx: bool = False,
 ) -> Flow[CubeFrame]:
     """The answer to a question about a cube; all that is wrong with it is said at once."""
+    asked, numbers, aggregate = _asked(
+        cube, measures, levels, given_filter, totals, order, limit, bool(include_empty_rows)
+    )
+    text = _mdx_text(cube, asked, numbers, given_filter, totals, limit, include_empty_rows) if mdx else None
+    axes = axes_of(scenario, at)
+    questions = [Question(aggregate, at=position, scenario=name, explain=explain) for name, position in axes.points]
+    answers = yield from ask(cube._core, questions)
+    cells = _cells(cube, asked, numbers, aggregate)
+    frame = _frame(cube, asked, numbers, axes, answers, cells)
+    frame.mdx = text
+    return frame
+
+
+def question_cells(cube: Any, measures: Sequence[Any], levels: Any, given_filter: Any, totals: Any) -> FrameCells:
+    """The cells of a question that is not sent: of one of them, the entities or the causes can be asked for."""
+    return _cells(cube, *_asked(cube, measures, levels, given_filter, totals))
+
+
+def level_columns(cube: Any, levels: Any) -> list[ExportColumn]:
+    """The columns that levels have in an answer, with those of the levels above them."""
+    wrong: list[UsageError] = []
+    asked = _levels(cube, levels, wrong)
+    if wrong:
+        raise wrong[0]
+    return [each.column for each in asked]
+
+
+def _cells(cube: Any, asked: Sequence[AskedLevel], numbers: Sequence[AskedMeasure], aggregate: Aggregate) -> FrameCells:
+    names = (*(each.column.name for each in asked), *(each.column.name for each in numbers))
+    return FrameCells(cube._core, aggregate, names)
+
+
+def _asked(
+    cube: Any,
+    measures: Sequence[Any],
+    levels: Any,
+    given_filter: Any,
+    totals: Any,
+    order: Any = None,
+    limit: int | None = None,
+    empty: bool = False,
+) -> tuple[list[AskedLevel], list[AskedMeasure], Aggregate]:
+    """What a question asks for; all that is wrong with it is said at once."""
     wrong: list[UsageError] = []
     asked = _levels(cube, levels, wrong)
     numbers = _measures(cube, measures, wrong)
@@ -87,16 +128,9 @@ def query(
         limit=limit,
         totals=_totals(cube, totals, asked),
         shared=cube._raw.shared,
-        empty=bool(include_empty_rows),
+        empty=empty,
     )
-    text = _mdx_text(cube, asked, numbers, given_filter, totals, limit, include_empty_rows) if mdx else None
-    axes = _axes(scenario, at)
-    questions = [Question(aggregate, at=position, scenario=name, explain=explain) for name, position in axes.points]
-    answers = yield from ask(cube._core, questions)
-    cells = FrameCells(cube._core, aggregate, tuple(names))
-    frame = _frame(cube, asked, numbers, axes, answers, cells)
-    frame.mdx = text
-    return frame
+    return asked, numbers, aggregate
 
 
 def _mdx_text(
@@ -299,43 +333,6 @@ def _totals(cube: Any, given: Any, asked: Sequence[AskedLevel]) -> bool | tuple[
             places.append(names.index(name))
         kept.append(tuple(sorted(set(places))))
     return tuple(kept)
-
-
-# -- axes ----------------------------------------------------------------------------------------------------------
-
-
-@frozen
-class Axes:
-    """The scenarios and positions that are asked, and which of the two are columns."""
-
-    points: list[tuple[str | None, int | None]]
-    scenarios: bool
-    positions: bool
-
-
-def _axes(scenario: Any, at: Any) -> Axes:
-    several_scenarios = isinstance(scenario, Iterable) and not isinstance(scenario, str)
-    several_positions = isinstance(at, Iterable) and not isinstance(at, str)
-    scenarios = [_scenario(each) for each in (scenario if several_scenarios else [scenario])]
-    positions = [_position(each) for each in (at if several_positions else [at])]
-    if not scenarios or not positions:
-        raise UsageError("`scenario` and `at` need at least one value; None is the base, and the present")
-    points = [(name, position) for name in dict.fromkeys(scenarios) for position in dict.fromkeys(positions)]
-    return Axes(points, several_scenarios, several_positions)
-
-
-def _scenario(given: Any) -> str | None:
-    name = given if given is None or isinstance(given, str) else getattr(given, "name", given)
-    if name is not None and not isinstance(name, str):
-        raise UsageError(f"a scenario is named by a text; None is the base, not {given!r:.80}")
-    return name
-
-
-def _position(given: Any) -> int | None:
-    position = getattr(given, "position", given)
-    if position is not None and (isinstance(position, bool) or not isinstance(position, int) or position < 0):
-        raise UsageError(f"`at` takes positions of the log, or commits; None is the present, not {given!r:.80}")
-    return position
 
 
 # -- the answer ----------------------------------------------------------------------------------------------------

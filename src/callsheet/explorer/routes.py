@@ -11,6 +11,8 @@ from callsheet.dialects.routes import Credentials, Identify, Intake, Route, Visi
 from callsheet.errors import CallsheetError, NotFound, ServerError, Unavailable
 from callsheet.explorer.assets_folder import asset, entry_points
 from callsheet.explorer.page import PREFIX, SECURITY, document
+from callsheet.explorer.pivot_cells import drill, why
+from callsheet.explorer.pivots import cube, cubes, describe
 from callsheet.explorer.questions import about, read_query
 from callsheet.explorer.searching import search
 from callsheet.explorer.signing_in import sign_in, sign_out
@@ -39,6 +41,11 @@ def explorer_routes() -> tuple[Route, ...]:
         _own("x/page", about, "GET", _identify),
         _own("x/search", search, "GET", _identify),
         _own("x/parse", read_query, "POST", _identify),
+        _own("x/cubes", cubes, "GET", _identify),
+        _own("x/cubes", describe, "POST", _identify),
+        _own("x/cube", cube, "POST", _identify),
+        _own("x/drill", drill, "POST", _identify),
+        _own("x/why", why, "POST", _identify),
         Route(PREFIX + "{path:path}", _document, ("GET", "HEAD"), instant=True, compressed=False),
         Route(PREFIX.rstrip("/"), _to_page, ("GET", "HEAD"), instant=True, compressed=False),
     )

@@ -64,6 +64,8 @@ export class Desk extends EventTarget {
   /** The commits that changed the entity in sight, newest first. */
   history: Commit[] = [];
   notice: Notice | null = null;
+  /** What a part that asks by itself says in the frame: its name, and a line about what it shows. */
+  caption: { title: string; status: string } | null = null;
   /** Entities that somebody else's commit has just changed: until when they are marked, and by whom. */
   readonly incoming = new Map<string, { until: number; user: string }>();
   private touched = new Set<string>();
@@ -125,7 +127,7 @@ export class Desk extends EventTarget {
     if (this.unit.sending) void this.commit();
   }
 
-  private refused(error: unknown): void {
+  refused(error: unknown): void {
     if (error instanceof WireError && error.status === 401) this.leave(this.about ? error.message : "");
     else {
       this.state = this.schema ? "ready" : "failed";
@@ -208,6 +210,23 @@ export class Desk extends EventTarget {
     } catch (error) {
       this.refused(error);
     }
+    this.changed();
+  }
+
+  /** A part that asks by itself is shown: no sheet is open. */
+  leaveSheet(): void {
+    this.opened++;
+    this.sheet?.stop();
+    this.board?.stop();
+    this.sheet = this.board = this.fault = null;
+    this.loading = false;
+    this.changed();
+  }
+
+  /** What the frame says of the part that is shown. */
+  captioned(title: string, status: string): void {
+    if (this.caption?.title === title && this.caption.status === status) return;
+    this.caption = { title, status };
     this.changed();
   }
 
@@ -304,6 +323,7 @@ export class Desk extends EventTarget {
   }
 
   private arrived(update: Update): void {
+    this.dispatchEvent(new CustomEvent("update", { detail: update }));
     const sheet = this.sheet;
     if (!sheet || !update.types.includes(sheet.type.name)) return;
     if (!this.unit.isOwn(update.commit)) {

@@ -1,9 +1,12 @@
 // Addresses of the page: what is shown, as text one can send.
 
+import { pivotOf, pivotQuery, type PivotRequest } from "./pivot-place.ts";
+
 export type Place =
   | { is: "home" }
   | { is: "sheet"; query: string; columns: string[]; sort: string }
   | { is: "board"; query: string; by: string }
+  | { is: "pivot"; request: PivotRequest }
   | { is: "entity"; type: string; key: string };
 
 /** The place of an address below the page's own; `path` has no leading slash. */
@@ -16,6 +19,7 @@ export function placeOf(path: string, search: string): Place {
   }
   if (parts[0] === "v" && parts[1] === "board") return { is: "board", query: params.get("q") ?? "", by: params.get("by") ?? "" };
   if (parts[0] === "e" && parts[1] && parts[2]) return { is: "entity", type: parts[1], key: parts[2] };
+  if (parts[0] === "c" && parts[1]) return { is: "pivot", request: pivotOf(parts[1], params) };
   return { is: "home" };
 }
 
@@ -23,6 +27,10 @@ export function placeOf(path: string, search: string): Place {
 export function addressOf(place: Place): string {
   if (place.is === "home") return "";
   if (place.is === "entity") return `e/${encodeURIComponent(place.type)}/${encodeURIComponent(place.key)}`;
+  if (place.is === "pivot") {
+    const query = pivotQuery(place.request);
+    return `c/${encodeURIComponent(place.request.cube)}${query ? `?${query}` : ""}`;
+  }
   const params = new URLSearchParams({ q: place.query });
   if (place.is === "board") {
     if (place.by) params.set("by", place.by);

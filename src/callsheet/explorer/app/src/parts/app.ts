@@ -3,6 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { Board } from "../core/board.ts";
 import { Desk } from "../core/desk.ts";
+import { pivotOfQuery } from "../core/pivot-place.ts";
 import { addressOf, placeOf, type Place } from "../core/routes.ts";
 import { Part } from "./part.ts";
 import { icon } from "./icons.ts";
@@ -13,6 +14,7 @@ import "./query.ts";
 import "./call-sheet.ts";
 import "./board.ts";
 import "./entity.ts";
+import "./pivot.ts";
 import { type Palette } from "./palette.ts";
 import "./palette.ts";
 import type { SheetPart } from "./sheet.ts";
@@ -66,7 +68,8 @@ export class App extends Part {
       this.visit(addressOf(this.desk.home()), false);
       return;
     }
-    if (this.place.is === "sheet") void this.desk.open(this.place);
+    if (this.place.is === "pivot") this.desk.leaveSheet();
+    else if (this.place.is === "sheet") void this.desk.open(this.place);
     else if (this.place.is === "board") void this.desk.openBoard(this.place);
     else void this.desk.openEntity(this.place.type, this.place.key);
   }
@@ -111,11 +114,13 @@ export class App extends Part {
         <cs-nav .desk=${desk} .place=${this.place}></cs-nav>
         <main class="main">
           ${this.top()}
-          ${this.place.is === "entity" ? nothing : html`<cs-query .desk=${desk} .place=${this.place}></cs-query>`}
+          ${this.place.is === "entity" || this.place.is === "pivot" ? nothing : html`<cs-query .desk=${desk} .place=${this.place}></cs-query>`}
           <div class="body">
             ${
               this.place.is === "entity"
                 ? html`<cs-entity id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-entity>`
+                : this.place.is === "pivot"
+                  ? html`<cs-pivot id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-pivot>`
                 : this.place.is === "board"
                   ? html`<cs-board id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-board>`
                   : html`<cs-sheet id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-sheet>`
@@ -150,12 +155,17 @@ export class App extends Part {
     this.querySelector<HTMLElement>("#stage")?.focus();
   }
 
+  /** What the part in sight says of itself, if it asks by itself. */
+  private get caption(): Desk["caption"] {
+    return this.place.is === "pivot" ? this.desk.caption : null;
+  }
+
   private top(): TemplateResult {
     const { desk } = this;
     const many = desk.unit.size;
     const where = desk.about?.workspace && desk.about.workspace !== "default" ? desk.about.workspace : desk.about?.server.description;
     return html`<header class="top">
-      <div class="crumb"><span>${where}</span><span class="sl">/</span><h1>${desk.sheet?.type.name ?? ""}</h1>${this.entityName()}</div>
+      <div class="crumb"><span>${where}</span><span class="sl">/</span><h1>${this.caption?.title ?? desk.sheet?.type.name ?? ""}</h1>${this.entityName()}</div>
       ${this.views()}
       <span class="grow"></span>
       <button class="pill" aria-pressed=${this.panel} title="Call sheet (C)" @click=${() => (this.panel = !this.panel)}>
@@ -174,7 +184,8 @@ export class App extends Part {
       @click=${(event: MouseEvent) => this.open_(event, addressOf(to))}>${name}</a>`;
     return html`<nav class="tabs" aria-label="Views of this query">
       ${view("Sheet", { is: "sheet", query: place.query, columns: [], sort: "" })}
-      ${ways.length ? view("Board", { is: "board", query: place.query, by: "" }) : nothing}</nav>`;
+      ${ways.length ? view("Board", { is: "board", query: place.query, by: "" }) : nothing}
+      ${type ? view("Pivot", { is: "pivot", request: pivotOfQuery(type, place.query) }) : nothing}</nav>`;
   }
 
   private open_(event: MouseEvent, address: string): void {
@@ -195,9 +206,9 @@ export class App extends Part {
     const more = desk.sheet && !desk.sheet.windows.counted ? "+" : "";
     const position = desk.live?.position;
     return html`<footer class="stat">
-      <span><b>${rows.toLocaleString("en")}${more}</b> ${rows === 1 ? "row" : "rows"}</span>
+      ${this.caption ? html`<span>${this.caption.status}</span>` : html`<span><b>${rows.toLocaleString("en")}${more}</b> ${rows === 1 ? "row" : "rows"}</span>`}
       ${desk.sheet ? html`<span>${desk.sheet.milliseconds} ms</span>` : nothing}
-      <span class="hint"><kbd>C</kbd>call sheet <kbd>/</kbd>filter <kbd>Enter</kbd>edit <kbd>Ctrl Z</kbd>take back</span>
+      <span class="hint"><kbd>C</kbd>call sheet ${this.caption ? html`<kbd>?</kbd>why <kbd>Enter</kbd>drill` : html`<kbd>/</kbd>filter <kbd>Enter</kbd>edit <kbd>Ctrl Z</kbd>take back`}</span>
       <span class="grow"></span>
       ${
         desk.live?.connected

@@ -5,6 +5,7 @@ import { addressOf, type Place } from "../core/routes.ts";
 import { icon, logo } from "./icons.ts";
 import type { Palette } from "./palette.ts";
 import { Part } from "./part.ts";
+import "./analysis.ts";
 
 const FIRST = ["Project", "Episode", "Sequence", "Shot", "AssetBuild", "Task", "AssetVersion", "Note", "User"];
 
@@ -39,6 +40,7 @@ export class Nav extends Part {
               ${this.all ? html`<div class="more">${others.map((name) => this.link(name))}</div>` : nothing}`
           : nothing
       }
+      <cs-analysis .desk=${desk} .place=${this.place}></cs-analysis>
       <span class="grow"></span>
       <div class="me"><span class="av">${initials(called)}</span><span class="who" title=${desk.about!.account}>${called}</span>
         <button class="ib" title="Sign out" aria-label="Sign out" @click=${() => void desk.signOut(false)}>${icon("out")}</button></div>
@@ -47,15 +49,9 @@ export class Nav extends Part {
 
   private link(name: string): TemplateResult {
     const address = addressOf({ is: "sheet", query: name, columns: [], sort: "" });
-    const here = this.desk.sheet?.type.name === name;
+    const here = this.place.is !== "pivot" && this.desk.sheet?.type.name === name;
     return html`<a class="nav ${here ? "on" : ""}" href=${address} aria-current=${here ? "page" : nothing}
-      @click=${(event: MouseEvent) => this.follow(event, address)}>${icon("table")}<span>${name}</span></a>`;
-  }
-
-  private follow(event: MouseEvent, address: string): void {
-    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-    event.preventDefault();
-    this.go(address);
+      @click=${(event: MouseEvent) => this.lead(event, address)}>${icon("table")}<span>${name}</span></a>`;
   }
 }
 

@@ -24,6 +24,13 @@ export abstract class Part extends LitElement {
     super.disconnectedCallback();
   }
 
+  /** A link shows another place of the page, unless it is meant for another tab. */
+  protected lead(event: MouseEvent, address: string): void {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    this.go(address);
+  }
+
   /** Show another place of the page. */
   protected go(address: string): void {
     this.dispatchEvent(new CustomEvent("go", { detail: address, bubbles: true, composed: true }));
