@@ -22,6 +22,7 @@ from callsheet.model.language.having import parse_having
 from callsheet.model.language.measures import parse_level, parse_measure
 from callsheet.model.language.parser import parse_condition, parse_path
 from callsheet.model.measure import TOTAL, AggregateFunction, Arithmetic, Having, Level, Measure
+from callsheet.model.parameter import Parameter
 from callsheet.model.query import Condition, Path
 from callsheet.model.window import Window
 
@@ -47,6 +48,7 @@ __all__ = [
     "median",
     "mode",
     "moving",
+    "parameter",
     "previous",
     "quantile",
     "rank",
@@ -182,6 +184,17 @@ def inter_quartile_range(path: Any, where: Where = None, *, repeated: bool = Fal
     """
     upper = upper_quartile(path, where, repeated=repeated, table=table)
     return upper - lower_quartile(path, where, repeated=repeated, table=table)
+
+
+def parameter(name: str, *levels: LevelGiven) -> Parameter:
+    """The values of a parameter table, to multiply measures with: each value has that of its own entity.
+
+    ``levels`` say where the entities have the table's keys, in their order; by default the table says it.
+
+    >>> (total("duration") * parameter("Rates", "user.username")).right.name
+    'Rates'
+    """
+    return Parameter(name, tuple(level(each) if not isinstance(each, Level) else each for each in levels))
 
 
 def share(of: MeasureGiven, *within: LevelGiven) -> Window:

@@ -1,7 +1,7 @@
 """Measures as data: numbers about groups of entities, and how the groups are made.
 
-A measure is a leaf (`AggregateFunction`, `Constant`), an `Arithmetic` of two measures, or a measure of a group beside
-other groups (``window.py``). ``Aggregate`` asks for measures of what a query selects, by `Level`.
+A measure is a leaf (`AggregateFunction`, `Constant`), an `Arithmetic` of two measures (``arithmetic.py``), or a measure
+of a group beside other groups (``window.py``). ``Aggregate`` asks for measures of what a query selects, by `Level`.
 ``callsheet.measures`` builds measures; ``language/measures.py`` is their text; ``language/aggregates.py`` checks them
 against a schema.
 
@@ -22,6 +22,8 @@ The meaning of a measure, the same on every server:
   several, that with the larger or the smaller key. Entities that lack one of both values are left out.
 - **Types.** Sums of integers are integers; minimum, maximum, mode, latest and first have the type of the attribute;
   counts are integers; every other number is a float.
+- **Weights.** A function with weights takes values that are multiplied with, or divided by, parameters of their own
+  entities; a count then is the sum of these. The parameter's levels lead through the owner of the values.
 - **Arithmetic** is done in floats with the numbers of a group: a ratio of sums, never a sum of ratios. It is None if
   one side is, and a division by zero gives None.
 """
@@ -35,15 +37,36 @@ from typing import Any, Final, TypeAlias
 from attrs import evolve, field, frozen
 
 from callsheet.errors import UsageError
-from callsheet.model.query import And, Combinable, Condition, Literal, Path, Select
-from callsheet.model.scalar import shown
+from callsheet.model.arithmetic import (
+    ARITHMETIC,
+    BANDS,
+    COMPARISONS,
+    AggregateOrder,
+    Arithmetic,
+    Constant,
+    Having,
+    HavingAll,
+    HavingAny,
+    HavingNot,
+    Level,
+    Measure,
+    MeasureComparison,
+    as_level_path,
+    as_levels,
+    as_measure,
+    as_path,
+)
+from callsheet.model.parameter import Weight
+from callsheet.model.query import And, Condition, Path, Select
 
 __all__ = [
+    "ARITHMETIC",
     "Aggregate",
     "AggregateFunction",
     "AggregateOrder",
     "Arithmetic",
     "BANDS",
+    "COMPARISONS",
     "Constant",
     "FUNCTIONS",
     "Having",
@@ -56,6 +79,9 @@ __all__ = [
     "TOTAL",
     "Total",
     "Shared",
+    "as_levels",
+    "as_measure",
+    "as_path",
     "compared_measures",
     "functions_of",
     "measures_of",
@@ -80,9 +106,6 @@ FUNCTIONS: Final = (
 )
 IN_TIME: Final = ("latest", "first")
 """Functions that take the value of one entity: the last or the first of them."""
-BANDS: Final = ("year", "quarter", "month", "week", "day")
-ARITHMETIC: Final = ("+", "-", "*", "/")
-COMPARISONS: Final = ("=", "!=", "<", "<=", ">", ">=")
 
 
 class Total(Enum):
@@ -101,98 +124,6 @@ TOTAL: Final = Total.TOTAL
 """What a row of totals has in place of a group's value: all values of this level together. None is a value."""
 
 
-class Measure:
-    """A number about a group of entities; ``+ - * /`` join measures, and measures with numbers.
-
-    >>> (AggregateFunction("sum", "bid") / AggregateFunction("count")).operator
-    '/'
-    """
-
-    __slots__ = ()
-
-    @property
-    def parts(self) -> tuple[Measure, ...]:
-        """The measures that this one is made of."""
-        return ()
-
-    def __add__(self, other: Measure | float) -> Arithmetic:
-        return Arithmetic("+", self, other)
-
-    def __radd__(self, other: float) -> Arithmetic:
-        return Arithmetic("+", other, self)
-
-    def __sub__(self, other: Measure | float) -> Arithmetic:
-        return Arithmetic("-", self, other)
-
-    def __rsub__(self, other: float) -> Arithmetic:
-        return Arithmetic("-", other, self)
-
-    def __mul__(self, other: Measure | float) -> Arithmetic:
-        return Arithmetic("*", self, other)
-
-    def __rmul__(self, other: float) -> Arithmetic:
-        return Arithmetic("*", other, self)
-
-    def __truediv__(self, other: Measure | float) -> Arithmetic:
-        return Arithmetic("/", self, other)
-
-    def __rtruediv__(self, other: float) -> Arithmetic:
-        return Arithmetic("/", other, self)
-
-    def __neg__(self) -> Arithmetic:
-        return Arithmetic("-", 0, self)
-
-    def __lt__(self, other: Any) -> MeasureComparison:
-        return MeasureComparison(self, "<", other)
-
-    def __le__(self, other: Any) -> MeasureComparison:
-        return MeasureComparison(self, "<=", other)
-
-    def __gt__(self, other: Any) -> MeasureComparison:
-        return MeasureComparison(self, ">", other)
-
-    def __ge__(self, other: Any) -> MeasureComparison:
-        return MeasureComparison(self, ">=", other)
-
-    def equals(self, value: Any) -> MeasureComparison:
-        """The condition that the measure has this value (``==`` compares measures themselves)."""
-        return MeasureComparison(self, "=", value)
-
-    def differs(self, value: Any) -> MeasureComparison:
-        """The condition that the measure does not have this value."""
-        return MeasureComparison(self, "!=", value)
-
-    def ascending(self) -> AggregateOrder:
-        """Order groups by this measure, smallest first."""
-        return AggregateOrder(self)
-
-    def descending(self) -> AggregateOrder:
-        """Order groups by this measure, largest first."""
-        return AggregateOrder(self, True)
-
-    def where(self, condition: Condition) -> Measure:
-        """The measure of only those entities that fulfil a condition."""
-        raise NotImplementedError
-
-    def __bool__(self) -> bool:
-        raise UsageError("a measure is neither true nor false; compare it: `total('bid') > 3`")
-
-
-def as_path(given: Any) -> Path | None:
-    """A path of a text, or of an expression (``Task.bid``)."""
-    if given is None or isinstance(given, Path):
-        return given
-    if isinstance(given, str):
-        return Path.of(given)
-    try:
-        path = object.__getattribute__(given, "_path")
-    except AttributeError:
-        path = None
-    if not isinstance(path, Path):
-        raise UsageError(f"a measure takes a path such as 'parent.bid', not {type(given).__name__}: {given!r:.80}")
-    return path
-
-
 @frozen(order=False)
 class AggregateFunction(Measure):
     """One number about the entities of a group, by a function of `FUNCTIONS`.
@@ -200,7 +131,8 @@ class AggregateFunction(Measure):
     ``path`` leads to the values (``count`` can do without: it then counts entities). With a ``condition`` only
     entities that fulfil it count. ``argument`` is the place of a quantile, from 0 to 1. ``repeated`` takes a value once
     for each entity that leads to it, where it is otherwise taken once in a group. ``by`` is what ``latest`` and
-    ``first`` are ordered by. ``table`` is what it is about, if not the query's type (see ``facts.py``).
+    ``first`` are ordered by. ``table`` is what it is about, if not the query's type (see ``facts.py``). ``weights`` are
+    what each value is multiplied with before (see ``parameter.py``).
     """
 
     name: str
@@ -210,6 +142,7 @@ class AggregateFunction(Measure):
     repeated: bool = False
     by: Path | None = field(default=None, converter=as_path)
     table: str = ""
+    weights: tuple[Weight, ...] = ()
 
     def where(self, condition: Condition) -> AggregateFunction:
         """The same function of only those entities that fulfil a condition, too.
@@ -224,42 +157,6 @@ class AggregateFunction(Measure):
             )
         both = condition if self.condition is None else And((self.condition, condition))
         return evolve(self, condition=both)
-
-
-@frozen(order=False)
-class Constant(Measure):
-    """A number."""
-
-    value: float
-
-    def where(self, condition: Condition) -> Constant:
-        """The number itself: it is about no entities."""
-        return self
-
-
-def as_measure(given: Any) -> Measure:
-    if isinstance(given, Measure):
-        return given
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise UsageError(f"measures are joined with measures and numbers, not with {shown(given)}")
-    return Constant(given)
-
-
-@frozen(order=False)
-class Arithmetic(Measure):
-    """Two measures joined by one of ``+ - * /``."""
-
-    operator: str
-    left: Measure = field(converter=as_measure)
-    right: Measure = field(converter=as_measure)
-
-    @property
-    def parts(self) -> tuple[Measure, ...]:
-        return self.left, self.right
-
-    def where(self, condition: Condition) -> Arithmetic:
-        """Both measures of only those entities that fulfil a condition."""
-        return Arithmetic(self.operator, self.left.where(condition), self.right.where(condition))
 
 
 def functions_of(measure: Measure) -> Iterable[AggregateFunction]:
@@ -289,108 +186,8 @@ def compared_measures(having: Having) -> Iterable[Measure]:
             yield from compared_measures(part)
 
 
-class _Joined(Combinable):
-    """Conditions on measures are joined as other conditions are."""
-
-    __slots__ = ()
-
-    def __and__(self, other: Having) -> HavingAll:  # type: ignore[override]
-        return HavingAll((self, other))  # type: ignore[arg-type]
-
-    def __or__(self, other: Having) -> HavingAny:  # type: ignore[override]
-        return HavingAny((self, other))  # type: ignore[arg-type]
-
-    def __invert__(self) -> HavingNot:  # type: ignore[override]
-        return HavingNot(self)  # type: ignore[arg-type]
-
-
-@frozen
-class MeasureComparison(_Joined):
-    """``measure operator value``, with the meaning of a comparison of a query; an operator of ``= != < <= > >=``.
-
-    >>> (AggregateFunction("count") > 3) & ~AggregateFunction("sum", "bid").equals(0)
-    ... # doctest: +ELLIPSIS
-    HavingAll(conditions=(MeasureComparison(...), HavingNot(...)))
-    """
-
-    measure: Measure
-    operator: str
-    value: Literal
-
-
-@frozen
-class HavingAll(_Joined):
-    """All of these hold."""
-
-    conditions: tuple[Having, ...]
-
-
-@frozen
-class HavingAny(_Joined):
-    """One of these holds."""
-
-    conditions: tuple[Having, ...]
-
-
-@frozen
-class HavingNot(_Joined):
-    """This does not hold."""
-
-    condition: Having
-
-
-Having: TypeAlias = MeasureComparison | HavingAll | HavingAny | HavingNot
-
-
-def _as_level_path(given: Any) -> Path:
-    path = as_path(given)
-    if path is None:
-        raise UsageError("a level needs a path")
-    return path
-
-
-@frozen
-class Level:
-    """What is grouped by: the value at a path, None included.
-
-    With a ``band`` (year, quarter, month, week, day) dates and datetimes are grouped by the period they are in; the
-    group's value is the first day of the period, as a date. Weeks begin on Monday, as in ISO 8601. Datetimes are
-    banded by the calendar of ``zone``. A path through a collection puts an entity into the group of each member, and
-    into each group once; into that of None if there is no member. ``name`` is the level's name in results, and
-    stays on the client.
-
-    >>> Level("due_date", "month").band
-    'month'
-    """
-
-    path: Path = field(converter=_as_level_path)
-    band: str | None = None
-    name: str = field(default="", eq=False)
-    zone: str = "UTC"
-
-    def ascending(self) -> AggregateOrder:
-        """Order groups by this level, None first."""
-        return AggregateOrder(self)
-
-    def descending(self) -> AggregateOrder:
-        """Order groups by this level, None last."""
-        return AggregateOrder(self, True)
-
-
-@frozen
-class AggregateOrder:
-    """Order groups by a level or a measure; None comes first when ascending, last when descending."""
-
-    by: Level | Measure
-    descending: bool = False
-
-
 def _as_functions(given: Iterable[Measure | tuple[str, Path | None]]) -> tuple[Measure, ...]:
     return tuple(each if isinstance(each, Measure) else AggregateFunction(*each) for each in given)
-
-
-def as_levels(given: Iterable[Level | Path | str]) -> tuple[Level, ...]:
-    return tuple(each if isinstance(each, Level) else Level(each) for each in given)
 
 
 def _as_orders(given: Iterable[AggregateOrder | Level | Measure]) -> tuple[AggregateOrder, ...]:
@@ -408,7 +205,7 @@ def as_shared(given: Mapping[str, Mapping[Any, Any]] | Shared) -> Shared:
 
 def _as_pairs(given: Any) -> Iterator[tuple[Path, Path]]:
     for one, other in given.items() if isinstance(given, Mapping) else given:
-        yield _as_level_path(one), _as_level_path(other)
+        yield as_level_path(one), as_level_path(other)
 
 
 @frozen
@@ -472,6 +269,7 @@ class Aggregate:
                 and each.condition is None
                 and not each.repeated
                 and not each.table
+                and not each.weights
                 for each in self.functions
             )
             and all(level.band is None for level in self.group)

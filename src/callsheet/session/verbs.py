@@ -6,6 +6,7 @@ used (see ``later.py``).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from callsheet.later import Later
 if TYPE_CHECKING:
     from callsheet.analytics import cube_catalog, mdx_queries
     from callsheet.analytics import external as external_flows
+    from callsheet.analytics import parameters as parameter_tables
     from callsheet.analytics.loads import making, transactions
     from callsheet.core import account as account_flows
     from callsheet.core import announcements, calls, opening, populating, reading, settlement
@@ -36,6 +38,7 @@ else:
     cube_catalog = Later("callsheet.analytics.cube_catalog")
     mdx_queries = Later("callsheet.analytics.mdx_queries")
     external_flows = Later("callsheet.analytics.external")
+    parameter_tables = Later("callsheet.analytics.parameters")
     making = Later("callsheet.analytics.loads.making")
     transactions = Later("callsheet.analytics.loads.transactions")
     account_flows = Later("callsheet.core.account")
@@ -120,6 +123,23 @@ class SessionVerbs(LazyCore):
     explain_mdx_query = Verb(mdx_queries.explain_mdx_query)
 
     cubes = VerbProperty(cube_catalog.cubes)
+    parameters = VerbProperty(parameter_tables.parameters)
+
+    def create_parameter_table(
+        self: Any, name: str, table: Any, keys: Mapping[str, Any], rules: Any = (), description: str = ""
+    ) -> parameter_tables.ParameterTable:
+        """A new table of rates, capacities or other numbers, which measures of cubes are multiplied with.
+
+        ``keys`` name the levels of ``table`` that rules may tell apart, the most significant first. ``rules`` are pairs
+        of texts by key, and a value: the most specific one wins, and of two with equally many keys the one with the
+        earlier keys. The table and its rules are recorded as entities; a commit shares them, and a scenario may have
+        rules of its own.
+
+        >>> rates = session.create_parameter_table(  # doctest: +SKIP
+        ...     "Rates", "Timelog", {"Artist": "user.username"}, [({}, 40.0), ({"Artist": "anna"}, 55.0)]
+        ... )
+        """
+        return parameter_tables.create_parameter_table(self, name, table, keys, rules, description)
 
     dump = Verb(dumping.dump)
     dump_json = Verb(dumping.to_json)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from attrs import evolve
+
 from callsheet.dialects.native.codec import (
     CONDITION_DEPTH,
     condition_in,
@@ -29,6 +31,7 @@ from callsheet.dialects.native.shapes import (
     WireHaving,
     WireLevel,
     WireMeasure,
+    WireParameter,
     WirePath,
     WireScoped,
     WireWindow,
@@ -50,6 +53,7 @@ from callsheet.model.measure import (
     Measure,
     MeasureComparison,
 )
+from callsheet.model.parameter import Parameter
 from callsheet.model.plain import Malformed
 from callsheet.model.values import pack, unpack
 from callsheet.model.window import Window
@@ -137,8 +141,14 @@ def _measure_out(measure: Measure, depth: int) -> WireMeasure:
     if isinstance(measure, Scoped):
         then, other = _measure_out(measure.then, depth - 1), _measure_out(measure.otherwise, depth - 1)
         return WireScoped(then, other, [_level_out(each) for each in measure.levels])
+    if isinstance(measure, Parameter):
+        return WireParameter(measure.name, [_level_out(each) for each in measure.levels])
     if not isinstance(measure, AggregateFunction):
         raise SchemaError(f"{measure!r:.80} is no measure that can be sent")
+    if measure.weights:
+        # The product, as it was written; who checks it multiplies the values again.
+        weight, plain = measure.weights[-1], evolve(measure, weights=measure.weights[:-1])
+        return _measure_out(Arithmetic("/" if weight.divides else "*", plain, weight.parameter), depth)
     path = None if measure.path is None else path_out(measure.path)
     condition = None if measure.condition is None else condition_out(measure.condition)
     by = None if measure.by is None else path_out(measure.by)
@@ -161,6 +171,8 @@ def _measure_in(wire: WireMeasure, depth: int) -> Measure:
     if isinstance(wire, WireScoped):
         then, other = _measure_in(wire.then, depth - 1), _measure_in(wire.otherwise, depth - 1)
         return Scoped(then, other, tuple(_level_in(each) for each in wire.levels))
+    if isinstance(wire, WireParameter):
+        return Parameter(wire.name, tuple(_level_in(each) for each in wire.levels))
     path = None if wire.path is None else path_in(wire.path)
     condition = None if wire.condition is None else condition_in(wire.condition)
     by = None if wire.by is None else path_in(wire.by)

@@ -56,6 +56,7 @@ __all__ = [
     "WireLevel",
     "WireMeasure",
     "WireOrder",
+    "WireParameter",
     "WirePath",
     "WireCause",
     "WireQuestion",
@@ -156,6 +157,11 @@ class WireFunction(Struct, tag_field="is", tag="function", omit_defaults=True, f
     table: str = ""
 
 
+class WireParameter(Struct, tag_field="is", tag="parameter", omit_defaults=True, forbid_unknown_fields=True):
+    name: str
+    levels: list[WireLevel] = []
+
+
 class WireConstant(Struct, tag_field="is", tag="constant", forbid_unknown_fields=True):
     value: int | float
 
@@ -185,7 +191,9 @@ class WireScoped(Struct, tag_field="is", tag="scoped", forbid_unknown_fields=Tru
     levels: list[WireLevel]
 
 
-WireMeasure: TypeAlias = WireFunction | WireConstant | WireArithmetic | WireWindow | WireChoice | WireScoped
+WireMeasure: TypeAlias = (
+    WireFunction | WireConstant | WireArithmetic | WireWindow | WireChoice | WireScoped | WireParameter
+)
 
 
 class WireLevel(Struct, tag_field="is", tag="level", omit_defaults=True, forbid_unknown_fields=True):

@@ -40,16 +40,20 @@ from callsheet.model.measure import (
     functions_of,
     measures_of,
 )
+from callsheet.model.parameter import MOST_KEYS, Parameter, Weight
 from callsheet.model.query import Path, Select
 from callsheet.model.scalar import shown
 from callsheet.model.schema import Attribute, EntityType, Schema, did_you_mean
+from callsheet.model.weighing import WEIGHED, weighed
 from callsheet.model.window import ALONG, WINDOWS, Window
 
-__all__ = ["check_aggregate", "kind_of"]
+__all__ = ["check_aggregate", "check_level", "kind_of"]
 
 _NUMERIC: Final = frozenset(FUNCTIONS) - {"count", "distinct", "mode", "minimum", "maximum", *IN_TIME}
 _COUNT: Final = Attribute("count", data_type="integer")
 _NUMBER: Final = Attribute("number", data_type="number")
+MOST_WEIGHTS: Final = 4
+"""The most parameters of one function."""
 MOST_PLACES: Final = 100_000
 """The most places that a measure goes along a level."""
 
@@ -72,6 +76,13 @@ def check_aggregate(aggregate: Aggregate, schema: Schema, text: str = "") -> Agg
 def kind_of(measure: Measure, entity_type: EntityType, schema: Schema) -> str:
     """The data type of a checked measure's values."""
     return _AggregateChecker(schema, "").type_of(measure, entity_type).data_type
+
+
+def check_level(level: Level, entity_type: EntityType, schema: Schema) -> tuple[Level, ResolvedPath]:
+    """A level with its names resolved, and the way to its value; `QueryError` for what the schema lacks."""
+    checker = _AggregateChecker(schema, "")
+    found = checker.level(level, entity_type)
+    return found, checker.valued(found.path, entity_type)
 
 
 class _AggregateChecker(QueryChecker):
@@ -165,6 +176,7 @@ class _AggregateChecker(QueryChecker):
         return self.table(function.table) if function.table else entity_type
 
     def measure(self, measure: Measure, entity_type: EntityType) -> Measure:
+        measure = weighed(measure)
         if isinstance(measure, AggregateFunction):
             return self.function(measure, entity_type)
         if isinstance(measure, Constant):
@@ -284,7 +296,24 @@ class _AggregateChecker(QueryChecker):
         path = None if function.path is None else self.values(function.path, name, entity_type)
         condition = None if function.condition is None else self.condition(function.condition, entity_type)
         by = self.time_of(function, entity_type)
-        return evolve(function, path=path, condition=condition, argument=_argument(function), by=by)
+        weights = tuple(self.weight(each, function, entity_type) for each in function.weights)
+        return evolve(function, path=path, condition=condition, argument=_argument(function), by=by, weights=weights)
+
+    def weight(self, weight: Weight, function: AggregateFunction, entity_type: EntityType) -> Weight:
+        """A parameter that values are multiplied with; what its table is, is known where it is read."""
+        name, levels = weight.parameter.name, weight.parameter.levels
+        if function.name not in WEIGHED or len(function.weights) > MOST_WEIGHTS:
+            raise QueryError(
+                f"`{function.name}` cannot be multiplied with {len(function.weights)} parameters",
+                hint=f"{MOST_WEIGHTS} at most; {', '.join(WEIGHED)} can",
+            )
+        if not isinstance(name, str) or not name or len(levels) > MOST_KEYS:
+            raise QueryError(f"a parameter has a name and at most {MOST_KEYS} levels, not {shown(name)}")
+        if function.path is not None and function.name != "count":
+            way = self.valued(function.path, entity_type)
+            if FAMILIES[way.attribute.data_type] != "number":
+                raise self.error(way, f"`{path_text(function.path)}` is no number, and cannot be multiplied")
+        return Weight(Parameter(name, tuple(self.level(each, entity_type) for each in levels)), weight.divides)
 
     def time_of(self, function: AggregateFunction, entity_type: EntityType) -> Path | None:
         """The path that ``latest`` and ``first`` are ordered by; no other function has one."""
@@ -319,6 +348,8 @@ class _AggregateChecker(QueryChecker):
         """What kind of value a checked measure has."""
         if isinstance(measure, AggregateFunction):
             entity_type = self.place_of(measure, entity_type)
+            if measure.weights:
+                return _NUMBER
             if measure.name in ("count", "distinct"):
                 return _COUNT
             if measure.path is not None and measure.name in ("sum", "minimum", "maximum", "mode", *IN_TIME):

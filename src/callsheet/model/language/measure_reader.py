@@ -9,6 +9,7 @@ The grammar, one method for each rule; ``condition`` and ``path`` are those of q
                | beside "(" measure {"," level} ["," number] ")"              (share, rank, previous, …)
                | "if" "(" having "," measure ["," measure] ")"
                | "scoped" "(" measure "," measure {"," level} ")"
+               | "parameter" "(" name {"," level} ")"
     level      = path | band "(" path ["," zone] ")"
     having     = as a condition, with measure operator value for a comparison
 """
@@ -41,6 +42,7 @@ from callsheet.model.measure import (
     MeasureComparison,
 )
 from callsheet.model.named import NamedMeasure
+from callsheet.model.parameter import Parameter
 from callsheet.model.query import And, Not, Or, Path
 from callsheet.model.schema import did_you_mean
 from callsheet.model.window import WINDOWS, Window
@@ -55,7 +57,7 @@ _ALIASES: Final = {
     "max": "maximum",
     "stddev": "deviation",
 }
-_CHOICES: Final = ("if", "scoped")
+_CHOICES: Final = ("if", "scoped", "parameter")
 _KNOWN: Final = (*FUNCTIONS, *WINDOWS, *_CHOICES)
 FUNCTION_NAMES: Final = frozenset({*_KNOWN, *_ALIASES})
 """What functions are called in texts."""
@@ -168,7 +170,11 @@ class MeasureReader(Parser):
         return self._error(f"there is no {self._noun} `{name:.80}`{near}", hint)
 
     def _of_measures(self, name: str, called: bool) -> Measure:
-        rules: dict[str, Callable[[], Measure]] = {"if": self._choice, "scoped": self._scoped}
+        rules: dict[str, Callable[[], Measure]] = {
+            "if": self._choice,
+            "scoped": self._scoped,
+            "parameter": self._parameter,
+        }
         if not called or self._keys[self._index + 1] == ")":
             example = _EXAMPLES.get(name, f"{name}(sum(bid), month(due_date))")
             raise self._error(f"`{name}` needs a measure", f"like `{example}`")
@@ -205,6 +211,17 @@ class MeasureReader(Parser):
             self._index += 1
             levels.append(self.level())
         return Scoped(then, otherwise, tuple(levels))
+
+    def _parameter(self) -> Parameter:
+        kind, word = self._kinds[self._index], self._texts[self._index]
+        if kind not in (STRING, WORD):
+            raise self._error(f"expected the name of a parameter table, found {self._found()}", _EXAMPLES["parameter"])
+        self._index += 1
+        levels = []
+        while self._keys[self._index] == ",":
+            self._index += 1
+            levels.append(self.level())
+        return Parameter(read_quoted(word) if kind == STRING else word, tuple(levels))
 
     def _comma(self, name: str) -> None:
         self._expect(",", f"like `{_EXAMPLES[name]}`")
@@ -312,7 +329,11 @@ class MeasureReader(Parser):
         return MeasureComparison(measure, operator, value)
 
 
-_EXAMPLES: Final = {"if": "if(count > 3, sum(bid), 0)", "scoped": "scoped(average(bid), sum(bid), status.name)"}
+_EXAMPLES: Final = {
+    "if": "if(count > 3, sum(bid), 0)",
+    "scoped": "scoped(average(bid), sum(bid), status.name)",
+    "parameter": "sum(duration) * parameter(Rates, user.username)",
+}
 
 
 def _as_having(condition: Any) -> Having:

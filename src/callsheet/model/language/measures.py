@@ -26,6 +26,7 @@ from callsheet.model.measure import (
     MeasureComparison,
 )
 from callsheet.model.named import NamedMeasure
+from callsheet.model.parameter import Parameter
 from callsheet.model.window import Window
 
 __all__ = ["FUNCTION_NAMES", "having_text", "level_text", "measure_text", "parse_level", "parse_measure", "parse_order"]
@@ -100,8 +101,14 @@ def measure_text(measure: Measure) -> str:
     if isinstance(measure, Scoped):
         sides = [measure_text(measure.then), measure_text(measure.otherwise)]
         return f"scoped({', '.join([*sides, *(level_text(each, True) for each in measure.levels)])})"
+    if isinstance(measure, Parameter):
+        name = measure.name if _NAME.fullmatch(measure.name) else quote(measure.name)
+        return f"parameter({', '.join([name, *(level_text(each, True) for each in measure.levels)])})"
     if not isinstance(measure, AggregateFunction):
         raise QueryError(f"{measure!r:.80} is no measure")
+    if measure.weights:
+        weight, plain = measure.weights[-1], evolve(measure, weights=measure.weights[:-1])
+        return f"{_part_text(plain)} {'/' if weight.divides else '*'} {measure_text(weight.parameter)}"
     return _function_text(measure)
 
 
@@ -137,8 +144,11 @@ def having_text(having: Having) -> str:
 
 def _part_text(measure: Measure) -> str:
     text = measure_text(measure)
-    function = isinstance(measure, AggregateFunction) and measure.condition is None and not measure.table
-    return text if function or isinstance(measure, Constant | NamedMeasure | Window | Choice | Scoped) else f"({text})"
+    if isinstance(measure, AggregateFunction):
+        closed = measure.condition is None and not measure.table and not measure.weights
+    else:
+        closed = isinstance(measure, Constant | NamedMeasure | Window | Choice | Scoped | Parameter)
+    return text if closed else f"({text})"
 
 
 def level_text(level: Level, zoned: bool = False) -> str:

@@ -99,7 +99,7 @@ class _Reader:
                 if function.condition is not None:
                     self._condition(function.condition)
         if not is_of_facts(aggregate):
-            # A second table, other groups, or which levels are kept apart: anything may change it.
+            # A second table, rules of parameters, other groups, or which levels are kept apart: anything may change it.
             self._whole = True
             self._roots |= {kind.root for kind in self._schema.types.values()}
         return Reaching(self._ways, self._spreads, self._whole, frozenset(self._roots))
@@ -156,13 +156,16 @@ class _Reader:
 
 
 def is_of_facts(aggregate: Aggregate) -> bool:
-    """Whether each cell is computed of its own facts alone: by functions, numbers and arithmetic of one table."""
+    """Whether each cell is computed of its own facts alone: by functions, numbers and arithmetic of one table.
+
+    A measure with a parameter depends on its rules, too.
+    """
     return not aggregate.empty and all(map(_is_of_facts, measures_of(aggregate)))
 
 
 def _is_of_facts(measure: Measure) -> bool:
     if isinstance(measure, AggregateFunction):
-        return not measure.table
+        return not measure.table and not measure.weights
     return isinstance(measure, Arithmetic | Constant) and all(map(_is_of_facts, measure.parts))
 
 
@@ -172,6 +175,8 @@ def adds_up(measure: Measure, entity_type: EntityType, schema: Schema) -> bool:
         return measure.operator in "+-" and all(adds_up(part, entity_type, schema) for part in measure.parts)
     if not isinstance(measure, AggregateFunction) or measure.name not in ("sum", "count"):
         return False
+    if measure.weights:
+        return False  # A rule changes many facts.
     return measure.path is None or measure.repeated or _is_own(measure.path, entity_type, schema)
 
 

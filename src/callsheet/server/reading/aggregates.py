@@ -62,6 +62,7 @@ from callsheet.server.access.access import Access
 from callsheet.server.reading.choosing import directed
 from callsheet.server.reading.functions import SqlFunction, group_reader, sql_function
 from callsheet.server.reading.members import LevelMembers
+from callsheet.server.reading.parameters import RuleSets, rule_sets
 from callsheet.server.reading.stems import Stem, StemKey, missing_of, stem_key
 from callsheet.server.reading.windows import WindowStorey, kinds_of
 from callsheet.server.store.columns import INTEGER, NUMBER
@@ -87,7 +88,7 @@ def read_aggregate(
     The aggregate must have been checked (``model/language/aggregates.py``). Only entities that ``access`` lets the
     account read are counted (None: all). Raises `TooLarge` for more than ``most`` groups.
     """
-    plan = AggregatePlan(store, access, aggregate)
+    plan = AggregatePlan(store, access, aggregate, rule_sets(store, connection, access, aggregate))
     plan.check(connection)
     rows = connection.execute(plan.limited(most)).all()
     if most is not None and len(rows) > most:
@@ -98,8 +99,8 @@ def read_aggregate(
 class AggregatePlan:
     """The statement of one aggregate."""
 
-    def __init__(self, store: Store, access: Access | None, aggregate: Aggregate) -> None:
-        self.store, self.access, self.aggregate = store, access, aggregate
+    def __init__(self, store: Store, access: Access | None, aggregate: Aggregate, rules: RuleSets) -> None:
+        self.store, self.access, self.aggregate, self._rules = store, access, aggregate, rules
         self._facts = facts_of(aggregate)
         self._stems: dict[StemKey, Stem] = {}
         self._functions: dict[AggregateFunction, SqlFunction] = {}
@@ -128,7 +129,7 @@ class AggregatePlan:
     def _stem(self, key: StemKey) -> Stem:
         found = self._stems.get(key)
         if found is None:
-            found = self._stems[key] = Stem.of(key, self._facts[key.table], self.store, self.access)
+            found = self._stems[key] = Stem.of(key, self._facts[key.table], self.store, self.access, self._rules)
         return found
 
     def _level(self, place: int) -> Value:
@@ -148,7 +149,7 @@ class AggregatePlan:
         """Levels, the number of the kind of group (if there are totals), and measures of all groups."""
         if self.aggregate == Aggregate(self.aggregate.select):
             # Just a count: as SQLite likes it best.
-            stem = Stem.of(StemKey(), self._facts[""], self.store, self.access)
+            stem = Stem.of(StemKey(), self._facts[""], self.store, self.access, self._rules)
             # Conditions join what they need, so they are made first.
             conditions = stem.conditions()
             return select(func.count()).select_from(stem.scope.source).where(*conditions)

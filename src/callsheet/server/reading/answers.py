@@ -12,6 +12,7 @@ from sqlalchemy import Select as Statement
 from callsheet.model.question import Answer, Question
 from callsheet.server.access.access import Access
 from callsheet.server.reading.aggregates import AggregatePlan
+from callsheet.server.reading.parameters import rule_sets
 from callsheet.server.store.store import Store
 
 __all__ = ["ReadState", "read_answer"]
@@ -30,7 +31,8 @@ def read_answer(state: ReadState, question: Question, access: Access, most: int 
     """The answer to a checked question, cut at ``most`` groups (None: no limit)."""
     connection = state.connection
     began = perf_counter()
-    plan = AggregatePlan(state.store, access, question.aggregate)
+    rules = rule_sets(state.store, connection, access, question.aggregate)
+    plan = AggregatePlan(state.store, access, question.aggregate, rules)
     statement = plan.limited(most)
     planned = perf_counter()
     plan.check(connection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import evolve, frozen
@@ -11,17 +11,19 @@ from sqlalchemy import ColumnElement, Integer, Text, case, cast, func, literal, 
 from sqlalchemy.types import TypeEngine
 
 from callsheet.errors import Invalid
+from callsheet.model.schema import Attribute
 from callsheet.server.store.columns import INTEGER, NUMBER, TEXT, Truth
 from callsheet.server.store.comparison import Value, Where
 from callsheet.server.store.items import item_python
 from callsheet.server.store.sql_template import SqlTemplate
 from callsheet.server.store.sqlite_statistics import DEVIATION, FIRST, LATEST, MODE, QUANTILE, VARIANCE
 
-__all__ = ["SqlFunction", "group_reader", "placeholder_type", "sql_function", "value_in_time"]
+__all__ = ["SqlFunction", "group_reader", "placeholder_type", "sql_function", "value_in_time", "weighted_function"]
 
 Column = ColumnElement[Any]
 Reading = Callable[[Any], Any]
 
+_PRODUCT = Attribute("product", data_type="number")
 _PLACES = {"median": 0.5, "lower_quartile": 0.25, "upper_quartile": 0.75}
 
 
@@ -140,6 +142,25 @@ def sql_function(name: str, value: Value | None, place: float | None) -> SqlFunc
     if name == "sum":
         return SqlFunction(number, lambda each: func.sum(each, type_=NUMBER), NUMBER, _finite, "number", 0)
     return SqlFunction(number, _statistic(name, place), NUMBER, _finite, "number")
+
+
+def weighted_function(
+    name: str, value: Value | None, place: float | None, weights: Iterable[tuple[Column, bool]]
+) -> SqlFunction:
+    """The function of values that are each multiplied with weights, or divided by those that say so.
+
+    A count is the sum of the weights where there is a value.
+    """
+    if value is None:
+        product: Column = literal(1.0, NUMBER)
+    elif name == "count":
+        product = type_coerce(case((value.expression.is_not(None), literal(1.0, NUMBER))), NUMBER)
+    else:
+        product = cast(value.expression, NUMBER)
+    for weight, divides in weights:
+        below = func.nullif(weight, literal(0.0, NUMBER), type_=NUMBER)
+        product = type_coerce(product / below if divides else product * weight, NUMBER)
+    return sql_function("sum" if name == "count" else name, Value(product, _PRODUCT), place)
 
 
 def _exact(name: str, column: Column, decimals: int) -> SqlFunction:

@@ -120,6 +120,10 @@ class Scope:
         self._keys[table] = key
         return table
 
+    def join_rows(self, rows: FromClause, on: Where) -> None:
+        """Join rows of which at most one fulfils the condition."""
+        self.source = self.source.outerjoin(rows, on)
+
     def joined_member(self, owner: JoinedEntity, name: str) -> JoinedEntity:
         """Join the members of a collection by its owner."""
         attribute = owner.attribute(name)

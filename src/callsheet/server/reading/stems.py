@@ -35,7 +35,14 @@ from callsheet.model.schema import EntityType, Schema
 from callsheet.server.access.access import Access
 from callsheet.server.reading.bands import banded
 from callsheet.server.reading.choosing import chosen_keys
-from callsheet.server.reading.functions import SqlFunction, placeholder_type, sql_function, value_in_time
+from callsheet.server.reading.functions import (
+    SqlFunction,
+    placeholder_type,
+    sql_function,
+    value_in_time,
+    weighted_function,
+)
+from callsheet.server.reading.parameters import RuleSets, check_levels, joined_value
 from callsheet.server.reading.sql import Scope
 from callsheet.server.store.comparison import Value, Where
 from callsheet.server.store.store import Store
@@ -81,11 +88,12 @@ class Stem:
     scope: Scope
     levels: dict[int, Value]
     _open: Callable[[], Scope]
+    rules: RuleSets
     owners: Scope | None = None
     functions: dict[AggregateFunction, SqlFunction] = field(factory=dict)
 
     @classmethod
-    def of(cls, key: StemKey, fact: Fact, store: Store, access: Access | None) -> Stem:
+    def of(cls, key: StemKey, fact: Fact, store: Store, access: Access | None, rules: RuleSets) -> Stem:
         """A stem of a table, with its levels."""
         opened = partial(Scope, store, fact.select.entity_type, access)
         scope = opened()
@@ -98,7 +106,7 @@ class Stem:
             for place, level in enumerate(fact.levels)
             if level is not None
         }
-        return cls(key, fact, scope, levels, opened, owners)
+        return cls(key, fact, scope, levels, opened, rules, owners)
 
     @property
     def repeats(self) -> bool:
@@ -109,18 +117,34 @@ class Stem:
         path = function.path
         if self.owners is not None and path is not None:
             inner = self.owners.row_value(Path(path.steps[len(self.key.owner) :]))
-            found = self.functions[function] = sql_function(function.name, inner, function.argument)
+            found = self.functions[function] = self._of_values(function, inner, self.owners)
             return found
         value = None if path is None else self.scope.row_value(path)
         if value is not None and function.by is not None:
             by = self.scope.row_value(function.by).expression
             found = value_in_time(function.name, value, by, self.scope.key)
         else:
-            found = sql_function(function.name, value, function.argument)
+            found = self._of_values(function, value, self.scope)
         if function.condition is not None and self.key.condition is None:
             found = found.of(self.scope.condition(function.condition))
         self.functions[function] = found
         return found
+
+    def _of_values(self, function: AggregateFunction, value: Value | None, scope: Scope) -> SqlFunction:
+        """The function of values in a scope, which are multiplied with the weights of their rows."""
+        if not function.weights:
+            return sql_function(function.name, value, function.argument)
+        key, kind, name = self.key, self.fact.select.entity_type, function.name
+        owner = key.owner
+        if function.path is not None and not owner:
+            owner = _owner(scope.schema, scope.place.entity_type, function.path)
+        weights = []
+        for weight in function.weights:
+            rules = self.rules[kind, weight.parameter]
+            check_levels(name, rules, owner, bool(key.owner) and not key.ways)
+            cut = len(key.owner) if scope is self.owners else 0
+            weights.append((joined_value(scope, weight.parameter, rules, cut), weight.divides))
+        return weighted_function(name, value, function.argument, weights)
 
     def rows(self) -> Statement[Any] | CompoundSelect[Any]:
         """Levels, the owner where it is once in a group, and the inputs of the functions."""
