@@ -25,7 +25,7 @@ def test_it_is_a_backend(studio: Studio) -> None:
     """Every verb of the protocol is there; the description says who asks and what the server takes."""
     backend: Backend = studio.service.backend("anna")
     told = backend.describe()
-    served = "handlers adjustments schedules relative_times counts measures questions causes scenarios tables"
+    served = "handlers adjustments schedules relative_times counts measures questions causes scenarios tables watches"
     known: dict[str, Any] = dict.fromkeys(served.split(), True)
     features = Features(**known, rows=2_000, columns=told.features.columns)
     assert (told.server, told.user, told.features, told.time) == ("callsheet", "anna", features, START)

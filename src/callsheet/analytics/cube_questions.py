@@ -30,7 +30,16 @@ from callsheet.model.query import And, Condition, Path, Select
 from callsheet.model.question import Answer, Question
 from callsheet.model.schema import did_you_mean
 
-__all__ = ["level_columns", "query", "question_cells"]
+__all__ = [
+    "AskedLevel",
+    "AskedMeasure",
+    "asked_question",
+    "cells_of_question",
+    "frame_of",
+    "level_columns",
+    "query",
+    "question_cells",
+]
 
 
 @frozen
@@ -67,22 +76,22 @@ def query(
     mdx: bool = False,
 ) -> Flow[CubeFrame]:
     """The answer to a question about a cube; all that is wrong with it is said at once."""
-    asked, numbers, aggregate = _asked(
+    asked, numbers, aggregate = asked_question(
         cube, measures, levels, given_filter, totals, order, limit, bool(include_empty_rows)
     )
     text = _mdx_text(cube, asked, numbers, given_filter, totals, limit, include_empty_rows) if mdx else None
     axes = axes_of(scenario, at)
     questions = [Question(aggregate, at=position, scenario=name, explain=explain) for name, position in axes.points]
     answers = yield from ask(cube._core, questions)
-    cells = _cells(cube, asked, numbers, aggregate)
-    frame = _frame(cube, asked, numbers, axes, answers, cells)
+    cells = cells_of_question(cube, asked, numbers, aggregate)
+    frame = frame_of(cube, asked, numbers, axes, answers, cells)
     frame.mdx = text
     return frame
 
 
 def question_cells(cube: Any, measures: Sequence[Any], levels: Any, given_filter: Any, totals: Any) -> FrameCells:
     """The cells of a question that is not sent: of one of them, the entities or the causes can be asked for."""
-    return _cells(cube, *_asked(cube, measures, levels, given_filter, totals))
+    return cells_of_question(cube, *asked_question(cube, measures, levels, given_filter, totals))
 
 
 def level_columns(cube: Any, levels: Any) -> list[ExportColumn]:
@@ -94,12 +103,14 @@ def level_columns(cube: Any, levels: Any) -> list[ExportColumn]:
     return [each.column for each in asked]
 
 
-def _cells(cube: Any, asked: Sequence[AskedLevel], numbers: Sequence[AskedMeasure], aggregate: Aggregate) -> FrameCells:
+def cells_of_question(
+    cube: Any, asked: Sequence[AskedLevel], numbers: Sequence[AskedMeasure], aggregate: Aggregate
+) -> FrameCells:
     names = (*(each.column.name for each in asked), *(each.column.name for each in numbers))
     return FrameCells(cube._core, aggregate, names)
 
 
-def _asked(
+def asked_question(
     cube: Any,
     measures: Sequence[Any],
     levels: Any,
@@ -338,7 +349,7 @@ def _totals(cube: Any, given: Any, asked: Sequence[AskedLevel]) -> bool | tuple[
 # -- the answer ----------------------------------------------------------------------------------------------------
 
 
-def _frame(
+def frame_of(
     cube: Any,
     asked: Sequence[AskedLevel],
     numbers: Sequence[AskedMeasure],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from callsheet.analytics.asked import AwaitingMember, BlockingMember
@@ -14,6 +14,7 @@ from callsheet.analytics.cube_measures import Measures, check_text
 from callsheet.analytics.cube_questions import query
 from callsheet.analytics.cube_reading import shared_with
 from callsheet.analytics.cube_text import cube_toml
+from callsheet.analytics.cube_watching import CubeChange, watch
 from callsheet.analytics.display import Shown
 from callsheet.analytics.frames import Frame
 from callsheet.core.verb import Verb
@@ -190,6 +191,32 @@ class CubeVerbs(Shown):
         >>> cube.explain_changes(monday, None, "Hours", levels=["Sequence"])  # doctest: +SKIP
         """
         return explain_changes(self, first, second, measures, levels, filter)
+
+    def watch(
+        self,
+        *measures: Any,
+        levels: Any = (),
+        filter: Any = None,
+        totals: bool | Iterable[Any] = False,
+        order: Any = None,
+        limit: int | None = None,
+        include_empty_rows: bool = False,
+        since: Any = None,
+        callback: Callable[[CubeChange], Any] | None = None,
+    ) -> Any:
+        """The answer now, and again whenever commits have changed it: an iterator of `CubeChange`, to be closed.
+
+        What is asked is written as in `query`. Each change has the whole answer (``frame``), the rows that differ from
+        the last one (``cells``), and the ``position`` of the log. A loop that is slow gets one change for many commits.
+        A broken connection is opened again, and nothing is missed. ``since`` continues from an earlier change, or from
+        a position: the first change is then what differs. With a ``callback``, it is called with each change in a
+        thread of its own (in a task, where the session is awaited), and what is returned has `close`.
+
+        >>> with cube.watch("Hours", levels=["Sequence"]) as changes:  # doctest: +SKIP
+        ...     for change in changes:
+        ...         print(change.position, change.cells)
+        """
+        return watch(self, measures, levels, filter, totals, order, limit, include_empty_rows, since, callback)
 
     def drill(self, row: Any, measure: str | None = None, owners: bool = False) -> Any:
         """The entities behind a row of an answer, totals included, as a query: to be read, changed and exported.

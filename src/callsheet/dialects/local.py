@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callsheet.dialects.accounts import AccountDescription, account_of
+from callsheet.dialects.local_watch import LocalWatchStream
 from callsheet.dialects.protocol import (
     AskingBackend,
     Backend,
@@ -16,6 +17,7 @@ from callsheet.dialects.protocol import (
     FileBackend,
     ScenarioBackend,
     TableBackend,
+    WatchingBackend,
 )
 from callsheet.dialects.uploads import StagedUpload
 from callsheet.errors import StateError, Unsupported, UsageError
@@ -28,6 +30,7 @@ from callsheet.model.query import Select
 from callsheet.model.question import Answer, Question
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
+from callsheet.model.watching import Watch
 
 __all__ = ["LocalDialect", "LocalStream"]
 
@@ -143,6 +146,12 @@ class LocalDialect:
 
     def events(self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]) -> LocalStream:
         return LocalStream(_event_backend(self._backend), after, expressions, subscriber)
+
+    def watch(self, watches: Sequence[Watch]) -> LocalWatchStream:
+        backend = self._backend
+        if not isinstance(backend, WatchingBackend):
+            raise Unsupported(f"{backend!r} sends no answers again when they have changed")
+        return LocalWatchStream(backend.watch(watches))
 
     def learn(self, schema: Schema) -> None:
         """Nothing to decode."""

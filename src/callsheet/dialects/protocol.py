@@ -21,6 +21,7 @@ from callsheet.model.query import Select
 from callsheet.model.question import Answer, Question
 from callsheet.model.record import Identity, Page
 from callsheet.model.schema import Schema
+from callsheet.model.watching import ResultChange, Watch
 
 __all__ = [
     "AskingBackend",
@@ -52,6 +53,9 @@ __all__ = [
     "TableDialect",
     "Touched",
     "VerifyingDialect",
+    "WatchSource",
+    "WatchingBackend",
+    "WatchingDialect",
 ]
 
 
@@ -69,8 +73,9 @@ class Features:
     ``columns`` it also sends the pages of a query as columns; with ``relative_times`` it reads times
     relative to now, and by its own clock; with ``counts`` the
     action `counts` counts the entities of many types at once. With ``questions`` it answers several aggregates in one
-    snapshot, and says which (``ask``); with ``scenarios`` it keeps scenarios; with ``tables`` people add tables of
-    their own while the server runs.
+    snapshot, and says which (``ask``); with ``scenarios`` it keeps scenarios;
+    with ``watches`` it sends answers again when commits have changed them; with ``tables`` people add tables of their
+    own while the server runs.
     """
 
     atomic: bool = True
@@ -96,6 +101,7 @@ class Features:
     causes: bool = False
     scenarios: bool = False
     tables: bool = False
+    watches: bool = False
 
 
 @frozen
@@ -268,6 +274,44 @@ class AskingBackend(Protocol):
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """An answer for each question; all those of the same state are of one snapshot of it."""
+        ...
+
+
+class WatchSource(Protocol):
+    """The watches of one reader in a server of this process."""
+
+    @property
+    def position(self) -> int:
+        """The position up to which all results are known to hold."""
+
+    def wait(self, timeout: float) -> bool:
+        """Whether there may be something new; blocks up to ``timeout`` seconds for it."""
+
+    def changes(self) -> list[tuple[int, ResultChange]]:
+        """The newest changes, each with the number of its watch; call `delivered` once the reader has them."""
+
+    def delivered(self) -> None:
+        """The reader has what `changes` returned last."""
+
+    def close(self) -> None:
+        """Watch no more."""
+
+
+@runtime_checkable
+class WatchingBackend(Protocol):
+    """A backend whose answers can be watched."""
+
+    def watch(self, watches: Sequence[Watch]) -> WatchSource:
+        """A reader of these questions, which gets their answers whenever commits have changed them."""
+        ...
+
+
+@runtime_checkable
+class WatchingDialect(Dialect, Protocol):
+    """A dialect of a server whose answers can be watched."""
+
+    def watch(self, watches: Sequence[Watch]) -> EventStream:
+        """A stream of `WATCHED` events, whose data are the number of a watch and a `ResultChange`."""
         ...
 
 

@@ -20,6 +20,7 @@ from attrs import define, field, frozen
 from callsheet.errors import CallsheetError, Unavailable
 from callsheet.flow import Response
 from callsheet.model.event import Event, Position
+from callsheet.model.watching import ResultChange, Watch
 
 __all__ = [
     "Answered",
@@ -41,6 +42,7 @@ __all__ = [
     "TooManyAttempts",
     "UploadRoute",
     "Visit",
+    "WatchRoute",
     "WebRequest",
 ]
 
@@ -257,6 +259,22 @@ class StreamRoute:
 
 
 @frozen
+class WatchRoute:
+    """A path whose response does not end: changes of watched results, as server-sent events.
+
+    ``change`` encodes a change, of the number of its watch and the number of its levels; ``place`` a position.
+    """
+
+    path: str
+    watches: Callable[[WebRequest], Sequence[Watch]]
+    change: Callable[[int, int, ResultChange], bytes]
+    place: Callable[[int], bytes]
+    credentials: Identify
+    refuse: Refuse
+    intake: Intake = Intake()
+
+
+@frozen
 class FrameOutcome:
     """The outcome of a frame: frames to send, an event to publish, and whether the conversation has ended.
 
@@ -328,4 +346,4 @@ class SocketRoute:
     intake: Intake = Intake()
 
 
-AnyRoute: TypeAlias = Route | UploadRoute | StreamRoute | SocketRoute
+AnyRoute: TypeAlias = Route | UploadRoute | StreamRoute | WatchRoute | SocketRoute

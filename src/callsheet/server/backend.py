@@ -33,6 +33,7 @@ from callsheet.model.question import Answer, Question
 from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 from callsheet.model.table_steps import steps_from_plain
+from callsheet.model.watching import Watch
 from callsheet.server import asking
 from callsheet.server.access.access import Access
 from callsheet.server.access.confidential import deciding_types
@@ -62,7 +63,8 @@ from callsheet.server.scenarios.call import ScenarioCall
 from callsheet.server.store.store import Store
 from callsheet.server.tables import changing as tables
 from callsheet.server.tables.arrow_columns import can_read
-from callsheet.server.views import ExternalView, PastView, ScenarioView, TransactionView, View
+from callsheet.server.views import ExternalView, PastView, PresentView, ScenarioView, TransactionView, View
+from callsheet.server.watching.reader import WatchReader
 from callsheet.server.writing import apply as writing
 from callsheet.server.writing.custom_attributes import CONFIGURATION
 
@@ -83,6 +85,7 @@ FEATURES = Features(
     questions=True,
     causes=True,
     scenarios=True,
+    watches=True,
     tables=can_read(),
 )
 EVENTS = 1_000
@@ -168,6 +171,19 @@ class ServiceBackend:
             backend = ServiceBackend(self._context, self._principal, view)
             answers.update(zip(places, backend._answers(asked, list(answers.values()))))
         return [answers[place] for place in range(len(questions))]
+
+    def watch(self, watches: Sequence[Watch]) -> WatchReader:
+        """A reader of these questions, which gets their answers whenever commits have changed them."""
+        if not isinstance(self._view, PresentView):
+            raise Invalid(f"what is watched is of the present, and this is {self._view!r}")
+        for each in watches:
+            entity_type = each.question.aggregate.select.entity_type
+            if (database := self._context.external.database_of(entity_type)) is not None:
+                raise Invalid(
+                    f"{entity_type} is a table of the external database `{database}`, whose commits are not seen here: "
+                    "ask for it again, or load it into a table of this server"
+                )
+        return self._context.watches.open(self._user, self._access, lambda question: self.ask([question])[0], watches)
 
     def why(self, question: CellQuestion) -> NumberChange:
         """The commits that changed a cell of an aggregate between two positions, as far as the user may read them."""

@@ -25,6 +25,7 @@ from callsheet.server.log.broker import Broker
 from callsheet.server.reading.snapshot import Snapshots
 from callsheet.server.scenarios.overlaying import ScenarioStores
 from callsheet.server.store.store import Store
+from callsheet.server.watching.watches import Watches
 from callsheet.server.workspaces.hosting import Workspaces
 from callsheet.server.writing.schema_refresh import SchemaRefresh
 
@@ -75,6 +76,7 @@ class ServerContext:
         self._mirrored: MirroredScenarios | None = None
         self.configured = SchemaRefresh(store)
         self.broker = Broker(store, self.now, self.limits)
+        self.watches = Watches(store, self.broker, self.limits, lambda: self.mirror is not None)
 
     def now(self) -> datetime:
         return self.clock()
@@ -125,6 +127,7 @@ class ServerContext:
             self.sign_on.close()
         if self.workspaces is not None:
             self.workspaces.close()
+        self.watches.close()
         if self.mirror is not None:
             self.mirror.close()
         self.snapshots.close()

@@ -51,6 +51,7 @@ class Limits:
     streams: int = 1_000
     account_streams: int = 64
     account_filters: int = 2_000
+    account_watches: int = 200
     account_event_bytes: int = 256 * 2**20
     event_seconds: float = 3_600.0
     account_staged_bytes: int = 512 * 2**20

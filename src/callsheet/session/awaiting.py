@@ -100,6 +100,7 @@ class AsyncSession(Awaiting, FrontDoor):
         if self._announces_closing:
             await self._drive(self._farewell())
         self._closed = True
+        self._close_watches()
         if self._owns_connection:
             if self._event_hub is not None:
                 await self._event_hub.disconnect()

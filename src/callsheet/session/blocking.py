@@ -141,6 +141,7 @@ class Session(Blocking, FrontDoor):
         if self._announces_closing:
             self._drive(self._farewell())
         self._closed = True
+        self._close_watches()
         if self._owns_connection:
             if self._event_hub is not None:
                 self._event_hub.disconnect()

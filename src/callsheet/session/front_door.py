@@ -8,6 +8,7 @@ from contextvars import Token
 from datetime import tzinfo
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Self, Unpack
+from weakref import WeakSet
 
 from callsheet.core.core import Policy
 from callsheet.core.statistics import Statistics, talking
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from callsheet.model import workspace as names
     from callsheet.model.language import json_schema
     from callsheet.model.schema import Schema
-    from callsheet.session import accessors, builtin, derived, moving, options, plugging, serialized
+    from callsheet.session import accessors, builtin, derived, moving, options, plugging, serialized, watching
     from callsheet.session import connection as connecting
     from callsheet.session.connection import ServerConnection
     from callsheet.session.serialized import SerializedSession
@@ -59,6 +60,7 @@ else:
     serialized = Later("callsheet.session.serialized")
     transport_log = Later("callsheet.transport.log")
     storing = Later("callsheet.analytics.storing")
+    watching = Later("callsheet.session.watching")
 
 __all__ = ["FrontDoor"]
 
@@ -78,6 +80,8 @@ class FrontDoor(SessionVerbs):
     #: Why the pending work of a serialised session could not be restored.
     _unusable: Exception | None = None
     _event_hub: Any = None
+    #: The watches that end with this session.
+    _watches: Any = None
     _owns_connection = True
 
     def __init__(
@@ -166,6 +170,23 @@ class FrontDoor(SessionVerbs):
         server = self._connection.server or "in this process"
         name = "" if self.name is None else f"{self.name!r} "
         return f"<{type(self).__name__} {name}{server}{' (closed)' if self._closed else ''}>"
+
+    # -- watches -----------------------------------------------------------------------------------------
+
+    def _watch(self, question: Any, make: Any, since: Any) -> Any:
+        """A watch of a question, in the kind of this session."""
+        kind = watching.AsyncWatch if self._awaits else watching.BlockingWatch
+        return kind(self, question, make, since)
+
+    def _watching(self, watch: Any) -> None:
+        """Note a watch that ends with this session."""
+        if self._watches is None:
+            self._watches = WeakSet()
+        self._watches.add(watch)
+
+    def _close_watches(self) -> None:
+        for watch in list(self._watches or ()):
+            watch._stop(0.0 if self._awaits else 1.0)
 
     # -- who and where -----------------------------------------------------------------------------------
 

@@ -107,6 +107,12 @@ class Clients:
 
         return self._pool.client(name, make, self._settings.host)
 
+    def listen(
+        self, open_stream: OpenStream, deliver: Deliver, on_state: OnState, after: Position | None = None
+    ) -> Listener:
+        """A listener to the server's events on a connection of its own (for its use see ``listen.py``)."""
+        return Listener(Listening(open_stream, self._settings, after), deliver, on_state)
+
     def _made(self, client: Any) -> Any:
         """A client that was just made."""
         return client
@@ -159,12 +165,6 @@ class HttpTransport(Clients):
             if wait is None:
                 return exchange.conclude()
             time.sleep(wait)
-
-    def listen(
-        self, open_stream: OpenStream, deliver: Deliver, on_state: OnState, after: Position | None = None
-    ) -> Listener:
-        """A listener to the server's events on a connection of its own (for its use see ``listen.py``)."""
-        return Listener(Listening(open_stream, self._settings, after), deliver, on_state)
 
     def close(self) -> None:
         """Close the connections; later requests raise `Closed`. Idempotent."""

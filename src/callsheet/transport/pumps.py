@@ -97,7 +97,9 @@ class Called:
         self._interrupted.set()
 
     def close(self) -> None:
-        """There is nothing to close."""
+        close = getattr(self._stream, "close", None)
+        if close is not None:
+            close()
 
 
 class StreamedAnswer:
@@ -174,6 +176,7 @@ def _request(listening: Listening, stream: EventStream) -> dict[str, Any]:
         "method": request.method,
         "url": settings.url(request),
         "params": dict(request.params) or None,
+        "content": request.content or None,
         # Not compressed: a compressor would delay events.
         "headers": {**settings.login_headers(request), **request.headers, "accept-encoding": "identity"},
         "timeout": httpx.Timeout(listening.keep_alive, connect=settings.timeouts.connect),

@@ -35,11 +35,13 @@ from callsheet.model.record import Page
 from callsheet.model.schema import Schema
 from callsheet.model.table_steps import ARROW
 from callsheet.model.values import pack, unpack
+from callsheet.model.watching import Watch
 
 if TYPE_CHECKING:
     from callsheet.dialects.native import causes as causing
     from callsheet.dialects.native import measures
     from callsheet.dialects.native import questions as questioning
+    from callsheet.dialects.native.watching import NativeWatchStream
 else:
     measures = Later("callsheet.dialects.native.measures")
     causing = Later("callsheet.dialects.native.causes")
@@ -214,6 +216,11 @@ class NativeDialect(NativeLogins):
         self, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]
     ) -> NativeEventStream:
         return NativeEventStream(after, expressions, subscriber, _refuse)
+
+    def watch(self, watches: Sequence[Watch]) -> NativeWatchStream:
+        from callsheet.dialects.native.watching import NativeWatchStream
+
+        return NativeWatchStream(watches, self._headers, _refuse)
 
     # -- files -------------------------------------------------------------------------------------------
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callsheet.dialects.cookies import browser_credentials
+from callsheet.dialects.native import shapes, watching
 from callsheet.dialects.native.events import PATH as EVENTS
 from callsheet.dialects.native.events import message_out, place_out
 from callsheet.dialects.native.login_routes import login_routes
@@ -20,6 +21,7 @@ from callsheet.dialects.routes import (
     Size,
     StreamRoute,
     Visit,
+    WatchRoute,
     WebRequest,
 )
 from callsheet.dialects.serving import ServerHalf
@@ -29,6 +31,7 @@ from callsheet.model.event import LAST_INDEX, Position
 from callsheet.model.plain import Malformed
 from callsheet.model.table_steps import ARROW
 from callsheet.model.values import unpack
+from callsheet.model.watching import Watch
 
 __all__ = ["HALF", "bearer_credentials", "refuse"]
 
@@ -84,6 +87,13 @@ def _question(request: WebRequest) -> EventQuestion:
     return EventQuestion(after, expressions, subscriber)
 
 
+def _watches(request: WebRequest) -> Sequence[Watch]:
+    for name, value in ((shapes.SCENARIO, "a scenario"), ("x-callsheet-at", "an earlier position")):
+        if request.header(name):
+            raise Invalid(f"what is watched is of the present, not of {value}; send no header {name}")
+    return watching.watches_in(request)
+
+
 def _position(text: str) -> Position:
     """The position of a reader: ``12.3``, or ``12`` for all of commit 12."""
     commit, dot, index = text.partition(".")
@@ -110,6 +120,7 @@ def _route(path: str, intake: Intake = ORDINARY) -> Route:
 HALF = ServerHalf(
     routes=(
         StreamRoute(EVENTS, _question, message_out, place_out, bearer_credentials, refuse),
+        WatchRoute(watching.PATH, _watches, watching.message_out, watching.place_out, bearer_credentials, refuse),
         *login_routes(bearer_credentials, refuse),
         _route("/v1/commits/{commit:path}/parts/{number:path}", Intake(Size.LARGE)),
         _route("/v1/tables/loads/{path:path}", Intake(Size.LARGE, ROWS)),

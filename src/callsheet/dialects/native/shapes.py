@@ -43,7 +43,11 @@ __all__ = [
     "ResultReply",
     "SelectBody",
     "Some",
+    "WatchBody",
     "WireAnswer",
+    "WireChange",
+    "WireSeen",
+    "WireWatch",
     "WireArithmetic",
     "WireWindow",
     "WireChoice",
@@ -346,6 +350,42 @@ class WireAnswer(Struct, omit_defaults=True):
     position: int | None = None
     truncated: int | None = None
     plan: Any = None
+
+
+class WireSeen(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """The result that a reader has; without ``digest``, only its position is known."""
+
+    position: int
+    digest: str = ""
+
+
+class WireWatch(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """``at`` and ``scenario`` are refused: what is watched is of the present."""
+
+    aggregate: AggregateBody
+    since: WireSeen | None = None
+    at: int | None = None
+    scenario: str | None = None
+
+
+class WatchBody(Struct, forbid_unknown_fields=True):
+    watches: list[WireWatch]
+
+
+class WireChange(Struct, omit_defaults=True):
+    """``rows`` and ``gone`` have ``totals`` as in `AggregateReply`; without ``before``, ``rows`` are all rows."""
+
+    watch: int
+    position: int
+    digest: str
+    rows: list[list[Any]]
+    totals: list[int] = []
+    before: int | None = None
+    places: list[int] = []
+    gone: list[list[Any]] = []
+    gone_totals: list[int] = []
+    truncated: int | None = None
+    reason: str = ""
 
 
 class AnswersReply(Struct):

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Match, WebSocketRoute
 from starlette.routing import Route as HttpRoute
 
 from callsheet.dialects import declaration_named
-from callsheet.dialects.routes import AnyRoute, Route, SocketRoute, StreamRoute, UploadRoute
+from callsheet.dialects.routes import AnyRoute, Route, SocketRoute, StreamRoute, UploadRoute, WatchRoute
 from callsheet.server.access.authentication import Authentication
 from callsheet.server.files.uploads import FileStore
 from callsheet.server.limits import Limits
@@ -18,6 +18,7 @@ from callsheet.server.web.endpoints import RouteEndpoint, UploadEndpoint
 from callsheet.server.web.sockets import EventSockets, is_eventful
 from callsheet.server.web.streaming import EventStreams, StreamedService
 from callsheet.server.web.turns import Turns
+from callsheet.server.web.watch_streams import WatchStreams
 
 __all__ = ["Dispatch", "declared_routes", "routes_of", "served_routes"]
 
@@ -58,6 +59,8 @@ def served_routes(
                 yield HttpRoute(route.path, upload, methods=list(route.methods)), route
             case StreamRoute() if isinstance(service, StreamedService):
                 yield HttpRoute(route.path, EventStreams(service, chain, route, limits), methods=["GET"]), route
+            case WatchRoute() if isinstance(service, StreamedService):
+                yield HttpRoute(route.path, WatchStreams(service, chain, route, turns, limits), methods=["POST"]), route
             case SocketRoute() if is_eventful(service):
                 sockets = EventSockets(service, chain, route, limits)
                 for path in route.handshake:

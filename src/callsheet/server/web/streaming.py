@@ -30,7 +30,7 @@ from callsheet.server.web.endpoints import recognise, web_request
 from callsheet.server.web.guard import STREAMING
 from callsheet.server.web.sharing import Shared
 
-__all__ = ["EventStreams", "StreamedService"]
+__all__ = ["HEADERS", "KEEP_ALIVE", "RECONNECT", "EventStreams", "StreamedService", "await_end", "pieces", "sent"]
 
 BATCH = 500
 KEEP_ALIVE = 10.0
@@ -118,7 +118,7 @@ class EventStreams:
             scope.get(STREAMING, lambda: None)()
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
             async with anyio.create_task_group() as group:
-                group.start_soon(_await_end, receive, group.cancel_scope)
+                group.start_soon(await_end, receive, group.cancel_scope)
                 await self._send_events(stream, send)
                 group.cancel_scope.cancel()
         finally:
@@ -177,7 +177,7 @@ class EventStreams:
 
     async def _send_events(self, stream: _Stream, send: Send) -> None:
         broker = self._service.broker
-        if not await _sent(send, b"retry: %d\n%b" % (RECONNECT, self._route.place(stream.place))):
+        if not await sent(send, b"retry: %d\n%b" % (RECONNECT, self._route.place(stream.place))):
             return
         try:
             while not broker.closed:
@@ -189,7 +189,7 @@ class EventStreams:
                     return
                 if await broker.wait_async(stream.place, KEEP_ALIVE) or broker.closed:
                     continue
-                if not await _sent(send, b":\n%b" % self._route.place(stream.place)):
+                if not await sent(send, b":\n%b" % self._route.place(stream.place)):
                     return
         except CallsheetError:
             # The account lost its right, or the database is unreachable: the next connection gets the error.
@@ -199,16 +199,16 @@ class EventStreams:
     async def _delivered(self, stream: _Stream, standing: Standing, send: Send, text: bytes) -> bool:
         """Whether the reader read the whole text in time, and was entitled to it until the end."""
         right = stream.right
-        for piece in _pieces(text):
+        for piece in pieces(text):
             if not right.is_current(standing) and not await to_thread.run_sync(right.still_holds, standing):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return False
-            if not await _sent(send, piece):
+            if not await sent(send, piece):
                 return False
         return True
 
 
-def _pieces(text: bytes) -> Iterator[bytes]:
+def pieces(text: bytes) -> Iterator[bytes]:
     """The text in pieces of about `PIECE` bytes, cut between events."""
     start = 0
     while start < len(text):
@@ -218,14 +218,14 @@ def _pieces(text: bytes) -> Iterator[bytes]:
         start = end
 
 
-async def _sent(send: Send, text: bytes) -> bool:
+async def sent(send: Send, text: bytes) -> bool:
     """Whether the reader read the text in time."""
     with anyio.move_on_after(SEND_SECONDS) as clock:
         await send({"type": "http.response.body", "body": text, "more_body": True})
     return not clock.cancelled_caught
 
 
-async def _await_end(receive: Receive, scope: anyio.CancelScope) -> None:
+async def await_end(receive: Receive, scope: anyio.CancelScope) -> None:
     """Cancel the stream when its reader disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
