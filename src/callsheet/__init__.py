@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from callsheet.session.invitation import accept_invitation, accept_invitation_async
     from callsheet.session.login import login, login_async, login_with_password, login_with_password_async
     from callsheet.session.results import AsyncQueryResult, QueryResult
+    from callsheet.session.sign_on import sign_on
     from callsheet.sync.applying import SyncResult
     from callsheet.sync.cells import RefusedRow
     from callsheet.sync.external import External, external
@@ -149,6 +150,7 @@ _HOMES = {
     "rows": "sync.rows.opening",
     "schedule": "listening.schedule",
     "serve": "server.process",
+    "sign_on": "session.sign_on",
 }
 
 __all__ = [
@@ -237,6 +239,7 @@ __all__ = [
     "rows",
     "schedule",
     "serve",
+    "sign_on",
 ]
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from attrs import define, field
 from starlette.testclient import TestClient
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "server"))
+
+from login_desk import Clock
 
 from callsheet.explorer.routes import explorer_routes
 from callsheet.server.service import Service
@@ -85,7 +88,7 @@ class Person:
 
     app: Any
     name: str
-    provider: httpx.Client = field(factory=lambda: httpx.Client(follow_redirects=False))
+    provider: httpx.Client = field(factory=lambda: httpx.Client(follow_redirects=False, verify=False))
     server: TestClient = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -149,12 +152,18 @@ class OpenIdDesk:
     service: Service
     app: Any
     provider: TestProvider
+    clock: Clock
     people: list[Person] = field(factory=list)
 
     def person(self, name: str = "anna") -> Person:
         found = Person(self.app, name)
         self.people.append(found)
         return found
+
+    def later(self, **by: float) -> None:
+        """Let time pass. Callers are looked up again, as they are a second later."""
+        self.clock.move(**by)
+        self.service.accounts.changed()
 
     def close(self) -> None:
         for person in self.people:
@@ -164,15 +173,16 @@ class OpenIdDesk:
 
 @contextmanager
 def open_openid_desk(provider: TestProvider, **settings: Any) -> Iterator[OpenIdDesk]:
-    with Service.open("memory:", admin_key="the key of the administrator") as service:
-        desk = openid_desk(service, provider, settings)
+    clock = Clock(datetime.now(UTC))
+    with Service.open("memory:", admin_key="the key of the administrator", clock=clock) as service:
+        desk = openid_desk(service, provider, settings, clock)
         try:
             yield desk
         finally:
             desk.close()
 
 
-def openid_desk(service: Service, provider: TestProvider, settings: Mapping[str, Any]) -> OpenIdDesk:
+def openid_desk(service: Service, provider: TestProvider, settings: Mapping[str, Any], clock: Clock) -> OpenIdDesk:
     """A desk of an open service."""
     given = {
         "issuer": provider.issuer,
@@ -183,7 +193,7 @@ def openid_desk(service: Service, provider: TestProvider, settings: Mapping[str,
     }
     service.sign_on = SignOn(service, read_sign_on({"oidc": given}))
     app = application(service, service.limits, [explorer_routes(), routes_of(served_dialects())])
-    return OpenIdDesk(service, app, provider)
+    return OpenIdDesk(service, app, provider, clock)
 
 
 def parameter(address: str, name: str) -> str:

@@ -27,15 +27,18 @@ __all__ = ["command"]
 @click.argument("url", required=False)
 @click.option("--user", envvar="CALLSHEET_API_USER", show_envvar=True, help="Your account.")
 @profile_option
+@click.option("--sign-on", is_flag=True, help="Sign on by the provider of the house, in any browser.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input, one line.")
 @click.option("--dialect", type=DialectName(), help="The server's language, if its address does not decide it.")
-def command(url: str | None, user: str | None, profile: str | None, password_stdin: bool, dialect: str | None) -> None:
+def command(
+    url: str | None, user: str | None, profile: str | None, sign_on: bool, password_stdin: bool, dialect: str | None
+) -> None:
     """Log in to the server at URL, and keep the login as a profile.
 
     The password is not shown as you type, and is not kept. The login is kept in the system's keyring if there is one,
     else in a file that only you can read. The next commands, and scripts, use it: the profile `default` by themselves,
     another by --profile, CALLSHEET_PROFILE, or Session(profile=NAME). URL and --user may be left out if the profile has
-    them.
+    them. With --sign-on there is no password: you open an address in any browser, and enter a code there.
     """
     from callsheet.credentials.profiles import DEFAULT, Profiles
     from callsheet.session.login import login
@@ -45,9 +48,13 @@ def command(url: str | None, user: str | None, profile: str | None, password_std
     goal = Destination(
         url or (known.url if known else "") or os.environ.get("CALLSHEET_SERVER", ""),
         user or (known.user if known and known.url == (url or known.url) else ""),
-    ).complete(name)
-    password = _line() if password_stdin else None
-    with login(goal.url, user=goal.user, password=password, dialect=dialect) as session:
+    )
+    if sign_on:
+        opened = _signed_on(goal.located(name).url, dialect)
+    else:
+        goal = goal.complete(name)
+        opened = login(goal.url, user=goal.user, password=_line() if password_stdin else None, dialect=dialect)
+    with opened as session:
         old = _old_tokens(profiles, known) if known and known.url == session.url else None
         kept = keep(profiles, name, session)
         if old is not None:
@@ -63,15 +70,30 @@ class Destination:
     url: str
     user: str
 
-    def complete(self, profile: str) -> Destination:
-        """With a user, who is asked for in a terminal; raises `UsageError` if something is still missing."""
+    def located(self, profile: str) -> Destination:
+        """Raises `UsageError` if it is not known where the server is."""
         if not self.url:
             raise UsageError(f"name the server: callsheet login https://…; there is no profile `{profile}` yet")
+        return self
+
+    def complete(self, profile: str) -> Destination:
+        """With a user, who is asked for in a terminal; raises `UsageError` if something is still missing."""
+        self.located(profile)
         if self.user:
             return self
         if not sys.stdin.isatty():
             raise UsageError("name your account: --user NAME, or CALLSHEET_API_USER")
         return Destination(self.url, str(click.prompt("User", err=True)))
+
+
+def _signed_on(url: str, dialect: str | None) -> Session:
+    """A session of a person who signs on in any browser."""
+    from callsheet.session.sign_on import sign_on
+
+    terminal = Terminal(err=True)
+    return sign_on(
+        url, lambda address, code: terminal.say(f"Open {address} and enter the code {code}"), dialect=dialect
+    )
 
 
 def keep(profiles: Profiles, name: str, session: Session) -> Profile:

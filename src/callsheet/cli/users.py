@@ -138,6 +138,39 @@ def sign_out(session: Session, name: str) -> None:
     Terminal().say(f"{count} login{'' if count == 1 else 's'} of {name} ended.")
 
 
+@command.command("link", short_help="Link NAME with a person at a provider.")
+@click.argument("name")
+@click.argument("provider")
+@click.argument("subject")
+@connected
+def link(session: Session, name: str, provider: str, subject: str) -> None:
+    """Make NAME the account of SUBJECT at PROVIDER, as the refusal of a sign-on names both."""
+    session.call("users.link", name=name, provider=provider, subject=subject)
+    Terminal().say(f"{name} is the account of {subject} at {provider}.")
+
+
+@command.command("unlink", short_help="Take back what `link` did.")
+@click.argument("provider")
+@click.argument("subject")
+@connected
+def unlink(session: Session, provider: str, subject: str) -> None:
+    """Take the account from SUBJECT at PROVIDER, with the roles that the provider gave, and end its logins."""
+    session.call("users.unlink", provider=provider, subject=subject)
+    Terminal().say(f"{subject} at {provider} has no account here any more.")
+
+
+@command.command("linked", short_help="List who NAME is at providers.")
+@click.argument("name")
+@connected
+def linked(session: Session, name: str) -> None:
+    """List who NAME is at providers of the house, and the roles that they give."""
+    rows = []
+    for each in session.call("users.identities", name=name):
+        state = each["reason"] or "ended" if each["ended"] else "valid"
+        rows.append((each["provider"], each["subject"], ", ".join(each["roles"]), state))
+    Terminal().table(("provider", "subject", "roles", "state"), rows)
+
+
 _PROJECT = click.option("--project", metavar="KEY|NAME", help="Only in this project; everywhere without.")
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from attrs import frozen
 
-from callsheet.dialects.accounts import LoginDialect, LoginTokens, checked_for_logins
+from callsheet.dialects.accounts import LoginDialect, LoginTokens, checked_for_logins, checked_for_sign_on
 from callsheet.errors import Unauthorised
 from callsheet.flow import Flow, Work
 from callsheet.secret import Secret
@@ -141,6 +141,13 @@ class SessionLogin:
         """Exchange a name and a password for tokens. ``device`` is what the server lists the login under."""
         tokens: LoginTokens = yield from self._speaking().login(name, password, device)
         self.accept(tokens)
+        return tokens
+
+    def signing_on(self, handle: Secret, device: str = "") -> Flow[LoginTokens | None]:
+        """The tokens of the person who entered a code at the provider; None while nobody has."""
+        tokens: LoginTokens | None = yield from checked_for_sign_on(self._dialect).finish_sign_on(handle, device)
+        if tokens is not None:
+            self.accept(tokens)
         return tokens
 
     def accepting(self, code: Secret, password: Secret, device: str = "") -> Flow[LoginTokens]:

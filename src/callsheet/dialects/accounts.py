@@ -16,13 +16,16 @@ from callsheet.secret import Secret
 __all__ = [
     "AccountDescription",
     "AccountDialect",
+    "DeviceSignOn",
     "IssuedTokens",
     "LoginDialect",
     "LoginTokens",
     "Person",
+    "SignOnDialect",
     "SystemInfo",
     "account_of",
     "checked_for_logins",
+    "checked_for_sign_on",
 ]
 
 
@@ -169,6 +172,18 @@ def checked_for_logins(dialect: Any) -> LoginDialect:
     raise UsageError(f"servers of the dialect `{dialect.name}` have no logins; give `api_user` and `api_key`")
 
 
+@frozen
+class DeviceSignOn:
+    """A code that a person enters at the provider of the house, in any browser; ``handle`` asks whether it was."""
+
+    user_code: str
+    verification_uri: str
+    handle: str
+    verification_uri_complete: str = ""
+    interval: float = 5.0
+    expires_in: float = 600.0
+
+
 @runtime_checkable
 class AccountDialect(Dialect, Protocol):
     """A dialect of a server that says who calls."""
@@ -210,4 +225,24 @@ class LoginDialect(Dialect, Protocol):
         Raises `Forbidden` if the old one is wrong, `Invalid` for a new one that is not accepted, and `Unavailable`
         after too many attempts.
         """
+        ...
+
+
+def checked_for_sign_on(dialect: Any) -> SignOnDialect:
+    """The dialect; raises `UsageError` if its servers have no single sign-on."""
+    if isinstance(dialect, SignOnDialect):
+        return dialect
+    raise UsageError(f"servers of the dialect `{dialect.name}` have no single sign-on; give `api_user` and `api_key`")
+
+
+@runtime_checkable
+class SignOnDialect(LoginDialect, Protocol):
+    """A dialect of a server that people may sign on to by the provider of the house."""
+
+    def begin_sign_on(self) -> Flow[DeviceSignOn]:
+        """A code for a person to enter. Raises `NotFound` if the server has no such provider."""
+        ...
+
+    def finish_sign_on(self, handle: Secret, device: str) -> Flow[LoginTokens | None]:
+        """The tokens of the person who entered the code; None while nobody has. Raises `Unauthorised`."""
         ...

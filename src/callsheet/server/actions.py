@@ -118,6 +118,19 @@ def _sign_out(call: ActionCall, name: str) -> int:
     return call.context.logins.sign_out(name)
 
 
+def _link_user(call: ActionCall, name: str, provider: str, subject: str) -> None:
+    members.link(call.context, name, provider, subject)
+
+
+def _unlink_user(call: ActionCall, provider: str, subject: str) -> None:
+    members.unlink(call.context, provider, subject)
+
+
+def _list_identities(call: ActionCall, name: str) -> list[dict[str, Any]]:
+    found = members.identities(call.context, name)
+    return [{**asdict(each, filter=lambda part, _: part.name != "state"), "roles": list(each.roles)} for each in found]
+
+
 def _list_roles(call: ActionCall) -> list[dict[str, Any]]:
     return [{"name": name, "rules": rules} for name, rules in call.context.roles.list().items()]
 
@@ -208,13 +221,16 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "users.add": _add_user,
     "users.disable": _disable_user,
     "users.enable": _enable_user,
+    "users.identities": _list_identities,
     "users.invite": _invite,
     "users.key": _new_key,
+    "users.link": _link_user,
     "users.list": _list_users,
     "users.password": _set_password,
     "users.role": _set_role,
     "users.sessions": _list_sessions,
     "users.sign_out": _sign_out,
+    "users.unlink": _unlink_user,
     "workspaces.add": _add_workspace,
     "workspaces.drop": _drop_workspace,
     "workspaces.list": _list_workspaces,
@@ -224,6 +240,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
 RECORDED = {
     "users.invite": "invited",
     "users.key": "made another key for",
+    "users.link": "linked",
     "users.password": "set the password of",
     "users.sign_out": "ended all logins of",
     "workspaces.add": "added the workspace",

@@ -20,12 +20,13 @@ from callsheet.model.record import Identity
 from callsheet.model.record import new_key as new_entity_key
 from callsheet.model.schema import EntityType, Schema
 from callsheet.server.access import accounts as keys
+from callsheet.server.access.identities import Identities, KnownIdentity
 from callsheet.server.access.invitations import Invitation
 from callsheet.server.access.people import NAME, USER, account_of, has_users, user_of
 from callsheet.server.context import ServerContext
 from callsheet.server.writing import apply as writing
 
-__all__ = ["add", "add_person", "invite", "new_key"]
+__all__ = ["add", "add_person", "identities", "invite", "link", "new_key", "unlink"]
 
 ROLE = "user"
 """The role of an account that is made for an existing user entity."""
@@ -99,6 +100,37 @@ def invite(context: ServerContext, name: str, days: float | None) -> Invitation:
     made = context.store.write(work)
     context.accounts.changed()
     return made
+
+
+def identities(context: ServerContext, name: str) -> list[KnownIdentity]:
+    """The identities that an account has at providers of the house."""
+    with context.store.reading() as connection:
+        context.accounts.check_exists(connection, name)
+    return Identities(context.store).of(name)
+
+
+def link(context: ServerContext, name: str, provider: str, subject: str) -> None:
+    """Make an account that of an identity, which gives it roles when it next signs on."""
+    for what, value in (("provider", provider), ("subject", subject)):
+        if not 0 < len(value) <= 600 or not value.isprintable():
+            raise Invalid(f"`{what}` is a text of up to 600 printable characters")
+
+    def work(connection: Connection) -> None:
+        context.accounts.check_exists(connection, name)
+        known = Identities(context.store)
+        known.link(connection, KnownIdentity(provider, subject, name, (), context.now()))
+
+    context.store.write(work)
+    context.accounts.changed()
+
+
+def unlink(context: ServerContext, provider: str, subject: str) -> None:
+    """Take an identity from its account, with the roles that it gave, and end the account's logins."""
+    known = Identities(context.store).find(provider, subject)
+    if known is None:
+        raise NotFound(f"nobody is linked to {subject:.200} at {provider:.40}; `callsheet users linked NAME` lists them")
+    context.store.write(lambda connection: Identities(context.store).unlink(connection, provider, subject))
+    context.logins.sign_out(known.account, "the account was unlinked")
 
 
 def _lacks_account(context: ServerContext, connection: Connection, name: str) -> bool:

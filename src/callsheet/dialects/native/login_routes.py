@@ -62,6 +62,11 @@ class AcceptBody(SecretBody, forbid_unknown_fields=True):
     device: str = ""
 
 
+class DeviceBody(SecretBody, forbid_unknown_fields=True):
+    handle: str
+    device: str = ""
+
+
 def login_routes(identify: Identify, refuse: Refuse) -> tuple[Route, ...]:
     """The routes; ``identify`` returns the credentials of a request, ``refuse`` the response to a refused caller.
 
@@ -82,6 +87,9 @@ def login_routes(identify: Identify, refuse: Refuse) -> tuple[Route, ...]:
 
     return (
         route("/v1/login", _login, None),
+        route("/v1/login/ways", _ways, None, "GET"),
+        route("/v1/login/device", _begin_device, None),
+        route("/v1/login/device/tokens", _finish_device, None),
         route("/v1/login/refresh", _refresh, None),
         route("/v1/invitations/accept", _accept, None),
         route("/v1/logout", _logout, optional),
@@ -102,6 +110,31 @@ def _only(method: str, visit: Visit, answer: Callable[[Visit], Response]) -> Res
 def _login(visit: Visit) -> Response:
     body = _body(visit, LoginBody)
     return _issued(visit.logins.login(body.name, body.password, body.device, visit.address))
+
+
+def _ways(visit: Visit) -> Response:
+    """By what a person may log in, beside a name and a password."""
+    return _answer({"password": True, **({"oidc": None} if visit.sign_on is None else visit.sign_on.ways())})
+
+
+def _begin_device(visit: Visit) -> Response:
+    """A code that a person enters at the provider of the house."""
+    return _answer(asdict(_signing_on(visit).checked_oidc().begin_device()))
+
+
+def _finish_device(visit: Visit) -> Response:
+    """The tokens of a person who entered its code; 202 while nobody has."""
+    body, sign_on = _body(visit, DeviceBody), _signing_on(visit)
+    person = sign_on.checked_oidc().finish_device(body.handle)
+    if person is None:
+        return Response(202, b"{}", {"content-type": "application/json"})
+    return _issued(sign_on.tokens(person, sign_on.checked_oidc().settings, body.device, visit.address))
+
+
+def _signing_on(visit: Visit) -> Any:
+    if visit.sign_on is None:
+        raise NotFound("this server has no single sign-on; log in with a name and a password")
+    return visit.sign_on
 
 
 def _refresh(visit: Visit) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from callsheet.dialects.accounts import AccountDescription, IssuedTokens, LoginTokens, account_of
+from callsheet.dialects.accounts import AccountDescription, DeviceSignOn, IssuedTokens, LoginTokens, account_of
 from callsheet.dialects.answers import reads_answers
 from callsheet.dialects.native import shapes
 from callsheet.dialects.native.reply import read_reply, refuse
@@ -32,6 +32,20 @@ class NativeLogins:
         request = _post("/v1/invitations/accept", body, safe=False)
         del body
         return (yield from _exchanged(request))
+
+    @reads_answers
+    def begin_sign_on(self) -> Flow[DeviceSignOn]:
+        response: Response = yield _post("/v1/login/device", {}, safe=True)
+        return read_reply(response, DeviceSignOn, secret=True)
+
+    @reads_answers
+    def finish_sign_on(self, handle: Secret, device: str) -> Flow[LoginTokens | None]:
+        message = _post("/v1/login/device/tokens", {"handle": handle.reveal(), "device": device}, safe=False)
+        sent = time.time()
+        response: Response = yield message
+        if response.status == 202:
+            return None
+        return read_reply(response, IssuedTokens, secret=True).counted_from(sent)
 
     @reads_answers
     def renew(self, refresh: Secret, request: str) -> Flow[LoginTokens]:

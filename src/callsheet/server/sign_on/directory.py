@@ -67,6 +67,9 @@ class PeopleSource(Protocol):
     @property
     def settings(self) -> ProviderSettings: ...
 
+    def is_readable(self, identity: KnownIdentity) -> bool:
+        """Whether there is what it takes to read the person: it has signed on, if that is needed."""
+
     def read(self, identity: KnownIdentity) -> ExternalPerson | None:
         """The person as it is now; None if the provider no longer vouches for it. Raises `Unavailable`."""
 
@@ -157,7 +160,7 @@ class PeopleDirectory:
             if identity.ended is not None:
                 raise Unauthorised(f"{identity.reason or 'your sign-on has ended'}; sign on again")
             source = self._sources.get(identity.provider)
-            if source is not None and not self._is_fresh(identity):
+            if source is not None and source.is_readable(identity) and not self._is_fresh(identity):
                 self._refresh(identity, source, waits=False)
 
     def read_all(self) -> None:
@@ -168,8 +171,8 @@ class PeopleDirectory:
                 continue
             for identity in self._identities_of(account):
                 source = self._sources.get(identity.provider)
-                due = source is not None and identity.ended is None and not self._is_fresh(identity, LOOK_SECONDS)
-                if source is not None and due:
+                due = identity.ended is None and not self._is_fresh(identity, LOOK_SECONDS)
+                if source is not None and due and source.is_readable(identity):
                     try:
                         self._refresh(identity, source, waits=True)
                     except CallsheetError as error:

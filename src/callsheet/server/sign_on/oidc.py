@@ -192,6 +192,10 @@ class OidcProvider:
 
     # Reading again
 
+    def is_readable(self, identity: KnownIdentity) -> bool:
+        """Whether the person has signed on, so that there are tokens of it."""
+        return bool(identity.state)
+
     def read(self, identity: KnownIdentity) -> ExternalPerson | None:
         """The person as the provider describes it now; None if its tokens are not accepted any more."""
         try:

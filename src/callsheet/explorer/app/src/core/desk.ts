@@ -37,6 +37,11 @@ export interface Found {
   within: string;
 }
 
+/** By what one may sign in, beside a name and a password; null for what the server has not. */
+export interface Ways {
+  oidc: { name: string } | null;
+}
+
 export interface Notice {
   text: string;
   bad: boolean;
@@ -53,6 +58,8 @@ export class Desk extends EventTarget {
   readonly wire: Wire;
   state: "starting" | "signed out" | "ready" | "failed" = "starting";
   reason = "";
+  /** Where the login at the provider of the house is ended, after signing out here. */
+  leaveAt = "";
   about: About | null = null;
   schema: Schema | null = null;
   unit: UnitOfWork;
@@ -99,9 +106,17 @@ export class Desk extends EventTarget {
     await this.enter({ name, password });
   }
 
+  /** By what one may sign in here, beside a name and a password. */
+  ways(): Promise<Ways> {
+    return this.wire.get<Ways>("/explorer/x/ways");
+  }
+
   async signOut(everywhere: boolean): Promise<void> {
-    await this.wire.request("DELETE", `/explorer/x/session${everywhere ? "?everywhere=1" : ""}`);
+    const path = `/explorer/x/session${everywhere ? "?everywhere=1" : ""}`;
+    const { leave } = (await this.wire.request<{ leave?: string }>("DELETE", path)) ?? {};
     this.leave("You signed out.");
+    this.leaveAt = leave ?? "";
+    this.changed();
   }
 
   private async enter(given: Record<string, string>): Promise<void> {
