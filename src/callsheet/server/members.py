@@ -128,7 +128,7 @@ def unlink(context: ServerContext, provider: str, subject: str) -> None:
     """Take an identity from its account, with the roles that it gave, and end the account's logins."""
     known = Identities(context.store).find(provider, subject)
     if known is None:
-        raise NotFound(f"nobody is linked to {subject:.200} at {provider:.40}; `callsheet users linked NAME` lists them")
+        raise NotFound(f"nobody is linked to {subject:.200} at {provider:.40}; see `callsheet users linked NAME`")
     context.store.write(lambda connection: Identities(context.store).unlink(connection, provider, subject))
     context.logins.sign_out(known.account, "the account was unlinked")
 
