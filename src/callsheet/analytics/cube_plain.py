@@ -29,7 +29,7 @@ __all__ = [
     "shared_plain",
 ]
 
-LEVEL_KEYS = ("name", "level", "caption", "order", "properties", "unique", "kind", "description")
+LEVEL_KEYS = ("name", "level", "caption", "order", "properties", "unique", "kind", "description", "parent", "hidden")
 FORMULA_KEYS = ("is", "format", "solve_order", "caption")
 
 
@@ -62,15 +62,16 @@ def levels_plain(levels: Iterable[CubeLevel]) -> list[dict[str, Any]]:
 def level_plain(level: CubeLevel) -> dict[str, Any]:
     """A level as a table, without its name."""
     found: dict[str, Any] = {"level": level_text(Level(level.path, level.band))}
-    found |= {name: path_text(path) for name in ("caption", "order") if (path := getattr(level, name)) is not None}
+    found |= {
+        name: path_text(path) for name in ("caption", "order", "parent") if (path := getattr(level, name)) is not None
+    }
     if level.properties:
         found["properties"] = {name: path_text(path) for name, path in level.properties.items()}
     if level.unique != _is_unique(level.band):
         found["unique"] = level.unique
     if level.kind != (level.band or ""):
         found["kind"] = level.kind
-    if level.description:
-        found["description"] = level.description
+    found |= {name: text for name in ("description", "hidden") if (text := getattr(level, name))}
     return found
 
 
@@ -104,6 +105,8 @@ def level_from(name: str, given: Any) -> CubeLevel:
         level.band,
         text_of(f"`kind` of `{name}`", given.get("kind", level.band or "")),
         text_of(f"`description` of `{name}`", given.get("description", "")),
+        _path(name, "parent", given),
+        text_of(f"`hidden` of `{name}`", given.get("hidden", "")),
     )
 
 

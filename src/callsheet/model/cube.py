@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 
+from callsheet.errors import UsageError
 from callsheet.model.measure import AggregateFunction, Arithmetic, Measure, Shared, as_measure, as_path, as_shared
 from callsheet.model.query import Condition, Path
 
@@ -38,6 +39,18 @@ def _formulas(given: Iterable[CubeFormula]) -> tuple[CubeFormula, ...]:
     return tuple(given)
 
 
+def _check_hidden(_level: CubeLevel, _field: Any, value: Any) -> None:
+    if value not in ("", "blank", "parent"):
+        raise UsageError(f"`hidden` of a level is `blank` or `parent`, not {value!r:.80}")
+
+
+def _check_nested(hierarchy: CubeHierarchy, _field: Any, levels: tuple[CubeLevel, ...]) -> None:
+    nested = next((level for level in levels if level.parent is not None), None)
+    if nested is not None and len(levels) > 1:
+        message = f"the level `{nested.name}` has a `parent`, so it is the only one of its hierarchy `{hierarchy.name}`"
+        raise UsageError(message)
+
+
 @frozen
 class CubeLevel:
     """A level: its members are the values at a path of a fact, below those of the levels above.
@@ -46,6 +59,12 @@ class CubeLevel:
     both. ``properties`` are paths of what else is known of a member. ``unique`` says that a value has one parent.
     With a ``band`` (year, quarter, month, week, day) members are periods, each by its first day. ``kind`` says what
     members of a time hierarchy are, one of the same words; by default the band.
+
+    With a ``parent``, the path to the key of another member of the level, members are below each other: people below
+    their supervisors. A member without a parent is one at the top. The cells of a member are about all that are below
+    it, too; those of its ``DataMember`` about its own facts. The level is then the only one of its hierarchy.
+    ``hidden`` says which members are left out, so that their children are those of their parent: ``blank`` without a
+    name, ``parent`` with the name of their parent, too.
 
     >>> CubeLevel("Product Name", "product.name", unique=True).path.names
     ('product', 'name')
@@ -60,11 +79,13 @@ class CubeLevel:
     band: str | None = None
     kind: str = Factory(lambda own: own.band or "", takes_self=True)
     description: str = ""
+    parent: Path | None = field(default=None, converter=as_path)
+    hidden: str = field(default="", validator=_check_hidden)
 
     @property
     def stands_alone(self) -> bool:
         """Whether its value says which member is meant, without those of the levels above."""
-        return self.unique or self.band is not None
+        return self.unique or self.band is not None or self.parent is not None
 
 
 @frozen
@@ -76,7 +97,7 @@ class CubeHierarchy:
     """
 
     name: str
-    levels: tuple[CubeLevel, ...] = field(converter=_levels)
+    levels: tuple[CubeLevel, ...] = field(converter=_levels, validator=_check_nested)
     all_name: str | None = Factory(lambda own: f"All {own.name}s", takes_self=True)
     dimension: str = ""
     default: tuple[Any, ...] | None = None

@@ -46,13 +46,17 @@ LevelName: TypeAlias = tuple[str, int]
 class LevelDescription:
     """A level. ``unique``: a key is found once in the whole level. ``properties`` are the names that rows may have.
 
-    ``kind`` says what members of a time dimension are: ``year``, ``quarter``, ``month``, ``week`` or ``day``.
+    ``kind`` says what members of a time dimension are: ``year``, ``quarter``, ``month``, ``week`` or ``day``. The
+    members of a ``nested`` level are below each other. ``hidden`` says which are left out: ``blank`` without a name,
+    ``parent`` with the name of the member above, too.
     """
 
     name: str
     unique: bool = False
     properties: tuple[str, ...] = ()
     kind: str = ""
+    nested: bool = False
+    hidden: str = ""
 
 
 @frozen
@@ -113,13 +117,17 @@ class CubeDescription:
 
 @frozen
 class MemberRow:
-    """A member of a level. ``order`` sorts it among its siblings: without one its key does, empty keys first."""
+    """A member of a level. ``order`` sorts it among its siblings: without one its key does, empty keys first.
+
+    ``parent`` is, in a nested level, the key of the member above.
+    """
 
     path: MemberPath
     name: str
     properties: Mapping[str, CellValue] = Factory(dict)
     order: CellValue = None
     caption: str = ""
+    parent: MemberKey = None
 
 
 @frozen

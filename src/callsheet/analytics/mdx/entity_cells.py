@@ -75,7 +75,15 @@ def _described(definition: CubeDefinition) -> CubeDescription:
 
 def _hierarchy(hierarchy: CubeHierarchy) -> HierarchyDescription:
     levels = tuple(
-        LevelDescription(each.name, each.unique, tuple(each.properties), each.kind) for each in hierarchy.levels
+        LevelDescription(
+            each.name,
+            each.unique or each.parent is not None,
+            tuple(each.properties),
+            each.kind,
+            each.parent is not None,
+            each.hidden,
+        )
+        for each in hierarchy.levels
     )
     return HierarchyDescription(
         hierarchy.name,

@@ -88,7 +88,14 @@ class AskedMembers:
         properties = {each: as_key(known[f"={each}"]) for each in self.level.properties}
         caption = known.get("caption")
         name = caption if caption is not None else _period(path[-1], self.level.band)
-        return MemberRow(path, "#null" if name is None else str(name), properties, as_key(known.get("order")))
+        return MemberRow(
+            path,
+            "#null" if name is None else str(name),
+            properties,
+            as_key(known.get("order")),
+            "",
+            as_key(known.get("parent")),
+        )
 
 
 def as_key(value: Any) -> Any:
@@ -111,7 +118,7 @@ def _period(key: MemberKey, band: str | None) -> MemberKey:
 
 def _stands_alone(level: CubeLevel) -> bool:
     # A week may be in two months.
-    return level.unique or level.band not in (None, "week")
+    return level.unique or level.parent is not None or level.band not in (None, "week")
 
 
 class CubeQuestions:
@@ -240,7 +247,7 @@ class CubeQuestions:
         levels = self.hierarchies[name].levels
         table, skipped = self._dimension(levels)
         own = levels[depth]
-        extras = {"caption": own.caption, "order": own.order}
+        extras = {"caption": own.caption, "order": own.order, "parent": own.parent}
         extras |= {f"={each}": path for each, path in own.properties.items()}
         wanted = {each: _below(path, skipped) for each, path in extras.items() if path is not None}
         aggregate = Aggregate(

@@ -29,13 +29,15 @@ Context: TypeAlias = "tuple[MdxMember, ...]"
 class MdxMember:
     """A member: one object for each, so that members are compared by identity.
 
-    ``ordinal`` is its place among the members of its level. ``formula`` is what calculates it; of a member that the
-    cube has it is None.
+    ``ordinal`` is its place among the members of its level, ``depth`` the number of levels above its own, All counted;
+    in a nested level the number of members above it. ``formula`` is what calculates it; of a member that the cube has
+    it is None. ``data_of`` is the member of whose own facts alone it is.
     """
 
     __slots__ = (
-        "caption", "children_read", "covers", "format", "formula", "key", "level", "measure", "name", "null", "order",
-        "ordinal", "own", "parent", "path", "properties", "solve_order", "unique_name", "visible",
+        "caption", "children_read", "covers", "data_of", "depth", "format", "formula", "key", "level", "measure",
+        "name", "null", "order", "ordinal", "own", "parent", "path", "properties", "solve_order", "unique_name",
+        "visible",
     )  # fmt: skip
 
     def __init__(self, level: MdxLevel, name: str, path: MemberPath, parent: MdxMember | None) -> None:
@@ -51,6 +53,8 @@ class MdxMember:
         self.format: Expression | str | None = None
         self.measure: MeasureDescription | None = None
         self.visible, self.null = True, False
+        self.depth: int = parent.depth + 1 if level.nested and parent is not None else level.number
+        self.data_of: MdxMember | None = None
         self.covers: Any = None
         self.children_read: list[MdxMember] | None = None
         self.unique_name = self._unique_name()
@@ -68,11 +72,6 @@ class MdxMember:
         return self.level.hierarchy
 
     @property
-    def depth(self) -> int:
-        """The number of levels above its own, All counted."""
-        return self.level.number
-
-    @property
     def calculated(self) -> bool:
         """True if a formula computes it."""
         return self.formula is not None
@@ -83,10 +82,24 @@ class MdxMember:
         if self.children_read is None:
             below = self.level.below
             if below is not None and not self.calculated and not self.null:
-                below.members()
+                self.level.hierarchy.read_below(below)
             if self.children_read is None:
                 self.children_read = []
         return self.children_read
+
+    @property
+    def paths(self) -> list[MemberPath]:
+        """The paths of the facts that are its own: in a nested level also of those below it."""
+        if not self.level.nested or self.calculated:
+            return [self.path]
+        if self.data_of is not None:
+            return [self.path]
+        found, stack = [], [self]
+        while stack:
+            member = stack.pop()
+            found.append(member.path)
+            stack += member.children_read or ()
+        return found
 
     def ancestors(self) -> Iterator[MdxMember]:
         """The member itself, its parent, and so on, up to All."""
@@ -115,6 +128,7 @@ class MdxLevel:
         self.name = description.name
         self.unique_name = f"{hierarchy.unique_name}.{quoted_name(self.name)}"
         self.is_all = depth < 0
+        self.nested = description.nested
         self.number = depth + (1 if hierarchy.description.all_name is not None else 0)
         self._read: list[MdxMember] | None = None
         self._by_path: dict[MemberPath, MdxMember] = {}
@@ -134,8 +148,9 @@ class MdxLevel:
     def members(self) -> list[MdxMember]:
         """Its members in the hierarchy's order, without calculated ones."""
         if self._read is None:
-            self._read = self.hierarchy.read(self)
-            self._by_path = {member.path: member for member in self._read}
+            found = self.hierarchy.read(self)
+            self._by_path = {member.path: member for member in found}
+            self._read = [member for member in found if member.visible] if self.hierarchy.ragged else found
         return self._read
 
     def at(self, path: MemberPath) -> MdxMember | None:
@@ -180,6 +195,8 @@ class MdxHierarchy:
         self.calculated: list[MdxMember] = []
         self.null_member = self._make_null()
         self._default: MdxMember | None = None
+        self._data: dict[MdxMember, MdxMember] = {}
+        self.ragged = any(level.hidden for level in description.levels)
 
     def _make_all(self) -> MdxMember:
         member = MdxMember(self.levels[0], self.description.all_name or "", (), None)
@@ -211,25 +228,103 @@ class MdxHierarchy:
         if level.is_all:
             return [self.all_member] if self.all_member is not None else []
         assert self._cells is not None
-        above = level.above
+        above, rows = level.above, self._cells.members((self.name, level.depth))
+        if level.nested:
+            return _nested(level, rows, self.all_member)
         found = []
-        for row in self._cells.members((self.name, level.depth)):
+        for row in rows:
             parent = None if above is None else above.at(row.path[:-1] if not above.is_all else ())
             if above is None or parent is not None:
                 found.append(_member(level, row, parent))
+        if self.ragged and above is not None:
+            return _ragged(found, above)
         found.sort(key=_sibling_key)
         return _numbered(found, above)
+
+    def data_member(self, member: MdxMember) -> MdxMember:
+        """The member of a nested level of which only the facts are that belong to none below it."""
+        if not member.level.nested or member.formula is not None or not member.children or member.data_of is not None:
+            return member
+        if member not in self._data:
+            own = self._data[member] = MdxMember(member.level, member.name, member.path, member)
+            own.caption, own.properties, own.order = member.caption, member.properties, member.order
+            own.data_of, own.ordinal, own.children_read = member, member.ordinal, []
+        return self._data[member]
+
+    def read_below(self, level: MdxLevel) -> None:
+        """The children of the members above a level become known; where members are hidden, those of all levels."""
+        for each in self.levels if self.ragged else [level]:
+            each.members()
 
     def __repr__(self) -> str:
         return self.unique_name
 
 
 def _member(level: MdxLevel, row: MemberRow, parent: MdxMember | None) -> MdxMember:
-    member = MdxMember(level, row.name, row.path, parent)
+    hidden = _is_hidden(level.description.hidden, row, parent)
+    above = parent.parent if parent is not None and not parent.visible else parent
+    member = MdxMember(level, row.name, row.path, above)
+    member.visible = not hidden
     member.caption = row.caption or row.name
     member.properties = dict(row.properties)
     member.order = row.order
     return member
+
+
+def _is_hidden(when: str, row: MemberRow, parent: MdxMember | None) -> bool:
+    """Whether a level leaves a member out."""
+    if not when:
+        return False
+    blank = row.path[-1] is None or not row.name.strip()
+    return blank or (when == "parent" and parent is not None and row.name == parent.name)
+
+
+def _append_child(parent: MdxMember, child: MdxMember) -> None:
+    if parent.children_read is None:
+        parent.children_read = []
+    parent.children_read.append(child)
+
+
+def _ragged(found: list[MdxMember], above: MdxLevel) -> list[MdxMember]:
+    """The members below those of a level, in their order, where some are hidden: these have no place."""
+    places = {path: place for place, path in enumerate(above._by_path)}
+    found.sort(key=lambda member: (places[member.path[:-1] if not above.is_all else ()], order_key(_own_order(member))))
+    number = 0
+    for member in found:
+        if member.parent is not None and member.visible:
+            _append_child(member.parent, member)
+        member.ordinal = number
+        number += member.visible
+    return found
+
+
+def _nested(level: MdxLevel, rows: Sequence[MemberRow], top: MdxMember | None) -> list[MdxMember]:
+    """The members of a level that are below each other: each in front of those below it.
+
+    One whose parent is unknown, or itself, is at the top; of a circle, the one that is read first.
+    """
+    known = {row.path[-1] for row in rows}
+    below: dict[Any, list[MemberRow]] = {}
+    for row in sorted(rows, key=lambda each: order_key(each.path[-1] if each.order is None else each.order)):
+        at_top = row.parent is None or row.parent not in known or row.parent == row.path[-1]
+        below.setdefault(None if at_top else row.parent, []).append(row)
+    found: list[MdxMember] = []
+    left = {row.path[-1]: row for some in below.values() for row in some}
+    roots = below.get(None, [])
+    while left:
+        stack = [(row, top) for row in reversed(roots or [next(iter(left.values()))])]
+        roots = []
+        while stack:
+            row, parent = stack.pop()
+            if left.pop(row.path[-1], None) is None:
+                continue
+            member = _member(level, row, parent)
+            member.ordinal, member.children_read = len(found), []
+            found.append(member)
+            if parent is not None:
+                _append_child(parent, member)
+            stack += [(each, member) for each in reversed(below.get(row.path[-1], []))]
+    return found
 
 
 def _sibling_key(member: MdxMember) -> Any:

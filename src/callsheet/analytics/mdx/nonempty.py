@@ -55,7 +55,8 @@ def most_of_facts(
 
 def _question(evaluation: Evaluation, context: Context, sets: list[list[Any]]) -> CubeQuestion | set[Any] | None:
     """The question for the groups of a product that have facts; an empty set if none can have; None as above."""
-    if any(member.calculated or member.covers for each in sets for members in each for member in members):
+    known = {member for each in sets for members in each for member in members}
+    if any(member.calculated or member.covers or (member.level.nested and member.children) for member in known):
         return None
     taken = {member.level.hierarchy.index for each in sets if each for member in each[0]}
     if 0 in taken:
@@ -80,7 +81,9 @@ def _question(evaluation: Evaluation, context: Context, sets: list[list[Any]]) -
     conditions = evaluation.reader.conditions(tuple((cover, tuple(at)) for cover, at in covers.items()))
     if conditions is None:
         return set()
-    rest = tuple(FactCondition(((m.hierarchy.name, m.level.depth),), ((m.path,),)) for m in chosen)
+    rest = tuple(
+        FactCondition(((m.hierarchy.name, m.level.depth),), tuple((path,) for path in m.paths)) for m in chosen
+    )
     return _grouped(evaluation, levels, sets, conditions + rest)
 
 

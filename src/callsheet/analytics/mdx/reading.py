@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import product
 from typing import Any, TypeAlias
 
 from callsheet.analytics.mdx.cells import CubeQuestion, FactCondition, GroupedRows, LevelName, MemberPath
@@ -54,7 +55,9 @@ class Cover:
         for members in self.tuples:
             chosen = [members[place] for place in places if not members[place].level.is_all]
             levels = tuple(_level_name(member.level) for member in chosen)
-            by_levels.setdefault(levels, {})[tuple(member.path for member in chosen)] = None
+            found = by_levels.setdefault(levels, {})
+            for paths in product(*(member.paths for member in chosen)):
+                found[paths] = None
         if () in by_levels:
             return ()
         return tuple(FactCondition(levels, tuple(paths)) for levels, paths in by_levels.items())
@@ -86,6 +89,7 @@ class CellReader:
         self._rows: dict[CubeQuestion, GroupedRows] = {}
         self._wanted_rows: dict[CubeQuestion, None] = {}
         self._asked_rows: list[CubeQuestion] = []
+        self._covers: dict[MdxMember, Cover] = {}
         self.restriction: tuple[Cover, ...] = ()
 
     def read(self, context: Members) -> Any:
@@ -99,11 +103,23 @@ class CellReader:
             if member.covers is not None:
                 covers = {} if covers is None else covers
                 covers.setdefault(member.covers, []).append(member.level.hierarchy.index)
+            elif member.level.nested:
+                if member.data_of is None and member.children_read:
+                    covers = {} if covers is None else covers
+                    covers[self._below(member)] = [member.level.hierarchy.index]
+                else:
+                    chosen.append(member.data_of or member)
             elif not member.level.is_all:
                 chosen.append(member)
         members = tuple(chosen)
         key_of_covers = () if covers is None else tuple((cover, tuple(at)) for cover, at in covers.items())
         return self._value(measure, members, key_of_covers)
+
+    def _below(self, member: MdxMember) -> Cover:
+        """What stands for a member of a nested level, and all below it."""
+        if member not in self._covers:
+            self._covers[member] = Cover([(member,)])
+        return self._covers[member]
 
     def _value(self, measure: MdxMember, members: Members, covers: Any) -> Any:
         key = (measure, members, covers)
@@ -169,10 +185,10 @@ class CellReader:
     def _chosen(self, levels: tuple[MdxLevel, ...], tuples: list[Members]) -> tuple[FactCondition, ...]:
         """Conditions that restrict the facts to the members of tuples."""
         columns = [dict.fromkeys(column) for column in zip(*tuples)]
-        product = 1
+        size = 1
         for column in columns:
-            product *= len(column)
-        if len(columns) > 1 and len(tuples) <= FEW_TUPLES and product > 20 * len(tuples):
+            size *= len(column)
+        if len(columns) > 1 and len(tuples) <= FEW_TUPLES and size > 20 * len(tuples):
             names = tuple(_level_name(level) for level in levels)
             return (FactCondition(names, tuple(tuple(member.path for member in each) for each in tuples)),)
         found = []
@@ -191,7 +207,7 @@ class CellReader:
             if member.covers is not None:
                 covers.setdefault(member.covers, []).append(member.level.hierarchy.index)
             elif not member.level.is_all:
-                found += (FactCondition((_level_name(member.level),), ((member.path,),)),)
+                found += (FactCondition((_level_name(member.level),), tuple((path,) for path in member.paths)),)
         some = self.conditions(tuple((cover, tuple(at)) for cover, at in covers.items()))
         return None if some is None else some + found
 

@@ -73,8 +73,8 @@ def default_member(evaluation: Evaluation, context: Context, hierarchy: MdxHiera
 
 @mdx_function("member.DataMember")
 def data_member(evaluation: Evaluation, context: Context, member: MdxMember) -> MdxMember:
-    """The member itself: facts are below the lowest level only."""
-    return member
+    """The member with its own facts only: of one of a nested level without those below it, else itself."""
+    return member.hierarchy.data_member(member)
 
 
 def _siblings(member: MdxMember) -> list[MdxMember]:
@@ -117,8 +117,10 @@ def moved(member: MdxMember, steps: int) -> MdxMember:
         return member
     if member.calculated or member.covers is not None:
         return member.hierarchy.null_member
-    place = member.ordinal + steps
-    level = member.level.members()
+    level, place = member.level.members(), member.ordinal + steps
+    if member.level.nested:
+        level = [each for each in level if each.depth == member.depth]
+        place = level.index(member) + steps
     return level[place] if 0 <= place < len(level) else member.hierarchy.null_member
 
 
@@ -220,6 +222,8 @@ def descendants(
     if flag is not None and flag != "LEAVES" and flag not in _FLAGS:
         raise MdxError(f"`{flag}` is no flag of Descendants", -1, nearest_name(flag, [*_FLAGS, "LEAVES"]))
     tops = [each[0] for each in evaluation.as_set(of, context)]
+    if isinstance(at, MdxLevel) and at.nested and flag in (None, "SELF"):
+        flag = "SELF_AND_AFTER"
     found: list[Any] = []
     for top in tops:
         found += evaluation.shown(_below(evaluation, top, _depth(evaluation, top, at, context), flag, at is None))
@@ -230,7 +234,8 @@ def _depth(evaluation: Evaluation, top: MdxMember, at: Any, context: Context) ->
     if at is None:
         return None
     if isinstance(at, MdxLevel):
-        return at.number
+        # All members of a nested level are of that level, whatever is above them.
+        return top.depth if top.level is at else at.number
     return top.depth + whole(evaluation.converted("number", at, context))
 
 
