@@ -18,6 +18,7 @@ from callsheet.cli.connection import DialectName
 from callsheet.cli.logs import log_options, set_up
 from callsheet.config import log_level
 from callsheet.errors import UsageError
+from callsheet.model.record import NOT_SET
 
 if TYPE_CHECKING:
     from callsheet.dialects.routes import Route
@@ -110,6 +111,13 @@ def database_option(help_text: str) -> Callable[[F], F]:
     show_default="256",
 )
 @click.option(
+    "--user-content",
+    envvar="CALLSHEET_USER_CONTENT",
+    show_envvar=True,
+    metavar="PATH|URL",
+    help="Where views and dashboards are kept; else beside the database's file. memory: keeps them until the end.",
+)
+@click.option(
     "--plugin",
     "plugins",
     multiple=True,
@@ -135,6 +143,7 @@ def command(
     analytics: bool,
     analytics_folder: Path | None,
     analytics_memory: int | None,
+    user_content: str | None,
     plugins: tuple[Path, ...],
     log_file: Path | None,
     log_format: str,
@@ -170,6 +179,7 @@ def command(
             limits=taken,
             analytics=analytics or analytics_folder is not None or analytics_memory is not None,
             analytics_folder=analytics_folder,
+            user_content=NOT_SET if user_content is None else user_content,
         )
         gc.freeze()
         try:

@@ -17,6 +17,7 @@ from callsheet.explorer.questions import about, read_query
 from callsheet.explorer.searching import search
 from callsheet.explorer.signing_in import sign_in, sign_out
 from callsheet.explorer.signing_on import begin_oidc, finish_oidc, ways
+from callsheet.explorer.views import keep_view, remove_view, undo_view, view_file, view_history, views
 from callsheet.flow import Response
 
 __all__ = ["explorer_routes"]
@@ -46,6 +47,12 @@ def explorer_routes() -> tuple[Route, ...]:
         _own("x/cube", cube, "POST", _identify),
         _own("x/drill", drill, "POST", _identify),
         _own("x/why", why, "POST", _identify),
+        _own("x/views", views, "GET", _identify),
+        _own("x/views", keep_view, "POST", _identify),
+        _own("x/views", remove_view, "DELETE", _identify),
+        _own("x/views/history", view_history, "GET", _identify),
+        _own("x/views/undo", undo_view, "POST", _identify),
+        _own("x/views/file", view_file, "GET", _identify),
         Route(PREFIX + "{path:path}", _document, ("GET", "HEAD"), instant=True, compressed=False),
         Route(PREFIX.rstrip("/"), _to_page, ("GET", "HEAD"), instant=True, compressed=False),
     )

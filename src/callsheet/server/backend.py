@@ -63,6 +63,7 @@ from callsheet.server.scenarios.call import ScenarioCall
 from callsheet.server.store.store import Store
 from callsheet.server.tables import changing as tables
 from callsheet.server.tables.arrow_columns import can_read
+from callsheet.server.user_content import UserContent
 from callsheet.server.views import ExternalView, PastView, PresentView, ScenarioView, TransactionView, View
 from callsheet.server.watching.reader import WatchReader
 from callsheet.server.writing import apply as writing
@@ -101,6 +102,11 @@ class ServiceBackend:
 
     def __repr__(self) -> str:
         return f"<Backend for {self._user!r}, {self._view!r}>"
+
+    @property
+    def user_content(self) -> UserContent:
+        """What people keep of the page, in a database of its own."""
+        return self._context.user_content
 
     def describe(self, known_hash: str = "") -> Description:
         """The server, its features, and its schema (None if its hash is ``known_hash``)."""

@@ -15,6 +15,7 @@ import msgspec
 
 from callsheet.config import log_level
 from callsheet.errors import CallsheetError
+from callsheet.model.record import NOT_SET
 
 __all__ = ["Ready", "ServerSettings", "main"]
 
@@ -40,6 +41,8 @@ class ServerSettings(msgspec.Struct, forbid_unknown_fields=True):
     authentication: dict[str, Any] = {}
     same_site: str = "lax"
     plugins: list[str] = []
+    #: A path or an address; empty for the place beside the database, None for memory.
+    user_content: str | None = ""
 
     def __repr__(self) -> str:
         return f"<ServerSettings of a server at {self.host}:{self.port}>"
@@ -93,6 +96,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
         limits=limits,
         analytics=settings.analytics,
         analytics_folder=None if settings.analytics_folder is None else Path(settings.analytics_folder),
+        user_content=NOT_SET if settings.user_content == "" else settings.user_content,
     )
     try:
         sign_on_by(service, settings.authentication, settings.same_site)

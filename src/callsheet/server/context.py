@@ -25,6 +25,7 @@ from callsheet.server.log.broker import Broker
 from callsheet.server.reading.snapshot import Snapshots
 from callsheet.server.scenarios.overlaying import ScenarioStores
 from callsheet.server.store.store import Store
+from callsheet.server.user_content import UserContent
 from callsheet.server.watching.watches import Watches
 from callsheet.server.workspaces.hosting import Workspaces
 from callsheet.server.writing.schema_refresh import SchemaRefresh
@@ -56,6 +57,8 @@ class ServerContext:
     ) -> None:
         self.store, self.clock, self.workspace = store, clock, workspace
         self.workspaces: Workspaces[Any] | None = None
+        self.user_content: UserContent
+        """What people keep of the page; a service has it."""
         self.sign_on: Any = None
         """By what people sign on, if the server was opened with providers (``sign_on/``)."""
         self.mirror: Mirror | None = None
@@ -130,6 +133,7 @@ class ServerContext:
         self.watches.close()
         if self.mirror is not None:
             self.mirror.close()
+        self.user_content.close()
         self.snapshots.close()
         self.external.close()
         self._folder.close()

@@ -28,10 +28,12 @@ import msgspec
 
 from callsheet import errors
 from callsheet.errors import CallsheetError, Unavailable, UsageError
+from callsheet.model.record import NOT_SET, NotSet
 from callsheet.private import make_folder, opener
 from callsheet.server.child import Ready, ServerSettings
 from callsheet.server.limits import limits_of
 from callsheet.server.sign_on.settings import checked_sign_on
+from callsheet.server.user_content import storage_address
 from callsheet.server.web.connections import check_dialects, check_exposure, served_dialects
 from callsheet.server.web.newcomers import networks
 from callsheet.transport.address import is_loopback
@@ -65,6 +67,7 @@ def serve(
     authentication: Mapping[str, Any] | None = None,
     same_site: str = "lax",
     plugins: Iterable[str | Path] = (),
+    user_content_storage: str | Path | NotSet | None = NOT_SET,
 ) -> Server:
     """Start a server and return when it answers; use it as a context manager, or ``close()`` it.
 
@@ -84,7 +87,9 @@ def serve(
     proxies whose ``X-Forwarded-For`` is accepted; from all others the header is ignored. With ``analytics`` aggregates
     are answered by a mirror of the database in DuckDB (extra ``analytics``), whose file is in ``analytics_folder``
     (default: beside the database's file; for PostgreSQL a temporary folder). ``plugins`` are files, or folders of them,
-    whose endpoints the server answers (`callsheet.endpoint`).
+    whose endpoints the server answers (`callsheet.endpoint`). ``user_content_storage`` is a path, or the address of a
+    database, for the views and dashboards that people keep on the page (default: beside the database's file); None
+    keeps them in memory.
 
     ``authentication`` names the providers that people sign on by, such as
     ``{"oidc": {"issuer": "https://login.example.org", "client_id": "callsheet", "roles": {"artists": "user"}}}``.
@@ -117,6 +122,7 @@ def serve(
         authentication=dict(authentication or {}),
         same_site=same_site,
         plugins=[str(Path(each).absolute()) for each in plugins],
+        user_content=_content(user_content_storage),
     )
     return _started(settings, folder, Path(logs_path) if logs_path else folder / "server.log")
 
@@ -128,6 +134,12 @@ def _check_installed() -> None:
         raise UsageError(
             f"the server needs {', '.join(missing)}: install callsheet with its extra, `callsheet[server]`"
         )
+
+
+def _content(storage: str | Path | NotSet | None) -> str | None:
+    if isinstance(storage, NotSet):
+        return ""
+    return None if storage is None else storage_address(storage)
 
 
 def _text(value: str | Path | None) -> str | None:

@@ -15,6 +15,7 @@ from callsheet.config import shown
 from callsheet.dialects.protocol import CommitResult
 from callsheet.errors import StorageError, UsageError
 from callsheet.model.operation import ChangeSet
+from callsheet.model.record import NOT_SET, NotSet
 from callsheet.model.workspace import DEFAULT
 from callsheet.server.access.principal import Principal
 from callsheet.server.backend import ServiceBackend, apply_changes
@@ -31,6 +32,7 @@ from callsheet.server.opening import (
 )
 from callsheet.server.schemas.seeding import SEED_COMMIT
 from callsheet.server.store.store import Store
+from callsheet.server.user_content import CONTENT_SCHEMA, UserContent
 from callsheet.server.views import PresentView
 from callsheet.server.workspaces.hosting import Opening, Workspaces
 from callsheet.server.workspaces.places import Places
@@ -55,8 +57,10 @@ class Service(ServerContext):
         files: Path | None = None,
         limits: Limits | None = None,
         workspace: str = DEFAULT,
+        user_content: str | Path | NotSet | None = NOT_SET,
     ) -> None:
         super().__init__(store, clock, files, limits, workspace)
+        self.user_content = UserContent(store, self._folder, _open_content, user_content)
         self.new_admin_key: str | None = None
         self._present = PresentView(self)
 
@@ -74,6 +78,7 @@ class Service(ServerContext):
         workspace: str = DEFAULT,
         analytics: bool = False,
         analytics_folder: Path | None = None,
+        user_content: str | Path | NotSet | None = NOT_SET,
     ) -> Service:
         """Open a database (see `Store.open`), or create one with this schema: a preset, a file or a document.
 
@@ -89,9 +94,12 @@ class Service(ServerContext):
         ``workspace`` is the name under which the server offers the database; the default one may have others. With
         ``analytics`` a mirror answers aggregates (``mirror/``); it needs the extra ``analytics``. It is in
         ``analytics_folder``; the default is beside the database's file, and for PostgreSQL a temporary folder.
+        ``user_content`` is where kept views are (`UserContent`).
         """
         document = schema_document(DEFAULT_SCHEMA if schema is None else schema)
-        service = Service(Store.open(url, document, stated=schema is not None), clock, files, limits, workspace)
+        service = Service(
+            Store.open(url, document, stated=schema is not None), clock, files, limits, workspace, user_content
+        )
         if workspace == DEFAULT:
             service.workspaces = Workspaces(service.store, Places(url, files), service._workspace_opened, clock)
         try:
@@ -147,6 +155,7 @@ class Service(ServerContext):
             workspace=opening.workspace,
             analytics=self.mirror is not None,
             analytics_folder=None if self.mirror is None else self.mirror.place.named,
+            user_content=self.user_content.of_workspace(opening.workspace),
         )
 
     def __enter__(self) -> Service:
@@ -177,3 +186,7 @@ class Service(ServerContext):
     def backup(self, path: str | Path) -> None:
         """Write a consistent copy of the database to a new file (see `Store.backup`), while commits go on."""
         self.store.backup(path)
+
+
+def _open_content(url: str) -> Service:
+    return Service.open(url, CONTENT_SCHEMA, administrator=False)
