@@ -1,4 +1,4 @@
-"""``callsheet schema``: the entity types of a server, one of them in full, or all in a file."""
+"""``callsheet schema``: the entity types of a server, one of them in full, or all in a file; its changes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from callsheet.cli.connection import connected
+from callsheet.cli.schema_changes import apply, diff
 from callsheet.cli.terminal import Terminal
 from callsheet.errors import StorageError
 from callsheet.model.schema import Attribute, EntityType, Schema
@@ -19,11 +20,32 @@ if TYPE_CHECKING:
 __all__ = ["command", "schema_document"]
 
 
-@click.command("schema", short_help="List the entity types, or the attributes of one.")
+class SchemaGroup(click.Group):
+    """The commands about schemas. Without the name of one it is ``show``, so that ``callsheet schema TYPE`` works."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("schema", cls=SchemaGroup, short_help="List the entity types, compare and change the schema.")
+def command() -> None:
+    """Show the schema of a server, or compare that of a database with a file, and change it.
+
+    `callsheet schema TYPE` is short for `callsheet schema show TYPE`.
+    """
+
+
+command.add_command(diff)
+command.add_command(apply)
+
+
+@command.command("show", short_help="List the entity types, or the attributes of one.")
 @click.argument("entity_type", required=False, metavar="[TYPE]")
 @click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Write the schema to this .json file.")
 @connected
-def command(session: Session, entity_type: str | None, save: Path | None) -> None:
+def show(session: Session, entity_type: str | None, save: Path | None) -> None:
     """List the entity types of the server, or the attributes of one TYPE."""
     schema = session.schema
     terminal = Terminal()

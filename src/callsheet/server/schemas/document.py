@@ -17,9 +17,10 @@ from callsheet.errors import SchemaError
 from callsheet.model.schema import did_you_mean
 from callsheet.server.schemas.check import problems
 from callsheet.server.schemas.formats import document_from
+from callsheet.server.schemas.former_names import FormerNames, former_names
 from callsheet.server.schemas.outline import Outline
 
-__all__ = ["CONFIGURATION", "PRESETS", "load_schema_document"]
+__all__ = ["CONFIGURATION", "PRESETS", "load_schema_document", "read_schema"]
 
 CONFIGURATION = "CustomAttributeConfiguration"
 
@@ -39,18 +40,25 @@ def load_schema_document(source: str | Path | Mapping[str, Any]) -> dict[str, An
     callsheet.errors.SchemaError: the schema has 1 problem:
       - mapping: Dot.size: there is no attribute type `intger`; did you mean `integer`?
     """
+    return read_schema(source)[0]
+
+
+def read_schema(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], FormerNames]:
+    """As `load_schema_document`, with the former names that the source states (``was``)."""
     name = _name(source)
     if not isinstance(source, Mapping) and source not in PRESETS and Path(source).suffix == ".json":
         made = document_from(_read(source))
         if made is not None:
-            return made
+            return made, FormerNames()
     document = _joined(source, ())
+    former = former_names(document)
     _complete(document)
     found = problems(document)
+    found += [] if found else former.problems(document)
     if found:
         lines = "".join(f"\n  - {name}: {problem}" for problem in found)
         raise SchemaError(f"the schema has {len(found)} problem{'s' if len(found) > 1 else ''}:{lines}")
-    return document
+    return document, former
 
 
 def _name(source: str | Path | Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ from callsheet.model.user_table import UserTable
 from callsheet.server.schemas.formats import format_of
 from callsheet.server.schemas.marks import marked
 from callsheet.server.store.database import Database, FileDatabase, MemoryDatabase, PostgresDatabase
+from callsheet.server.store.described import schema_number
 from callsheet.server.store.engine import limited, memory_engine
 from callsheet.server.store.layout import Layout, Link, layout_of
 from callsheet.server.store.own_id import own_id
@@ -77,6 +78,8 @@ class Store:
         """Statements of the write path, built once."""
         self.user_tables: dict[str, UserTable] = {}
         """The tables that were added at run time, by name."""
+        self.schema_number = 0
+        """How often the schema was changed before it was read."""
         self._described: Schema
 
     @property
@@ -137,7 +140,7 @@ class Store:
 
     @property
     def described(self) -> Schema:
-        """The schema that the database was created with, without the custom attributes configured in it."""
+        """The schema of the database, without the custom attributes configured in it."""
         return self._described
 
     @property
@@ -191,13 +194,18 @@ class Store:
         self.database.close()
 
     def reload(self, connection: Connection) -> bool:
-        """Read the custom attributes and the user tables of the database; returns whether ``schema`` changed."""
+        """Read schema, custom attributes and user tables of the database; returns whether ``schema`` changed."""
         user_tables = saved_tables(self.layout.metadata, connection)
-        merged = with_tables(_with_custom(self._described, self.tables, connection), user_tables)
+        number = schema_number(connection)
+        described = self._described if number == self.schema_number else _saved_schema(connection, self.url)
+        layout = layout_of(described)
+        merged = with_tables(_with_custom(described, layout.tables, connection), user_tables)
         changed = merged.hash != self.schema.hash
+        if number != self.schema_number:
+            self._described, self.schema_number, self.prepared = described, number, PreparedStatements()
         if changed:
             # Tables are there before the schema names them.
-            self.layout = extended(layout_of(self._described), user_tables)
+            self.layout = extended(layout, user_tables)
             self.schema, self.user_tables = merged, {table.name: table for table in user_tables}
         return changed
 
@@ -217,6 +225,7 @@ class Store:
         """Read the schema of the database, and upgrade its tables; create the tables of a new one."""
         self.created = not inspect(connection).has_table("_meta")
         self._describe(_schema_for(document, self.url) if self.created else _saved_schema(connection, self.url))
+        self.schema_number = 0 if self.created else schema_number(connection)
         if self.created:
             _create(connection, self.layout)
             connection.execute(self.table("_meta").insert(), {"name": "schema", "value": _text(self.schema)})

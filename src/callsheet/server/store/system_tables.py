@@ -25,7 +25,10 @@ def system_tables(metadata: MetaData) -> None:
 
 
 def _database_tables(metadata: MetaData) -> None:
-    """``_meta``: facts of the database by name. ``_counter``: positions and locks. ``_workspace``: other databases."""
+    """``_meta``: facts of the database by name. ``_counter``: positions and locks. ``_workspace``: other databases.
+
+    ``_schema_change``: changes of the schema, with the schema before, beside the log.
+    """
     system_table(metadata, "_meta", key("name"), optional(TEXT, "value"))
     system_table(metadata, "_counter", key("name"), optional(INTEGER, "value"))
     system_table(
@@ -36,6 +39,15 @@ def _database_tables(metadata: MetaData) -> None:
         optional(TEXT, "files"),
         filled(TEXT, "schema_name", "description"),
         filled(Moment, "created"),
+    )
+    system_table(
+        metadata,
+        "_schema_change",
+        _position(),
+        filled(TEXT, "user_name", "why"),
+        filled(Moment, "time"),
+        filled(TEXT, "before", "types", "names", "plan"),
+        filled(INTEGER, "lost"),
     )
 
 
