@@ -10,6 +10,7 @@ from callsheet.dialects.native.codec import select_out
 from callsheet.dialects.routes import Visit
 from callsheet.errors import QueryError, SchemaError
 from callsheet.explorer.answers import answer, body_of
+from callsheet.explorer.work import work_of
 from callsheet.flow import Response
 from callsheet.model.language.checking import check
 from callsheet.model.language.parser import parse
@@ -33,7 +34,9 @@ def about(visit: Visit) -> Response:
     said = visit.backend.call("own.account", {})
     shown = {name: said[name] for name in ("account", "administrator", "roles", "workspace", "server", "user")}
     token = visit.logins.browsers.token(caller.login) if caller.login else ""
-    return answer({**shown, "token": token, "expires": caller.expires})
+    schema = visit.backend.schema
+    work = [name for name, each in schema.types.items() if work_of(schema, each) is not None]
+    return answer({**shown, "token": token, "expires": caller.expires, "work": work})
 
 
 def read_query(visit: Visit) -> Response:

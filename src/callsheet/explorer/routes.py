@@ -7,13 +7,23 @@ from urllib.parse import urlsplit
 
 from callsheet.dialects.cookies import browser_credentials
 from callsheet.dialects.native.server import error_response
-from callsheet.dialects.routes import Credentials, Identify, Intake, Route, Visit, WebRequest
-from callsheet.errors import CallsheetError, NotFound, ServerError, Unavailable
+from callsheet.dialects.routes import Credentials, FileContent, Identify, Intake, Route, Visit, WebRequest
+from callsheet.errors import (
+    CallsheetError,
+    Invalid,
+    NotFound,
+    QueryError,
+    SchemaError,
+    ServerError,
+    Unavailable,
+)
 from callsheet.explorer.assets_folder import asset, entry_points
 from callsheet.explorer.page import PREFIX, SECURITY, document
+from callsheet.explorer.pictures import thumbnail
 from callsheet.explorer.pivot_cells import drill, why
 from callsheet.explorer.pivots import cube, cubes, describe
 from callsheet.explorer.questions import about, read_query
+from callsheet.explorer.rows import rows
 from callsheet.explorer.searching import search
 from callsheet.explorer.signing_in import sign_in, sign_out
 from callsheet.explorer.signing_on import begin_oidc, finish_oidc, ways
@@ -53,13 +63,15 @@ def explorer_routes() -> tuple[Route, ...]:
         _own("x/views/history", view_history, "GET", _identify),
         _own("x/views/undo", undo_view, "POST", _identify),
         _own("x/views/file", view_file, "GET", _identify),
+        _own("x/rows", rows, "POST", _identify),
+        _own("x/thumb/{key}/{size}", thumbnail, "GET", _identify),
         Route(PREFIX + "{path:path}", _document, ("GET", "HEAD"), instant=True, compressed=False),
         Route(PREFIX.rstrip("/"), _to_page, ("GET", "HEAD"), instant=True, compressed=False),
     )
 
 
-def _own(path: str, made: Callable[[Visit], Response], method: str, who: Identify | None) -> Route:
-    def answered(visit: Visit) -> Response:
+def _own(path: str, made: Callable[[Visit], Response | FileContent], method: str, who: Identify | None) -> Route:
+    def answered(visit: Visit) -> Response | FileContent:
         try:
             return made(visit)
         except CallsheetError as error:
@@ -79,6 +91,8 @@ def _optional(request: WebRequest) -> Credentials | None:
 
 
 def _refuse(error: CallsheetError) -> Response:
+    if isinstance(error, QueryError | SchemaError):
+        error = Invalid(str(error))
     found = error if isinstance(error, ServerError) else Unavailable(str(error))
     return error_response(found, headers={"cache-control": "no-store", **SECURITY})
 

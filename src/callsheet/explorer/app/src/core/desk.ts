@@ -11,6 +11,7 @@ import { Schema } from "./schema.ts";
 import { Sheet, type QueryFault, type SheetRequest } from "./sheet.ts";
 import { UnitOfWork, type Conflict } from "./unit.ts";
 import { Wire, WireError } from "./wire.ts";
+import type { View } from "./view.ts";
 
 export interface About {
   account: string;
@@ -18,6 +19,8 @@ export interface About {
   workspace: string;
   token: string;
   server: { description: string };
+  /** The types whose entities may have work by step. */
+  work: string[];
   user: { first_name?: string; last_name?: string } | null;
 }
 
@@ -66,6 +69,9 @@ export class Desk extends EventTarget {
   live: Live | null = null;
   sheet: Sheet | null = null;
   board: Board | null = null;
+  /** What is shown, where it is neither a sheet nor a board. */
+  view: View | null = null;
+  private reopen: () => Promise<void> = async () => {};
   fault: QueryFault | null = null;
   loading = false;
   /** The commits that changed the entity in sight, newest first. */
@@ -160,7 +166,8 @@ export class Desk extends EventTarget {
     this.state = "signed out";
     this.reason = reason + kept;
     // `about` stays: parts are drawn once more before the frame goes.
-    this.sheet = this.live = null;
+    this.view?.stop();
+    this.sheet = this.live = this.view = null;
     this.changed();
   }
 
@@ -168,43 +175,54 @@ export class Desk extends EventTarget {
 
   /** Show a sheet. The rows of the last one stay until the new ones are here; they also stay if the query is wrong. */
   async open(request: SheetRequest): Promise<void> {
-    const turn = ++this.opened;
-    this.loading = true;
-    this.changed();
-    try {
-      const found = await Sheet.open(this.wire, this.schema!, request, () => this.changed(), (error) => this.refused(error));
-      if (turn !== this.opened) return;
-      this.fault = "error" in found ? found : null;
-      if (found instanceof Sheet) {
-        this.sheet?.stop();
-        this.board?.stop();
-        this.sheet = found;
-        this.board = null;
-      }
-    } catch (error) {
-      if (turn === this.opened) this.refused(error);
-    } finally {
-      if (turn === this.opened) this.loading = false;
-      this.changed();
-    }
+    await this.show(
+      () => Sheet.open(this.wire, this.schema!, request, () => this.changed(), (error) => this.refused(error)),
+      (found) => (this.sheet = found),
+    );
   }
 
   /** Show a board. */
   async openBoard(request: { query: string; by: string }): Promise<void> {
+    await this.show(
+      () => Board.open(this.wire, this.schema!, request, () => this.changed(), (error) => this.refused(error)),
+      (found) => {
+        this.board = found;
+        this.sheet = found.sheet;
+        this.boardRequest = request;
+      },
+    );
+  }
+
+  /** Show another view of a query. */
+  async openView<V extends View>(made: (desk: Desk) => Promise<V | QueryFault>): Promise<void> {
+    await this.show(
+      () => made(this),
+      (found) => {
+        this.view = found;
+        this.reopen = () => this.openView(made);
+      },
+    );
+  }
+
+  /** What a view needs to draw itself again, and to say what went wrong. */
+  readonly redraw = (): void => this.changed();
+  readonly fail = (error: unknown): void => this.refused(error);
+
+  /** Put what was asked for in place of what is shown, unless something else was asked for meanwhile. */
+  private async show<F extends object>(made: () => Promise<F | QueryFault>, put: (found: F) => void): Promise<void> {
     const turn = ++this.opened;
     this.loading = true;
     this.changed();
     try {
-      const found = await Board.open(this.wire, this.schema!, request, () => this.changed(), (error) => this.refused(error));
+      const found = await made();
       if (turn !== this.opened) return;
       this.fault = "error" in found ? found : null;
-      if (found instanceof Board) {
-        this.sheet?.stop();
-        this.board?.stop();
-        this.board = found;
-        this.sheet = found.sheet;
-        this.boardRequest = request;
-      }
+      if ("error" in found) return;
+      this.sheet?.stop();
+      this.board?.stop();
+      this.view?.stop();
+      this.sheet = this.board = this.view = null;
+      put(found);
     } catch (error) {
       if (turn === this.opened) this.refused(error);
     } finally {
@@ -233,7 +251,8 @@ export class Desk extends EventTarget {
     this.opened++;
     this.sheet?.stop();
     this.board?.stop();
-    this.sheet = this.board = this.fault = null;
+    this.view?.stop();
+    this.sheet = this.board = this.view = this.fault = null;
     this.loading = false;
     this.changed();
   }
@@ -276,6 +295,7 @@ export class Desk extends EventTarget {
         this.say(text, false, { label: "Undo", run: () => void this.takeBack(done.id) });
       }
       if (this.board) await this.openBoard(this.boardRequest);
+      else if (this.view) await (done && reloads ? this.reopen() : this.view.refresh(null));
       else if (done && reloads && this.sheet) await this.open(this.sheet.request);
       else await this.refresh(new Set(this.sheetKeys()));
     } catch (error) {
@@ -313,8 +333,9 @@ export class Desk extends EventTarget {
 
   /** Decide a conflict, and commit from there when all are decided. */
   async decide(conflict: Conflict, keepOurs: boolean): Promise<void> {
-    await this.refresh(new Set([conflict.entity[1]]));
-    const version = this.rowOf(conflict.entity[1])?.version ?? 0;
+    if (this.view) await this.view.refresh(null);
+    else await this.refresh(new Set([conflict.entity[1]]));
+    const version = this.versionOf(conflict.entity[1]) ?? 0;
     await this.unit.decide(conflict, keepOurs, version);
   }
 
@@ -339,13 +360,14 @@ export class Desk extends EventTarget {
 
   private arrived(update: Update): void {
     this.dispatchEvent(new CustomEvent("update", { detail: update }));
-    const sheet = this.sheet;
-    if (!sheet || !update.types.includes(sheet.type.name)) return;
+    const { sheet, view } = this;
+    const keys = view ? view.touched(update) : sheet && update.types.includes(sheet.type.name) ? [update.key] : [];
+    if (!keys.length) return;
     if (!this.unit.isOwn(update.commit)) {
       this.incoming.set(update.key, { until: Date.now() + MARKED, user: update.user });
       setTimeout(() => this.forget(), MARKED + 100);
     }
-    this.touched.add(update.key);
+    for (const key of keys) this.touched.add(key);
     clearTimeout(this.refreshing);
     this.refreshing = setTimeout(() => {
       const keys = this.touched;
@@ -355,10 +377,11 @@ export class Desk extends EventTarget {
   }
 
   private async refresh(keys: Set<string>): Promise<void> {
-    if (!this.sheet || !keys.size) return;
+    if (!keys.size) return;
     if (this.board) return this.openBoard(this.boardRequest);
     try {
-      await this.sheet.windows.refresh(keys);
+      if (this.view) await this.view.refresh(keys);
+      else await this.sheet?.windows.refresh(keys);
     } catch (error) {
       this.refused(error);
     }
@@ -375,10 +398,11 @@ export class Desk extends EventTarget {
     return this.sheet ? [...this.sheet.windows.here()].map(([, row]) => row.key) : [];
   }
 
-  private rowOf(key: string): { version: number } | undefined {
+  private versionOf(key: string): number | undefined {
+    if (this.view) return this.view.versionOf(key);
     if (!this.sheet) return undefined;
-    for (const { windows } of this.board?.columns ?? []) for (const [, row] of windows.here()) if (row.key === key) return row;
-    for (const [, row] of this.sheet.windows.here()) if (row.key === key) return row;
+    for (const { windows } of this.board?.columns ?? []) for (const [, row] of windows.here()) if (row.key === key) return row.version;
+    for (const [, row] of this.sheet.windows.here()) if (row.key === key) return row.version;
     return undefined;
   }
 }

@@ -5,6 +5,7 @@ import { pivotOf, pivotQuery, type PivotRequest } from "./pivot-place.ts";
 export type Place =
   | { is: "home" }
   | { is: "sheet"; query: string; columns: string[]; sort: string }
+  | { is: "grid"; query: string; columns: string[]; sort: string; group: string; steps: boolean }
   | { is: "board"; query: string; by: string }
   | { is: "pivot"; request: PivotRequest }
   | { is: "entity"; type: string; key: string };
@@ -13,9 +14,12 @@ export type Place =
 export function placeOf(path: string, search: string): Place {
   const parts = path.split("/").map(decodeURIComponent);
   const params = new URLSearchParams(search);
-  if (parts[0] === "v" && parts[1] === "sheet") {
+  if (parts[0] === "v" && (parts[1] === "sheet" || parts[1] === "steps")) {
     const columns = (params.get("cols") ?? "").split(",").filter(Boolean);
-    return { is: "sheet", query: params.get("q") ?? "", columns, sort: params.get("sort") ?? "" };
+    const group = params.get("group") ?? "";
+    const shown = { query: params.get("q") ?? "", columns, sort: params.get("sort") ?? "" };
+    if (parts[1] === "steps" || group) return { is: "grid", ...shown, group, steps: parts[1] === "steps" };
+    return { is: "sheet", ...shown };
   }
   if (parts[0] === "v" && parts[1] === "board") return { is: "board", query: params.get("q") ?? "", by: params.get("by") ?? "" };
   if (parts[0] === "e" && parts[1] && parts[2]) return { is: "entity", type: parts[1], key: parts[2] };
@@ -38,5 +42,7 @@ export function addressOf(place: Place): string {
   }
   if (place.columns.length) params.set("cols", place.columns.join(","));
   if (place.sort) params.set("sort", place.sort);
+  if (place.is === "grid" && place.group) params.set("group", place.group);
+  if (place.is === "grid" && place.steps) return `v/steps?${params}`;
   return `v/sheet?${params}`;
 }

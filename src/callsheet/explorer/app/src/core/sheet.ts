@@ -61,13 +61,27 @@ export class Sheet {
     const every = request.columns[0] === "*" ? allColumns(schema, type) : null;
     const chosen = every ? [] : request.columns.map((each) => columnAt(schema, type, each.split(".")));
     const columns = chosen.filter((each): each is Column => each !== null);
-    const select = { ...read.select };
-    if (request.sort) select.order = orderOf(schema, type, request.sort);
     const shown = every ?? (columns.length ? columns : defaultColumns(schema, type));
-    const sheet = new Sheet(request, type, shown, schema, wire, select, changed, failed);
+    const sheet = Sheet.over(wire, schema, request, type, shown, read.select, changed, failed);
     await sheet.windows.open();
     sheet.milliseconds = Math.round(performance.now() - begun);
     return sheet;
+  }
+
+  /** A sheet of these columns, of which nothing is fetched yet. */
+  static over(
+    wire: Wire,
+    schema: Schema,
+    request: SheetRequest,
+    type: EntityType,
+    columns: Column[],
+    asked: WireSelect,
+    changed: () => void,
+    failed: (error: unknown) => void,
+  ): Sheet {
+    const select = { ...asked };
+    if (request.sort) select.order = orderOf(schema, type, request.sort);
+    return new Sheet(request, type, columns, schema, wire, select, changed, failed);
   }
 
   /** How many rows are shown: those of the query, and new ones after them. */
@@ -152,11 +166,16 @@ export class Sheet {
 
   /** What a reference may refer to, by label; at most 200. */
   async choices(column: number, part = ""): Promise<Choice[]> {
-    const { own } = this.columns[column]!;
-    const target = this.schema.type(own!.target);
+    return this.entities(this.columns[column]!.own!.target, part);
+  }
+
+  /** Entities of a type by label; at most 200. */
+  async entities(type: string, part = ""): Promise<Choice[]> {
+    const target = this.schema.type(type);
     const path: Path = [target.label];
     const where = part ? { is: "comparison", path, operator: "like", value: `%${part}%` } : null;
-    const select: WireSelect = { entity_type: target.name, projections: [path], where, order: [{ path, descending: false }], limit: 200 };
+    const order = target.attributes.has("sort") ? [{ path: ["sort"], descending: false }] : [];
+    const select: WireSelect = { entity_type: target.name, projections: [path], where, order: [...order, { path, descending: false }], limit: 200 };
     const page = await this.wire.post<WirePage>("/v1/select", { select, size: 200 });
     return new PageReader(this.schema, [path]).read(page).map((row) => ({ type: row.type, key: row.key, label: String(row.values[0]) }));
   }
@@ -180,6 +199,9 @@ export interface Choice {
   type: string;
   key: string;
   label: string;
+  /** The shape beside the label, and the key that chooses it. */
+  glyph?: Glyph | null;
+  hint?: string;
 }
 
 function orderOf(schema: Schema, type: EntityType, sort: string): WireSelect["order"] {

@@ -3,6 +3,7 @@
 // Equal values drop out, and several edits of a value are one. The id of a commit is made and kept before anything is
 // sent, so that a lost answer is asked for again and nothing is done twice.
 
+import { newKey } from "./keys.ts";
 import type { Identity, Value } from "./records.ts";
 import { unpack, WireError, type Wire } from "./wire.ts";
 
@@ -169,8 +170,11 @@ export class UnitOfWork {
   /** Record several things as one step: a commit taken back. */
   async recordAll(edits: Edit[], created: Marked[], deleted: Marked[]): Promise<void> {
     await this.step((work) => {
+      for (const each of deleted) {
+        this.forget(work, each.entity);
+        if (!work.created.delete(nameOf(each.entity))) work.deleted.set(nameOf(each.entity), each);
+      }
       for (const each of created) work.created.set(nameOf(each.entity), each);
-      for (const each of deleted) work.deleted.set(nameOf(each.entity), each);
       for (const edit of edits) this.put(work, edit);
     });
   }
@@ -230,7 +234,7 @@ export class UnitOfWork {
     if (!this.sending) {
       const sent = this.operations();
       if (!sent.operations.length) return null;
-      this.sending = { id: crypto.randomUUID(), ...sent };
+      this.sending = { id: newKey(), ...sent };
       await this.keep();
     }
     const { id, operations, edits, entities } = this.sending;

@@ -24,18 +24,18 @@ export class Windows {
   /** How many rows there are; until they are counted, how many are here. */
   count = 0;
   counted = false;
-  private readonly reader: PageReader;
+  protected readonly reader: PageReader;
   private readonly runs = new Map<number, Row[]>();
   private readonly coming = new Map<number, AbortController>();
   private stopped = false;
 
   constructor(
-    private readonly wire: Wire,
+    protected readonly wire: Wire,
     schema: Schema,
     readonly select: WireSelect,
     paths: Path[],
-    private readonly changed: () => void,
-    private readonly failed: (error: unknown) => void,
+    protected readonly changed: () => void,
+    protected readonly failed: (error: unknown) => void,
   ) {
     this.reader = new PageReader(schema, paths);
     this.select = { ...select, projections: paths };
@@ -97,8 +97,7 @@ export class Windows {
       const value = wanted.slice(from, from + MOST);
       const where = { is: "comparison", path: ["id"], operator: "in", value };
       const select = { ...this.select, where, limit: null, offset: 0 };
-      const page = await this.wire.post<WirePage>("/v1/select", { select, size: value.length });
-      for (const row of this.reader.read(page)) fresh.set(row.key, row);
+      for (const row of await this.load(select, value.length)) fresh.set(row.key, row);
     }
     const found: Row[] = [];
     for (const rows of this.runs.values()) {
@@ -108,6 +107,11 @@ export class Windows {
       }
     }
     return found;
+  }
+
+  /** The rows of a query. */
+  protected async load(select: WireSelect, size: number, signal?: AbortSignal): Promise<Row[]> {
+    return this.reader.read(await this.wire.post<WirePage>("/v1/select", { select, size }, signal));
   }
 
   stop(): void {
@@ -123,7 +127,7 @@ export class Windows {
     }, this.failed);
   }
 
-  private async fetch(run: number): Promise<void> {
+  protected async fetch(run: number): Promise<void> {
     const controller = new AbortController();
     this.coming.set(run, controller);
     try {
@@ -131,9 +135,9 @@ export class Windows {
       const most = this.select.limit == null ? RUN : Math.min(RUN, this.select.limit - run * RUN);
       if (most <= 0) return;
       const select = { ...this.select, offset, limit: most };
-      const page = await this.wire.post<WirePage>("/v1/select", { select, size: most }, controller.signal);
+      const rows = await this.load(select, most, controller.signal);
       if (this.stopped) return;
-      this.runs.set(run, this.reader.read(page));
+      this.runs.set(run, rows);
       while (this.runs.size > KEPT) this.runs.delete(this.runs.keys().next().value!);
     } catch (error) {
       if (!controller.signal.aborted) throw error;

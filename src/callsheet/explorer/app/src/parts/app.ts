@@ -1,12 +1,11 @@
 // The whole page: which place the address names, and the frame around it.
 
 import { html, nothing, type TemplateResult } from "lit";
-import { Board } from "../core/board.ts";
 import { Desk } from "../core/desk.ts";
-import { pivotOfQuery } from "../core/pivot-place.ts";
 import { addressOf, placeOf, type Place } from "../core/routes.ts";
 import { Part } from "./part.ts";
 import { icon } from "./icons.ts";
+import { viewName, viewOf, viewsOf } from "../views/views.ts";
 import "./sign-in.ts";
 import "./nav.ts";
 import "./sheet.ts";
@@ -15,6 +14,7 @@ import "./call-sheet.ts";
 import "./board.ts";
 import "./entity.ts";
 import "./pivot.ts";
+import "./grid.ts";
 import { type Palette } from "./palette.ts";
 import "./palette.ts";
 import type { SheetPart } from "./sheet.ts";
@@ -71,6 +71,7 @@ export class App extends Part {
     if (this.place.is === "pivot") this.desk.leaveSheet();
     else if (this.place.is === "sheet") void this.desk.open(this.place);
     else if (this.place.is === "board") void this.desk.openBoard(this.place);
+    else if (this.place.is === "grid") void this.desk.openView(viewOf(this.place));
     else void this.desk.openEntity(this.place.type, this.place.key);
   }
 
@@ -116,15 +117,7 @@ export class App extends Part {
           ${this.top()}
           ${this.place.is === "entity" || this.place.is === "pivot" ? nothing : html`<cs-query .desk=${desk} .place=${this.place}></cs-query>`}
           <div class="body">
-            ${
-              this.place.is === "entity"
-                ? html`<cs-entity id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-entity>`
-                : this.place.is === "pivot"
-                  ? html`<cs-pivot id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-pivot>`
-                : this.place.is === "board"
-                  ? html`<cs-board id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-board>`
-                  : html`<cs-sheet id="stage" .desk=${desk} .place=${this.place} tabindex="-1"></cs-sheet>`
-            }
+            ${this.stage()}
             ${this.panel ? html`<cs-call-sheet .desk=${desk} @close=${() => (this.panel = false)}></cs-call-sheet>` : nothing}
           </div>
           ${this.status()}
@@ -132,6 +125,16 @@ export class App extends Part {
       </div>
       <cs-palette .desk=${desk} .actions=${this.actions()}></cs-palette>
       ${this.toast()}`;
+  }
+
+  /** The part that shows the place. */
+  private stage(): TemplateResult {
+    const { desk, place } = this;
+    if (place.is === "entity") return html`<cs-entity id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-entity>`;
+    if (place.is === "board") return html`<cs-board id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-board>`;
+    if (place.is === "pivot") return html`<cs-pivot id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-pivot>`;
+    if (place.is === "grid") return html`<cs-grid id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-grid>`;
+    return html`<cs-sheet id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-sheet>`;
   }
 
   /** What the palette can do. */
@@ -165,7 +168,7 @@ export class App extends Part {
     const many = desk.unit.size;
     const where = desk.about?.workspace && desk.about.workspace !== "default" ? desk.about.workspace : desk.about?.server.description;
     return html`<header class="top">
-      <div class="crumb"><span>${where}</span><span class="sl">/</span><h1>${this.caption?.title ?? desk.sheet?.type.name ?? ""}</h1>${this.entityName()}</div>
+      <div class="crumb"><span>${where}</span><span class="sl">/</span><h1>${this.caption?.title ?? (desk.view ?? desk.sheet)?.type.name ?? ""}</h1>${this.entityName()}</div>
       ${this.views()}
       <span class="grow"></span>
       <button class="pill" aria-pressed=${this.panel} title="Call sheet (C)" @click=${() => (this.panel = !this.panel)}>
@@ -177,15 +180,13 @@ export class App extends Part {
   /** The views of one query. */
   private views(): TemplateResult | typeof nothing {
     const { place } = this;
-    if (place.is !== "sheet" && place.is !== "board") return nothing;
-    const type = this.desk.sheet?.type.name;
-    const ways = type ? Board.ways(this.desk.schema!, type) : [];
-    const view = (name: string, to: Place): TemplateResult => html`<a href=${addressOf(to)} aria-current=${place.is === to.is ? "page" : nothing}
-      @click=${(event: MouseEvent) => this.open_(event, addressOf(to))}>${name}</a>`;
-    return html`<nav class="tabs" aria-label="Views of this query">
-      ${view("Sheet", { is: "sheet", query: place.query, columns: [], sort: "" })}
-      ${ways.length ? view("Board", { is: "board", query: place.query, by: "" }) : nothing}
-      ${type ? view("Pivot", { is: "pivot", request: pivotOfQuery(type, place.query) }) : nothing}</nav>`;
+    const type = (this.desk.view ?? this.desk.sheet)?.type.name;
+    if (!("query" in place) || !type) return nothing;
+    const here = viewName(place);
+    return html`<nav class="tabs" aria-label="Views of this query">${viewsOf(this.desk.schema!, this.desk.about!.work ?? [], type, place.query).map(
+      ([name, to]) => html`<a href=${addressOf(to)} aria-current=${name === here ? "page" : nothing}
+        @click=${(event: MouseEvent) => this.open_(event, addressOf(to))}>${name}</a>`,
+    )}</nav>`;
   }
 
   private open_(event: MouseEvent, address: string): void {
@@ -202,12 +203,14 @@ export class App extends Part {
 
   private status(): TemplateResult {
     const { desk } = this;
-    const rows = desk.sheet?.windows.count ?? 0;
-    const more = desk.sheet && !desk.sheet.windows.counted ? "+" : "";
+    const shown = desk.view ?? desk.sheet?.windows;
+    const rows = shown?.count ?? 0;
+    const more = shown && !shown.counted ? "+" : "";
+    const took = (desk.view ?? desk.sheet)?.milliseconds;
     const position = desk.live?.position;
     return html`<footer class="stat">
       ${this.caption ? html`<span>${this.caption.status}</span>` : html`<span><b>${rows.toLocaleString("en")}${more}</b> ${rows === 1 ? "row" : "rows"}</span>`}
-      ${desk.sheet ? html`<span>${desk.sheet.milliseconds} ms</span>` : nothing}
+      ${took === undefined ? nothing : html`<span>${took} ms</span>`}
       <span class="hint"><kbd>C</kbd>call sheet ${this.caption ? html`<kbd>?</kbd>why <kbd>Enter</kbd>drill` : html`<kbd>/</kbd>filter <kbd>Enter</kbd>edit <kbd>Ctrl Z</kbd>take back`}</span>
       <span class="grow"></span>
       ${

@@ -51,6 +51,7 @@ export class Editor {
       this.field.setAttribute("aria-expanded", "true");
     }
     stage.append(this.box);
+    if (choices && here.bottom - around.top > around.height - 320) this.box.classList.add("above");
     this.field.addEventListener("keydown", (event) => this.key(event));
     this.field.addEventListener("input", () => void this.look());
     this.field.addEventListener("blur", () => this.blurred());
@@ -131,6 +132,12 @@ export class Editor {
   private item(choice: Choice, place: number): HTMLLIElement {
     const made = document.createElement("li");
     made.textContent = choice.label;
+    if (choice.glyph) made.className = `gl-${choice.glyph}`;
+    if (choice.hint) {
+      const hint = document.createElement("kbd");
+      hint.textContent = choice.hint;
+      made.append(hint);
+    }
     made.setAttribute("role", "option");
     made.id = `choice-${place}`;
     made.addEventListener("mousedown", (event) => {

@@ -2,6 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import { addressOf, type Place } from "../core/routes.ts";
+import { viewOf, type ViewPlace } from "../views/views.ts";
 import { icon } from "./icons.ts";
 import { Part } from "./part.ts";
 import type { SheetPart } from "./sheet.ts";
@@ -23,7 +24,7 @@ export class Query extends Part {
       <input class="qi ${fault ? "bad" : ""}" name="q" spellcheck="false" autocomplete="off" aria-label="Query"
         aria-invalid=${fault ? "true" : "false"} aria-describedby="fault" .value=${text} @input=${this.typed}>
       <span class="busy ${loading ? "on" : ""}" aria-hidden="true"></span>
-      ${this.place.is === "board" ? nothing : this.tools()}
+      ${this.place.is === "sheet" ? this.tools() : nothing}
     </form>
     <div id="fault">${this.fault(text)}</div>`;
   }
@@ -58,24 +59,18 @@ export class Query extends Part {
     this.show(true);
   }
 
-  private showBoard(next: Place & { is: "board" }, kept: boolean): void {
+  /** Show the query as it is typed: `kept` makes an entry of its own in the history of the browser. */
+  private show(kept: boolean): void {
+    const query = this.querySelector<HTMLInputElement>("input")!.value;
+    if (!("query" in this.place)) return;
+    const next = { ...this.place, query } as Place & { query: string };
+    if ("sort" in next && query.split(" ")[0] !== this.place.query.split(" ")[0]) next.sort = "";
     if (kept) return this.go(addressOf(next));
     history.replaceState(null, "", new URL(addressOf(next), document.baseURI).href);
     this.place = next;
-    void this.desk.openBoard(next);
-  }
-
-  private show(kept: boolean): void {
-    const query = this.querySelector<HTMLInputElement>("input")!.value;
-    if (this.place.is === "board") return this.showBoard({ ...this.place, query }, kept);
-    if (this.place.is !== "sheet") return;
-    const next: Place = { ...this.place, query, sort: query.split(" ")[0] === this.place.query.split(" ")[0] ? this.place.sort : "" };
-    if (kept) this.go(addressOf(next));
-    else {
-      history.replaceState(null, "", new URL(addressOf(next), document.baseURI).href);
-      this.place = next;
-      void this.desk.open(next as Place & { is: "sheet" });
-    }
+    if (next.is === "sheet") void this.desk.open(next);
+    else if (next.is === "board") void this.desk.openBoard(next);
+    else void this.desk.openView(viewOf(next as ViewPlace));
   }
 }
 
