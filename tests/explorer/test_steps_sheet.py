@@ -155,7 +155,7 @@ def test_a_key_sets_the_status_of_all_selected_tasks(page: Any, show: Production
     page.keyboard.press("Control+Enter")
     page.wait_for_selector(".toast:has-text('6 changes are committed')")
     assert {show.status(shot, step) for shot in (1, 2, 3) for step in ("Animation", "Lighting")} == {"Done"}
-    page.wait_for_function("document.querySelector('.gfoot').textContent.includes('1 %')")
+    page.wait_for_selector(".gfoot .who:text-is('1 %')")
 
 
 def test_somebody_is_assigned(page: Any, show: Production) -> None:
