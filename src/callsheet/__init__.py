@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from callsheet.entity.entity import Entity
     from callsheet.errors import (
         CallsheetError,
+        CapabilityError,
         CommitError,
         ConflictError,
         QueryError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     )
     from callsheet.listening.declaration import handler
     from callsheet.listening.schedule import Tick, schedule
+    from callsheet.model.capability import Capabilities
     from callsheet.model.event import Event
     from callsheet.model.history import Commit, EntityChange, HistoryEntry
     from callsheet.model.operation import Create, Delete, Operation, Update
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from callsheet.session.awaiting import AsyncSession
     from callsheet.session.blocking import Session
     from callsheet.session.browser import AsyncBrowser, Browser
+    from callsheet.session.connect import ApiKey, BasicAuthentication, connect, connect_async
     from callsheet.session.invitation import accept_invitation, accept_invitation_async
     from callsheet.session.login import login, login_async, login_with_password, login_with_password_async
     from callsheet.session.results import AsyncQueryResult, QueryResult
@@ -65,6 +68,7 @@ __version__ = "0.2.0"
 
 #: The public names, and where each is at home. They are imported when first used.
 _HOMES = {
+    "ApiKey": "session.connect",
     "AsyncBrowser": "session.browser",
     "AsyncCube": "analytics.live_cube",
     "AsyncPlan": "sync.plan",
@@ -74,8 +78,11 @@ _HOMES = {
     "AsyncTwoWayPlan": "sync.two_way.sync",
     "AsyncTypeAccessor": "session.accessors",
     "Attribute": "model.schema",
+    "BasicAuthentication": "session.connect",
     "Browser": "session.browser",
     "CallsheetError": "errors",
+    "Capabilities": "model.capability",
+    "CapabilityError": "errors",
     "Carried": "sync.two_way.pairing",
     "Children": "sync.mapping",
     "Collection": "entity.collection",
@@ -138,6 +145,8 @@ _HOMES = {
     "Variable": "analytics.variables",
     "accept_invitation": "session.invitation",
     "accept_invitation_async": "session.invitation",
+    "connect": "session.connect",
+    "connect_async": "session.connect",
     "endpoint": "endpoints.declaration",
     "external": "sync.external",
     "forward": "endpoints.forwarding",
@@ -154,6 +163,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ApiKey",
     "AsyncBrowser",
     "AsyncCube",
     "AsyncPlan",
@@ -163,8 +173,11 @@ __all__ = [
     "AsyncTwoWayPlan",
     "AsyncTypeAccessor",
     "Attribute",
+    "BasicAuthentication",
     "Browser",
     "CallsheetError",
+    "Capabilities",
+    "CapabilityError",
     "Carried",
     "Children",
     "Collection",
@@ -227,6 +240,8 @@ __all__ = [
     "Variable",
     "accept_invitation",
     "accept_invitation_async",
+    "connect",
+    "connect_async",
     "endpoint",
     "external",
     "forward",

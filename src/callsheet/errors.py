@@ -8,6 +8,7 @@ CallsheetError
 │  │  └─ UnknownName           no table or variable is called so; also a KeyError
 │  │     └─ AmbiguousName         several are
 │  ├─ QueryError            a query that cannot be read; has position and hint
+│  ├─ CapabilityError       this account may not do it here; names the conditions that failed
 │  └─ StateError            right call, wrong moment
 │     ├─ NotLoaded             the value is on the server only
 │     ├─ ForbiddenRequest      this session may not talk to its server
@@ -55,6 +56,7 @@ __all__ = [
     "AlreadyThere",
     "AmbiguousName",
     "CallsheetError",
+    "CapabilityError",
     "Closed",
     "CommitError",
     "Conflict",
@@ -144,6 +146,17 @@ class QueryError(UsageError):
         if hint:
             lines.append(f"  hint: {hint}")
         super().__init__("\n".join(lines))
+
+
+class CapabilityError(UsageError):
+    """The account may not do it here, and nothing was sent.
+
+    ``capability`` is its name, ``failed`` the conditions that are not fulfilled, ``cure`` what would help.
+    """
+
+    def __init__(self, message: str, *, capability: str, failed: tuple[str, ...], cure: str) -> None:
+        super().__init__(message)
+        self.capability, self.failed, self.cure = capability, failed, cure
 
 
 class StateError(UsageError):

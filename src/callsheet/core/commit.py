@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from callsheet.core.announcements import tell
+from callsheet.core.capabilities import check_capabilities
 from callsheet.core.core import Core
 from callsheet.core.each import send_each
 from callsheet.core.journal import JournalProtocol
@@ -68,6 +69,8 @@ def commit(
             _settle(core, operations, None)
             return None
         check_size(core, len(operations))
+        if core.known_capabilities is not None:
+            check_capabilities(core, operations)
         if not core.features.fills:
             check_required(core.schema, operations)
         changes = ChangeSet(new_key(), operations, policy=policy, origin=core.origin, agree=agree)

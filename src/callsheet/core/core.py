@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from callsheet.entity.unit_of_work import UnitOfWork
     from callsheet.events import hub
     from callsheet.model import record, schema
+    from callsheet.model.capability import Capabilities
     from callsheet.model.event import Event
     from callsheet.model.language.parser import AddedOperator
     from callsheet.model.operation import Operation
@@ -126,6 +127,10 @@ class Core(Counting):
         #: What the server said of the caller, and the caller's user entity; None before somebody asked.
         self._caller: AccountDescription | None = None
         self._account_user: Any = None
+        #: What the account may do here; None before somebody asked.
+        self.known_capabilities: Capabilities | None = None
+        #: Whether the server is this session's own: started by it, or in its process.
+        self.started_server = False
 
     # -- what is known once the session is open ----------------------------------------------------------
 
@@ -237,6 +242,11 @@ class Core(Counting):
                 f"this session reads the past (at {self.moment}): nothing can be changed there; "
                 "`undo` of a session in the present takes a commit back"
             )
+
+    def _check_capability(self, name: str) -> None:
+        """Raise `CapabilityError` if the account may not do it here; nothing, where capabilities are not known."""
+        if self.known_capabilities is not None:
+            self.known_capabilities.check(name)
 
     def _dispatch(self, event: Event, raises: tuple[type[Exception], ...] = ()) -> Any:
         """Call the hub's subscribers; gives what they returned, to be awaited where the session awaits."""
@@ -353,6 +363,7 @@ class Core(Counting):
             other._locations = self._locations.lend(other)
         other._description, other._described = self.server_information, self._described
         other.moment, other.scenario_name = self.moment, self.scenario_name
+        other.known_capabilities, other.started_server = self.known_capabilities, self.started_server
         other.hub, other.defaults = self.hub, self.defaults
         other.operators, other.commands = self.operators, self.commands
         other._unit = other._new_unit(self.types)

@@ -85,10 +85,12 @@ class Verb(Generic[P, T]):
     'hello sintel'
     """
 
-    def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]], opens: bool = True) -> None:
+    def __init__(self, flow: Callable[Concatenate[Any, P], Flow[T]], opens: bool = True, needs: str = "") -> None:
         self._flow = flow
         #: Whether a session is opened first; else the flow does it, where it handles the errors of opening.
         self._opens = opens
+        #: The capability that it needs, which is checked before anything is sent.
+        self._needs = needs
         self._name = getattr(flow, "__name__", "")
         self._methods: dict[bool, Callable[..., Any]] = {}
 
@@ -122,7 +124,7 @@ class Verb(Generic[P, T]):
         awaits: bool = runner._awaits
         found = self._methods.get(awaits)
         if found is None:
-            found = self._methods[awaits] = _method(self.flow, self._name, awaits, self._opens)
+            found = self._methods[awaits] = _method(self.flow, self._name, awaits, self._opens, self._needs)
         return found
 
 
@@ -171,11 +173,15 @@ class VerbProperty(Generic[T]):
         return Eventually(instance, self.flow) if instance._awaits else _runner(instance, False)(self.flow(instance))
 
 
-def _method(flow: Callable[..., Flow[Any]], name: str, awaits: bool, opens: bool) -> Callable[..., Any]:
+def _method(flow: Callable[..., Flow[Any]], name: str, awaits: bool, opens: bool, needs: str) -> Callable[..., Any]:
     async def awaited(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if needs:
+            self._check_capability(needs)
         return await _runner(self, opens)(flow(self, *args, **kwargs))
 
     def blocking(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if needs:
+            self._check_capability(needs)
         return _runner(self, opens)(flow(self, *args, **kwargs))
 
     method: Any = wraps(flow)(awaited if awaits else blocking)

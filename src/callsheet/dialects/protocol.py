@@ -56,6 +56,7 @@ __all__ = [
     "WatchSource",
     "WatchingBackend",
     "WatchingDialect",
+    "VersionedDialect",
 ]
 
 
@@ -192,6 +193,15 @@ class Dialect(Protocol):
 
     def learn(self, schema: Schema) -> None:
         """Set the schema by which replies are decoded."""
+
+
+@runtime_checkable
+class VersionedDialect(Dialect, Protocol):
+    """A dialect whose wire has versions, which a server says to callers without an account, too."""
+
+    def versions(self) -> Flow[tuple[int, int]]:
+        """The oldest and the newest version of the wire that the server speaks."""
+        ...
 
 
 @runtime_checkable

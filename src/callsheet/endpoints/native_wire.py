@@ -42,6 +42,8 @@ WIRE = (
         answer=shapes.DescriptionReply,
         query={"known": "the hash of the schema that the caller has"},
     ),
+    DescribedOperation("get", "/versions/rest", "The versions of the wire", answer=shapes.VersionsReply, public=True),
+    DescribedOperation("get", "/capabilities", "What the caller may do", answer=dict, public=True),
     DescribedOperation("get", "/v1/me", "Who calls", answer=dict),
     DescribedOperation("post", "/v1/select", "A page of records", shapes.SelectBody, shapes.PageReply),
     DescribedOperation("post", "/v1/aggregate", "Numbers by group", shapes.AggregateBody, shapes.AggregateReply),

@@ -49,6 +49,7 @@ from callsheet.server.files.access import FileAccess
 from callsheet.server.log import history, receipts
 from callsheet.server.log.filters import filter_of
 from callsheet.server.own_account import own_account
+from callsheet.server.own_capabilities import own_capabilities
 from callsheet.server.queues import handlers
 from callsheet.server.queues.request import HandlerRequest
 from callsheet.server.reading import clock
@@ -280,7 +281,7 @@ class ServiceBackend:
         ``counts`` gives the numbers of entities of several types, as far as the caller may read them.
         ``own.key`` gives the caller's own account another key with the same expiry; every account may call it.
         ``own.page`` gives it a code by which a browser signs in, once. ``own.user`` returns the account's user, who may
-        have been renamed, and ``own.account`` says who the caller is.
+        have been renamed, and ``own.account`` says who the caller is, ``own.capabilities`` what it may do.
         """
         if action in history.ACTIONS:
             return self._history(action, arguments)
@@ -290,6 +291,9 @@ class ServiceBackend:
             return {"name": self._user, "key": self._access().user_key}
         if action == "own.account":
             return own_account(self._context, self._user, self._access().permissions)
+        if action == "own.capabilities":
+            remote = bool(self._principal.address)
+            return own_capabilities(self.schema, self._user, self._access().permissions, remote)
         self._view.begin()
         access = self._access()
         if action == "tables.change":

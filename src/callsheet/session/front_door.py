@@ -142,6 +142,7 @@ class FrontDoor(SessionVerbs):
             naive_times=options.zone_of(naive_times) if naive_times is not None else None,
         )
         self._login = connection.login
+        self.started_server = connection.service is not None
         self._made()
 
     def _connected(

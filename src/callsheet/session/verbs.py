@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from callsheet.analytics.loads import making, transactions
     from callsheet.core import account as account_flows
     from callsheet.core import announcements, calls, opening, populating, reading, settlement
+    from callsheet.core import capabilities as capability_flows
     from callsheet.core import commit as commit_flows
     from callsheet.core import ensure as ensure_flows
     from callsheet.core import resume as resume_flows
@@ -43,6 +44,7 @@ else:
     transactions = Later("callsheet.analytics.loads.transactions")
     account_flows = Later("callsheet.core.account")
     announcements = Later("callsheet.core.announcements")
+    capability_flows = Later("callsheet.core.capabilities")
     calls = Later("callsheet.core.calls")
     opening = Later("callsheet.core.opening")
     populating = Later("callsheet.core.populating")
@@ -79,8 +81,8 @@ class SessionVerbs(LazyCore):
     resume = Verb(resume_flows.resume)
     settle = Verb(settlement.settle)
     abandon = Verb(settlement.abandon)
-    history = Verb(history_flows.history)
-    commits = Verb(history_flows.commits)
+    history = Verb(history_flows.history, needs="history.read")
+    commits = Verb(history_flows.commits, needs="history.read")
     undo = Verb(undo_flows.undo)
     plan = Verb(planning.plan)
     plan_file = Verb(planning.plan_file)
@@ -89,23 +91,23 @@ class SessionVerbs(LazyCore):
     sync_runs = Verb(runs.sync_runs)
     undo_sync = Verb(runs.undo_sync)
 
-    create_scenario = Verb(scenario_flows.create_scenario)
+    create_scenario = Verb(scenario_flows.create_scenario, needs="scenarios.create")
     delete_scenario = Verb(scenario_flows.delete_scenario)
     scenarios = VerbProperty(scenario_flows.scenarios)
-    create_table = Verb(making.create_table)
+    create_table = Verb(making.create_table, needs="tables.create")
     drop_table = Verb(making.drop_table)
-    read_csv = Verb(making.read_csv)
-    read_parquet = Verb(making.read_parquet)
-    read_pandas = Verb(making.read_pandas)
-    read_arrow = Verb(making.read_arrow)
-    read_numpy = Verb(making.read_numpy)
-    read_sql = Verb(making.read_sql)
-    read_spark = Verb(making.read_spark)
-    connect_to_external_database = Verb(external_flows.connect_to_external_database)
-    disconnect_external_database = Verb(external_flows.disconnect_external_database)
+    read_csv = Verb(making.read_csv, needs="tables.load.path")
+    read_parquet = Verb(making.read_parquet, needs="tables.load.path")
+    read_pandas = Verb(making.read_pandas, needs="tables.create")
+    read_arrow = Verb(making.read_arrow, needs="tables.create")
+    read_numpy = Verb(making.read_numpy, needs="tables.create")
+    read_sql = Verb(making.read_sql, needs="tables.create")
+    read_spark = Verb(making.read_spark, needs="tables.create")
+    connect_to_external_database = Verb(external_flows.connect_to_external_database, needs="external.connect")
+    disconnect_external_database = Verb(external_flows.disconnect_external_database, needs="external.connect")
     external_databases = Verb(external_flows.external_databases)
-    add_external_table = Verb(external_flows.add_external_table)
-    drop_external_table = Verb(external_flows.drop_external_table)
+    add_external_table = Verb(external_flows.add_external_table, needs="external.connect")
+    drop_external_table = Verb(external_flows.drop_external_table, needs="external.connect")
 
     def start_transaction(self: Any, allow_nested: bool = True) -> Any:
         """A block whose changes of user tables are made together when it ends, or not at all if it fails.
@@ -119,8 +121,8 @@ class SessionVerbs(LazyCore):
         """
         return transactions.start_transaction(self, allow_nested)
 
-    query_mdx = Verb(mdx_queries.query_mdx)
-    explain_mdx_query = Verb(mdx_queries.explain_mdx_query)
+    query_mdx = Verb(mdx_queries.query_mdx, needs="mdx.query")
+    explain_mdx_query = Verb(mdx_queries.explain_mdx_query, needs="mdx.query")
 
     cubes = VerbProperty(cube_catalog.cubes)
     parameters = VerbProperty(parameter_tables.parameters)
@@ -178,6 +180,7 @@ class SessionVerbs(LazyCore):
     logged_in = Verb(account_flows.logged_in, opens=False)
     logout = Verb(account_flows.logout, opens=False)
     ping = Verb(account_flows.ping)
+    capabilities = VerbProperty(capability_flows.capabilities)
     open_page = Verb(account_flows.open_page)
     link = VerbProperty(account_flows.link)
 

@@ -90,6 +90,14 @@ class NativeDialect(NativeLogins):
         self._rows = RowReader(schema)
 
     @reads_answers
+    def versions(self) -> Flow[tuple[int, int]]:
+        """The versions of the wire that the server speaks; those before 0.3 speak the first, and do not say so."""
+        response = yield Request("GET", "/versions/rest", safe=True, anonymous=True)
+        if response.status == 404:
+            return (1, 1)
+        said = _read(response, shapes.VersionsReply)
+        return (said.oldest, said.newest)
+
     def describe(self, known_hash: str = "") -> Flow[Description]:
         params = {"known": known_hash} if known_hash else {}
         response = yield Request(

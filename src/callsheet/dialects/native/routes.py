@@ -11,7 +11,7 @@ from callsheet.dialects.native.events import PATH as EVENTS
 from callsheet.dialects.native.events import message_out, place_out
 from callsheet.dialects.native.login_routes import login_routes
 from callsheet.dialects.native.server import error_response, handle
-from callsheet.dialects.native.shapes import decode
+from callsheet.dialects.native.shapes import VersionsReply, decode, encode
 from callsheet.dialects.routes import (
     BYTES,
     Credentials,
@@ -27,6 +27,7 @@ from callsheet.dialects.routes import (
 from callsheet.dialects.serving import ServerHalf
 from callsheet.errors import CallsheetError, Invalid, QueryError, ServerError, Unauthorised, Unavailable
 from callsheet.flow import Response
+from callsheet.model.capability import WIRE
 from callsheet.model.event import LAST_INDEX, Position
 from callsheet.model.plain import Malformed
 from callsheet.model.table_steps import ARROW
@@ -117,8 +118,27 @@ def _route(path: str, intake: Intake = ORDINARY) -> Route:
     return Route(path, _answer, methods=None, credentials=bearer_credentials, refuse=refuse, intake=intake)
 
 
+def _versions(_: Visit) -> Response:
+    """What a client needs before it logs in, and no more: which version of the program it is, nobody learns."""
+    oldest, newest = WIRE
+    return Response(200, encode(VersionsReply(oldest, newest)), {"content-type": "application/json"})
+
+
+def _capabilities(visit: Visit) -> Response:
+    """What the caller may do; without an account, that one is needed."""
+    said = {"login": True} if visit.caller is None else {"login": True, **visit.backend.call("own.capabilities", {})}
+    return Response(200, encode(said), {"content-type": "application/json", "cache-control": "no-store"})
+
+
+def _optional(request: WebRequest) -> Credentials | None:
+    shown = request.header("authorization") or browser_credentials(request) is not None
+    return bearer_credentials(request) if shown else None
+
+
 HALF = ServerHalf(
     routes=(
+        Route("/versions/rest", _versions, instant=True, compressed=False),
+        Route("/capabilities", _capabilities, ("GET",), _optional, refuse),
         StreamRoute(EVENTS, _question, message_out, place_out, bearer_credentials, refuse),
         WatchRoute(watching.PATH, _watches, watching.message_out, watching.place_out, bearer_credentials, refuse),
         *login_routes(bearer_credentials, refuse),

@@ -39,6 +39,7 @@ __all__ = [
     "PartBody",
     "QuestionsBody",
     "RecordsReply",
+    "VersionsReply",
     "WHOLE_SCHEMA",
     "ResultReply",
     "SelectBody",
@@ -320,6 +321,13 @@ class DescriptionReply(Struct, kw_only=True):
     user: str = ""
     features: Features = msgspec.field(default_factory=Features)
     workspace: str = ""
+
+
+class VersionsReply(Struct):
+    """The oldest and the newest version of the wire that a server speaks."""
+
+    oldest: int
+    newest: int
 
 
 class RecordsReply(Struct):
