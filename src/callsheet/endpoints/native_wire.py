@@ -63,6 +63,7 @@ WIRE = (
         answer=EVENTS,
         query={"after": "a position, such as 12.3", "filter": "an expression of events"},
     ),
+    DescribedOperation("post", "/v1/watch", "Answers of aggregates as they change", shapes.WatchBody, EVENTS),
     DescribedOperation("post", "/v1/events", "Publishes an event", dict, dict),
     DescribedOperation("put", "/v1/tables/loads/{id}/{number}", "Keeps a part of the rows of a load", ARROW, dict),
     DescribedOperation("get", KEY, "What there is of a component's file", answer=shapes.FileReply),
