@@ -84,6 +84,7 @@ def resolve(
     profile: str | None = None,
     login: SessionLogin | None = None,
     workspace: str | None = None,
+    keyless: bool = False,
 ) -> ConnectionSettings:
     """Arguments win over ``CALLSHEET_SERVER``, ``CALLSHEET_API_USER`` and ``CALLSHEET_API_KEY``.
 
@@ -94,7 +95,8 @@ def resolve(
 
     ``schema_cache`` is a folder, False for no cache, or None for ``CALLSHEET_SCHEMA_CACHE`` or the user's
     cache folder. A ``profile`` has its server and its login; so has ``CALLSHEET_PROFILE``, if neither an address nor a
-    key is given, and the profile ``default``, if nothing else names a server. With a ``login`` no key is needed.
+    key is given, and the profile ``default``, if nothing else names a server. With a ``login`` no key is needed, nor if
+    the session is ``keyless`` because it presents something else.
 
     >>> resolve("memory:", None, None, environment={}).embedded
     True
@@ -119,7 +121,7 @@ def resolve(
         _check_address(server)
         base, chosen = _workspace(server, workspace, known)
         declared = declaration_named(dialect) if dialect else dialect_at(server, known)
-        if login is None:
+        if login is None and not (keyless and not key):
             user, key = _account(declared, user, key, known)
         cache = _cache_folder(schema_cache, known)
         address = address_with(base, chosen)

@@ -25,6 +25,7 @@ from callsheet.model.watching import ResultChange, Watch
 __all__ = [
     "Answered",
     "AnyRoute",
+    "CERTIFICATE",
     "Caller",
     "Credentials",
     "EventQuestion",
@@ -84,6 +85,10 @@ class TooManyAttempts(OverQuota):
     """An address, or an account, had too many failed attempts; no more are accepted for a while."""
 
 
+CERTIFICATE = "certificate"
+"""The kind of credentials that are a certificate of the client."""
+
+
 @frozen
 class Credentials:
     """The credentials of a request: a user name, if it has one, and a secret of some kind.
@@ -113,6 +118,8 @@ class WebRequest:
     #: The server's own address, as the client reached it.
     url: str = ""
     names: Mapping[str, str] = field(factory=dict)
+    #: The client's certificate, as TLS verified it: DER in base64.
+    certificate: str = field(default="", repr=False)
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
     from callsheet.explorer.routes import explorer_routes
     from callsheet.server.limits import limits_of
     from callsheet.server.service import Service
-    from callsheet.server.sign_on.signing_on import sign_on_by
+    from callsheet.server.sign_on.signing_on import client_authority, sign_on_by
     from callsheet.server.web.application import application
     from callsheet.server.web.connections import bound, configured, served_dialects, stoppable_server
     from callsheet.server.web.routing import routes_of
@@ -111,6 +111,7 @@ def _listen(settings: ServerSettings, output: IO[bytes]) -> None:
             settings.certificate_key,
             limits,
             settings.trusted_proxies,
+            **client_authority(settings.authentication),
             log_config=None,
         )
         listening = bound(settings.host, settings.port)

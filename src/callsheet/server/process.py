@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import BadStatusLine, HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -32,7 +33,7 @@ from callsheet.model.record import NOT_SET, NotSet
 from callsheet.private import make_folder, opener
 from callsheet.server.child import Ready, ServerSettings
 from callsheet.server.limits import limits_of
-from callsheet.server.sign_on.settings import checked_sign_on
+from callsheet.server.sign_on.settings import checked_sign_on, https_files
 from callsheet.server.user_content import storage_address
 from callsheet.server.web.connections import check_dialects, check_exposure, served_dialects
 from callsheet.server.web.newcomers import networks
@@ -65,6 +66,9 @@ def serve(
     analytics: bool = False,
     analytics_folder: str | Path | None = None,
     authentication: Mapping[str, Any] | None = None,
+    https: Mapping[str, str] | None = None,
+    client_certificate: Mapping[str, Any] | None = None,
+    jwt: Mapping[str, Any] | None = None,
     same_site: str = "lax",
     plugins: Iterable[str | Path] = (),
     user_content_storage: str | Path | NotSet | None = NOT_SET,
@@ -93,9 +97,15 @@ def serve(
 
     ``authentication`` names the providers that people sign on by, such as
     ``{"oidc": {"issuer": "https://login.example.org", "client_id": "callsheet", "roles": {"artists": "user"}}}``.
+    ``jwt`` names an external issuer of tokens, ``client_certificate`` the authority of clients' certificates; ``https``
+    is ``{"certificate": …, "key": …}``, another way to give the server's own.
     ``same_site`` says from which links of other sites the explorer's cookie is sent: ``lax``, ``strict`` or ``none``.
     """
-    checked_sign_on(authentication or {}, same_site, certificate is not None)
+    if https is not None:
+        certificate, certificate_key = https_files(https)
+    signing = {"jwt": jwt, "client_certificate": client_certificate}
+    authentication = {**(authentication or {}), **{name: each for name, each in signing.items() if each is not None}}
+    checked_sign_on(authentication, same_site, certificate is not None)
     check_exposure(host, certificate is not None, insecure)
     limits, proxies = dict(limits or {}), list(trusted_proxies)
     limits_of(limits)
@@ -119,7 +129,7 @@ def serve(
         trusted_proxies=proxies,
         analytics=analytics,
         analytics_folder=_text(analytics_folder),
-        authentication=dict(authentication or {}),
+        authentication=authentication,
         same_site=same_site,
         plugins=[str(Path(each).absolute()) for each in plugins],
         user_content=_content(user_content_storage),
@@ -172,6 +182,7 @@ class Server:
             ready = self._first_line()
             self._host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
             self._port, self._encrypted = ready.port, settings.certificate is not None
+            self._selective = bool(settings.authentication.get("client_certificate", {}).get("required"))
             self.admin_key = ready.admin_key
             self._await_health()
         except BaseException:
@@ -240,8 +251,6 @@ class Server:
     def _is_healthy(self) -> bool:
         connection: HTTPConnection
         if self._encrypted:
-            import ssl
-
             # The certificate is not verified: the health check sends and receives nothing secret.
             context = ssl._create_unverified_context()
             connection = HTTPSConnection(self._host, self._port, timeout=2.0, context=context)
@@ -250,8 +259,9 @@ class Server:
         try:
             connection.request("GET", "/healthz")
             return connection.getresponse().status == 200
-        except (OSError, HTTPException):
-            return False
+        except (OSError, HTTPException) as error:
+            # A server that requires certificates of its clients answers nothing else to one without.
+            return self._selective and isinstance(error, ssl.SSLError | ConnectionResetError | BadStatusLine)
         finally:
             connection.close()
 

@@ -85,7 +85,7 @@ def connect(
     transport = HttpTransport if blocking else AsyncHttpTransport
     if settings.login is not None:
         settings.login.bind(checked_for_logins(connection.dialect))
-    else:
+    elif settings.key or not options.get("certificate"):
         own |= spoken.credentials(settings.user, settings.key)
     connection.login = settings.login
     connection.transport = transport(settings.url, own, on_exchange=count_exchange, login=settings.login, **options)

@@ -123,7 +123,13 @@ class FrontDoor(SessionVerbs):
             named = names.chosen_name(workspace, data_view, system)
             account = server_url, api_user, api_key
             settings = config.resolve(
-                *account, schema_cache, dialect=dialect, profile=profile, login=login, workspace=named
+                *account,
+                schema_cache,
+                dialect=dialect,
+                profile=profile,
+                login=login,
+                workspace=named,
+                keyless=bool(transport.get("certificate")),
             )
             connection = self._connected(settings, dialect, schema, seed, headers or {}, transport)
         self._connection = connection

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from callsheet.errors import UsageError
 
-__all__ = ["BUNDLES", "checked_verify", "trusted"]
+__all__ = ["BUNDLES", "checked_certificate", "checked_verify", "presenting", "trusted"]
 
 BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR")
 """The variables with a file or a folder of certificates; the first one that is set is used."""
@@ -39,6 +39,35 @@ def trusted(verify: bool | Path) -> ssl.SSLContext | bool:
                 raise UsageError(f"{name} names `{place}`, which does not exist")
             return _context(Path(place), name)
     return True
+
+
+def checked_certificate(certificate: object) -> tuple[Path, Path] | None:
+    """The option ``certificate``: the files of a client's certificate and its key; None for no certificate."""
+    if certificate is None:
+        return None
+    fine = isinstance(certificate, tuple | list) and len(certificate) == 2
+    if not fine or not all(isinstance(each, str | os.PathLike) for each in certificate):  # type: ignore[attr-defined]
+        raise UsageError("`certificate` is two files: (certificate, key), each in PEM")
+    files = tuple(Path(os.fspath(each)) for each in certificate)  # type: ignore[attr-defined]
+    missing = next((each for each in files if not _exists(each)), None)
+    if missing is not None:
+        raise UsageError(f"there is no file `{missing}` (certificate=…)")
+    return files[0], files[1]
+
+
+def presenting(certificate: tuple[Path, Path], verify: bool | Path) -> ssl.SSLContext:
+    """A context that presents a client's certificate, and trusts what ``verify`` says."""
+    import httpx
+
+    found = trusted(verify)
+    context = found if isinstance(found, ssl.SSLContext) else httpx.create_ssl_context(verify=found)
+    try:
+        # An encrypted key would ask for its password in the terminal.
+        context.load_cert_chain(*certificate, password=lambda: b"")
+    except (OSError, ValueError) as error:
+        both = f"{certificate[0]} and {certificate[1]}"
+        raise UsageError(f"{both} are no certificate and key that can be used: {error}") from None
+    return context
 
 
 def _exists(path: Path) -> bool:

@@ -19,7 +19,7 @@ from attrs import evolve
 from callsheet.errors import CallsheetError, Closed, Disconnected, Timeout, TransportError, UsageError
 from callsheet.flow import Request, Response
 from callsheet.transport.address import read_address
-from callsheet.transport.certificates import checked_verify, trusted
+from callsheet.transport.certificates import checked_certificate, checked_verify, presenting, trusted
 from callsheet.transport.patience import Timeouts, checked_policy, checked_timeouts
 from callsheet.transport.proxies import proxy_for
 from callsheet.transport.renewals import Renewals
@@ -59,6 +59,7 @@ class TransportOptions(TypedDict, total=False):
     timeout: Timeouts | float | None
     retries: RetryPolicy | int | None
     verify: bool | str | Path
+    certificate: tuple[str | Path, str | Path] | None
 
 
 class Options(TransportOptions, total=False):
@@ -80,6 +81,7 @@ class TransportSettings:
         timeout: Timeouts | float | None = None,
         retries: RetryPolicy | int | None = None,
         verify: bool | str | Path = True,
+        certificate: tuple[str | Path, str | Path] | None = None,
         on_exchange: OnExchange | None = None,
         random: Callable[[], float] | None = None,
         login: SessionLogin | None = None,
@@ -90,6 +92,7 @@ class TransportSettings:
         self.timeouts = checked_timeouts(timeout)
         self.policy = checked_policy(retries)
         self.verify = checked_verify(verify)
+        self.certificate = checked_certificate(certificate)
         self.on_exchange = on_exchange
         self.budget = Budget()
         self.renewals = None if login is None else Renewals(login)
@@ -159,6 +162,9 @@ class TransportSettings:
         return httpx.Timeout(min(left, self.timeouts.read), connect=min(left, self.timeouts.connect))
 
     def _certificates(self, elsewhere: bool, proxy: str | None) -> ssl.SSLContext | bool:
+        if self.certificate is not None and self.address.encrypted and not elsewhere:
+            # Presented to the server only: others need not know who reads their files.
+            return presenting(self.certificate, self.verify)
         if elsewhere or self.address.encrypted or (proxy or "").startswith("https:"):
             return trusted(self.verify)
         # Plain HTTP needs no certificates, and reading the system's takes longer than starting a session.

@@ -19,7 +19,7 @@ from callsheet.server.sign_on.directory import ExternalPerson
 from callsheet.server.sign_on.oidc_metadata import KeyRing
 from callsheet.server.sign_on.settings import OidcSettings
 
-__all__ = ["decoded", "person_of", "verified_claims"]
+__all__ = ["decoded", "groups_of", "person_of", "said_unverified", "verified_claims"]
 
 LONGEST = 16 * 2**10
 _COMPACT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
@@ -84,7 +84,7 @@ def person_of(claims: Mapping[str, Any], settings: OidcSettings, state: str = ""
         "oidc",
         f"{settings.issuer}#{subject}",
         name,
-        _groups(claims.get(settings.groups_claim)),
+        groups_of(claims.get(settings.groups_claim)),
         _text(claims.get("given_name")),
         _text(claims.get("family_name")),
         _text(claims.get("email")),
@@ -92,7 +92,7 @@ def person_of(claims: Mapping[str, Any], settings: OidcSettings, state: str = ""
     )
 
 
-def _groups(value: object) -> frozenset[str]:
+def groups_of(value: object) -> frozenset[str]:
     """The groups in a claim: a list of texts. A single text is one group, whatever is in it."""
     given = [value] if isinstance(value, str) else value
     return (
@@ -104,10 +104,19 @@ def _text(value: object) -> str:
     return value.strip()[:255] if isinstance(value, str) and value.isprintable() else ""
 
 
+def said_unverified(token: str) -> Mapping[str, Any]:
+    """What a token says before its signature is checked: whose it claims to be, and nothing more."""
+    return _part(token, 1)
+
+
 def _header(token: str) -> Mapping[str, Any]:
-    first = token.partition(".")[0]
+    return _part(token, 0)
+
+
+def _part(token: str, number: int) -> Mapping[str, Any]:
+    text = token.split(".")[number]
     try:
-        found = msgspec.json.decode(base64.urlsafe_b64decode(first + "=" * (-len(first) % 4)))
+        found = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

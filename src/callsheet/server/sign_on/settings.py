@@ -19,12 +19,15 @@ from callsheet.errors import UsageError
 from callsheet.transport.address import is_loopback
 
 __all__ = [
+    "CertificateSettings",
+    "JwtSettings",
     "OidcSettings",
     "ProviderSettings",
     "SignOnSettings",
     "check_address",
     "check_algorithms",
     "checked_sign_on",
+    "https_files",
     "read_section",
     "read_sign_on",
 ]
@@ -83,10 +86,55 @@ class OidcSettings(ProviderSettings):
 
 
 @frozen(kw_only=True)
+class JwtSettings(ProviderSettings):
+    """An external issuer of tokens, which programs present where an API key is."""
+
+    issuer: str
+    audience: str
+    keys: str = ""
+    """The address of the issuer's public keys; by default it is discovered, as an OpenID provider's is."""
+    name_claim: str = "sub"
+    groups_claim: str = "groups"
+    algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
+    certificate_authority: str = ""
+    leeway_seconds: float = 30.0
+
+    def __attrs_post_init__(self) -> None:
+        check_address("authentication.jwt.issuer", self.issuer)
+        if self.keys:
+            check_address("authentication.jwt.keys", self.keys)
+        check_algorithms("authentication.jwt.algorithms", self.algorithms)
+
+
+@frozen(kw_only=True)
+class CertificateSettings:
+    """Certificates of clients: the authority that issues them, and what in them is the account's name."""
+
+    authority: str
+    """A PEM file with the authorities whose certificates count."""
+    revoked: str = ""
+    """A PEM file with the authorities' lists of revoked certificates; it is read again when it changes."""
+    account: str = "subject.CN"
+    accounts: Mapping[str, str] = field(factory=dict)
+    """What a certificate says → an account; by default the account is what it says."""
+    required: bool = False
+    """Whether a connection without a certificate is refused."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.account not in PLACES:
+            raise UsageError(f"`client_certificate.account` is one of {', '.join(PLACES)}, not {self.account!r:.40}")
+
+
+PLACES = ("subject.CN", "san.email", "san.dns", "san.uri")
+
+
+@frozen(kw_only=True)
 class SignOnSettings:
     """The providers of a server; None for those that it does not use."""
 
     oidc: OidcSettings | None = None
+    jwt: JwtSettings | None = None
+    client_certificate: CertificateSettings | None = None
 
 
 def checked_sign_on(given: Mapping[str, Any], same_site: str, encrypted: bool) -> SignOnSettings:
@@ -96,13 +144,21 @@ def checked_sign_on(given: Mapping[str, Any], same_site: str, encrypted: bool) -
     if same_site == "none" and not encrypted:
         raise UsageError("`same_site` none needs HTTPS: browsers drop such a cookie of an address without")
     found = read_sign_on(given)
+    if found.client_certificate is not None and not encrypted:
+        raise UsageError("`client_certificate` needs HTTPS: give the server a certificate and its key")
     for section, libraries in LIBRARIES.items():
         missing = [each for each in libraries if find_spec(each) is None]
         if missing and getattr(found, section) is not None:
-            raise UsageError(
-                f"`authentication.{section}` needs {', '.join(missing)}: pip install 'callsheet[{section}]'"
-            )
+            extra = EXTRAS.get(section, "oidc")
+            raise UsageError(f"`{section}` needs {', '.join(missing)}: pip install 'callsheet[{extra}]'")
     return found
+
+
+def https_files(given: Mapping[str, str]) -> tuple[str, str]:
+    """The files of ``https``: the server's certificate and its key."""
+    if not isinstance(given, Mapping) or set(given) != {"certificate", "key"}:
+        raise UsageError("`https` has two settings: `certificate` and `key`, each a PEM file")
+    return str(given["certificate"]), str(given["key"])
 
 
 def check_address(place: str, address: str) -> None:
@@ -123,9 +179,18 @@ def check_algorithms(place: str, algorithms: tuple[str, ...]) -> None:
         raise UsageError(f"`{place}` lists some of {', '.join(SIGNATURES)}; {wrong or 'nothing'} is none of them")
 
 
-LIBRARIES: Mapping[str, tuple[str, ...]] = {"oidc": ("authlib", "cryptography")}
-"""What each provider needs, which is the extra of its name."""
-SECTIONS: Mapping[str, type[Any]] = {"oidc": OidcSettings}
+LIBRARIES: Mapping[str, tuple[str, ...]] = {
+    "oidc": ("authlib", "cryptography"),
+    "jwt": ("joserfc", "cryptography"),
+    "client_certificate": ("cryptography",),
+}
+"""What each provider needs: the extra ``oidc`` has it all, but for those of an extra of their name."""
+EXTRAS: Mapping[str, str] = {"ldap": "ldap", "kerberos": "kerberos"}
+SECTIONS: Mapping[str, type[Any]] = {
+    "oidc": OidcSettings,
+    "jwt": JwtSettings,
+    "client_certificate": CertificateSettings,
+}
 
 
 def read_sign_on(given: Mapping[str, Any]) -> SignOnSettings:

@@ -7,16 +7,19 @@ from typing import Any
 
 from callsheet.dialects.accounts import IssuedTokens
 from callsheet.errors import NotFound, UsageError
+from callsheet.server.access.authentication import Provider
 from callsheet.server.access.browser_logins import BrowserLogin
 from callsheet.server.access.identities import Identities
 from callsheet.server.access.login_secret import LoginSecret
 from callsheet.server.context import ServerContext
+from callsheet.server.sign_on.client_certificates import ClientCertificates
 from callsheet.server.sign_on.directory import ExternalPerson, PeopleDirectory, check_roles
+from callsheet.server.sign_on.external_tokens import ExternalTokens
 from callsheet.server.sign_on.oidc import OidcProvider
 from callsheet.server.sign_on.sealing import Seals
 from callsheet.server.sign_on.settings import ProviderSettings, SignOnSettings, read_sign_on
 
-__all__ = ["SignOn", "sign_on_by"]
+__all__ = ["SignOn", "client_authority", "sign_on_by"]
 
 
 def sign_on_by(context: ServerContext, authentication: Mapping[str, Any], same_site: str = "lax") -> None:
@@ -24,6 +27,12 @@ def sign_on_by(context: ServerContext, authentication: Mapping[str, Any], same_s
     if authentication or same_site != "lax":
         context.sign_on = SignOn(context, read_sign_on(authentication), same_site)
         context.sign_on.start()
+
+
+def client_authority(authentication: Mapping[str, Any]) -> dict[str, Any]:
+    """Whose certificates clients present, as options of the server's connections."""
+    found = read_sign_on(authentication).client_certificate
+    return {} if found is None else {"authority": found.authority, "required": found.required}
 
 
 class SignOn:
@@ -35,10 +44,19 @@ class SignOn:
         self._identities = Identities(context.store)
         seals = Seals(LoginSecret(context.store), context.now)
         self.oidc: OidcProvider | None = None
+        self.jwt: ExternalTokens | None = None
+        self.providers: list[Provider] = []
+        """What recognises credentials of their own, before those of this server."""
         self._check_roles()
         if settings.oidc is not None:
             self.oidc = OidcProvider(settings.oidc, self._identities, seals, context.now)
             self.directory.add_source("oidc", self.oidc)
+
+        if settings.jwt is not None:
+            self.jwt = ExternalTokens(settings.jwt, self._identities, self.directory, context.now)
+            self.providers.append(self.jwt)
+        if settings.client_certificate is not None:
+            self.providers.append(ClientCertificates(settings.client_certificate, context.accounts, context.now))
 
     def start(self) -> None:
         """Read the people of connections that stay open, from now on."""
@@ -48,6 +66,8 @@ class SignOn:
         self.directory.close()
         if self.oidc is not None:
             self.oidc.close()
+        if self.jwt is not None:
+            self.jwt.close()
 
     def ways(self) -> dict[str, Any]:
         """By what a person may sign on here, beside a name and a password."""
@@ -79,7 +99,7 @@ class SignOn:
         return self.oidc.leave(found[0] if found else None, server)
 
     def _check_roles(self) -> None:
-        mapping = {"oidc": self.settings.oidc}
+        mapping: dict[str, ProviderSettings | None] = {"oidc": self.settings.oidc, "jwt": self.settings.jwt}
         present = {name: each for name, each in mapping.items() if each is not None}
         for wrong in check_roles(present, self._context.roles.list()):
             raise UsageError(wrong)

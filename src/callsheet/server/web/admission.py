@@ -14,7 +14,7 @@ from callsheet.server.access.authentication import Authentication
 from callsheet.server.access.principal import Principal
 from callsheet.server.web.asgi import Scope, client_address, has_body
 from callsheet.server.web.bodies import Refusal
-from callsheet.server.web.endpoints import Recognising, recognise, web_request
+from callsheet.server.web.endpoints import Recognising, presented_by, recognise, web_request
 
 __all__ = ["Admission", "Admitted"]
 
@@ -63,7 +63,7 @@ class Admission:
         if route.credentials is None:
             return None
         request, address = web_request(scope), client_address(scope)
-        presented = route.credentials(request)
+        presented = presented_by(route.credentials, request)
         if presented is None:
             return None
         if not presented.missing and (known := self._chain.remembered(presented, address)):

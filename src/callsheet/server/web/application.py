@@ -67,6 +67,8 @@ def application(
     make = partial(_application, routes=[HEALTH, *routes], limits=limits, turns=Turns(limits))
     own = [*_providers(service), *providers]
     sign_on = getattr(service, "sign_on", None)
+    # First: tokens of an external issuer look like those of this server.
+    own = own if sign_on is None else [*sign_on.providers, *own]
     standing = None if sign_on is None else sign_on.directory.check
     chain = Authentication(own, limits=limits, now=_clock_of(service), standing=standing)
     main, workspaces = make(service, chain), getattr(service, "workspaces", None)

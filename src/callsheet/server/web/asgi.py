@@ -9,7 +9,7 @@ from callsheet.flow import Response
 
 __all__ = [
     "ACCOUNT", "Application", "Gone", "Message", "Receive", "Scope", "Send", "WORKSPACE", "client_address", "has_body",
-    "header", "holder", "read_body", "send_response",
+    "header", "holder", "peer_certificate", "read_body", "send_response",
 ]  # fmt: skip
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -23,6 +23,10 @@ ACCOUNT = "callsheet.account"
 """In the scope: the `holder` of the account that the request is authenticated as."""
 WORKSPACE = "callsheet.workspace"
 """In the scope: the name of the workspace, if it is not the default one."""
+
+
+PEER = "callsheet.peer_certificate"
+"""In a connection's state: the client's certificate, DER in base64, as TLS verified it."""
 
 
 class Gone(Exception):
@@ -57,6 +61,11 @@ def client_address(scope: Scope) -> str:
     """The client's network address, empty if unknown."""
     client: Any = scope.get("client")
     return "" if client is None else str(client[0])
+
+
+def peer_certificate(scope: Scope) -> str:
+    """The certificate that the client of a connection has presented, empty if none."""
+    return str((scope.get("state") or {}).get(PEER, ""))
 
 
 async def read_body(receive: Receive) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,12 +76,15 @@ def configured(
     certificate_key: str | Path | None = None,
     limits: Limits | None = None,
     proxies: Iterable[str] = (),
+    authority: str | None = None,
+    required: bool = False,
     **options: Any,
 ) -> uvicorn.Config:
     """The configuration of a uvicorn server for the application.
 
     ``proxies`` are the addresses and networks of trusted proxies: only from them are ``X-Forwarded-For`` and
-    ``X-Forwarded-Proto`` accepted. By default no proxy is trusted.
+    ``X-Forwarded-Proto`` accepted. By default no proxy is trusted. ``authority`` is a PEM file with those whose
+    certificates clients may present, or must, if they are ``required``.
     """
     import uvicorn
 
@@ -104,6 +108,8 @@ def configured(
         ws_per_message_deflate=False,
         ssl_certfile=certificate,
         ssl_keyfile=certificate_key,
+        ssl_ca_certs=authority,
+        ssl_cert_reqs=ssl.CERT_NONE if authority is None else ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL,
         access_log=False,
         server_header=False,
         lifespan="off",

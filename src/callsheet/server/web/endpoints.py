@@ -16,7 +16,9 @@ from starlette.responses import FileResponse
 from starlette.responses import Response as HttpResponse
 
 from callsheet.dialects.routes import (
+    CERTIFICATE,
     Answered,
+    Credentials,
     FileContent,
     Identify,
     Route,
@@ -39,6 +41,7 @@ from callsheet.server.web.asgi import (
     Send,
     client_address,
     header,
+    peer_certificate,
     read_body,
     send_response,
 )
@@ -47,7 +50,15 @@ from callsheet.server.web.pieces import send_pieces
 from callsheet.server.web.turns import Turns
 from callsheet.transport.address import is_loopback
 
-__all__ = ["Recognising", "RouteEndpoint", "UploadEndpoint", "http_response", "recognise", "web_request"]
+__all__ = [
+    "Recognising",
+    "RouteEndpoint",
+    "UploadEndpoint",
+    "http_response",
+    "presented_by",
+    "recognise",
+    "web_request",
+]
 
 COMPRESSED_FROM = 16 * 2**10
 REQUEST = "callsheet.request"
@@ -72,16 +83,31 @@ def web_request(scope: Scope, body: bytes = b"") -> WebRequest:
             (scope.get("query_string") or b"").decode("latin-1"),
             {name.decode("latin-1").lower(): value.decode("utf-8", "replace") for name, value in scope["headers"]},
             url=_own_address(scope) if scope["type"] == "http" else "",
+            certificate=peer_certificate(scope),
         )
     request.body, request.names = body, scope.get("path_params", {})
     return request
+
+
+def presented_by(identify: Identify, request: WebRequest) -> Credentials | None:
+    """The credentials of a request: those that its route reads, else the certificate of a program.
+
+    A browser presents its certificate with requests that other sites cause, too. So requests with a cookie, or with
+    what only browsers send, are not taken for a program's.
+    """
+    found = identify(request)
+    if found is None or not found.missing or not request.certificate:
+        return found
+    if any(request.header(name) for name in ("cookie", "origin", "sec-fetch-site", "authorization")):
+        return found
+    return Credentials(found.user, request.certificate, CERTIFICATE)
 
 
 def recognise(
     service: Recognising, chain: Authentication, identify: Identify, request: WebRequest, address: str
 ) -> Principal | None:
     """The caller; None if the request needs no account. A refused key is logged, and its error raised."""
-    presented = identify(request)
+    presented = presented_by(identify, request)
     if presented is None:
         return None
     try:

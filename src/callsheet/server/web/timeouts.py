@@ -8,6 +8,7 @@ read what is sent to it, or its connection is closed. The guard (``guard.py``) l
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from callsheet.dialects.native.server import error_response
 from callsheet.dialects.routes import OverQuota
 from callsheet.server.deadline import Deadline
 from callsheet.server.limits import Limits
+from callsheet.server.web.asgi import PEER
 from callsheet.server.web.newcomers import CONNECTION, Connections
 
 __all__ = ["TimedConnection", "with_timeouts"]
@@ -32,6 +34,13 @@ def with_timeouts(
     """One of uvicorn's HTTP protocols with the timeouts of `TimedConnection`."""
     attributes = {"limits": limits, "open_connections": connections or Connections(limits)}
     return type("Timed" + protocol.__name__, (TimedConnection, protocol), attributes)
+
+
+def _certificate_of(transport: asyncio.BaseTransport) -> str:
+    """The client's certificate, which TLS has verified; empty without one."""
+    encrypted = transport.get_extra_info("ssl_object")
+    found = None if encrypted is None else encrypted.getpeercert(binary_form=True)
+    return base64.b64encode(found).decode() if found else ""
 
 
 class TimedConnection(asyncio.Protocol):
@@ -63,7 +72,7 @@ class TimedConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.app_state = {**self.app_state, CONNECTION: self}
+        self.app_state = {**self.app_state, CONNECTION: self, PEER: _certificate_of(transport)}
         send_at_once(transport)
         self._start_header_timer()
         if self.client is not None:
