@@ -16,11 +16,12 @@ from callsheet.analytics.cube_text import cube_from_toml
 from callsheet.analytics.display import Shown
 from callsheet.analytics.live_cube import AsyncCube, Cube
 from callsheet.analytics.resolving import is_selection, is_table
+from callsheet.analytics.storing_cubes import stored_as
 from callsheet.core.paging import all_pages
 from callsheet.entity.peers import Peers
 from callsheet.errors import CallsheetError, UnknownName, UsageError
 from callsheet.flow import Flow
-from callsheet.model.cube import CubeDefinition
+from callsheet.model.cube import CubeDefinition, StoredParts
 from callsheet.model.language.checking import check
 from callsheet.model.language.parser import parse_condition
 from callsheet.model.query import Condition, Select
@@ -81,6 +82,8 @@ class Cubes(Shown, MutableMapping[str, Any]):
     def add(self, definition: CubeDefinition, keep: bool) -> None:
         """A new cube; the server keeps it if it can and ``keep`` says so."""
         here = not keep or self._core.moment is not None or not keeps_cubes(self._core.schema)
+        if here and definition.stored is not None:
+            raise UsageError(f"the cube `{definition.name}` is of this session alone, so no server can store it")
         self._homes.append(SessionHome(definition) if here else EntityHome.create(self._core, definition))
 
     def found(self, entities: Iterable[Any]) -> None:
@@ -136,12 +139,14 @@ def cubes(core: Any) -> Flow[Cubes]:
         yield from core._opening()
     found = cubes_here(core)
     if keeps_cubes(core.schema):
-        select = selected_cubes(core.api_user)
+        select = selected_cubes(core.api_user, core.schema)
         found.found((yield from all_pages(core, select, core.page_size, Peers("Cube"))))
     return found
 
 
-def create_cube(core: Any, table: Any, name: str | None, mode: str, given_filter: Any, keep: bool) -> Any:
+def create_cube(
+    core: Any, table: Any, name: str | None, mode: str, given_filter: Any, keep: bool, stored: bool = False
+) -> Any:
     """A new cube over the entities of a table."""
     if mode not in MODES:
         raise UsageError(f"the mode of a cube is one of {', '.join(MODES)}{did_you_mean(str(mode), MODES)}")
@@ -150,7 +155,10 @@ def create_cube(core: Any, table: Any, name: str | None, mode: str, given_filter
     name = check_name("cube", of.plural if name is None else name)
     if name in known:
         raise UsageError(f"there is a cube `{name}` already: `del session.cubes[{name!r}]` removes it")
-    known.add(_definition(of, name, mode, _filter(of, given_filter)), keep)
+    definition = _definition(of, name, mode, _filter(of, given_filter))
+    if stored:
+        definition = stored_as(core.schema, definition, StoredParts())
+    known.add(definition, keep)
     return known[name]
 
 
@@ -176,7 +184,7 @@ def checked_definition(table: Any, definition: CubeDefinition) -> CubeDefinition
     _filter(table, found.where)
     for measure in plain_definition(found).measures:
         check_measure(table._dictionary.schema, found, measure.measure, measure.name)
-    return found
+    return found if found.stored is None else stored_as(table._dictionary.schema, found, found.stored)
 
 
 def _definition(table: Any, name: str, mode: str, where: Condition | None) -> CubeDefinition:

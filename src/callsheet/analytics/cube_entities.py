@@ -21,6 +21,8 @@ from callsheet.analytics.cube_plain import (
     sets_plain,
     shared_from,
     shared_plain,
+    stored_from,
+    stored_plain,
 )
 from callsheet.errors import CallsheetError, UsageError
 from callsheet.model.cube import CubeDefinition, CubeHierarchy, CubeMeasure
@@ -31,10 +33,12 @@ from callsheet.model.query import Comparison, Or, Path, Select
 from callsheet.model.record import NOT_SET
 from callsheet.model.schema import Schema
 
-__all__ = ["EntityHome", "keeps_cubes", "selected_cubes"]
+__all__ = ["EntityHome", "keeps_cubes", "selected_cubes", "stores_cubes"]
 
 CUBE, HIERARCHY, MEASURE = "Cube", "CubeHierarchy", "CubeMeasure"
 OWN = ("name", "table", "description", "folder", "filter", "formulas", "shared_levels", "is_shared")
+STORED = "stored"
+"""The attribute that says what the server keeps; schemas of earlier versions lack it."""
 FOR_PEOPLE = ("description", "folder", "sort")
 NEEDED = {
     CUBE: (*OWN, "hierarchies", "measures"),
@@ -55,9 +59,14 @@ def keeps_cubes(schema: Schema) -> bool:
     )
 
 
-def selected_cubes(user: str) -> Select:
+def stores_cubes(schema: Schema) -> bool:
+    """Whether a schema's cubes can say what the server keeps of them."""
+    return keeps_cubes(schema) and STORED in schema.types[CUBE].attributes
+
+
+def selected_cubes(user: str, schema: Schema) -> Select:
     """The query of the cubes that are shared, or a user's own, with all that they are made of."""
-    paths = [*OWN, "owner.username"]
+    paths = [*OWN, *([STORED] if stores_cubes(schema) else []), "owner.username"]
     for part, kind in (("hierarchies", HIERARCHY), ("measures", MEASURE)):
         paths += [f"{part}.{name}" for name in NEEDED[kind] if name != "cube"]
     shown = (
@@ -78,7 +87,9 @@ class EntityHome:
     @classmethod
     def create(cls, core: Any, definition: CubeDefinition) -> EntityHome:
         """The home of a new cube; its entities are pending."""
-        values = {"name": definition.name, "table": definition.table, "is_shared": True, **_plain(definition)}
+        check_storing(core.schema, definition)
+        plain = _plain(definition, stores_cubes(core.schema))
+        values = {"name": definition.name, "table": definition.table, "is_shared": True, **plain}
         home = cls(core, core.create(CUBE, {name: value for name, value in values.items() if value not in (None, "")}))
         home.write_parts(definition)
         return home
@@ -98,7 +109,7 @@ class EntityHome:
         self.change(
             **{
                 name: getattr(definition, name)
-                for name in ("description", "folder", "where", "formulas", "shared", "sets")
+                for name in ("description", "folder", "where", "formulas", "shared", "sets", "stored")
             }
         )
         for part, wanted in (("measures", definition.measures), ("hierarchies", definition.hierarchies)):
@@ -126,7 +137,7 @@ class EntityHome:
     def _state(self) -> Any:
         """All values that the definition is made of."""
         return [
-            [_value(self.entity, name) for name in OWN],
+            [*(_value(self.entity, name) for name in OWN), self._stored],
             [[_value(each, name) for name in NEEDED[HIERARCHY]] for each in self._sorted("hierarchies")],
             [[_value(each, name) for name in NEEDED[MEASURE]] for each in self._sorted("measures")],
         ]
@@ -146,6 +157,7 @@ class EntityHome:
             _value(entity, "description") or "",
             shared=self._said("what it shares", lambda: shared_from(_value(entity, "shared_levels") or {})),
             sets=self._said("the sets", lambda: sets_from(_value(entity, "formulas") or {})),
+            stored=self._said("what is stored", lambda: stored_from(self._stored)),
         )
 
     def _hierarchy(self, entity: Any) -> CubeHierarchy:
@@ -232,7 +244,13 @@ class EntityHome:
         self._core.delete(self._entities("hierarchies")[name])
 
     def change(self, **values: Any) -> None:
-        _update(self.entity, _plain(evolve(self.read(), **values)))
+        changed = evolve(self.read(), **values)
+        check_storing(self._core.schema, changed)
+        _update(self.entity, _plain(changed, stores_cubes(self._core.schema)))
+
+    @property
+    def _stored(self) -> Any:
+        return _value(self.entity, STORED) if stores_cubes(self._core.schema) else None
 
     def remove(self) -> None:
         """Delete the cube, with what it is made of."""
@@ -242,9 +260,16 @@ class EntityHome:
         self._core.delete(self.entity)
 
 
-def _plain(definition: CubeDefinition) -> dict[str, Any]:
-    """The attributes of the cube's own entity that can change."""
+def check_storing(schema: Schema, definition: CubeDefinition) -> None:
+    """Raise `UsageError` for a cube that is to be stored where the server's cubes cannot say so."""
+    if definition.stored is not None and not stores_cubes(schema):
+        raise UsageError("this server cannot store cubes: its type `Cube` has no attribute `stored`")
+
+
+def _plain(definition: CubeDefinition, stores: bool) -> dict[str, Any]:
+    """The attributes of the cube's own entity that can change; ``stores`` if it can say what is stored."""
     return {
+        **({STORED: stored_plain(definition.stored)} if stores else {}),
         "description": definition.description,
         "folder": definition.folder,
         "filter": "" if definition.where is None else condition_text(definition.where),

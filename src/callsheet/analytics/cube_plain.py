@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from callsheet.errors import UsageError
-from callsheet.model.cube import CubeFormula, CubeLevel
+from callsheet.model.cube import CubeFormula, CubeLevel, StoredParts
 from callsheet.model.language.measures import level_text, parse_level
 from callsheet.model.language.parser import parse_path
 from callsheet.model.language.text import path_text
@@ -27,9 +27,12 @@ __all__ = [
     "sets_plain",
     "shared_from",
     "shared_plain",
+    "stored_from",
+    "stored_plain",
 ]
 
 LEVEL_KEYS = ("name", "level", "caption", "order", "properties", "unique", "kind", "description", "parent", "hidden")
+STORED_KEYS = ("levels", "measures")
 FORMULA_KEYS = ("is", "format", "solve_order", "caption")
 
 
@@ -186,3 +189,24 @@ def shared_from(given: Any) -> Shared:
             for table, pairs in given.items()
         }
     )
+
+
+# -- what is stored ------------------------------------------------------------------------------------------------
+
+
+def stored_plain(stored: StoredParts | None) -> dict[str, list[str]] | None:
+    """What the server keeps of a cube, as two lists of names; None: nothing."""
+    return None if stored is None else {"levels": list(stored.levels), "measures": list(stored.measures)}
+
+
+def stored_from(given: Any) -> StoredParts | None:
+    """What lists of names stand for; True is all, and False or None nothing."""
+    if given is None or given is False:
+        return None
+    if given is True:
+        return StoredParts()
+    table = check_keys("what is stored", given, STORED_KEYS)
+    for key, names in table.items():
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise UsageError(f"`{key}` of what is stored is a list of names, not {names!r:.80}")
+    return StoredParts(table.get("levels", ()), table.get("measures", ()))

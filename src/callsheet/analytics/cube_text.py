@@ -21,6 +21,8 @@ from callsheet.analytics.cube_plain import (
     level_plain,
     shared_from,
     shared_plain,
+    stored_from,
+    stored_plain,
     text_of,
 )
 from callsheet.errors import CallsheetError, UsageError
@@ -32,7 +34,10 @@ from callsheet.model.language.text import condition_text
 __all__ = ["cube_from_toml", "cube_toml"]
 
 T = TypeVar("T")
-CUBE_KEYS = ("name", "table", "description", "folder", "filter", "hierarchies", "measures", "formulas", "shared")
+CUBE_KEYS = (
+    *("name", "table", "description", "folder", "filter", "stored"),
+    *("hierarchies", "measures", "formulas", "shared"),
+)
 HIERARCHY_KEYS = ("levels", "all", "dimension", "default", "time", "folder", "description")
 MEASURE_KEYS = ("is", "format", "folder", "description")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -57,6 +62,9 @@ def cube_toml(cube: CubeDefinition) -> str:
     lines += _texts(description=cube.description, folder=cube.folder)
     if cube.where is not None:
         lines.append(f"filter = {_value(condition_text(cube.where))}")
+    if (stored := stored_plain(cube.stored)) is not None:
+        named = {key: names for key, names in stored.items() if names}
+        lines.append(f"stored = {_value(named or True)}")
     for hierarchy in cube.hierarchies:
         lines += _hierarchy_lines(hierarchy)
     for measure in cube.measures:
@@ -139,6 +147,7 @@ class _Reading:
             self._text(given, "folder"),
             self._text(given, "description"),
             self._at(("shared",), lambda: shared_from(given.get("shared", {}))),
+            stored=self._at(("stored",), lambda: stored_from(given.get("stored"))),
         )
 
     def _parts(self, given: Mapping[str, Any], name: str) -> Any:

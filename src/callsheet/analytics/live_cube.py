@@ -17,10 +17,11 @@ from callsheet.analytics.cube_text import cube_toml
 from callsheet.analytics.cube_watching import CubeChange, watch
 from callsheet.analytics.display import Shown
 from callsheet.analytics.frames import Frame
+from callsheet.analytics.storing_cubes import names_of, stored_as
 from callsheet.core.verb import Verb
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
-from callsheet.model.cube import CubeDefinition, CubeFormula
+from callsheet.model.cube import CubeDefinition, CubeFormula, StoredParts
 from callsheet.model.query import Condition
 
 if TYPE_CHECKING:
@@ -89,6 +90,29 @@ class CubeVerbs(Shown):
     @folder.setter
     def folder(self, folder: str) -> None:
         self._home.change(folder=check_text("folder", folder))
+
+    @property
+    def stored(self) -> StoredParts | None:
+        """Which levels and measures the server keeps, by their names; None if it keeps nothing."""
+        return self._raw.stored
+
+    def store(self, levels: Iterable[str] = (), measures: Iterable[str] = ()) -> None:
+        """Have the server keep the numbers of each combination of these levels' members, folded at each commit.
+
+        Without ``levels`` all are kept, without ``measures`` all that can be. A question by some of the levels, with
+        conditions about them only, is then answered without reading facts; what cannot is answered as before. The next
+        commit makes it so. Raises `UsageError` that names what cannot be kept.
+
+        >>> cube.store(levels=["Sequence", "Month"], measures=["Hours"])  # doctest: +SKIP
+        """
+        if self._home.entity is None:
+            raise UsageError(f"the cube `{self.name}` is of this session alone, so no server can store it")
+        parts = StoredParts(names_of("levels", levels), names_of("measures", measures))
+        self._home.change(stored=stored_as(self._core.schema, self._raw, parts).stored)
+
+    def unstore(self) -> None:
+        """Have the server keep nothing of it; its questions are answered from the facts."""
+        self._home.change(stored=None)
 
     # -- what it is made of ----------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from callsheet.errors import UsageError
 from callsheet.model.measure import AggregateFunction, Arithmetic, Measure, Shared, as_measure, as_path, as_shared
 from callsheet.model.query import Condition, Path
 
-__all__ = ["CubeDefinition", "CubeFormula", "CubeHierarchy", "CubeLevel", "CubeMeasure"]
+__all__ = ["CubeDefinition", "CubeFormula", "CubeHierarchy", "CubeLevel", "CubeMeasure", "StoredParts"]
 
 
 def _paths(given: Mapping[str, Any]) -> dict[str, Path]:
@@ -147,6 +147,22 @@ class CubeFormula:
     caption: str = ""
 
 
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
+
+
+@frozen
+class StoredParts:
+    """Which levels and measures of a cube the server keeps as a table of cells, by their names; empty means all.
+
+    A level is ``Month``, or ``Time.Month`` where several hierarchies have a level of that name. It comes with those
+    above it.
+    """
+
+    levels: tuple[str, ...] = field(default=(), converter=_names)
+    measures: tuple[str, ...] = field(default=(), converter=_names)
+
+
 @frozen
 class CubeDefinition:
     """A cube over the entities of a type, or over those that fulfil a condition.
@@ -155,7 +171,8 @@ class CubeDefinition:
     there (see `Aggregate`).
 
     ``formulas`` and ``sets`` are known to queries in MDX: members that are computed, and sets by their names. The first
-    measure is the one that a query without any is about.
+    measure is the one that a query without any is about. ``stored`` says what the server keeps of it, folded at each
+    commit.
 
     >>> CubeDefinition(
     ...     "Bids",
@@ -176,3 +193,4 @@ class CubeDefinition:
     description: str = ""
     shared: Shared = field(default=(), converter=as_shared)
     sets: Mapping[str, str] = Factory(dict)
+    stored: StoredParts | None = None

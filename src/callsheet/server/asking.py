@@ -76,7 +76,7 @@ def snapshot(view: View, store: Store, questions: Iterable[Question]) -> Iterato
     mirror = view.mirror
     if mirror is not None and (isinstance(view, PastView) or not all(each.aggregate.counts_only for each in questions)):
         with mirror.reading() as state:
-            yield ReadState(state.store, state.connection, state.position)
+            yield ReadState(state.store, state.connection, state.position, state.cells)
         return
     with view.connect(store) as connection:
         if isinstance(view, ExternalView):

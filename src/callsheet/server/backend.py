@@ -164,7 +164,8 @@ class ServiceBackend:
             most, mirror = GROUPS if self._view.limited else None, self._view.mirror
             if mirror is not None and not fixed.counts_only:
                 with mirror.reading() as state:
-                    return read_aggregate(state.store, state.connection, fixed, access, most)
+                    plan = None if state.cells is None else state.cells.plan(access, fixed)[0]
+                    return read_aggregate(state.store, state.connection, fixed, access, most, plan)
             with self._view.connect(store) as connection:
                 return read_aggregate(store, connection, fixed, access, most)
 

@@ -73,6 +73,8 @@ class Limits:
     analytics_bytes: int = 256 * 2**20
     analytics_threads: int = 2
     analytics_questions: int = 4
+    stored_cubes: int = 20
+    stored_cells: int = 1_000_000
     hosts: frozenset[str] | None = None
 
     def body(self, size: Size | int) -> int:

@@ -239,7 +239,13 @@ class Session(Blocking, FrontDoor):
         return found
 
     def create_cube(
-        self, table: Any, name: str | None = None, mode: str = "auto", filter: Any = None, keep: bool = True
+        self,
+        table: Any,
+        name: str | None = None,
+        mode: str = "auto",
+        filter: Any = None,
+        keep: bool = True,
+        stored: bool = False,
     ) -> Cube:
         """A new cube over the entities of a table; nothing is read for it.
 
@@ -249,11 +255,12 @@ class Session(Blocking, FrontDoor):
         selection, or a text of the query language, that all facts of the cube fulfil.
 
         Where the server's schema has the type ``Cube``, the cube is recorded as an entity, which a commit shares with
-        others; with ``keep=False`` it is of this session alone.
+        others; with ``keep=False`` it is of this session alone. With ``stored`` the server keeps its numbers, by all
+        levels, of all measures that can be kept (see `Cube.store`).
 
         >>> cube = session.create_cube("Timelog", "Hours")  # doctest: +SKIP
         """
-        found: Cube = cube_catalog.create_cube(self, table, name, mode, filter, keep)
+        found: Cube = cube_catalog.create_cube(self, table, name, mode, filter, keep, stored)
         return found
 
     def create_cube_from_toml(self, text: str, replace: bool = False, keep: bool = True) -> Cube:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from callsheet.model.history import Commit
 from callsheet.server.store.store import Store
 
-__all__ = ["AppliedBatch", "Follower", "TouchedRows"]
+__all__ = ["AppliedBatch", "Follower", "FollowerFailed", "TouchedRows"]
 
 
 @define
@@ -66,6 +66,10 @@ class AppliedBatch:
     position: int
     touched: TouchedRows
     copied: frozenset[str]
+
+
+class FollowerFailed(Exception):
+    """What follows cannot go on with a part of what it keeps, and has left that: the batch is applied again at once."""
 
 
 class Follower(Protocol):

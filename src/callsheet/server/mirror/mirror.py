@@ -27,26 +27,33 @@ from callsheet.server.mirror.database import MirrorDatabase
 from callsheet.server.mirror.facts import MirrorFacts, create_facts, last_commit, read_facts, table_digests
 from callsheet.server.mirror.feed import mirrored_tables
 from callsheet.server.mirror.feeder import Feeder
-from callsheet.server.mirror.following import Follower
+from callsheet.server.mirror.following import Follower, FollowerFailed
 from callsheet.server.mirror.keys import TextKeys, key_columns, roots_of_texts, uuid_columns
 from callsheet.server.mirror.past import past_store
 from callsheet.server.mirror.place import MirrorPlace
+from callsheet.server.mirror.stored.answering import StoredAnswers
+from callsheet.server.mirror.stored.folding import StoredCubes
 from callsheet.server.mirror.turn import FeedTurn
+from callsheet.server.reading.answers import KeptCells
 from callsheet.server.store.store import Store
 
 __all__ = ["Mirror", "MirroredState"]
 
-FORMAT = "3"
+FORMAT = "4"
 """Changes when the mirror's own form does."""
 
 
 @frozen(eq=False)
 class MirroredState:
-    """One consistent state of the mirror: the store to compile for, a connection, and the position it is as of."""
+    """One consistent state of the mirror: the store to compile for, a connection, and the position it is as of.
+
+    ``cells`` are those of stored cubes, where they are of this state.
+    """
 
     store: Store
     connection: Connection
     position: int
+    cells: KeptCells | None = None
 
 
 @frozen(eq=False)
@@ -78,7 +85,8 @@ class Mirror:
         self._feeder = Feeder(self._feed)
         self._closing = threading.Event()
         self._progress = ""
-        self.followers: list[Follower] = []
+        self.stored = StoredCubes(self._limits)
+        self.followers: list[Follower] = [self.stored]
         self.copies = 0
         """How often all rows were copied."""
 
@@ -102,7 +110,8 @@ class Mirror:
                 facts = read_facts(connection)
                 # Tables may have been added, or got other columns, since the statements' store was chosen.
                 if facts.tables == tables.digests:
-                    yield MirroredState(tables.store, connection, facts.position)
+                    cells = StoredAnswers(self.stored, tables.store, connection)
+                    yield MirroredState(tables.store, connection, facts.position, cells)
                     return
 
     @contextmanager
@@ -193,6 +202,8 @@ class Mirror:
                     self._apply(source, tables.store, wanted)
                 except TextKeys as found:
                     texts |= {found.root}
+                    continue
+                except FollowerFailed:
                     continue
                 self._progress = ""
                 return tables

@@ -81,14 +81,20 @@ SELECTS = 100
 
 
 def read_aggregate(
-    store: Store, connection: Connection, aggregate: Aggregate, access: Access | None = None, most: int | None = None
+    store: Store,
+    connection: Connection,
+    aggregate: Aggregate,
+    access: Access | None = None,
+    most: int | None = None,
+    plan: AggregatePlan | None = None,
 ) -> list[Row]:
     """A tuple for each group: the values of its levels, then the measures.
 
     The aggregate must have been checked (``model/language/aggregates.py``). Only entities that ``access`` lets the
-    account read are counted (None: all). Raises `TooLarge` for more than ``most`` groups.
+    account read are counted (None: all). Raises `TooLarge` for more than ``most`` groups. ``plan`` is one that reads
+    something else than the entities.
     """
-    plan = AggregatePlan(store, access, aggregate, rule_sets(store, connection, access, aggregate))
+    plan = plan or AggregatePlan(store, access, aggregate, rule_sets(store, connection, access, aggregate))
     plan.check(connection)
     rows = connection.execute(plan.limited(most)).all()
     if most is not None and len(rows) > most:
@@ -97,10 +103,17 @@ def read_aggregate(
 
 
 class AggregatePlan:
-    """The statement of one aggregate."""
+    """The statement of one aggregate; ``within`` are the groups that are wanted, by their full levels (None: all)."""
 
-    def __init__(self, store: Store, access: Access | None, aggregate: Aggregate, rules: RuleSets) -> None:
-        self.store, self.access, self.aggregate, self._rules = store, access, aggregate, rules
+    def __init__(
+        self,
+        store: Store,
+        access: Access | None,
+        aggregate: Aggregate,
+        rules: RuleSets,
+        within: FromClause | None = None,
+    ) -> None:
+        self.store, self.access, self.aggregate, self._rules, self._within = store, access, aggregate, rules, within
         self._facts = facts_of(aggregate)
         self._stems: dict[StemKey, Stem] = {}
         self._functions: dict[AggregateFunction, SqlFunction] = {}
@@ -129,8 +142,16 @@ class AggregatePlan:
     def _stem(self, key: StemKey) -> Stem:
         found = self._stems.get(key)
         if found is None:
-            found = self._stems[key] = Stem.of(key, self._facts[key.table], self.store, self.access, self._rules)
+            found = self._stems[key] = self._new_stem(key)
         return found
+
+    def _new_stem(self, key: StemKey) -> Stem:
+        return Stem.of(key, self._facts[key.table], self.store, self.access, self._rules, self._within)
+
+    @property
+    def functions(self) -> Mapping[AggregateFunction, SqlFunction]:
+        """The functions of all measures, in SQL."""
+        return self._functions
 
     def _level(self, place: int) -> Value:
         """What a level's values are: those of a table that knows it."""
@@ -147,12 +168,8 @@ class AggregatePlan:
 
     def statement(self) -> Statement[Any]:
         """Levels, the number of the kind of group (if there are totals), and measures of all groups."""
-        if self.aggregate == Aggregate(self.aggregate.select):
-            # Just a count: as SQLite likes it best.
-            stem = Stem.of(StemKey(), self._facts[""], self.store, self.access, self._rules)
-            # Conditions join what they need, so they are made first.
-            conditions = stem.conditions()
-            return select(func.count()).select_from(stem.scope.source).where(*conditions)
+        if self._is_bare:
+            return self._counted()
         folded = self._folded()
         columns = [folded.c[f"level_{place}"] for place in range(len(self._levels))]
         measures = [self._expression(measure, folded) for measure in self.aggregate.functions]
@@ -164,6 +181,18 @@ class AggregatePlan:
             statement = statement.where(self._having(self.aggregate.having, folded))
         statement = statement.order_by(*self._order(folded, columns))
         return statement.limit(self.aggregate.limit).offset(self.aggregate.offset or None)
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether it is just a count of entities."""
+        return self.aggregate == Aggregate(self.aggregate.select)
+
+    def _counted(self) -> Statement[Any]:
+        """Just a count: as SQLite likes it best."""
+        stem = Stem.of(StemKey(), self._facts[""], self.store, self.access, self._rules)
+        # Conditions join what they need, so they are made first.
+        conditions = stem.conditions()
+        return select(func.count()).select_from(stem.scope.source).where(*conditions)
 
     def _folded(self) -> Subquery:
         """All groups, with the values of the functions, and then of measures beside other groups."""

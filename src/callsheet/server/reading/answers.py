@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import frozen
 from sqlalchemy import Connection
 from sqlalchemy import Select as Statement
 
+from callsheet.model.measure import Aggregate
 from callsheet.model.question import Answer, Question
 from callsheet.server.access.access import Access
 from callsheet.server.reading.aggregates import AggregatePlan
 from callsheet.server.reading.parameters import rule_sets
 from callsheet.server.store.store import Store
 
-__all__ = ["ReadState", "read_answer"]
+__all__ = ["KeptCells", "ReadState", "read_answer"]
+
+
+class KeptCells(Protocol):
+    """What is kept beside the entities of a state, and may answer in their place."""
+
+    def plan(self, access: Access | None, aggregate: Aggregate) -> tuple[AggregatePlan | None, dict[str, Any]]:
+        """A plan that reads cells, if one can; and what an explanation says of it."""
 
 
 @frozen(eq=False)
 class ReadState:
-    """One consistent state: the store to compile for, a connection, and the position of the log that it is as of."""
+    """One consistent state: the store to compile for, a connection, and the position of the log that it is as of.
+
+    ``cells`` may answer a question in place of the entities.
+    """
 
     store: Store
     connection: Connection
     position: int
+    cells: KeptCells | None = None
 
 
 def read_answer(state: ReadState, question: Question, access: Access, most: int | None) -> Answer:
     """The answer to a checked question, cut at ``most`` groups (None: no limit)."""
     connection = state.connection
     began = perf_counter()
-    rules = rule_sets(state.store, connection, access, question.aggregate)
-    plan = AggregatePlan(state.store, access, question.aggregate, rules)
+    plan, kept = (None, {}) if state.cells is None else state.cells.plan(access, question.aggregate)
+    if plan is None:
+        rules = rule_sets(state.store, connection, access, question.aggregate)
+        plan = AggregatePlan(state.store, access, question.aggregate, rules)
     statement = plan.limited(most)
     planned = perf_counter()
     plan.check(connection)
@@ -51,6 +65,7 @@ def read_answer(state: ReadState, question: Question, access: Access, most: int 
                 "read": _milliseconds(run, read),
             },
             "groups": len(rows),
+            **kept,
         }
     return Answer(rows, state.position, most if most is not None and len(raw) > most else None, explained)
 

@@ -97,13 +97,23 @@ class JoinedEntity:
 
 
 class Scope:
-    """One SELECT: its joined tables, its conditions, and what the account may read (None: all)."""
+    """One SELECT: its joined tables, its conditions, and what the account may read (None: all).
 
-    def __init__(self, store: Store, entity_type: str, access: Access | None = None, alias: bool = True) -> None:
+    ``rows`` are those of the type's table that it begins with, if not all.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        entity_type: str,
+        access: Access | None = None,
+        alias: bool = True,
+        rows: FromClause | None = None,
+    ) -> None:
         self.store, self.schema, self.access = store, store.schema, access
         found = self.schema.type(entity_type)
         table = store.tables[found.root]
-        start: FromClause = table.alias() if alias else table
+        start: FromClause = rows if rows is not None else table.alias() if alias else table
         self.source: FromClause = start
         self.place = JoinedEntity(self, found, start.c.id, False, start)
         self._keys: dict[FromClause, ColumnElement[Any]] = {}

@@ -43,6 +43,7 @@ from callsheet.server.reading.functions import (
     weighted_function,
 )
 from callsheet.server.reading.parameters import RuleSets, check_levels, joined_value
+from callsheet.server.reading.same_groups import among_groups
 from callsheet.server.reading.sql import Scope
 from callsheet.server.store.comparison import Value, Where
 from callsheet.server.store.store import Store
@@ -81,7 +82,10 @@ def stem_key(schema: Schema, fact: Fact, function: AggregateFunction) -> StemKey
 
 @define(eq=False)
 class Stem:
-    """The rows of some functions, and the scope that joins what they need; ``levels`` are those that it knows."""
+    """The rows of some functions, and the scope that joins what they need; ``levels`` are those that it knows.
+
+    With ``within``, only rows whose levels are those of one of these groups are there.
+    """
 
     key: StemKey
     fact: Fact
@@ -91,9 +95,18 @@ class Stem:
     rules: RuleSets
     owners: Scope | None = None
     functions: dict[AggregateFunction, SqlFunction] = field(factory=dict)
+    within: FromClause | None = None
 
     @classmethod
-    def of(cls, key: StemKey, fact: Fact, store: Store, access: Access | None, rules: RuleSets) -> Stem:
+    def of(
+        cls,
+        key: StemKey,
+        fact: Fact,
+        store: Store,
+        access: Access | None,
+        rules: RuleSets,
+        within: FromClause | None = None,
+    ) -> Stem:
         """A stem of a table, with its levels."""
         opened = partial(Scope, store, fact.select.entity_type, access)
         scope = opened()
@@ -106,7 +119,7 @@ class Stem:
             for place, level in enumerate(fact.levels)
             if level is not None
         }
-        return cls(key, fact, scope, levels, opened, rules, owners)
+        return cls(key, fact, scope, levels, opened, rules, owners, within=within)
 
     @property
     def repeats(self) -> bool:
@@ -148,6 +161,13 @@ class Stem:
 
     def rows(self) -> Statement[Any] | CompoundSelect[Any]:
         """Levels, the owner where it is once in a group, and the inputs of the functions."""
+        found = self._rows()
+        if self.within is None:
+            return found
+        rows = found.subquery()
+        return select(*rows.c).where(among_groups(rows, self.within, [f"level_{place}" for place in self.levels]))
+
+    def _rows(self) -> Statement[Any] | CompoundSelect[Any]:
         levels = [value.expression.label(f"level_{place}") for place, value in self.levels.items()]
         inputs = [
             column.label(f"input_{index}_{place}")

@@ -47,7 +47,7 @@ class MirroredScenarios:
             with self._mirror.reading() as state:
                 # Keys may have become texts in between.
                 if state.store.database is database:
-                    yield evolve(state, store=self._stores.over(state.store, chain))
+                    yield evolve(state, store=self._stores.over(state.store, chain), cells=None)
                     return
 
     def _chain(self, chain_of: Callable[[Connection], Chain]) -> tuple[Chain, Database]:
