@@ -304,7 +304,7 @@ def measure(store: Store, question: BenchmarkQuestion, turns: int, bare: bool) -
 
 
 def _planned(store: Store, connection: Connection, checked: Aggregate) -> Any:
-    plan = AggregatePlan(store, None, checked)
+    plan = AggregatePlan(store, None, checked, {})
     statement = plan.limited(100_000)
     statement.compile(connection)
     return statement, plan.read
