@@ -10,6 +10,7 @@ from callsheet.core.core import Core
 from callsheet.core.each import send_each
 from callsheet.core.journal import JournalProtocol
 from callsheet.core.meter import Meter, ProgressFunction, meter_for
+from callsheet.core.opening import open_
 from callsheet.core.required import check_required
 from callsheet.core.sending import check_size, deliver, explain, in_doubt, is_final
 from callsheet.dialects.protocol import CommitResult
@@ -18,8 +19,9 @@ from callsheet.events.topics import AFTER_COMMIT, BEFORE_COMMIT
 from callsheet.flow import Flow, Work
 from callsheet.model.operation import ChangeSet, Operation
 from callsheet.model.record import Identity, new_key
+from callsheet.model.table_steps import Step
 
-__all__ = ["commit", "send_alone"]
+__all__ = ["commit", "commit_with", "send_alone"]
 
 POLICIES = ("raise", "ours", "theirs")
 
@@ -47,6 +49,21 @@ def commit(
     When no answer comes, it is unknown whether the commit was done. It is kept as *in doubt*, and the next
     ``commit()`` sends the very same again, which is safe; until then nothing else can be recorded.
     """
+    return (yield from _commit(core, conflicts, agree, progress, ()))
+
+
+def commit_with(core: Core, steps: Sequence[Step]) -> Flow[CommitResult | None]:
+    """Send everything pending and steps of user tables as one commit, all of it or nothing."""
+    return (yield from _commit(core, None, None, None, tuple(steps)))
+
+
+def _commit(
+    core: Core,
+    conflicts: str | None,
+    agree: bool | None,
+    progress: ProgressFunction | bool | None,
+    steps: tuple[Step, ...],
+) -> Flow[CommitResult | None]:
     policy = conflicts or core.conflicts
     if policy not in POLICIES:
         raise UsageError(f"conflicts is one of {', '.join(POLICIES)}, not {policy!r}")
@@ -65,7 +82,7 @@ def commit(
             operations = yield from _announced(core)
         if errand is not None:
             operations = (*errand.operations, *operations)
-        if not operations:
+        if not operations and not steps:
             _settle(core, operations, None)
             return None
         check_size(core, len(operations))
@@ -73,7 +90,7 @@ def commit(
             check_capabilities(core, operations)
         if not core.features.fills:
             check_required(core.schema, operations)
-        changes = ChangeSet(new_key(), operations, policy=policy, origin=core.origin, agree=agree)
+        changes = ChangeSet(new_key(), operations, policy=policy, origin=core.origin, agree=agree, steps=steps)
         if errand is not None:
             changes, again = errand.address(changes), errand.repeated
         if core.journal is not None:
@@ -86,6 +103,8 @@ def commit(
     core.statistics.commits += 1
     core.statistics.operations += len(changes.operations)
     _settle(core, changes.operations, result)
+    if changes.steps:
+        yield from open_(core)
     if core.hub.wants(AFTER_COMMIT):
         yield from tell(core, AFTER_COMMIT, result=result, operations=changes.operations)
     return result
@@ -117,7 +136,8 @@ def _send_and_learn(core: Core, changes: ChangeSet, again: bool, meter: Meter) -
         if not is_final(core, error, again):
             raise in_doubt(error, changes) from error
         yield from _finish(core, changes)
-        raise explain(error, changes.operations) from error
+        rest = "; nothing of the transaction remains" if changes.steps else "; everything is still pending"
+        raise explain(error, changes.operations, rest=rest) from error
     except TransportError as error:
         raise in_doubt(error, changes) from error
     except (CommitError, UsageError):

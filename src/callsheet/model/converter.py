@@ -23,7 +23,8 @@ from callsheet.model.operation import ChangeSet, Create, Delete, Effect, Operati
 from callsheet.model.plain import Malformed
 from callsheet.model.record import Identity
 from callsheet.model.scalar import INTEGER_LIMIT, shown
-from callsheet.model.values import key_in, pack_values, unpack_values
+from callsheet.model.table_steps import Step, steps_from_plain, steps_to_plain
+from callsheet.model.values import key_in, pack, pack_values, unpack, unpack_values
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -73,7 +74,7 @@ def changes_from_plain(commit_id: str, plain: Any, strict: bool = False) -> Chan
 
     >>> changes_from_plain("c", {"operations": [{"is": "delete", "entity": ["Task", "a"], "version": 3}]})
     ChangeSet(commit_id='c', operations=(Delete(identity=Identity(entity_type='Task', key='a'), version=3),), \
-parts=0, policy='raise', origin='', effect=None, agree=None)
+parts=0, policy='raise', origin='', effect=None, agree=None, steps=())
     """
     if not isinstance(plain, dict):
         raise Malformed(f"{plain!r:.80} is no change set")
@@ -136,6 +137,7 @@ def _converter(strict: bool = False) -> Converter:
         (Effect, _effect_to_plain, _effect),
         (Mapping[str, Any], pack_values, _values),
         (Mapping[str, tuple[Identity, ...]], _members_to_plain, _members),
+        (tuple[Step, ...], _steps_to_plain, _steps),
         (Mapping[str, Adjustment], adjustments_to_plain, partial(_adjustments, strict)),
     ):
         converter.register_unstructure_hook_func(partial(eq, form), write)
@@ -199,6 +201,14 @@ def _identity(value: Any, _: Any = None) -> Identity:
     if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], str):
         raise Malformed(f"{value!r:.80} is no identity: a list of type and key")
     return Identity(value[0], key_in(value[1]))
+
+
+def _steps_to_plain(steps: tuple[Step, ...]) -> Any:
+    return pack(steps_to_plain(steps))
+
+
+def _steps(value: Any, _: Any) -> tuple[Step, ...]:
+    return tuple(steps_from_plain(unpack(value)))
 
 
 def _effect_to_plain(effect: Effect) -> list[Any]:

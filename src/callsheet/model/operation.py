@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from callsheet.model.adjustment import Adjustment
 from callsheet.model.record import Identity
+from callsheet.model.table_steps import Step
 
 __all__ = [
     "Change", "ChangeSet", "Create", "Delete", "Effect", "Operation", "OperationOutcome", "Update", "handler_origin",
@@ -109,7 +110,8 @@ class ChangeSet:
     them. ``policy`` says what happens to an attribute whose value differs from ``before`` on the server.
     ``origin`` names the session that sends it. ``effect`` is the event it answers, in a durable handler.
     ``agree`` says whether a value that somebody else has written meanwhile, and that is the one wanted here, counts as
-    such a difference: False as one, True as none (numbers always do), None as the schema says.
+    such a difference: False as one, True as none (numbers always do), None as the schema says. ``steps`` are what is
+    done to user tables in the same transaction, after the operations.
     """
 
     commit_id: str
@@ -119,6 +121,7 @@ class ChangeSet:
     origin: str = ""
     effect: Effect | None = None
     agree: bool | None = None
+    steps: tuple[Step, ...] = ()
 
 
 @frozen

@@ -249,7 +249,7 @@ class ServiceBackend:
 
     def commit(self, changes: ChangeSet) -> CommitResult:
         """Apply all operations, or none; once, however often it is sent."""
-        access = self._access()
+        access = self._active("tables.change") if changes.steps else self._access()
         self._check_size(changes.operations)
         self._context.external.check_own(changes.operations)
         if changes.parts or any(name.startswith("custom_attributes.") for name in _names(changes.operations)):
@@ -539,7 +539,7 @@ def apply_changes(
             return view.apply(connection, changes, user, now, access)
 
     result = view.write(apply)
-    configured = bool(changes.parts) or _configures(changes, result)
+    configured = bool(changes.parts) or bool(changes.steps) or _configures(changes, result)
     view.committed(result.position, configured, _is_seen(store, changes, result))
     return result
 

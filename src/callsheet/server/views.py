@@ -249,7 +249,7 @@ class ScenarioView:
         return store.reading()
 
     def begin(self) -> None:
-        raise StateError(f"this is {self!r}: call it in a session without a scenario")
+        raise Invalid(f"this is {self!r}: call it in a session without a scenario")
 
     check_present = begin
 

@@ -110,10 +110,11 @@ class SessionVerbs(LazyCore):
     drop_external_table = Verb(external_flows.drop_external_table, needs="external.connect")
 
     def start_transaction(self: Any, allow_nested: bool = True) -> Any:
-        """A block whose changes of user tables are made together when it ends, or not at all if it fails.
+        """A block whose changes of user tables, cubes and other entities are made together, or not at all if it fails.
 
-        Until then everybody, this session too, reads the old state. A transaction inside another one is a part of it,
-        unless ``allow_nested`` is false: then it raises `StateError`. In async code it is an ``async with``.
+        If it records changes of entities, such as cubes and their measures, its end commits all that is pending. Until
+        then everybody reads the old state, as this session does of tables. A transaction inside another one is a part
+        of it, unless ``allow_nested`` is false: then it raises `StateError`. In async code it is an ``async with``.
 
         >>> with session.start_transaction():  # doctest: +SKIP
         ...     sales.drop("day < 2026-01-01")

@@ -152,8 +152,14 @@ def change(core: Any, steps: Sequence[Step]) -> Flow[dict[str, Any]]:
     found: dict[str, Any] = yield from call(core, "tables.change", {"id": new_key(), "steps": steps_to_plain(steps)})
     if found["configured"]:
         yield from open_(core)
-    core._dictionary.figures.forget()
-    for name, _ in found["steps"]:
-        if name in core.schema.types:
-            core._leave([name])
+    yield from forget(core, [name for name, _ in found["steps"]])
     return found
+
+
+def forget(core: Any, tables: Sequence[str]) -> Flow[None]:
+    """Forget what was known of the rows and numbers of tables, given by name or label."""
+    yield from ()
+    core._dictionary.figures.forget()
+    for name, kind in list(core.schema.types.items()):
+        if kind.table is not None and (name in tables or kind.singular in tables):
+            core._leave([name])

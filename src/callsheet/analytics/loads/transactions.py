@@ -1,4 +1,10 @@
-"""A transaction over several tables: what is done in its block is sent as one change when the block ends well."""
+"""A transaction over user tables and entities: what is done in its block is sent as one commit when it ends well.
+
+What is written to tables are steps; what is done to cubes, measures and other entities is recorded. A block without
+entities is one change of tables, and leaves alone what was pending before. Otherwise its end is a commit of all that is
+pending, with the steps, in one transaction of the server. If the block or the commit fails, neither the steps nor what
+the block recorded remain.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,10 @@ from types import TracebackType
 from typing import Any
 
 from callsheet.analytics.loads import sending
+from callsheet.core.commit import commit_with
+from callsheet.entity.saved_state import SavedState
 from callsheet.errors import StateError
+from callsheet.flow import Flow
 from callsheet.model.table_steps import CreateTable, Step
 
 __all__ = ["AsyncTableTransaction", "TableTransaction", "start_transaction"]
@@ -21,6 +30,8 @@ class TransactionSteps:
         self._steps: list[Step] = []
         self._reports: list[Any] = []
         self._begun = 0
+        self._saved: SavedState | None = None
+        self._recorded = 0
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self._steps)} steps>"
@@ -43,23 +54,56 @@ class TransactionSteps:
         return draft_of(self._session, step, report)
 
     def _enter(self) -> None:
+        unit = self._session.unit
+        self._saved = SavedState(unit)
+        self._recorded = len(self._session.recorded_operations)
+        unit.savepoints += 1
         if self._nested:
             self._begun = len(self._session._table_block._steps)
         else:
             self._session._table_block = self
 
-    def _leave(self, failed: bool) -> list[Step]:
-        """The steps to send: none of a transaction that failed, and those of an inner one are the outer one's."""
-        if self._nested:
-            if failed:
-                del self._session._table_block._steps[self._begun :]
-            return []
-        self._session._table_block = None
-        return [] if failed else self._steps
+    def _leave(self, failed: bool) -> Flow[None]:
+        """Send what was done; nothing of a transaction that failed, and an inner one is a part of the outer one."""
+        unit = self._session.unit
+        unit.savepoints -= 1
+        if not self._nested:
+            self._session._table_block = None
+        elif failed:
+            del self._session._table_block._steps[self._begun :]
+        if failed:
+            self._restore()
+        elif not self._nested:
+            try:
+                yield from self._sent()
+            except Exception:
+                # In doubt it may have been done: the next commit sends the same again, steps included.
+                if unit.doubtful is None:
+                    self._restore()
+                raise
 
-    def _finished(self, done: Any) -> None:
+    def _restore(self) -> None:
+        if self._saved is not None:
+            self._saved.restore(self._session.unit)
+
+    def _sent(self) -> Flow[None]:
+        session = self._session
+        if len(session.recorded_operations) == self._recorded:
+            if self._steps:
+                done = yield from sending.change(session, self._steps)
+                self._finished(done["position"])
+            return
+        if self._steps:
+            sending.check_tables(session)
+        result = yield from commit_with(session, self._steps)
+        if self._steps:
+            yield from sending.forget(session, [step.table for step in self._steps])
+        if result is not None:
+            self._finished(result.position)
+
+    def _finished(self, position: int) -> None:
         for report in self._reports:
-            report.position = done["position"]
+            report.position = position
 
 
 class TableTransaction(TransactionSteps):
@@ -72,9 +116,7 @@ class TableTransaction(TransactionSteps):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        steps = self._leave(error is not None)
-        if steps:
-            self._finished(self._session.run(sending.change(self._session, steps)))
+        self._session.run(self._leave(error is not None))
 
 
 class AsyncTableTransaction(TransactionSteps):
@@ -87,9 +129,7 @@ class AsyncTableTransaction(TransactionSteps):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        steps = self._leave(error is not None)
-        if steps:
-            self._finished(await self._session.run(sending.change(self._session, steps)))
+        await self._session.run(self._leave(error is not None))
 
 
 def start_transaction(session: Any, allow_nested: bool = True) -> Any:
@@ -97,5 +137,5 @@ def start_transaction(session: Any, allow_nested: bool = True) -> Any:
     session._check_open()
     nested = session._table_block is not None
     if nested and not allow_nested:
-        raise StateError("a transaction of tables is open already, and this one may not be nested: end that one first")
+        raise StateError("a transaction is open already, and this one may not be nested: end that one first")
     return (AsyncTableTransaction if session._awaits else TableTransaction)(session, nested)

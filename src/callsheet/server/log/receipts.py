@@ -21,6 +21,8 @@ from callsheet.model.converter import operations_from_plain, operations_to_plain
 from callsheet.model.operation import ChangeSet, Operation, Update
 from callsheet.model.plain import decode, encode
 from callsheet.model.record import Identity
+from callsheet.model.table_steps import steps_to_plain
+from callsheet.model.values import pack
 from callsheet.server.log import earlier
 from callsheet.server.store.store import Store
 
@@ -61,6 +63,8 @@ def digest(changes: ChangeSet) -> str:
     if changes.agree is not None:
         # Omitted if not set, so that digests of earlier versions stay equal.
         content.append(changes.agree)
+    if changes.steps:
+        content.append(pack(steps_to_plain(changes.steps)))
     try:
         return hashlib.sha256(_canonical.encode(content)).hexdigest()
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -59,6 +59,8 @@ def stage(
         return done
     if changes.effect is not None:
         raise Invalid("a handler's checkpoint cannot be committed into a scenario")
+    if changes.steps:
+        raise Invalid("user tables cannot be changed in a scenario; they are written at once, outside of it")
     over = stores.over(store, chain)
     position = log.last_position(store, connection)
     judged = judge(over, connection, changes, user, now, rights(over), position)

@@ -45,7 +45,7 @@ from callsheet.server.tables.joining import add_join, look_up
 from callsheet.server.tables.loading import Loading
 from callsheet.server.tables.registry import TableRegistry
 
-__all__ = ["STEPS", "change_tables", "part_name"]
+__all__ = ["STEPS", "TableChange", "change_tables", "drop_loads", "part_name"]
 
 STEPS = 1_000
 """The most steps of one change."""
@@ -72,21 +72,24 @@ def change_tables(
 
     The result has the position in the log, and for each step the name of its table and the number of rows.
     """
-    if not 0 < len(steps) <= STEPS:
-        raise Invalid(f"a change of tables has 1 to {STEPS:,} steps, not {len(steps):,}")
     digest = hashlib.sha256(msgspec.json.encode(pack(steps_to_plain(steps)), order="sorted")).hexdigest()
     done = _receipt(store, connection, user, change_id, digest)
     if done is None:
-        work = _Change(store, connection, user, access, now)
-        done = work.run(steps)
-        row = {"position": work.position, "commit_id": change_id, "user_name": user, "time": now, "digest": digest}
+        work = TableChange(store, connection, user, access, now)
+        work.lock(steps)
+        position = next_position(store, connection)
+        done = work.apply(steps, position)
+        row = {"position": position, "commit_id": change_id, "user_name": user, "time": now, "digest": digest}
         row |= {"changes": log.encode_changes(()), "result": msgspec.json.encode(done)}
         connection.execute(insert(store.table("_log")), row)
-        if work.notes:
-            connection.execute(insert(store.table("_table_change")), work.notes)
+    drop_loads(store, connection, user, steps)
+    return done
+
+
+def drop_loads(store: Store, connection: Connection, user: str, steps: Sequence[Step]) -> None:
+    """Forget the staged rows of a change that was applied."""
     for load in {step.load for step in steps if isinstance(step, LoadRows)}:
         receipts.drop_parts(store, connection, user, part_name(load))
-    return done
 
 
 def _receipt(store: Store, connection: Connection, user: str, change_id: str, digest: str) -> dict[str, Any] | None:
@@ -102,8 +105,8 @@ def _receipt(store: Store, connection: Connection, user: str, change_id: str, di
 
 
 @define(eq=False)
-class _Change:
-    """One change while it is applied."""
+class TableChange:
+    """One change while it is applied: `lock`, then `apply`."""
 
     store: Store
     connection: Connection
@@ -117,10 +120,16 @@ class _Change:
     def __attrs_post_init__(self) -> None:
         self.registry = TableRegistry(self.store, self.connection, self.now)
 
-    def run(self, steps: Sequence[Step]) -> dict[str, Any]:
+    def lock(self, steps: Sequence[Step]) -> None:
+        """Keep other transactions from writing the tables that steps name; raises `Invalid` for too many steps."""
+        if not 0 < len(steps) <= STEPS:
+            raise Invalid(f"a change of tables has 1 to {STEPS:,} steps, not {len(steps):,}")
         named = [step.table for step in steps]
         self.registry.lock(each.name for each in self.registry.tables.values() if {each.name, each.label} & {*named})
-        self.position = next_position(self.store, self.connection)
+
+    def apply(self, steps: Sequence[Step], position: int) -> dict[str, Any]:
+        """Do all steps at a position of the log; the answer has the name of each table and the number of rows."""
+        self.position = position
         answers = []
         for place, step in enumerate(steps):
             try:
@@ -130,6 +139,8 @@ class _Change:
                 raise
             answers.append([name, rows])
         self.registry.check_joins()
+        if self.notes:
+            self.connection.execute(insert(self.store.table("_table_change")), self.notes)
         return {"position": self.position, "steps": answers, "configured": self.registry.changed}
 
     def _step(self, step: Step) -> tuple[str, int]:

@@ -27,6 +27,7 @@ from callsheet.server.log import commits, receipts
 from callsheet.server.queues import deliveries
 from callsheet.server.store.counter import next_position
 from callsheet.server.store.store import CHUNK, Store
+from callsheet.server.tables.changing import TableChange, drop_loads
 from callsheet.server.writing.adjusting import adjust
 from callsheet.server.writing.cascade import Cascade, load_referrers
 from callsheet.server.writing.computed import (
@@ -82,6 +83,7 @@ def apply(
                 raise
     if changes.parts:
         receipts.drop_parts(store, connection, user, changes.commit_id)
+    drop_loads(store, connection, user, changes.steps)
     return done
 
 
@@ -202,17 +204,31 @@ class _Commit:
     def _apply_all(self) -> CommitResult:
         if self.changes.effect is not None:
             deliveries.take(self.store, self.connection, self.user, self.changes.effect, self.now)
+        tables = self._tables()
         self._judge()
         keep_renamed(self.overlay)
         position = next_position(self.store, self.connection)
         save_rows(self.overlay, position)
         self.membership.save()
         count_change(self.overlay)
+        if tables is not None:
+            tables.apply(self.changes.steps, position)
         result = self._result(position)
         save_log(self.overlay, self.changes, self.user, receipts.digest(self.changes), result, self.now)
         if self.changes.parts:
             receipts.drop_parts(self.store, self.connection, self.user, self.changes.commit_id)
+        drop_loads(self.store, self.connection, self.user, self.changes.steps)
         return result
+
+    def _tables(self) -> TableChange | None:
+        """The change of user tables that is part of the commit, with what it needs locked."""
+        if not self.changes.steps:
+            return None
+        if self.access is None:
+            raise Invalid("user tables are changed with the rights of an account")
+        tables = TableChange(self.store, self.connection, self.user, self.access, self.now)
+        tables.lock(self.changes.steps)
+        return tables
 
     def _result(self, position: int) -> CommitResult:
         return CommitResult(
