@@ -1,21 +1,24 @@
-"""``callsheet cube``: the cubes of a server are listed, shown and asked."""
+"""``callsheet cube``: the cubes of a server are listed, shown, asked and watched."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from callsheet.analytics.frames import cell_text
 from callsheet.cli.connection import connected
 from callsheet.cli.query_chart import draw_bars
-from callsheet.cli.terminal import Terminal, data_stream
+from callsheet.cli.terminal import Terminal, data, data_stream, printable
 from callsheet.errors import UsageError
 from callsheet.measures import TOTAL
 
 if TYPE_CHECKING:
     from callsheet.analytics.cube_frames import CubeFrame
+    from callsheet.analytics.cube_watching import CubeChange
     from callsheet.session.blocking import Session
 
 __all__ = ["command"]
@@ -23,9 +26,9 @@ __all__ = ["command"]
 _NAME = click.argument("name")
 
 
-@click.group("cube", short_help="List, show and ask the cubes of a server.")
+@click.group("cube", short_help="List, show, ask and watch the cubes of a server.")
 def command() -> None:
-    """List, show and ask cubes: numbers about entities, by hierarchies and measures that people share."""
+    """List, show, ask and watch cubes: numbers about entities, by hierarchies and measures that people share."""
 
 
 @command.command("list")
@@ -117,6 +120,91 @@ def query(session: Session, name: str, measures: tuple[str, ...], **given: Any) 
         Terminal().table(columns, rows, short=True)
         if frame.truncated is not None:
             Terminal(err=True).say(f"The server cut the rows at {frame.truncated:,}.")
+
+
+@command.command("watch")
+@_NAME
+@click.argument("measures", nargs=-1)
+@click.option("--by", "levels", multiple=True, help="A level: Sequence, or Start.Month. May be repeated.")
+@click.option("--where", help="Which facts, in the query language: 'duration > 60'.")
+@click.option("--totals", is_flag=True, help="Rows for each shorter list of levels, too.")
+@click.option("--empty", is_flag=True, help="Also members without facts.")
+@click.option("--order", multiple=True, help="A column to order by; with - first, the largest first.")
+@click.option("--limit", type=click.IntRange(0), help="The first rows only.")
+@click.option("--since", type=click.IntRange(0), help="A position of the log: first show what differs from there.")
+@click.option("--changes", type=click.IntRange(1), help="End after so many changes, the first answer included.")
+@click.option("--chart", is_flag=True, help="On a terminal, a bar for each row.")
+@click.option("--json", is_flag=True, help="An object on a line for each row that differs.")
+@connected
+def watch(session: Session, name: str, measures: tuple[str, ...], **given: Any) -> None:
+    """Show MEASURES of the cube NAME by levels, again whenever commits change them, until Ctrl C.
+
+    On a terminal the table is drawn again. Elsewhere each row that differs is a line: the position of the log, whether
+    the row is there at `first`, or `added`, `changed` or `removed`, its levels, and its measures.
+    """
+    changes = session.cubes[name].watch(
+        *measures,
+        levels=list(given["levels"]),
+        filter=given["where"],
+        totals=given["totals"],
+        include_empty_rows=given["empty"],
+        order=list(given["order"]),
+        limit=given["limit"],
+        since=given["since"],
+    )
+    with changes:
+        for number, change in enumerate(changes, 1):
+            if given["json"]:
+                for line in _json_lines(change):
+                    data(line)
+            elif Terminal().console.is_terminal:
+                _redraw(Terminal(), change, given["chart"])
+            else:
+                for line in _text_lines(change):
+                    data(line)
+            if number == given["changes"]:
+                return
+
+
+def _redraw(terminal: Terminal, change: CubeChange, chart: bool) -> None:
+    """Draw an answer in place of the last one; what is new or different is said below it."""
+    terminal.console.clear()
+    if chart:
+        draw_bars(terminal, _bars(change.frame))
+    else:
+        columns, rows = change.frame._grid()
+        terminal.table(columns, rows, short=True)
+    counts = {kind: sum(each.kind == kind for each in change.cells) for kind in ("added", "changed", "removed")}
+    differing = "".join(f", {number:,} {kind}" for kind, number in counts.items() if number)
+    terminal.say(f"As of position {change.position}{differing}. Ctrl C ends.", style="dim")
+
+
+def _rows_of(change: CubeChange) -> Iterator[tuple[str, dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]]:
+    """The kind of each row that differs, its levels, and its measures before and after; at first, all rows."""
+    if not change.first:
+        for cell in change.cells:
+            yield cell.kind, dict(cell.levels), _or_none(cell.before), _or_none(cell.after)
+        return
+    levels, measures = change.frame.dimensions, change.frame.measures
+    for row in change.frame:
+        yield "first", {name: row[name] for name in levels}, None, {name: row[name] for name in measures}
+
+
+def _or_none(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if values is None else dict(values)
+
+
+def _text_lines(change: CubeChange) -> Iterator[str]:
+    for kind, levels, _, after in _rows_of(change):
+        cells = [*levels.values(), *(after or {}).values()]
+        texts = [printable(cell_text(cell), lines=False) for cell in cells]
+        yield "\t".join([str(change.position), kind, *texts])
+
+
+def _json_lines(change: CubeChange) -> Iterator[str]:
+    for kind, levels, before, after in _rows_of(change):
+        row = {"position": change.position, "kind": kind, "levels": _plain(levels), "before": before, "after": after}
+        yield msgspec.json.encode(row).decode()
 
 
 def _axis(given: tuple[Any, ...]) -> Any:
