@@ -6,6 +6,7 @@ export type Place =
   | { is: "home" }
   | { is: "sheet"; query: string; columns: string[]; sort: string }
   | { is: "grid"; query: string; columns: string[]; sort: string; group: string; steps: boolean }
+  | { is: "timeline"; query: string; group: string }
   | { is: "board"; query: string; by: string }
   | { is: "pivot"; request: PivotRequest }
   | { is: "entity"; type: string; key: string };
@@ -21,6 +22,7 @@ export function placeOf(path: string, search: string): Place {
     if (parts[1] === "steps" || group) return { is: "grid", ...shown, group, steps: parts[1] === "steps" };
     return { is: "sheet", ...shown };
   }
+  if (parts[0] === "v" && parts[1] === "timeline") return { is: "timeline", query: params.get("q") ?? "", group: params.get("group") ?? "" };
   if (parts[0] === "v" && parts[1] === "board") return { is: "board", query: params.get("q") ?? "", by: params.get("by") ?? "" };
   if (parts[0] === "e" && parts[1] && parts[2]) return { is: "entity", type: parts[1], key: parts[2] };
   if (parts[0] === "c" && parts[1]) return { is: "pivot", request: pivotOf(parts[1], params) };
@@ -36,6 +38,10 @@ export function addressOf(place: Place): string {
     return `c/${encodeURIComponent(place.request.cube)}${query ? `?${query}` : ""}`;
   }
   const params = new URLSearchParams({ q: place.query });
+  if (place.is === "timeline") {
+    if (place.group) params.set("group", place.group);
+    return `v/timeline?${params}`;
+  }
   if (place.is === "board") {
     if (place.by) params.set("by", place.by);
     return `v/board?${params}`;

@@ -15,6 +15,7 @@ import "./board.ts";
 import "./entity.ts";
 import "./pivot.ts";
 import "./grid.ts";
+import "./timeline.ts";
 import { type Palette } from "./palette.ts";
 import "./palette.ts";
 import type { SheetPart } from "./sheet.ts";
@@ -71,7 +72,7 @@ export class App extends Part {
     if (this.place.is === "pivot") this.desk.leaveSheet();
     else if (this.place.is === "sheet") void this.desk.open(this.place);
     else if (this.place.is === "board") void this.desk.openBoard(this.place);
-    else if (this.place.is === "grid") void this.desk.openView(viewOf(this.place));
+    else if (this.place.is === "grid" || this.place.is === "timeline") void this.desk.openView(viewOf(this.place));
     else void this.desk.openEntity(this.place.type, this.place.key);
   }
 
@@ -133,6 +134,7 @@ export class App extends Part {
     if (place.is === "entity") return html`<cs-entity id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-entity>`;
     if (place.is === "board") return html`<cs-board id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-board>`;
     if (place.is === "pivot") return html`<cs-pivot id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-pivot>`;
+    if (place.is === "timeline") return html`<cs-timeline id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-timeline>`;
     if (place.is === "grid") return html`<cs-grid id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-grid>`;
     return html`<cs-sheet id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-sheet>`;
   }

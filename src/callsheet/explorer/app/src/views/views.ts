@@ -8,12 +8,14 @@ import type { Schema } from "../core/schema.ts";
 import type { QueryFault } from "../core/sheet.ts";
 import type { View } from "../core/view.ts";
 import { Grid } from "./grid.ts";
+import { datesOf, Timeline } from "./timeline.ts";
 
 /** Places that a view of `views/` shows. */
-export type ViewPlace = Extract<Place, { is: "grid" }>;
+export type ViewPlace = Extract<Place, { is: "grid" | "timeline" }>;
 
 /** What opens the view of a place. */
 export function viewOf(place: ViewPlace): (desk: Desk) => Promise<View | QueryFault> {
+  if (place.is === "timeline") return (desk) => Timeline.open(desk.wire, desk.schema!, place, desk.redraw, desk.fail);
   return (desk) => Grid.open(desk.wire, desk.schema!, place, desk.redraw, desk.fail);
 }
 
@@ -23,6 +25,7 @@ export function viewsOf(schema: Schema, work: string[], type: string, query: str
   const group = schema.type(type).attributes.get("parent")?.kind === "reference" ? "parent" : "";
   if (work.includes(type)) found.push(["Steps", { is: "grid", query, columns: [], sort: "", group, steps: true }]);
   if (Board.ways(schema, type).length) found.push(["Board", { is: "board", query, by: "" }]);
+  if (datesOf(schema, type)) found.push(["Timeline", { is: "timeline", query, group }]);
   found.push(["Pivot", { is: "pivot", request: pivotOfQuery(type, query) }]);
   return found;
 }
@@ -30,5 +33,5 @@ export function viewsOf(schema: Schema, work: string[], type: string, query: str
 /** The name of the view that a place shows. */
 export function viewName(place: Place): string {
   if (place.is === "grid") return place.steps ? "Steps" : "Sheet";
-  return place.is === "board" ? "Board" : "Sheet";
+  return { board: "Board", timeline: "Timeline" }[place.is as string] ?? "Sheet";
 }
