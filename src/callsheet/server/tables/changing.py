@@ -2,7 +2,9 @@
 
 The row of the log has no changes of entities; ``_table_change`` says which tables changed at its position, and how.
 Rows carry the position of the load that wrote them, and the keys of few deleted rows are kept as tombstones, so that a
-copy follows without reading a table again (`changes.py`).
+copy follows without reading a table again (`changes.py`). Whoever has a position keeps all other commits waiting. So a
+change takes its position when it first needs one, and a load of many parts needs none before its end: its rows carry an
+earlier position, and copies read the table again. On PostgreSQL other commits go on meanwhile; SQLite has one writer.
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ STEPS = 1_000
 GRAVES = 10_000
 """Up to so many deleted rows are kept as tombstones; after more, a copy reads the table again."""
 PARTS = 10_000
+LONG = 4
+"""A load of so many parts takes no position before its end; copies would read most of its rows again anyway."""
 
 
 def part_name(load: str) -> str:
@@ -77,9 +81,8 @@ def change_tables(
     if done is None:
         work = TableChange(store, connection, user, access, now)
         work.lock(steps)
-        position = next_position(store, connection)
-        done = work.apply(steps, position)
-        row = {"position": position, "commit_id": change_id, "user_name": user, "time": now, "digest": digest}
+        done = work.apply(steps)
+        row = {"position": done["position"], "commit_id": change_id, "user_name": user, "time": now, "digest": digest}
         row |= {"changes": log.encode_changes(()), "result": msgspec.json.encode(done)}
         connection.execute(insert(store.table("_log")), row)
     drop_loads(store, connection, user, steps)
@@ -114,7 +117,8 @@ class TableChange:
     access: Access
     now: datetime
     registry: TableRegistry = field(init=False)
-    position: int = 0
+    taken: int = 0
+    """The position, once it is taken."""
     notes: list[dict[str, Any]] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
@@ -127,9 +131,19 @@ class TableChange:
         named = [step.table for step in steps]
         self.registry.lock(each.name for each in self.registry.tables.values() if {each.name, each.label} & {*named})
 
-    def apply(self, steps: Sequence[Step], position: int) -> dict[str, Any]:
-        """Do all steps at a position of the log; the answer has the name of each table and the number of rows."""
-        self.position = position
+    @property
+    def position(self) -> int:
+        """The position of the change; other commits wait from now on."""
+        if not self.taken:
+            self.taken = next_position(self.store, self.connection)
+        return self.taken
+
+    def apply(self, steps: Sequence[Step], position: int = 0) -> dict[str, Any]:
+        """Do all steps, at a position of the log that was taken before, or at one that they take when they need it.
+
+        The answer has the position, the name of each table and the number of rows.
+        """
+        self.taken = position
         answers = []
         for place, step in enumerate(steps):
             try:
@@ -140,7 +154,8 @@ class TableChange:
             answers.append([name, rows])
         self.registry.check_joins()
         if self.notes:
-            self.connection.execute(insert(self.store.table("_table_change")), self.notes)
+            notes = [{**note, "position": self.position} for note in self.notes]
+            self.connection.execute(insert(self.store.table("_table_change")), notes)
         return {"position": self.position, "steps": answers, "configured": self.registry.changed}
 
     def _step(self, step: Step) -> tuple[str, int]:
@@ -183,7 +198,9 @@ class TableChange:
     def _load(self, table: UserTable, step: LoadRows) -> tuple[str, int]:
         if not 0 <= step.parts <= PARTS:
             raise Invalid(f"a load has at most {PARTS:,} parts, not {step.parts:,}")
-        loading = Loading(self.connection, table, self.position, self.registry.tables)
+        long = step.parts >= LONG and not self.taken
+        position = log.last_position(self.store, self.connection) if long else self.position
+        loading = Loading(self.connection, table, position, self.registry.tables)
         parts = self.store.table("_part")
         here = (parts.c.user_name == self.user) & (parts.c.commit_id == part_name(step.load))
         for number in range(step.parts):
@@ -193,8 +210,11 @@ class TableChange:
                     f"part {number} of the load was not staged; stage it again", details={"missing_parts": [number]}
                 )
             loading.add(bytes(content))
+        if long and self.position:
+            # Others may have joined the table, or loaded rows that refer to it, while this had no position.
+            self.registry.read()
         self._resolve(table)
-        self._note(table, "loaded", loading.rows)
+        self._note(table, "rewritten" if long else "loaded", loading.rows)
         return table.name, loading.rows
 
     def _resolve(self, table: UserTable) -> None:
@@ -252,7 +272,7 @@ class TableChange:
         return len(gone)
 
     def _note(self, table: UserTable, kind: str, rows: int) -> None:
-        note = {"position": self.position, "place": len(self.notes), "name": table.name, "number": table.number}
+        note = {"place": len(self.notes), "name": table.name, "number": table.number}
         self.notes.append({**note, "kind": kind, "rows": rows})
 
     def _check_owner(self, table: UserTable, verb: str) -> None:

@@ -30,14 +30,16 @@ class TableRegistry:
         self._rows = store.table("_table")
         self.tables: dict[str, UserTable] = {}
         self.changed = False
-        self._read()
         self._store: Store | None = None
+        self.read()
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Read the tables as they are now: those of other transactions that have ended, and what this one did."""
         rows: Iterable[Row[Any]] = self._connection.execute(
             select(self._rows.c.definition).order_by(self._rows.c.number)
         )
         self.tables = {table.name: table for table in (decoded(row[0]) for row in rows)}
+        self._store = None
 
     @property
     def store(self) -> Store:
@@ -56,7 +58,7 @@ class TableRegistry:
             rows = select(self._rows.c.number).where(self._rows.c.number.in_(wanted)).order_by(self._rows.c.number)
             self._connection.execute(rows.with_for_update()).all()
             # What they are may have changed while this transaction waited.
-            self._read()
+            self.read()
 
     def find(self, given: str) -> UserTable:
         """The table of a name or a label; `NotFound` if there is none."""
