@@ -17,6 +17,8 @@ from callsheet.analytics.cube_plain import (
     formulas_plain,
     levels_from,
     levels_plain,
+    parts_from,
+    parts_plain,
     sets_from,
     sets_plain,
     shared_from,
@@ -109,7 +111,7 @@ class EntityHome:
         self.change(
             **{
                 name: getattr(definition, name)
-                for name in ("description", "folder", "where", "formulas", "shared", "sets", "stored")
+                for name in ("description", "folder", "where", "formulas", "shared", "sets", "stored", "parts")
             }
         )
         for part, wanted in (("measures", definition.measures), ("hierarchies", definition.hierarchies)):
@@ -158,6 +160,7 @@ class EntityHome:
             shared=self._said("what it shares", lambda: shared_from(_value(entity, "shared_levels") or {})),
             sets=self._said("the sets", lambda: sets_from(_value(entity, "formulas") or {})),
             stored=self._said("what is stored", lambda: stored_from(self._stored)),
+            parts=self._said("its parts", lambda: parts_from(_value(entity, "formulas") or {})),
         )
 
     def _hierarchy(self, entity: Any) -> CubeHierarchy:
@@ -273,7 +276,12 @@ def _plain(definition: CubeDefinition, stores: bool) -> dict[str, Any]:
         "description": definition.description,
         "folder": definition.folder,
         "filter": "" if definition.where is None else condition_text(definition.where),
-        "formulas": {**formulas_plain(definition.formulas), **sets_plain(definition.sets)} or None,
+        "formulas": {
+            **formulas_plain(definition.formulas),
+            **sets_plain(definition.sets),
+            **parts_plain(definition.parts),
+        }
+        or None,
         "shared_levels": shared_plain(definition.shared) or None,
     }
 

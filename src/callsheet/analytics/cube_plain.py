@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from callsheet.errors import UsageError
-from callsheet.model.cube import CubeFormula, CubeLevel, StoredParts
+from callsheet.model.cube import CubeDefinition, CubeFormula, CubeLevel, StoredParts
 from callsheet.model.language.measures import level_text, parse_level
 from callsheet.model.language.parser import parse_path
 from callsheet.model.language.text import path_text
@@ -23,6 +23,8 @@ __all__ = [
     "formulas_plain",
     "levels_from",
     "levels_plain",
+    "parts_from",
+    "parts_plain",
     "sets_from",
     "sets_plain",
     "shared_from",
@@ -151,13 +153,30 @@ def sets_from(given: Any) -> dict[str, str]:
     }
 
 
+def parts_plain(parts: Iterable[str | CubeDefinition]) -> dict[str, Any]:
+    """The cubes that a cube is made of, beside the formulas of the same table."""
+    names = [each if isinstance(each, str) else each.name for each in parts]
+    return {f"part {number}": {"cube": name} for number, name in enumerate(names, 1)}
+
+
+def parts_from(given: Any) -> tuple[str, ...]:
+    """The cubes of a table of formulas, sets and parts."""
+    tables = given.items() if isinstance(given, Mapping) else ()
+    found = {
+        name: text_of(f"`cube` of `{name}`", each["cube"])
+        for name, each in tables
+        if isinstance(each, Mapping) and "cube" in each
+    }
+    return tuple(found[name] for name in sorted(found, key=lambda name: (len(name), name)))
+
+
 def formulas_from(given: Any) -> list[CubeFormula]:
     """The formulas of a table by name, without its sets."""
     if not isinstance(given, Mapping):
         raise UsageError(f"formulas are a table by name, not {given!r:.80}")
     found = []
     for name, each in given.items():
-        if isinstance(each, Mapping) and "set" in each:
+        if isinstance(each, Mapping) and ("set" in each or "cube" in each):
             continue
         table = check_keys(f"the formula `{name}`", {"is": each} if isinstance(each, str) else each, FORMULA_KEYS)
         order = table.get("solve_order", 0)

@@ -121,6 +121,9 @@ def asked_question(
     empty: bool = False,
 ) -> tuple[list[AskedLevel], list[AskedMeasure], Aggregate]:
     """What a question asks for; all that is wrong with it is said at once."""
+    if cube._raw.parts:
+        parts = " and ".join(each if isinstance(each, str) else each.name for each in cube._raw.parts)
+        raise UsageError(f"{cube.name} is made of the cubes {parts}: ask these, or ask it in MDX")
     wrong: list[UsageError] = []
     asked = _levels(cube, levels, wrong)
     numbers = _measures(cube, measures, wrong)

@@ -19,6 +19,7 @@ from callsheet.analytics.cube_plain import (
     formulas_plain,
     level_from,
     level_plain,
+    parts_plain,
     shared_from,
     shared_plain,
     stored_from,
@@ -36,7 +37,7 @@ __all__ = ["cube_from_toml", "cube_toml"]
 T = TypeVar("T")
 CUBE_KEYS = (
     *("name", "table", "description", "folder", "filter", "stored"),
-    *("hierarchies", "measures", "formulas", "shared"),
+    *("hierarchies", "measures", "formulas", "shared", "sets", "parts"),
 )
 HIERARCHY_KEYS = ("levels", "all", "dimension", "default", "time", "folder", "description")
 MEASURE_KEYS = ("is", "format", "folder", "description")
@@ -65,6 +66,8 @@ def cube_toml(cube: CubeDefinition) -> str:
     if (stored := stored_plain(cube.stored)) is not None:
         named = {key: names for key, names in stored.items() if names}
         lines.append(f"stored = {_value(named or True)}")
+    if cube.parts:
+        lines.append(f"parts = {_value([each['cube'] for each in parts_plain(cube.parts).values()])}")
     for hierarchy in cube.hierarchies:
         lines += _hierarchy_lines(hierarchy)
     for measure in cube.measures:
@@ -73,6 +76,8 @@ def cube_toml(cube: CubeDefinition) -> str:
         lines += _texts(folder=measure.folder, description=measure.description)
     for name, formula in formulas_plain(cube.formulas).items():
         lines += ["", f"[formulas.{_key(name)}]", *(f"{_key(key)} = {_value(each)}" for key, each in formula.items())]
+    if cube.sets:
+        lines += ["", "[sets]", *(f"{_key(name)} = {_value(text)}" for name, text in cube.sets.items())]
     for table, pairs in shared_plain(cube.shared).items():
         lines += ["", f"[shared.{_key(table)}]", *(f"{_key(here)} = {_value(there)}" for here, there in pairs.items())]
     return "\n".join(lines) + "\n"
@@ -148,6 +153,11 @@ class _Reading:
             self._text(given, "description"),
             self._at(("shared",), lambda: shared_from(given.get("shared", {}))),
             stored=self._at(("stored",), lambda: stored_from(given.get("stored"))),
+            sets={
+                name: self._at(("sets", name), lambda name=name, text=text: text_of(f"the set `{name}`", text))  # type: ignore[misc]
+                for name, text in self._parts(given, "sets")
+            },
+            parts=self._at(("parts",), lambda: _names(given.get("parts", []))),
         )
 
     def _parts(self, given: Mapping[str, Any], name: str) -> Any:
@@ -255,6 +265,12 @@ def _before_sign(text: str) -> str:
         elif character == "=":
             return text[:place]
     return text
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list):
+        raise UsageError(f"`parts` are names of cubes, not {given!r:.80}")
+    return tuple(text_of("the name of a cube", each) for each in given)
 
 
 def _named(key: str, given: Mapping[str, Any]) -> str:

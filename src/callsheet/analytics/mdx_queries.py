@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from callsheet.analytics.cube_catalog import cubes
 from callsheet.analytics.mdx.errors import MdxError, nearest_name
 from callsheet.analytics.mdx.explanation import MdxExplanation
 from callsheet.analytics.mdx.parser import parse_mdx
+from callsheet.analytics.mdx.parted_cells import joined
 from callsheet.analytics.mdx.querying import answered, drilled, explained
 from callsheet.analytics.mdx.syntax import CellsStatement, DrillthroughStatement, ExplainStatement, MdxStatement
 from callsheet.core.core import Core
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
 from callsheet.model.cube import CubeDefinition
+from callsheet.model.schema import did_you_mean
 
 __all__ = ["explain_mdx_query", "query_mdx"]
 
@@ -60,11 +63,10 @@ def explain_mdx_query(
 
 def _definition(core: Core, statement: MdxStatement, given: Any, text: str) -> Flow[CubeDefinition]:
     """The definition of the cube that a statement is about."""
-    if isinstance(given, CubeDefinition):
-        return given
-    if isinstance(getattr(given, "definition", None), CubeDefinition):
-        found: CubeDefinition = given.definition
-        return found
+    found = given if isinstance(given, CubeDefinition) else getattr(given, "definition", None)
+    if isinstance(found, CubeDefinition):
+        known = (yield from cubes(core)) if any(isinstance(each, str) for each in found.parts) else {}
+        return _whole(found, known)
     if given is not None and not isinstance(given, str):
         raise UsageError(f"query_mdx needs a cube, its name, or its definition, not {type(given).__name__}")
     known = yield from cubes(core)
@@ -72,9 +74,26 @@ def _definition(core: Core, statement: MdxStatement, given: Any, text: str) -> F
     for each in known:
         if each.lower() == name.lower():
             definition: CubeDefinition = known[each].definition
-            return definition
+            return _whole(definition, known)
     hint = nearest_name(name, known) or (f"there are {', '.join(sorted(known))}" if known else "create_cube makes one")
     raise MdxError(f"there is no cube `{name}`", position, hint, text)
+
+
+def _whole(definition: CubeDefinition, known: Mapping[str, Any]) -> CubeDefinition:
+    """A cube with what its parts have."""
+    if not definition.parts:
+        return definition
+    return joined(definition, [_part(definition, each, known) for each in definition.parts])
+
+
+def _part(whole: CubeDefinition, part: str | CubeDefinition, known: Mapping[str, Any]) -> CubeDefinition:
+    """A cube that another one is made of."""
+    if isinstance(part, CubeDefinition):
+        return part
+    if part not in known:
+        raise UsageError(f"there is no cube `{part}`, a part of the cube `{whole.name}`{did_you_mean(part, known)}")
+    found: CubeDefinition = known[part].definition
+    return found
 
 
 def _named(statement: MdxStatement) -> tuple[str, int]:

@@ -51,6 +51,10 @@ def _check_nested(hierarchy: CubeHierarchy, _field: Any, levels: tuple[CubeLevel
         raise UsageError(message)
 
 
+def _parts(given: Iterable[str | CubeDefinition]) -> tuple[str | CubeDefinition, ...]:
+    return tuple(given)
+
+
 @frozen
 class CubeLevel:
     """A level: its members are the values at a path of a fact, below those of the levels above.
@@ -174,6 +178,9 @@ class CubeDefinition:
     measure is the one that a query without any is about. ``stored`` says what the server keeps of it, folded at each
     commit.
 
+    ``parts`` are other cubes, or their names, of which queries in MDX see the measures side by side, over the
+    hierarchies that they share. Such a cube has no hierarchies and measures of its own; its table is that of one part.
+
     >>> CubeDefinition(
     ...     "Bids",
     ...     "Task",
@@ -194,3 +201,4 @@ class CubeDefinition:
     shared: Shared = field(default=(), converter=as_shared)
     sets: Mapping[str, str] = Factory(dict)
     stored: StoredParts | None = None
+    parts: tuple[str | CubeDefinition, ...] = field(default=(), converter=_parts)

@@ -32,6 +32,7 @@ __all__ = [
     "MemberPath",
     "MemberRow",
     "MembersMissing",
+    "PartDescription",
     "QuestionOrder",
 ]
 
@@ -105,14 +106,27 @@ class CalculatedDescription:
 
 
 @frozen
+class PartDescription:
+    """A cube that another is made of: the names of the measures that it computes, and of its hierarchies."""
+
+    name: str
+    measures: tuple[str, ...]
+    hierarchies: tuple[str, ...]
+
+
+@frozen
 class CubeDescription:
-    """A cube: its hierarchies in order, its measures (the first is the default) and what it calculates."""
+    """A cube: its hierarchies in order, its measures (the first is the default) and what it calculates.
+
+    With ``parts``, each measure is of one of them; it is empty below the members of hierarchies that its part lacks.
+    """
 
     name: str
     hierarchies: tuple[HierarchyDescription, ...]
     measures: tuple[MeasureDescription, ...]
     calculated: tuple[CalculatedDescription, ...] = ()
     named_sets: Mapping[str, str] = Factory(dict)
+    parts: tuple[PartDescription, ...] = ()
 
 
 @frozen

@@ -19,6 +19,7 @@ from callsheet.analytics.mdx.cells import (
     MembersMissing,
 )
 from callsheet.analytics.mdx.entity_questions import CubeQuestions
+from callsheet.analytics.mdx.parted_cells import PartedQuestions, parts_described
 from callsheet.model.cube import CubeDefinition, CubeHierarchy
 from callsheet.model.schema import Schema
 
@@ -30,7 +31,9 @@ class EntityCells:
 
     def __init__(self, definition: CubeDefinition, schema: Schema) -> None:
         self.definition = definition
-        self.questions = CubeQuestions(definition, schema)
+        self.questions: CubeQuestions | PartedQuestions = (
+            PartedQuestions(definition, schema) if definition.parts else CubeQuestions(definition, schema)
+        )
         self._described = _described(definition)
         self._known: dict[LevelName, Sequence[MemberRow]] = {}
         #: The path of each member by its key, for the levels that were read.
@@ -70,6 +73,7 @@ def _described(definition: CubeDefinition) -> CubeDescription:
             for each in definition.formulas
         ),
         definition.sets,
+        parts_described(definition),
     )
 
 

@@ -45,6 +45,15 @@ class AskedCells:
     ascending: int | None
     limit: int | None
 
+    @property
+    def aggregates(self) -> tuple[Aggregate, ...]:
+        """What is asked."""
+        return (self.aggregate,)
+
+    def merged(self, answers: Sequence[Iterable[Sequence[Any]]]) -> GroupedRows:
+        """The groups of the answer."""
+        return self.rows(answers[0])
+
     def rows(self, found: Iterable[Sequence[Any]]) -> GroupedRows:
         """The groups of an answer, each with the path of a member for each level."""
         rows = []

@@ -108,9 +108,14 @@ def _grouped(evaluation: Evaluation, levels: list[Any], sets: list[list[Any]], c
             if not level.is_all and len(members) < len(level.members()):
                 paths = tuple((member.path,) for member in members)
                 conditions += (FactCondition(((level.hierarchy.name, level.depth),), paths),)
-    measure = evaluation.space.description.measures[0].name
     names = tuple((level.hierarchy.name, level.depth) for level in grouped)
-    return CubeQuestion((measure,), names, conditions)
+    return CubeQuestion(_measures_of_all(evaluation), names, conditions)
+
+
+def _measures_of_all(evaluation: Evaluation) -> tuple[str, ...]:
+    """A measure, of each part of the cube, that a group with facts has."""
+    description = evaluation.space.description
+    return tuple(each.measures[0] for each in description.parts if each.measures) or (description.measures[0].name,)
 
 
 def _answer(evaluation: Evaluation, question: CubeQuestion, levels: list[Any]) -> list[tuple[Any, Any]]:

@@ -18,7 +18,8 @@ from attrs import define, field
 from callsheet.analytics.mdx.cells import CubeReading, GroupedRows
 from callsheet.analytics.mdx.drillthrough import DrilledRows, drilled_rows
 from callsheet.analytics.mdx.entity_cells import EntityCells
-from callsheet.analytics.mdx.errors import MdxLimit
+from callsheet.analytics.mdx.entity_questions import CubeQuestions
+from callsheet.analytics.mdx.errors import MdxError, MdxLimit
 from callsheet.analytics.mdx.evaluation import Reading
 from callsheet.analytics.mdx.explanation import MdxExplanation, MdxTurn
 from callsheet.analytics.mdx.members import CubeSpace
@@ -67,9 +68,14 @@ def explained(
 
 def drilled(core: Core, definition: CubeDefinition, query: str, statement: DrillthroughStatement) -> Flow[DrilledRows]:
     """The entities behind the one cell of a query."""
+    if definition.parts:
+        names = " or ".join(each.name for each in definition.parts if isinstance(each, CubeDefinition))
+        raise MdxError("DRILLTHROUGH needs a cube with facts of its own", statement.position, f"ask {names}", query)
     cube_query = _CubeQuery(core, definition)
     kept, conditions = yield from cube_query.evaluated(lambda space: drilling(space, statement, text=query), statement)
-    return (yield from drilled_rows(core, kept.cells.questions, statement, conditions, query))
+    questions = kept.cells.questions
+    assert isinstance(questions, CubeQuestions)
+    return (yield from drilled_rows(core, questions, statement, conditions, query))
 
 
 class _PositionChanged(Exception):
@@ -160,7 +166,7 @@ class _CubeQuery:
         """The answers of one turn; members of levels become known."""
         levels = [(level, kept.cells.questions.members(level)) for level in kept.cells.missing(reading.levels)]
         cells = [kept.cells.questions.cells(question, kept.cells.paths) for question in reading.questions]
-        asked = [each.aggregate for _, each in levels] + [each.aggregate for each in cells]
+        asked = [each.aggregate for _, each in levels] + [each for some in cells for each in some.aggregates]
         begun = time.perf_counter()
         answers: list[Answer] = []
         for some in _chunks([Question(each, self.at, self.scenario, self.explain) for each in asked]):
@@ -172,7 +178,8 @@ class _CubeQuery:
         self._check(kept, answers)
         for (level, members), answer in zip(levels, answers):
             kept.cells.learn(level, members.rows(answer.rows))
-        return [each.rows(answer.rows) for each, answer in zip(cells, answers[len(levels) :])]
+        rows = iter([answer.rows for answer in answers[len(levels) :]])
+        return [each.merged([next(rows) for _ in each.aggregates]) for each in cells]
 
     def _check(self, kept: _Kept, answers: Sequence[Answer]) -> None:
         """Raise if answers are not whole, or not of the position of those before."""

@@ -101,7 +101,13 @@ def cast(evaluation: Evaluation, context: Context, node: Any) -> Any:
 
 @mdx_function("ValidMeasure(tuple)")
 def valid_measure(evaluation: Evaluation, context: Context, members: Any) -> Any:
-    """The value of a tuple: all measures of a cube know all of its hierarchies."""
+    """The value of a tuple, at All of the hierarchies that its measure does not know, in a cube made of others."""
+    there = evaluation.at(context, [each for each in members if not each.null])
+    described = evaluation.space.description
+    part = next((each for each in described.parts if there[0].name in each.measures), None)
+    if part is not None and not any(member.null for member in members):
+        unknown = [each for each in evaluation.space.hierarchies[1:] if each.name not in part.hierarchies]
+        return evaluation.value(evaluation.at(there, [each.all_member or each.default for each in unknown]))
     return evaluation.as_scalar(members, context)
 
 
