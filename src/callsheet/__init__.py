@@ -50,7 +50,9 @@ if TYPE_CHECKING:
     from callsheet.session.invitation import accept_invitation, accept_invitation_async
     from callsheet.session.login import login, login_async, login_with_password, login_with_password_async
     from callsheet.session.results import AsyncQueryResult, QueryResult
+    from callsheet.session.security import AsyncSecurity, Security
     from callsheet.session.sign_on import sign_on
+    from callsheet.session.start import HttpsConfig, SecurityConfig, SessionConfig
     from callsheet.sync.applying import SyncResult
     from callsheet.sync.cells import RefusedRow
     from callsheet.sync.external import External, external
@@ -73,6 +75,7 @@ _HOMES = {
     "AsyncCube": "analytics.live_cube",
     "AsyncPlan": "sync.plan",
     "AsyncQueryResult": "session.results",
+    "AsyncSecurity": "session.security",
     "AsyncSession": "session.awaiting",
     "AsyncSync": "sync.two_way.sync",
     "AsyncTwoWayPlan": "sync.two_way.sync",
@@ -105,6 +108,7 @@ _HOMES = {
     "Features": "dialects.protocol",
     "ForeignId": "sync.foreign",
     "HistoryEntry": "model.history",
+    "HttpsConfig": "session.start",
     "Identity": "model.record",
     "NOT_SET": "model.record",
     "Operation": "model.operation",
@@ -118,10 +122,13 @@ _HOMES = {
     "RowMapping": "sync.mapping",
     "Schema": "model.schema",
     "SchemaError": "errors",
+    "Security": "session.security",
+    "SecurityConfig": "session.start",
+    "Selection": "analytics.selections",
     "Server": "server.process",
     "ServerError": "errors",
-    "Selection": "analytics.selections",
     "Session": "session.blocking",
+    "SessionConfig": "session.start",
     "SessionSide": "sync.two_way.session_side",
     "Side": "sync.side",
     "SideChange": "sync.side",
@@ -168,6 +175,7 @@ __all__ = [
     "AsyncCube",
     "AsyncPlan",
     "AsyncQueryResult",
+    "AsyncSecurity",
     "AsyncSession",
     "AsyncSync",
     "AsyncTwoWayPlan",
@@ -200,6 +208,7 @@ __all__ = [
     "Features",
     "ForeignId",
     "HistoryEntry",
+    "HttpsConfig",
     "Identity",
     "NOT_SET",
     "Operation",
@@ -213,10 +222,13 @@ __all__ = [
     "RowMapping",
     "Schema",
     "SchemaError",
+    "Security",
+    "SecurityConfig",
     "Selection",
     "Server",
     "ServerError",
     "Session",
+    "SessionConfig",
     "SessionSide",
     "Side",
     "SideChange",

@@ -33,10 +33,22 @@ if TYPE_CHECKING:
     from callsheet.model import workspace as names
     from callsheet.model.language import json_schema
     from callsheet.model.schema import Schema
-    from callsheet.session import accessors, builtin, derived, moving, options, plugging, serialized, watching
+    from callsheet.session import (
+        accessors,
+        builtin,
+        derived,
+        moving,
+        options,
+        plugging,
+        security,
+        serialized,
+        watching,
+    )
     from callsheet.session import connection as connecting
+    from callsheet.session import start as starting
     from callsheet.session.connection import ServerConnection
     from callsheet.session.serialized import SerializedSession
+    from callsheet.session.start import SessionConfig
     from callsheet.transport import log as transport_log
     from callsheet.transport.exchange import TransportOptions
 else:
@@ -57,6 +69,8 @@ else:
     plugging = Later("callsheet.session.plugging")
     restoring = Later("callsheet.core.past.restoring")
     secret = Later("callsheet.secret")
+    security = Later("callsheet.session.security")
+    starting = Later("callsheet.session.start")
     serialized = Later("callsheet.session.serialized")
     transport_log = Later("callsheet.transport.log")
     storing = Later("callsheet.analytics.storing")
@@ -233,6 +247,24 @@ class FrontDoor(SessionVerbs):
         Raises `UsageError` unless it is a positive number. A server in this process needs no time limit.
         """
         connecting.set_timeout(self._connection, seconds)
+
+    @classmethod
+    def start(cls, config: SessionConfig | None = None) -> Any:
+        """Start a server in a process of its own, and give an open session of its administrator.
+
+        The session also has ``port``, ``ready``, ``logs_path``, ``logs(tail=100)`` and ``wait()``, and closing it ends
+        the server. A new session of the same `SessionConfig.name` in this process closes the older one. An
+        `AsyncSession` is awaited. Raises `UsageError` for wrong options.
+
+        >>> with Session.start(SessionConfig(name="rehearsal")) as session:  # doctest: +SKIP
+        ...     session.create_table("Example", {"Id": "string"})
+        """
+        return starting.start_async(cls, config) if cls._awaits else starting.start(cls, config)
+
+    @property
+    def security(self) -> Any:
+        """The accounts of the server, their passwords and roles, for administrators: a `Security`."""
+        return security.AsyncSecurity(self) if self._awaits else security.Security(self)
 
     def serialize(self, *, include_token: bool = False, passphrase: str | None = None, pending: bool = False) -> str:
         """The session as a text without secrets, for `deserialize`: server, account, workspace, profile, schema hash.
