@@ -208,7 +208,7 @@ def test_a_slow_database_is_stopped(kind: str, wait: str) -> None:
     ("url", "message"),
     [
         ("nonsense", "no URL of a database"),
-        ("oracle://h/d", "of the kind `oracle`"),
+        ("dbase://h/d", "of the kind `dbase`"),
         ("postgresql://h/d?service=x", "option `service`"),
         ("mariadb://h/d?local_infile=1", "option `local_infile`"),
         ("mariadb://h/d?read_default_file=/etc/passwd", "option `read_default_file`"),

@@ -81,11 +81,13 @@ def add_external_table(
     *,
     keys: Sequence[str] = (),
     columns: Mapping[str, str] | Sequence[str] = (),
+    where: str = "",
 ) -> Flow[Any]:
     """Add a table of a connected database; gives it as a table of the session. Its rows stay where they are.
 
     ``keys`` are the columns that tell rows apart, by default those of the primary key. ``columns`` are those that are
     read, by default all; a mapping gives them other names. A foreign key to a table that was added is a reference.
+    ``where`` is a condition of the query language, such as ``"amount > 0"``: only rows that fulfil it are there.
 
     >>> sales = session.add_external_table(warehouse["sales"], "Sale")  # doctest: +SKIP
     >>> session.query("Sale where shop.city is Paris").all()  # doctest: +SKIP
@@ -95,7 +97,9 @@ def add_external_table(
     named = [keys] if isinstance(keys, str) else list(keys)
     asked = {"database": table.database, "table": table.name, "name": name, "keys": named}
     wanted = dict(columns) if isinstance(columns, Mapping) else list(columns)
-    found = yield from call(session, "externals.add", {**asked, "columns": wanted})
+    found = yield from call(
+        session, "externals.add", {**asked, "columns": wanted, **({"where": where} if where else {})}
+    )
     yield from open_(session)
     return session.tables[found["name"]]
 

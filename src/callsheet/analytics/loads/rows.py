@@ -14,6 +14,8 @@ from callsheet.analytics.loads.casting import TargetColumn
 from callsheet.analytics.loads.recorded import record_drop, record_rows
 from callsheet.analytics.loads.sending import LoadReport
 from callsheet.analytics.loads.streams import renamed, stream_of
+from callsheet.core.calls import call
+from callsheet.core.opening import open_
 from callsheet.core.verb import Verb
 from callsheet.errors import UsageError
 from callsheet.flow import Flow
@@ -107,7 +109,8 @@ class RowVerbs:
         ``columns`` maps columns here to those there; without them, the keys of the other table are looked for here. At
         most one row there may have these values, which is checked. The reference has the other table's name, unless
         ``name`` is given, so its columns are read as ``product.brand``, and are levels of cubes. A row without one
-        there refers to nothing until it is loaded. The rows of an entity type are joined by their ``id``.
+        there refers to nothing until it is loaded. The rows of an entity type are joined by their ``id``. A table of an
+        external database is joined with another one of it by the columns that tell rows apart there, by administrators.
         """
         return join_table(self, other, columns, name)
 
@@ -199,7 +202,18 @@ def drop_rows(table: Any, condition: Any) -> Flow[int | None]:
 def join_table(table: Any, other: Any, columns: Mapping[str, str] | None, name: str | None) -> Flow[None]:
     """Add a reference."""
     target = other if isinstance(other, str) else other.name
+    if table._type.external is not None:
+        return _join_external(table, target, columns, name)
     return changed(table, JoinTable(table.name, target, name or "", None if columns is None else dict(columns)))
+
+
+def _join_external(table: Any, target: str, columns: Mapping[str, str] | None, name: str | None) -> Flow[None]:
+    """Add a reference between two tables of an external database."""
+    if not columns:
+        raise UsageError(f"say which columns of {table.name} are equal to those of {target}, like {{'shop': 'code'}}")
+    asked = {"name": table.name, "target": target, "columns": dict(columns), "attribute": name}
+    yield from call(table._core, "externals.join", asked)
+    yield from open_(table._core)
 
 
 def changed(table: Any, step: Step) -> Flow[None]:

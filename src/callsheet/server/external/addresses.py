@@ -40,6 +40,19 @@ _ENGINES = {
     "sqlite": "sqlite",
     "duckdb": "duckdb",
 }
+_LOADED = {
+    "clickhouse": ("ClickHouse", "clickhouse-sqlalchemy"),
+    "clickhousedb": ("ClickHouse", "clickhouse-connect"),
+    "trino": ("Trino", "trino"),
+    "snowflake": ("Snowflake", "snowflake-sqlalchemy"),
+    "bigquery": ("BigQuery", "sqlalchemy-bigquery"),
+    "redshift": ("Redshift", "sqlalchemy-redshift"),
+    "databricks": ("Databricks", "databricks-sqlalchemy"),
+    "hive": ("Hive or Spark", "pyhive"),
+    "oracle": ("Oracle", "oracledb"),
+    "mssql": ("SQL Server", "pyodbc"),
+}
+"""Kinds of databases that are known by name only, with the package by which SQLAlchemy reads them."""
 FILES = ("sqlite", "duckdb")
 _OPTIONS = {
     "postgresql": {"sslmode", "application_name", "target_session_attrs", "host", "port"},
@@ -107,6 +120,13 @@ def _read(url: str, reference: str, where: str) -> ExternalAddress:
     except (ArgumentError, ValueError):
         raise Invalid(f"{where} is no URL of a database; write it as postgresql://user@host/database") from None
     engine = _ENGINES.get(parts.drivername)
+    family = parts.drivername.partition("+")[0]
+    if engine is None and family in _LOADED:
+        name, package = _LOADED[family]
+        raise Invalid(
+            f"{where} is of {name}, whose tables cannot be asked where they are; "
+            f"load their rows: `session.read_sql(query, url, table)` with the package {package} beside the session"
+        )
     if engine is None:
         kinds = sorted(set(_ENGINES.values()))
         near = did_you_mean(parts.drivername, _ENGINES)

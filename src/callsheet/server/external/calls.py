@@ -32,16 +32,28 @@ class AddCall(msgspec.Struct, forbid_unknown_fields=True):
     name: str | None = None
     keys: list[str] = []
     columns: dict[str, str] | list[str] = []
+    where: str = ""
+
+
+class JoinCall(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    target: str
+    columns: dict[str, str]
+    attribute: str | None = None
 
 
 ACTIONS: dict[str, tuple[type[Any], Callable[[ExternalDatabases, Any], Any]]] = {
     "externals.add": (
         AddCall,
-        lambda found, asked: found.add(asked.database, asked.table, asked.name, asked.keys, asked.columns),
+        lambda found, asked: found.add(asked.database, asked.table, asked.name, asked.keys, asked.columns, asked.where),
     ),
     "externals.connect": (ConnectCall, lambda found, asked: found.connect(asked.url, asked.name)),
     "externals.disconnect": (NamedCall, lambda found, asked: found.disconnect(asked.name)),
     "externals.drop": (NamedCall, lambda found, asked: found.drop(asked.name)),
+    "externals.join": (
+        JoinCall,
+        lambda found, asked: found.join(asked.name, asked.target, asked.columns, asked.attribute),
+    ),
     "externals.list": (NothingCall, lambda found, asked: found.connected()),
     "externals.tables": (NamedCall, lambda found, asked: found.tables(asked.name)),
 }

@@ -38,6 +38,8 @@ class ExternalReference:
 class DescribedTable:
     """A table of an external database as an entity type. ``key`` are the columns that tell its rows apart.
 
+    Only rows that fulfil ``where``, a text of the query language, are entities; empty: all.
+
     >>> number = ExternalColumn("hours", "Hours worked", "number", "number")
     >>> table = DescribedTable("books", "Entry", None, "entries", ("no",), (number,))
     >>> table_read(table.plain) == table
@@ -52,6 +54,7 @@ class DescribedTable:
     columns: tuple[ExternalColumn, ...]
     references: tuple[ExternalReference, ...] = ()
     zone: str = "UTC"
+    where: str = ""
 
     @property
     def plain(self) -> dict[str, Any]:

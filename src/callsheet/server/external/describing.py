@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from attrs import evolve
 from sqlalchemy import Column, Connection, MetaData, Table, func, or_, select
 
-from callsheet.errors import Invalid, SchemaError
+from callsheet.errors import Invalid, QueryError, SchemaError, UsageError
+from callsheet.model.language.checking import check
+from callsheet.model.language.parser import parse_condition
+from callsheet.model.language.relative import fixed_select
+from callsheet.model.query import Condition, Select
 from callsheet.model.schema import Schema, did_you_mean
 from callsheet.model.user_table import word_of
 from callsheet.server.external.definition import DescribedTable, ExternalColumn, ExternalReference
@@ -16,7 +21,7 @@ from callsheet.server.external.forms import KEYS
 from callsheet.server.external.keys import key_text
 from callsheet.server.external.reflection import ForeignKey, FoundTable
 
-__all__ = ["check_key", "described", "with_references"]
+__all__ = ["check_key", "checked_filter", "described", "joined", "with_references"]
 
 _FOREIGN = re.compile(r"(?i)[ _-](id|key|code|no|number|nr)$")
 COLUMNS = 500
@@ -107,6 +112,51 @@ def with_references(
         taken.append(attribute)
         references.append(ExternalReference(attribute, columns, other.entity_type))
     return evolve(table, references=tuple(references))
+
+
+def joined(
+    table: DescribedTable, other: DescribedTable, columns: Mapping[str, str], name: str | None
+) -> DescribedTable:
+    """The table with a reference to the row of another one whose key is equal to columns here: many to one."""
+    mine, theirs = _by_name(table), _by_name(other)
+    pairs = {_named(other, theirs, there): _named(table, mine, here) for here, there in columns.items()}
+    if set(pairs) != set(other.key) or len(pairs) != len(columns):
+        raise Invalid(
+            f"`{table.entity_type}` can refer to rows of `{other.entity_type}` by the columns that tell these apart, "
+            f"{', '.join(other.key)}; else several rows there would be meant"
+        )
+    for there, here in pairs.items():
+        if table.form(here) != other.form(there):
+            forms = f"{table.form(here)}, and `{there}` a {other.form(there)}"
+            raise Invalid(f"`{here}` is a {forms}: they are never equal")
+    taken = ["id", *(each.attribute for each in table.columns), *(each.attribute for each in table.references)]
+    wanted = name or other.entity_type[:1].lower() + other.entity_type[1:]
+    attribute = _word(wanted, taken)
+    if name is not None and attribute != name:
+        raise Invalid(f"`{table.entity_type}` cannot have a reference `{name:.80}`; choose another name")
+    found = ExternalReference(attribute, tuple(pairs[each] for each in other.key), other.entity_type)
+    return evolve(table, references=(*table.references, found))
+
+
+def _by_name(table: DescribedTable) -> dict[str, str]:
+    return {**{each.attribute: each.column for each in table.columns}, **{c.column: c.column for c in table.columns}}
+
+
+def _named(table: DescribedTable, known: Mapping[str, str], name: str) -> str:
+    if name not in known:
+        raise Invalid(f"`{table.entity_type}` has no column `{name!s:.80}`{did_you_mean(str(name), known)}")
+    return known[name]
+
+
+def checked_filter(table: DescribedTable, schema: Schema) -> Condition:
+    """The condition of a table's rows; `Invalid` for one that the tables of its database do not know."""
+    try:
+        found = check(Select(table.entity_type, where=parse_condition(table.where)), schema)
+    except (QueryError, SchemaError, UsageError) as error:
+        raise Invalid(f"the condition of `{table.entity_type}`: {error}") from None
+    if found.where is None or fixed_select(found, datetime(2000, 1, 1, tzinfo=UTC)) != found:
+        raise Invalid(f"the condition of `{table.entity_type}` is no condition, or one of times relative to now")
+    return found.where
 
 
 def check_key(connection: Connection, engine: str, table: DescribedTable) -> None:

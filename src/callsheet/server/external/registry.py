@@ -20,7 +20,7 @@ from callsheet.model.user_table import word_of
 from callsheet.server.external.addresses import AllowedPlaces, ExternalAddress, address_of
 from callsheet.server.external.database import ExternalDatabase
 from callsheet.server.external.definition import DescribedTable, document_of
-from callsheet.server.external.describing import check_key, described, with_references
+from callsheet.server.external.describing import check_key, checked_filter, described, joined, with_references
 from callsheet.server.external.kept import KeptExternals, tables_without
 from callsheet.server.external.reflection import FoundTable, found_table, table_names
 from callsheet.server.external.store import ExternalStore
@@ -165,8 +165,9 @@ class ExternalDatabases:
         name: str | None,
         keys: Sequence[str],
         columns: Mapping[str, str] | Sequence[str],
+        where: str = "",
     ) -> dict[str, Any]:
-        """Add a table as an entity type; gives its name."""
+        """Add a table, or its rows that fulfil a condition, as an entity type; gives its name."""
         opened = self._database(database)
         with opened.reading() as connection:
             found = _found(connection, table)
@@ -180,6 +181,9 @@ class ExternalDatabases:
 
         def change(kept: KeptExternals) -> KeptExternals:
             own = with_references(made, found.foreign_keys, [*kept.of(database), made])
+            if where:
+                own = evolve(own, where=where)
+                checked_filter(own, Schema(document_of([*kept.of(database), own])))
             rest = [
                 with_references(each, foreign.get((each.schema, each.table), ()), [made])
                 if each.database == database
@@ -191,11 +195,23 @@ class ExternalDatabases:
         self._change(change)
         return {"name": made.entity_type, "database": database}
 
+    def join(self, name: str, target: str, columns: Mapping[str, str], attribute: str | None) -> dict[str, Any]:
+        """Let the rows of a table refer to those of another one of the same database; gives the reference's name."""
+        made: list[DescribedTable] = []
+
+        def change(kept: KeptExternals) -> KeptExternals:
+            table, other = _named(kept, name), _named(kept, target)
+            if table.database != other.database:
+                raise Invalid(f"`{name}` and `{target}` are in two databases, and a question is about one of them")
+            made[:] = [joined(table, other, columns, attribute)]
+            return evolve(kept, tables=tuple(made[0] if each is table else each for each in kept.tables))
+
+        self._change(change)
+        return {"name": made[0].references[-1].attribute}
+
     def drop(self, name: str) -> None:
         """Take an entity type away; the table stays where it is."""
-        if all(each.entity_type != name for each in self.kept.tables):
-            known = [each.entity_type for each in self.kept.tables]
-            raise NotFound(f"there is no external table `{name:.80}`{did_you_mean(name, known)}")
+        _named(self.kept, name)
         self._change(lambda kept: evolve(kept, tables=tables_without(kept.tables, {name})))
 
     def disconnect(self, name: str) -> None:
@@ -269,6 +285,13 @@ class ExternalDatabases:
     def _take(self, text: str) -> None:
         if text != self._text:
             self._text, self._kept = text, KeptExternals.read(text)
+
+
+def _named(kept: KeptExternals, name: str) -> DescribedTable:
+    known = {each.entity_type: each for each in kept.tables}
+    if name not in known:
+        raise NotFound(f"there is no external table `{name:.80}`{did_you_mean(name, known)}")
+    return known[name]
 
 
 def _found(connection: Connection, table: str) -> FoundTable:

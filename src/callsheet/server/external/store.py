@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any, TypeVar
 
+from attrs import evolve
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -31,7 +32,9 @@ from callsheet.model.schema import Schema
 from callsheet.server.external.columns import value_of
 from callsheet.server.external.database import ExternalDatabase
 from callsheet.server.external.definition import DescribedTable, document_of
+from callsheet.server.external.describing import checked_filter
 from callsheet.server.external.keys import key_text
+from callsheet.server.reading.sql import Scope
 from callsheet.server.store.columns import INTEGER, TEXT
 from callsheet.server.store.layout import Layout
 from callsheet.server.store.native_keys import TEXT_KEY, WHOLE_KEY, native_key, native_reference
@@ -59,7 +62,17 @@ class ExternalStore(Store):
     def tables(self) -> dict[str, FromClause]:  # type: ignore[override]
         """A view for each entity type."""
         engine = self.database.engine_name
-        return {name: _view(engine, each) for name, each in self.described_tables.items()}
+        return {name: self._filtered(each, _view(engine, each)) for name, each in self.described_tables.items()}
+
+    def _filtered(self, described: DescribedTable, view: FromClause) -> FromClause:
+        """The rows of a view that fulfil its condition, which may be about rows that they refer to."""
+        if not described.where:
+            return view
+        database: Any = self.database
+        whole = ExternalStore(database, [evolve(each, where="") for each in self.described_tables.values()])
+        scope = Scope(whole, described.entity_type)
+        condition = scope.condition(checked_filter(described, whole.schema))
+        return select(*scope.place.table.c).select_from(scope.source).where(condition).subquery()
 
     def write(self, function: Callable[[Connection], T]) -> T:
         """Raises `Invalid`: nothing is written there."""
