@@ -65,13 +65,30 @@ def pivot(page: Any, show: Show) -> None:
     page.wait_for_selector(".why .big")
 
 
+def steps(page: Any, show: Show) -> None:
+    page.goto(f"{show.server.url}/explorer/v/steps?q=Shot&group=parent")
+    page.wait_for_selector(".grow-line .gc.rowhd")
+    page.locator(".grow-line .gc.rowhd").nth(2).click()
+
+
+def timeline(page: Any, show: Show) -> None:
+    page.goto(f"{show.server.url}/explorer/v/timeline?q=Shot&group=parent")
+    page.wait_for_selector(".tl-bar:visible")
+    page.keyboard.press("Tab")
+    page.locator(".tl-bar:visible").nth(1).click()
+    page.keyboard.press("Alt+ArrowRight")
+    page.wait_for_selector(".tl-bar.pend")
+
+
 def signed_out(page: Any, show: Show) -> None:
     page.click("button[aria-label='Sign out']")
     page.wait_for_selector("input[name=name]")
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is installed by `npm install` in src/callsheet/explorer/app")
-@pytest.mark.parametrize("screen", [sheet, empty, wrong, entity, palette, editor, board, pivot, signed_out])
+@pytest.mark.parametrize(
+    "screen", [sheet, empty, wrong, entity, palette, editor, board, pivot, steps, timeline, signed_out]
+)
 def test_axe_finds_nothing(page: Any, show: Show, screen: Any) -> None:
     """WCAG 2.1 A and AA: contrast, names, roles, order."""
     screen(page, show)

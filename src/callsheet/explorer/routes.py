@@ -17,7 +17,9 @@ from callsheet.errors import (
     ServerError,
     Unavailable,
 )
+from callsheet.explorer.around import around
 from callsheet.explorer.assets_folder import asset, entry_points
+from callsheet.explorer.media import media
 from callsheet.explorer.page import PREFIX, SECURITY, document
 from callsheet.explorer.pictures import thumbnail
 from callsheet.explorer.pivot_cells import drill, why
@@ -63,6 +65,8 @@ def explorer_routes() -> tuple[Route, ...]:
         _own("x/views/history", view_history, "GET", _identify),
         _own("x/views/undo", undo_view, "POST", _identify),
         _own("x/views/file", view_file, "GET", _identify),
+        _own("x/around", around, "POST", _identify),
+        _own("x/media/{key}", media, "GET", _identify),
         _own("x/rows", rows, "POST", _identify),
         _own("x/thumb/{key}/{size}", thumbnail, "GET", _identify),
         Route(PREFIX + "{path:path}", _document, ("GET", "HEAD"), instant=True, compressed=False),

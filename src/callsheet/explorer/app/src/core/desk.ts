@@ -27,6 +27,7 @@ export interface About {
 /** A commit of an entity's history. */
 export interface Commit {
   position: number;
+  commit_id: string;
   user: string;
   time: unknown;
   changes: { kind: string; before?: Record<string, unknown>; after?: Record<string, unknown> }[];

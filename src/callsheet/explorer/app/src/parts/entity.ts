@@ -11,6 +11,7 @@ import { unpack } from "../core/wire.ts";
 import { Editor } from "./editor.ts";
 import { icon } from "./icons.ts";
 import { Part } from "./part.ts";
+import "./around.ts";
 
 export class EntityPart extends Part {
   static override properties = { ...Part.properties, place: { attribute: false } };
@@ -25,9 +26,11 @@ export class EntityPart extends Part {
       return html`<p class="nothing" role="status">${this.desk.loading ? "" : "There is no such entity, or you may not see it."}</p>`;
     return html`<div class="stage">
       <section class="values" aria-label="Values"><h2>${sheet.name(row)}</h2>
+        <cs-around show="media" .desk=${this.desk} .entity=${[row.type, row.key]} .name=${sheet.name(row)} .fps=${fpsOf(sheet, row)}></cs-around>
         <dl>${sheet.columns.map((column, x) => this.value(sheet, row, column, x))}</dl></section>
       <section class="events" aria-label="History"><h2>History</h2>
-        <ol>${this.desk.history.map((each) => this.commit(each))}</ol></section>
+        <ol>${this.desk.history.map((each) => this.commit(each))}</ol>
+        <cs-around show="relations" .desk=${this.desk} .entity=${[row.type, row.key]} .name=${sheet.name(row)}></cs-around></section>
     </div>`;
   }
 
@@ -74,13 +77,21 @@ export class EntityPart extends Part {
     const [change] = commit.changes;
     const names = Object.keys({ ...change?.before, ...change?.after }).filter((name) => !OF_THE_SERVER.has(name));
     return html`<li><div class="by"><b>${commit.user || "the server"}</b><time datetime=${time.toISOString()}>${time.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })}</time>
-        <span class="grow"></span><code>${commit.position}</code></div>
+        <span class="grow"></span>
+        <button class="lnk" title="Put what takes the whole commit back on the call sheet" @click=${() => void this.desk.takeBack(commit.commit_id)}>Undo</button>
+        <code>${commit.position}</code></div>
       ${
         change?.kind === "update"
           ? names.map((name) => html`<div class="change"><code>${name}</code><s>${plain(change.before?.[name])}</s><span aria-hidden="true">›</span><span>${plain(change.after?.[name])}</span></div>`)
           : html`<div>${change?.kind === "create" ? "Created" : "Deleted"}</div>`
       }</li>`;
   }
+}
+
+/** The frames of a second, where an entity has them. */
+function fpsOf(sheet: Sheet, row: Row): number {
+  const x = sheet.columns.findIndex((each) => each.own?.name === "fps");
+  return x < 0 ? 24 : Number(sheet.value(row, x)) || 24;
 }
 
 /** What the server writes by itself at each change. */

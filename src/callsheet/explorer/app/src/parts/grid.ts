@@ -91,6 +91,7 @@ export class GridPart extends Part {
   private describe(grid: Grid): void {
     const { scroller } = this;
     scroller.setAttribute("aria-label", `${grid.type.name}: rows`);
+    scroller.setAttribute("role", grid.groups.length ? "treegrid" : "grid");
     scroller.setAttribute("aria-rowcount", String(grid.lines.length + 2));
     scroller.setAttribute("aria-colcount", String(this.width));
     scroller.setAttribute("aria-multiselectable", "true");

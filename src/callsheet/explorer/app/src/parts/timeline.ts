@@ -220,11 +220,12 @@ export class TimelinePart extends Part {
     const row = this.rowAt(line);
     const span = row && timeline.span(row, this.desk.unit);
     if (!row || !span || !days) return;
-    const { start, end } = timeline.dates;
+    const { start, end, due } = timeline.dates;
     const has = (name: string): boolean => Boolean(timeline.grid.sheet.value(row, timeline.column(name)) || this.desk.unit.of([row.type, row.key], name));
     const edits = [];
     if (has(start)) edits.push(timeline.grid.sheet.edit(row, timeline.column(start), dayText(span.start + days)));
     if (end !== start && has(end)) edits.push(timeline.grid.sheet.edit(row, timeline.column(end), dayText(span.end + days)));
+    if (!edits.length && due) edits.push(timeline.grid.sheet.edit(row, timeline.column(due), dayText(span.end + days)));
     await this.desk.unit.record(edits);
   }
 

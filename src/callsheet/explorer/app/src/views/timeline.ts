@@ -24,15 +24,18 @@ export interface Dependency {
 export interface Dates {
   start: string;
   end: string;
+  /** The day of those that have neither; empty if there is no such attribute. */
+  due: string;
 }
 
 /** The attributes that say when entities of a type begin and end; null if it has none. */
 export function datesOf(schema: Schema, type: string): Dates | null {
   const known = schema.type(type).attributes;
   const is = (name: string): boolean => known.get(name)?.type === "date" && !known.get(name)!.readOnly;
-  const end = ["end_date", "due_date", "due"].find(is);
-  const start = ["start_date", "start"].find(is);
-  return end || start ? { start: start ?? end!, end: end ?? start! } : null;
+  const due = ["due_date", "due"].find(is);
+  const end = ["end_date", "end"].find(is) ?? due;
+  const start = ["start_date", "start"].find(is) ?? end;
+  return start ? { start, end: end ?? start, due: due ?? "" } : null;
 }
 
 /** Rows whose dependencies are asked for at once. */
@@ -51,7 +54,7 @@ export class Timeline implements View {
     const name = /\w+/.exec(request.query)?.[0] ?? "";
     const dates = schema.types.has(name) ? datesOf(schema, name) : null;
     const known = schema.types.get(name)?.attributes;
-    const columns = [schema.types.get(name)?.label ?? "name", ...(dates ? [dates.start, dates.end] : []), ...(known?.has("status") ? ["status"] : [])];
+    const columns = [schema.types.get(name)?.label ?? "name", ...(dates ? new Set([dates.start, dates.end, dates.due].filter(Boolean)) : []), ...(known?.has("status") ? ["status"] : [])];
     const grid = await Grid.open(wire, schema, { query: request.query, columns, sort: dates?.start ?? "", group: request.group, steps: false }, changed, failed);
     if ("error" in grid) return grid;
     if (!dates) return { error: `a timeline needs dates, and ${grid.type.name} has none`, position: null, hint: "" };
@@ -80,7 +83,8 @@ export class Timeline implements View {
       const edit = unit?.of([row.type, row.key], name);
       return edit ? edit.shown.value : this.grid.sheet.value(row, this.column(name));
     };
-    return spanOf(value(this.dates.start), value(this.dates.end));
+    const { start, end, due } = this.dates;
+    return spanOf(value(start), value(end)) ?? (due ? spanOf(value(due), null) : null);
   }
 
   column(name: string): number {
@@ -110,7 +114,8 @@ export class Timeline implements View {
 
   private async measure(): Promise<void> {
     const { projections: _, order: __, ...select } = this.grid.windows.select;
-    const functions = [["minimum", [this.dates.start]], ["minimum", [this.dates.end]], ["maximum", [this.dates.start]], ["maximum", [this.dates.end]]];
+    const names = [...new Set(Object.values(this.dates))].filter(Boolean);
+    const functions = names.flatMap((each) => [["minimum", [each]], ["maximum", [each]]]);
     const { rows } = await this.wire.post<{ rows: unknown[][] }>("/v1/aggregate", { select, functions });
     const days = (rows[0] ?? []).map((each) => spanOf((each as { $date?: string } | null)?.$date ?? each, null)?.start ?? null);
     const known = days.filter((each): each is number => each !== null);
