@@ -17,7 +17,7 @@ from callsheet.dialects.native.shapes import WireSelect
 from callsheet.dialects.routes import Visit
 from callsheet.errors import Invalid
 from callsheet.explorer.answers import answer, body_of
-from callsheet.explorer.summaries import Wanted, grouped, summary
+from callsheet.explorer.summaries import SummaryRequest, grouped, summary
 from callsheet.explorer.work import WorkType, work_of
 from callsheet.flow import Response
 from callsheet.model.plain import Malformed
@@ -70,7 +70,7 @@ def rows(visit: Visit) -> Response:
         found["tasks"], found["people"], found["cut"] = _work_pages(backend, work, keys)
     if body.summary:
         whole = evolve(select, limit=None, offset=0) if body.whole is None else _read(body.whole)
-        found["summary"] = summary(backend, Wanted(whole, level, work, tuple(map(Path.of, body.totals))))
+        found["summary"] = summary(backend, SummaryRequest(whole, level, work, tuple(map(Path.of, body.totals))))
     return answer(found)
 
 

@@ -13,7 +13,7 @@ from callsheet.model.query import Comparison, Order, Path, Select, Step
 from callsheet.model.question import Question
 from callsheet.model.schema import EntityType, Schema
 
-__all__ = ["GroupLevel", "Wanted", "grouped", "summary"]
+__all__ = ["GroupLevel", "SummaryRequest", "grouped", "summary"]
 
 GROUPS = 5_000
 """Groups of one sheet."""
@@ -38,7 +38,7 @@ class GroupLevel:
 
 
 @frozen
-class Wanted:
+class SummaryRequest:
     """A query, what it is grouped by, the work on its rows, and the numbers whose sums are wanted."""
 
     select: Select
@@ -66,7 +66,7 @@ def grouped(schema: Schema, entity_type: EntityType, text: str) -> GroupLevel:
     return GroupLevel(path, None)
 
 
-def summary(backend: Any, wanted: Wanted) -> dict[str, Any]:
+def summary(backend: Any, wanted: SummaryRequest) -> dict[str, Any]:
     """Count, sums, groups with theirs, and how much work has which status; of one position."""
     schema = backend.schema
     counted = evolve(wanted.select, projections=(), order=())
@@ -102,7 +102,7 @@ def summary(backend: Any, wanted: Wanted) -> dict[str, Any]:
     return found
 
 
-def _by_status(wanted: Wanted, work: WorkType, counted: Select) -> Aggregate:
+def _by_status(wanted: SummaryRequest, work: WorkType, counted: Select) -> Aggregate:
     """How many pieces of work have which step and status, in each group of what they are for."""
     inner = evolve(counted, projections=(Path.of("id"),), order=wanted.select.order if counted.limit else ())
     where = Comparison(Path.of(f"{work.parent}.id"), "in", inner)
