@@ -143,7 +143,7 @@ def test_a_token_is_of_the_user_who_is_named(desk: TokenDesk, forger: ForgingPro
         ({"algorithms": []}, "lists some of"),
         ({"issuer": "http://login.example.org"}, "starts with https://"),
         ({"issuer": "login"}, "is an address"),
-        ({"audience": ""}, "`authentication.jwt.audience` is missing"),
+        ({"audience": ""}, "`jwt.audience` is missing"),
         ({"audiense": "x"}, "did you mean `audience`?"),
         ({"leeway_seconds": -1}, "not negative"),
         ({"roles": ["a"]}, "a table of groups"),

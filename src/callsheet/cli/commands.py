@@ -22,6 +22,7 @@ COMMANDS = (
     "accept",
     "audit",
     "clone",
+    "config",
     "conform",
     "cube",
     "demo",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import os
 import signal
 import socket
 import ssl
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from attrs import evolve
 
+from callsheet.cli.config import config_options
 from callsheet.cli.connection import DialectName
 from callsheet.cli.logs import log_options, set_up
 from callsheet.config import log_level
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from callsheet.dialects.routes import Route
     from callsheet.server.limits import Limits
     from callsheet.server.service import Service
+    from callsheet.server.sign_on.configuring import SignOnConfiguration
 
 __all__ = ["command", "database_option", "require_extra"]
 
@@ -126,8 +129,11 @@ def database_option(help_text: str) -> Callable[[F], F]:
     type=click.Path(path_type=Path, exists=True),
     help="A file, or a folder of them, whose endpoints are answered; may be repeated.",
 )
+@config_options
 @log_options
 def command(
+    config: Path | None,
+    stated: tuple[str, ...],
     schema: str | None,
     database: str,
     files: Path | None,
@@ -153,14 +159,20 @@ def command(
     On its first start it makes the account `admin` and prints its API key, once.
     """
     require_extra()
+    configuration = _configuration(config, stated)
+    if configuration.https is not None:
+        certificate, certificate_key = map(Path, configuration.https)
     if (certificate is None) != (certificate_key is None):
         raise click.UsageError("HTTPS needs both --certificate and --certificate-key")
     _check_certificate(certificate, certificate_key)
     from callsheet.endpoints.routes import endpoint_routes, load_endpoints
     from callsheet.server.service import Service
+    from callsheet.server.sign_on.settings import checked_sign_on
+    from callsheet.server.sign_on.signing_on import client_authority, sign_on_by
     from callsheet.server.web.connections import bound, check_exposure
     from callsheet.server.web.newcomers import networks
 
+    checked_sign_on(configuration.authentication, configuration.same_site, certificate is not None)
     check_exposure(host, certificate is not None, insecure)
     taken = _limits(host, limits)
     if analytics_memory is not None:
@@ -183,10 +195,29 @@ def command(
         )
         gc.freeze()
         try:
+            sign_on_by(service, configuration.authentication, configuration.same_site)
             _print_key(service)
-            _listen(service, listening, host, certificate, certificate_key, dialects, taken, proxies, added)
+            _listen(
+                service,
+                listening,
+                host,
+                certificate,
+                certificate_key,
+                dialects,
+                taken,
+                proxies,
+                added,
+                client_authority(configuration.authentication),
+            )
         finally:
             service.close()
+
+
+def _configuration(config: Path | None, stated: tuple[str, ...]) -> SignOnConfiguration:
+    """The settings of signing on, of file, environment and command line."""
+    from callsheet.server.sign_on.configuring import gathered
+
+    return gathered(config, os.environ, stated)
 
 
 def _check_certificate(certificate: Path | None, key: Path | None) -> None:
@@ -225,6 +256,7 @@ def _listen(
     limits: Limits,
     proxies: tuple[str, ...],
     added: tuple[Route, ...],
+    authority: dict[str, Any],
 ) -> None:
     """Answer requests until a signal ends it."""
     from callsheet.explorer.routes import explorer_routes
@@ -234,7 +266,9 @@ def _listen(
 
     app = application(service, limits, [added, explorer_routes(), routes_of(dialects or served_dialects())])
     port = listening.getsockname()[1]
-    config = configured(app, host, port, certificate, key, limits, proxies, log_level="warning", log_config=None)
+    config = configured(
+        app, host, port, certificate, key, limits, proxies, **authority, log_level="warning", log_config=None
+    )
     try:
         # uvicorn raises the signal it ended by once more, which must not end us before the database is closed.
         signal.signal(signal.SIGTERM, lambda *_: None)

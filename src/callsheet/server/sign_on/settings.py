@@ -100,10 +100,10 @@ class JwtSettings(ProviderSettings):
     leeway_seconds: float = 30.0
 
     def __attrs_post_init__(self) -> None:
-        check_address("authentication.jwt.issuer", self.issuer)
+        check_address("jwt.issuer", self.issuer)
         if self.keys:
-            check_address("authentication.jwt.keys", self.keys)
-        check_algorithms("authentication.jwt.algorithms", self.algorithms)
+            check_address("jwt.keys", self.keys)
+        check_algorithms("jwt.algorithms", self.algorithms)
 
 
 @frozen(kw_only=True)
@@ -186,6 +186,13 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
 }
 """What each provider needs: the extra ``oidc`` has it all, but for those of an extra of their name."""
 EXTRAS: Mapping[str, str] = {"ldap": "ldap", "kerberos": "kerberos"}
+PLACES_OF: Mapping[str, str] = {
+    "oidc": "authentication.oidc",
+    "ldap": "authentication.ldap",
+    "jwt": "jwt",
+    "client_certificate": "client_certificate",
+}
+"""The table of each section."""
 SECTIONS: Mapping[str, type[Any]] = {
     "oidc": OidcSettings,
     "jwt": JwtSettings,
@@ -207,7 +214,7 @@ def read_sign_on(given: Mapping[str, Any]) -> SignOnSettings:
     for name in given:
         if name not in SECTIONS:
             raise UsageError(f"there is no provider `authentication.{name:.40}`; {_hint(name, SECTIONS)}")
-    read = {name: read_section(SECTIONS[name], section, f"authentication.{name}") for name, section in given.items()}
+    read = {name: read_section(SECTIONS[name], section, PLACES_OF[name]) for name, section in given.items()}
     return SignOnSettings(**read)
 
 
