@@ -100,7 +100,7 @@ def _rows(number: int) -> Iterator[tuple[str, tuple[str, ...], list[tuple[Any, .
         yield "TimeEntry", ("task", "person", "day", "hours"), entries
 
 
-def _fill_sqlite(path: Path, number: int) -> None:
+def fill_sqlite(path: Path, number: int) -> None:
     connection = sqlite3.connect(path)
     for name, columns, rows in _rows(number):
         wanted = ", ".join(("id", *columns))
@@ -126,7 +126,7 @@ def _fill_postgres(store: Store, number: int) -> None:
         connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
 
 
-def _timed(function: Callable[[], Any]) -> float:
+def timed(function: Callable[[], Any]) -> float:
     began = perf_counter()
     function()
     return perf_counter() - began
@@ -166,7 +166,7 @@ def _feeding(service: Service, mirror: Mirror) -> None:
             made = [Create(Identity("TimeEntry", str(uuid4())), {"hours": 1.0}) for _ in range(size)]
             service.commit(ChangeSet(f"feed {number}", tuple(made)), "admin")
             number += 1
-            seconds.append(_timed(lambda: _read(mirror)))
+            seconds.append(timed(lambda: _read(mirror)))
         print(
             f"a commit of {size:>6,} rows is visible after        {statistics.median(seconds) * 1e3:8.1f} ms (median)"
         )
@@ -178,7 +178,7 @@ def _commits(bare: Service, mirrored: Service) -> None:
     for number in range(200):
         for name, service in (("without", bare), ("with", mirrored)):
             made = Create(Identity("Person", str(uuid4())), {"name": f"{number}"})
-            seconds[name].append(_timed(lambda s=service, m=made: s.commit(ChangeSet(m.identity.key, (m,)), "admin")))
+            seconds[name].append(timed(lambda s=service, m=made: s.commit(ChangeSet(m.identity.key, (m,)), "admin")))
             sleep(0.025)
     medians = {name: statistics.median(found) * 1e3 for name, found in seconds.items()}
     ratio = medians["with"] / medians["without"]
@@ -197,7 +197,7 @@ def _postgres() -> Iterator[str]:
 def _copied(name: str, store: Store, folder: Path, number: int) -> Mirror:
     store.deadline = 3_600.0
     mirror = Mirror(store, folder)
-    seconds = _timed(lambda: _read(mirror))
+    seconds = timed(lambda: _read(mirror))
     print(f"{number:,} rows copied from {name:10}            {seconds:8.2f} s; resident {_resident():.0f} MB")
     return mirror
 
@@ -207,7 +207,7 @@ def main(number: int) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR"))))
         lite = stack.enter_context(Service.open(f"sqlite:///{folder / 'a.db'}", DOCUMENT))
         bare = stack.enter_context(Service.open(f"sqlite:///{folder / 'b.db'}", DOCUMENT))
-        _fill_sqlite(folder / "a.db", number)
+        fill_sqlite(folder / "a.db", number)
         print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; resident before {_resident():.0f} MB")
         mirror = _copied("SQLite", lite.store, folder / "mirrors", number)
         lite.mirror = mirror
@@ -218,10 +218,10 @@ def main(number: int) -> None:
         for name, asked in QUESTIONS.items():
             best = {"mirror": 1e9, "SQLite": 1e9, "PostgreSQL": 1e9}
             for turn in range(3):
-                best["mirror"] = min(best["mirror"], _timed(lambda a=asked: _ask_mirror(mirror, a)))
+                best["mirror"] = min(best["mirror"], timed(lambda a=asked: _ask_mirror(mirror, a)))
                 if turn == 0:
-                    best["SQLite"] = _timed(lambda a=asked: _ask_store(lite.store, a))
-                best["PostgreSQL"] = min(best["PostgreSQL"], _timed(lambda a=asked: _ask_store(post.store, a)))
+                    best["SQLite"] = timed(lambda a=asked: _ask_store(lite.store, a))
+                best["PostgreSQL"] = min(best["PostgreSQL"], timed(lambda a=asked: _ask_store(post.store, a)))
             ratios = ", ".join(f"{each} {best[each] / best['mirror']:.0f} x" for each in ("SQLite", "PostgreSQL"))
             print(f"{name:30}                  {best['mirror'] * 1e3:8.1f} ms; {ratios}")
         print(f"resident after questions                        {_resident():8.0f} MB")
@@ -231,14 +231,14 @@ def main(number: int) -> None:
         asked = QUESTIONS["project x kind"]
         task = next(iter(_rows(1_000)))[2][0][0]
         lite.commit(ChangeSet("past", (Update(Identity("Project", task), {"name": "renamed"}),)), "admin")
-        now = min(_timed(lambda: _ask_mirror(mirror, asked)) for _ in range(3))
+        now = min(timed(lambda: _ask_mirror(mirror, asked)) for _ in range(3))
 
         def earlier() -> None:
             with mirror.past(position) as state:
                 assert state is not None
                 _ask(state.store, state.connection, asked)
 
-        then = min(_timed(earlier) for _ in range(3))
+        then = min(timed(earlier) for _ in range(3))
         print(f"the first question as of a commit before        {then * 1e3:8.1f} ms, {then / now:.2f} x now")
         mirror.close()
         lite.mirror = None

@@ -71,7 +71,7 @@ def holds(url: str, given: Edits) -> None:
 def test_cells_equal_the_facts_after_any_commits() -> None:
     """Groups, order, numbers, totals, conditions and shares."""
 
-    @settings(max_examples=3, deadline=None)
+    @settings(max_examples=2, deadline=None)
     @given(commits)
     def law(given: Edits) -> None:
         holds("memory:", given[:2])
@@ -206,3 +206,34 @@ def test_limits_leave_the_facts_to_answer() -> None:
         answer = backend.ask([Question(by_project)])[0]
         assert answer.rows == [("p0", 1e300)]
         assert answer.position == 4
+
+
+def test_a_scenario_is_answered_from_its_own_facts() -> None:
+    """The cells are of the base; they do not hide what a scenario changes, and do not show it to the base."""
+    with Service.open("memory:", SCHEMA, analytics=True) as service:
+        base = service.backend("admin")
+        service.commit(ChangeSet("a", (*ENTRIES, *cube("Hours", measures=("sum(frames)",)))), "admin")
+        base.call("scenarios.create", {"name": "one"})
+        inside = base.scenario("one")
+        inside.commit(ChangeSet("b", (Update(identity("Entry", 0), {"frames": 7}),)))
+        sums = question(("sum(frames)",), LEVELS[:1])
+        answers = base.ask([Question(sums, scenario=name, explain=True) for name in ("one", None)])
+        assert [answer.rows for answer in answers] == [[("p0", 7)], [("p0", 0)]]
+        assert ["stored" in (answer.plan or {}) for answer in answers] == [False, True]
+
+
+def test_a_restricted_account_gets_the_sums_of_what_it_may_see() -> None:
+    """Cells of all are not read for it, and the explanation does not name the cube."""
+    with Service.open("memory:", SCHEMA, analytics=True) as service:
+        service.commit(ChangeSet("a", (*ENTRIES, *cube("Hours"))), "admin")
+        service.accounts.add("guest", "reader", None)
+        service.roles.add("entries", ["read:Entry"])
+        service.accounts.add("partly", "entries", None)
+        sums = question(("sum(hours)", "count"), LEVELS[:1])
+        whole = service.backend("guest").ask([Question(sums, explain=True)])[0]
+        assert (whole.plan or {})["stored"] == "Hours"
+        part = service.backend("partly").ask([Question(sums, explain=True)])[0]
+        assert "stored" not in (part.plan or {})
+        assert "Hours" not in str((part.plan or {})["not_stored"])
+        assert [row[0] for row in part.rows] == [None]
+        assert [row[0] for row in whole.rows] == ["p0"]

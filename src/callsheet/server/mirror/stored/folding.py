@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Table, delete, func, select, union_all
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
+from callsheet.bounded import BoundedDict
 from callsheet.errors import CallsheetError
 from callsheet.model.language.reaching import Reaching, reaching
 from callsheet.server.limits import Limits
@@ -32,20 +33,38 @@ from callsheet.server.store.store import Store
 __all__ = ["CellsOfCube", "StoredCubes"]
 
 T = TypeVar("T")
+KNOWN = 200
+"""Cubes, and earlier definitions of them, whose tables are held."""
 
 
 @frozen(eq=False)
 class CellsOfCube:
-    """The cells of one cube in a state of the mirror, and what their aggregate reads."""
+    """The cells of one cube in a state of the mirror, and what their aggregate reads.
+
+    ``table`` is that of its cells; ``delta`` and ``new`` are temporary ones. They are made once, because a statement is
+    compiled once for the same tables.
+    """
 
     cube: KeptCube
     shape: CellShape
     read: Reaching
+    table: Table
+    delta: Table
+    new: Table
 
-    @property
-    def table(self) -> Table:
-        """The table of its cells."""
-        return self.shape.table(self.cube.table)
+    @staticmethod
+    def of(cube: KeptCube, store: Store) -> CellsOfCube:
+        """Those of a cube that is kept."""
+        aggregate = aggregate_of(cube.text, store.schema)
+        shape, name = shape_of(store, aggregate), cube.table
+        return CellsOfCube(
+            cube,
+            shape,
+            reaching(aggregate, store.schema),
+            shape.table(name),
+            shape.table(f"_delta{name}", values=False, temporary=True),
+            shape.table(f"_new{name}", temporary=True),
+        )
 
 
 class StoredCubes:
@@ -58,7 +77,7 @@ class StoredCubes:
         self._is_new = True
         self._broken: dict[tuple[str, str], str] = {}
         """Cubes, by key and text, that failed, with the reason."""
-        self._known: dict[str, tuple[object, CellShape, Reaching]] = {}
+        self._known: BoundedDict[tuple[str, str, int], tuple[object, CellsOfCube]] = BoundedDict(KNOWN)
 
     # -- reading ---------------------------------------------------------------------------------------------
 
@@ -73,12 +92,11 @@ class StoredCubes:
         ]
 
     def _cells(self, store: Store, cube: KeptCube) -> CellsOfCube:
-        known = self._known.get(cube.text)
+        place = cube.key, cube.text, cube.number
+        known = self._known.get(place)
         if known is None or known[0] is not store.layout:
-            aggregate = aggregate_of(cube.text, store.schema)
-            known = store.layout, shape_of(store, aggregate), reaching(aggregate, store.schema)
-            self._known[cube.text] = known
-        return CellsOfCube(cube, known[1], known[2])
+            known = self._known[place] = store.layout, CellsOfCube.of(cube, store)
+        return evolve(known[1], cube=cube)
 
     # -- following -------------------------------------------------------------------------------------------
 
@@ -220,13 +238,9 @@ class CubeFold:
     cells: CellsOfCube
     changed: dict[str, Table]
 
-    @property
-    def _delta(self) -> Table:
-        return self.cells.shape.table(f"_delta{self.cells.cube.table}", values=False, temporary=True)
-
     def take_out(self) -> None:
         """Note what touched facts are worth before the batch."""
-        delta = self._delta
+        delta = self.cells.delta
         drop_tables([delta.name], self.connection)
         self.connection.execute(CreateTable(delta))
         self._add(-1)
@@ -234,12 +248,12 @@ class CubeFold:
     def put_in(self) -> int:
         """Add what touched facts are worth now; returns the number of cells."""
         self._add(1)
-        shape, cells, delta = self.cells.shape, self.cells.table, self._delta
+        shape, cells, delta = self.cells.shape, self.cells.table, self.cells.delta
         names = [*shape.level_names, *shape.part_columns]
         touched = select(*(delta.c[name] for name in shape.level_names)).distinct().subquery()
         had = select(*(cells.c[name] for name in names)).where(among_groups(cells, touched, shape.level_names))
         all_parts = union_all(had, select(*(delta.c[name] for name in names))).subquery()
-        new = shape.table(f"_new{cells.name}", temporary=True)
+        new = self.cells.new
         drop_tables([new.name], self.connection)
         self.connection.execute(CreateTable(new))
         complete = shape.complete(shape.summed(all_parts).subquery(), self.store, touched)
@@ -249,7 +263,7 @@ class CubeFold:
         return _number(self.connection, cells)
 
     def _add(self, sign: int) -> None:
-        shape, delta = self.cells.shape, self._delta
+        shape, delta = self.cells.shape, self.cells.delta
         kind = shape.aggregate.select.entity_type
         facts = touched_facts(self.store, kind, self.cells.read, self.changed)
         if facts is not None:
