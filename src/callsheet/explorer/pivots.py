@@ -19,7 +19,7 @@ from callsheet.model.language.text import condition_text, path_text
 from callsheet.model.measure import TOTAL
 from callsheet.session.blocking import Session
 
-__all__ = ["cube", "cubes", "describe"]
+__all__ = ["cube", "cubes", "describe", "shown_pivot"]
 
 
 class CubeName(Struct, forbid_unknown_fields=True):
@@ -94,10 +94,13 @@ def cube(visit: Visit) -> Response:
                 scenario=body.scenarios,
                 at=at,
             )
-        return answer({**_shown(asked, frame, body, at), "milliseconds": round((perf_counter() - begun) * 1000, 1)})
+        return answer(
+            {**shown_pivot(asked, frame, body, at), "milliseconds": round((perf_counter() - begun) * 1000, 1)}
+        )
 
 
-def _shown(asked: AskedPivot, frame: CubeFrame, body: PivotBody, at: list[int | None]) -> dict[str, Any]:
+def shown_pivot(asked: AskedPivot, frame: CubeFrame, body: PivotBody, at: list[int | None]) -> dict[str, Any]:
+    """An answer as columns."""
     values = {name: frame[name] for name in frame.columns}
     levels = [each.name for each in asked.columns]
     length = len(frame)

@@ -19,6 +19,7 @@ from callsheet.errors import (
 )
 from callsheet.explorer.around import around
 from callsheet.explorer.assets_folder import asset, entry_points
+from callsheet.explorer.dashboards import dashboard
 from callsheet.explorer.media import media
 from callsheet.explorer.page import PREFIX, SECURITY, document
 from callsheet.explorer.pictures import thumbnail
@@ -59,6 +60,7 @@ def explorer_routes() -> tuple[Route, ...]:
         _own("x/cube", cube, "POST", _identify),
         _own("x/drill", drill, "POST", _identify),
         _own("x/why", why, "POST", _identify),
+        _own("x/dashboard", dashboard, "POST", _identify),
         _own("x/views", views, "GET", _identify),
         _own("x/views", keep_view, "POST", _identify),
         _own("x/views", remove_view, "DELETE", _identify),

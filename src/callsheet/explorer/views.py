@@ -25,7 +25,7 @@ from callsheet.session.blocking import Session
 
 __all__ = ["keep_view", "remove_view", "undo_view", "view_file", "view_history", "views"]
 
-Kind = Literal["sheet", "board", "timeline", "calendar", "tree", "entity", "pivot", "dashboard"]
+Kind = Literal["sheet", "steps", "board", "timeline", "calendar", "tree", "entity", "pivot", "dashboard"]
 LONGEST = 100_000
 """Characters of a place."""
 NAME, MOST = 200, 1_000

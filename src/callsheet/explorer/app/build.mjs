@@ -19,6 +19,16 @@ function sources(folder) {
 
 const hash = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
+// Of a package's description only the version is used; its authors' addresses stay out of the page.
+const versions = {
+  name: "versions",
+  setup: (made) =>
+    made.onLoad({ filter: /node_modules.*package\.json$/ }, ({ path }) => ({
+      contents: JSON.stringify({ version: JSON.parse(readFileSync(path, "utf-8")).version }),
+      loader: "json",
+    })),
+};
+
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const made = await build({
@@ -34,6 +44,7 @@ const made = await build({
   entryNames: "[name]-[hash]",
   chunkNames: "part-[hash]",
   metafile: true,
+  plugins: [versions],
 });
 const entries = {};
 for (const [path, told] of Object.entries(made.metafile.outputs)) {

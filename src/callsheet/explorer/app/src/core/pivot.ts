@@ -71,7 +71,15 @@ export class Pivot {
   private waiting: ReturnType<typeof setTimeout> | undefined;
   private stop: AbortController | null = null;
 
-  constructor(private readonly wire: Wire, public request: PivotRequest, private readonly changed: () => void) {}
+  /** Counts what has changed here, so that parts know when to draw again. */
+  version = 0;
+
+  constructor(private readonly wire: Wire, public request: PivotRequest, private readonly told: () => void) {}
+
+  private changed(): void {
+    this.version++;
+    this.told();
+  }
 
   /** Show another request: the cube is described once, the numbers are asked for. */
   async show(request: PivotRequest): Promise<void> {

@@ -1,5 +1,6 @@
 // Addresses of the page: what is shown, as text one can send.
 
+import { keptAddress, type KeptView } from "./kept.ts";
 import { pivotOf, pivotQuery, type PivotRequest } from "./pivot-place.ts";
 
 export type Place =
@@ -9,6 +10,8 @@ export type Place =
   | { is: "timeline"; query: string; group: string }
   | { is: "board"; query: string; by: string }
   | { is: "pivot"; request: PivotRequest }
+  | { is: "kept"; key: string; changes: string }
+  | { is: "dashboard"; view: KeptView }
   | { is: "entity"; type: string; key: string };
 
 /** The place of an address below the page's own; `path` has no leading slash. */
@@ -25,6 +28,7 @@ export function placeOf(path: string, search: string): Place {
   if (parts[0] === "v" && parts[1] === "timeline") return { is: "timeline", query: params.get("q") ?? "", group: params.get("group") ?? "" };
   if (parts[0] === "v" && parts[1] === "board") return { is: "board", query: params.get("q") ?? "", by: params.get("by") ?? "" };
   if (parts[0] === "e" && parts[1] && parts[2]) return { is: "entity", type: parts[1], key: parts[2] };
+  if (parts[0] === "k" && parts[1]) return { is: "kept", key: parts[1], changes: search.replace(/^\?/, "") };
   if (parts[0] === "c" && parts[1]) return { is: "pivot", request: pivotOf(parts[1], params) };
   return { is: "home" };
 }
@@ -33,6 +37,8 @@ export function placeOf(path: string, search: string): Place {
 export function addressOf(place: Place): string {
   if (place.is === "home") return "";
   if (place.is === "entity") return `e/${encodeURIComponent(place.type)}/${encodeURIComponent(place.key)}`;
+  if (place.is === "kept") return keptAddress(place.key, place.changes);
+  if (place.is === "dashboard") return keptAddress(place.view.key, "");
   if (place.is === "pivot") {
     const query = pivotQuery(place.request);
     return `c/${encodeURIComponent(place.request.cube)}${query ? `?${query}` : ""}`;

@@ -2,6 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import { Desk } from "../core/desk.ts";
+import { changesOn, keepView, keptAddress, kindOf, LONGEST, readView, withChanges, type KeptView } from "../core/kept.ts";
 import { addressOf, placeOf, type Place } from "../core/routes.ts";
 import { Part } from "./part.ts";
 import { icon } from "./icons.ts";
@@ -16,6 +17,9 @@ import "./entity.ts";
 import "./pivot.ts";
 import "./grid.ts";
 import "./timeline.ts";
+import "./dashboard.ts";
+import "./keep.ts";
+import type { Keep } from "./keep.ts";
 import { type Palette } from "./palette.ts";
 import "./palette.ts";
 import type { SheetPart } from "./sheet.ts";
@@ -29,6 +33,8 @@ export class App extends Part {
 
   declare place: Place;
   declare panel: boolean;
+  /** The kept view that is shown, if the address is one's. */
+  private kept: KeptView | null = null;
 
   constructor() {
     super();
@@ -64,23 +70,60 @@ export class App extends Part {
   /** Show what the address names. */
   private follow(): void {
     const here = location.pathname.slice(base.pathname.length);
-    this.place = placeOf(here, location.search);
+    const place = placeOf(here, location.search);
+    if (place.is === "kept") return void this.openKept(place.key, place.changes);
+    this.kept = null;
+    this.place = place;
+    this.openPlace();
+  }
+
+  /** The view of a key, with what the address changes of it. */
+  private async openKept(key: string, changes: string): Promise<void> {
+    try {
+      const view = this.kept?.key === key ? this.kept : await readView(this.desk.wire, key);
+      this.kept = view;
+      if (view.kind === "dashboard") this.place = { is: "dashboard", view };
+      else {
+        const [path = "", query = ""] = withChanges(view.place, changes).split("?", 2) as [string, string?];
+        this.place = placeOf(path, query ? `?${query}` : "");
+      }
+      this.openPlace();
+    } catch (error) {
+      this.desk.refused(error);
+      this.visit("", false);
+    }
+  }
+
+  private openPlace(): void {
     if (this.place.is === "home") {
       this.visit(addressOf(this.desk.home()), false);
       return;
     }
-    if (this.place.is === "pivot") this.desk.leaveSheet();
+    if (this.place.is === "pivot" || this.place.is === "dashboard") this.desk.leaveSheet();
     else if (this.place.is === "sheet") void this.desk.open(this.place);
     else if (this.place.is === "board") void this.desk.openBoard(this.place);
     else if (this.place.is === "grid" || this.place.is === "timeline") void this.desk.openView(viewOf(this.place));
-    else void this.desk.openEntity(this.place.type, this.place.key);
+    else if (this.place.is === "entity") void this.desk.openEntity(this.place.type, this.place.key);
   }
 
   private visit(address: string, kept: boolean): void {
+    if (address.length > LONGEST && !address.startsWith("k/")) return void this.visitLong(address, kept);
+    const changes = this.kept && this.kept.kind !== "dashboard" && !address.startsWith("k/") ? changesOn(this.kept.place, address) : null;
+    if (changes !== null) address = keptAddress(this.kept!.key, changes);
     const url = new URL(address, base).href;
     if (kept) history.pushState(null, "", url);
     else history.replaceState(null, "", url);
     this.follow();
+  }
+
+  /** An address that is too long is kept as a view without a name. */
+  private async visitLong(address: string, kept: boolean): Promise<void> {
+    try {
+      const { key } = await keepView(this.desk.wire, { kind: kindOf(address), place: address, name: "" });
+      this.visit(keptAddress(key, ""), kept);
+    } catch (error) {
+      this.desk.refused(error);
+    }
   }
 
   private key(event: KeyboardEvent): void {
@@ -116,7 +159,7 @@ export class App extends Part {
         <cs-nav .desk=${desk} .place=${this.place}></cs-nav>
         <main class="main">
           ${this.top()}
-          ${this.place.is === "entity" || this.place.is === "pivot" ? nothing : html`<cs-query .desk=${desk} .place=${this.place}></cs-query>`}
+          ${this.place.is === "entity" || this.place.is === "pivot" || this.place.is === "dashboard" ? nothing : html`<cs-query .desk=${desk} .place=${this.place}></cs-query>`}
           <div class="body">
             ${this.stage()}
             ${this.panel ? html`<cs-call-sheet .desk=${desk} @close=${() => (this.panel = false)}></cs-call-sheet>` : nothing}
@@ -124,6 +167,7 @@ export class App extends Part {
           ${this.status()}
         </main>
       </div>
+      <cs-keep .desk=${desk} .view=${this.kept} .address=${this.keptPlace()}></cs-keep>
       <cs-palette .desk=${desk} .actions=${this.actions()}></cs-palette>
       ${this.toast()}`;
   }
@@ -134,6 +178,7 @@ export class App extends Part {
     if (place.is === "entity") return html`<cs-entity id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-entity>`;
     if (place.is === "board") return html`<cs-board id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-board>`;
     if (place.is === "pivot") return html`<cs-pivot id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-pivot>`;
+    if (place.is === "dashboard") return html`<cs-dashboard id="stage" .desk=${desk} .view=${place.view} tabindex="-1"></cs-dashboard>`;
     if (place.is === "timeline") return html`<cs-timeline id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-timeline>`;
     if (place.is === "grid") return html`<cs-grid id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-grid>`;
     return html`<cs-sheet id="stage" .desk=${desk} .place=${place} tabindex="-1"></cs-sheet>`;
@@ -162,7 +207,12 @@ export class App extends Part {
 
   /** What the part in sight says of itself, if it asks by itself. */
   private get caption(): Desk["caption"] {
-    return this.place.is === "pivot" ? this.desk.caption : null;
+    return this.place.is === "pivot" || this.place.is === "dashboard" ? this.desk.caption : null;
+  }
+
+  /** What would be kept of the place in sight. */
+  private keptPlace(): string {
+    return this.place.is === "dashboard" ? this.place.view.place : addressOf(this.place);
   }
 
   private top(): TemplateResult {
@@ -173,6 +223,7 @@ export class App extends Part {
       <div class="crumb"><span>${where}</span><span class="sl">/</span><h1>${this.caption?.title ?? (desk.view ?? desk.sheet)?.type.name ?? ""}</h1>${this.entityName()}</div>
       ${this.views()}
       <span class="grow"></span>
+      <button class="btn keepb" @click=${() => this.querySelector<Keep>("cs-keep")!.show()}>${this.kept?.own ? "Kept view" : "Keep view"}</button>
       <button class="pill" aria-pressed=${this.panel} title="Call sheet (C)" @click=${() => (this.panel = !this.panel)}>
         <span class="pip ${many ? "" : "zero"}"></span><span class="lbl">Call sheet</span><b>${many}</b>
       </button>

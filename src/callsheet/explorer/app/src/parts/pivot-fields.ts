@@ -16,9 +16,10 @@ export function asks(part: Part, request: PivotRequest): void {
 }
 
 export class PivotFields extends Part {
-  static override properties = { ...Part.properties, pivot: { attribute: false }, typed: { state: true } };
+  static override properties = { ...Part.properties, pivot: { attribute: false }, version: { attribute: false }, typed: { state: true } };
 
   declare pivot: Pivot;
+  declare version: number;
   declare typed: string;
 
   constructor() {
@@ -86,9 +87,10 @@ export class PivotFields extends Part {
 }
 
 export class PivotShelves extends Part {
-  static override properties = { ...Part.properties, pivot: { attribute: false }, picking: { state: true }, chosen: { state: true } };
+  static override properties = { ...Part.properties, pivot: { attribute: false }, version: { attribute: false }, picking: { state: true }, chosen: { state: true } };
 
   declare pivot: Pivot;
+  declare version: number;
   /** The level whose members are chosen from, with those there are. */
   declare picking: { level: Level; members: unknown[] } | null;
   declare chosen: Set<string>;

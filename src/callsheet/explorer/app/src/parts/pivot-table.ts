@@ -16,9 +16,10 @@ export interface CellChoice {
 }
 
 export class PivotGrid extends Part {
-  static override properties = { ...Part.properties, pivot: { attribute: false }, drawnFor: { attribute: false } };
+  static override properties = { ...Part.properties, pivot: { attribute: false }, version: { attribute: false } };
 
   declare pivot: Pivot;
+  declare version: number;
   private grid: RegularTableElement | null = null;
   private table: PivotTable | null = null;
   private rows: Member[] = [];

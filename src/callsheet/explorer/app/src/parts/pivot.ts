@@ -13,16 +13,22 @@ import type { CellChoice, PivotGrid } from "./pivot-table.ts";
 import "./pivot-fields.ts";
 import "./pivot-table.ts";
 import "./why.ts";
+import "./chart.ts";
+import { added, dashboardOf, type TileKind } from "../core/dashboard.ts";
+import { keepView, listViews, type KeptView } from "../core/kept.ts";
+import { pivotCsv } from "../core/saving.ts";
+import { saved } from "./saving.ts";
 import type { PivotShelves } from "./pivot-fields.ts";
 
 /** How far back "why" looks where only one moment is shown, in days. */
 const BACK = 30;
 
 export class PivotPart extends Part {
-  static override properties = { ...Part.properties, place: { attribute: false }, list: { state: true }, reason: { state: true } };
+  static override properties = { ...Part.properties, place: { attribute: false }, list: { state: true }, boards: { state: true }, reason: { state: true } };
 
   declare place: Extract<Place, { is: "pivot" }>;
   declare list: CubeList | null;
+  declare boards: KeptView[];
   declare reason: { choice: CellChoice; found: Why | null; fault: string } | null;
   private pivot: Pivot | null = null;
   private asked = "";
@@ -31,6 +37,8 @@ export class PivotPart extends Part {
   constructor() {
     super();
     this.list = this.reason = null;
+    this.boards = [];
+    this.addEventListener("chart", (event) => this.ask({ ...this.pivot!.request, chart: (event as CustomEvent<string>).detail }));
     this.addEventListener("ask", (event) => this.ask((event as CustomEvent<PivotRequest>).detail));
     this.addEventListener("drill", (event) => void this.drill((event as CustomEvent<CellChoice | null>).detail));
     this.addEventListener("why", (event) => void this.why((event as CustomEvent<CellChoice>).detail));
@@ -52,7 +60,9 @@ export class PivotPart extends Part {
 
   private async lists(): Promise<void> {
     try {
-      this.list = await this.desk.wire.get<CubeList>("/explorer/x/cubes");
+      const [list, views] = await Promise.all([this.desk.wire.get<CubeList>("/explorer/x/cubes"), listViews(this.desk.wire)]);
+      this.list = list;
+      this.boards = views.filter((each) => each.kind === "dashboard" && each.own);
     } catch (error) {
       this.desk.refused(error);
     }
@@ -95,16 +105,17 @@ export class PivotPart extends Part {
     return html`${this.bar(pivot)}
       ${pivot.fault ? html`<div class="strip bad" role="alert">${icon("warn")}<span>${pivot.fault}</span>${pivot.table ? html`<span class="sub">Below are the numbers of the last question that worked.</span>` : nothing}</div>` : nothing}
       <div class="pv">
-        <cs-pivot-fields .desk=${this.desk} .pivot=${pivot} .drawn=${pivot.request}></cs-pivot-fields>
+        <cs-pivot-fields .desk=${this.desk} .pivot=${pivot} .version=${pivot.version}></cs-pivot-fields>
         <div class="pvm">
-          <cs-pivot-shelves .desk=${this.desk} .pivot=${pivot} .drawn=${pivot.request}></cs-pivot-shelves>
+          <cs-pivot-shelves .desk=${this.desk} .pivot=${pivot} .version=${pivot.version}></cs-pivot-shelves>
           ${answer?.truncated ? html`<div class="strip">Only the first ${answer.truncated.toLocaleString("en")} groups are shown; a filter, or fewer levels, shows all.</div>` : nothing}
-          <div class="pvt">
-            <cs-pivot-grid .desk=${this.desk} .pivot=${pivot}></cs-pivot-grid>
+          <div class="pvt ${pivot.request.look === "chart" ? "away" : ""}">
+            <cs-pivot-grid .desk=${this.desk} .pivot=${pivot} .version=${pivot.version}></cs-pivot-grid>
             ${empty ? html`<p class="nothing" role="status">Nothing fulfils ${pivot.request.where.length ? html`the filter <code>${pivot.request.where.join(" and ")}</code>` : "this"}.
               ${pivot.request.where.length ? html`<button class="btn" @click=${() => this.ask({ ...pivot.request, where: [] })}>Remove the filter</button>` : nothing}</p>` : nothing}
             ${!answer && !pivot.fault ? html`<div class="wait" aria-busy="true">${[...Array(8)].map(() => html`<i></i>`)}</div>` : nothing}
           </div>
+          ${pivot.table && pivot.request.look !== "table" ? html`<div class="chartbox"><cs-chart .desk=${this.desk} .table=${pivot.table} .chosen=${pivot.request.chart}></cs-chart></div>` : nothing}
           ${this.reason ? this.whyBox(this.reason) : nothing}
         </div>
       </div>`;
@@ -116,8 +127,14 @@ export class PivotPart extends Part {
     return html`<div class="bar pvb">
       ${this.states(request)}
       <span class="grow"></span>
+      <div class="tabs" role="group" aria-label="What is drawn">${(["both", "table", "chart"] as const).map((look) => html`<button aria-pressed=${request.look === look} @click=${() => this.ask({ ...request, look })}>${look[0]!.toUpperCase() + look.slice(1)}</button>`)}</div>
       <label class="pickl"><span>Show as</span><select aria-label="Show as" @change=${(event: Event) => this.ask({ ...request, share: (event.target as HTMLSelectElement).value as Share })}>
         ${[["", "Numbers"], ["parent", "Share of parent"], ["total", "Share of total"]].map(([value, text]) => html`<option value=${value!} ?selected=${request.share === value}>${text}</option>`)}</select></label>
+      <details class="drop right"><summary class="btn">Save${icon("down")}</summary><div class="menu-in">
+        <button @click=${() => pivot.table && saved(`${request.cube}.csv`, pivotCsv(pivot.table))}>As CSV, as shown</button>
+        <button @click=${() => print()}>As PDF: print</button>
+        ${this.boards.map((each) => html`<button @click=${() => void this.tile(each)}>Add to ${each.name}</button>`)}
+        <button @click=${() => void this.tile(null)}>Add to a new dashboard</button></div></details>
       ${facts?.filter ? html`<span class="sub" title="The cube's own filter"><code>${facts.filter}</code></span>` : nothing}
     </div>`;
   }
@@ -138,6 +155,22 @@ export class PivotPart extends Part {
         const day = (event.target as HTMLInputElement).value;
         if (day) at([day, ...request.at.filter((each) => each !== day)]);
       }}></label>`;
+  }
+
+  /** The pivot as a tile of a dashboard: a number without rows, else as it is drawn. */
+  private async tile(board: KeptView | null): Promise<void> {
+    const { request } = this.pivot!;
+    const kind: TileKind = request.rows.length + request.cols.length === 0 ? "number" : request.look === "table" ? "pivot" : "chart";
+    const title = [request.values[0] ?? this.pivot!.table?.answer.measures[0]?.name ?? request.cube, request.rows.at(-1)].filter(Boolean).join(" by ");
+    const data = added(board ? dashboardOf(board.place) : { filter: [], tiles: [] }, { title, kind, address: addressOf({ is: "pivot", request }) });
+    const { key, shared, people, roles, description } = board ?? {};
+    try {
+      const view = await keepView(this.desk.wire, { key, shared, people, roles, description, name: board?.name ?? "New dashboard", kind: "dashboard", place: JSON.stringify(data) });
+      this.desk.dispatchEvent(new Event("views"));
+      this.go(`k/${view.key}`);
+    } catch (error) {
+      this.desk.say(textOf(error), true);
+    }
   }
 
   // From a cell
