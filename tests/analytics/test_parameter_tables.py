@@ -211,3 +211,32 @@ def test_a_session_that_awaits_has_the_same() -> None:
             return (await session.parameters)["Rates"].value(Name="x")
 
     assert asyncio.run(run()) == 2.0
+
+
+def test_a_stored_cube_and_a_watch_follow_rules() -> None:
+    """A product is never answered by cells that do not know the rules; a changed rule is a change of a watch."""
+    pytest.importorskip("duckdb")
+    with (
+        Service.open("memory:", "production", administrator=False, analytics=True) as service,
+        session_on(service, "anna") as session,
+    ):
+        project = session.create("Project", {"name": "sintel"})
+        session.create("Task", {"name": "anim", "parent": project, "bid": 2.0})
+        rates = session.create_parameter_table("Rates", "Task", {"Name": "name"}, [({}, 10.0)])
+        cube = session.create_cube("Task", "Work")
+        cube.measures["Hours"] = "sum(bid)"
+        cube.measures["Cost"] = cube.measures["Hours"] * parameter("Rates")
+        with pytest.raises(UsageError, match="`Cost` cannot be kept: a rule of its parameter"):
+            cube.store(levels=["Project"], measures=["Cost"])
+        cube.store(levels=["Project"])
+        session.commit()
+        asked: Any = {"levels": ["Project"], "explain": True}
+        kept = cube.query("Hours", **asked)
+        assert kept.plan["stored"] == "Work"
+        found = cube.query("Cost", **asked)
+        assert ("not kept" in found.plan["not_stored"], found.to_rows()[0]["Cost"]) == (True, 20.0)
+        with cube.watch("Cost", levels=["Project"]) as changes:
+            assert next(changes).frame.to_rows()[0]["Cost"] == 20.0
+            rates.set(11.0)
+            session.commit()
+            assert next(changes).frame.to_rows()[0]["Cost"] == 22.0

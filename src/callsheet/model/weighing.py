@@ -16,7 +16,7 @@ from callsheet.model.choice import Choice, Scoped
 from callsheet.model.measure import AggregateFunction, functions_of
 from callsheet.model.parameter import Parameter, Weight
 
-__all__ = ["WEIGHED", "has_weights", "weighed"]
+__all__ = ["WEIGHED", "has_parameters", "weighed"]
 
 WEIGHED: Final = (
     *("sum", "average", "count", "minimum", "maximum", "median", "quantile", "lower_quartile", "upper_quartile"),
@@ -101,6 +101,11 @@ def _with_weight(measure: Measure, weight: Weight) -> Measure:
     raise QueryError(f"a parameter multiplies values of functions, and no {type(measure).__name__.lower()}", hint=_LIKE)
 
 
-def has_weights(measure: Measure) -> bool:
-    """Whether a number of the measure depends on a parameter table."""
-    return any(function.weights for function in functions_of(measure))
+def has_parameters(measure: Measure) -> bool:
+    """Whether a number of the measure depends on a parameter table.
+
+    >>> has_parameters(AggregateFunction("count") * Parameter("Rates") / 2)
+    True
+    """
+    weights = any(function.weights for function in functions_of(measure))
+    return weights or isinstance(measure, Parameter) or any(map(has_parameters, measure.parts))

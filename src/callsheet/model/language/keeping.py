@@ -23,6 +23,7 @@ from callsheet.model.measure import Aggregate, AggregateFunction, Level, functio
 from callsheet.model.named import resolved
 from callsheet.model.query import Select
 from callsheet.model.schema import Schema, did_you_mean
+from callsheet.model.weighing import has_parameters
 
 __all__ = ["LEVELS", "is_folded", "kept_aggregate"]
 
@@ -110,7 +111,10 @@ def _functions(definition: CubeDefinition, schema: Schema, levels: tuple[Level, 
     for name in definition.stored.measures or known:
         if name not in known:
             raise UsageError(f"`{definition.name}` has no measure `{name:.80}` to keep{did_you_mean(name, known)}")
-        for function in functions_of(resolved(known[name], known, (name,))):
+        plain = resolved(known[name], known, (name,))
+        if definition.stored.measures and has_parameters(plain):
+            raise UsageError(f"the measure `{name}` cannot be kept: a rule of its parameter changes many facts at once")
+        for function in functions_of(plain):
             reason = _refusal(definition, schema, levels, function)
             if not reason:
                 found[function] = None
