@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from callsheet.dialects.accounts import IssuedTokens
-from callsheet.errors import Forbidden, Invalid, Unauthorised
+from callsheet.errors import Forbidden, Invalid, Unauthorised, Unavailable
 from callsheet.server.access.access_tokens import AccessTokens
 from callsheet.server.access.accounts import Accounts
 from callsheet.server.access.audit import Audit
@@ -61,7 +61,12 @@ class Logins:
         self._attempts = LoginAttempts(limits, timer)
         self.provider = AccessTokens(store, accounts, self._secret, clock)
         self.forwarding = ForwardingTokens(self._secret, clock)
+        self._elsewhere: Callable[[str, str, str], str | None] | None = None
         self.browsers = BrowserLogins(store, accounts, self._secret, self._families, limits, clock)
+
+    def ask_elsewhere(self, elsewhere: Callable[[str, str, str], str | None]) -> None:
+        """Let a directory decide on passwords that are not right here: it returns the account, or None."""
+        self._elsewhere = elsewhere
 
     def count_addresses_with(self, other: Logins) -> None:
         """Count attempts of an address, and the hashes that are computed, together with those of another workspace."""
@@ -73,16 +78,16 @@ class Logins:
         label = _label(device)
         if len(name) > 255 or not name.isprintable():
             name = ""  # No account has this name, and not every database can look it up.
-        self._check_password(name, password, address)
-        return self._begun(name, label, address, "logged in")
+        account = self._account_of(name, password, address)
+        return self._begun(account, label, address, "logged in")
 
     def sign_in(self, name: str, password: str, device: str = "", address: str = "") -> BrowserLogin:
         """A new login of a browser. Raises `Unauthorised`, or `TooManyAttempts`."""
         label = _label(device)
         if len(name) > 255 or not name.isprintable():
             name = ""
-        self._check_password(name, password, address)
-        return self._in_browser(self.browsers.begin(name, label, address), label, address)
+        account = self._account_of(name, password, address)
+        return self._in_browser(self.browsers.begin(account, label, address), label, address)
 
     def sign_in_by_code(self, code: str, device: str = "", address: str = "") -> BrowserLogin:
         """The login of a code that a session made. Raises `Unauthorised`, or `TooManyAttempts`."""
@@ -211,14 +216,38 @@ class Logins:
         self._families.drop_old(connection)
 
     def _check_password(self, name: str, password: str, address: str) -> None:
+        """Raise `Unauthorised` unless this is the password that an account has here."""
         attempt = self._counted(name, address)
+        if not self._is_right_here(name, password):
+            raise self._wrong(name, address)
+        attempt.was_right()
+
+    def _account_of(self, name: str, password: str, address: str) -> str:
+        """The account of a name and a password, here or in the directory; wrong ones of both are counted together."""
+        attempt = self._counted(name, address)
+        found = name if self._is_right_here(name, password) else None
+        if found is None and self._elsewhere is not None:
+            try:
+                found = self._elsewhere(name, password, address)
+            except (Forbidden, Unavailable):
+                # The password was right, or nobody knows: it was no guess that failed.
+                attempt.was_right()
+                raise
+        if found is None:
+            raise self._wrong(name, address)
+        attempt.was_right()
+        return found
+
+    def _is_right_here(self, name: str, password: str) -> bool:
         account = self._accounts.get(name)
         right = self._passwords.is_right(name, password)
-        if account is None or account.disabled or not right:
-            # An unknown name is not recorded: it may be a password in the wrong field.
-            self._audit.note("login", _WRONG, account="" if account is None else name, address=address)
-            raise Unauthorised(_WRONG)
-        attempt.was_right()
+        return account is not None and not account.disabled and right
+
+    def _wrong(self, name: str, address: str) -> Unauthorised:
+        # An unknown name is not recorded: it may be a password in the wrong field.
+        known = self._accounts.get(name) is not None
+        self._audit.note("login", _WRONG, account=name if known else "", address=address)
+        return Unauthorised(_WRONG)
 
     def _counted(self, name: str, address: str) -> Attempt:
         return self._attempts.begin(name, address, self._families.is_known(name, address))

@@ -21,6 +21,7 @@ from callsheet.transport.address import is_loopback
 __all__ = [
     "CertificateSettings",
     "JwtSettings",
+    "LdapSettings",
     "OidcSettings",
     "ProviderSettings",
     "SignOnSettings",
@@ -107,6 +108,40 @@ class JwtSettings(ProviderSettings):
 
 
 @frozen(kw_only=True)
+class LdapSettings(ProviderSettings):
+    """A directory: where it is, the account that reads it, and where people and groups are in it."""
+
+    url: str
+    base: str
+    bind_dn: str = ""
+    bind_password: str = field(default="", repr=False, metadata=SECRET)
+    start_tls: bool = False
+    certificate_authority: str = ""
+    user_filter: str = "(uid={name})"
+    name_attribute: str = "uid"
+    subject_attribute: str = "entryUUID"
+    """What is never given to another entry; Active Directory's is ``objectGUID``."""
+    groups_base: str = ""
+    group_filter: str = "(member={dn})"
+    group_name_attribute: str = "cn"
+    nested: str = "walk"
+    """Groups in groups: ``walk`` looks for them, ``chain`` lets Active Directory do so, ``no`` leaves them out."""
+    timeout_seconds: float = 5.0
+    connections: float = 4.0
+
+    def __attrs_post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("ldap", "ldaps") or not parts.hostname:
+            raise UsageError(f"`authentication.ldap.url` is like ldaps://ldap.example.org, not {self.url!r:.80}")
+        if parts.scheme == "ldap" and not self.start_tls and not is_loopback(parts.hostname):
+            raise UsageError("`authentication.ldap.url`: passwords need ldaps://, or `start_tls = true`")
+        if "{name}" not in self.user_filter or "{dn}" not in self.group_filter:
+            raise UsageError("`authentication.ldap.user_filter` has {name} in it, and `group_filter` has {dn}")
+        if self.nested not in ("walk", "chain", "no"):
+            raise UsageError(f"`authentication.ldap.nested` is walk, chain or no, not {self.nested!r:.40}")
+
+
+@frozen(kw_only=True)
 class CertificateSettings:
     """Certificates of clients: the authority that issues them, and what in them is the account's name."""
 
@@ -134,6 +169,7 @@ class SignOnSettings:
 
     oidc: OidcSettings | None = None
     jwt: JwtSettings | None = None
+    ldap: LdapSettings | None = None
     client_certificate: CertificateSettings | None = None
 
 
@@ -182,6 +218,7 @@ def check_algorithms(place: str, algorithms: tuple[str, ...]) -> None:
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "oidc": ("authlib", "cryptography"),
     "jwt": ("joserfc", "cryptography"),
+    "ldap": ("bonsai",),
     "client_certificate": ("cryptography",),
 }
 """What each provider needs: the extra ``oidc`` has it all, but for those of an extra of their name."""
@@ -196,6 +233,7 @@ PLACES_OF: Mapping[str, str] = {
 SECTIONS: Mapping[str, type[Any]] = {
     "oidc": OidcSettings,
     "jwt": JwtSettings,
+    "ldap": LdapSettings,
     "client_certificate": CertificateSettings,
 }
 

@@ -15,6 +15,7 @@ from callsheet.server.context import ServerContext
 from callsheet.server.sign_on.client_certificates import ClientCertificates
 from callsheet.server.sign_on.directory import ExternalPerson, PeopleDirectory, check_roles
 from callsheet.server.sign_on.external_tokens import ExternalTokens
+from callsheet.server.sign_on.ldap import LdapDirectory
 from callsheet.server.sign_on.oidc import OidcProvider
 from callsheet.server.sign_on.sealing import Seals
 from callsheet.server.sign_on.settings import ProviderSettings, SignOnSettings, read_sign_on
@@ -55,6 +56,11 @@ class SignOn:
         if settings.jwt is not None:
             self.jwt = ExternalTokens(settings.jwt, self._identities, self.directory, context.now)
             self.providers.append(self.jwt)
+        self.ldap: LdapDirectory | None = None
+        if settings.ldap is not None:
+            self.ldap = LdapDirectory(settings.ldap)
+            self.directory.add_source("ldap", self.ldap)
+            context.logins.ask_elsewhere(self._by_password)
         if settings.client_certificate is not None:
             self.providers.append(ClientCertificates(settings.client_certificate, context.accounts, context.now))
 
@@ -68,6 +74,8 @@ class SignOn:
             self.oidc.close()
         if self.jwt is not None:
             self.jwt.close()
+        if self.ldap is not None:
+            self.ldap.close()
 
     def ways(self) -> dict[str, Any]:
         """By what a person may sign on here, beside a name and a password."""
@@ -91,6 +99,12 @@ class SignOn:
         account = self.directory.admit(person, settings, address)
         return self._context.logins.login_as(account, device, address, person.provider)
 
+    def _by_password(self, name: str, password: str, address: str) -> str | None:
+        """The account of a name and a password of the directory; None if one of them is wrong."""
+        assert self.ldap is not None
+        person = self.ldap.authenticated(name, password)
+        return None if person is None else self.directory.admit(person, self.ldap.settings, address)
+
     def leave(self, account: str, server: str) -> str:
         """Where a browser ends the login at the provider, too; empty if there is nothing to end."""
         if self.oidc is None:
@@ -99,7 +113,8 @@ class SignOn:
         return self.oidc.leave(found[0] if found else None, server)
 
     def _check_roles(self) -> None:
-        mapping: dict[str, ProviderSettings | None] = {"oidc": self.settings.oidc, "jwt": self.settings.jwt}
+        found = self.settings
+        mapping: dict[str, ProviderSettings | None] = {"oidc": found.oidc, "jwt": found.jwt, "ldap": found.ldap}
         present = {name: each for name, each in mapping.items() if each is not None}
         for wrong in check_roles(present, self._context.roles.list()):
             raise UsageError(wrong)
