@@ -52,6 +52,55 @@ def filled(session: Any, shots: int, tasks: int) -> None:
         session.commit()
 
 
+SCRIPT = """seconds => new Promise(done => {
+  const grid = document.querySelector('.grid'); const before = new Set(grid.querySelectorAll('.grow-line'));
+  const spent = []; let frames = 0; const begun = performance.now(); const ask = window.requestAnimationFrame;
+  window.requestAnimationFrame = call => ask(at => {
+    const from = performance.now(); call(at); spent.push(performance.now() - from);
+  });
+  const step = () => {
+    frames += 1; grid.scrollTop += 260;
+    if (performance.now() - begun < seconds * 1000) ask(step);
+    else {
+      window.requestAnimationFrame = ask; spent.sort((a, b) => a - b);
+      const made = [...grid.querySelectorAll('.grow-line')].filter(each => !before.has(each)).length;
+      done([frames / seconds, spent[Math.floor(spent.length / 2)], spent[Math.floor(spent.length * .95)], made]);
+    }
+  };
+  ask(step);
+})"""
+STEPS = ("Layout", "Matchmove", "Animation", "FX", "Lighting", "Compositing", "Environment", "Grading")
+
+
+def staged(session: Any, shots: int) -> None:
+    """A show whose shots have a task of each step, half of them with somebody."""
+    chance = random.Random(2)
+    statuses = session.query("Status").all()
+    steps = [session.query(f'Type where name is "{name}"').one() for name in STEPS]
+    person = session.create("User", {"username": "lighter 04"})
+    project = session.create("Project", {"name": "staged"})
+    for place in range(max(1, shots // 50)):
+        sequence = session.create("Sequence", {"name": f"st{place:03}", "parent": project})
+        for index in range(50):
+            shot = session.create("Shot", {"name": f"sh{index:04}", "parent": sequence, "frame_count": 100})
+            for step in steps:
+                values = {"name": step["name"], "parent": shot, "type": step, "status": chance.choice(statuses)}
+                task = session.create("Task", values)
+                if chance.random() < 0.5:
+                    session.create("Assignment", {"context": task, "resource": person})
+        session.commit()
+
+
+def steps_sheet(page: Any, address: str) -> None:
+    """The sheet of shots and steps: opened, and scrolled."""
+    opened = [timed(page, lambda: page.goto(address), ".gc.stp .st:has-text('o')") for _ in range(5)]
+    rows = page.locator(".gfoot .gc").first.inner_text()
+    print(f"sheet of {rows} x {len(STEPS)} steps opened: {median(opened):.0f} ms")
+    frames, script, slow, made = page.evaluate(SCRIPT, 3)
+    text = f"scrolling it 260 px a frame: {frames:.0f} frames a second, {script:.1f} ms of script a frame"
+    print(f"{text} (of the slowest twentieth {slow:.1f}), {made} lines made")
+
+
 def timed(page: Any, do: Callable[[], object], seen: str) -> float:
     begun = perf_counter()
     do()
@@ -97,6 +146,8 @@ def main(shots: int = 20_000, tasks: int = 5) -> None:
         page.wait_for_selector(rows)
         scrolled = page.evaluate(FRAMES, 3)
         print(f"scrolling 260 px a frame: {scrolled:.0f} frames a second; an empty page {empty:.0f}")
+        staged(session, 2_000)
+        steps_sheet(page, f"{server.url}/explorer/v/steps?q=Shot where project.name is staged&group=parent")
         task = session.query("Task").first()
         page.goto(f'{server.url}/explorer/v/sheet?q=Task where id is "{task["id"]}"')
         page.wait_for_selector("regular-table tbody th:has-text('step')")
