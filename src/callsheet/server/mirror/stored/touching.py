@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, FromClause, MetaData, Table, Text, exists, literal, or_, select
 
+from callsheet.bounded import BoundedDict
 from callsheet.model.language.reaching import Reaching
 from callsheet.model.query import Path, Step
 from callsheet.server.mirror.batches import batch_of
@@ -27,10 +28,17 @@ def key_tables(store: Store, target: Connection, keys: Mapping[str, Collection[s
     return found
 
 
+_KEYS: BoundedDict[Table, Table] = BoundedDict(4_096)
+"""Made once for each table, because a statement is compiled once for the same tables."""
+
+
 def _keys(table: Table) -> Table:
+    if (known := _KEYS.get(table)) is not None:
+        return known
     column: Column[Any] = Column("key", Text())
     keys = Table(f"_touched_{table.name}", MetaData(), column)
     keys.info[LIKE], column.info[LIKE] = table.name, "id"
+    _KEYS[table] = keys
     return keys
 
 
