@@ -22,6 +22,7 @@ from callsheet.server.files.folder import UploadFolder
 from callsheet.server.files.uploads import FileStore
 from callsheet.server.limits import Limits
 from callsheet.server.log.broker import Broker
+from callsheet.server.migration.past_names import PastNames
 from callsheet.server.reading.snapshot import Snapshots
 from callsheet.server.scenarios.overlaying import ScenarioStores
 from callsheet.server.store.store import Store
@@ -79,6 +80,7 @@ class ServerContext:
         self._mirrored: MirroredScenarios | None = None
         self.configured = SchemaRefresh(store)
         self.broker = Broker(store, self.now, self.limits)
+        store.past = PastNames(store)
         self.watches = Watches(store, self.broker, self.limits, lambda: self.mirror is not None)
 
     def now(self) -> datetime:

@@ -39,8 +39,10 @@ __all__ = [
     "newest",
     "pieces",
     "position_at",
+    "read_changes",
     "touched_by_commits",
     "touched_entities",
+    "translated",
 ]
 
 LogEntry: TypeAlias = Commit
@@ -78,6 +80,18 @@ def decode_changes(data: bytes) -> tuple[EntityChange, ...]:
 def pieces(data: bytes) -> list[msgspec.Raw]:
     """Encoded changes, split into one piece of JSON each."""
     return msgspec.json.decode(zlib.decompress(data), type=list[msgspec.Raw])
+
+
+def read_changes(store: Store, connection: Connection, position: int, data: bytes) -> tuple[EntityChange, ...]:
+    """The changes of the commit of a position, with the names that the schema of now has."""
+    return tuple(translated(store, connection, position, decode_changes(data)))
+
+
+def translated(
+    store: Store, connection: Connection, position: int, changes: Iterable[EntityChange]
+) -> Iterable[EntityChange]:
+    """Changes of a commit with the names of now; the same where the schema was not changed since."""
+    return changes if store.past is None else store.past.translated(connection, position, changes)
 
 
 def decode_pieces(found: Iterable[msgspec.Raw]) -> tuple[EntityChange, ...]:
@@ -128,7 +142,14 @@ def touched_by_commits(
     """The positions of commits after one, oldest first, each with what it touched (see `touched_entities`)."""
     log = store.table("_log")
     wanted = select(log.c.position, log.c.changes).where(log.c.position > after).order_by(log.c.position).limit(limit)
-    return [(position, list(touched_entities(data))) for position, data in connection.execute(wanted)]
+    found = []
+    for position, data in connection.execute(wanted).all():
+        if store.past is not None and store.past.is_past(connection, position):
+            changes = read_changes(store, connection, position, data)
+            found.append((position, [(*each.identity, (*each.added, *each.removed)) for each in changes]))
+        else:
+            found.append((position, list(touched_entities(data))))
+    return found
 
 
 def entry(row: Row[Any], changes: tuple[EntityChange, ...] | None = None) -> Commit:
@@ -141,7 +162,8 @@ def entries(store: Store, connection: Connection, after: int = 0, limit: int = 1
     """At most ``limit`` commits whose position is greater than ``after``, oldest first."""
     log = store.table("_log")
     statement = select(log).where(log.c.position > after).order_by(log.c.position).limit(limit)
-    return [entry(row) for row in connection.execute(statement)]
+    rows = connection.execute(statement).all()
+    return [entry(row, read_changes(store, connection, row.position, row.changes)) for row in rows]
 
 
 def last_position(store: Store, connection: Connection) -> int:
@@ -195,12 +217,21 @@ def entity_history(
         row = connection.execute(select(log).where(log.c.position == position)).first()
         if row is None:
             return
-        plain = next((each for each in _plain(row.changes) if _is(store, each, root, key)), None)
-        if plain is None:
+        change = _change_of(store, connection, row, root, key)
+        if change is None:
             return
-        (change,) = _read([plain])
         yield entry(row, (change,)), change
         position = change.previous
+
+
+def _change_of(store: Store, connection: Connection, row: Row[Any], root: str, key: str) -> EntityChange | None:
+    """The change of one entity in a row of the log."""
+    if store.past is not None and store.past.is_past(connection, row.position):
+        types, changes = store.schema.types, read_changes(store, connection, row.position, row.changes)
+        mine = (each for each in changes if each.identity.key == key and types[each.identity.entity_type].root == root)
+        return next(mine, None)
+    plain = next((each for each in _plain(row.changes) if _is(store, each, root, key)), None)
+    return None if plain is None else _read([plain])[0]
 
 
 def _is(store: Store, plain: Mapping[str, Any], root: str, key: str) -> bool:

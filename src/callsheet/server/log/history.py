@@ -132,7 +132,7 @@ def _commits(scope: HistoryScope, conditions: list[ColumnElement[bool]], after: 
     while True:
         rows = scope.connection.execute(statement.where(table.c.position > after).limit(READ)).all()
         for row in rows:
-            yield log.entry(row)
+            yield log.entry(row, log.read_changes(scope.store, scope.connection, row.position, row.changes))
         if len(rows) < READ:
             return
         after = rows[-1].position

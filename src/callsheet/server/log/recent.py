@@ -25,12 +25,12 @@ SMALL = 1_000
 class CommitChanges:
     """The changes of one commit, decoded when needed."""
 
-    def __init__(self, data: bytes | None) -> None:
-        self._pieces = log.pieces(data) if data else []
-        self._decoded: Sequence[EntityChange] | None = None
+    def __init__(self, data: bytes | None, decoded: Sequence[EntityChange] | None = None) -> None:
+        self._pieces = log.pieces(data) if data and decoded is None else []
+        self._decoded = decoded
 
     def __len__(self) -> int:
-        return len(self._pieces)
+        return len(self._pieces) if self._decoded is None else len(self._decoded)
 
     def some(self, start: int, end: int) -> Sequence[EntityChange]:
         """The changes with indices from ``start`` up to, not including, ``end``."""
@@ -45,7 +45,7 @@ class Recent:
     """`CommitChanges` by the position of their commit; the oldest entries are evicted first. Thread-safe."""
 
     def __init__(self, kept: int = KEPT) -> None:
-        self._kept, self._size = kept, 0
+        self._kept, self._size, self._schema = kept, 0, 0
         self._known: dict[int, CommitChanges] = {}
         self._lock = Lock()
 
@@ -58,12 +58,16 @@ class Recent:
     def changes(self, store: Store, connection: Connection, positions: Collection[int]) -> dict[int, CommitChanges]:
         """The changes of the commits of these positions."""
         with self._lock:
+            if self._schema != store.schema_number:
+                # They have other names now.
+                self._known, self._size, self._schema = {}, 0, store.schema_number
             found = {position: self._known[position] for position in positions if position in self._known}
         missing = [position for position in positions if position not in found]
         if missing:
             table = store.table("_log")
             wanted = select(table.c.position, table.c.changes).where(table.c.position.in_(missing))
-            read = {position: CommitChanges(data) for position, data in connection.execute(wanted)}
+            rows = connection.execute(wanted).all()
+            read = {position: _changes(store, connection, position, data) for position, data in rows}
             found |= read
             self._keep(read)
         return found
@@ -76,3 +80,10 @@ class Recent:
                     self._size += 1 + len(changes)
             while self._size > self._kept and len(self._known) > 1:
                 self._size -= 1 + len(self._known.pop(next(iter(self._known))))
+
+
+def _changes(store: Store, connection: Connection, position: int, data: bytes | None) -> CommitChanges:
+    """The changes of a commit; those of before a change of the schema are decoded, with the names of now."""
+    if data and store.past is not None and store.past.is_past(connection, position):
+        return CommitChanges(None, log.read_changes(store, connection, position, data))
+    return CommitChanges(data)

@@ -97,11 +97,13 @@ class Visible:
             places.update((key, position) for key, position in self.connection.execute(here))
         gone: dict[Place, EntityChange] = {}
         for few in chunks(set(places.values()), CHUNK):
-            for (data,) in self.connection.execute(select(table.c.changes).where(table.c.position.in_(few))):
-                gone.update((self._place(change.identity), change) for change in log.decode_changes(data))
+            logged = table.c.position.in_(few)
+            for position, data in self.connection.execute(select(table.c.position, table.c.changes).where(logged)).all():
+                changes = log.read_changes(self.store, self.connection, position, data)
+                gone.update((self._place(change.identity), change) for change in changes)
         for key in places:
-            change = gone[root, key]
-            self._known[root, key] = self._was_readable(change)
+            change = gone.get((root, key))
+            self._known[root, key] = change is not None and self._was_readable(change)
 
     def _was_readable(self, change: EntityChange) -> bool:
         kind, key = change.identity

@@ -130,7 +130,7 @@ def later_commits(store: Store, connection: Connection, position: int) -> Iterat
     rows = connection.execute(statement).all()
     while rows:
         for row in rows:
-            yield log.entry(row)
+            yield log.entry(row, log.read_changes(store, connection, row.position, row.changes))
         rows = connection.execute(statement.where(table.c.position < rows[-1].position)).all()
 
 

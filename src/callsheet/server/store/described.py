@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol
+
 from sqlalchemy import Connection
 
 from callsheet.errors import Unavailable
+from callsheet.model.history import EntityChange
 
-__all__ = ["SCHEMA_COUNTER", "SchemaMoved", "check_schema_number", "schema_number"]
+__all__ = ["SCHEMA_COUNTER", "PastReader", "SchemaMoved", "check_schema_number", "schema_number"]
 
 SCHEMA_COUNTER = "schema"
 _READ = f"SELECT value FROM _counter WHERE name = '{SCHEMA_COUNTER}'"
@@ -14,6 +18,16 @@ _READ = f"SELECT value FROM _counter WHERE name = '{SCHEMA_COUNTER}'"
 
 class SchemaMoved(Unavailable):
     """The database's schema is another one than the store's; it is read again, and the work is tried again."""
+
+
+class PastReader(Protocol):
+    """What reads commits of before a change of the schema."""
+
+    def translated(self, connection: Connection, position: int, changes: Iterable[EntityChange]) -> list[EntityChange]:
+        """Changes of a commit, with the names that they have now."""
+
+    def is_past(self, connection: Connection, position: int) -> bool:
+        """Whether the schema has changed since a commit."""
 
 
 def schema_number(connection: Connection) -> int:

@@ -27,7 +27,7 @@ from callsheet.model.user_table import UserTable
 from callsheet.server.schemas.formats import format_of
 from callsheet.server.schemas.marks import marked
 from callsheet.server.store.database import Database, FileDatabase, MemoryDatabase, PostgresDatabase
-from callsheet.server.store.described import schema_number
+from callsheet.server.store.described import PastReader, schema_number
 from callsheet.server.store.engine import limited, memory_engine
 from callsheet.server.store.layout import Layout, Link, layout_of
 from callsheet.server.store.own_id import own_id
@@ -80,6 +80,8 @@ class Store:
         """The tables that were added at run time, by name."""
         self.schema_number = 0
         """How often the schema was changed before it was read."""
+        self.past: PastReader | None = None
+        """Reads commits of before a change of the schema, if somebody reads the log."""
         self._described: Schema
 
     @property
