@@ -16,7 +16,7 @@ from sqlalchemy import inspect, select
 from callsheet.errors import Conflict, Invalid, SchemaError
 from callsheet.model.operation import ChangeSet, Create, Update
 from callsheet.model.record import Identity
-from callsheet.server.migration.applying import Wanted, plan_schema
+from callsheet.server.migration.applying import WantedSchema, plan_schema
 from callsheet.server.migration.cells import Cure
 from callsheet.server.migration.plan import SchemaPlan
 from callsheet.server.migration.running import change_schema
@@ -43,10 +43,10 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield found
 
 
-def wanted(document: Document, **cures: Cure) -> Wanted:
+def wanted(document: Document, **cures: Cure) -> WantedSchema:
     """A wanted schema; cures by ``Type__attribute``."""
     read, former = read_schema(document)
-    return Wanted(read, former, {tuple(place.split("__")): cure for place, cure in cures.items()})  # type: ignore[misc]
+    return WantedSchema(read, former, {tuple(place.split("__")): cure for place, cure in cures.items()})  # type: ignore[misc]
 
 
 def with_attributes(document: Document, kind: str, /, **attributes: Any) -> Document:
@@ -200,7 +200,7 @@ def check_law(url: str, data: st.DataObject) -> None:
                 change_schema(service.store, aim, "ann", keep=False, now=NOW)
             assert contents(service.store) == before
             cures = {(name, each): Cure(clear=True) for name, kind in _types(new) for each in kind}
-            aim = Wanted(aim.document, aim.former, cures)
+            aim = WantedSchema(aim.document, aim.former, cures)
             plan = plan_schema(service.store, aim, NOW)
         if plan.unfit:
             with pytest.raises(Invalid):

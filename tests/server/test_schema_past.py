@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from callsheet import Session
-from callsheet.server.migration.applying import Wanted
+from callsheet.server.migration.applying import WantedSchema
 from callsheet.server.migration.running import change_schema
 from callsheet.server.schemas.document import read_schema
 from callsheet.server.store.store import Store
@@ -59,7 +59,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             session.delete(other)
             session.commit()
         store = Store.open(found)
-        change_schema(store, Wanted(*read_schema(NEW)), "ann", "clips", keep=False)
+        change_schema(store, WantedSchema(*read_schema(NEW)), "ann", "clips", keep=False)
         store.close()
         yield found
 

@@ -16,7 +16,7 @@ from callsheet.cli.terminal import Terminal, counted
 from callsheet.errors import UsageError
 
 if TYPE_CHECKING:
-    from callsheet.server.migration.applying import Wanted
+    from callsheet.server.migration.applying import WantedSchema
 
 __all__ = ["apply", "diff"]
 
@@ -139,9 +139,9 @@ def _opened(database: str | None) -> Any:
     return Store.open(address, deadline=DEADLINE)
 
 
-def _wanted(file: str, fill: tuple[str, ...], replace: tuple[str, ...], clear: tuple[str, ...]) -> Wanted:
+def _wanted(file: str, fill: tuple[str, ...], replace: tuple[str, ...], clear: tuple[str, ...]) -> WantedSchema:
     require_extra()
-    from callsheet.server.migration.applying import Wanted
+    from callsheet.server.migration.applying import WantedSchema
     from callsheet.server.migration.cells import Cure
     from callsheet.server.schemas.document import read_schema
 
@@ -156,7 +156,7 @@ def _wanted(file: str, fill: tuple[str, ...], replace: tuple[str, ...], clear: t
         found.setdefault(_place(place), {}).setdefault("replace", {})[old] = new or None
     for text in clear:
         found.setdefault(_place(text), {})["clear"] = True
-    return Wanted(document, former, {place: Cure(**cure) for place, cure in found.items()})
+    return WantedSchema(document, former, {place: Cure(**cure) for place, cure in found.items()})
 
 
 def _split(text: str, sign: str, form: str) -> tuple[str, str]:

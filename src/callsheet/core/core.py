@@ -205,18 +205,29 @@ class Core(Counting):
             self._types = types.Types(schema)
             self._types.constructing = announcements.constructing(ref(self))
         elif self._types.schema.hash != schema.hash:
+            self._check_left(self._types.stale(schema))
             self._leave(self._types.replace(schema))
         self._dialect.learn(schema)
         if self._unit is None:
             self._unit = self._new_unit(self._types)
 
+    def _check_left(self, stale: Sequence[str]) -> None:
+        """Raise `UsageError` if entities of types that have changed have changes that are not committed."""
+        operations = () if self._unit is None else self._unit.compressed()
+        own = {name for name in stale if self._types is not None and self._types.schema.types[name].table is None}
+        if kinds := sorted({each.identity.entity_type for each in operations} & own):
+            raise UsageError(
+                f"the server's schema has changed, and {', '.join(kinds)} with it: commit or roll back what is "
+                "pending, then `session.reload_schema()`"
+            )
+
     def _leave(self, stale: Sequence[str]) -> None:
-        """Detach the rows of user tables that are not what they were."""
+        """Detach the entities of types that are not what they were."""
         for name in stale:
             for entity in list(self.identities):
                 if entity._type.name == name and self._unit is not None:
                     self._unit.detach(entity)
-                    self.identities.family(name).remove(entity._key)
+                    self.identities.family(entity._type.root).remove(entity._key)
 
     def _new_unit(self, types: Types) -> UnitOfWork:
         kind = unit_of_work.UnitOfWork if self.moment is None else read_only.ReadOnlyUnit

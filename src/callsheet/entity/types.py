@@ -139,15 +139,14 @@ class Types(Mapping[str, type[Entity]]):
                     yield owner.name, attribute.name
 
     def replace(self, schema: Schema) -> list[str]:
-        """Learn custom attributes and user tables that were added since; all other types must be the same.
+        """Learn what was added and changed since: custom attributes, user tables, types and their attributes.
 
-        Gives the names of user tables that have changed, or are gone: their classes and loaders are forgotten.
+        Gives the names of the types that have changed, or are gone: their classes and loaders are forgotten.
         """
-        stale = []
+        stale = self.stale(schema)
         for name, known in list(self.schema.types.items()):
             entity_type = schema.types.get(name)
-            if (known.table or known.external) and (entity_type is None or not _alike(known, entity_type)):
-                stale.append(name)
+            if name in stale:
                 self._classes.pop(name, None)
                 self._storages.pop(name, None)
             elif entity_type is not None:
@@ -158,7 +157,25 @@ class Types(Mapping[str, type[Entity]]):
             del self.loaders[place]
         self._mirrors.clear()
         self.schema = self.schema.followed(schema, stale)
+        for kept in self._classes.values():
+            type.__setattr__(kept, "_schema", self.schema)
         return stale
+
+    def stale(self, schema: Schema) -> list[str]:
+        """The types that are not what they are in another schema, with all of their families, which share slots."""
+        stale: list[str] = []
+        families: set[str] = set()
+        for name, known in self.schema.types.items():
+            entity_type = schema.types.get(name)
+            if known.table or known.external:
+                if entity_type is None or not _alike(known, entity_type):
+                    stale.append(name)
+            elif entity_type is None or not _same(known, entity_type):
+                families.add(known.root)
+        for name, added in schema.types.items():
+            if name not in self.schema.types and added.root in self.schema.types:
+                families.add(added.root)
+        return stale + [name for name, known in self.schema.types.items() if known.root in families]
 
     def _build(self, name: str) -> type[Entity]:
         entity_type = self.schema.types.get(name)
@@ -197,6 +214,12 @@ def _alike(one: EntityType, other: EntityType) -> bool:
         return one.external == other.external and one.attributes == other.attributes
     number = None if one.table is None else one.table.number
     return other.table is not None and other.table.number == number and one.attributes == other.attributes
+
+
+def _same(one: EntityType, other: EntityType) -> bool:
+    """Whether a type is as it was, but for its custom attributes."""
+    names = ("parent", "abstract", "key", "label", "attributes", "unique", "distinct", "description", "codes")
+    return all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 def slot_name(attribute: Attribute) -> str:

@@ -33,6 +33,8 @@ __all__ = [
     "READY",
     "REPLY",
     "RESET",
+    "SCHEMA_CHANGED",
+    "SchemaChanged",
     "UPDATE",
     "UpdateData",
 ]
@@ -57,6 +59,8 @@ COMPONENT_ADDED: Final = "callsheet.location.component-added"
 COMPONENT_REMOVED: Final = "callsheet.location.component-removed"
 #: An entity was created, changed or deleted; from the server, one event for each entity of a commit.
 UPDATE: Final = "callsheet.update"
+#: The schema of the server was changed: `reload_schema` reads the new one.
+SCHEMA_CHANGED: Final = "callsheet.schema-changed"
 #: The reply of a subscriber to an event, for its publisher.
 REPLY: Final = "callsheet.reply"
 #: The hub is connected to the server (again).
@@ -125,6 +129,13 @@ class UpdateData(TypedDict):
 
 
 #: The structure of the data of each topic; the data of a reply is the subscriber's result.
+class SchemaChanged(TypedDict):
+    """``position`` is that of the change in the log, ``hash`` that of the schema's document."""
+
+    position: int
+    hash: str
+
+
 PAYLOADS: Final[Mapping[str, type | None]] = {
     READY: OfSession,
     RESET: OfSession,
@@ -136,6 +147,7 @@ PAYLOADS: Final[Mapping[str, type | None]] = {
     COMPONENT_ADDED: InLocation,
     COMPONENT_REMOVED: InLocation,
     UPDATE: UpdateData,
+    SCHEMA_CHANGED: SchemaChanged,
     REPLY: None,
     CONNECTED: ConnectionData,
     DISCONNECTED: ConnectionData,

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
 from importlib.util import find_spec
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from attrs import evolve
 from sqlalchemy import Connection, select
 
 from callsheet import __version__, collector
 from callsheet.dialects.protocol import ColumnPage, CommitResult, Description, EventBatch, Features
-from callsheet.errors import Closed, Forbidden, Invalid, NotFound, TooLarge, UsageError
+from callsheet.errors import CallsheetError, Closed, Forbidden, Invalid, NotFound, TooLarge, UsageError
 from callsheet.export.layout import columns_of, select_for
 from callsheet.export.pages import page_values
 from callsheet.model.cause import CellQuestion, NumberChange
@@ -48,6 +48,7 @@ from callsheet.server.external.store import ExternalStore
 from callsheet.server.files.access import FileAccess
 from callsheet.server.log import history, receipts
 from callsheet.server.log.filters import filter_of
+from callsheet.server.migration import calls as schemas
 from callsheet.server.own_account import own_account
 from callsheet.server.own_capabilities import own_capabilities
 from callsheet.server.queues import handlers
@@ -73,6 +74,7 @@ from callsheet.server.writing.custom_attributes import CONFIGURATION
 __all__ = ["FEATURES", "ServiceBackend", "apply_changes"]
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 FEATURES = Features(
     handlers=True,
@@ -92,6 +94,25 @@ FEATURES = Features(
 )
 EVENTS = 1_000
 """The most events in one batch."""
+
+
+def _by_present_schema(method: Callable[P, T]) -> Callable[P, T]:
+    """A verb that is done again if it failed because the schema was changed meanwhile."""
+
+    @wraps(method)
+    def verb(*arguments: P.args, **options: P.kwargs) -> T:
+        backend = arguments[0]
+        assert isinstance(backend, ServiceBackend)
+        store = backend._context.store
+        known = store.schema_number
+        try:
+            return method(*arguments, **options)
+        except CallsheetError:
+            if not backend._view.limited or not (backend._context.configured.follow() or store.schema_number != known):
+                raise
+        return method(*arguments, **options)
+
+    return verb
 
 
 class ServiceBackend:
@@ -126,6 +147,7 @@ class ServiceBackend:
             workspace=self._context.workspace,
         )
 
+    @_by_present_schema
     def select(self, select: Select, size: int, cursor: str | None = None) -> Page:
         """At most ``size`` results after ``cursor``, and no more than the server's page limit."""
         if (there := self._there(select.entity_type)) is not None:
@@ -155,6 +177,7 @@ class ServiceBackend:
         names, kinds = [column.name for column in layout], [column.kind for column in layout]
         return ColumnPage(names, kinds, page_values(schema, layout, page), page.cursor)
 
+    @_by_present_schema
     def aggregate(self, aggregate: Aggregate) -> list[tuple[Any, ...]]:
         """One tuple for each group: the group's values (`TOTAL` where a total has none), then the measures."""
         if (there := self._there(aggregate.select.entity_type)) is not None:
@@ -169,6 +192,7 @@ class ServiceBackend:
             with self._view.connect(store) as connection:
                 return read_aggregate(store, connection, fixed, access, most)
 
+    @_by_present_schema
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """An answer for each question; all those of the same state are of one snapshot of it."""
         asking.check_number(questions)
@@ -247,6 +271,7 @@ class ServiceBackend:
         store, most = self._context.store, self._context.limits.account_staged_bytes
         self._view.write(lambda connection: receipts.stage(store, connection, part, most))
 
+    @_by_present_schema
     def commit(self, changes: ChangeSet) -> CommitResult:
         """Apply all operations, or none; once, however often it is sent."""
         access = self._active("tables.change") if changes.steps else self._access()
@@ -257,6 +282,7 @@ class ServiceBackend:
         with self._auditing(changes, access):
             return apply_changes(self._context, self._view, changes, self._user, access)
 
+    @_by_present_schema
     def together(self, function: Callable[[ServiceBackend], T]) -> T:
         """Call the function with a backend whose verbs all run in one transaction; an exception rolls it back.
 
@@ -319,9 +345,20 @@ class ServiceBackend:
         except Forbidden as error:
             self._note(action, str(error))
             raise
+        if action in schemas.ACTIONS:
+            return self._call_schema(action, arguments)
         if action in external.ACTIONS:
             return self._call_external(action, arguments)
         return perform(self._context, self._principal, action, arguments)
+
+    def _call_schema(self, action: str, arguments: Mapping[str, Any]) -> Any:
+        context = self._context
+        call = schemas.SchemaCall(context.store, self._user, self._view.now(), context.schema_changed)
+        done = schemas.answer(call, action, arguments)
+        if done.get("position"):
+            what = f"changed the schema, by commit {done['position']}"
+            context.audit.happened(action, what, account=self._user, address=self._principal.address)
+        return done
 
     def _call_external(self, action: str, arguments: Mapping[str, Any]) -> Any:
         found = external.answer(self._context.external, action, arguments)

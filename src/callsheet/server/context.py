@@ -103,6 +103,12 @@ class ServerContext:
         """The right of a connection to receive events; ``check`` validates its credentials, or raises."""
         return Entitlement(account, check, self.access, self.accounts)
 
+    def schema_changed(self, position: int) -> None:
+        """Follow up a change of the schema: what was made for the one before is not used again."""
+        self.snapshots.close()
+        self.accesses.clear()
+        self.committed(position, configured=True)
+
     def committed(self, position: int, configured: bool, seen: bool = False) -> None:
         """Follow up a committed transaction: wake readers that wait for events, and reload what it may have changed."""
         if seen:

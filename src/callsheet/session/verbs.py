@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from callsheet.core import commit as commit_flows
     from callsheet.core import ensure as ensure_flows
     from callsheet.core import resume as resume_flows
+    from callsheet.core import schema_changes as schema_flows
     from callsheet.core.past import history as history_flows
     from callsheet.core.past import undo as undo_flows
     from callsheet.core.plain import copies, dumping, loads
@@ -53,6 +54,7 @@ else:
     commit_flows = Later("callsheet.core.commit")
     ensure_flows = Later("callsheet.core.ensure")
     resume_flows = Later("callsheet.core.resume")
+    schema_flows = Later("callsheet.core.schema_changes")
     history_flows = Later("callsheet.core.past.history")
     undo_flows = Later("callsheet.core.past.undo")
     copies = Later("callsheet.core.plain.copies")
@@ -91,6 +93,8 @@ class SessionVerbs(LazyCore):
     sync_runs = Verb(runs.sync_runs)
     undo_sync = Verb(runs.undo_sync)
 
+    create_type = Verb(schema_flows.create_type)
+    add_attribute = Verb(schema_flows.add_attribute)
     create_scenario = Verb(scenario_flows.create_scenario, needs="scenarios.create")
     delete_scenario = Verb(scenario_flows.delete_scenario)
     scenarios = VerbProperty(scenario_flows.scenarios)

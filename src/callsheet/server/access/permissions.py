@@ -136,5 +136,5 @@ def _may_administer(role: Role, schema: Schema, entity_type: str) -> bool:
     return any("decide" in rule.verbs or "*" not in rule.entity_types for rule in rules)
 
 
-MANAGED = ("users", "roles", "grants", "audit", "uploads", "workspaces", "externals")
+MANAGED = ("users", "roles", "grants", "audit", "uploads", "workspaces", "externals", "schema")
 """The first words of actions that only administrators may call."""

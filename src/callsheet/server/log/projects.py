@@ -104,8 +104,8 @@ class ProjectFinder:
                 places.update(self._connection.execute(here).scalars())
         found: dict[Identity, dict[str, Identity | None]] = {}
         for few in chunks(places, CHUNK):
-            logged = table.c.position.in_(few)
-            for position, data in self._connection.execute(select(table.c.position, table.c.changes).where(logged)).all():
+            logged = select(table.c.position, table.c.changes).where(table.c.position.in_(few))
+            for position, data in self._connection.execute(logged).all():
                 for change in log.read_changes(self._store, self._connection, position, data):
                     if change.kind == "delete" and change.identity in wanted:
                         references = {name: held for name, held in change.before.items() if isinstance(held, Identity)}

@@ -97,8 +97,8 @@ class Visible:
             places.update((key, position) for key, position in self.connection.execute(here))
         gone: dict[Place, EntityChange] = {}
         for few in chunks(set(places.values()), CHUNK):
-            logged = table.c.position.in_(few)
-            for position, data in self.connection.execute(select(table.c.position, table.c.changes).where(logged)).all():
+            logged = select(table.c.position, table.c.changes).where(table.c.position.in_(few))
+            for position, data in self.connection.execute(logged).all():
                 changes = log.read_changes(self.store, self.connection, position, data)
                 gone.update((self._place(change.identity), change) for change in changes)
         for key in places:

@@ -16,8 +16,11 @@ from attrs import field, frozen
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from callsheet.errors import Conflict, Invalid
+from callsheet.events.topics import SCHEMA_CHANGED
+from callsheet.model.event import Event
 from callsheet.model.schema import Schema
 from callsheet.server.log import commits as log
+from callsheet.server.log.publications import received_row, save_event
 from callsheet.server.migration.cells import Cures
 from callsheet.server.migration.correspondence import Correspondence
 from callsheet.server.migration.plan import SchemaPlan, check_fits, make_plan, plan_to_plain
@@ -28,11 +31,11 @@ from callsheet.server.store.counter import next_position
 from callsheet.server.store.described import SCHEMA_COUNTER, check_schema_number, schema_number
 from callsheet.server.store.store import Store
 
-__all__ = ["Wanted", "apply_schema", "correspondence_of", "plan_schema"]
+__all__ = ["WantedSchema", "apply_schema", "correspondence_of", "plan_schema"]
 
 
 @frozen
-class Wanted:
+class WantedSchema:
     """The schema that a database shall have, with the former names in it, and what becomes of what does not fit."""
 
     document: dict[str, Any]
@@ -40,12 +43,12 @@ class Wanted:
     cures: Cures = field(factory=dict)
 
 
-def correspondence_of(store: Store, wanted: Wanted) -> Correspondence:
+def correspondence_of(store: Store, wanted: WantedSchema) -> Correspondence:
     """The store's schema and the wanted one."""
     return Correspondence(store.described, Schema(wanted.document), wanted.former)
 
 
-def plan_schema(store: Store, wanted: Wanted, now: datetime) -> SchemaPlan:
+def plan_schema(store: Store, wanted: WantedSchema, now: datetime) -> SchemaPlan:
     """What would change, and what of its rows; nothing is written."""
     with store.reading() as connection:
         return make_plan(connection, correspondence_of(store, wanted), wanted.cures, now)
@@ -54,7 +57,7 @@ def plan_schema(store: Store, wanted: Wanted, now: datetime) -> SchemaPlan:
 def apply_schema(
     store: Store,
     connection: Connection,
-    wanted: Wanted,
+    wanted: WantedSchema,
     user: str,
     why: str,
     now: datetime,
@@ -78,8 +81,17 @@ def apply_schema(
     check_fits(plan)
     rewrite(connection, both, wanted.cures, now)
     follow(store, connection, both)
+    _announce(store, connection, both, position, user, now)
     _save(store, connection, both, plan, (position, user, why, now))
     return position, plan
+
+
+def _announce(
+    store: Store, connection: Connection, both: Correspondence, position: int, user: str, now: datetime
+) -> None:
+    """The event that connected sessions, listeners and pages see."""
+    data = {"position": position, "hash": both.new.hash}
+    save_event(store, connection, received_row(Event(SCHEMA_CHANGED, data, sent=now), user, now))
 
 
 def _lock(connection: Connection) -> None:

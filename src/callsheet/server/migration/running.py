@@ -10,7 +10,7 @@ from attrs import frozen
 from callsheet.errors import StorageError
 from callsheet.server.archive.dumping import dump
 from callsheet.server.deadline import without_deadline
-from callsheet.server.migration.applying import Wanted, apply_schema
+from callsheet.server.migration.applying import WantedSchema, apply_schema
 from callsheet.server.migration.plan import SchemaPlan
 from callsheet.server.store.database import FileDatabase
 from callsheet.server.store.store import Store
@@ -33,7 +33,7 @@ class ChangedSchema:
 
 def change_schema(
     store: Store,
-    wanted: Wanted,
+    wanted: WantedSchema,
     user: str,
     why: str = "",
     *,

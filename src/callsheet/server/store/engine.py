@@ -181,7 +181,7 @@ def translated(error: DBAPIError, deadline: float) -> CallsheetError:
         return Invalid("the query is nested too deep for the database; ask for less, or in several queries")
     if isinstance(error, IntegrityError | DataError) or code.startswith(_ABOUT_DATA):
         return Invalid(f"the database refused the values: {reason}")
-    if code in ("42P01", "42703") or reason.startswith(("no such table: _table_", "no such column")):
+    if code in ("42P01", "42703") or reason.startswith(("no such table: ", "no such column")):
         return Unavailable("a table was changed or dropped meanwhile; try again after `session.reload_schema()`")
     if code in ("40001", "40P01", "55P03") or "database is locked" in reason:
         return Unavailable(f"the database is busy ({reason}); try again")

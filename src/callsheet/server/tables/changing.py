@@ -40,6 +40,7 @@ from callsheet.server.log import commits as log
 from callsheet.server.log import receipts
 from callsheet.server.reading.sql import Scope
 from callsheet.server.store.counter import next_position
+from callsheet.server.store.described import check_schema_number
 from callsheet.server.store.store import CHUNK, Store
 from callsheet.server.store.user_tables import database_table
 from callsheet.server.tables.definition import defined
@@ -79,6 +80,7 @@ def change_tables(
     digest = hashlib.sha256(msgspec.json.encode(pack(steps_to_plain(steps)), order="sorted")).hexdigest()
     done = _receipt(store, connection, user, change_id, digest)
     if done is None:
+        check_schema_number(connection, store.schema_number)
         work = TableChange(store, connection, user, access, now)
         work.lock(steps)
         done = work.apply(steps)

@@ -26,6 +26,7 @@ from callsheet.server.access.access import Access
 from callsheet.server.log import commits, receipts
 from callsheet.server.queues import deliveries
 from callsheet.server.store.counter import next_position
+from callsheet.server.store.described import check_schema_number
 from callsheet.server.store.store import CHUNK, Store
 from callsheet.server.tables.changing import TableChange, drop_loads
 from callsheet.server.writing.adjusting import adjust
@@ -73,6 +74,8 @@ def apply(
     check_commit_id(changes.commit_id)
     done = receipts.find(store, connection, user, changes)
     if done is None:
+        # After the first read of the log, which waits for a change of the schema on PostgreSQL.
+        check_schema_number(connection, store.schema_number)
         try:
             with collector.paused():
                 return _Commit(store, connection, changes, user, now.astimezone(UTC), access).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
+from callsheet.server.store.described import SCHEMA_COUNTER, schema_number
 from callsheet.server.store.store import Store
 from callsheet.server.store.user_tables import COUNTER
 from callsheet.server.writing import custom_attributes
@@ -30,6 +31,14 @@ class SchemaRefresh:
             self._seen = counted
             return self._store.reload(connection)
 
+    def follow(self) -> bool:
+        """Read the schema again if it was changed; returns whether it is another one than before."""
+        with self._store.reading() as connection:
+            if schema_number(connection) == self._store.schema_number:
+                return False
+            self._seen = self._counted(connection)
+            return self._store.reload(connection)
+
     def reload(self) -> None:
         """Read the schema again after a transaction of this process may have changed it."""
         with self._store.reading() as connection:
@@ -38,6 +47,6 @@ class SchemaRefresh:
 
     def _counted(self, connection: Connection) -> dict[str, int]:
         counter = self._store.table("_counter")
-        names = custom_attributes.COUNTER, COUNTER
+        names = custom_attributes.COUNTER, COUNTER, SCHEMA_COUNTER
         rows = connection.execute(select(counter.c.name, counter.c.value).where(counter.c.name.in_(names)))
         return {row.name: row.value for row in rows}
