@@ -92,6 +92,8 @@ FEATURES = Features(
     watches=True,
     tables=can_read(),
 )
+SCHEMAS = 8
+"""How often a verb is done again because the schema was changed meanwhile."""
 EVENTS = 1_000
 """The most events in one batch."""
 
@@ -104,12 +106,15 @@ def _by_present_schema(method: Callable[P, T]) -> Callable[P, T]:
         backend = arguments[0]
         assert isinstance(backend, ServiceBackend)
         store = backend._context.store
-        known = store.schema_number
-        try:
-            return method(*arguments, **options)
-        except CallsheetError:
-            if not backend._view.limited or not (backend._context.configured.follow() or store.schema_number != known):
-                raise
+        for _ in range(SCHEMAS):
+            known = store.schema_number
+            try:
+                return method(*arguments, **options)
+            except CallsheetError:
+                if not backend._view.limited:
+                    raise
+                if not backend._context.configured.follow() and store.schema_number == known:
+                    raise
         return method(*arguments, **options)
 
     return verb
