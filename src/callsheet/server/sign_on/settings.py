@@ -222,7 +222,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "client_certificate": ("cryptography",),
 }
 """What each provider needs: the extra ``oidc`` has it all, but for those of an extra of their name."""
-EXTRAS: Mapping[str, str] = {"ldap": "ldap", "kerberos": "kerberos"}
+EXTRAS: Mapping[str, str] = {"ldap": "ldap"}
 PLACES_OF: Mapping[str, str] = {
     "oidc": "authentication.oidc",
     "ldap": "authentication.ldap",
