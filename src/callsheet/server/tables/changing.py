@@ -2,7 +2,7 @@
 
 The row of the log has no changes of entities; ``_table_change`` says which tables changed at its position, and how.
 Rows carry the position of the load that wrote them, and the keys of few deleted rows are kept as tombstones, so that a
-copy follows without reading a table again (`changes.py`). Whoever has a position keeps all other commits waiting. So a
+copy follows without reading a table again (`changes.py`). A position that was taken keeps other commits waiting. So a
 change takes its position when it first needs one, and a load of many parts needs none before its end: its rows carry an
 earlier position, and copies read the table again. On PostgreSQL other commits go on meanwhile; SQLite has one writer.
 """
