@@ -98,6 +98,14 @@ EVENTS = 1_000
 """The most events in one batch."""
 
 
+def _follows(context: ServerContext) -> bool:
+    """Whether the schema was changed, and is read now; False, too, if it cannot be read: the first error says why."""
+    try:
+        return context.configured.follow()
+    except Exception:
+        return False
+
+
 def _by_present_schema(method: Callable[P, T]) -> Callable[P, T]:
     """A verb that is done again if it failed because the schema was changed meanwhile."""
 
@@ -113,7 +121,7 @@ def _by_present_schema(method: Callable[P, T]) -> Callable[P, T]:
             except CallsheetError:
                 if not backend._view.limited:
                     raise
-                if not backend._context.configured.follow() and store.schema_number == known:
+                if not _follows(backend._context) and store.schema_number == known:
                     raise
         return method(*arguments, **options)
 
