@@ -5,6 +5,7 @@ A new database gets its first rows; in an existing one, expired rows are deleted
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -19,6 +20,8 @@ from callsheet.model.operation import Operation
 from callsheet.server.context import ServerContext
 from callsheet.server.log import receipts
 from callsheet.server.log.publications import drop_old_events
+from callsheet.server.migration.correspondence import Correspondence
+from callsheet.server.migration.difference import difference
 from callsheet.server.scenarios.reviving import revive
 from callsheet.server.schemas.document import load_schema_document
 from callsheet.server.schemas.formats import format_of
@@ -40,10 +43,14 @@ __all__ = [
     "make_administrator",
     "mirror_of",
     "prepare",
+    "say_ignored",
     "schema_document",
 ]
 
 ADMINISTRATOR = "admin"
+_log = logging.getLogger("callsheet.server")
+MOST_SAID = 5
+"""How many differences of a schema the log names."""
 DEFAULT_SCHEMA = "production"
 """The preset of a new database without a given schema."""
 
@@ -66,6 +73,26 @@ def prepare(context: ServerContext) -> None:
         revive(store, context.scenarios)
     if store.engine_name != "sqlite":
         _make_locks(store)
+
+
+def say_ignored(store: Store) -> None:
+    """Log that the database has another schema than the one that was given, and in what they differ."""
+    given = store.ignored
+    if given is None:
+        return
+    found = difference(Correspondence(store.described, given))
+    shown_ones = [f"{each.action} {each.place}" for each in found[:MOST_SAID]]
+    more = f", and {len(found) - MOST_SAID:,} more" if len(found) > MOST_SAID else ""
+    _log.warning(
+        "%s keeps the schema it was made with, `%s`; the schema given now, `%s`, differs and is not used: "
+        "leave it out, or name another database; `callsheet schema diff` shows all that differs (%s%s), "
+        "`callsheet schema apply` changes it",
+        store.url,
+        store.schema.name,
+        given.name,
+        ", ".join(shown_ones) or "texts only",
+        more,
+    )
 
 
 def make_administrator(context: ServerContext, key: str | None, create: bool) -> str | None:

@@ -28,6 +28,7 @@ from callsheet.server.opening import (
     make_administrator,
     mirror_of,
     prepare,
+    say_ignored,
     schema_document,
 )
 from callsheet.server.schemas.seeding import SEED_COMMIT
@@ -103,6 +104,7 @@ class Service(ServerContext):
         if workspace == DEFAULT:
             service.workspaces = Workspaces(service.store, Places(url, files), service._workspace_opened, clock)
         try:
+            say_ignored(service.store)
             prepare(service)
             if analytics:
                 service.mirror = mirror_of(service, analytics_folder)

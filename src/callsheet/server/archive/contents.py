@@ -24,7 +24,7 @@ __all__ = ["APART", "FORMAT", "MANIFEST", "SCHEMA", "FileEntry", "Manifest", "Ta
 
 FORMAT = 1
 MANIFEST, SCHEMA = "manifest.json", "schema.json"
-APART = ("files_mark", "files_mark_used", "id", "loading", "schema", "statistics")
+APART = ("files_mark", "files_mark_used", "format", "id", "loading", "schema", "statistics")
 """Rows of ``_meta`` that are of one database and not of a copy, and the schema, which stands apart."""
 
 

@@ -29,6 +29,7 @@ from callsheet.server.schemas.marks import marked
 from callsheet.server.store.database import Database, FileDatabase, MemoryDatabase, PostgresDatabase
 from callsheet.server.store.described import PastReader, schema_number
 from callsheet.server.store.engine import limited, memory_engine
+from callsheet.server.store.format import backup_path, check_format, check_own, is_older, mark
 from callsheet.server.store.layout import Layout, Link, layout_of
 from callsheet.server.store.own_id import own_id
 from callsheet.server.store.planner_statistics import renew
@@ -74,6 +75,8 @@ class Store:
         self.url, self.database = shown(url), database
         self.reading, self.write = database.reading, database.write
         self.created = False
+        self.ignored: Schema | None = None
+        """The schema that was given for a database that has another one."""
         self.prepared = PreparedStatements()
         """Statements of the write path, built once."""
         self.user_tables: dict[str, UserTable] = {}
@@ -100,16 +103,20 @@ class Store:
     ) -> Store:
         """Open ``memory:``, ``sqlite:///path`` or ``postgresql+psycopg://…``; create the tables of a new database.
 
-        An existing database keeps the schema it was created with. If ``document`` differs from it, and was ``stated``
-        by the user (not a default), a warning is logged. Raises `StorageError` if the database cannot be opened, if
-        another process has it open, or if it is being loaded from an archive (unless ``unfinished``).
+        An existing database keeps its schema. If ``document`` differs from it, and was ``stated`` by the user (not a
+        default), ``ignored`` is what was given. Raises `StorageError` if the database cannot be opened, is not ours or
+        of a later release, if another process has it open, or if it is being loaded from an archive (unless
+        ``unfinished``).
         """
         scheme, _, rest = url.partition("://")
         if url in ("memory:", "sqlite://", "sqlite:///:memory:"):
             return _in_memory(url, document, deadline)
         database: Database
+        older = False
         if scheme in ("sqlite", "sqlite+pysqlite"):
-            database = FileDatabase(Path(rest.removeprefix("/")), deadline)
+            path = Path(rest.removeprefix("/"))
+            older = check_own(path)
+            database = FileDatabase(path, deadline)
         elif scheme in ("postgresql", "postgresql+psycopg", "postgres"):
             database = PostgresDatabase(f"postgresql+psycopg://{rest}", deadline)
         else:
@@ -117,6 +124,8 @@ class Store:
             raise StorageError(f"cannot open `{name}`; use memory:, sqlite:///path/file.db or postgresql+psycopg://…")
         store = Store(url, database)
         try:
+            if older and isinstance(database, FileDatabase):
+                _back_up(database)
             database.setup(lambda connection: store._prepare(connection, document, stated, unfinished))
         except BaseException:
             database.close()
@@ -226,23 +235,37 @@ class Store:
     ) -> None:
         """Read the schema of the database, and upgrade its tables; create the tables of a new one."""
         self.created = not inspect(connection).has_table("_meta")
+        if not self.created:
+            check_format(connection, self.url)
         self._describe(_schema_for(document, self.url) if self.created else _saved_schema(connection, self.url))
         self.schema_number = 0 if self.created else schema_number(connection)
         if self.created:
             _create(connection, self.layout)
+            mark(connection, self.table("_meta"))
             connection.execute(self.table("_meta").insert(), {"name": "schema", "value": _text(self.schema)})
         else:
             if not unfinished:
                 _check_whole(connection, self.url)
-            if stated and document is not None:
-                _warn_if_ignored(self.schema, Schema(document), self.url)
+            if stated and document is not None and _text(Schema(document)) != _text(self.schema):
+                self.ignored = Schema(document)
             upgrade(connection, self.layout)
+            if is_older(connection):
+                mark(connection, self.table("_meta"))
         self.id = own_id(connection, self.table("_meta"))
         self.reload(connection)
 
     def _describe(self, schema: Schema) -> None:
         self._described = self.schema = schema
         self.layout = layout_of(schema)
+
+
+def _back_up(database: FileDatabase) -> None:
+    """Copy a file of an earlier release beside it, once, before it is upgraded."""
+    there = backup_path(database.path)
+    if not there.exists():
+        database.backup(there)
+        said = "%s was written by an earlier release; it is upgraded, and its copy from before is %s"
+        _log.warning(said, database.path, there)
 
 
 def _create(connection: Connection, layout: Layout) -> None:
@@ -267,16 +290,6 @@ def _schema_for(document: Mapping[str, Any] | None, url: str) -> Schema:
     if document is None:
         raise StorageError(f"`{url}` is new, and needs a schema document")
     return Schema(document)
-
-
-def _warn_if_ignored(schema: Schema, given: Schema, url: str) -> None:
-    """Log a warning if the given schema is not the database's own."""
-    if _text(given) != _text(schema):
-        warning = (
-            "%s keeps the schema it was made with, `%s`; the schema given now, `%s`, differs and is not used: "
-            "leave it out, or name another database"
-        )
-        _log.warning(warning, shown(url), schema.name, given.name)
 
 
 def _check_whole(connection: Connection, url: str) -> None:
