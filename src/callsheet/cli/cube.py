@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
@@ -23,7 +23,38 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _NAME = click.argument("name")
+
+
+def _question(command: F) -> F:
+    """What is asked of a cube: measures, levels, facts, order."""
+    for option in reversed(
+        (
+            click.argument("measures", nargs=-1),
+            click.option("--by", "levels", multiple=True, help="A level: Sequence, or Start.Month. May be repeated."),
+            click.option("--where", help="Which facts, in the query language: 'duration > 60'."),
+            click.option("--totals", is_flag=True, help="Rows for each shorter list of levels, too."),
+            click.option("--empty", is_flag=True, help="Also members without facts."),
+            click.option("--order", multiple=True, help="A column to order by; with - first, the largest first."),
+            click.option("--limit", type=click.IntRange(0), help="The first rows only."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `_question` as arguments of a cube's verb."""
+    return {
+        "levels": list(given["levels"]),
+        "filter": given["where"],
+        "totals": given["totals"],
+        "include_empty_rows": given["empty"],
+        "order": list(given["order"]),
+        "limit": given["limit"],
+    }
 
 
 @click.group("cube", short_help="List, show, ask and watch the cubes of a server.")
@@ -81,13 +112,7 @@ def load(session: Session, path: Path) -> None:
 
 @command.command("query")
 @_NAME
-@click.argument("measures", nargs=-1)
-@click.option("--by", "levels", multiple=True, help="A level: Sequence, or Start.Month. May be repeated.")
-@click.option("--where", help="Which facts, in the query language: 'duration > 60'.")
-@click.option("--totals", is_flag=True, help="Rows for each shorter list of levels, too.")
-@click.option("--empty", is_flag=True, help="Also members without facts.")
-@click.option("--order", multiple=True, help="A column to order by; with - first, the largest first.")
-@click.option("--limit", type=click.IntRange(0), help="The first rows only.")
+@_question
 @click.option("--at", type=click.IntRange(0), multiple=True, help="A position of the log; several are a column.")
 @click.option("--scenario", multiple=True, help="A scenario; several are a column.")
 @click.option("--chart", is_flag=True, help="A bar for each row.")
@@ -98,12 +123,7 @@ def query(session: Session, name: str, measures: tuple[str, ...], **given: Any) 
     """Print MEASURES of the cube NAME by levels; without measures, all that it has."""
     frame = session.cubes[name].query(
         *measures,
-        levels=list(given["levels"]),
-        filter=given["where"],
-        totals=given["totals"],
-        include_empty_rows=given["empty"],
-        order=list(given["order"]),
-        limit=given["limit"],
+        **_asked(given),
         at=_axis(given["at"]),
         scenario=_axis(given["scenario"]),
     )
@@ -124,13 +144,7 @@ def query(session: Session, name: str, measures: tuple[str, ...], **given: Any) 
 
 @command.command("watch")
 @_NAME
-@click.argument("measures", nargs=-1)
-@click.option("--by", "levels", multiple=True, help="A level: Sequence, or Start.Month. May be repeated.")
-@click.option("--where", help="Which facts, in the query language: 'duration > 60'.")
-@click.option("--totals", is_flag=True, help="Rows for each shorter list of levels, too.")
-@click.option("--empty", is_flag=True, help="Also members without facts.")
-@click.option("--order", multiple=True, help="A column to order by; with - first, the largest first.")
-@click.option("--limit", type=click.IntRange(0), help="The first rows only.")
+@_question
 @click.option("--since", type=click.IntRange(0), help="A position of the log: first show what differs from there.")
 @click.option("--changes", type=click.IntRange(1), help="End after so many changes, the first answer included.")
 @click.option("--chart", is_flag=True, help="On a terminal, a bar for each row.")
@@ -144,12 +158,7 @@ def watch(session: Session, name: str, measures: tuple[str, ...], **given: Any) 
     """
     changes = session.cubes[name].watch(
         *measures,
-        levels=list(given["levels"]),
-        filter=given["where"],
-        totals=given["totals"],
-        include_empty_rows=given["empty"],
-        order=list(given["order"]),
-        limit=given["limit"],
+        **_asked(given),
         since=given["since"],
     )
     with changes:
