@@ -12,11 +12,7 @@ import type { Sheet } from "../core/sheet.ts";
 import { shown } from "../core/values.ts";
 import { Part } from "./part.ts";
 import { Editor } from "./editor.ts";
-
-interface Cell {
-  x: number;
-  y: number;
-}
+import { moved, Selection, type Cell } from "./selection.ts";
 
 export class SheetPart extends Part {
   static override properties = { ...Part.properties, place: { attribute: false } };
@@ -26,8 +22,7 @@ export class SheetPart extends Part {
   private drawn: Sheet | null = null;
   private drawing: Promise<void> = Promise.resolve();
   private waiting = false;
-  private cursor: Cell = { x: 0, y: 0 };
-  private anchor: Cell = { x: 0, y: 0 };
+  private range = new Selection();
   private editor: Editor | null = null;
 
   override render(): TemplateResult {
@@ -52,7 +47,7 @@ export class SheetPart extends Part {
     if (!sheet || !this.table) return;
     if (sheet !== this.drawn) {
       this.drawn = sheet;
-      this.cursor = this.anchor = { x: 0, y: 0 };
+      this.range = new Selection();
       this.editor?.close();
       this.table.setDataListener((x0, y0, x1, y1) => this.data(x0, y0, x1, y1), { virtual_mode: "both" });
       this.table.scrollTop = 0;
@@ -143,12 +138,12 @@ export class SheetPart extends Part {
     names.toggle("fixed", !column.own);
     const glyph = row ? sheet.glyph(row, at.x, this.text(row, at.x)) : null;
     for (const each of GLYPHS) names.toggle(`gl-${each}`, each === glyph);
-    names.toggle("sel", this.isSelected(at));
-    const current = at.x === this.cursor.x && at.y === this.cursor.y;
+    names.toggle("sel", this.range.holds(at.x, at.y));
+    const current = this.range.is(at.x, at.y);
     names.toggle("cur", current);
     if (current) cell.id = "cell";
     else cell.removeAttribute("id");
-    cell.setAttribute("aria-selected", String(this.isSelected(at)));
+    cell.setAttribute("aria-selected", String(this.range.holds(at.x, at.y)));
     cell.setAttribute("aria-colindex", String(at.x + 1));
     cell.parentElement!.setAttribute("aria-rowindex", String(at.y + 2));
     if (coming) cell.title = `${coming.user} has just changed this row`;
@@ -174,19 +169,13 @@ export class SheetPart extends Part {
     return meta.type === "body" ? { x: meta.x + 1, y: meta.y } : null;
   }
 
-  private isSelected({ x, y }: Cell): boolean {
-    const { cursor, anchor } = this;
-    const between = (value: number, a: number, b: number): boolean => value >= Math.min(a, b) && value <= Math.max(a, b);
-    return between(x, cursor.x, anchor.x) && between(y, cursor.y, anchor.y);
-  }
-
   // Rows
 
   /** The rows that are selected, as far as they are here. */
   get selected(): Row[] {
-    const { cursor, anchor, drawn } = this;
+    const { range, drawn } = this;
     const found: Row[] = [];
-    for (let y = Math.min(cursor.y, anchor.y); drawn && y <= Math.max(cursor.y, anchor.y); y++) {
+    for (let y = range.top; drawn && y <= range.bottom; y++) {
       const row = drawn.row(y, this.desk.unit);
       if (row) found.push(row);
     }
@@ -224,18 +213,14 @@ export class SheetPart extends Part {
   private move(to: Cell, extend: boolean): void {
     const sheet = this.drawn;
     if (!sheet) return;
-    const bounded = {
-      x: Math.max(0, Math.min(sheet.columns.length - 1, to.x)),
-      y: Math.max(0, Math.min(sheet.total(this.desk.unit) - 1, to.y)),
-    };
-    this.cursor = bounded;
-    if (!extend) this.anchor = bounded;
+    this.range.move(to, sheet.columns.length, sheet.total(this.desk.unit), extend);
     void this.reveal();
   }
 
   /** Bring the cursor into sight, and draw it. */
   private async reveal(): Promise<void> {
-    const { table, cursor, drawn } = this;
+    const { table, drawn } = this;
+    const { cursor } = this.range;
     if (!table || !drawn) return;
     const seen = [...table.querySelectorAll("tbody th")].map((each) => this.cellOf(each)?.y ?? -1);
     const inner = seen.slice(0, -2);
@@ -248,19 +233,8 @@ export class SheetPart extends Part {
 
   private key(event: KeyboardEvent): void {
     if (this.editor?.contains(event.target as Node) || event.altKey) return;
-    const { x, y } = this.cursor;
     const page = Math.max(1, this.table!.querySelectorAll("tbody tr").length - 2);
-    const moves: Record<string, Cell> = {
-      ArrowUp: { x, y: y - 1 },
-      ArrowDown: { x, y: y + 1 },
-      ArrowLeft: { x: x - 1, y },
-      ArrowRight: { x: x + 1, y },
-      PageUp: { x, y: y - page },
-      PageDown: { x, y: y + page },
-      Home: { x: 0, y: event.ctrlKey ? 0 : y },
-      End: { x: Infinity, y: event.ctrlKey ? Infinity : y },
-    };
-    const to = moves[event.key];
+    const to = moved(event, this.range.cursor, page);
     if (to) {
       event.preventDefault();
       this.move(to, event.shiftKey);
@@ -292,7 +266,7 @@ export class SheetPart extends Part {
 
   /** Show the entity of the row that the cursor is in. */
   private openRow(): void {
-    const row = this.drawn?.row(this.cursor.y, this.desk.unit);
+    const row = this.drawn?.row(this.range.cursor.y, this.desk.unit);
     if (row) this.go(addressOf({ is: "entity", type: row.type, key: row.key }));
   }
 
@@ -300,7 +274,7 @@ export class SheetPart extends Part {
 
   private openCell(): void {
     const sheet = this.drawn!;
-    const { x, y } = this.cursor;
+    const { x, y } = this.range.cursor;
     const row = sheet.row(y, this.desk.unit);
     const column = sheet.columns[x];
     if (!row || !column) return;
@@ -329,12 +303,12 @@ export class SheetPart extends Part {
   }
 
   private async copy(): Promise<void> {
-    const { cursor, anchor, drawn } = this;
+    const { range, drawn } = this;
     const lines: string[] = [];
-    for (let y = Math.min(cursor.y, anchor.y); y <= Math.max(cursor.y, anchor.y); y++) {
+    for (let y = range.top; y <= range.bottom; y++) {
       const row = drawn!.row(y, this.desk.unit);
       const cells: string[] = [];
-      for (let x = Math.min(cursor.x, anchor.x); x <= Math.max(cursor.x, anchor.x); x++) cells.push(this.text(row, x));
+      for (let x = range.left; x <= range.right; x++) cells.push(this.text(row, x));
       lines.push(cells.join("\t"));
     }
     await navigator.clipboard.writeText(lines.join("\n"));
@@ -350,11 +324,10 @@ export class SheetPart extends Part {
   /** Type a block of texts into the cells from the cursor on; one text fills the selection. What does not fit is named. */
   private async fill(block: string[][]): Promise<void> {
     const sheet = this.drawn!;
-    const left = Math.min(this.cursor.x, this.anchor.x);
-    const top = Math.min(this.cursor.y, this.anchor.y);
+    const { left, top, right, bottom } = this.range;
     const single = block.length === 1 && block[0]!.length === 1;
-    const height = single ? Math.abs(this.cursor.y - this.anchor.y) + 1 : block.length;
-    const width = single ? Math.abs(this.cursor.x - this.anchor.x) + 1 : Math.max(...block.map((each) => each.length));
+    const height = single ? bottom - top + 1 : block.length;
+    const width = single ? right - left + 1 : Math.max(...block.map((each) => each.length));
     const edits = [];
     const wrong: string[] = [];
     for (let dy = 0; dy < height && top + dy < sheet.total(this.desk.unit); dy++) {
