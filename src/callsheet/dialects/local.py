@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callsheet.dialects.accounts import AccountDescription, account_of
+from callsheet.dialects.called_stream import CalledStream
 from callsheet.dialects.local_watch import LocalWatchStream
 from callsheet.dialects.protocol import (
     AskingBackend,
@@ -20,8 +21,8 @@ from callsheet.dialects.protocol import (
     WatchingBackend,
 )
 from callsheet.dialects.uploads import StagedUpload
-from callsheet.errors import StateError, Unsupported, UsageError
-from callsheet.flow import Flow, Request, Response, Work
+from callsheet.errors import Unsupported, UsageError
+from callsheet.flow import Flow, Work
 from callsheet.model.cause import CellQuestion, NumberChange
 from callsheet.model.event import Event, Position
 from callsheet.model.measure import Aggregate
@@ -163,10 +164,8 @@ def _event_backend(backend: Backend) -> EventBackend:
     return backend
 
 
-class LocalStream:
+class LocalStream(CalledStream):
     """Events of a backend in this process: a `LocalEventStream`."""
-
-    kind = "local"
 
     def __init__(
         self, backend: EventBackend, after: Position | None, expressions: Sequence[str], subscriber: Mapping[str, Any]
@@ -188,18 +187,3 @@ class LocalStream:
     def resubscribe(self, expressions: Sequence[str], subscriber: Mapping[str, Any] | None = None) -> bool:
         """False: this stream cannot change its expressions."""
         return False
-
-    def opening(self) -> Request:
-        """Not used: the backend is called."""
-        raise StateError("a server in this process is called, not connected to")
-
-    def opened(self, response: Response) -> None:
-        """Not used: the backend is called."""
-
-    def receive(self, data: bytes) -> list[Event]:
-        """Not used: no bytes are received."""
-        return []
-
-    def to_send(self) -> list[bytes]:
-        """Nothing is sent."""
-        return []

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from callsheet.dialects.called_stream import CalledStream
 from callsheet.dialects.protocol import WatchSource
-from callsheet.errors import StateError
-from callsheet.flow import Request, Response
 from callsheet.model.event import LAST_INDEX, Event, Position
 from callsheet.model.watching import WATCHED
 
 __all__ = ["LocalWatchStream"]
 
 
-class LocalWatchStream:
+class LocalWatchStream(CalledStream):
     """Changes of the results that a backend's reader watches: a `LocalEventStream`."""
 
-    kind = "local"
     begun = True
 
     def __init__(self, source: WatchSource) -> None:
@@ -42,18 +40,3 @@ class LocalWatchStream:
     def resubscribe(self, *_: object) -> bool:
         """False: this stream cannot change its questions."""
         return False
-
-    def opening(self) -> Request:
-        """Not used: the backend is called."""
-        raise StateError("a server in this process is called, not connected to")
-
-    def opened(self, response: Response) -> None:
-        """Not used: the backend is called."""
-
-    def receive(self, data: bytes) -> list[Event]:
-        """Not used: no bytes are received."""
-        return []
-
-    def to_send(self) -> list[bytes]:
-        """Nothing is sent."""
-        return []
