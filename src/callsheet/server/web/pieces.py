@@ -13,7 +13,7 @@ from callsheet.server.web.asgi import ACCOUNT, Gone, Message, Scope, Send, send_
 from callsheet.server.web.newcomers import cancel_on_close
 from callsheet.server.web.turns import Turns
 
-__all__ = ["send_pieces"]
+__all__ = ["SEND_SECONDS", "send_pieces", "sent_within"]
 
 SEND_SECONDS = 60.0
 """How long a reader may read nothing."""
@@ -49,7 +49,7 @@ async def send_pieces(
             if piece is None:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return
-            if not await _sent(send, piece):
+            if not await sent_within(SEND_SECONDS, send, piece):
                 return
     finally:
         with anyio.CancelScope(shield=True):
@@ -75,8 +75,8 @@ def _start(content: StreamedContent) -> Message:
     return {"type": "http.response.start", "status": content.status, "headers": encoded}
 
 
-async def _sent(send: Send, piece: bytes) -> bool:
-    """Whether the reader read the piece in time."""
-    with anyio.move_on_after(SEND_SECONDS) as clock:
+async def sent_within(seconds: float, send: Send, piece: bytes) -> bool:
+    """Whether the reader read a piece of a response, which goes on after it, in time."""
+    with anyio.move_on_after(seconds) as clock:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     return not clock.cancelled_caught

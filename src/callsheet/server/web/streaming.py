@@ -28,14 +28,13 @@ from callsheet.server.log.filters import comparisons
 from callsheet.server.web.asgi import Receive, Scope, Send, client_address, send_response
 from callsheet.server.web.endpoints import recognise, web_request
 from callsheet.server.web.guard import STREAMING
+from callsheet.server.web.pieces import SEND_SECONDS, sent_within
 from callsheet.server.web.sharing import Shared
 
 __all__ = ["HEADERS", "KEEP_ALIVE", "RECONNECT", "EventStreams", "StreamedService", "await_end", "pieces", "sent"]
 
 BATCH = 500
 KEEP_ALIVE = 10.0
-SEND_SECONDS = 60.0
-"""How long a reader may read nothing."""
 RECONNECT = 1_000
 """Milliseconds after which a browser should connect again."""
 READERS = 4
@@ -220,9 +219,7 @@ def pieces(text: bytes) -> Iterator[bytes]:
 
 async def sent(send: Send, text: bytes) -> bool:
     """Whether the reader read the text in time."""
-    with anyio.move_on_after(SEND_SECONDS) as clock:
-        await send({"type": "http.response.body", "body": text, "more_body": True})
-    return not clock.cancelled_caught
+    return await sent_within(SEND_SECONDS, send, text)
 
 
 async def await_end(receive: Receive, scope: anyio.CancelScope) -> None:
