@@ -36,7 +36,7 @@ from callsheet.dialects import declaration_named
 from callsheet.errors import PluginError
 from callsheet.failure import ends_program, failure_of
 
-__all__ = ["GROUP", "Plugin", "discover", "environment_paths", "register"]
+__all__ = ["GROUP", "Plugin", "discover", "environment_paths", "python_files", "register"]
 
 GROUP = "callsheet.plugins"
 PACKAGE = "callsheet_plugins"
@@ -90,7 +90,7 @@ def discover(paths: Iterable[str | Path], entry_points: bool = True, allow_writa
     given = [Path(path).expanduser() for path in paths if str(path).strip()]
     found = [_of_entry_point(entry) for entry in _entry_points()] if entry_points else []
     found += [_of_nothing(root) for root in given if not root.exists()]
-    for path, root in _files(given):
+    for path, root in python_files(given):
         plugin = _of_file(path, root, allow_writable)
         if plugin is not None:
             found.append(plugin)
@@ -247,7 +247,7 @@ def _of_nothing(root: Path) -> Plugin:
     return Plugin(root.name, str(root), error=PluginError(f"the plugin path {root} does not exist"))
 
 
-def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+def python_files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
     """The Python files below these paths, each once, with the path it was found below."""
     seen: set[Path] = set()
     for root in paths:

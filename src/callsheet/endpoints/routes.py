@@ -11,10 +11,9 @@ from pathlib import Path
 from attrs import frozen
 
 from callsheet import plugins
-from callsheet.dialects.cookies import browser_credentials
-from callsheet.dialects.native.routes import bearer_credentials, refuse
+from callsheet.dialects.native.routes import bearer_credentials, optional_credentials, refuse
 from callsheet.dialects.native.server import error_response
-from callsheet.dialects.routes import JSON, Answered, Credentials, Intake, Route, Size, Visit, WebRequest
+from callsheet.dialects.routes import JSON, Answered, Intake, Route, Size, Visit
 from callsheet.endpoints.callers import may_call
 from callsheet.endpoints.calling import call
 from callsheet.endpoints.declaration import Endpoint, declared_in
@@ -58,13 +57,12 @@ def load_endpoints(paths: Iterable[str | Path], allow_writable: bool = False) ->
     """
     endpoints: list[Endpoint] = []
     forwardings: list[Forwarding] = []
-    for given in map(Path, paths):
-        if not given.exists():
-            raise PluginError(f"the plugin path {given} does not exist")
-        for path in [given] if given.is_file() else sorted(given.rglob("*.py")):
-            if "__pycache__" in path.parts or not _mentions(path):
-                continue
-            namespace = _run(path, given, allow_writable)
+    given = [Path(path).expanduser() for path in paths]
+    if missing := [path for path in given if not path.exists()]:
+        raise PluginError(f"the plugin path {missing[0]} does not exist")
+    for path, root in plugins.python_files(given):
+        if _mentions(path):
+            namespace = _run(path, root, allow_writable)
             endpoints += declared_in(namespace, str(path))
             forwardings += forwardings_in(namespace, str(path))
     _check_doubles([*endpoints, *forwardings])
@@ -80,7 +78,7 @@ def endpoint_routes(added: Added) -> tuple[Route, ...]:
     own.sort(key=lambda route: route.path.replace("{", "\U0010ffff"))
     described = partial(_described, listed)
     return (
-        Route("/openapi.json", described, ("GET", "HEAD"), _optional, refuse, compressed=True),
+        Route("/openapi.json", described, ("GET", "HEAD"), optional_credentials, refuse, compressed=True),
         *([Route(KEYS_PATH, key_set, ("GET", "HEAD"), compressed=False)] if added.forwardings else []),
         *own,
         *map(_other_methods, _by_path(listed)),
@@ -92,7 +90,7 @@ def _route(each: Endpoint | Forwarding, answer: Callable[[Visit], Answered]) -> 
     intake = Intake(Size.LARGE if raw else Size.ORDINARY, frozenset() if raw else JSON)
     if each.public:
         intake = Intake(intake.size, intake.content_types, anonymous=True)
-    who = _optional if each.public else bearer_credentials
+    who = optional_credentials if each.public else bearer_credentials
     return Route(PREFIX + each.path, partial(_answered, answer), each.methods, who, _refused, intake, compressed=False)
 
 
@@ -149,20 +147,13 @@ def _said_to_callers(error: CallsheetError) -> ServerError | None:
     return None
 
 
-def _optional(request: WebRequest) -> Credentials | None:
-    """The credentials of a request that needs none: without them, nobody calls."""
-    if request.header("authorization"):
-        return bearer_credentials(request)
-    return browser_credentials(request)
-
-
 def _described(listed: Sequence[Endpoint | Forwarding], visit: Visit) -> Response:
     shown = [each for each in listed if may_call(each, visit)]
     return Response(200, encode(describe(shown, visit.request.url)), {"content-type": "application/json"})
 
 
 def _run(path: Path, root: Path, allow_writable: bool) -> dict[str, object]:
-    open_to_all = None if allow_writable else plugins.writable_by_all(path.resolve(), root.resolve())
+    open_to_all = None if allow_writable else plugins.writable_by_all(path, root)
     if open_to_all is not None:
         raise PluginError(f"every account may write {open_to_all}, and so change what the server runs: `chmod o-w` it")
     try:

@@ -34,7 +34,7 @@ from callsheet.model.table_steps import ARROW
 from callsheet.model.values import unpack
 from callsheet.model.watching import Watch
 
-__all__ = ["HALF", "bearer_credentials", "refuse"]
+__all__ = ["HALF", "bearer_credentials", "optional_credentials", "refuse"]
 
 EXPRESSIONS = 1_000
 ORDINARY = Intake()
@@ -130,7 +130,8 @@ def _capabilities(visit: Visit) -> Response:
     return Response(200, encode(said), {"content-type": "application/json", "cache-control": "no-store"})
 
 
-def _optional(request: WebRequest) -> Credentials | None:
+def optional_credentials(request: WebRequest) -> Credentials | None:
+    """The credentials of a request that needs none: without them, nobody calls."""
     shown = request.header("authorization") or browser_credentials(request) is not None
     return bearer_credentials(request) if shown else None
 
@@ -138,7 +139,7 @@ def _optional(request: WebRequest) -> Credentials | None:
 HALF = ServerHalf(
     routes=(
         Route("/versions/rest", _versions, instant=True, compressed=False),
-        Route("/capabilities", _capabilities, ("GET",), _optional, refuse),
+        Route("/capabilities", _capabilities, ("GET",), optional_credentials, refuse),
         StreamRoute(EVENTS, _question, message_out, place_out, bearer_credentials, refuse),
         WatchRoute(watching.PATH, _watches, watching.message_out, watching.place_out, bearer_credentials, refuse),
         *login_routes(bearer_credentials, refuse),
