@@ -375,7 +375,12 @@ def _beside(folder: Path | None) -> Iterator[None]:
 
 
 def _is_neighbour(name: str, module: Any, folder: Path) -> bool:
+    """Whether a module was found in the folder itself: ``helper.py``, or a package ``helper``.
+
+    One that is deeper in it was found elsewhere on the path: a virtual environment may be in the folder of a plugin.
+    """
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or name.startswith(PACKAGE):
         return False
-    return file.startswith(f"{folder}{os.sep}")
+    there = f"{folder}{os.sep}{name.partition('.')[0]}"
+    return file.startswith((f"{there}.", f"{there}{os.sep}"))

@@ -101,6 +101,20 @@ def test_a_helper_beside_a_plugin_is_run_once(write: Any, opened: Any) -> None:
     assert list(session.commands) == ["2"]
 
 
+def test_what_a_plugin_imports_from_an_environment_in_its_folder_stays_imported(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A virtual environment may be beside a plugin: its packages are everybody's, and are not loaded twice."""
+    library = write("venv/lib/far_library/__init__.py", "class Thing: ...\n")
+    path = write("uses_library.py", "import far_library\n\nThing = far_library.Thing\n\ndef register(session): ...\n")
+    monkeypatch.syspath_prepend(str(library.parents[1]))
+    try:
+        module = plugins.run(path)
+        assert sys.modules["far_library"].Thing is module.Thing
+    finally:
+        sys.modules.pop("far_library", None)
+
+
 def test_a_relative_import_finds_the_neighbour_at_any_time(write: Any, opened: Any) -> None:
     """Inside of a callback, too."""
     write("near.py", "VALUE = 7\n")
