@@ -76,6 +76,15 @@ def test_each_cell_of_the_matrix_has_its_allowed_set(role: str, wire: str, featu
             assert str(error).endswith(error.cure)
 
 
+def test_external_databases_need_no_user_tables() -> None:
+    """A server without the libraries of user tables still asks other databases."""
+    without = CapabilityFacts("anna", True, ROLES["administrator"][1], features=EVERYTHING | {"tables": False})
+    known = Capabilities(without)
+    assert known["external.connect"]
+    assert known["external.query"]
+    assert known["tables.create"].failed == ("feature",)
+
+
 def test_tiers_are_names_of_what_is_granted() -> None:
     """They follow from the capabilities, and take nothing away."""
     found = {role: [Capabilities(facts(role, same_host=host)).tier for host in (False, True)] for role in ROLES}
